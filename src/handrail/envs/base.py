@@ -1,0 +1,77 @@
+"""The contract of compiled environments, and of environments with finitely many observations."""
+
+import abc
+
+import equinox as eqx
+import jax
+import numpy as np
+from jaxtyping import Array, Bool, Int, Key, PyTree, Shaped
+
+from handrail.types import Action, Observation, Timestep
+
+
+class DiscreteActions(eqx.Module):
+    """`n` actions, numbered from 0."""
+
+    n: int = eqx.field(static=True)
+    names: tuple[str, ...] = eqx.field(static=True, default=())
+
+
+class BoxActions(eqx.Module):
+    """Real vectors within `[low, high]`."""
+
+    size: int = eqx.field(static=True)
+    low: float = eqx.field(static=True, default=-1.0)
+    high: float = eqx.field(static=True, default=1.0)
+
+
+ActionSpace = DiscreteActions | BoxActions
+
+
+class AbstractEnvironment(eqx.Module):
+    """A pure environment: `reset` and `step` are functions of arrays and can be compiled.
+
+    There is no auto-reset: the loop resets, so that the final observation of an episode
+    reaches the learner. `cost` of a timestep is mandatory, ≥ 0, per step, undiscounted.
+    """
+
+    actions: eqx.AbstractVar[ActionSpace]
+    episode_length: eqx.AbstractVar[int]  # the time limit, in steps
+
+    @abc.abstractmethod
+    def reset(self, *, key: Key[Array, ""]) -> tuple[PyTree, Observation]:
+        """Begins an episode: the environment's state and the first observation."""
+
+    @abc.abstractmethod
+    def step(
+        self, state: PyTree, action: Action, *, key: Key[Array, ""]
+    ) -> tuple[PyTree, Timestep]:
+        """One step; the state returned after an end must not be stepped again."""
+
+
+class FiniteObservations(eqx.Module):
+    """The table of every observation a finite environment can emit.
+
+    The environment emits `int32` rows of the table, so replay stores numbers instead of
+    images, and anything that does not change during a block of steps (a network's values, a
+    frozen encoder's embeddings) can be evaluated once per row and looked up.
+
+    Rows `0..live-1` can be acted on; the rest are seen only as the last observation of an
+    episode (on the goal, in the lava) and are never bootstrapped from.
+    """
+
+    frames: Shaped[np.ndarray, "rows *observation"]  # uint8; kept on the host until it is used
+    live: int = eqx.field(static=True)
+
+    def __getitem__(self, row: Int[Array, ""]) -> Array:
+        return jax.numpy.asarray(self.frames)[row]
+
+
+class AbstractFiniteEnvironment(AbstractEnvironment):
+    """An environment whose observations are rows of a table, and whose dangers are known."""
+
+    observations: eqx.AbstractVar[FiniteObservations]
+
+    @abc.abstractmethod
+    def unsafe_actions(self, state: PyTree) -> Bool[Array, " actions"]:
+        """The truth about the next step: which actions incur a cost. For measurement only."""

@@ -1,0 +1,63 @@
+"""The contract between the training loop and whatever learns.
+
+The loop knows no algorithm and no replay: an *agent* proposes actions, is shown every
+transition, and is asked to learn at the end of each block of steps. The mathematics of
+one update lives in a learner of its own (`double_dqn`, `sac_lagrangian`, …) that can be checked
+number by number; the agent wires it to a replay and a schedule.
+"""
+
+import abc
+from typing import Any
+
+import equinox as eqx
+from jaxtyping import Array, Float, Int, Key, PyTree
+
+from handrail.types import Action, Observation, Transition
+
+
+class Clock(eqx.Module):
+    """Where in the run we are: the only thing that schedules may depend on."""
+
+    step: Int[Array, ""]  # environment steps done
+    progress: Float[Array, ""]  # step / total steps of the run, in [0, 1]
+
+
+class Proposal(eqx.Module):
+    """An action, and what the learner must remember of having chosen it."""
+
+    action: Action
+    extras: dict[str, Array]  # stored with the transition (such as the pre-squash action)
+
+
+class AbstractAgent(eqx.Module):
+    """Acts, is shown what happened, and learns."""
+
+    block: eqx.AbstractVar[int]  # environment steps between two calls of `learn`
+
+    @abc.abstractmethod
+    def init(self, example: Transition, *, key: Key[Array, ""]) -> PyTree:
+        """The state before the first step; `example` gives shapes and dtypes for the replay."""
+
+    @abc.abstractmethod
+    def prepare(self, state: PyTree, *, key: Key[Array, ""]) -> Any:
+        """Evaluates once what stays the same during a block (parameters, tables of values)."""
+
+    @abc.abstractmethod
+    def propose(
+        self, prepared: Any, observation: Observation, clock: Clock, *, key: Key[Array, ""]
+    ) -> Proposal:
+        """The action to take while learning, exploration included."""
+
+    @abc.abstractmethod
+    def greedy(self, prepared: Any, observation: Observation, *, key: Key[Array, ""]) -> Action:
+        """The action of the policy that has been learnt."""
+
+    @abc.abstractmethod
+    def observe(self, state: PyTree, transition: Transition, clock: Clock) -> PyTree:
+        """Stores a transition."""
+
+    @abc.abstractmethod
+    def learn(
+        self, state: PyTree, prepared: Any, clock: Clock, *, key: Key[Array, ""]
+    ) -> tuple[PyTree, dict[str, Float[Array, ""]]]:
+        """The updates due at the end of a block, and metrics named `group/name`."""

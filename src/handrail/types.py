@@ -1,0 +1,68 @@
+"""The values that pass between environment, intervention, learner and replay.
+
+All are pytrees of one example; batches and seeds are added by `jax.vmap`.
+An *observation* is whatever the environment emits: an array, a dictionary of named
+parts, or, for a finite environment, the `int32` row of its table of frames
+(see `handrail.envs.base.FiniteObservations`).
+"""
+
+from typing import Any
+
+import equinox as eqx
+from jaxtyping import Array, Bool, Float, Int, PyTree
+
+Observation = PyTree[Array]
+Action = Array  # int32 scalar (discrete) or float vector (Box)
+Memory = PyTree  # what a trigger remembers; owned by the trigger
+
+
+class Timestep(eqx.Module):
+    """What one environment step returns.
+
+    `cost` is mandatory: non-negative, per step, undiscounted. `terminated` is the task's
+    own end (no bootstrap); `truncated` is the time limit (bootstrap). `observation` is the
+    one reached by the action, also at the end of an episode.
+    """
+
+    observation: Observation
+    reward: Float[Array, ""]
+    cost: Float[Array, ""]
+    terminated: Bool[Array, ""]
+    truncated: Bool[Array, ""]
+
+
+class Context(eqx.Module):
+    """What an intervention may look at before the action is executed."""
+
+    observation: Observation
+    proposed: Action  # what the learner wants to do, exploration included
+    step: Int[Array, ""]  # in the run, from 0
+    episode: Int[Array, ""]  # number of the episode in the run, from 0
+    episode_step: Int[Array, ""]  # in the episode, from 0
+    episode_cost: Float[Array, ""]  # undiscounted cost of this episode before this step
+    progress: Float[Array, ""]  # share of the run's steps that are done, in [0, 1]
+
+
+class Decision(eqx.Module):
+    """What an intervention decided, and why."""
+
+    action: Action
+    intervened: Bool[Array, ""]  # the executed action came from the substitute
+    evidence: dict[str, Array]  # named quantities behind the decision, for records and reports
+    log_prob: Float[Array, ""]  # of the substitute's action under the substitute; 0 if it has none
+
+
+class Transition(eqx.Module):
+    """What is stored in replay: the final observation of an episode is never lost."""
+
+    observation: Observation
+    proposed: Action
+    action: Action  # executed
+    reward: Float[Array, ""]
+    cost: Float[Array, ""]
+    next_observation: Observation
+    terminated: Bool[Array, ""]  # true end only: a time limit bootstraps
+    truncated: Bool[Array, ""]
+    intervened: Bool[Array, ""]
+    weight: Float[Array, ""]  # importance weight of the executed action, 1 where the learner acted
+    extras: dict[str, Any]  # what a learner needs beside (such as the guide's log-density)
