@@ -1,0 +1,126 @@
+"""Losses on latent vectors: what pulls states of one kind together and the two kinds apart.
+
+Of a batch, since they compare its members. Every function is finite with finite gradients
+for batches that are all safe, all unsafe or hold identical latents.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from handrail.errors import HandrailError
+
+Scalar = float | Float[Array, ""]
+
+# Coefficients of the paper's README command, for `weighted_total`.
+CONTRASTIVE_COEFFICIENTS = MappingProxyType({"reconstruction": 100.0, "contrastive": 0.5})
+PLAIN_COEFFICIENTS = MappingProxyType({"reconstruction": 100.0, "latent_energy": 1e-4})
+VAE_COEFFICIENTS = MappingProxyType({"reconstruction": 100.0, "kl": 1e-4})
+
+
+def squared_distances(latents: Float[Array, "batch latent"]) -> Float[Array, "batch batch"]:
+    """Squared Euclidean distances of all ordered pairs, diagonal (0) included.
+
+    Taken from differences, not from ‖x‖² + ‖y‖² − 2x·y: that form is faster for wide batches but
+    rounds near-equal latents to distances that are wrong or negative. There is no square root,
+    whose gradient at 0 is not a number.
+    """
+    return jnp.sum(jnp.square(latents[:, None] - latents[None, :]), axis=-1)
+
+
+def _mean_where(values: Array, mask: Array) -> Float[Array, ""]:
+    """Mean of the selected entries, 0 if there are none."""
+    return jnp.sum(jnp.where(mask, values, 0.0)) / jnp.maximum(jnp.sum(mask), 1)
+
+
+def contrastive_loss(
+    latents: Float[Array, "batch latent"], unsafe: Bool[Array, " batch"], margin: Scalar = 10.0
+) -> Float[Array, ""]:
+    """½ [mean over same-label pairs of d² + mean over other pairs of max(0, margin − d²)].
+
+    arXiv:2503.10318, the contrastive term, as its script computes it: all ordered pairs, each
+    latent paired with itself included; the two kinds averaged separately, a kind without pairs
+    counting as 0. The hinge is on `margin − d²` (margin in squared units), not on `(margin − d)²`.
+    """
+    distances = squared_distances(latents)
+    same = unsafe[:, None] == unsafe[None, :]
+    attract = _mean_where(distances, same)
+    repel = _mean_where(jax.nn.relu(margin - distances), ~same)
+    return 0.5 * (attract + repel)
+
+
+def reconstruction_loss(
+    reconstruction: Float[Array, "batch *shape"], target: Float[Array, "batch *shape"]
+) -> Float[Array, ""]:
+    """Mean squared error over all elements. The target is the scaled observation."""
+    return jnp.mean(jnp.square(reconstruction - target))
+
+
+def latent_energy(latents: Float[Array, "batch latent"]) -> Float[Array, ""]:
+    """Mean squared norm of the latents: the penalty of the plain auto-encoder."""
+    return jnp.mean(jnp.sum(jnp.square(latents), axis=-1))
+
+
+def gaussian_kl(
+    mean: Float[Array, "batch latent"], log_variance: Float[Array, "batch latent"]
+) -> Float[Array, ""]:
+    """KL(N(mean, exp(log_variance)) ‖ N(0, 1)): summed over dimensions, averaged over the batch."""
+    per_dimension = jnp.square(mean) + jnp.exp(log_variance) - 1.0 - log_variance
+    return 0.5 * jnp.mean(jnp.sum(per_dimension, axis=-1))
+
+
+def weighted_total(
+    terms: Mapping[str, Float[Array, ""]], coefficients: Mapping[str, Scalar]
+) -> Float[Array, ""]:
+    """Σ coefficient · term, so that a loss is put together from named terms.
+
+    Raises:
+        HandrailError: the names differ; a term without coefficient would vanish silently.
+    """
+    if terms.keys() != coefficients.keys():
+        raise HandrailError(
+            f"loss terms {sorted(terms)} and coefficients {sorted(coefficients)} differ: "
+            "give one coefficient for every term"
+        )
+    return sum((coefficients[name] * terms[name] for name in terms), start=jnp.zeros(()))
+
+
+def _normalise(latents: Float[Array, "batch latent"]) -> Float[Array, "batch latent"]:
+    """Unit length; the added constant keeps the gradient of a zero vector finite."""
+    return latents * jax.lax.rsqrt(jnp.sum(jnp.square(latents), axis=-1, keepdims=True) + 1e-12)
+
+
+def info_nce(
+    queries: Float[Array, "batch latent"],
+    keys: Float[Array, "batch latent"],
+    temperature: Scalar = 0.1,
+) -> Float[Array, ""]:
+    """Cross-entropy of finding `keys[i]` for `queries[i]` among all keys, by cosine similarity.
+
+    van den Oord et al. 2018 (arXiv:1807.03748). For pairs known to belong together, such as two
+    unsafe observations; log(batch) at chance.
+    """
+    logits = _normalise(queries) @ _normalise(keys).T / temperature
+    return -jnp.mean(jnp.diagonal(jax.nn.log_softmax(logits, axis=-1)))
+
+
+def supervised_contrastive_loss(
+    latents: Float[Array, "batch latent"], unsafe: Bool[Array, " batch"], temperature: Scalar = 0.1
+) -> Float[Array, ""]:
+    """InfoNCE with labels: each latent against all others, those of its label being positives.
+
+    Khosla et al. 2020 (arXiv:2004.11362, the sum outside the logarithm), on unit-length latents.
+    The average runs over latents that have at least one positive; 0 if none has. An alternative
+    to `contrastive_loss` that arXiv:2503.10318 leaves open.
+    """
+    unit = _normalise(latents)
+    others = ~jnp.eye(latents.shape[0], dtype=bool)
+    # A large finite number, since -inf - -inf in a row without others has no gradient.
+    logits = jnp.where(others, unit @ unit.T / temperature, -1e9)
+    positives = others & (unsafe[:, None] == unsafe[None, :])
+    log_p = jnp.where(positives, jax.nn.log_softmax(logits, axis=-1), 0.0)
+    count = jnp.sum(positives, axis=-1)
+    return _mean_where(-jnp.sum(log_p, axis=-1) / jnp.maximum(count, 1), count > 0)

@@ -1,0 +1,90 @@
+"""The two questions before a step: is this state like an unsafe one, and is the action bad?
+
+Of one example. State check: arXiv:2503.10318; action check: the prior of arXiv:1909.04307.
+"""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+Scalar = float | Float[Array, ""]
+
+
+def _distances(
+    embedding: Float[Array, " latent"], stored: Float[Array, "capacity latent"]
+) -> Float[Array, " capacity"]:
+    return jnp.sqrt(jnp.sum(jnp.square(stored - embedding), axis=-1))
+
+
+def mean_nearest_distance(
+    embedding: Float[Array, " latent"],
+    stored: Float[Array, "capacity latent"],
+    filled: int | Int[Array, ""],
+    k: int = 10,
+) -> Float[Array, ""]:
+    """Mean Euclidean distance to the nearest `min(k, filled)` of the first `filled` rows.
+
+    `inf` when nothing is stored. Differs from the authors' code, where the zero rows of a
+    part-filled buffer compete (`mean_nearest_distance_padded`).
+    """
+    capacity = stored.shape[0]
+    distances = jnp.where(jnp.arange(capacity) < filled, _distances(embedding, stored), jnp.inf)
+    nearest = -jax.lax.top_k(-distances, min(k, capacity))[0]
+    count = jnp.minimum(filled, min(k, capacity))
+    total = jnp.sum(jnp.where(jnp.isfinite(nearest), nearest, 0.0))
+    return jnp.where(count > 0, total / jnp.maximum(count, 1), jnp.inf)
+
+
+def mean_nearest_distance_padded(
+    embedding: Float[Array, " latent"],
+    stored: Float[Array, "capacity latent"],
+    filled: int | Int[Array, ""],
+    k: int = 10,
+) -> Float[Array, ""]:
+    """The authors' form: all rows compete, also the zero rows of a part-filled buffer.
+
+    `min(k, filled)` nearest of *all* rows, so that before the buffer is full a latent of small
+    norm is close to zero rows and is called unsafe. For comparison with the published code.
+    """
+    capacity = stored.shape[0]
+    nearest = -jax.lax.top_k(-_distances(embedding, stored), min(k, capacity))[0]
+    count = jnp.minimum(filled, min(k, capacity))
+    total = jnp.sum(jnp.where(jnp.arange(nearest.shape[0]) < count, nearest, 0.0))
+    return jnp.where(count > 0, total / jnp.maximum(count, 1), jnp.inf)
+
+
+def is_near_unsafe(
+    mean_distance: Float[Array, ""],
+    filled: int | Int[Array, ""],
+    *,
+    distance: Scalar = 2.5,
+    min_entries: int = 3,
+) -> Bool[Array, ""]:
+    """Unsafe iff the mean distance is strictly below `distance` and *more than* `min_entries`
+    unsafe states are known (with fewer, the check stays silent)."""
+    return (mean_distance < distance) & (filled > min_entries)
+
+
+def values_over_mean(q: Float[Array, " actions"]) -> Float[Array, " actions"]:
+    """`q − mean(q)`, exactly 0 for equal values.
+
+    The largest value is taken off first: a rounded mean of equal values may differ from them,
+    which made the authors' code flag an action and then find no better one.
+    """
+    relative = q - jnp.max(q)
+    return relative - jnp.mean(relative)
+
+
+def is_below_mean(
+    q: Float[Array, " actions"], action: Int[Array, ""], threshold: Scalar = 0.0
+) -> Bool[Array, ""]:
+    """Undesirable iff `q[action] − mean(q) < threshold`, strictly."""
+    return values_over_mean(q)[action] < threshold
+
+
+def above_mean(q: Float[Array, " actions"], threshold: Scalar = 0.0) -> Bool[Array, " actions"]:
+    """The actions that may replace an undesirable one: `q − mean(q) > threshold`, strictly.
+
+    May be empty (equal values; a positive threshold): then the proposed action should stand.
+    """
+    return values_over_mean(q) > threshold
