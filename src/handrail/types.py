@@ -6,8 +6,6 @@ parts, or, for a finite environment, the `int32` row of its table of frames
 (see `handrail.envs.base.FiniteObservations`).
 """
 
-from typing import Any
-
 import equinox as eqx
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
@@ -36,6 +34,7 @@ class Context(eqx.Module):
 
     observation: Observation
     proposed: Action  # what the learner wants to do, exploration included
+    extras: dict[str, Array]  # what came with the proposal (such as the pre-squash action)
     step: Int[Array, ""]  # in the run, from 0
     episode: Int[Array, ""]  # number of the episode in the run, from 0
     episode_step: Int[Array, ""]  # in the episode, from 0
@@ -49,7 +48,7 @@ class Decision(eqx.Module):
     action: Action
     intervened: Bool[Array, ""]  # the executed action came from the substitute
     evidence: dict[str, Array]  # named quantities behind the decision, for records and reports
-    log_prob: Float[Array, ""]  # of the substitute's action under the substitute; 0 if it has none
+    extras: dict[str, Array]  # of the executed action: the substitute's, or the proposal's
 
 
 class Transition(eqx.Module):
@@ -65,4 +64,4 @@ class Transition(eqx.Module):
     truncated: Bool[Array, ""]
     intervened: Bool[Array, ""]
     weight: Float[Array, ""]  # importance weight of the executed action, 1 where the learner acted
-    extras: dict[str, Any]  # what a learner needs beside (such as the guide's log-density)
+    extras: dict[str, Array]  # what a learner needs beside (such as the guide's log-density)

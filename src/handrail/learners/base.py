@@ -12,7 +12,7 @@ from typing import Any
 import equinox as eqx
 from jaxtyping import Array, Float, Int, Key, PyTree
 
-from handrail.types import Action, Observation, Transition
+from handrail.types import Action, Context, Decision, Observation, Transition
 
 
 class Clock(eqx.Module):
@@ -51,6 +51,12 @@ class AbstractAgent(eqx.Module):
     @abc.abstractmethod
     def greedy(self, prepared: Any, observation: Observation, *, key: Key[Array, ""]) -> Action:
         """The action of the policy that has been learnt."""
+
+    @abc.abstractmethod
+    def complete(
+        self, prepared: Any, context: Context, decision: Decision
+    ) -> tuple[Float[Array, ""], dict[str, Array]]:
+        """The importance weight of the executed action, and the extras to be stored with it."""
 
     @abc.abstractmethod
     def observe(self, state: PyTree, transition: Transition, clock: Clock) -> PyTree:

@@ -1,0 +1,170 @@
+"""Knowledge that travels: one safetensors file with a JSON card in its metadata.
+
+Files from others are data: nothing in them is executed, and kind, specification, shapes
+and checksum are verified before an array is used.
+"""
+
+import dataclasses
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from handrail.errors import HandrailError
+from handrail.files import atomic
+
+SCHEMA = 1
+KINDS = ("policy", "prior", "encoder", "guide", "expert", "checkpoint")
+
+
+@dataclasses.dataclass(frozen=True)
+class Card:
+    """What an artefact is, in words a reader and a checker can use."""
+
+    kind: str
+    """One of `KINDS`."""
+    spec: dict[str, Any]
+    """What it fits: observation (name, shape, dtype, view) and actions."""
+    network: dict[str, Any]
+    """What is needed to rebuild the network (such as layer sizes)."""
+    training: dict[str, Any] = dataclasses.field(default_factory=dict)
+    """How it came about: tasks, steps, returns, cost-returns, seed, settings."""
+    library: str = ""
+    """The version of handrail that wrote it."""
+    schema: int = SCHEMA
+    """Version of this layout."""
+    checksum: str = ""
+    """SHA-256 over names, dtypes, shapes and bytes of the arrays."""
+
+
+def checksum(arrays: dict[str, np.ndarray]) -> str:
+    """SHA-256 over names, dtypes, shapes and bytes."""
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        digest.update(f"{name}|{array.dtype.str}|{array.shape}|".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def named_arrays(tree: Any) -> dict[str, np.ndarray]:
+    """The arrays of a pytree by their path, such as `layers[0].weight`."""
+    leaves = jax.tree_util.tree_leaves_with_path(eqx.filter(tree, eqx.is_array))
+    return {_name(path): _to_numpy(leaf) for path, leaf in leaves}
+
+
+def fill(template: Any, arrays: dict[str, np.ndarray], *, source: str) -> Any:
+    """`template` with its arrays replaced by name; shapes and dtypes must agree."""
+    dynamic, static = eqx.partition(template, eqx.is_array)
+    leaves, structure = jax.tree_util.tree_flatten_with_path(dynamic)
+    expected = {_name(path): leaf for path, leaf in leaves}
+    _same_names(expected.keys(), arrays.keys(), source)
+    filled = []
+    for name, leaf in expected.items():
+        array, wanted = arrays[name], _to_numpy(leaf)
+        if array.shape != wanted.shape or array.dtype != wanted.dtype:
+            raise HandrailError(
+                f"{source}: array {name!r} is {array.dtype}{list(array.shape)}, "
+                f"expected {wanted.dtype}{list(wanted.shape)}"
+            )
+        filled.append(_from_numpy(array, leaf))
+    return eqx.combine(jax.tree_util.tree_unflatten(structure, filled), static)
+
+
+def save(path: Path, card: Card, tree: Any) -> None:
+    """Writes the arrays of `tree` and the card, atomically."""
+    from safetensors.numpy import save_file
+
+    if card.kind not in KINDS:
+        raise HandrailError(f"unknown artefact kind {card.kind!r}: known are {', '.join(KINDS)}")
+    arrays = tree if isinstance(tree, dict) and _all_numpy(tree) else named_arrays(tree)
+    card = dataclasses.replace(card, checksum=checksum(arrays), library=_version())
+    metadata = {"handrail": json.dumps(dataclasses.asdict(card), sort_keys=True)}
+    with atomic(Path(path)) as temporary:
+        save_file(arrays, temporary, metadata=metadata)
+
+
+def load(
+    path: Path, *, expect: str | None = None, spec: dict[str, Any] | None = None
+) -> tuple[Card, dict[str, np.ndarray]]:
+    """Reads a card and its arrays; refuses what is damaged or does not fit.
+
+    `expect` is the kind that is needed and `spec` the specification that it must fit; only
+    the entries named in `spec` are compared.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    path = Path(path)
+    if not path.is_file():
+        raise HandrailError(f"{path} does not exist; expected a handrail artefact (.safetensors)")
+    try:
+        with safe_open(str(path), framework="numpy") as file:
+            metadata = file.metadata() or {}
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError) as error:
+        raise HandrailError(f"{path} is damaged or not a safetensors file: {error}") from None
+    card = _read_card(path, metadata)
+    if checksum(arrays) != card.checksum:
+        raise HandrailError(f"{path} is damaged: its arrays do not match the card's checksum")
+    if expect is not None and card.kind != expect:
+        raise HandrailError(f"{path} holds a {card.kind}, expected a {expect}")
+    for name, wanted in (spec or {}).items():
+        if card.spec.get(name) != wanted:
+            raise HandrailError(
+                f"{path} does not fit: its {name} is {card.spec.get(name)!r}, "
+                f"expected {wanted!r}"
+            )
+    return card, arrays
+
+
+def _read_card(path: Path, metadata: dict[str, str]) -> Card:
+    try:
+        values = json.loads(metadata["handrail"])
+        schema = values["schema"]
+        if schema != SCHEMA:
+            raise HandrailError(
+                f"{path} has schema version {schema}, this version of handrail reads {SCHEMA}"
+            )
+        card = Card(**values)
+    except (KeyError, TypeError, json.JSONDecodeError):
+        raise HandrailError(f"{path} has no readable handrail card") from None
+    if card.kind not in KINDS:
+        raise HandrailError(f"{path}: unknown kind {card.kind!r}; known are {', '.join(KINDS)}")
+    return card
+
+
+def _same_names(expected, found, source: str) -> None:
+    missing, foreign = sorted(expected - found), sorted(found - expected)
+    if missing or foreign:
+        raise HandrailError(f"{source}: arrays missing {missing or 'none'}, extra {foreign or 'none'}")
+
+
+def _name(path) -> str:
+    return jax.tree_util.keystr(path).lstrip(".")
+
+
+def _to_numpy(leaf) -> np.ndarray:
+    if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+        return np.asarray(jax.random.key_data(leaf))
+    return np.asarray(leaf)
+
+
+def _from_numpy(array: np.ndarray, like) -> jax.Array:
+    if jnp.issubdtype(like.dtype, jax.dtypes.prng_key):
+        return jax.random.wrap_key_data(jnp.asarray(array))
+    return jnp.asarray(array)
+
+
+def _all_numpy(tree: dict) -> bool:
+    return all(isinstance(value, np.ndarray) for value in tree.values())
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("handrail")

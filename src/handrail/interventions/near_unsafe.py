@@ -1,0 +1,128 @@
+"""The state check: how near is this state to those that came just before a violation?"""
+
+import abc
+from collections.abc import Callable
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int, Key
+
+from handrail.equations.safety_checks import mean_nearest_distance
+from handrail.interventions.base import AbstractTrigger, Verdict
+from handrail.types import Context, Memory, Observation, Transition
+
+
+class AbstractReach(eqx.Module):
+    """How far from an unsafe embedding a state still counts as unsafe."""
+
+    @abc.abstractmethod
+    def init(self) -> Float[Array, ""]:
+        """The distance at the beginning of a run."""
+
+    @abc.abstractmethod
+    def observe(
+        self, reach: Float[Array, ""], distance: Float[Array, ""], unsafe: Bool[Array, ""]
+    ) -> Float[Array, ""]:
+        """The distance after a state at `distance` turned out safe or unsafe."""
+
+
+class FixedReach(AbstractReach):
+    """The paper's constant d_max."""
+
+    distance: float = eqx.field(default=2.5, static=True)
+
+    def init(self) -> Float[Array, ""]:
+        return jnp.asarray(self.distance, jnp.float32)
+
+    def observe(
+        self, reach: Float[Array, ""], distance: Float[Array, ""], unsafe: Bool[Array, ""]
+    ) -> Float[Array, ""]:
+        return reach
+
+
+class AdaptiveReach(AbstractReach):
+    """A quantile of the distances from safe states to the unsafe ones, followed online.
+
+    Each step left without harm moves the reach towards the `quantile` of those distances
+    (stochastic quantile descent with step `rate`, as a share of the current reach); a
+    violation that the check missed lifts it at once to where it would have been caught.
+    Answers an open question of arXiv:2503.10318 (an adaptive d_max).
+    """
+
+    initial: float = eqx.field(default=2.5, static=True)
+    quantile: float = eqx.field(default=0.2, static=True)
+    rate: float = eqx.field(default=0.002, static=True)
+    margin: float = eqx.field(default=1.05, static=True)
+
+    def init(self) -> Float[Array, ""]:
+        return jnp.asarray(self.initial, jnp.float32)
+
+    def observe(
+        self, reach: Float[Array, ""], distance: Float[Array, ""], unsafe: Bool[Array, ""]
+    ) -> Float[Array, ""]:
+        below = (distance < reach).astype(reach.dtype)
+        followed = reach * (1.0 + self.rate * (self.quantile - below))
+        caught = jnp.maximum(reach, self.margin * distance)
+        return jnp.where(unsafe, caught, followed)
+
+
+class UnsafeMemory(eqx.Module):
+    """The embeddings of the states before a violation, and the reach around them."""
+
+    embeddings: Float[Array, "capacity latent"]
+    inserted: Int[Array, ""]
+    reach: Float[Array, ""]
+
+
+class NearUnsafe(AbstractTrigger):
+    """Fires where the mean distance to the `neighbours` nearest unsafe embeddings is small.
+
+    Needs more than `minimum` stored embeddings. Only filled rows count: the original code
+    lets the zero rows of a part-filled buffer compete (kept for comparison in
+    `handrail.equations.safety_checks`). Reports `distance`, `reach` and `state_check`.
+    `known` are embeddings brought along from the source tasks, if any.
+    """
+
+    embed: Callable[[Observation], Float[Array, " latent"]]
+    known: Float[Array, "known latent"]
+    reach: AbstractReach = FixedReach()
+    neighbours: int = eqx.field(default=10, static=True)
+    capacity: int = eqx.field(default=100, static=True)
+    minimum: int = eqx.field(default=3, static=True)
+
+    def init(self) -> UnsafeMemory:
+        latent = self.known.shape[1]
+        known = self.known[-self.capacity :]
+        empty = jnp.zeros((self.capacity - known.shape[0], latent), jnp.float32)
+        return UnsafeMemory(
+            embeddings=jnp.concatenate([known.astype(jnp.float32), empty]),
+            inserted=jnp.asarray(known.shape[0], jnp.int32),
+            reach=self.reach.init(),
+        )
+
+    def _distance(self, observation: Observation, memory: UnsafeMemory) -> Float[Array, ""]:
+        return mean_nearest_distance(
+            self.embed(observation), memory.embeddings, memory.inserted, self.neighbours
+        )
+
+    def __call__(self, context: Context, memory: Memory, *, key: Key[Array, ""]) -> Verdict:
+        distance = self._distance(context.observation, memory)
+        enough = memory.inserted > self.minimum
+        fires = enough & (distance < memory.reach)
+        evidence = {"distance": distance, "reach": memory.reach, "state_check": fires}
+        return Verdict(fires, evidence)
+
+    def observe(
+        self, memory: Memory, context: Context, transition: Transition, *, key: Key[Array, ""]
+    ) -> Memory:
+        unsafe = transition.cost > 0
+        enough = memory.inserted > self.minimum
+        distance = self._distance(transition.observation, memory)
+        slot = memory.inserted % self.capacity
+        row = jnp.where(unsafe, self.embed(transition.observation), memory.embeddings[slot])
+        reach = self.reach.observe(memory.reach, distance, unsafe)
+        return UnsafeMemory(
+            embeddings=memory.embeddings.at[slot].set(row),
+            inserted=memory.inserted + unsafe.astype(jnp.int32),
+            reach=jnp.where(enough, reach, memory.reach),
+        )

@@ -1,0 +1,186 @@
+"""Triggers: WHEN to step in. They compose with `&` and `|`."""
+
+from collections.abc import Callable
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Key
+
+from handrail.equations.safety_checks import is_below_mean
+from handrail.interventions.base import AbstractTrigger, Verdict
+from handrail.types import Context, Memory, Observation, Transition
+
+
+class Always(AbstractTrigger):
+    """Steps in at every step (GUISAM; a shield whose substitute decides for itself)."""
+
+    def init(self) -> Memory:
+        return ()
+
+    def __call__(self, context: Context, memory: Memory, *, key: Key[Array, ""]) -> Verdict:
+        return Verdict(jnp.array(True), {})
+
+    def observe(
+        self, memory: Memory, context: Context, transition: Transition, *, key: Key[Array, ""]
+    ) -> Memory:
+        return memory
+
+
+class Never(AbstractTrigger):
+    """Never steps in (STUSAM; plain learning)."""
+
+    def init(self) -> Memory:
+        return ()
+
+    def __call__(self, context: Context, memory: Memory, *, key: Key[Array, ""]) -> Verdict:
+        return Verdict(jnp.array(False), {})
+
+    def observe(
+        self, memory: Memory, context: Context, transition: Transition, *, key: Key[Array, ""]
+    ) -> Memory:
+        return memory
+
+
+class Coin(AbstractTrigger):
+    """Fires with a fixed probability (ρ of arXiv:2503.10318 and arXiv:1909.04307)."""
+
+    probability: float = eqx.field(converter=float, static=True)
+
+    def init(self) -> Memory:
+        return ()
+
+    def __call__(self, context: Context, memory: Memory, *, key: Key[Array, ""]) -> Verdict:
+        return Verdict(jax.random.uniform(key) < self.probability, {})
+
+    def observe(
+        self, memory: Memory, context: Context, transition: Transition, *, key: Key[Array, ""]
+    ) -> Memory:
+        return memory
+
+
+class BelowMean(AbstractTrigger):
+    """The action check: the prior values the proposed action below the state's mean.
+
+    Fires iff Q_p(s, a) − mean_b Q_p(s, b) < threshold (arXiv:1909.04307; arXiv:2503.10318).
+    Reports `prior_advantage` and `action_check`.
+    """
+
+    prior: Callable[[Observation], Float[Array, " actions"]]
+    threshold: float = eqx.field(default=0.0, static=True)
+
+    def init(self) -> Memory:
+        return ()
+
+    def __call__(self, context: Context, memory: Memory, *, key: Key[Array, ""]) -> Verdict:
+        values = self.prior(context.observation)
+        fires = is_below_mean(values, context.proposed, self.threshold)
+        advantage = values[context.proposed] - values.mean()
+        return Verdict(fires, {"prior_advantage": advantage, "action_check": fires})
+
+    def observe(
+        self, memory: Memory, context: Context, transition: Transition, *, key: Key[Array, ""]
+    ) -> Memory:
+        return memory
+
+
+class AfterFirstCost(AbstractTrigger):
+    """Latched by the first cost of the episode, from the next step to its end.
+
+    Control-switch (arXiv:2307.14316) and the takeover of EGPO as that paper adapts it.
+    """
+
+    def init(self) -> Bool[Array, ""]:
+        return jnp.array(False)
+
+    def __call__(self, context: Context, memory: Memory, *, key: Key[Array, ""]) -> Verdict:
+        return Verdict(memory, {"latched": memory})
+
+    def observe(
+        self, memory: Memory, context: Context, transition: Transition, *, key: Key[Array, ""]
+    ) -> Memory:
+        ended = transition.terminated | transition.truncated
+        return (memory | (transition.cost > 0)) & ~ended
+
+
+class LinearDecay(AbstractTrigger):
+    """A coin whose probability falls linearly from 1 to 0 over the run (arXiv:2307.14316).
+
+    An episode is step-wise (a coin every step) with probability 1 − progress, else
+    trajectory-wise (one coin for the whole episode); a run begins step-wise.
+    """
+
+    def init(self) -> dict[str, Array]:
+        return {"stepwise": jnp.array(True), "coin": jnp.array(0.0)}
+
+    def __call__(self, context: Context, memory: Memory, *, key: Key[Array, ""]) -> Verdict:
+        probability = 1.0 - context.progress
+        coin = jnp.where(memory["stepwise"], jax.random.uniform(key), memory["coin"])
+        return Verdict(coin < probability, {"guide_probability": probability})
+
+    def observe(
+        self, memory: Memory, context: Context, transition: Transition, *, key: Key[Array, ""]
+    ) -> Memory:
+        mode, coin = jax.random.uniform(key, (2,))
+        drawn = {"stepwise": mode < 1.0 - context.progress, "coin": coin}
+        ended = transition.terminated | transition.truncated
+        return jax.tree.map(lambda new, old: jnp.where(ended, new, old), drawn, memory)
+
+
+class CostCriticExceeds(AbstractTrigger):
+    """The guide's own cost critic, asked about the action that the learner proposes.
+
+    `critic(observation, action)` is an expected discounted cost-return and so is `threshold`
+    (see `handrail.equations.budget` for limits per episode). Beyond both papers.
+    """
+
+    critic: Callable[[Observation, Array], Float[Array, ""]]
+    threshold: float = eqx.field(static=True)
+
+    def init(self) -> Memory:
+        return ()
+
+    def __call__(self, context: Context, memory: Memory, *, key: Key[Array, ""]) -> Verdict:
+        value = self.critic(context.observation, context.proposed)
+        return Verdict(value > self.threshold, {"predicted_cost": value})
+
+    def observe(
+        self, memory: Memory, context: Context, transition: Transition, *, key: Key[Array, ""]
+    ) -> Memory:
+        return memory
+
+
+class BudgetSpent(AbstractTrigger):
+    """The cost of this episode (undiscounted) has reached the limit."""
+
+    limit: float = eqx.field(static=True)
+
+    def init(self) -> Memory:
+        return ()
+
+    def __call__(self, context: Context, memory: Memory, *, key: Key[Array, ""]) -> Verdict:
+        fires = context.episode_cost >= self.limit
+        return Verdict(fires, {"budget_spent": fires})
+
+    def observe(
+        self, memory: Memory, context: Context, transition: Transition, *, key: Key[Array, ""]
+    ) -> Memory:
+        return memory
+
+
+class Predicate(AbstractTrigger):
+    """A user's own condition on the context: the WHEN of a shield."""
+
+    condition: Callable[[Context], Bool[Array, ""]]
+
+    def init(self) -> Memory:
+        return ()
+
+    def __call__(self, context: Context, memory: Memory, *, key: Key[Array, ""]) -> Verdict:
+        fires = jnp.asarray(self.condition(context))
+        return Verdict(fires, {"predicate": fires})
+
+    def observe(
+        self, memory: Memory, context: Context, transition: Transition, *, key: Key[Array, ""]
+    ) -> Memory:
+        return memory
