@@ -1,0 +1,27 @@
+"""Test configuration: annotations are checked at run time, and sloppy broadcasting is an error."""
+
+import os
+
+# Tests run in parallel processes, so each keeps to one thread. These must be set before JAX starts.
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault(
+    "XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+)
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("MPLBACKEND", "Agg")
+os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
+os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
+
+import hypothesis
+import jax
+import jaxtyping
+
+# Every jaxtyping annotation in handrail becomes an assertion, while users pay nothing for it.
+jaxtyping.install_import_hook("handrail", "beartype.beartype")
+
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
+# Compiling makes the first example of a property slow, which says nothing about the property;
+# a fixed derivation keeps a red run red when it is repeated.
+hypothesis.settings.register_profile("handrail", deadline=None, derandomize=True, database=None)
+hypothesis.settings.load_profile("handrail")
