@@ -1,0 +1,58 @@
+"""Making a lava environment from its name and options."""
+
+from handrail.envs.lava.environment import (
+    OBSERVATIONS,
+    LavaEnvironment,
+    assemble,
+    describe,
+)
+from handrail.envs.lava.layouts import LayoutChoice, draw, fixed, starting_anywhere
+from handrail.envs.lava.rendering import LavaColor
+from handrail.envs.lava.source import open_source
+from handrail.envs.lava.tables import compile_tables
+from handrail.errors import HandrailError, UnknownName
+
+STARTS = ("seed", "anywhere")
+
+
+def make_lava(
+    name: str,
+    *,
+    observation: str = "symbolic",
+    layout: LayoutChoice | int = fixed(123),
+    starts: str = "seed",
+    lava_color: LavaColor = None,
+) -> LavaEnvironment:
+    """Compiles a MiniGrid environment such as `LavaCrossingS9N1`.
+
+    Arguments:
+        observation: `symbolic`, `egocentric` or `pixels`.
+        layout: `fixed(seed)` (or just the seed), or `pool(size, seed, exclude)`.
+        starts: `seed`: the poses in which MiniGrid itself started at the seeds of the layouts;
+            `anywhere`: every free cell and direction, uniformly.
+        lava_color: repaints the lava, for `pixels`.
+
+    Raises `UnknownName` or `HandrailError`.
+    """
+    if observation not in OBSERVATIONS:
+        raise UnknownName("observation", str(observation), OBSERVATIONS)
+    if starts not in STARTS:
+        raise UnknownName("starts", str(starts), STARTS)
+    if lava_color is not None and observation != "pixels":
+        raise HandrailError(
+            f"lava_color={lava_color!r} needs observation='pixels'; {observation!r} has no colours"
+        )
+    source = open_source(name)
+    layouts = draw(source, layout)
+    if starts == "anywhere":
+        layouts = [starting_anywhere(one) for one in layouts]
+    tables = compile_tables(layouts)
+    real = source.real
+    return assemble(
+        describe(source.name, real, layouts, tables),
+        tables,
+        observation,
+        episode_length=real.max_steps,
+        action_names=tuple(action.name for action in real.actions),
+        lava_color=lava_color,
+    )

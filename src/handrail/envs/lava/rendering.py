@@ -1,0 +1,132 @@
+"""Pictures of poses, put together from tiles that MiniGrid itself draws.
+
+The result equals MiniGrid's own rendering of the whole grid with the agent's field of view
+highlighted (a test compares frames), but is computed for many poses at once.
+"""
+
+import numpy as np
+from jaxtyping import Bool, Int, UInt8
+
+from handrail.envs.lava.source import WALL
+from handrail.envs.lava.tables import STEPS
+from handrail.errors import HandrailError
+
+TILE = 8  # pixels, as in the published experiments
+
+LavaColor = str | tuple[int, int, int] | None
+
+
+def render(
+    encoding: UInt8[np.ndarray, "width height 3"],
+    kinds: UInt8[np.ndarray, "width height"],
+    poses: Int[np.ndarray, "frames 3"],
+    *,
+    view_size: int = 7,
+    see_through_walls: bool = False,
+    lava_color: LavaColor = None,
+    tile: int = TILE,
+) -> UInt8[np.ndarray, "frames rows columns 3"]:
+    """One picture per pose (x, y, direction), `tile` pixels per cell, rows from the top.
+
+    `lava_color` repaints the lava (a MiniGrid colour name or a triple of bytes) and leaves
+    MiniGrid's own tiles alone. Raises `HandrailError` for an unknown colour.
+    """
+    width, height = kinds.shape
+    poses = np.asarray(poses)
+    lit = visible_cells(kinds, poses, view_size, see_through_walls)
+    codes, which = np.unique(encoding.reshape(-1, 3), axis=0, return_inverse=True)
+    drawn = _tiles(codes, lava_color, tile)
+    agent = np.zeros((len(poses), width, height), np.intp)
+    agent[np.arange(len(poses)), poses[:, 0], poses[:, 1]] = 1 + poses[:, 2]
+    chosen = drawn[which.reshape(width, height), agent, lit.astype(np.intp)]
+    return chosen.transpose(0, 2, 3, 1, 4, 5).reshape(-1, height * tile, width * tile, 3)
+
+
+def visible_cells(
+    kinds: UInt8[np.ndarray, "width height"],
+    poses: Int[np.ndarray, "frames 3"],
+    view_size: int,
+    see_through_walls: bool,
+) -> Bool[np.ndarray, "frames width height"]:
+    """The cells in each pose's field of view, by MiniGrid's rule for what walls hide.
+
+    Light spreads from the agent's cell sideways and ahead, row by row of the view, through
+    every cell that is not a wall; cells outside the grid count as walls.
+    """
+    width, height = kinds.shape
+    x, y, direction = (column[:, None, None] for column in np.asarray(poses).T)
+    fx, fy = STEPS[direction, 0], STEPS[direction, 1]
+    ahead = view_size - 1 - np.arange(view_size)[None, :]
+    right = np.arange(view_size)[:, None] - view_size // 2
+    at_x, at_y = x + ahead * fx - right * fy, y + ahead * fy + right * fx
+    inside = (at_x >= 0) & (at_x < width) & (at_y >= 0) & (at_y < height)
+    near_x, near_y = np.clip(at_x, 0, width - 1), np.clip(at_y, 0, height - 1)
+    clear = inside & (kinds[near_x, near_y] != WALL)
+
+    seen = np.full(clear.shape, see_through_walls)
+    seen[:, view_size // 2, view_size - 1] = True
+    for j in reversed(range(view_size)):
+        sweeps = [(i, i + 1) for i in range(view_size - 1)]
+        sweeps += [(i, i - 1) for i in reversed(range(1, view_size))]
+        for i, beside in sweeps:
+            passes = seen[:, i, j] & clear[:, i, j]
+            seen[:, beside, j] |= passes
+            if j > 0:
+                seen[:, beside, j - 1] |= passes
+                seen[:, i, j - 1] |= passes
+
+    lit = np.zeros((len(poses), width, height), bool)
+    frame = np.broadcast_to(np.arange(len(poses))[:, None, None], seen.shape)
+    shown = seen & inside
+    lit[frame[shown], at_x[shown], at_y[shown]] = True
+    return lit
+
+
+def _tiles(codes: np.ndarray, lava_color: LavaColor, tile: int) -> np.ndarray:
+    """Tiles by (object, agent's direction + 1 or 0 for no agent, highlighted)."""
+    from minigrid.core.grid import Grid
+    from minigrid.core.world_object import Lava, WorldObj
+
+    class OwnTiles(Grid):
+        tile_cache = {}  # noqa: RUF012  (MiniGrid's cache, apart from the global one)
+
+    def thing(code):
+        decoded = WorldObj.decode(*map(int, code))
+        if isinstance(decoded, Lava) and lava_color is not None:
+            _repaint(decoded, _rgb(lava_color))
+        return decoded
+
+    return np.stack(
+        [
+            [
+                [OwnTiles.render_tile(thing(code), agent, lit, tile) for lit in (False, True)]
+                for agent in (None, 0, 1, 2, 3)
+            ]
+            for code in codes
+        ]
+    ).astype(np.uint8)  # as when MiniGrid puts a tile into its byte image
+
+
+def _repaint(lava, color: tuple[int, int, int]) -> None:
+    draw = lava.render
+
+    def render(image):
+        draw(image)
+        background = image[0, 0].copy()
+        image[(image == background).all(axis=-1)] = color
+
+    lava.render = render
+
+
+def _rgb(color: str | tuple[int, int, int]) -> tuple[int, int, int]:
+    from minigrid.core.constants import COLORS
+
+    if isinstance(color, str) and color in COLORS:
+        return tuple(map(int, COLORS[color]))
+    triple = np.asarray(color) if not isinstance(color, str) else np.empty(0)
+    if triple.shape != (3,) or not ((triple >= 0) & (triple <= 255)).all():
+        raise HandrailError(
+            f"lava_color is {color!r}; expected one of {', '.join(sorted(COLORS))}, "
+            "or three numbers from 0 to 255"
+        )
+    return tuple(map(int, triple))

@@ -1,0 +1,33 @@
+"""Environments by name."""
+
+import inspect
+from typing import Any
+
+from handrail.envs.base import AbstractEnvironment
+from handrail.envs.lava.make import make_lava
+from handrail.envs.lava.source import NAMES as LAVA_NAMES
+from handrail.errors import HandrailError
+
+
+def names() -> tuple[str, ...]:
+    """The short names of the environments that come with handrail."""
+    return LAVA_NAMES
+
+
+def make(name: str, **options: Any) -> AbstractEnvironment:
+    """The environment `name`, with the options of its family.
+
+    MiniGrid crossings (`LavaCrossingS9N1` or `MiniGrid-LavaCrossingS9N1-v0`): `observation`,
+    `layout`, `starts`, `lava_color`; see `handrail.envs.lava.make.make_lava`.
+
+    Raises `UnknownName` for an unknown environment or choice, `HandrailError` for options that
+    do not fit.
+    """
+    builder = make_lava
+    accepted = [option for option in inspect.signature(builder).parameters if option != "name"]
+    wrong = sorted(set(options) - set(accepted))
+    if wrong:
+        raise HandrailError(
+            f"environment {name!r} has no option {wrong[0]!r}; its options are {', '.join(accepted)}"
+        )
+    return builder(name, **options)
