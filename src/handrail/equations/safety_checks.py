@@ -24,8 +24,9 @@ def mean_nearest_distance(
 ) -> Float[Array, ""]:
     """Mean Euclidean distance to the nearest `min(k, filled)` of the first `filled` rows.
 
-    `inf` when nothing is stored. Differs from the authors' code, where the zero rows of a
-    part-filled buffer compete (`mean_nearest_distance_padded`).
+    `filled` may exceed the capacity (a ring that has turned over). `inf` when nothing is stored.
+    Differs from the authors' code, where the zero rows of a part-filled buffer compete
+    (`mean_nearest_distance_padded`).
     """
     capacity = stored.shape[0]
     distances = jnp.where(jnp.arange(capacity) < filled, _distances(embedding, stored), jnp.inf)
