@@ -28,6 +28,7 @@ def make(name: str, **options: Any) -> AbstractEnvironment:
     wrong = sorted(set(options) - set(accepted))
     if wrong:
         raise HandrailError(
-            f"environment {name!r} has no option {wrong[0]!r}; its options are {', '.join(accepted)}"
+            f"environment {name!r} has no option {wrong[0]!r}; "
+            f"its options are {', '.join(accepted)}"
         )
     return builder(name, **options)

@@ -155,14 +155,25 @@ def frames(world: World, view: str, lava_color: LavaColor = None) -> np.ndarray:
         mine = world.layout_of_row == layout
         poses = world.pose_of_row[mine]
         if view == "pixels":
-            seeing = {"view_size": world.view_size, "see_through_walls": world.see_through_walls}
-            table[mine] = resize(render(encoding, kinds, poses, lava_color=lava_color, **seeing))
+            table[mine] = _pixels(world, encoding, kinds, poses, lava_color)
             continue
         numbers = views.symbolic(kinds, poses)
         if view == "egocentric":
             numbers = views.egocentric(numbers, world.width, world.height)
         table[mine] = numbers
     return table
+
+
+def _pixels(world, encoding, kinds, poses, lava_color) -> np.ndarray:
+    pictures = render(
+        encoding,
+        kinds,
+        poses,
+        view_size=world.view_size,
+        see_through_walls=world.see_through_walls,
+        lava_color=lava_color,
+    )
+    return resize(pictures)
 
 
 def assemble(

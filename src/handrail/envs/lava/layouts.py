@@ -105,8 +105,8 @@ def _grids(source: Source, exclude: Sequence) -> list[np.ndarray]:
             array = np.asarray(entry)
             if array.ndim not in (2, 3):
                 raise HandrailError(
-                    f"exclude holds {entry!r}; expected a seed, a pair (environment, seed) or grids "
-                    "as in `environment.grids`"
+                    f"exclude holds {entry!r}; expected a seed, a pair (environment, seed) "
+                    "or grids as in `environment.grids`"
                 )
             grids.extend(array.reshape(-1, *array.shape[-2:]).astype(np.uint8))
     return [grid for grid in grids if grid.shape == (source.real.width, source.real.height)]

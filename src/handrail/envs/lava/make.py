@@ -12,6 +12,7 @@ from handrail.envs.lava.source import open_source
 from handrail.envs.lava.tables import compile_tables
 from handrail.errors import HandrailError, UnknownName
 
+FIRST_PUBLISHED = fixed(123)  # the first of the three targets in arXiv:2503.10318
 STARTS = ("seed", "anywhere")
 
 
@@ -19,7 +20,7 @@ def make_lava(
     name: str,
     *,
     observation: str = "symbolic",
-    layout: LayoutChoice | int = fixed(123),
+    layout: LayoutChoice | int = FIRST_PUBLISHED,
     starts: str = "seed",
     lava_color: LavaColor = None,
 ) -> LavaEnvironment:

@@ -4,6 +4,8 @@ The result equals MiniGrid's own rendering of the whole grid with the agent's fi
 highlighted (a test compares frames), but is computed for many poses at once.
 """
 
+import functools
+
 import numpy as np
 from jaxtyping import Bool, Int, UInt8
 
@@ -35,7 +37,8 @@ def render(
     poses = np.asarray(poses)
     lit = visible_cells(kinds, poses, view_size, see_through_walls)
     codes, which = np.unique(encoding.reshape(-1, 3), axis=0, return_inverse=True)
-    drawn = _tiles(codes, lava_color, tile)
+    color = None if lava_color is None else _rgb(lava_color)
+    drawn = np.stack([_tiles(tuple(map(int, code)), color, tile) for code in codes])
     agent = np.zeros((len(poses), width, height), np.intp)
     agent[np.arange(len(poses)), poses[:, 0], poses[:, 1]] = 1 + poses[:, 2]
     chosen = drawn[which.reshape(width, height), agent, lit.astype(np.intp)]
@@ -82,27 +85,22 @@ def visible_cells(
     return lit
 
 
-def _tiles(codes: np.ndarray, lava_color: LavaColor, tile: int) -> np.ndarray:
-    """Tiles by (object, agent's direction + 1 or 0 for no agent, highlighted)."""
+@functools.cache
+def _tiles(code: tuple[int, int, int], color: tuple[int, int, int] | None, tile: int) -> np.ndarray:
+    """Tiles of one object by (agent's direction + 1 or 0 for no agent, highlighted)."""
     from minigrid.core.grid import Grid
     from minigrid.core.world_object import Lava, WorldObj
 
     class OwnTiles(Grid):
         tile_cache = {}  # noqa: RUF012  (MiniGrid's cache, apart from the global one)
 
-    def thing(code):
-        decoded = WorldObj.decode(*map(int, code))
-        if isinstance(decoded, Lava) and lava_color is not None:
-            _repaint(decoded, _rgb(lava_color))
-        return decoded
-
-    return np.stack(
+    thing = WorldObj.decode(*code)
+    if isinstance(thing, Lava) and color is not None:
+        _repaint(thing, color)
+    return np.array(
         [
-            [
-                [OwnTiles.render_tile(thing(code), agent, lit, tile) for lit in (False, True)]
-                for agent in (None, 0, 1, 2, 3)
-            ]
-            for code in codes
+            [OwnTiles.render_tile(thing, agent, lit, tile) for lit in (False, True)]
+            for agent in (None, 0, 1, 2, 3)
         ]
     ).astype(np.uint8)  # as when MiniGrid puts a tile into its byte image
 

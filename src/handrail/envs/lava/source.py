@@ -106,8 +106,8 @@ def _kinds(name: str, encoding: np.ndarray) -> np.ndarray:
         thing = IDX_TO_OBJECT[int(index)]
         if thing not in _KINDS:
             raise HandrailError(
-                f"environment {name!r} has a {thing} in its grid; only walls, lava, floor and goals "
-                f"can be compiled into tables. Supported are {', '.join(NAMES)}"
+                f"environment {name!r} has a {thing} in its grid; only walls, lava, floor and "
+                f"goals can be compiled into tables. Supported are {', '.join(NAMES)}"
             )
         kinds[encoding[..., 0] == index] = _KINDS[thing]
     border = np.concatenate([kinds[0], kinds[-1], kinds[:, 0], kinds[:, -1]])

@@ -35,9 +35,7 @@ class Tables(NamedTuple):
 def compile_tables(layouts: list[Layout]) -> Tables:
     """The tables of several layouts, with rows numbered through."""
     alive = [_free_poses(layout.kinds) for layout in layouts]
-    ended = [
-        _end_poses(layout.kinds, poses) for layout, poses in zip(layouts, alive, strict=True)
-    ]
+    ended = [_end_poses(layout.kinds, poses) for layout, poses in zip(layouts, alive, strict=True)]
     live = sum(map(len, alive))
     pose = np.concatenate([*alive, *ended])
     owner = np.concatenate(
