@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from handrail.envs.lava.source import EMPTY, Layout, Source, open_source
+from handrail.envs.lava.source import EMPTY, GOAL, Layout, Source, open_source
 from handrail.errors import HandrailError
 
 # After this many seeds in a row without a new grid, the pool counts as exhausted: with the
@@ -32,7 +32,7 @@ class Pool:
 
     size: int
     seed: int = 1_000_000
-    exclude: Sequence = ()
+    exclude: Sequence | np.ndarray = ()
 
 
 LayoutChoice = Fixed | Pool
@@ -43,7 +43,7 @@ def fixed(seed: int) -> Fixed:
     return Fixed(seed)
 
 
-def pool(size: int, seed: int = 1_000_000, exclude: Sequence = ()) -> Pool:
+def pool(size: int, seed: int = 1_000_000, exclude: Sequence | np.ndarray = ()) -> Pool:
     """A pool of `size` distinct layouts; see `Pool`."""
     return Pool(size, seed, exclude)
 
@@ -64,8 +64,17 @@ def draw(source: Source, choice: LayoutChoice | int) -> list[Layout]:
 
 
 def starting_anywhere(layout: Layout) -> Layout:
-    """The same layout with every free cell and direction as a start."""
-    x, y = np.nonzero(layout.kinds == EMPTY)
+    """The same layout with every free cell from which a goal can be reached, in all directions.
+
+    Crossings have rooms without a door, which an episode could never leave.
+    """
+    free = layout.kinds == EMPTY
+    linked, before = layout.kinds == GOAL, None
+    while before is None or (linked != before).any():
+        before, around = linked, np.pad(linked, 1)
+        beside = around[2:, 1:-1] | around[:-2, 1:-1] | around[1:-1, 2:] | around[1:-1, :-2]
+        linked = linked | (beside & free)
+    x, y = np.nonzero(linked & free)
     starts = [(i, j, d) for i, j in zip(x, y, strict=True) for d in range(4)]
     return dataclasses.replace(layout, starts=np.array(starts))
 
@@ -94,7 +103,7 @@ def _search(source: Source, choice: Pool) -> list[Layout]:
     return list(found.values())
 
 
-def _grids(source: Source, exclude: Sequence) -> list[np.ndarray]:
+def _grids(source: Source, exclude: Sequence | np.ndarray) -> list[np.ndarray]:
     grids: list[np.ndarray] = []
     for entry in exclude:
         if isinstance(entry, (int, np.integer)):

@@ -30,7 +30,7 @@ def make_lava(
         observation: `symbolic`, `egocentric` or `pixels`.
         layout: `fixed(seed)` (or just the seed), or `pool(size, seed, exclude)`.
         starts: `seed`: the poses in which MiniGrid itself started at the seeds of the layouts;
-            `anywhere`: every free cell and direction, uniformly.
+            `anywhere`: every free cell that is linked to a goal, in every direction, uniformly.
         lava_color: repaints the lava, for `pixels`.
 
     Raises `UnknownName` or `HandrailError`.

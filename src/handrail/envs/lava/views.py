@@ -3,6 +3,7 @@
 Both are pure functions, so tables of either view have the same rows.
 """
 
+import jax
 import numpy as np
 from jaxtyping import Int, UInt8
 
@@ -43,8 +44,8 @@ def egocentric_side(width: int, height: int) -> int:
 
 
 def egocentric(
-    symbolic_frames: UInt8[np.ndarray, "frames numbers"], width: int, height: int
-) -> UInt8[np.ndarray, "frames window"]:
+    symbolic_frames: UInt8[jax.Array | np.ndarray, "frames numbers"], width: int, height: int
+) -> UInt8[jax.Array | np.ndarray, "frames window"]:
     """Symbolic frames in the agent's frame of reference: shape (side, side, 3), flattened.
 
     The agent is in the middle and looks up; the channels are `EGOCENTRIC_CHANNELS`, and
@@ -60,8 +61,8 @@ def egocentric(
     fx, fy = forward[:, 0, None, None], forward[:, 1, None, None]
 
     side = egocentric_side(width, height)
-    ahead = side // 2 - xp.arange(side)[:, None]
-    right = xp.arange(side)[None, :] - side // 2
+    ahead = side // 2 - xp.arange(side)[None, :, None]
+    right = xp.arange(side)[None, None, :] - side // 2
     at_x = x + ahead * fx - right * fy  # the agent's right is its forward turned by 90 degrees
     at_y = y + ahead * fy + right * fx
     inside = (at_x >= 0) & (at_x < width) & (at_y >= 0) & (at_y < height)
