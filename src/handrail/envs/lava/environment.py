@@ -8,7 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key, UInt8
 
-from handrail.envs.base import AbstractFiniteEnvironment, DiscreteActions, FiniteObservations
+from handrail.envs.base import (
+    AbstractFiniteEnvironment,
+    ActionSpace,
+    DiscreteActions,
+    FiniteObservations,
+)
 from handrail.envs.lava import views
 from handrail.envs.lava.rendering import LavaColor, render
 from handrail.envs.lava.resize import SIDE, resize
@@ -70,7 +75,7 @@ class LavaEnvironment(AbstractFiniteEnvironment):
     start_counts: Int[Array, " layouts"]
     reward_after: Float[Array, " steps"]  # what a goal pays at each step count
     world: World = eqx.field(static=True)
-    actions: DiscreteActions = eqx.field(static=True)
+    actions: ActionSpace = eqx.field(static=True)
     episode_length: int = eqx.field(static=True)
 
     def reset(self, *, key: Key[Array, ""]) -> tuple[LavaState, Int[Array, ""]]:

@@ -119,12 +119,12 @@ def _repaint(lava, color: tuple[int, int, int]) -> None:
 def _rgb(color: str | tuple[int, int, int]) -> tuple[int, int, int]:
     from minigrid.core.constants import COLORS
 
-    if isinstance(color, str) and color in COLORS:
-        return tuple(map(int, COLORS[color]))
-    triple = np.asarray(color) if not isinstance(color, str) else np.empty(0)
+    named = COLORS.get(color) if isinstance(color, str) else color
+    triple = np.empty(0) if named is None else np.asarray(named)
     if triple.shape != (3,) or not ((triple >= 0) & (triple <= 255)).all():
         raise HandrailError(
             f"lava_color is {color!r}; expected one of {', '.join(sorted(COLORS))}, "
             "or three numbers from 0 to 255"
         )
-    return tuple(map(int, triple))
+    red, green, blue = map(int, triple)
+    return red, green, blue
