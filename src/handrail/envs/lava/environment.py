@@ -79,9 +79,14 @@ class LavaEnvironment(AbstractFiniteEnvironment):
     episode_length: int = eqx.field(static=True)
 
     def reset(self, *, key: Key[Array, ""]) -> tuple[LavaState, Int[Array, ""]]:
-        count = self.start_counts.shape[0]
-        layout = jax.random.randint(stream(key, "lava/layout"), (), 0, count)
-        start = jax.random.randint(stream(key, "lava/start"), (), 0, self.start_counts[layout])
+        # Loops reset at every step to be ready for an end, so needless draws are left out.
+        layout, start = jnp.int32(0), jnp.int32(0)
+        layouts, starts = self.start_rows.shape
+        if layouts > 1:
+            layout = jax.random.randint(stream(key, "lava/layout"), (), 0, layouts)
+        if starts > 1:
+            count = self.start_counts[layout]
+            start = jax.random.randint(stream(key, "lava/start"), (), 0, count)
         row = self.start_rows[layout, start]
         return LavaState(row, jnp.int32(0)), row
 
