@@ -13,7 +13,7 @@ Scalar = float | Float[Array, ""]
 def _distances(
     embedding: Float[Array, " latent"], stored: Float[Array, "capacity latent"]
 ) -> Float[Array, " capacity"]:
-    return jnp.sqrt(jnp.sum(jnp.square(stored - embedding), axis=-1))
+    return jnp.sqrt(jnp.sum(jnp.square(stored - embedding[None]), axis=-1))
 
 
 def mean_nearest_distance(

@@ -1,0 +1,109 @@
+"""Uniform replay and the memory of unsafe states."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from handrail.errors import HandrailError
+from handrail.replay.ring import Ring
+from handrail.replay.unsafe import UnsafeEmbeddings
+from tests.support import contrastive
+
+CAPACITY = 5
+RING = Ring(CAPACITY)
+EXAMPLE = {"row": jnp.zeros((), jnp.int32), "pair": (jnp.zeros(2), jnp.zeros((), bool))}
+add = jax.jit(lambda state, item, where: RING.add(state, item, where=where))
+
+
+def item(i):
+    return {"row": jnp.int32(i), "pair": (jnp.full(2, i, jnp.float32), jnp.asarray(i % 2 == 0))}
+
+
+@settings(max_examples=30)
+@given(st.lists(st.booleans(), max_size=14))
+def test_keeps_the_last_items_as_a_list_would(stored):
+    state, twin = RING.init(EXAMPLE), []
+    for i, where in enumerate(stored):
+        state = add(state, item(i + 1), jnp.asarray(where))
+        twin += [i + 1] if where else []
+    assert int(RING.size(state)) == min(len(twin), CAPACITY)
+    expected = [0] * CAPACITY
+    for position, value in enumerate(twin):
+        expected[position % CAPACITY] = value
+    np.testing.assert_array_equal(state.items["row"], expected)
+    np.testing.assert_array_equal(state.items["pair"][0][:, 1], expected)
+
+
+def test_draws_every_filled_slot_evenly_and_no_other():
+    state = RING.init(EXAMPLE)
+    for i in range(3):
+        state = add(state, item(i + 1), jnp.asarray(True))
+    sample = RING.sample(state, 3000, key=jax.random.key(0))
+    counts = np.bincount(sample.indices, minlength=CAPACITY)
+    assert np.all(counts[3:] == 0)
+    assert np.all(np.abs(counts[:3] - 1000) < 5 * np.sqrt(3000 * 2 / 9))
+    np.testing.assert_array_equal(sample.items["row"], sample.indices + 1)
+    assert np.all(sample.weights == 1)
+    after = RING.feedback(state, sample.indices, sample.weights)
+    assert after is state
+
+
+def test_an_empty_memory_gives_zeros_of_no_weight():
+    sample = RING.sample(RING.init(EXAMPLE), 4, key=jax.random.key(0))
+    assert np.all(sample.weights == 0)
+    assert np.all(sample.items["row"] == 0)
+
+
+def test_the_same_key_gives_the_same_sample():
+    state = add(RING.init(EXAMPLE), item(7), jnp.asarray(True))
+    first, second = (RING.sample(state, 4, key=jax.random.key(3)) for _ in range(2))
+    np.testing.assert_array_equal(first.indices, second.indices)
+
+
+@pytest.mark.parametrize("capacity", [0, -1, 2.5])
+def test_an_impossible_capacity_is_refused(capacity):
+    with pytest.raises((HandrailError, TypeError)):
+        Ring(capacity)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"row": jnp.zeros(2, jnp.int32), "pair": EXAMPLE["pair"]}, {"row": jnp.int32(0)}]
+)
+def test_an_item_of_another_shape_is_refused(wrong):
+    with pytest.raises(HandrailError, match="replay was made for"):
+        RING.add(RING.init(EXAMPLE), wrong)
+
+
+def test_unsafe_memory_fills_as_the_original():
+    recorded = contrastive("a3_state_check", "subset")
+    memory = UnsafeEmbeddings()
+    rows = jnp.asarray(recorded["unsafe_embeddings"])
+
+    def push(state, row):
+        state = memory.add(state, row)
+        return state, memory.size(state)
+
+    state, sizes = jax.lax.scan(push, memory.init(rows.shape[1]), rows[:150])
+    np.testing.assert_array_equal(state.items[:50], rows[100:150])
+    np.testing.assert_array_equal(state.items[50:], rows[50:100])
+    np.testing.assert_array_equal(sizes, np.minimum(np.arange(150) + 1, 100))
+    full = recorded["k"] == 150
+    for latent, distance in zip(
+        recorded["latent"][full], recorded["mean_topk_dist_f64"][full], strict=True
+    ):
+        for ours in (memory.distance, memory.distance_padded):
+            np.testing.assert_allclose(ours(state, jnp.asarray(latent)), distance, rtol=1e-5)
+
+
+def test_unsafe_memory_stores_exactly_the_recorded_events():
+    recorded = contrastive("a3_state_check", "subset")
+    events = recorded["insert_events(term,reward,pos_after,violations)"]
+    memory = UnsafeEmbeddings()
+    for terminated, reward, inserted, _ in events:
+        violated = jnp.asarray(bool(terminated) and reward < 0.001)
+        state = memory.add(memory.init(2), jnp.ones(2), where=violated)
+        assert int(memory.size(state)) == inserted
+    assert memory.distance(memory.init(2), jnp.ones(2)) == jnp.inf
