@@ -47,7 +47,6 @@ def test_strengths():
     assert d.FixedStrength(0.2)(beta, progress) == pytest.approx(0.2)
     assert d.DecayingStrength(0.2)(beta, progress) == pytest.approx(0.15)
     assert d.DecayingStrength(0.2)(beta, jnp.float32(1)) == 0
-    assert d.no_distillation().strength(beta, progress) == 0
 
 
 def test_distillation_is_the_kl_term():
@@ -63,5 +62,5 @@ def test_distillation_is_the_kl_term():
 
 def test_floor():
     assert d.paper_distillation(floor=-5.0).bonus(jnp.float32(2), jnp.float32(-100)) == -10
-    # strength 0 makes even an impossible action harmless
-    assert d.no_distillation().bonus(jnp.float32(0), jnp.array(-jnp.inf)) == 0
+    # where the strength has decayed to 0, even an impossible action is harmless
+    assert d.paper_distillation().bonus(jnp.float32(0), jnp.array(-jnp.inf)) == 0

@@ -91,8 +91,3 @@ def paper_distillation(floor: float = -20.0) -> Distillation:
     Differs from the paper in the floor, since it leaves the bonus unbounded.
     """
     return Distillation(MultiplierStrength(), entropy_share=1.0, floor=floor)
-
-
-def no_distillation() -> Distillation:
-    """The guide only acts: no bonus, no more entropy."""
-    return Distillation(FixedStrength(0.0), floor=-20.0)

@@ -7,6 +7,8 @@ scalars; `jax.vmap` adds the batch, and the caller reduces it.
 Source: arXiv:2307.14316, Sec. 4 and Appendix (SAC-λ), as the authors' scripts compute it.
 """
 
+import math
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -21,8 +23,7 @@ def positive(parameter: Scalar) -> Scalar:
 
 def inverse_positive(value: float) -> float:
     """The free parameter of which `positive` gives `value` > 0."""
-    value = jnp.asarray(value)
-    return float(value + jnp.log(-jnp.expm1(-value)))
+    return value + math.log(-math.expm1(-value))
 
 
 def reward_target(
