@@ -1,0 +1,276 @@
+"""SAC-λ: soft actor-critic with a Lagrange multiplier; one update, with no replay.
+
+The same update serves guide and student (arXiv:2307.14316): they differ in the entropy
+strategy, the distillation and the weights that arrive with the batch. All gradients are taken at
+the parameters before the update; then the targets move towards the new ones. Differs from the
+authors' scripts, where the targets' update races with the critics' (see docs).
+"""
+
+import abc
+from collections.abc import Callable
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Key
+
+from handrail.equations import lagrangian
+from handrail.equations.budget import discounted_limit
+from handrail.equations.distillation import Distillation
+from handrail.equations.importance import WeightedSquare, weight_inside_square
+from handrail.errors import HandrailError
+from handrail.learners.sac_adam import Adam, AdamState
+from handrail.learners.sac_networks import REWARD_CRITICS, CriticEnsemble, observation_vector
+from handrail.networks.gaussian import GaussianPolicy, SquashedGaussian
+from handrail.types import Transition
+
+Scalar = Float[Array, ""]
+Noise = Float[Array, "batch action"]
+GUIDE_LOG_PROB = "guide_log_prob"  # the extra that distillation reads
+METRICS = (
+    "sac/actor_loss",
+    "sac/reward_critic_loss",
+    "sac/cost_critic_loss",
+    "sac/entropy_weight",  # α
+    "sac/multiplier",  # β
+    "sac/damping",  # κ
+    "sac/entropy",  # of the policy, nats
+    "sac/reward_value",  # of the first reward critic at stored actions, discounted
+    "sac/cost_value",  # of the cost critic at stored actions, discounted
+    "sac/bonus",  # reward per step on behalf of the guide
+    "sac/finite",  # 1 if every loss is a finite number
+)
+
+
+class AbstractEntropy(eqx.Module):
+    """How the entropy weight α comes about."""
+
+    @abc.abstractmethod
+    def weight(self, parameter: Scalar) -> Scalar:
+        """α from its free parameter."""
+
+    @abc.abstractmethod
+    def loss(self, weight: Scalar, log_prob: Scalar, actions: int) -> Scalar:
+        """The loss of α for one action of `actions` numbers."""
+
+
+class AdaptiveEntropy(AbstractEntropy):
+    """α keeps the policy's entropy at a target (nats per action dimension)."""
+
+    target: float = eqx.field(default=-1.0, static=True)
+
+    def weight(self, parameter: Scalar) -> Scalar:
+        return lagrangian.positive(parameter)
+
+    def loss(self, weight: Scalar, log_prob: Scalar, actions: int) -> Scalar:
+        target = self.target * actions
+        return lagrangian.entropy_weight_loss(weight, log_prob, target_entropy=target)
+
+
+class FixedEntropy(AbstractEntropy):
+    """α is a constant; guides have 1."""
+
+    value: float = eqx.field(default=1.0, static=True)
+
+    def weight(self, parameter: Scalar) -> Scalar:
+        return jnp.full_like(parameter, self.value)
+
+    def loss(self, weight: Scalar, log_prob: Scalar, actions: int) -> Scalar:
+        return jnp.zeros_like(log_prob)
+
+
+class SacParameters(eqx.Module):
+    """Everything that gradients change."""
+
+    actor: GaussianPolicy
+    critics: CriticEnsemble
+    entropy: Scalar  # α = softplus of this
+    multiplier: Scalar  # β = softplus of this
+
+
+class SacState(eqx.Module):
+    """The learner between two updates."""
+
+    parameters: SacParameters
+    targets: CriticEnsemble
+    adam: AdamState
+
+
+class SacLagrangian(eqx.Module):
+    """The update and its settings.
+
+    Attributes:
+        cost_limit: expected cost of one episode, undiscounted.
+        episode_length: steps of an episode, with which the limit is converted.
+        discount: γ per step, of rewards and costs.
+        smoothing: share of the old targets that an update keeps.
+        learning_rate: of actor, critics and α.
+        multiplier_rate: learning rate of β as a multiple of `learning_rate`.
+        damping_scale: of κ; 0 turns damping off.
+        entropy: how α comes about.
+        distillation: the pull towards a guide; needs the extra `guide_log_prob`.
+        weighted_square: how importance weights enter the critics' losses.
+        reduce_multiplier: over the batch, of β's loss: `jnp.sum` (the scripts) or `jnp.mean`.
+    """
+
+    cost_limit: float = eqx.field(default=25.0, static=True)
+    episode_length: int = eqx.field(default=1000, static=True)
+    discount: float = eqx.field(default=0.99, static=True)
+    smoothing: float = eqx.field(default=0.995, static=True)
+    learning_rate: float = eqx.field(default=1e-3, static=True)
+    multiplier_rate: float = eqx.field(default=50.0, static=True)
+    damping_scale: float = eqx.field(default=10.0, static=True)
+    entropy: AbstractEntropy = AdaptiveEntropy()
+    distillation: Distillation | None = None
+    weighted_square: WeightedSquare = eqx.field(default=weight_inside_square, static=True)
+    reduce_multiplier: Callable[[Array], Array] = eqx.field(default=jnp.sum, static=True)
+    adam: Adam = Adam()
+
+    def __check_init__(self):
+        discounted_limit(self.cost_limit, self.discount, self.episode_length)
+
+    @property
+    def limit(self) -> float:
+        """The cost limit on the critic's discounted scale."""
+        return discounted_limit(self.cost_limit, self.discount, self.episode_length)
+
+    def init(
+        self, observation: int, action: int, hidden: tuple[int, ...], *, key: Key[Array, ""]
+    ) -> SacState:
+        """Fresh networks for vectors of these sizes; the targets equal the critics."""
+        actor_key, critic_key = jax.random.split(key)
+        parameters = SacParameters(
+            actor=GaussianPolicy(observation, action, hidden, key=actor_key),
+            critics=CriticEnsemble.init(observation, action, hidden, key=critic_key),
+            entropy=jnp.zeros(()),
+            multiplier=jnp.zeros(()),
+        )
+        return SacState(parameters, parameters.critics, self.adam.init(parameters))
+
+    def update(
+        self, state: SacState, batch: Transition, progress: Scalar, *, key: Key[Array, ""]
+    ) -> tuple[SacState, dict[str, Scalar]]:
+        """One update from a batch (every leaf has a leading axis); `progress` in [0, 1]."""
+        now, after = jax.random.normal(key, (2, *batch.action.shape), batch.action.dtype)
+        return self.update_with_noise(state, batch, progress, now, after)
+
+    def update_with_noise(
+        self, state: SacState, batch: Transition, progress: Scalar, noise: Noise, next_noise: Noise
+    ) -> tuple[SacState, dict[str, Scalar]]:
+        """`update`, given the standard normal numbers of the actions in both observations.
+
+        Metrics are means over the batch; `sac/finite` is 1 if every loss is a finite number.
+        """
+        gradients, metrics = jax.grad(self.loss, has_aux=True)(
+            state.parameters, state.targets, batch, progress, noise, next_noise
+        )
+        direction, adam = self.adam.direction(gradients, state.adam)
+        step = jax.tree.map(lambda d: self.learning_rate * d, direction)
+        step = eqx.tree_at(lambda p: p.multiplier, step, replace_fn=self._faster)
+        parameters = jax.tree.map(jnp.subtract, state.parameters, step)
+        return SacState(parameters, self.smooth(state.targets, parameters.critics), adam), metrics
+
+    def _faster(self, step: Scalar) -> Scalar:
+        return self.multiplier_rate * step
+
+    def smooth(self, targets: CriticEnsemble, critics: CriticEnsemble) -> CriticEnsemble:
+        """The targets after a step towards the critics."""
+        keep = self.smoothing
+        return jax.tree.map(lambda old, new: keep * old + (1 - keep) * new, targets, critics)
+
+    def loss(
+        self,
+        parameters: SacParameters,
+        targets: CriticEnsemble,
+        batch: Transition,
+        progress: Scalar,
+        noise: Noise,
+        next_noise: Noise,
+    ) -> tuple[Scalar, dict[str, Scalar]]:
+        """The sum of all losses, each blind to the parameters that are not its own, and metrics."""
+        frozen = jax.lax.stop_gradient(parameters)
+        alpha, beta = (
+            self.entropy.weight(parameters.entropy),
+            lagrangian.positive(parameters.multiplier),
+        )
+        fixed_alpha, fixed_beta = jax.lax.stop_gradient((alpha, beta))
+        bonus, entropy_weight = self._pull(batch, fixed_alpha, fixed_beta, progress)
+        observations = jax.vmap(observation_vector)(batch.observation)
+
+        goals = self._critic_targets(frozen, targets, batch, bonus, entropy_weight, next_noise)
+        values = parameters.critics.batch(observations, batch.action)
+        square = jax.vmap(jax.vmap(self.weighted_square), in_axes=(0, None))
+        critic_losses = square(values - jax.lax.stop_gradient(goals), batch.weight).mean(axis=1)
+
+        cost_values = jax.lax.stop_gradient(values[REWARD_CRITICS])
+        kappa = lagrangian.damping(cost_values, self.limit, self.damping_scale)
+        actions, log_probs = _act(parameters.actor, observations, noise)
+        acted = frozen.critics.batch(observations, actions)
+        actor_losses = jax.vmap(
+            lambda log_prob, reward_values, cost_value: lagrangian.actor_loss(
+                log_prob, reward_values, cost_value,
+                entropy_weight=entropy_weight, multiplier=fixed_beta, damping=kappa,
+            )
+        )(log_probs, acted[:REWARD_CRITICS].T, acted[REWARD_CRITICS])  # fmt: skip
+        actor_loss = jnp.mean(batch.weight * actor_losses)
+
+        entropies = jax.lax.stop_gradient(log_probs)
+        alpha_loss = jnp.mean(
+            jax.vmap(lambda log_prob: self.entropy.loss(alpha, log_prob, noise.shape[1]))(entropies)
+        )
+        beta_loss = self.reduce_multiplier(
+            jax.vmap(lambda q: lagrangian.multiplier_loss(beta, q, limit=self.limit))(cost_values)
+        )
+        total = actor_loss + jnp.sum(critic_losses) + alpha_loss + beta_loss
+        metrics = (
+            actor_loss,
+            jnp.mean(critic_losses[:REWARD_CRITICS]),
+            critic_losses[REWARD_CRITICS],
+            alpha,
+            beta,
+            kappa,
+            -jnp.mean(log_probs),
+            jnp.mean(values[0]),
+            jnp.mean(cost_values),
+            jnp.mean(bonus),
+            jnp.isfinite(total).astype(total.dtype),
+        )
+        return total, dict(zip(METRICS, metrics, strict=True))
+
+    def _pull(self, batch, alpha, beta, progress):
+        """The likelihood bonus of every transition, and the entropy weight in use."""
+        if self.distillation is None:
+            return jnp.zeros_like(batch.reward), alpha
+        if GUIDE_LOG_PROB not in batch.extras:
+            raise HandrailError(
+                f"distillation needs the extra {GUIDE_LOG_PROB!r} of every transition, but it has "
+                f"{sorted(batch.extras)}: give the agent the guide, or set distillation to None"
+            )
+        strength = self.distillation.strength(beta, progress)
+        bonus = jax.vmap(lambda log_prob: self.distillation.bonus(strength, log_prob))
+        return bonus(batch.extras[GUIDE_LOG_PROB]), self.distillation.entropy_weight(
+            strength, alpha
+        )
+
+    def _critic_targets(self, frozen, targets, batch, bonus, entropy_weight, next_noise):
+        """What the three critics should say; a time limit is no end, so it is bootstrapped."""
+        observations = jax.vmap(observation_vector)(batch.next_observation)
+        actions, log_probs = _act(frozen.actor, observations, next_noise)
+        following = targets.batch(observations, actions)
+        terminated = batch.terminated.astype(bonus.dtype)
+        reward_goal = jax.vmap(
+            lambda *x: lagrangian.reward_target(
+                *x, discount=self.discount, entropy_weight=entropy_weight
+            )
+        )(batch.reward + bonus, terminated, following[:REWARD_CRITICS].T, log_probs)
+        cost_goal = jax.vmap(lambda *x: lagrangian.cost_target(*x, discount=self.discount))(
+            batch.cost, terminated, following[REWARD_CRITICS]
+        )
+        return jnp.stack([reward_goal, reward_goal, cost_goal])
+
+
+def _act(actor, observations, noise):
+    """An action in every observation, with its log-density."""
+    policies = jax.vmap(actor)(observations)
+    pre_squash = jax.vmap(SquashedGaussian.pre_squash)(policies, noise)
+    return jnp.tanh(pre_squash), jax.vmap(SquashedGaussian.log_prob)(policies, pre_squash)

@@ -1,0 +1,85 @@
+"""The networks of SAC-λ, and observations as the vectors that they read.
+
+Three critics share one architecture and one batch, so they are one ensemble: two for reward,
+then one for cost. Their products run as one batched product.
+"""
+
+from collections.abc import Callable
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Key
+
+from handrail.networks.gaussian import GaussianPolicy, SquashedGaussian
+from handrail.networks.mlp import MLP
+from handrail.types import Observation
+
+REWARD_CRITICS, CRITICS = 2, 3
+Distribution = Callable[[Observation], SquashedGaussian]
+
+
+def observation_vector(observation: Observation) -> Float[Array, " observation"]:
+    """An observation's parts side by side; parts of a dictionary in the order of their names."""
+    leaves = [jnp.ravel(leaf) for leaf in jax.tree.leaves(observation)]
+    return leaves[0] if len(leaves) == 1 else jnp.concatenate(leaves)
+
+
+class CriticEnsemble(eqx.Module):
+    """Three discounted action values: reward, reward, cost (members 0, 1, 2)."""
+
+    members: MLP  # every array has a leading axis of length 3
+
+    @staticmethod
+    def init(
+        observation: int, action: int, hidden: tuple[int, ...], *, key: Key[Array, ""]
+    ) -> "CriticEnsemble":
+        """Independent fresh critics for vectors of these sizes."""
+        sizes = (observation + action, *hidden, 1)
+        return CriticEnsemble(
+            eqx.filter_vmap(lambda k: MLP(sizes, init="glorot", key=k))(
+                jax.random.split(key, CRITICS)
+            )
+        )
+
+    def batch(
+        self, observations: Float[Array, "batch n"], actions: Float[Array, "batch a"]
+    ) -> Float[Array, "3 batch"]:
+        """The values of a batch, one row a critic."""
+        inputs = jnp.concatenate([observations, actions], axis=1)
+        return eqx.filter_vmap(lambda critic: jax.vmap(critic)(inputs)[:, 0])(self.members)
+
+    def __call__(self, observation: Observation, action: Float[Array, " a"]) -> Float[Array, " 3"]:
+        """The values of one observation and action."""
+        return self.batch(observation_vector(observation)[None], action[None])[:, 0]
+
+    def cost(self, observation: Observation, action: Float[Array, " a"]) -> Float[Array, ""]:
+        """The expected discounted sum of costs from here on: what a trigger may look at."""
+        return self(observation, action)[REWARD_CRITICS]
+
+
+class OnVectors(eqx.Module):
+    """A policy that reads vectors, made to read observations as the environment emits them.
+
+    `view` maps them first: a guide sees the target's observations through Ξ.
+    """
+
+    policy: GaussianPolicy
+    view: Callable[[Observation], Observation] | None = None
+
+    def __call__(self, observation: Observation) -> SquashedGaussian:
+        seen = observation if self.view is None else self.view(observation)
+        return self.policy(observation_vector(seen))
+
+
+class Sampled(eqx.Module):
+    """Acts by sampling: `act` of `interventions.what.Policy`, with the pre-squash action."""
+
+    distribution: Distribution
+
+    def __call__(
+        self, observation: Observation, key: Key[Array, ""]
+    ) -> tuple[Float[Array, " a"], dict[str, Array]]:
+        """A random action and its pre-squash value."""
+        pre_squash = self.distribution(observation).sample(key=key)
+        return jnp.tanh(pre_squash), {"pre_squash": pre_squash}
