@@ -30,8 +30,8 @@ class Adam(eqx.Module):
 
     def init(self, parameters: PyTree) -> AdamState:
         """Zero means for parameters of these shapes."""
-        zeros = jax.tree.map(jnp.zeros_like, parameters)
-        return AdamState(jnp.zeros(()), zeros, zeros)
+        first, second = (jax.tree.map(jnp.zeros_like, parameters) for _ in range(2))
+        return AdamState(jnp.zeros(()), first, second)
 
     def direction(self, gradients: PyTree, state: AdamState) -> tuple[PyTree, AdamState]:
         """What to subtract, per unit of learning rate: √(1−b₂ᵗ)/(1−b₁ᵗ) · m/(√v + ε)."""

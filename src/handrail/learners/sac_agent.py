@@ -19,6 +19,19 @@ from handrail.rng import stream
 from handrail.types import Action, Context, Decision, Observation, Transition
 
 
+def executed_pre_squash(decision: Decision) -> Float[Array, " action"]:
+    """The pre-squash value of the executed action.
+
+    A substitute that brings none leaves the proposal's, which belongs to another action; then
+    it is recovered from the action, as well as float32 allows (|u| below about 7.6).
+    """
+    stored = decision.extras["pre_squash"]
+    edge = 1 - jnp.finfo(decision.action.dtype).eps
+    recovered = jnp.arctanh(jnp.clip(decision.action, -edge, edge))
+    belongs = jnp.all(jnp.abs(jnp.tanh(stored) - decision.action) < 1e-4)
+    return jnp.where(belongs, stored, recovered)
+
+
 class SacAgentState(eqx.Module):
     """The learner and its memory."""
 
@@ -114,7 +127,7 @@ class SacAgent(AbstractAgent):
     ) -> tuple[Float[Array, ""], dict[str, Array]]:
         if self.guide is None:
             return jnp.ones(()), {}
-        point = self.point(decision.action, decision.extras["pre_squash"])
+        point = self.point(decision.action, executed_pre_squash(decision))
         guide = self.guide(context.observation).log_prob(point)
         student = prepared(context.observation).log_prob(point)
         ratio = importance_weight(student, guide, low=self.ratio_low, high=self.ratio_high)

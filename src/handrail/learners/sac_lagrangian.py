@@ -3,7 +3,7 @@
 The same update serves guide and student (arXiv:2307.14316): they differ in the entropy
 strategy, the distillation and the weights that arrive with the batch. All gradients are taken at
 the parameters before the update; then the targets move towards the new ones. Differs from the
-authors' scripts, where the targets' update races with the critics' (see docs).
+authors' scripts, where the targets' update races with the critics'.
 """
 
 import abc
@@ -145,7 +145,9 @@ class SacLagrangian(eqx.Module):
             entropy=jnp.zeros(()),
             multiplier=jnp.zeros(()),
         )
-        return SacState(parameters, parameters.critics, self.adam.init(parameters))
+        # Copied, since a loop that donates its state must not find one array in it twice.
+        targets = jax.tree.map(jnp.copy, parameters.critics)
+        return SacState(parameters, targets, self.adam.init(parameters))
 
     def update(
         self, state: SacState, batch: Transition, progress: Scalar, *, key: Key[Array, ""]

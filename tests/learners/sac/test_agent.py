@@ -12,7 +12,7 @@ from handrail.equations.distillation import authors_distillation
 from handrail.equations.importance import exact_point
 from handrail.errors import HandrailError
 from handrail.learners.base import Clock
-from handrail.learners.sac_agent import SacAgent
+from handrail.learners.sac_agent import SacAgent, executed_pre_squash
 from handrail.learners.sac_lagrangian import FixedEntropy, SacLagrangian
 from handrail.learners.sac_networks import (
     CriticEnsemble,
@@ -119,6 +119,26 @@ def test_weights_count_only_where_the_guide_acted(intervened):
     expected = jnp.clip(jnp.exp(student_density - kept["guide_log_prob"]), 0.1, 2)
     assert weight == pytest.approx(float(expected) if intervened else 1.0, rel=1e-5)
     assert weight != 1 or not intervened
+
+
+def test_a_substitute_without_pre_squash_value():
+    """The proposal's value must not be taken for that of another action."""
+    action, proposed = jnp.tanh(jnp.array([0.5, -2.0])), jnp.array([3.0, 0.1])
+
+    def decide(action, u):
+        return Decision(action, jnp.array(True), {}, {"pre_squash": u})
+
+    u = executed_pre_squash(decide(action, proposed))
+    np.testing.assert_allclose(u, [0.5, -2.0], rtol=1e-4)
+    own = jnp.array([12.0, -2.0])  # saturated: only the stored value knows
+    assert np.array_equal(executed_pre_squash(decide(jnp.tanh(own), own)), own)
+    assert np.isfinite(executed_pre_squash(decide(jnp.array([1.0, -1.0]), proposed))).all()
+
+
+def test_the_state_can_be_donated():
+    """No array is in the state twice, or a loop could not update its replay in place."""
+    arrays = jax.tree.leaves(student().init(transition(), key=KEY))
+    assert len({array.unsafe_buffer_pointer() for array in arrays}) == len(arrays)
 
 
 def test_learns_in_rounds_and_repeats_itself():
