@@ -105,7 +105,7 @@ def load(
     try:
         with safe_open(str(path), framework="numpy") as file:
             metadata = file.metadata() or {}
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            arrays = {name: file.get_tensor(name) for name in file.keys()}
     except (SafetensorError, OSError, ValueError) as error:
         raise HandrailError(f"{path} is damaged or not a safetensors file: {error}") from None
     card = _read_card(path, metadata)
@@ -116,8 +116,7 @@ def load(
     for name, wanted in (spec or {}).items():
         if card.spec.get(name) != wanted:
             raise HandrailError(
-                f"{path} does not fit: its {name} is {card.spec.get(name)!r}, "
-                f"expected {wanted!r}"
+                f"{path} does not fit: its {name} is {card.spec.get(name)!r}, expected {wanted!r}"
             )
     return card, arrays
 
@@ -141,7 +140,9 @@ def _read_card(path: Path, metadata: dict[str, str]) -> Card:
 def _same_names(expected, found, source: str) -> None:
     missing, foreign = sorted(expected - found), sorted(found - expected)
     if missing or foreign:
-        raise HandrailError(f"{source}: arrays missing {missing or 'none'}, extra {foreign or 'none'}")
+        raise HandrailError(
+            f"{source}: arrays missing {missing or 'none'}, extra {foreign or 'none'}"
+        )
 
 
 def _name(path) -> str:

@@ -3,7 +3,7 @@
 import abc
 
 import equinox as eqx
-import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int, Key, PyTree, Shaped
 
@@ -26,6 +26,13 @@ class BoxActions(eqx.Module):
 
 
 ActionSpace = DiscreteActions | BoxActions
+
+
+def zero_action(actions: ActionSpace) -> Action:
+    """An action of zeros, with the shape and dtype of the space."""
+    if isinstance(actions, DiscreteActions):
+        return jnp.zeros((), jnp.int32)
+    return jnp.zeros((actions.size,), jnp.float32)
 
 
 class AbstractEnvironment(eqx.Module):
@@ -64,7 +71,7 @@ class FiniteObservations(eqx.Module):
     live: int = eqx.field(static=True)
 
     def __getitem__(self, row: Int[Array, ""]) -> Array:
-        return jax.numpy.asarray(self.frames)[row]
+        return jnp.asarray(self.frames)[row]
 
 
 class AbstractFiniteEnvironment(AbstractEnvironment):

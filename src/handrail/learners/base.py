@@ -33,10 +33,15 @@ class AbstractAgent(eqx.Module):
     """Acts, is shown what happened, and learns."""
 
     block: eqx.AbstractVar[int]  # environment steps between two calls of `learn`
+    learning_starts: eqx.AbstractVar[int]  # steps before the first call of `learn`
+    metrics: eqx.AbstractVar[tuple[str, ...]]  # the names of what `learn` reports
 
     @abc.abstractmethod
     def init(self, example: Transition, *, key: Key[Array, ""]) -> PyTree:
-        """The state before the first step; `example` gives shapes and dtypes for the replay."""
+        """The state before the first step; `example` gives shapes and dtypes for the replay.
+
+        It has no extras: an agent adds those that its `complete` stores.
+        """
 
     @abc.abstractmethod
     def prepare(self, state: PyTree, *, key: Key[Array, ""]) -> Any:

@@ -1,0 +1,142 @@
+"""What has to be computed for an experiment: knowledge first, then runs, each in its own folder.
+
+Folders are named by a digest of everything that determines their content, so experiments
+share what they have in common, and what is finished is never computed again.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from handrail.errors import HandrailError
+from handrail.experiments.lava.knowledge_settings import EncoderSettings, PriorSettings
+from handrail.experiments.lava.settings import (
+    NEEDS_ENCODER,
+    NEEDS_PRIOR,
+    LavaRun,
+    recommended,
+)
+from handrail.experiments.schema import Experiment, Row, digest, override, rows
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """A unit of work for one process: settings in, a folder out."""
+
+    kind: str
+    """`prior`, `encoder` or `run`."""
+    folder: Path
+    settings: Any
+    needs: tuple["Task", ...] = ()
+    label: str = ""
+
+    @property
+    def done(self) -> bool:
+        """Whether the folder holds the finished result."""
+        return (self.folder / DONE[self.kind]).exists()
+
+
+DONE = {"prior": "prior.safetensors", "encoder": "encoder.safetensors", "run": "summary.json"}
+
+
+@dataclasses.dataclass(frozen=True)
+class LavaRow:
+    """A row's settings, completed: the run and the knowledge that it brings along."""
+
+    run: LavaRun
+    prior: PriorSettings | None
+    encoder: EncoderSettings | None
+    knowledge: str
+    """How the knowledge was come by: `none`, `one` (layout) or `many`."""
+
+
+def complete(settings: Mapping[str, Any]) -> LavaRow:
+    """Reads a row's dotted settings: `run.…`, `prior.…`, `encoder.…`, `knowledge` and `preset`.
+
+    `knowledge` says whether prior and encoder come from one layout (the paper) or from many
+    (with an egocentric view on symbolic observations); `preset` is `paper` or `recommended`.
+    """
+    groups: dict[str, dict[str, Any]] = {"run": {}, "prior": {}, "encoder": {}}
+    knowledge, preset = "one", "paper"
+    for name, value in settings.items():
+        group, _, rest = name.partition(".")
+        if name == "knowledge":
+            knowledge = value
+        elif name == "preset":
+            preset = value
+        elif rest and group in groups:
+            groups[group][rest] = value
+        else:
+            groups["run"][name] = value
+    if knowledge not in ("one", "many"):
+        raise HandrailError(f"knowledge is {knowledge!r}: expected 'one' or 'many'")
+    if preset not in ("paper", "recommended"):
+        raise HandrailError(f"preset is {preset!r}: expected 'paper' or 'recommended'")
+    run = override(LavaRun(), {k: v for k, v in groups["run"].items() if "." not in k})
+    run = recommended(run) if preset == "recommended" else run
+    run = override(run, groups["run"])
+    prior = _prior(run, knowledge, groups["prior"]) if run.method in NEEDS_PRIOR else None
+    encoder = _encoder(run, knowledge, groups["encoder"]) if run.method in NEEDS_ENCODER else None
+    return LavaRow(run, prior, encoder, knowledge if prior or encoder else "none")
+
+
+def _view(run: LavaRun, knowledge: str) -> str:
+    return (
+        "egocentric" if run.observation == "symbolic" and knowledge == "many" else run.observation
+    )
+
+
+def _prior(run: LavaRun, knowledge: str, own: Mapping[str, Any]) -> PriorSettings:
+    settings = PriorSettings(view=_view(run, knowledge), layouts=knowledge)
+    if knowledge == "many":
+        settings = override(
+            settings,
+            {
+                "environment": "LavaCrossingS9N2",
+                "source_learning.discount": 0.95,
+                "prior_learning.discount": 0.95,
+            },
+        )
+    return override(settings, own)
+
+
+def _encoder(run: LavaRun, knowledge: str, own: Mapping[str, Any]) -> EncoderSettings:
+    settings = EncoderSettings(view=_view(run, knowledge))
+    if knowledge == "many":
+        settings = override(settings, {"environment": "LavaCrossingS9N2"})
+    return override(settings, own)
+
+
+def plan(
+    experiment: Experiment, budget: str, seeds: int | None, out: Path
+) -> list[tuple[Row, Task]]:
+    """The task of every row, with the tasks it needs; equal tasks are the same object."""
+    known: dict[Path, Task] = {}
+
+    def once(task: Task) -> Task:
+        return known.setdefault(task.folder, task)
+
+    planned = []
+    for row in rows(experiment, budget, seeds):
+        completed = complete(row.settings)
+        needs = tuple(
+            once(_knowledge_task(kind, settings, out))
+            for kind, settings in (("prior", completed.prior), ("encoder", completed.encoder))
+            if settings is not None
+        )
+        planned.append((row, once(_run_task(completed, needs, out))))
+    return planned
+
+
+def _knowledge_task(kind: str, settings: Any, out: Path) -> Task:
+    name = f"{kind}-{settings.view}-{digest(dataclasses.asdict(settings))}"
+    return Task(kind, out / "knowledge" / name, settings, label=f"{kind} ({settings.view})")
+
+
+def _run_task(row: LavaRow, needs: tuple[Task, ...], out: Path) -> Task:
+    run = row.run
+    identity = {"run": dataclasses.asdict(run), "needs": [task.folder.name for task in needs]}
+    name = f"{run.environment}-{run.method}-{run.observation}-{run.seed}-{digest(identity)}"
+    label = f"{run.method} {run.environment} seed {run.seed}"
+    return Task("run", out / "runs" / name, row, needs, label)

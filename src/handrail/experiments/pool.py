@@ -1,0 +1,148 @@
+"""Computing tasks in several processes, one thread each, with progress and clean interruption.
+
+On a CPU small networks gain nothing from vectorised seeds; one process a run does
+(docs/performance.md). Each process keeps its compiled code between tasks.
+"""
+
+import concurrent.futures
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from handrail.errors import HandrailError
+from handrail.experiments.plan import Task
+from handrail.files import write_json
+
+# Read by XLA when a worker imports jax: one thread a process, so that cores are not fought over.
+SINGLE_THREADED = {
+    "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+}
+
+Follow = Callable[[list[Task], set[Path]], None]
+
+
+class Failed(HandrailError):
+    """Some tasks failed; the others are done."""
+
+
+def compute(
+    tasks: Iterable[Task],
+    *,
+    jobs: int,
+    follow: Follow = lambda running, done: None,
+    poll_seconds: float = 0.25,
+) -> None:
+    """Computes tasks and what they need, each once, at most `jobs` at a time.
+
+    `follow(running, done)` is called often. Ctrl-C stops the workers; what they had
+    checkpointed is continued by the next call. Raises `Failed` after all else is done.
+    """
+    if jobs < 1:
+        raise HandrailError(f"jobs is {jobs}: expected at least 1")
+    waiting = {task.folder: task for task in _with_needs(tasks)}
+    done = {folder for folder, task in waiting.items() if task.done}
+    for folder in done:
+        del waiting[folder]
+    if not waiting:
+        follow([], done)
+        return
+    failures: dict[str, str] = {}
+    with _environment(SINGLE_THREADED):
+        context = multiprocessing.get_context("spawn")
+        workers = min(jobs, len(waiting))
+        pool = concurrent.futures.ProcessPoolExecutor(workers, context, initializer=_quiet)
+        running: dict[concurrent.futures.Future, Task] = {}
+        try:
+            while waiting or running:
+                _submit(pool, waiting, running, done, workers, failures)
+                finished, _ = concurrent.futures.wait(
+                    running, poll_seconds, concurrent.futures.FIRST_COMPLETED
+                )
+                for future in finished:
+                    task = running.pop(future)
+                    error = future.exception()
+                    if error is None:
+                        done.add(task.folder)
+                    else:
+                        failures[task.label] = str(error) or type(error).__name__
+                follow(list(running.values()), done)
+        except BaseException:
+            _terminate(pool)
+            raise
+        pool.shutdown()
+    if failures:
+        lines = "; ".join(f"{label}: {error}" for label, error in failures.items())
+        raise Failed(f"{len(failures)} of the tasks failed: {lines}")
+
+
+def _submit(pool, waiting, running, done, workers, failures) -> None:
+    for folder, task in list(waiting.items()):
+        if len(running) >= workers:
+            return
+        missing = [need for need in task.needs if need.folder not in done]
+        if any(need.label in failures for need in missing):
+            failures[task.label] = "what it needs has failed"
+            del waiting[folder]
+        elif not missing:
+            running[pool.submit(_do, task)] = task
+            del waiting[folder]
+
+
+def _with_needs(tasks: Iterable[Task]) -> list[Task]:
+    ordered: dict[Path, Task] = {}
+    for task in tasks:
+        for one in (*task.needs, task):
+            ordered.setdefault(one.folder, one)
+    return list(ordered.values())
+
+
+def _do(task: Task) -> None:
+    from handrail.experiments.work import work
+
+    last = [0.0]
+
+    def report(what: str, step: int, total: int) -> None:
+        if time.monotonic() - last[0] > 0.5 or step == total:
+            last[0] = time.monotonic()
+            entry = {"what": what, "step": step, "total": total, "at": time.time()}
+            write_json(task.folder.with_name(f".{task.folder.name}.progress"), entry)
+
+    try:
+        work(task, report)
+    finally:
+        task.folder.with_name(f".{task.folder.name}.progress").unlink(missing_ok=True)
+
+
+def _quiet() -> None:
+    """Ctrl-C belongs to the parent, which ends its workers."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _terminate(pool: concurrent.futures.ProcessPoolExecutor) -> None:
+    processes = list((pool._processes or {}).values())
+    pool.shutdown(wait=False, cancel_futures=True)
+    for process in processes:
+        process.terminate()
+
+
+class _environment:
+    """Sets environment variables for the processes started inside the block."""
+
+    def __init__(self, values: dict[str, str]):
+        self.values = values
+
+    def __enter__(self):
+        self.before = {name: os.environ.get(name) for name in self.values}
+        os.environ.update(self.values)
+
+    def __exit__(self, *_):
+        for name, value in self.before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

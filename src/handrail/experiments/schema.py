@@ -1,0 +1,172 @@
+"""An experiment is data: a TOML file that names variants, environments, budgets and figures."""
+
+import dataclasses
+import hashlib
+import itertools
+import json
+import tomllib
+from collections.abc import Iterator, Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from handrail.errors import HandrailError, UnknownName
+
+
+@dataclasses.dataclass(frozen=True)
+class Budget:
+    """How long and how often."""
+
+    seeds: tuple[int, ...]
+    """Seeds of the runs; `--seeds N` takes the first N."""
+    overrides: Mapping[str, Any]
+    """Settings of this budget, by dotted name (`steps`, `knowledge.prior_steps`, …)."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """A table or a figure of a paper, or a question of our own."""
+
+    name: str
+    title: str
+    question: str
+    source: str
+    """Paper, equation or figure; empty for our own questions."""
+    report: str
+    """Which report is made of what has been computed."""
+    runs: bool
+    """Whether agents are trained; if not, only the knowledge is acquired and looked at."""
+    base: Mapping[str, Any]
+    """Settings common to all rows, by dotted name."""
+    variants: Mapping[str, Mapping[str, Any]]
+    """By label: the settings in which a variant differs."""
+    environments: tuple[str, ...]
+    budgets: Mapping[str, Budget]
+    published: Mapping[str, Mapping[str, Mapping[str, float]]]
+    """`published[quantity][label][environment]`."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One run of an experiment."""
+
+    variant: str
+    environment: str
+    seed: int
+    settings: Mapping[str, Any]
+    """Dotted name → value."""
+
+
+FIELDS = {"title", "question", "source", "report", "runs", "base", "variants", "environments", "budgets",
+          "published"}  # fmt: skip
+FOLDER = resources.files("handrail.experiments") / "files"
+
+
+def names() -> list[str]:
+    """The experiments that come with handrail."""
+    return sorted(entry.name.removesuffix(".toml") for entry in FOLDER.iterdir())
+
+
+def read(name: str) -> Experiment:
+    """An experiment by name, or from a file ending in `.toml`."""
+    path = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
+    if not path.is_file():
+        if name.endswith(".toml"):
+            raise HandrailError(f"{name} does not exist; expected an experiment file (.toml)")
+        raise UnknownName("experiment", name, names())
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise HandrailError(f"{path}: not valid TOML: {error}") from None
+    return _experiment(Path(path.name).stem, values, str(path))
+
+
+def rows(experiment: Experiment, budget: str, seeds: int | None = None) -> Iterator[Row]:
+    """Every run of the experiment at a budget; seeds outermost, so early results cover all."""
+    chosen = budget_of(experiment, budget, seeds)
+    points = itertools.product(chosen.seeds, experiment.environments, experiment.variants.items())
+    for seed, environment, (label, own) in points:
+        settings = {**experiment.base, **chosen.overrides, **own}
+        settings |= {"environment": environment, "seed": seed}
+        yield Row(label, environment, seed, settings)
+
+
+def budget_of(experiment: Experiment, name: str, seeds: int | None = None) -> Budget:
+    """A budget of the experiment, cut to its first `seeds` seeds."""
+    if name not in experiment.budgets:
+        raise UnknownName("budget", name, experiment.budgets)
+    budget = experiment.budgets[name]
+    if seeds is None:
+        return budget
+    if seeds < 1:
+        raise HandrailError(f"seeds is {seeds}: expected at least 1")
+    extra = itertools.count(2001)
+    pool = itertools.chain(budget.seeds, extra)
+    return dataclasses.replace(budget, seeds=tuple(itertools.islice(pool, seeds)))
+
+
+def digest(settings: Any) -> str:
+    """A short name for settings: equal settings, equal name."""
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:10]
+
+
+def _experiment(name: str, values: dict[str, Any], path: str) -> Experiment:
+    foreign, missing = values.keys() - FIELDS, {"title", "variants", "budgets"} - values.keys()
+    if foreign or missing:
+        raise HandrailError(
+            f"{path}: unknown entries {sorted(foreign) or 'none'}, missing entries "
+            f"{sorted(missing) or 'none'}; an experiment has {sorted(FIELDS)}"
+        )
+    budgets = {}
+    for key, entry in values["budgets"].items():
+        if not entry.get("seeds"):
+            raise HandrailError(f"{path}: budget {key!r} has no seeds")
+        seeds = tuple(entry["seeds"])
+        budgets[key] = Budget(seeds, flat({k: v for k, v in entry.items() if k != "seeds"}))
+    return Experiment(
+        name=name,
+        title=values["title"],
+        question=values.get("question", ""),
+        source=values.get("source", ""),
+        report=values.get("report", "learning"),
+        runs=values.get("runs", True),
+        base=flat(values.get("base", {})),
+        variants={label: flat(own) for label, own in values["variants"].items()},
+        environments=tuple(values.get("environments", ())),
+        budgets=budgets,
+        published=values.get("published", {}),
+    )
+
+
+def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested tables as dotted names: `{"a": {"b": 1}}` is `{"a.b": 1}`."""
+    result: dict[str, Any] = {}
+    for key, value in tree.items():
+        name = f"{prefix}{key}"
+        result |= flat(value, f"{name}.") if isinstance(value, Mapping) else {name: value}
+    return result
+
+
+def override(settings: Any, values: Mapping[str, Any]) -> Any:
+    """A frozen dataclass with fields replaced by dotted name; refuses unknown names and kinds."""
+    for name, value in values.items():
+        settings = _replace(settings, name.split("."), value, name)
+    return settings
+
+
+def _replace(settings: Any, path: list[str], value: Any, name: str) -> Any:
+    fields = {field.name for field in dataclasses.fields(settings)}
+    if path[0] not in fields:
+        raise UnknownName(f"setting of {type(settings).__name__}", name, fields)
+    old = getattr(settings, path[0])
+    if len(path) > 1:
+        if not dataclasses.is_dataclass(old):
+            raise HandrailError(f"setting {name!r}: {path[0]!r} has no parts")
+        new = _replace(old, path[1:], value, name)
+    else:
+        new = tuple(value) if isinstance(old, tuple) else value
+        kinds = (int, float) if isinstance(old, float) else type(old)
+        if old is not None and not isinstance(new, kinds):
+            raise HandrailError(f"setting {name!r} is {value!r}: expected {type(old).__name__}")
+        new = float(new) if isinstance(old, float) else new
+    return dataclasses.replace(settings, **{path[0]: new})

@@ -1,0 +1,42 @@
+"""Doing one task in this process."""
+
+from collections.abc import Callable
+from typing import Any
+
+from handrail.experiments.plan import Task
+
+Report = Callable[[str, int, int], None]  # (what, steps done, steps in all)
+
+
+def work(task: Task, report: Report = lambda what, step, total: None) -> dict[str, Any] | None:
+    """Computes a task whose needs are met; returns the summary of a run."""
+    if task.kind == "prior":
+        from handrail.experiments.lava.prior import acquire_prior
+
+        acquire_prior(task.settings, task.folder, report)
+        return None
+    if task.kind == "encoder":
+        from handrail.experiments.lava.encoder import acquire_encoder
+
+        acquire_encoder(task.settings, task.folder, report)
+        return None
+    import dataclasses
+
+    from handrail.experiments.lava.method import Knowledge, run_lava
+
+    row = task.settings
+    files = {need.kind: need.folder / f"{need.kind}.safetensors" for need in task.needs}
+    known = row.prior or row.encoder
+    knowledge = Knowledge(view=known.view if known else row.run.observation, **files)
+    settings = {
+        "run": dataclasses.asdict(row.run),
+        "knowledge": row.knowledge,
+        "needs": [need.folder.name for need in task.needs],
+    }
+    return run_lava(
+        row.run,
+        knowledge,
+        task.folder,
+        settings=settings,
+        report=lambda step, total: report("run", step, total),
+    )

@@ -1,0 +1,71 @@
+"""Named interventions: each a point in WHEN × WHAT."""
+
+from collections.abc import Callable
+
+from jaxtyping import Array, Float
+
+from handrail.interventions.base import Intervention
+from handrail.interventions.near_unsafe import NearUnsafe
+from handrail.interventions.what import Policy, Proposed, RandomAboveMean, RandomAction
+from handrail.interventions.when import (
+    AfterFirstCost,
+    BelowMean,
+    BudgetSpent,
+    Coin,
+    CostCriticExceeds,
+    LinearDecay,
+    Never,
+    Predicate,
+)
+from handrail.types import Observation
+
+Prior = Callable[[Observation], Float[Array, " actions"]]
+
+
+def none() -> Intervention:
+    """Plain learning."""
+    return Intervention(Never(), Proposed())
+
+
+def domain_prior(prior: Prior, *, prior_prob: float = 0.95, threshold: float = 0.0) -> Intervention:
+    """The action check in every state (arXiv:1909.04307)."""
+    when = Coin(prior_prob) & BelowMean(prior, threshold)
+    return Intervention(when, RandomAboveMean(prior, threshold))
+
+
+def contrastive(
+    near: NearUnsafe, prior: Prior, *, prior_prob: float = 0.95, threshold: float = 0.0
+) -> Intervention:
+    """The action check only near unsafe states (arXiv:2503.10318)."""
+    when = near & Coin(prior_prob) & BelowMean(prior, threshold)
+    return Intervention(when, RandomAboveMean(prior, threshold))
+
+
+def state_check_only(near: NearUnsafe, actions: int, *, prior_prob: float = 0.95) -> Intervention:
+    """Ablation: near an unsafe state a random action replaces any proposed one."""
+    return Intervention(near & Coin(prior_prob), RandomAction(actions))
+
+
+def control_switch(guide: Policy) -> Intervention:
+    """From the first cost of an episode to its end the guide acts (arXiv:2307.14316)."""
+    return Intervention(AfterFirstCost(), guide)
+
+
+def linear_decay(guide: Policy) -> Intervention:
+    """The guide acts with a probability that falls from 1 to 0 (arXiv:2307.14316)."""
+    return Intervention(LinearDecay(), guide)
+
+
+def budget_switch(
+    guide: Policy, critic: Callable[..., Array], *, threshold: float, limit: float
+) -> Intervention:
+    """The guide acts where it foresees too much cost, or the episode's budget is spent.
+
+    `threshold` is a discounted cost-return, `limit` an undiscounted one an episode.
+    """
+    return Intervention(CostCriticExceeds(critic, threshold) | BudgetSpent(limit), guide)
+
+
+def shield(condition: Callable[..., Array], safe_policy: Policy) -> Intervention:
+    """A user's predicate and a user's safe policy."""
+    return Intervention(Predicate(condition), safe_policy)

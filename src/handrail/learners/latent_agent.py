@@ -1,0 +1,158 @@
+"""Q-learning on the latent of an auto-encoder that is trained alongside (DQN + AE, DQN + VAE)."""
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, Int, Key, PyTree, Shaped
+
+from handrail.learners.autoencoder import AutoencoderLearner, AutoencoderState, reparameterise
+from handrail.learners.base import AbstractAgent, Clock, Proposal
+from handrail.learners.q_agent import Actor, QAgent
+from handrail.learners.values import AbstractValues
+from handrail.networks.autoencoder import VariationalEncoder
+from handrail.replay.ring import Ring
+from handrail.rng import stream
+from handrail.types import Context, Decision, Observation, Transition
+
+
+class LatentQ(eqx.Module):
+    """Action values read off a latent: `head(encoder(observation))`."""
+
+    encoder: Callable[[Array], Array]
+    head: Callable[[Array], Array]
+
+    def __call__(self, observation: Array) -> Float[Array, " actions"]:
+        return self.head(self.encoder(observation))
+
+
+class SampledLatents(AbstractValues):
+    """A variational encoder evaluated on all live rows; a latent is drawn at every call.
+
+    The original scripts sample the latent whenever they act or learn.
+    """
+
+    frames: Shaped[Array, "live *frame"]
+
+    def prepare(self, network: LatentQ) -> Any:
+        assert isinstance(network.encoder, VariationalEncoder)
+        return (*network.encoder.distribution(self.frames), network.head)
+
+    def __call__(
+        self, prepared: Any, observation: Int[Array, ""], *, key: Key[Array, ""]
+    ) -> Float[Array, " actions"]:
+        means, log_variances, head = prepared
+        mean = means.at[observation].get(mode="clip")
+        log_variance = log_variances.at[observation].get(mode="clip")
+        return head(reparameterise(mean, log_variance, jax.random.normal(key, mean.shape)))
+
+
+class LatentState(eqx.Module):
+    """Everything that the agent carries through a run."""
+
+    autoencoder: AutoencoderState
+    head: PyTree
+    head_optimizer: PyTree
+    target: Any
+    replay: PyTree
+    seen: PyTree  # observations for the auto-encoder
+
+    @property
+    def network(self) -> LatentQ:
+        """The action values that are read off the latent."""
+        return LatentQ(self.autoencoder.model.encoder, self.head)
+
+
+class LatentAgent(AbstractAgent):
+    """`q` with its network read off an auto-encoder's latent.
+
+    At the end of a block the temporal-difference gradient steps the head, and the encoder
+    (clipped to its own norm, with the encoder's own Adam); then the auto-encoder takes its
+    `updates` on `batch` observations each, once `warmup` steps are done. The originals update
+    it every 5 steps and the Q-network every 10: here both at the end of the 10.
+    """
+
+    q: QAgent
+    autoencoder: AutoencoderLearner
+    make_head: Callable[..., PyTree]  # (key=) -> head
+    frames: Shaped[Array, "rows *frame"]
+    seen: Ring
+    updates: int = eqx.field(default=2, static=True)
+    batch: int = eqx.field(default=32, static=True)
+
+    @property
+    def block(self) -> int:
+        return self.q.block
+
+    @property
+    def learning_starts(self) -> int:
+        return self.q.learning_starts
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        return (*self.q.metrics, "losses/reconstruction")
+
+    def init(self, example: Transition, *, key: Key[Array, ""]) -> LatentState:
+        autoencoder = self.autoencoder.init(stream(key, "autoencoder"))
+        head = self.make_head(key=stream(key, "head"))
+        return LatentState(
+            autoencoder=autoencoder,
+            head=head,
+            head_optimizer=self.q.optimizer.init(head),
+            target=self.q.loss.values.prepare(LatentQ(autoencoder.model.encoder, head)),
+            replay=self.q.replay.init(example),
+            seen=self.seen.init(example.observation),
+        )
+
+    def prepare(self, state: LatentState, *, key: Key[Array, ""]) -> Actor:
+        return Actor(*jax.vjp(self.q.loss.values.prepare, state.network))
+
+    def propose(
+        self, prepared: Actor, observation: Observation, clock: Clock, *, key: Key[Array, ""]
+    ) -> Proposal:
+        return self.q.propose(prepared, observation, clock, key=key)
+
+    def greedy(
+        self, prepared: Actor, observation: Observation, *, key: Key[Array, ""]
+    ) -> Int[Array, ""]:
+        return self.q.greedy(prepared, observation, key=key)
+
+    def complete(
+        self, prepared: Actor, context: Context, decision: Decision
+    ) -> tuple[Float[Array, ""], dict[str, Array]]:
+        return self.q.complete(prepared, context, decision)
+
+    def observe(self, state: LatentState, transition: Transition, clock: Clock) -> LatentState:
+        replay = self.q.replay.add(state.replay, transition)
+        seen = self.seen.add(state.seen, transition.observation)
+        return eqx.tree_at(lambda s: (s.replay, s.seen), state, (replay, seen))
+
+    def learn(
+        self, state: LatentState, prepared: Actor, clock: Clock, *, key: Key[Array, ""]
+    ) -> tuple[LatentState, dict[str, Float[Array, ""]]]:
+        step = self.q.gradient(prepared, state.target, state.replay, clock, key=key)
+        updates, head_optimizer = self.q.optimizer.update(
+            step.gradients.head, state.head_optimizer, state.head
+        )
+        autoencoder = self.autoencoder.step_encoder(state.autoencoder, step.gradients.encoder)
+
+        def reconstruct(autoencoder: AutoencoderState, key: Key[Array, ""]):
+            rows = self.seen.sample(state.seen, self.batch, key=stream(key, "seen")).items
+            labels = jnp.zeros(self.batch, bool)
+            return self.autoencoder.update(autoencoder, self.frames[rows], labels, key=key)
+
+        keys = jax.random.split(stream(key, "autoencoder"), self.updates)
+        autoencoder, measured = jax.lax.scan(reconstruct, autoencoder, keys)
+        reconstruction = measured["autoencoder/reconstruction"].mean()
+        state = LatentState(
+            autoencoder=autoencoder,
+            head=optax.apply_updates(state.head, updates),
+            head_optimizer=head_optimizer,
+            target=step.target,
+            replay=step.replay,
+            seen=state.seen,
+        )
+        return state, {**step.metrics, "losses/reconstruction": reconstruction}

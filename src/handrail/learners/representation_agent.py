@@ -1,0 +1,116 @@
+"""Learning a safe/unsafe representation while another agent acts (phase 1 of 2503.10318)."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, Key, PyTree, Shaped
+
+from handrail.learners.autoencoder import AutoencoderLearner, AutoencoderState
+from handrail.learners.base import AbstractAgent, Clock, Proposal
+from handrail.learners.q_agent import Actor, QAgent
+from handrail.replay.ring import Ring
+from handrail.rng import stream
+from handrail.types import Context, Decision, Observation, Transition
+
+
+class RepresentationState(eqx.Module):
+    """Everything that the agent carries through a run."""
+
+    acting: PyTree
+    autoencoder: AutoencoderState
+    seen: PyTree  # rows of any observation
+    unsafe: PyTree  # rows observed just before a violation
+
+
+class RepresentationAgent(AbstractAgent):
+    """`acting` acts and learns its task; an auto-encoder learns from what it sees.
+
+    A batch is half observations seen at any time (labelled safe, even if another action would
+    have been a violation there) and half from those just before a violation. `updates` a
+    block, once `warmup` steps are done.
+    """
+
+    acting: QAgent
+    autoencoder: AutoencoderLearner
+    frames: Shaped[Array, "rows *frame"]
+    seen: Ring
+    unsafe: Ring
+    updates: int = eqx.field(default=2, static=True)
+    batch: int = eqx.field(default=128, static=True)
+    learning_starts: int = eqx.field(default=1_000, static=True)  # of the auto-encoder
+
+    @property
+    def block(self) -> int:
+        return self.acting.block
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        return ("losses/autoencoder", "losses/reconstruction")
+
+    def init(self, example: Transition, *, key: Key[Array, ""]) -> RepresentationState:
+        return RepresentationState(
+            acting=self.acting.init(example, key=stream(key, "acting")),
+            autoencoder=self.autoencoder.init(stream(key, "autoencoder")),
+            seen=self.seen.init(example.observation),
+            unsafe=self.unsafe.init(example.observation),
+        )
+
+    def prepare(self, state: RepresentationState, *, key: Key[Array, ""]) -> Actor:
+        return self.acting.prepare(state.acting, key=key)
+
+    def propose(
+        self, prepared: Actor, observation: Observation, clock: Clock, *, key: Key[Array, ""]
+    ) -> Proposal:
+        return self.acting.propose(prepared, observation, clock, key=key)
+
+    def greedy(
+        self, prepared: Actor, observation: Observation, *, key: Key[Array, ""]
+    ) -> Int[Array, ""]:
+        return self.acting.greedy(prepared, observation, key=key)
+
+    def complete(
+        self, prepared: Actor, context: Context, decision: Decision
+    ) -> tuple[Float[Array, ""], dict[str, Array]]:
+        return self.acting.complete(prepared, context, decision)
+
+    def observe(
+        self, state: RepresentationState, transition: Transition, clock: Clock
+    ) -> RepresentationState:
+        return RepresentationState(
+            acting=self.acting.observe(state.acting, transition, clock),
+            autoencoder=state.autoencoder,
+            seen=self.seen.add(state.seen, transition.observation),
+            unsafe=self.unsafe.add(state.unsafe, transition.observation, where=transition.cost > 0),
+        )
+
+    def learn(
+        self, state: RepresentationState, prepared: Actor, clock: Clock, *, key: Key[Array, ""]
+    ) -> tuple[RepresentationState, dict[str, Float[Array, ""]]]:
+        acting = jax.lax.cond(
+            clock.step > self.acting.learning_starts,
+            lambda: self.acting.learn(state.acting, prepared, clock, key=stream(key, "acting"))[0],
+            lambda: state.acting,
+        )
+
+        def update(autoencoder: AutoencoderState, key: Key[Array, ""]):
+            rows, labels = self._draw(state, key=stream(key, "draw"))
+            return self.autoencoder.update(autoencoder, self.frames[rows], labels, key=key)
+
+        keys = jax.random.split(stream(key, "autoencoder"), self.updates)
+        autoencoder, measured = jax.lax.scan(update, state.autoencoder, keys)
+        metrics = {
+            "losses/autoencoder": measured["autoencoder/loss"].mean(),
+            "losses/reconstruction": measured["autoencoder/reconstruction"].mean(),
+        }
+        return RepresentationState(acting, autoencoder, state.seen, state.unsafe), metrics
+
+    def _draw(
+        self, state: RepresentationState, *, key: Key[Array, ""]
+    ) -> tuple[Int[Array, " batch"], Array]:
+        half = self.batch // 2
+        any_rows = self.seen.sample(state.seen, self.batch, key=stream(key, "seen")).items
+        unsafe_rows = self.unsafe.sample(state.unsafe, half, key=stream(key, "unsafe")).items
+        known = self.unsafe.size(state.unsafe) > 0  # before the first violation: seen ones only
+        second = jnp.where(known, unsafe_rows, any_rows[half:])
+        labels = jnp.concatenate([jnp.zeros(self.batch - half, bool), jnp.full(half, known)])
+        return jnp.concatenate([any_rows[: self.batch - half], second]), labels

@@ -1,0 +1,85 @@
+"""What a run leaves behind: append-only tables in its folder. Learners never read them.
+
+A run folder holds `run.json` (everything about the run), `episodes.csv` (one row an episode),
+`progress.csv` (one row a chunk), checkpoints, and, once it has finished, `arrays.npz` and
+`summary.json`. A run that was interrupted is cut back to its last checkpoint before it
+goes on, so its tables end up byte-identical to those of an uninterrupted run.
+"""
+
+import csv
+import io
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from handrail.errors import HandrailError
+from handrail.files import write_text
+
+EPISODES = "episodes.csv"
+PROGRESS = "progress.csv"
+EPISODE_COLUMNS = ("step", "return", "cost", "length", "interventions")
+
+
+class Table:
+    """A CSV file that only grows. Its first column is `step`: environment steps done."""
+
+    def __init__(self, path: Path, columns: Iterable[str] | None = None):
+        self.path = path
+        self.columns = tuple(columns) if columns is not None else self._header()
+        if self.columns and not path.exists():
+            self._append([self.columns])
+
+    def add(self, rows: Iterable[Mapping[str, float]]) -> None:
+        """Appends rows; the first row of a new table fixes the columns."""
+        rows = list(rows)
+        if not rows:
+            return
+        if not self.columns:
+            self.columns = tuple(rows[0])
+            self._append([self.columns])
+        self._append([[_text(row[name]) for name in self.columns] for row in rows])
+
+    def cut(self, step: int) -> None:
+        """Drops what was written after `step`, half-written lines included."""
+        if not self.path.exists():
+            return
+        lines = self.path.read_text(encoding="utf-8").splitlines(keepends=True)
+        kept = [
+            line
+            for number, line in enumerate(lines)
+            if line.endswith("\n") and (number == 0 or int(line.split(",", 1)[0]) <= step)
+        ]
+        write_text(self.path, "".join(kept))
+
+    def _header(self) -> tuple[str, ...]:
+        if not self.path.exists():
+            return ()
+        with open(self.path, encoding="utf-8") as file:
+            return tuple(next(csv.reader(file), ()))
+
+    def _append(self, rows) -> None:
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows(rows)
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with open(self.path, "a", encoding="utf-8") as file:
+                file.write(text.getvalue())
+        except OSError as error:
+            raise HandrailError(f"cannot write {self.path}: {error.strerror or error}") from error
+
+
+def read_table(path: Path) -> dict[str, np.ndarray]:
+    """The columns of a table by name, as float64; an empty cell is NaN."""
+    with open(path, encoding="utf-8", newline="") as file:
+        header, *lines = csv.reader(file)
+    values = [[float(cell) if cell else float("nan") for cell in line] for line in lines]
+    columns = np.asarray(values, dtype=np.float64).reshape(len(lines), len(header)).T
+    return dict(zip(header, columns, strict=True))
+
+
+def _text(value: float) -> str:
+    """Numbers in the shortest form that reads back as the same number."""
+    if isinstance(value, int):
+        return str(value)
+    return repr(float(value)) if value == value else ""

@@ -1,0 +1,204 @@
+"""One run in one folder: chunks of the compiled loop, tables, checkpoints, a summary.
+
+A run that is started again goes on from its last checkpoint, and a finished one is not
+repeated. The bytes of its tables do not depend on where it was interrupted.
+"""
+
+import contextlib
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import equinox as eqx
+import jax
+import numpy as np
+
+from handrail.errors import HandrailError
+from handrail.files import atomic, read_json, write_json
+from handrail.records import EPISODE_COLUMNS, EPISODES, PROGRESS, Table, read_table
+from handrail.train.checkpoint import clear_checkpoints, load_checkpoint, save_checkpoint
+from handrail.train.compiled import Loop, RunState
+from handrail.train.step import Record
+
+CHUNK_STEPS = 10_000
+FINAL_STEPS = 10_000  # window of `final_return`, at the end of the run
+
+Report = Callable[[int, dict[str, float]], None]
+_blocks = eqx.filter_jit(Loop.blocks)
+
+
+class Diverged(HandrailError):
+    """Learning produced a number that is not finite."""
+
+
+def execute(
+    loop: Loop,
+    folder: Path,
+    settings: dict[str, Any],
+    *,
+    seed: int,
+    summarise: Callable[[RunState], dict[str, Any]],
+    arrays: Callable[[RunState], dict[str, np.ndarray]] = lambda state: {},
+    report: Report = lambda step, metrics: None,
+    checkpoint_seconds: float = 30.0,
+) -> dict[str, Any]:
+    """Runs `loop` to its end inside `folder` and returns the summary.
+
+    `settings` says everything that determines the run and is kept as `run.json`; a folder
+    that holds a run with other settings is refused, as is one that another process is using.
+    `summarise` and `arrays` look at the final state. Raises `Diverged` where a loss is not
+    finite; the last good checkpoint stays.
+    """
+    with _owned(folder):
+        _claim(folder, settings)
+        if (folder / "summary.json").exists():
+            return read_json(folder / "summary.json")
+        signature = json.dumps(settings, sort_keys=True)
+        state = loop.init(key=jax.random.key(seed))
+        step, wall, state = _resume(folder, state, signature)
+        episodes = Table(folder / EPISODES, EPISODE_COLUMNS)
+        progress = Table(folder / PROGRESS)
+        episodes.cut(step)
+        progress.cut(step)
+        began = saved = time.monotonic()
+        for count, learn in _chunks(loop, step):
+            state, records, metrics = _blocks(loop, state, count, learn=learn)
+            means = {name: float(np.mean(values)) for name, values in metrics.items()}
+            _check_finite(means, folder, step)
+            step += count * loop.agent.block
+            rows = _episode_rows(records, step)
+            episodes.add(rows)
+            progress.add([_progress_row(loop, state, rows, means)])
+            report(step, means)
+            if time.monotonic() - saved > checkpoint_seconds:
+                spent = wall + time.monotonic() - began
+                save_checkpoint(folder, state, step=step, settings=signature, wall=spent)
+                saved = time.monotonic()
+        kept = arrays(state)
+        if kept:
+            with atomic(folder / "arrays.npz") as path, open(path, "wb") as file:
+                np.savez_compressed(file, **kept)
+        wall += time.monotonic() - began
+        summary = _summary(folder, loop, state, wall) | summarise(state)
+        write_json(folder / "summary.json", _plain(summary))
+        clear_checkpoints(folder)
+        return read_json(folder / "summary.json")
+
+
+@contextlib.contextmanager
+def _owned(folder: Path) -> Iterator[None]:
+    """Keeps a second process out of the folder."""
+    import fcntl
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = open(folder / ".lock", "w")
+    except OSError as error:
+        raise HandrailError(f"cannot write into {folder}: {error.strerror or error}") from None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise HandrailError(
+                f"{folder} is in use by another handrail process; choose another output folder"
+            ) from None
+        yield
+
+
+def _claim(folder: Path, settings: dict[str, Any]) -> None:
+    path = folder / "run.json"
+    if path.exists():
+        if read_json(path) != json.loads(json.dumps(settings)):
+            raise HandrailError(
+                f"{folder} holds a run with other settings (see {path}); "
+                "choose another output folder"
+            )
+        return
+    others = [entry.name for entry in folder.iterdir() if entry.name != ".lock"]
+    if others:
+        raise HandrailError(
+            f"{folder} is not empty ({', '.join(sorted(others)[:3])}) and holds no handrail run; "
+            "choose another output folder"
+        )
+    write_json(path, settings)
+
+
+def _resume(folder: Path, state: RunState, signature: str) -> tuple[int, float, RunState]:
+    found = load_checkpoint(folder, state, settings=signature)
+    return (0, 0.0, state) if found is None else found
+
+
+def _chunks(loop: Loop, done: int) -> Iterator[tuple[int, bool]]:
+    """(blocks, whether to learn): first up to `learning_starts`, then to the end."""
+    block, total = loop.agent.block, loop.total
+    if total < block or total % block:
+        raise HandrailError(
+            f"steps is {total}: expected a positive multiple of {block}, the agent's block"
+        )
+    silent = min(loop.agent.learning_starts // block * block, total)
+    ends = [*range(CHUNK_STEPS, silent, CHUNK_STEPS), silent]
+    ends += [*range(silent + CHUNK_STEPS, total, CHUNK_STEPS), total]
+    begin = 0
+    for end in ends:
+        if end > begin and begin >= done:
+            yield (end - begin) // block, begin >= silent
+        begin = end
+
+
+def _episode_rows(records: Record, end: int) -> list[dict[str, float]]:
+    ended = np.flatnonzero(np.asarray(records.ended))
+    first = end - len(records.ended) + 1
+    episode = jax.tree.map(lambda x: np.asarray(x)[ended], records.episode)
+    columns = (first + ended, episode.reward, episode.cost, episode.steps, episode.interventions)
+    return [
+        dict(zip(EPISODE_COLUMNS, (int(s), float(r), float(c), int(n), int(i)), strict=True))
+        for s, r, c, n, i in zip(*columns, strict=True)
+    ]
+
+
+def _progress_row(loop: Loop, state: RunState, rows, means) -> dict[str, float]:
+    """Totals since the beginning of the run, and the means of this chunk."""
+    learning = dict.fromkeys(loop.agent.metrics, float("nan")) | means
+    return {
+        "step": int(state.progress.step),
+        "episodes": int(state.progress.episode),
+        "cost": float(state.progress.cost),
+        "interventions": int(state.progress.interventions),
+        "mean_return": float(np.mean([row["return"] for row in rows])) if rows else float("nan"),
+        **learning,
+    }
+
+
+def _check_finite(means: dict[str, float], folder: Path, step: int) -> None:
+    bad = [name for name, value in means.items() if not np.isfinite(value)]
+    if bad:
+        raise Diverged(
+            f"learning diverged after step {step}: {', '.join(bad)} is not finite; the last good "
+            f"checkpoint is in {folder / 'checkpoints'}. Try a smaller learning rate."
+        )
+
+
+def _summary(folder: Path, loop: Loop, state: RunState, wall: float) -> dict[str, Any]:
+    table = read_table(folder / EPISODES)
+    late = table["step"] > loop.total - FINAL_STEPS
+    return {
+        "steps": loop.total,
+        "episodes": len(late),
+        "final_return": float(table["return"][late].mean()) if late.any() else None,
+        "violations": float(state.progress.cost),
+        "intervention_rate": int(state.progress.interventions) / loop.total,
+        "wall_s": round(wall, 2),
+    }
+
+
+def _plain(value: Any) -> Any:
+    """JSON has no NaN: they become null."""
+    if isinstance(value, dict):
+        return {name: _plain(entry) for name, entry in value.items()}
+    if isinstance(value, float | np.floating):
+        return float(value) if np.isfinite(value) else None
+    if isinstance(value, np.integer):
+        return int(value)
+    return value
