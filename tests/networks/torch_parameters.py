@@ -54,6 +54,12 @@ DECODER = [
     *((f"deconvs.{i}", lambda n, i=i: n.deconvs[i], deconv) for i in range(4)),
 ]
 MLP = [(f"network.{2 * i}", lambda n, i=i: n.layers[i], lambda w: w) for i in range(3)]
+VAE_HEADS = [
+    ("fc_mu", lambda n: n.mean, lambda w: w),
+    ("fc_var", lambda n: n.log_variance, lambda w: w),
+]
+VAE = [(name, lambda n, w=where: w(n.body), convert) for name, where, convert in ENCODER]
+VAE += VAE_HEADS
 
 
 def load(network, parameters: dict[str, np.ndarray], layout):

@@ -11,10 +11,17 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, UInt8
 
 from handrail.networks.convolution import Conv, ConvTranspose
+from handrail.networks.example_sums import sum_over_examples
 from handrail.networks.mlp import Linear
 
-# Examples evaluated together: their patches fit in a core's cache (benchmarks/patches.py).
-CHUNK = 2
+# Frames that NatureQ evaluates together: their patches stay in the cache, and the products
+# are long enough (benchmarks/patches.py). The auto-encoder's layers are larger: one by one.
+CHUNK = 4
+
+
+def normalise(frame: UInt8[Array, "..."]) -> Float[Array, "..."]:
+    """Bytes to about [-1, 1): (x − 128) / 128. What the auto-encoder reads and reconstructs."""
+    return (frame.astype(jnp.float32) - 128.0) / 128.0
 
 
 class NatureQ(eqx.Module):
@@ -38,9 +45,13 @@ class NatureQ(eqx.Module):
         self.hidden = Linear(7 * 7 * 64, 512, key=keys[3])
         self.out = Linear(512, actions, key=keys[4])
 
+    def normalise(self, frame: UInt8[Array, "..."]) -> Float[Array, "..."]:
+        """Bytes to [0, 1]."""
+        return frame.astype(jnp.float32) / 255.0
+
     def features(self, frame: UInt8[Array, "84 84 3"]) -> Float[Array, "3136"]:
         """The last convolution's output, flattened in the order (row, column, channel)."""
-        x = frame.astype(jnp.float32) / 255.0
+        x = self.normalise(frame)
         for conv in self.convs:
             x = jax.nn.relu(conv(x))
         return x.reshape(-1)
@@ -58,11 +69,6 @@ class NatureQ(eqx.Module):
         return jax.vmap(self.head)(features)
 
 
-def normalise(frame: UInt8[Array, "..."]) -> Float[Array, "..."]:
-    """Bytes to about [-1, 1): (x − 128) / 128. What the auto-encoder reads and reconstructs."""
-    return (frame.astype(jnp.float32) - 128.0) / 128.0
-
-
 class PixelEncoder(eqx.Module):
     """A frame to a latent vector: four 3×3 convolutions (32 channels, first stride 2), linear."""
 
@@ -77,20 +83,28 @@ class PixelEncoder(eqx.Module):
         )
         self.project = Linear(35 * 35 * 32, latent, key=keys[4])
 
+    def normalise(self, frame: UInt8[Array, "..."]) -> Float[Array, "..."]:
+        """Bytes to about [-1, 1), what the decoder reconstructs."""
+        return normalise(frame)
+
+    def head(self, features: Float[Array, "39200"]) -> Float[Array, " latent"]:
+        """The linear part."""
+        return self.project(features)
+
     def features(self, frame: UInt8[Array, "84 84 3"]) -> Float[Array, "39200"]:
         """The last convolution's output, flattened in the order (row, column, channel)."""
-        x = normalise(frame)
+        x = self.normalise(frame)
         for conv in self.convs:
             x = jax.nn.relu(conv(x))
         return x.reshape(-1)
 
     def __call__(self, frame: UInt8[Array, "84 84 3"]) -> Float[Array, " latent"]:
-        return self.project(self.features(frame))
+        return self.head(self.features(frame))
 
     def batch(self, frames: UInt8[Array, "batch 84 84 3"]) -> Float[Array, "batch latent"]:
-        """Equals `vmap(self)`, evaluated a few frames at a time; differentiable."""
-        features = jax.lax.map(lambda f: self.features(f), frames, batch_size=CHUNK)
-        return jax.vmap(self.project)(features)
+        """Equals `vmap(self)`, evaluated one frame at a time; differentiable."""
+        features = jax.lax.map(lambda f: self.features(f), frames)
+        return jax.vmap(self.head)(features)
 
 
 class PixelDecoder(eqx.Module):
@@ -109,10 +123,29 @@ class PixelDecoder(eqx.Module):
 
     def render(self, features: Float[Array, "39200"]) -> Float[Array, "84 84 3"]:
         """The convolutional part."""
-        x = jax.nn.relu(features).reshape(35, 35, 32)
-        for deconv in self.deconvs[:-1]:
-            x = jax.nn.relu(deconv(x))
-        return jnp.tanh(self.deconvs[-1](x))
+        return _render(self.deconvs, features)
 
     def __call__(self, latent: Float[Array, " latent"]) -> Float[Array, "84 84 3"]:
         return self.render(self.expand(latent))
+
+    def target(self, frame: UInt8[Array, "84 84 3"]) -> Float[Array, "84 84 3"]:
+        """What a frame's reconstruction is compared with: the normalised frame."""
+        return normalise(frame)
+
+    def batch_error(
+        self, latents: Float[Array, "batch latent"], frames: UInt8[Array, "batch 84 84 3"]
+    ) -> Float[Array, ""]:
+        """Mean squared error of the reconstructions, over all frames and their elements."""
+        features = jax.vmap(self.expand)(latents)
+        return sum_over_examples(_frame_error, self.deconvs, features, frames) / frames.size
+
+
+def _render(deconvs, features):
+    x = jax.nn.relu(features).reshape(35, 35, 32)
+    for deconv in deconvs[:-1]:
+        x = jax.nn.relu(deconv(x))
+    return jnp.tanh(deconvs[-1](x))
+
+
+def _frame_error(deconvs, features, frame):
+    return jnp.sum(jnp.square(_render(deconvs, features) - normalise(frame)))
