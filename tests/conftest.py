@@ -1,6 +1,8 @@
 """Test configuration: annotations are checked at run time, and sloppy broadcasting is an error."""
 
 import os
+import sys
+import types
 
 # Tests run in parallel processes, so each keeps to one thread. These must be set before JAX starts.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
@@ -12,12 +14,18 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
 os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
 
+import beartype
 import hypothesis
 import jax
 import jaxtyping
 
-# Every jaxtyping annotation in handrail becomes an assertion, while users pay nothing for it.
-jaxtyping.install_import_hook("handrail", "beartype.beartype")
+# Every annotation in handrail becomes an assertion, while users pay nothing for it. As in
+# Python's own rules, an int will do where a float is asked for. The hook takes the checker by
+# its dotted name, so it needs a module to live in.
+checker = types.ModuleType("handrail_annotations")
+checker.check = beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))
+sys.modules[checker.__name__] = checker
+jaxtyping.install_import_hook("handrail", f"{checker.__name__}.check")
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 

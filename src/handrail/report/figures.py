@@ -1,0 +1,273 @@
+"""Learning curves, bars beside published values, and parameter sweeps.
+
+Every function takes arrays and returns a Matplotlib figure; `style.png` turns it into bytes.
+Bands and whiskers are intervals (95 % unless the caller says otherwise), dashed lines and
+hollow diamonds are published values or limits.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from handrail.errors import HandrailError
+from handrail.report.stats import Interval
+from handrail.report.style import INK, MUTED, RC, Look, canvas, legend, log_axis, looks, steps_axis
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Numbers = Sequence[float] | np.ndarray
+PUBLISHED = {"marker": "d", "markerfacecolor": "white", "markersize": 5.5, "markeredgewidth": 1.3}
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One set of axes with a curve per method.
+
+    `curves` maps a method to its steps `(points,)` and an `Interval` of arrays `(points,)`;
+    `published` maps a method to steps and values that the paper reports.
+    """
+
+    title: str
+    ylabel: str
+    curves: Mapping[str, tuple[np.ndarray, Interval]]
+    published: Mapping[str, tuple[Numbers, Numbers]] = field(default_factory=dict)
+    limit: float | None = None  # a cost limit, drawn across the panel
+    limit_label: str = "limit"
+    log: bool = False
+    ylim: tuple[float | None, float | None] | None = None
+
+
+def _handles(names: Mapping[str, Look], kind: str, published: bool, interval: str) -> list:
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    shared: dict[str, Any] = {"linewidth": 1.8, "markersize": 5}
+    if kind == "bar":
+        handles: list = [Patch(facecolor=look.color, label=look.label) for look in names.values()]
+    else:
+        handles = [
+            Line2D([], [], color=look.color, marker=look.marker, label=look.label, **shared)
+            for look in names.values()
+        ]
+    if published:
+        line = "none" if kind == "bar" else "--"
+        handles.append(
+            Line2D([], [], color=INK, linestyle=line, linewidth=1.1, label="published", **PUBLISHED)
+        )
+    if interval:
+        if kind == "bar":
+            whisker = {"marker": "|", "markersize": 11, "markeredgewidth": 1.3}
+            handles.append(Line2D([], [], color=INK, linestyle="none", label=interval, **whisker))
+        else:
+            handles.append(Patch(facecolor=MUTED, alpha=0.25, label=interval))
+    return handles
+
+
+def _draw_panel(axes: "Axes", panel: Panel, names: Mapping[str, Look]) -> None:
+    from matplotlib.patheffects import withStroke
+
+    for method, (steps, band) in panel.curves.items():
+        look, steps = names[method], np.asarray(steps)
+        axes.fill_between(steps, band.low, band.high, color=look.color, alpha=0.18, linewidth=0)
+        axes.plot(
+            steps,
+            band.value,
+            color=look.color,
+            linewidth=1.8,
+            marker=look.marker,
+            markersize=4,
+            markevery=(len(steps) // 8, max(1, len(steps) // 6)),
+            solid_capstyle="round",
+        )
+    for method, (steps, values) in panel.published.items():
+        look = names[method]
+        axes.plot(steps, values, color=look.color, linestyle="--", linewidth=1.1, **PUBLISHED)
+    if panel.limit is not None:
+        axes.axhline(panel.limit, color=INK, linestyle="--", linewidth=1.1)
+        axes.annotate(
+            f"{panel.limit_label} {panel.limit:g}",
+            (1, panel.limit),
+            xycoords=("axes fraction", "data"),
+            xytext=(0, 2),
+            textcoords="offset points",
+            ha="right",
+            va="bottom",
+            fontsize=8,
+            path_effects=[withStroke(linewidth=2.5, foreground="white")],
+        )
+    axes.set_title(panel.title)
+    axes.set_ylabel(panel.ylabel)
+    if panel.log:
+        log_axis(axes)
+    if panel.ylim is not None:
+        axes.set_ylim(*panel.ylim)
+    elif not panel.log and axes.dataLim.y0 >= 0:
+        axes.set_ylim(bottom=0)
+    axes.set_xlim(left=0)
+    steps_axis(axes)
+
+
+def curves(
+    rows: Sequence[Sequence[Panel]],
+    *,
+    interval: str = "95 % interval",
+    width: float = 3.2,
+    height: float = 2.5,
+    share_rows: bool = True,
+) -> "Figure":
+    """Curves over environment steps: `rows` of panels, such as return above violations."""
+    import matplotlib
+
+    if not rows or len({len(row) for row in rows}) != 1 or not rows[0]:
+        raise HandrailError("curves needs rows of equally many panels, at least one")
+    panels = [panel for row in rows for panel in row]
+    names = looks(name for panel in panels for name in (*panel.curves, *panel.published))
+    with matplotlib.rc_context(RC):
+        figure, axes = canvas(
+            len(rows),
+            len(rows[0]),
+            width=width,
+            height=height,
+            sharex="col",
+            sharey="row" if share_rows else False,
+        )
+        for panel, ax in zip(panels, axes.flat, strict=True):
+            _draw_panel(ax, panel, names)
+        for row in axes:
+            for ax in row[1:]:
+                if share_rows:
+                    ax.set_ylabel("")
+        for ax in axes[-1]:
+            ax.set_xlabel("environment steps")
+        published = any(panel.published for panel in panels)
+        legend(figure, _handles(names, "line", published, interval), columns=len(rows[0]) + 1)
+        return figure
+
+
+@dataclass(frozen=True)
+class Bars:
+    """One set of axes: for every task (group) and method a scalar `Interval`.
+
+    `published` has the same nesting; methods may be missing from a task.
+    """
+
+    ylabel: str
+    values: Mapping[str, Mapping[str, Interval]]  # task -> method -> interval
+    published: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    title: str = ""
+    log: bool = False
+    limit: float | None = None
+
+
+def bars(
+    panels: Sequence[Bars],
+    *,
+    interval: str = "95 % interval",
+    width: float = 4.8,
+    height: float = 2.8,
+) -> "Figure":
+    """Bars with intervals, one group per task, published values as hollow diamonds."""
+    import matplotlib
+
+    names = looks(
+        name
+        for panel in panels
+        for by_method in (*panel.values.values(), *panel.published.values())
+        for name in by_method
+    )
+    with matplotlib.rc_context(RC):
+        figure, axes = canvas(1, len(panels), width=width, height=height)
+        for panel, ax in zip(panels, axes[0], strict=True):
+            slot = 0.84 / len(names)
+            for group, (task, by_method) in enumerate(panel.values.items()):
+                for number, (method, look) in enumerate(names.items()):
+                    x = group + (number - (len(names) - 1) / 2) * slot
+                    if method in by_method:
+                        estimate = by_method[method]
+                        ax.bar(x, estimate.value, slot * 0.9, color=look.color, alpha=0.85)
+                        ax.vlines(x, estimate.low, estimate.high, color=INK, linewidth=1.2)
+                    value = panel.published.get(task, {}).get(method)
+                    if value is not None:
+                        ax.plot(x, value, color=INK, linestyle="none", zorder=5, **PUBLISHED)
+            if panel.limit is not None:
+                ax.axhline(panel.limit, color=INK, linestyle="--", linewidth=1.1)
+            ax.set_xticks(range(len(panel.values)), list(panel.values))
+            ax.tick_params(axis="x", length=0)
+            ax.grid(axis="x", visible=False)
+            ax.set_ylabel(panel.ylabel)
+            ax.set_title(panel.title)
+            if panel.log:
+                log_axis(ax)
+        published = any(panel.published for panel in panels)
+        legend(figure, _handles(names, "bar", published, interval))
+        return figure
+
+
+@dataclass(frozen=True)
+class SweepLine:
+    """What came out along a parameter: intervals of arrays `(values,)`."""
+
+    returns: Interval
+    violations: Interval
+
+
+def sweep(
+    values: Numbers,
+    lines: Mapping[str, SweepLine],
+    *,
+    xlabel: str,
+    chosen: float | None = None,
+    chosen_label: str = "paper",
+    log_x: bool = False,
+    interval: str = "95 % interval",
+    ylabels: tuple[str, str] = ("final return", "violations"),
+) -> "Figure":
+    """Return and violations over a parameter, a line per environment or method.
+
+    `chosen` marks the value that the paper or the preset uses with a dashed line.
+    """
+    import matplotlib
+
+    names = looks(lines)
+    x = np.asarray(values, dtype=np.float64)
+    with matplotlib.rc_context(RC):
+        figure, axes = canvas(1, 2, width=3.6, height=2.7)
+        for ax, ylabel, part in zip(axes[0], ylabels, ("returns", "violations"), strict=True):
+            for name, line in lines.items():
+                look, estimate = names[name], getattr(line, part)
+                ax.fill_between(
+                    x, estimate.low, estimate.high, color=look.color, alpha=0.18, linewidth=0
+                )
+                ax.plot(
+                    x,
+                    estimate.value,
+                    color=look.color,
+                    marker=look.marker,
+                    markersize=5,
+                    linewidth=1.8,
+                )
+            if chosen is not None:
+                ax.axvline(chosen, color=INK, linestyle="--", linewidth=1.1)
+                ax.annotate(
+                    f"{chosen_label}: {chosen:g}",
+                    (chosen, 1),
+                    xycoords=("data", "axes fraction"),
+                    xytext=(3, -2),
+                    textcoords="offset points",
+                    va="top",
+                    fontsize=8,
+                )
+            if log_x:
+                ax.set_xscale("log")
+                ax.set_xticks(x, [f"{value:g}" for value in x])
+                ax.minorticks_off()
+            ax.set_xlabel(xlabel)
+            ax.set_ylabel(ylabel)
+            if ax.dataLim.y0 >= 0:
+                ax.set_ylim(bottom=0)
+        legend(figure, _handles(names, "line", False, interval))
+        return figure

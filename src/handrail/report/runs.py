@@ -1,0 +1,192 @@
+"""Reads run folders: the only part of the report that knows how a run is stored.
+
+A run folder holds `run.json` (what was run), `episodes.csv`, `progress.csv`, and once the run
+has finished `summary.json` and perhaps `*.npz`. A file that does not read as expected is an
+error that names the file and the line. One thing is forgiven: the half-written last line of
+a run which is still going on.
+"""
+
+import csv
+import zipfile
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from handrail.errors import HandrailError
+from handrail.files import read_json
+from handrail.records import EPISODE_COLUMNS, EPISODES, PROGRESS
+from handrail.report.curves import cumulative, rolling_mean
+
+Key = TypeVar("Key", bound=Hashable)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run as its folder tells it."""
+
+    folder: Path
+    settings: Mapping[str, Any]  # run.json
+    episodes: Mapping[str, np.ndarray]  # columns of episodes.csv, `(episodes,)` each
+    progress: Mapping[str, np.ndarray]  # columns of progress.csv, `(chunks,)` each
+    summary: Mapping[str, Any] | None  # None while the run has not finished
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run has reached its last step."""
+        return self.summary is not None
+
+    def __getitem__(self, name: str) -> Any:
+        """A setting by name, or by dotted name where settings are nested."""
+        if name in self.settings:
+            return self.settings[name]
+        value: Any = self.settings
+        for part in name.split("."):
+            if not isinstance(value, Mapping) or part not in value:
+                raise HandrailError(f"{self.folder / 'run.json'}: no entry {name!r}")
+            value = value[part]
+        return value
+
+    def arrays(self, name: str = "arrays") -> dict[str, np.ndarray]:
+        """The arrays of `<name>.npz` in the run folder."""
+        path = self.folder / f"{name}.npz"
+        try:
+            with open(path, "rb") as file, np.load(file, allow_pickle=False) as loaded:
+                return dict(loaded)
+        except FileNotFoundError:
+            raise HandrailError(f"{path} does not exist: the run recorded no {name}") from None
+        except (zipfile.BadZipFile, ValueError, EOFError, OSError) as error:
+            raise HandrailError(f"{path} is damaged: {error}; delete the run and redo it") from None
+
+
+def read_table(
+    path: Path, columns: Iterable[str] | None = None, *, growing: bool = False
+) -> dict[str, np.ndarray]:
+    """The columns of a CSV table as float64; an empty cell is NaN.
+
+    `columns`, if given, are exactly those the table must have. With `growing` a last line
+    without its newline is dropped, since it is still being written.
+    """
+    try:
+        with open(path, encoding="utf-8", newline="") as file:
+            text = file.read()
+    except FileNotFoundError:
+        raise HandrailError(f"{path} does not exist") from None
+    except UnicodeDecodeError as error:
+        raise HandrailError(f"{path} is not a text file: {error}") from None
+    lines = text.splitlines(keepends=True)
+    if lines and not lines[-1].endswith("\n"):
+        if not growing:
+            raise HandrailError(
+                f"{path}, line {len(lines)}: the file ends in the middle of a line; "
+                "start the run again to repair it"
+            )
+        lines.pop()
+    if not lines:
+        raise HandrailError(f"{path}, line 1: no header")
+    header, *rows = csv.reader(lines)
+    if columns is not None and header != list(columns):
+        raise HandrailError(
+            f"{path}, line 1: columns are {', '.join(header)}; expected {', '.join(columns)}"
+        )
+    if not header or header[0] != "step" or len(set(header)) != len(header):
+        raise HandrailError(
+            f"{path}, line 1: expected different columns beginning with 'step', "
+            f"not {', '.join(header)}"
+        )
+    values = np.empty((len(rows), len(header)))
+    for number, row in enumerate(rows):
+        if len(row) != len(header):
+            raise HandrailError(
+                f"{path}, line {number + 2}: {len(row)} cells, expected {len(header)}"
+            )
+        for column, cell in enumerate(row):
+            try:
+                values[number, column] = float(cell) if cell else np.nan
+            except ValueError:
+                raise HandrailError(
+                    f"{path}, line {number + 2}: {header[column]} is {cell!r}, expected a number"
+                ) from None
+    backward = np.flatnonzero(~(np.diff(values[:, 0]) >= 0))
+    if backward.size:
+        raise HandrailError(
+            f"{path}, line {backward[0] + 3}: step is {values[backward[0] + 1, 0]:g} "
+            f"after {values[backward[0], 0]:g}; steps must not decrease"
+        )
+    return dict(zip(header, values.T, strict=True))
+
+
+def read_run(folder: Path | str) -> Run:
+    """The run in `folder`, finished or not."""
+    folder = Path(folder)
+    if not (folder / "run.json").is_file():
+        raise HandrailError(f"{folder} holds no run: there is no run.json in it")
+    settings = read_json(folder / "run.json")
+    summary = read_json(folder / "summary.json") if (folder / "summary.json").exists() else None
+    for name, value in (("run.json", settings), ("summary.json", summary)):
+        if value is not None and not isinstance(value, dict):
+            raise HandrailError(f"{folder / name}: expected a JSON object")
+    growing = summary is None
+    episodes = _table(folder / EPISODES, EPISODE_COLUMNS, growing)
+    return Run(folder, settings, episodes, _table(folder / PROGRESS, None, growing), summary)
+
+
+def _table(path: Path, columns: tuple[str, ...] | None, growing: bool) -> dict[str, np.ndarray]:
+    """A table of a run; a run that has only begun has none yet, or an empty one."""
+    if growing and not (path.exists() and path.stat().st_size > 0):
+        return {column: np.zeros(0) for column in columns or ("step",)}
+    return read_table(path, columns, growing=growing)
+
+
+def find_runs(root: Path | str, *, finished: bool | None = None) -> list[Run]:
+    """Every run at or below `root`, in the order of their paths.
+
+    `finished` keeps only finished or only unfinished ones; finding none is an error.
+    """
+    root = Path(root)
+    if not root.is_dir():
+        raise HandrailError(f"{root} is not a folder; expected one with runs in it")
+    runs = [read_run(path.parent) for path in sorted(root.rglob("run.json"))]
+    if finished is not None:
+        runs = [run for run in runs if run.finished == finished]
+    if not runs:
+        kind = {None: "", True: "finished ", False: "unfinished "}[finished]
+        raise HandrailError(f"{root} holds no {kind}runs (folders with a run.json)")
+    return runs
+
+
+def group(runs: Iterable[Run], key: Callable[[Run], Key]) -> dict[Key, list[Run]]:
+    """Runs by a key such as `lambda run: (run["environment"], run["method"])`, in order."""
+    groups: dict[Key, list[Run]] = {}
+    for run in runs:
+        groups.setdefault(key(run), []).append(run)
+    return groups
+
+
+def learning_curves(
+    runs: Iterable[Run], steps: np.ndarray, window: float, column: str = "return"
+) -> np.ndarray:
+    """`(runs, points)`: rolling means of an episode column; see `curves.rolling_mean`."""
+    return np.stack(
+        [rolling_mean(run.episodes["step"], run.episodes[column], steps, window) for run in runs]
+    )
+
+
+def cumulative_curves(runs: Iterable[Run], steps: np.ndarray, column: str = "cost") -> np.ndarray:
+    """`(runs, points)`: an episode column summed so far, such as violations."""
+    return np.stack([cumulative(run.episodes["step"], run.episodes[column], steps) for run in runs])
+
+
+def summary_values(runs: Iterable[Run], name: str) -> np.ndarray:
+    """`(runs,)`: one entry of the summaries of finished runs, null as NaN."""
+    values = []
+    for run in runs:
+        if run.summary is None:
+            raise HandrailError(f"{run.folder} has not finished, so it has no {name}")
+        if name not in run.summary:
+            raise HandrailError(f"{run.folder / 'summary.json'}: no entry {name!r}")
+        value = run.summary[name]
+        values.append(np.nan if value is None else float(value))
+    return np.asarray(values)

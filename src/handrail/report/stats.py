@@ -1,0 +1,193 @@
+"""Statistics of a few runs: interquartile means, bootstrap intervals and comparisons.
+
+Scores are arrays `(runs, tasks)`, one entry per run (seed) and task. An interval is a
+stratified percentile bootstrap: runs are redrawn within each task, never across tasks, as in
+Agarwal et al. 2021 (arXiv:2108.13264). All randomness comes from `seed`, so that a report
+which is made twice shows the same numbers. Pure NumPy.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from handrail.errors import HandrailError
+
+Aggregate = np.ndarray | np.floating  # NumPy gives a scalar where no batch axis is left
+Statistic = Callable[[np.ndarray], Aggregate]
+"""Maps scores `(..., runs, tasks)` to their aggregates `(...)`."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate and the ends of its interval; each a float or an array of one shape."""
+
+    value: np.ndarray | float
+    low: np.ndarray | float
+    high: np.ndarray | float
+
+    def text(self, digits: int = 2) -> str:
+        """`0.91 [0.88, 0.93]`, for tables; for scalars only."""
+        return (
+            f"{float(self.value):,.{digits}f} "
+            f"[{float(self.low):,.{digits}f}, {float(self.high):,.{digits}f}]"
+        )
+
+
+def mean(scores: np.ndarray) -> Aggregate:
+    """The mean over runs and tasks: `(..., runs, tasks)` to `(...)`."""
+    return np.mean(scores, axis=(-2, -1))
+
+
+def median(scores: np.ndarray) -> Aggregate:
+    """The median over tasks of the mean over runs: `(..., runs, tasks)` to `(...)`."""
+    return np.median(np.mean(scores, axis=-2), axis=-1)
+
+
+def iqm(scores: np.ndarray) -> Aggregate:
+    """The mean of the middle half of all scores: `(..., runs, tasks)` to `(...)`.
+
+    A quarter of the scores, rounded down, is cut off at each end (arXiv:2108.13264, Section 4),
+    so with fewer than four scores this is the mean.
+    """
+    flat = np.sort(np.reshape(scores, (*scores.shape[:-2], -1)), axis=-1)
+    cut = flat.shape[-1] // 4
+    return np.mean(flat[..., cut : flat.shape[-1] - cut], axis=-1)
+
+
+def _scores(scores) -> np.ndarray:
+    scores = np.asarray(scores, dtype=np.float64)
+    if scores.ndim == 1:  # runs of one task
+        scores = scores[:, None]
+    if scores.ndim != 2 or scores.size == 0:
+        raise HandrailError(
+            f"scores have shape {scores.shape}, expected (runs, tasks) with at least one of each"
+        )
+    if not np.all(np.isfinite(scores)):
+        raise HandrailError(
+            f"{np.sum(~np.isfinite(scores))} of {scores.size} scores are not finite; "
+            "leave unfinished runs out before aggregating"
+        )
+    return scores
+
+
+def _redrawn(scores: np.ndarray, resamples: int, rng: np.random.Generator) -> np.ndarray:
+    """`(resamples, runs, tasks)`: each column redrawn with replacement from itself."""
+    runs, tasks = scores.shape
+    rows = rng.integers(runs, size=(resamples, runs, tasks))
+    return scores[rows, np.arange(tasks)]
+
+
+def _ends(draws: Aggregate, level: float) -> tuple[Aggregate, Aggregate]:
+    tail = (1 - level) / 2
+    low, high = np.quantile(draws, [tail, 1 - tail], axis=0)
+    return low, high
+
+
+def bootstrap(
+    scores,
+    statistic: Statistic = iqm,
+    *,
+    level: float = 0.95,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> Interval:
+    """The statistic of `scores` `(runs, tasks)` or `(runs,)` with its bootstrap interval.
+
+    With one run per task there is nothing to redraw, and the interval is the point itself:
+    say how many runs there were next to every interval.
+    """
+    scores = _scores(scores)
+    draws = statistic(_redrawn(scores, resamples, np.random.default_rng(seed)))
+    low, high = _ends(draws, level)
+    return Interval(float(statistic(scores)), float(low), float(high))
+
+
+def bootstrap_curve(
+    curves,
+    statistic: Statistic = mean,
+    *,
+    level: float = 0.95,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> Interval:
+    """The pointwise statistic of `curves` `(runs, points)`: three arrays `(points,)`.
+
+    Whole runs are redrawn, so each resampled curve is one that such runs could have given.
+    A run without a value at a point (NaN, before its first episode has ended) is left out of
+    the resamples there by carrying on the mean of the runs that have one; a point which no
+    run has reached is NaN.
+    """
+    curves = np.asarray(curves, dtype=np.float64)
+    if curves.ndim != 2 or curves.size == 0:
+        raise HandrailError(f"curves have shape {curves.shape}, expected (runs, points)")
+    known = np.isfinite(curves)
+    counts = known.sum(axis=0)
+    centre = np.where(known, curves, 0).sum(axis=0) / np.maximum(counts, 1)
+    filled = np.where(known, curves, centre)
+    rows = np.random.default_rng(seed).integers(len(curves), size=(resamples, len(curves)))
+    draws = np.stack([statistic(filled[index].T[:, :, None]) for index in rows])
+    low, high = _ends(draws, level)
+    unknown = counts == 0
+    return Interval(
+        *(np.where(unknown, np.nan, x) for x in (statistic(filled.T[:, :, None]), low, high))
+    )
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How one method compares with another, run by run or over independent runs."""
+
+    difference: Interval  # mean of first minus second
+    improvement: Interval  # P(first > second), ties counted half
+    pairs: int  # 0 where the runs were independent
+
+
+def compare_paired(
+    first, second, *, level: float = 0.95, resamples: int = 2000, seed: int = 0
+) -> Comparison:
+    """Compares runs `(runs,)` or `(runs, tasks)` that share seeds and layouts, pair by pair."""
+    first, second = _scores(first), _scores(second)
+    if first.shape != second.shape:
+        raise HandrailError(
+            f"a paired comparison needs the same runs on both sides, not {first.shape} "
+            f"and {second.shape}; use compare_independent for unpaired runs"
+        )
+    difference = first - second
+    wins = np.where(difference > 0, 1.0, np.where(difference == 0, 0.5, 0.0))
+    options = {"level": level, "resamples": resamples, "seed": seed}
+    return Comparison(
+        bootstrap(difference, mean, **options), bootstrap(wins, mean, **options), difference.size
+    )
+
+
+def probability_of_improvement(first: np.ndarray, second: np.ndarray) -> Aggregate:
+    """P(a run of `first` > a run of `second`), ties half, averaged over tasks.
+
+    `(..., runs, tasks)` and `(..., other_runs, tasks)` to `(...)`; arXiv:2108.13264, Section 4.3.
+    """
+    gap = first[..., :, None, :] - second[..., None, :, :]
+    wins = np.where(gap > 0, 1.0, np.where(gap == 0, 0.5, 0.0))
+    return np.mean(wins, axis=(-3, -2, -1))
+
+
+def compare_independent(
+    first, second, *, level: float = 0.95, resamples: int = 2000, seed: int = 0
+) -> Comparison:
+    """Compares independent runs `(runs, tasks)` and `(other_runs, tasks)`."""
+    first, second = _scores(first), _scores(second)
+    if first.shape[1] != second.shape[1]:
+        raise HandrailError(f"{first.shape[1]} tasks on one side, {second.shape[1]} on the other")
+    rng = np.random.default_rng(seed)
+    redrawn = _redrawn(first, resamples, rng), _redrawn(second, resamples, rng)
+    return Comparison(
+        Interval(
+            float(mean(first) - mean(second)),
+            *map(float, _ends(mean(redrawn[0]) - mean(redrawn[1]), level)),
+        ),
+        Interval(
+            float(probability_of_improvement(first, second)),
+            *map(float, _ends(probability_of_improvement(*redrawn), level)),
+        ),
+        0,
+    )

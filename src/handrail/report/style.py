@@ -1,0 +1,172 @@
+"""One look for every figure: fixed colours per method, readable without colour vision.
+
+Matplotlib is imported inside the functions, because importing handrail must stay light, and
+its object interface is used throughout: no global state, nothing to close.
+"""
+
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+INK = "#1F2933"
+MUTED = "#616E7C"
+GRID = "#DDE3EA"
+SAFE = "#0072B2"
+UNSAFE = "#D55E00"
+
+RC: dict[str, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "axes.titlesize": 9.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.labelcolor": INK,
+    "axes.edgecolor": MUTED,
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.7,
+    "text.color": INK,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "legend.frameon": False,
+    "legend.fontsize": 8.5,
+    "hatch.linewidth": 0.6,
+    "svg.hashsalt": "handrail",
+}
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a method appears in every figure."""
+
+    label: str
+    color: str
+    marker: str
+
+
+# The palette of Okabe and Ito, which stays apart under the common kinds of colour blindness,
+# and a marker each, so that no figure relies on colour alone.
+KNOWN: dict[str, Look] = {
+    "contrastive": Look("contrastive (full method)", "#0072B2", "o"),
+    "dqn": Look("DQN", "#4A5560", "s"),
+    "prior-0.95": Look("domain prior, ρ = 0.95", "#D55E00", "v"),
+    "prior-0.5": Look("domain prior, ρ = 0.5", "#E69F00", "^"),
+    "autoencoder": Look("DQN + auto-encoder", "#009E73", "D"),
+    "vae": Look("DQN + VAE", "#CC79A7", "P"),
+    "control-switch": Look("SaGui, control-switch", "#0072B2", "o"),
+    "linear-decay": Look("SaGui, linear-decay", "#56B4E9", "^"),
+    "scratch": Look("SAC-λ from scratch", "#4A5560", "s"),
+    "pretrained": Look("SAC-λ pre-trained", "#009E73", "D"),
+    "egpo": Look("EGPO", "#D55E00", "v"),
+    "budget-switch": Look("budget-switch", "#CC79A7", "P"),
+}
+_SPARE = (
+    ("#0072B2", "o"),
+    ("#D55E00", "v"),
+    ("#009E73", "D"),
+    ("#CC79A7", "P"),
+    ("#E69F00", "^"),
+    ("#56B4E9", "X"),
+    ("#4A5560", "s"),
+    ("#8A6D00", "<"),
+)
+
+
+def looks(names: Iterable[str]) -> dict[str, Look]:
+    """A look for each name: its own if it is known, else a spare one not yet in the figure.
+
+    Names are matched without regard to case; `-` and `_` are the same. A known look whose
+    colour an earlier name of this figure has taken gives way as well.
+    """
+    taken: set[str] = set()
+    chosen: dict[str, Look] = {}
+    names = list(dict.fromkeys(names))
+    for name in names:
+        known = KNOWN.get(name.lower().replace("_", "-"))
+        if known and known.color not in taken:
+            chosen[name] = known
+            taken.add(known.color)
+    for number, name in enumerate(name for name in names if name not in chosen):
+        free = [spare for spare in _SPARE if spare[0] not in taken]
+        color, marker = free[0] if free else _SPARE[number % len(_SPARE)]
+        known = KNOWN.get(name.lower().replace("_", "-"))
+        chosen[name] = Look(known.label if known else name, color, marker)
+        taken.add(color)
+    return {name: chosen[name] for name in names}
+
+
+def canvas(rows: int, columns: int, *, width: float, height: float, **options: Any):
+    """A figure and its axes `(rows, columns)`, each panel `width` × `height` inches."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(columns * width, rows * height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, figure.subplots(rows, columns, squeeze=False, **options)
+
+
+def short(value: float, _position: int | None = None) -> str:
+    """A number of steps as people say it: 50k, 1.5M."""
+    for size, suffix in ((1e6, "M"), (1e3, "k")):
+        if abs(value) >= size:
+            return f"{value / size:g}{suffix}"
+    return f"{value:g}"
+
+
+def steps_axis(axes: "Axes") -> None:
+    """Labels the horizontal axis in environment steps."""
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
+    axes.xaxis.set_major_formatter(FuncFormatter(short))
+
+
+def log_axis(axes: "Axes") -> None:
+    """A vertical axis for counts: 0, then 1, 10, 100 at equal distances, with room on top."""
+    from matplotlib.ticker import FuncFormatter
+
+    top = max(axes.dataLim.y1, 1.0)
+    axes.set_yscale("symlog", linthresh=1, linscale=0.5)
+    axes.set_ylim(0, top * 1.6)
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+
+
+def legend(figure: "Figure", handles: list, columns: int = 4) -> None:
+    """One legend for all panels, above them."""
+    figure.legend(
+        handles=handles,
+        loc="outside upper center",
+        ncols=max(1, min(columns, len(handles))),
+        handlelength=2.2,
+        columnspacing=1.6,
+    )
+
+
+def png(figure: "Figure", dpi: int = 160) -> bytes:
+    """The figure as PNG bytes; the same figure always gives the same bytes."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def svg(figure: "Figure") -> bytes:
+    """The figure as SVG bytes, for papers and slides."""
+    import matplotlib
+
+    buffer = io.BytesIO()
+    with matplotlib.rc_context({"svg.hashsalt": "handrail", "svg.fonttype": "none"}):
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+    return buffer.getvalue()

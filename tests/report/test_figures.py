@@ -1,0 +1,129 @@
+"""Figures show every value they are given, and look the same every time."""
+
+import numpy as np
+import pytest
+
+from handrail.errors import HandrailError
+from handrail.report import figures, maps, style
+from handrail.report.stats import Interval
+
+STEPS = np.arange(0, 100, 10)
+
+
+def band(level):
+    return Interval(np.full(10, level), np.full(10, level - 0.1), np.full(10, level + 0.1))
+
+
+def learning(**options):
+    panel = figures.Panel(
+        "S9N1", "return", {"dqn": (STEPS, band(0.5)), "mine": (STEPS, band(0.8))}, **options
+    )
+    return figures.curves([[panel, panel], [panel, panel]])
+
+
+def labels(figure):
+    return [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+def test_curves_draw_every_method_once_and_name_it():
+    figure = learning(published={"dqn": ([50], [0.4])}, limit=0.3)
+    assert labels(figure) == ["DQN", "mine", "published", "95 % interval"]
+    axes = figure.axes[0]
+    assert [line.get_color() for line in axes.lines[:2]] == ["#4A5560", "#0072B2"]
+    assert len(axes.collections) == 2  # a band each
+    assert figure.axes[2].get_xlabel() == "environment steps"
+    assert figure.axes[0].get_ylabel() == "return"
+
+
+def test_the_same_figure_gives_the_same_bytes():
+    first = style.png(learning())
+    assert first.startswith(b"\x89PNG")
+    assert first == style.png(learning())
+    assert style.svg(learning()) == style.svg(learning())
+
+
+def test_uneven_rows_are_refused():
+    panel = figures.Panel("", "", {})
+    with pytest.raises(HandrailError, match="equally many"):
+        figures.curves([[panel], [panel, panel]])
+
+
+def test_known_methods_keep_their_colour_and_nobody_shares_one():
+    alone = style.looks(["contrastive"])["contrastive"]
+    assert style.looks(["x", "y", "CONTRASTIVE"])["CONTRASTIVE"] == alone
+    crowd = style.looks(["contrastive", "control-switch", "dqn", "scratch", "a", "b"])
+    assert len({look.color for look in crowd.values()}) == len(crowd)
+    assert crowd["control-switch"].label == "SaGui, control-switch"
+
+
+def test_bars_show_values_and_published_markers():
+    interval = Interval(0.9, 0.8, 1.0)
+    figure = figures.bars(
+        [figures.Bars("return", {"S9N1": {"dqn": interval}, "S9N2": {}}, {"S9N1": {"dqn": 0.57}})]
+    )
+    axes = figure.axes[0]
+    assert [patch.get_height() for patch in axes.patches] == [0.9]
+    assert axes.lines[0].get_ydata().tolist() == [0.57]
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["S9N1", "S9N2"]
+    assert labels(figure) == ["DQN", "published", "95 % interval"]
+
+
+def test_log_panels_keep_zero_and_leave_room_on_top():
+    figure = figures.bars(
+        [figures.Bars("n", {"a": {"dqn": Interval(1000.0, 0.0, 1100.0)}}, log=True)]
+    )
+    low, high = figure.axes[0].get_ylim()
+    assert low == 0 and high > 1100
+
+
+def test_sweep_marks_the_chosen_value():
+    line = figures.SweepLine(band(0.5), band(3.0))
+    figure = figures.sweep(STEPS, {"S9N1": line}, xlabel="d_max", chosen=20)
+    assert [ax.get_ylabel() for ax in figure.axes] == ["final return", "violations"]
+    assert {text.get_text() for ax in figure.axes for text in ax.texts} == {"paper: 20"}
+    style.png(figure)
+
+
+def test_heatmap_shares_one_scale_and_outlines_lava():
+    lava = np.zeros((3, 4), dtype=bool)
+    lava[1, 1:3] = True
+    few, many = np.ones((3, 4)), np.full((3, 4), 500)
+    few[0, 0] = 0
+    panels = [
+        maps.VisitMap("a", few, lava, goal=(3, 2), start=(0, 0)),
+        maps.VisitMap("b", many, lava),
+    ]
+    figure = maps.heatmap(panels)
+    images = [ax.images[0] for ax in figure.axes[:2]]
+    assert {image.norm.vmax for image in images} == {500}
+    assert images[0].get_array().mask[0, 0] and not images[0].get_array().mask[0, 1]
+    # Two cells side by side have a border of six edges; the one between them is not drawn.
+    edges = [line for line in figure.axes[1].lines if len(line.get_xdata()) == 2]
+    assert len(edges) == 6
+    style.png(figure)
+
+
+def test_heatmap_refuses_mismatched_masks():
+    with pytest.raises(HandrailError, match="shapes"):
+        maps.heatmap([maps.VisitMap("a", np.zeros((2, 2)), np.zeros((3, 2)))])
+
+
+def test_scatter_splits_by_safety():
+    points = np.arange(10.0).reshape(5, 2)
+    figure = maps.scatter([maps.Embedding("a", points, np.asarray([1, 0, 0, 1, 0]))])
+    assert [len(part.get_offsets()) for part in figure.axes[0].collections] == [3, 2]
+    with pytest.raises(HandrailError, match="expected"):
+        maps.scatter([maps.Embedding("a", points.T, np.zeros(5))])
+
+
+def test_principal_components_keep_distances_in_a_plane():
+    rng = np.random.default_rng(0)
+    plane = rng.normal(size=(30, 2)) @ np.asarray([[3.0, 0, 0, 0, 0], [0, 0, 1.0, 0, 0]])
+    first, second = maps.principal_components(plane[:10], plane[10:])
+    assert first.shape == (10, 2) and second.shape == (20, 2)
+    projected = np.concatenate([first, second])
+    np.testing.assert_allclose(
+        np.linalg.norm(projected[:, None] - projected[None], axis=-1),
+        np.linalg.norm(plane[:, None] - plane[None], axis=-1),
+        atol=1e-9,
+    )

@@ -1,0 +1,130 @@
+"""Pages load nothing, run nothing that came as data, and show what they were given."""
+
+import json
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from handrail.errors import HandrailError
+from handrail.report import episodes, html
+from handrail.report.stats import Interval
+
+EVIL = "</script><script>alert('&\"')</script>"
+VOID = {"meta", "img", "input", "br"}  # elements without an end
+PNG = b"\x89PNG" + bytes(range(8))
+
+
+def episode(**changes):
+    step = {"x": 1, "y": 1, "dir": 0, "proposed": "forward", "action": "left", "intervened": True}
+    step |= {"reason": EVIL, "reward": np.float32(0.5), "cost": 0.0}
+    step |= {"evidence": {"distance": np.float64("nan"), "prior": np.int32(2)}}
+    return {"title": EVIL, "grid": ["####", "#.L#", "#..#", "####"], "steps": [step]} | changes
+
+
+class Tags(HTMLParser):
+    """Collects tags, their attributes, and whether they nest."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.found, self.open = [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.found.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def a_page():
+    return html.page(
+        EVIL,
+        [
+            html.Heading(EVIL),
+            html.Text(EVIL),
+            html.Table([EVIL, "n"], [[EVIL, 1.5], ["b", Interval(0.91, 0.88, 0.93)]], EVIL),
+            html.Picture(PNG, EVIL, EVIL),
+            html.Player([episode()], EVIL),
+        ],
+        lead=EVIL,
+        facts={EVIL: EVIL},
+    )
+
+
+def test_the_page_is_well_formed_and_escapes_everything():
+    text = a_page()
+    tags = Tags(text)
+    assert tags.open == []
+    assert "alert('&" not in text
+    assert sum(tag == "script" for tag, _ in tags.found) == 2  # the data and the player
+
+
+def test_the_page_requests_nothing():
+    tags = Tags(a_page())
+    for tag, attributes in tags.found:
+        assert tag not in {"link", "iframe", "object", "embed"}
+        for name in ("src", "href", "srcset", "action"):
+            value = attributes.get(name) or ""
+            assert value == "" or value.startswith(("data:image/png;base64,", "#"))
+    policy = next(a["content"] for t, a in tags.found if a.get("http-equiv"))
+    assert "default-src 'none'" in policy
+    assert not re.search(r"url\(|@import|innerHTML|fetch\(", a_page())
+
+
+def test_a_page_without_a_player_has_no_script():
+    assert "<script" not in html.page("t", [html.Text("x")])
+
+
+def test_episode_data_survives_and_is_json():
+    text = episodes.as_json([episode()])
+    assert not set("<>&") & set(text)
+    back = json.loads(text)[0]
+    assert back["title"] == EVIL
+    step = back["steps"][0]
+    assert step["reward"] == 0.5 and step["evidence"] == {"distance": None, "prior": 2}
+    assert step["intervened"] is True
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        ({"steps": []}, "not empty"),
+        ({"grid": ["##", "#"]}, "equally long"),
+        ({"grid": ["####", "#.X#", "#..#", "####"]}, "made of"),
+        ({"steps": [{"x": 1, "y": 1}]}, "episode 1, step 1: missing dir, proposed"),
+        ({"final": {"x": 9, "y": 1, "dir": 0}}, "final: x=9"),
+    ],
+)
+def test_malformed_episodes_are_refused(bad, message):
+    with pytest.raises(HandrailError, match=message):
+        episodes.as_json([episode(**bad)])
+
+
+def test_numbers_are_readable():
+    cells = ["1,050.00", "−0.50", "never", "–", "0.91</b>", "0.88 – 0.93", "200,000"]
+    row = [1050.0, -0.5, float("inf"), None, Interval(0.91, 0.88, 0.93), 200_000]
+    text = html.page("t", [html.Table(list("abcdef"), [row])])
+    for cell in cells:
+        assert cell in text
+    with pytest.raises(HandrailError, match="row 1: 1 cells for 2 columns"):
+        html.page("t", [html.Table(["a", "b"], [["x"]])])
+
+
+def test_comparison_puts_published_values_beside_ours():
+    ours = {"S9N1": {"dqn": Interval(0.6, 0.5, 0.7)}, "S9N4": {"mine": Interval(0.1, 0.1, 0.1)}}
+    table = html.comparison(ours, {"S9N1": {"dqn": 0.57, "vae": 0.05}}, labels={"dqn": "DQN"})
+    assert list(table.columns) == ["method", "S9N1", "published", "S9N4"]
+    assert [list(row) for row in table.rows] == [
+        ["DQN", ours["S9N1"]["dqn"], 0.57, None],
+        ["mine", None, None, ours["S9N4"]["mine"]],
+        ["vae", None, 0.05, None],
+    ]
+
+
+def test_a_picture_must_be_a_png():
+    with pytest.raises(HandrailError, match="not a PNG"):
+        html.page("t", [html.Picture(b"GIF89a", "c", "a")])
