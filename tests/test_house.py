@@ -23,6 +23,7 @@ FLOORS = (
     ("train",),
     ("experiments",),
     ("report",),
+    ("reproduce",),
     ("cli", "__main__"),
     ("",),  # the package itself, which gathers the public names
 )
