@@ -106,7 +106,8 @@ def load(
         with safe_open(str(path), framework="numpy") as file:
             metadata = file.metadata() or {}
             arrays = {name: file.get_tensor(name) for name in file.keys()}
-    except (SafetensorError, OSError, ValueError) as error:
+    except (SafetensorError, OSError, ValueError, TypeError, KeyError) as error:
+        # TypeError and KeyError: an intact file with a dtype that NumPy does not have
         raise HandrailError(f"{path} is damaged or not a safetensors file: {error}") from None
     card = _read_card(path, metadata)
     if checksum(arrays) != card.checksum:
@@ -130,8 +131,10 @@ def _read_card(path: Path, metadata: dict[str, str]) -> Card:
                 f"{path} has schema version {schema}, this version of handrail reads {SCHEMA}"
             )
         card = Card(**values)
-    except (KeyError, TypeError, json.JSONDecodeError):
+    except (KeyError, TypeError, json.JSONDecodeError, RecursionError):
         raise HandrailError(f"{path} has no readable handrail card") from None
+    if not all(isinstance(part, dict) for part in (card.spec, card.network, card.training)):
+        raise HandrailError(f"{path} has no readable handrail card")
     if card.kind not in KINDS:
         raise HandrailError(f"{path}: unknown kind {card.kind!r}; known are {', '.join(KINDS)}")
     return card

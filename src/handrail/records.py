@@ -25,10 +25,19 @@ class Table:
     """A CSV file that only grows. Its first column is `step`: environment steps done."""
 
     def __init__(self, path: Path, columns: Iterable[str] | None = None):
+        """Opens or begins a table; a header that a kill cut short is begun again."""
         self.path = path
-        self.columns = tuple(columns) if columns is not None else self._header()
-        if self.columns and not path.exists():
-            self._append([self.columns])
+        header = self._header()
+        self.columns = tuple(columns) if columns is not None else header
+        if header and header != self.columns:
+            raise HandrailError(
+                f"{path} has the columns {', '.join(header)}: expected {', '.join(self.columns)}"
+            )
+        if not header:
+            if path.exists():
+                path.unlink()
+            if self.columns:
+                self._append([self.columns])
 
     def add(self, rows: Iterable[Mapping[str, float]]) -> None:
         """Appends rows; the first row of a new table fixes the columns."""
@@ -44,19 +53,22 @@ class Table:
         """Drops what was written after `step`, half-written lines included."""
         if not self.path.exists():
             return
-        lines = self.path.read_text(encoding="utf-8").splitlines(keepends=True)
-        kept = [
-            line
-            for number, line in enumerate(lines)
-            if line.endswith("\n") and (number == 0 or int(line.split(",", 1)[0]) <= step)
-        ]
-        write_text(self.path, "".join(kept))
+        text = self.path.read_text(encoding="utf-8", errors="replace")
+        header, *lines = text.splitlines(keepends=True)
+        kept = [line for line in lines if self._is_whole(line) and int(_first(line)) <= step]
+        write_text(self.path, "".join([header, *kept]))
+
+    def _is_whole(self, line: str) -> bool:
+        """Whether a row has been written to its end (a crash can leave half a row, or zeros)."""
+        cells = line.count(",") + 1
+        return line.endswith("\n") and cells == len(self.columns) and _first(line).isdecimal()
 
     def _header(self) -> tuple[str, ...]:
         if not self.path.exists():
             return ()
-        with open(self.path, encoding="utf-8") as file:
-            return tuple(next(csv.reader(file), ()))
+        with open(self.path, encoding="utf-8", errors="replace") as file:
+            first = file.readline()
+        return tuple(next(csv.reader([first]))) if first.endswith("\n") else ()
 
     def _append(self, rows) -> None:
         text = io.StringIO()
@@ -76,6 +88,10 @@ def read_table(path: Path) -> dict[str, np.ndarray]:
     values = [[float(cell) if cell else float("nan") for cell in line] for line in lines]
     columns = np.asarray(values, dtype=np.float64).reshape(len(lines), len(header)).T
     return dict(zip(header, columns, strict=True))
+
+
+def _first(line: str) -> str:
+    return line.split(",", 1)[0]
 
 
 def _text(value: float) -> str:

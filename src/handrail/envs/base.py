@@ -77,6 +77,7 @@ class FiniteObservations(eqx.Module):
 class AbstractFiniteEnvironment(AbstractEnvironment):
     """An environment whose observations are rows of a table, and whose dangers are known."""
 
+    actions: eqx.AbstractVar[DiscreteActions]
     observations: eqx.AbstractVar[FiniteObservations]
 
     @abc.abstractmethod

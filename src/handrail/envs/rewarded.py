@@ -4,7 +4,8 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
-from handrail.envs.base import AbstractFiniteEnvironment, ActionSpace, FiniteObservations
+from handrail.envs.base import AbstractFiniteEnvironment, DiscreteActions, FiniteObservations
+from handrail.errors import HandrailError
 from handrail.types import Action, Timestep
 
 
@@ -17,18 +18,24 @@ class Rewarded(AbstractFiniteEnvironment):
 
     inner: AbstractFiniteEnvironment
     rewards: Float[Array, "rows actions"]
+    observations: FiniteObservations
+    actions: DiscreteActions
+    episode_length: int = eqx.field(static=True)
 
-    @property
-    def actions(self) -> ActionSpace:
-        return self.inner.actions
-
-    @property
-    def episode_length(self) -> int:
-        return self.inner.episode_length
-
-    @property
-    def observations(self) -> FiniteObservations:
-        return self.inner.observations
+    def __init__(
+        self, inner: AbstractFiniteEnvironment, rewards: Float[Array, "rows actions"]
+    ) -> None:
+        """Raises `HandrailError` unless there is a reward for every row and action."""
+        expected = (inner.observations.frames.shape[0], inner.actions.n)
+        if rewards.shape != expected:
+            raise HandrailError(
+                f"rewards have shape {rewards.shape}: expected {expected}, rows by actions"
+            )
+        self.inner = inner
+        self.rewards = rewards
+        self.observations = inner.observations
+        self.actions = inner.actions
+        self.episode_length = inner.episode_length
 
     def reset(self, *, key: Key[Array, ""]) -> tuple[PyTree, Int[Array, ""]]:
         return self.inner.reset(key=key)

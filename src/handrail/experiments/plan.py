@@ -54,8 +54,8 @@ class LavaRow:
 def complete(settings: Mapping[str, Any]) -> LavaRow:
     """Reads a row's dotted settings: `run.…`, `prior.…`, `encoder.…`, `knowledge` and `preset`.
 
-    `knowledge` says whether prior and encoder come from one layout (the paper) or from many
-    (with an egocentric view on symbolic observations); `preset` is `paper` or `recommended`.
+    `knowledge` says whether prior and encoder come from one layout (the paper) or from many;
+    `preset` is `paper` or `recommended`.
     """
     groups: dict[str, dict[str, Any]] = {"run": {}, "prior": {}, "encoder": {}}
     knowledge, preset = "one", "paper"
@@ -81,14 +81,18 @@ def complete(settings: Mapping[str, Any]) -> LavaRow:
     return LavaRow(run, prior, encoder, knowledge if prior or encoder else "none")
 
 
-def _view(run: LavaRun, knowledge: str) -> str:
-    return (
-        "egocentric" if run.observation == "symbolic" and knowledge == "many" else run.observation
-    )
+def _view(run: LavaRun) -> str:
+    """Knowledge reads symbolic observations through the egocentric view.
+
+    What warns of lava is where it lies from the agent; a perceptron on the whole grid would
+    have to learn that anew for every cell, where the paper's convolutions need not
+    (docs/results-lava.md compares both views).
+    """
+    return "egocentric" if run.observation == "symbolic" else run.observation
 
 
 def _prior(run: LavaRun, knowledge: str, own: Mapping[str, Any]) -> PriorSettings:
-    settings = PriorSettings(view=_view(run, knowledge), layouts=knowledge)
+    settings = PriorSettings(view=_view(run), layouts=knowledge)
     if knowledge == "many":
         settings = override(
             settings,
@@ -102,7 +106,7 @@ def _prior(run: LavaRun, knowledge: str, own: Mapping[str, Any]) -> PriorSetting
 
 
 def _encoder(run: LavaRun, knowledge: str, own: Mapping[str, Any]) -> EncoderSettings:
-    settings = EncoderSettings(view=_view(run, knowledge))
+    settings = EncoderSettings(view=_view(run))
     if knowledge == "many":
         settings = override(settings, {"environment": "LavaCrossingS9N2"})
     return override(settings, own)
@@ -120,13 +124,17 @@ def plan(
     planned = []
     for row in rows(experiment, budget, seeds):
         completed = complete(row.settings)
-        needs = tuple(
-            once(_knowledge_task(kind, settings, out))
-            for kind, settings in (("prior", completed.prior), ("encoder", completed.encoder))
-            if settings is not None
-        )
+        needs = tuple(once(task) for task in knowledge_tasks(completed, out))
         planned.append((row, once(_run_task(completed, needs, out))))
     return planned
+
+
+def knowledge_tasks(row: LavaRow, out: Path) -> list[Task]:
+    """The tasks that acquire what a row brings along."""
+    wanted = (("prior", row.prior), ("encoder", row.encoder))
+    return [
+        _knowledge_task(kind, settings, out) for kind, settings in wanted if settings is not None
+    ]
 
 
 def _knowledge_task(kind: str, settings: Any, out: Path) -> Task:

@@ -5,6 +5,7 @@ On a CPU small networks gain nothing from vectorised seeds; one process a run do
 """
 
 import concurrent.futures
+import concurrent.futures.process
 import multiprocessing
 import os
 import signal
@@ -51,11 +52,11 @@ def compute(
     if not waiting:
         follow([], done)
         return
-    failures: dict[str, str] = {}
+    failures: dict[Path, str] = {}
     with _environment(SINGLE_THREADED):
         context = multiprocessing.get_context("spawn")
         workers = min(jobs, len(waiting))
-        pool = concurrent.futures.ProcessPoolExecutor(workers, context, initializer=_quiet)
+        pool = _pool(workers, context)
         running: dict[concurrent.futures.Future, Task] = {}
         try:
             while waiting or running:
@@ -65,19 +66,24 @@ def compute(
                 )
                 for future in finished:
                     task = running.pop(future)
-                    error = future.exception()
-                    if error is None:
+                    failure = future.result()
+                    if failure is None:
                         done.add(task.folder)
                     else:
-                        failures[task.label] = str(error) or type(error).__name__
+                        failures[task.folder] = f"{task.label}: {failure}"
                 follow(list(running.values()), done)
+        except concurrent.futures.process.BrokenProcessPool:
+            _terminate(pool)
+            raise Failed(
+                "a worker process was killed (out of memory?); repeat the command to go on from "
+                "the last checkpoints, with fewer jobs if it happens again"
+            ) from None
         except BaseException:
             _terminate(pool)
             raise
         pool.shutdown()
     if failures:
-        lines = "; ".join(f"{label}: {error}" for label, error in failures.items())
-        raise Failed(f"{len(failures)} of the tasks failed: {lines}")
+        raise Failed(f"{len(failures)} of the tasks failed: {'; '.join(failures.values())}")
 
 
 def _submit(pool, waiting, running, done, workers, failures) -> None:
@@ -85,8 +91,8 @@ def _submit(pool, waiting, running, done, workers, failures) -> None:
         if len(running) >= workers:
             return
         missing = [need for need in task.needs if need.folder not in done]
-        if any(need.label in failures for need in missing):
-            failures[task.label] = "what it needs has failed"
+        if any(need.folder in failures for need in missing):
+            failures[folder] = f"{task.label}: what it needs has failed"
             del waiting[folder]
         elif not missing:
             running[pool.submit(_do, task)] = task
@@ -94,14 +100,32 @@ def _submit(pool, waiting, running, done, workers, failures) -> None:
 
 
 def _with_needs(tasks: Iterable[Task]) -> list[Task]:
+    """The tasks and what they need, each after its needs, each folder once."""
     ordered: dict[Path, Task] = {}
+
+    def visit(task: Task) -> None:
+        if task.folder not in ordered:
+            for need in task.needs:
+                visit(need)
+            ordered[task.folder] = task
+
     for task in tasks:
-        for one in (*task.needs, task):
-            ordered.setdefault(one.folder, one)
+        visit(task)
     return list(ordered.values())
 
 
-def _do(task: Task) -> None:
+def _do(task: Task) -> str | None:
+    """Computes one task; returns what went wrong, as text: not every exception can be sent."""
+    try:
+        _work(task)
+    except HandrailError as error:
+        return str(error)
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    return None
+
+
+def _work(task: Task) -> None:
     from handrail.experiments.work import work
 
     last = [0.0]
@@ -116,6 +140,10 @@ def _do(task: Task) -> None:
         work(task, report)
     finally:
         task.folder.with_name(f".{task.folder.name}.progress").unlink(missing_ok=True)
+
+
+def _pool(workers: int, context) -> concurrent.futures.ProcessPoolExecutor:
+    return concurrent.futures.ProcessPoolExecutor(workers, context, initializer=_quiet)
 
 
 def _quiet() -> None:

@@ -5,6 +5,8 @@ import hashlib
 import itertools
 import json
 import tomllib
+import types
+import typing
 from collections.abc import Iterator, Mapping
 from importlib import resources
 from pathlib import Path
@@ -57,8 +59,9 @@ class Row:
     """Dotted name → value."""
 
 
-FIELDS = {"title", "question", "source", "report", "runs", "base", "variants", "environments", "budgets",
-          "published"}  # fmt: skip
+FIELDS = frozenset(
+    "title question source report runs base variants environments budgets published".split()
+)
 FOLDER = resources.files("handrail.experiments") / "files"
 
 
@@ -117,12 +120,19 @@ def _experiment(name: str, values: dict[str, Any], path: str) -> Experiment:
             f"{path}: unknown entries {sorted(foreign) or 'none'}, missing entries "
             f"{sorted(missing) or 'none'}; an experiment has {sorted(FIELDS)}"
         )
+    for entry in ("base", "variants", "budgets", "published"):
+        if not isinstance(values.get(entry, {}), Mapping):
+            raise HandrailError(f"{path}: {entry} is {values[entry]!r}: expected a table")
     budgets = {}
     for key, entry in values["budgets"].items():
-        if not entry.get("seeds"):
-            raise HandrailError(f"{path}: budget {key!r} has no seeds")
-        seeds = tuple(entry["seeds"])
+        given = entry.get("seeds") if isinstance(entry, Mapping) else None
+        if not isinstance(given, list) or not given or not all(type(s) is int for s in given):
+            raise HandrailError(f"{path}: budget {key!r} needs seeds, a list of whole numbers")
+        seeds = tuple(given)
         budgets[key] = Budget(seeds, flat({k: v for k, v in entry.items() if k != "seeds"}))
+    for label, own in values["variants"].items():
+        if not isinstance(own, Mapping):
+            raise HandrailError(f"{path}: variant {label!r} is {own!r}: expected a table")
     return Experiment(
         name=name,
         title=values["title"],
@@ -155,18 +165,35 @@ def override(settings: Any, values: Mapping[str, Any]) -> Any:
 
 
 def _replace(settings: Any, path: list[str], value: Any, name: str) -> Any:
-    fields = {field.name for field in dataclasses.fields(settings)}
-    if path[0] not in fields:
-        raise UnknownName(f"setting of {type(settings).__name__}", name, fields)
-    old = getattr(settings, path[0])
+    hints = typing.get_type_hints(type(settings))
+    if path[0] not in hints:
+        raise UnknownName(f"setting of {type(settings).__name__}", name, hints)
     if len(path) > 1:
+        old = getattr(settings, path[0])
         if not dataclasses.is_dataclass(old):
             raise HandrailError(f"setting {name!r}: {path[0]!r} has no parts")
         new = _replace(old, path[1:], value, name)
     else:
-        new = tuple(value) if isinstance(old, tuple) else value
-        kinds = (int, float) if isinstance(old, float) else type(old)
-        if old is not None and not isinstance(new, kinds):
-            raise HandrailError(f"setting {name!r} is {value!r}: expected {type(old).__name__}")
-        new = float(new) if isinstance(old, float) else new
+        new = _converted(value, hints[path[0]], name)
     return dataclasses.replace(settings, **{path[0]: new})
+
+
+def _converted(value: Any, kind: Any, name: str) -> Any:
+    """A value as read from TOML, as the annotated kind; refuses what is not of that kind."""
+    arguments = typing.get_args(kind)
+    if typing.get_origin(kind) is typing.Literal:
+        if value not in arguments:
+            raise UnknownName(f"value of {name!r}", str(value), arguments)
+        return value
+    if isinstance(kind, types.UnionType):  # `str | None`
+        if not isinstance(value, arguments):
+            raise HandrailError(f"setting {name!r} is {value!r}: expected {kind}")
+        return value
+    if typing.get_origin(kind) is tuple:  # `tuple[int, ...]`
+        if not isinstance(value, list | tuple):
+            raise HandrailError(f"setting {name!r} is {value!r}: expected a list")
+        return tuple(_converted(entry, arguments[0], name) for entry in value)
+    accepted = (int, float) if kind is float else kind
+    if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):
+        raise HandrailError(f"setting {name!r} is {value!r}: expected {kind.__name__}")
+    return float(value) if kind is float else value

@@ -110,6 +110,15 @@ class LatentAgent(AbstractAgent):
     def prepare(self, state: LatentState, *, key: Key[Array, ""]) -> Actor:
         return Actor(*jax.vjp(self.q.loss.values.prepare, state.network))
 
+    def fresh_network(self, *, key: Key[Array, ""]) -> LatentQ:
+        """An untrained network: the template that a saved one is read into."""
+        encoder = self.autoencoder.make(key=stream(key, "autoencoder")).encoder
+        return LatentQ(encoder, self.make_head(key=stream(key, "head")))
+
+    def actor(self, network: LatentQ) -> Actor:
+        """What a network acts with when nothing is learnt."""
+        return Actor(self.q.loss.values.prepare(network), None)
+
     def propose(
         self, prepared: Actor, observation: Observation, clock: Clock, *, key: Key[Array, ""]
     ) -> Proposal:

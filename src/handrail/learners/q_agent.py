@@ -37,7 +37,7 @@ class Actor(eqx.Module):
     """What a block of steps acts with, and the way from values back to parameters."""
 
     values: Any
-    pullback: Callable[[Any], tuple[PyTree]]
+    pullback: Callable[[Any], tuple[PyTree]] | None  # None where nothing is learnt
 
 
 class QState(eqx.Module):
@@ -80,6 +80,14 @@ class QAgent(AbstractAgent):
     def prepare(self, state: QState, *, key: Key[Array, ""]) -> Actor:
         return Actor(*jax.vjp(self.loss.values.prepare, state.network))
 
+    def fresh_network(self, *, key: Key[Array, ""]) -> PyTree:
+        """An untrained network: the template that a saved one is read into."""
+        return self.make_network(key=key)
+
+    def actor(self, network: PyTree) -> Actor:
+        """What a network acts with when nothing is learnt."""
+        return Actor(self.loss.values.prepare(network), None)
+
     def propose(
         self, prepared: Actor, observation: Observation, clock: Clock, *, key: Key[Array, ""]
     ) -> Proposal:
@@ -116,6 +124,7 @@ class QAgent(AbstractAgent):
         loss, errors, cotangent = self.loss.gradient(
             prepared.values, target, sample.items, sample.weights, key=stream(key, "loss")
         )
+        assert prepared.pullback is not None, "an actor made for acting alone cannot learn"
         (gradients,) = prepared.pullback(cotangent)
         return GradientStep(
             gradients=gradients,

@@ -60,12 +60,13 @@ class Look:
 # The palette of Okabe and Ito, which stays apart under the common kinds of colour blindness,
 # and a marker each, so that no figure relies on colour alone.
 KNOWN: dict[str, Look] = {
-    "contrastive": Look("contrastive (full method)", "#0072B2", "o"),
+    "full": Look("full method", "#0072B2", "o"),
     "dqn": Look("DQN", "#4A5560", "s"),
-    "prior-0.95": Look("domain prior, ρ = 0.95", "#D55E00", "v"),
-    "prior-0.5": Look("domain prior, ρ = 0.5", "#E69F00", "^"),
-    "autoencoder": Look("DQN + auto-encoder", "#009E73", "D"),
+    "priors-0.95": Look("domain prior, ρ = 0.95", "#D55E00", "v"),
+    "priors-0.5": Look("domain prior, ρ = 0.5", "#E69F00", "^"),
+    "ae": Look("DQN + auto-encoder", "#009E73", "D"),
     "vae": Look("DQN + VAE", "#CC79A7", "P"),
+    "recommended": Look("recommended preset", "#56B4E9", "X"),
     "control-switch": Look("SaGui, control-switch", "#0072B2", "o"),
     "linear-decay": Look("SaGui, linear-decay", "#56B4E9", "^"),
     "scratch": Look("SAC-λ from scratch", "#4A5560", "s"),

@@ -1,5 +1,7 @@
 """Evaluation of what has been learnt, without exploration and without intervention."""
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -27,8 +29,21 @@ def evaluate(
     episodes: int,
     key: Key[Array, ""],
 ) -> Evaluation:
-    """Runs the greedy policy for whole episodes, all at once."""
+    """Runs the greedy policy of an agent's state for whole episodes, all at once."""
     prepared = agent.prepare(state, key=stream(key, "prepare"))
+    return run_greedily(environment, agent, prepared, episodes=episodes, key=key)
+
+
+@eqx.filter_jit
+def run_greedily(
+    environment: AbstractEnvironment,
+    agent: AbstractAgent,
+    prepared: Any,
+    *,
+    episodes: int,
+    key: Key[Array, ""],
+) -> Evaluation:
+    """Like `evaluate`, from what the agent has already prepared."""
 
     def episode(key):
         start, observation = environment.reset(key=stream(key, "reset"))

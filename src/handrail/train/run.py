@@ -49,10 +49,14 @@ def execute(
     `settings` says everything that determines the run and is kept as `run.json`; a folder
     that holds a run with other settings is refused, as is one that another process is using.
     `summarise` and `arrays` look at the final state. Raises `Diverged` where a loss is not
-    finite; the last good checkpoint stays.
+    finite; the last good checkpoint stays. Steps that are no positive multiple of the agent's
+    block are refused before anything is written.
     """
+    _check_steps(loop)
+    _refuse_foreign(folder)
     with _owned(folder):
         _claim(folder, settings)
+        _sweep(folder)
         if (folder / "summary.json").exists():
             return read_json(folder / "summary.json")
         signature = json.dumps(settings, sort_keys=True)
@@ -116,13 +120,28 @@ def _claim(folder: Path, settings: dict[str, Any]) -> None:
                 "choose another output folder"
             )
         return
+    write_json(path, settings)
+
+
+def _refuse_foreign(folder: Path) -> None:
+    """Refuses a folder of other files; those that a run killed at once leaves are its own."""
+    if not folder.is_dir() or (folder / "run.json").exists():
+        return
     others = [entry.name for entry in folder.iterdir() if entry.name != ".lock"]
+    others = [name for name in others if not name.startswith(".run.json.")]
     if others:
         raise HandrailError(
             f"{folder} is not empty ({', '.join(sorted(others)[:3])}) and holds no handrail run; "
             "choose another output folder"
         )
-    write_json(path, settings)
+
+
+def _sweep(folder: Path) -> None:
+    """Removes the temporary files of writers that were killed; the folder is ours by now."""
+    written = ("run.json", "summary.json", "arrays.npz", EPISODES, PROGRESS)
+    stale = [path for name in written for path in folder.glob(f".{name}.*")]
+    for path in [*stale, *(folder / "checkpoints").glob(".step-*")]:
+        path.unlink(missing_ok=True)
 
 
 def _resume(folder: Path, state: RunState, signature: str) -> tuple[int, float, RunState]:
@@ -130,16 +149,21 @@ def _resume(folder: Path, state: RunState, signature: str) -> tuple[int, float, 
     return (0, 0.0, state) if found is None else found
 
 
-def _chunks(loop: Loop, done: int) -> Iterator[tuple[int, bool]]:
-    """(blocks, whether to learn): first up to `learning_starts`, then to the end."""
+def _check_steps(loop: Loop) -> None:
     block, total = loop.agent.block, loop.total
     if total < block or total % block:
         raise HandrailError(
             f"steps is {total}: expected a positive multiple of {block}, the agent's block"
         )
+
+
+def _chunks(loop: Loop, done: int) -> Iterator[tuple[int, bool]]:
+    """(blocks, whether to learn): first up to `learning_starts`, then to the end."""
+    block, total = loop.agent.block, loop.total
+    chunk = max(CHUNK_STEPS // block, 1) * block  # whole blocks, whatever their size
     silent = min(loop.agent.learning_starts // block * block, total)
-    ends = [*range(CHUNK_STEPS, silent, CHUNK_STEPS), silent]
-    ends += [*range(silent + CHUNK_STEPS, total, CHUNK_STEPS), total]
+    ends = [*range(chunk, silent, chunk), silent]
+    ends += [*range(silent + chunk, total, chunk), total]
     begin = 0
     for end in ends:
         if end > begin and begin >= done:
@@ -175,8 +199,8 @@ def _check_finite(means: dict[str, float], folder: Path, step: int) -> None:
     bad = [name for name, value in means.items() if not np.isfinite(value)]
     if bad:
         raise Diverged(
-            f"learning diverged after step {step}: {', '.join(bad)} is not finite; the last good "
-            f"checkpoint is in {folder / 'checkpoints'}. Try a smaller learning rate."
+            f"learning diverged after step {step}: {', '.join(bad)} is not finite; what was "
+            f"recorded until then stays in {folder}. Try a smaller learning rate."
         )
 
 

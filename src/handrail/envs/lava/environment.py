@@ -10,7 +10,6 @@ from jaxtyping import Array, Bool, Float, Int, Key, UInt8
 
 from handrail.envs.base import (
     AbstractFiniteEnvironment,
-    ActionSpace,
     DiscreteActions,
     FiniteObservations,
 )
@@ -75,7 +74,7 @@ class LavaEnvironment(AbstractFiniteEnvironment):
     start_counts: Int[Array, " layouts"]
     reward_after: Float[Array, " steps"]  # what a goal pays at each step count
     world: World = eqx.field(static=True)
-    actions: ActionSpace = eqx.field(static=True)
+    actions: DiscreteActions = eqx.field(static=True)
     episode_length: int = eqx.field(static=True)
 
     def reset(self, *, key: Key[Array, ""]) -> tuple[LavaState, Int[Array, ""]]:

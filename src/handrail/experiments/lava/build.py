@@ -16,7 +16,7 @@ from handrail.learners.operators import AdvantageLearning, DoubleQ, MaxQ
 from handrail.learners.q_agent import Exploration, QAgent
 from handrail.learners.values import AbstractValues, Gathered, OnFrames, Tabulated
 from handrail.networks.mlp import MLP
-from handrail.networks.patches import PatchTable, all_values
+from handrail.networks.patches import PatchTable
 from handrail.networks.pixels import NatureQ
 from handrail.replay.prioritized import Prioritized
 from handrail.replay.ring import Ring
@@ -39,12 +39,8 @@ def evaluation(observations: FiniteObservations) -> AbstractValues:
     if observations.live > MOST_TABULATED:
         return Gathered(jnp.asarray(observations.frames))
     if frames.shape[1:] == PIXELS:
-        return Tabulated(partial(_values_of_patches, PatchTable.compile(frames)))
+        return Tabulated(PatchTable.compile(frames))
     return Tabulated(OnFrames(jnp.asarray(frames, jnp.float32)))
-
-
-def _values_of_patches(table: PatchTable, network: NatureQ):
-    return all_values(network, table)
 
 
 def on_every_row(network: Callable, frames: np.ndarray, *, chunk: int = 256) -> jax.Array:

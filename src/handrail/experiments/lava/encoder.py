@@ -14,6 +14,7 @@ from jaxtyping import Array, Float
 from handrail.artifact import Card, fill, load, named_arrays, save
 from handrail.envs.base import FiniteObservations
 from handrail.envs.lava.environment import LavaEnvironment
+from handrail.errors import HandrailError
 from handrail.experiments.lava.build import (
     MOST_TABULATED,
     PIXELS,
@@ -105,6 +106,8 @@ def load_encoder(
     """The encoder, if it fits frames of this view, and the unsafe embeddings it brings along."""
     shape = frames.shape[1:]
     card, arrays = load(path, expect="encoder", spec={"view": view, "shape": list(shape)})
+    if "known" not in arrays:
+        raise HandrailError(f"{path}: arrays missing ['known'] (the unsafe embeddings)")
     known = jnp.asarray(arrays.pop("known"))
     network = card.network
     template = autoencoder(

@@ -16,6 +16,7 @@ from handrail.envs.registry import make
 from handrail.errors import HandrailError, UnknownName
 from handrail.experiments.lava.build import evaluation, on_every_row, q_agent, q_network
 from handrail.experiments.lava.encoder import latent_agent, load_encoder
+from handrail.experiments.lava.episode import record_episode
 from handrail.experiments.lava.prior import load_prior
 from handrail.experiments.lava.settings import (
     LATENT,
@@ -25,10 +26,12 @@ from handrail.experiments.lava.settings import (
     LavaRun,
     Safety,
 )
+from handrail.files import write_json
 from handrail.interventions.base import Intervention
 from handrail.interventions.near_unsafe import AdaptiveReach, FixedReach, NearUnsafe
 from handrail.interventions.recipes import contrastive, domain_prior, none, state_check_only
-from handrail.learners.base import AbstractAgent
+from handrail.learners.latent_agent import LatentAgent
+from handrail.learners.q_agent import QAgent
 from handrail.networks.lookup import Lookup
 from handrail.train.compiled import Loop, RunState
 from handrail.train.evaluate import evaluate
@@ -48,19 +51,25 @@ class Knowledge:
 def build(run: LavaRun, knowledge: Knowledge) -> Loop:
     """The loop of a run. Raises `HandrailError` where settings or knowledge do not fit."""
     check(run, knowledge)
+    environment, agent = agent_in_environment(run)
+    return Loop(
+        environment=environment,
+        agent=agent,
+        intervention=_intervention(run, knowledge, environment),
+        total=run.steps,
+        tally=DangerTally(environment),
+    )
+
+
+def agent_in_environment(run: LavaRun) -> tuple[LavaEnvironment, QAgent | LatentAgent]:
+    """The environment of a run and the agent that learns in it."""
     environment = make(
         run.environment,
         layout=fixed(run.seed),
         observation=run.observation,
         lava_color=run.lava_color,
     )
-    return Loop(
-        environment=environment,
-        agent=_agent(run, environment),
-        intervention=_intervention(run, knowledge, environment),
-        total=run.steps,
-        tally=DangerTally(environment),
-    )
+    return environment, _agent(run, environment)
 
 
 def check(run: LavaRun, knowledge: Knowledge) -> None:
@@ -109,6 +118,8 @@ def run_lava(
             training={"settings": dataclasses.asdict(run)},
         )
         save(folder / "policy.safetensors", card, state.agent.network)
+        episode = record_episode(loop, state, progress=0.5, key=jax.random.key(run.seed))
+        write_json(folder / "episode.json", episode)
         return {
             "greedy_return": float(done.returns.mean()),
             "greedy_cost": float(done.costs.mean()),
@@ -143,7 +154,7 @@ def _quality_of_checks(state: RunState) -> dict[str, float]:
     return quality
 
 
-def _agent(run: LavaRun, environment: LavaEnvironment) -> AbstractAgent:
+def _agent(run: LavaRun, environment: LavaEnvironment) -> QAgent | LatentAgent:
     values = evaluation(environment.observations)
     shape = environment.observations.frames.shape[1:]
     if run.method in LATENT:

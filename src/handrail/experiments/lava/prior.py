@@ -14,7 +14,7 @@ from handrail.artifact import Card, fill, load, save
 from handrail.envs.base import AbstractFiniteEnvironment
 from handrail.envs.lava.environment import LavaEnvironment
 from handrail.envs.lava.layouts import fixed, pool
-from handrail.envs.registry import make
+from handrail.envs.lava.make import make_lava
 from handrail.envs.rewarded import Rewarded
 from handrail.equations.pseudo_reward import pseudo_reward
 from handrail.experiments.lava.build import evaluation, on_every_row, q_agent, q_network
@@ -33,7 +33,7 @@ from handrail.train.run import execute
 def held_out() -> list[np.ndarray]:
     """The grids of every layout that results are reported on."""
     return [
-        make(name, layout=seed).grids[0]
+        make_lava(name, layout=seed).grids[0]
         for name in HELD_OUT_ENVIRONMENTS
         for seed in HELD_OUT_SEEDS
     ]
@@ -46,7 +46,7 @@ def source_environment(name: str, view: str, layouts: str, size: int, seed: int)
         if layouts == "one"
         else pool(size, 100_000 * (seed + 1), exclude=held_out())
     )
-    return make(name, layout=chosen, observation=view)
+    return make_lava(name, layout=chosen, observation=view)
 
 
 def acquire_prior(settings: PriorSettings, folder: Path, report: Callable[..., None]) -> Path:

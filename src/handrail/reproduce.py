@@ -1,29 +1,17 @@
 """Reproducing an experiment: compute what is missing, then report."""
 
-import dataclasses
 import platform
 import time
 from pathlib import Path
-from typing import Any
 
 from handrail.errors import HandrailError
 from handrail.experiments.plan import Task, plan
 from handrail.experiments.pool import compute
 from handrail.experiments.progress import Follower
 from handrail.experiments.schema import Experiment, Row, budget_of, read
-
-
-@dataclasses.dataclass(frozen=True)
-class Finished:
-    """An experiment whose tasks are done: what a report is made of."""
-
-    experiment: Experiment
-    budget: str
-    seeds: tuple[int, ...]
-    rows: tuple[tuple[Row, Task], ...]
-    command: str
-    seconds: float
-    machine: str
+from handrail.report.experiment import write_report
+from handrail.report.finished import Finished
+from handrail.report.html import Table
 
 
 def reproduce(
@@ -34,36 +22,69 @@ def reproduce(
     jobs: int | None = None,
     out: Path = Path("runs"),
     quiet: bool = False,
-) -> tuple[Path, dict[str, Any]]:
-    """Runs what is not finished yet and writes the report; returns its path and a summary.
+) -> tuple[Path, list[Table]]:
+    """Runs what is not finished yet and writes the report; returns its path and its tables.
 
     Everything is kept under `out`, shared between experiments. Ctrl-C loses at most what the
     running tasks did since their last checkpoint; the same command goes on from there.
     """
+    experiment, budget, planned = _planned(name, budget, seeds, out)
+    tasks = _tasks(experiment, planned)
+    began = time.monotonic()
+    with Follower(tasks, quiet=quiet) as follower:
+        compute(tasks, jobs=jobs or usable_cores(), follow=follower)
+    return _report(experiment, budget, seeds, planned, time.monotonic() - began, out)
+
+
+def report_only(
+    name: str, *, budget: str, seeds: int | None = None, out: Path = Path("runs")
+) -> tuple[Path, list[Table]]:
+    """Writes the report again; an error if some task has not been finished."""
+    experiment, budget, planned = _planned(name, budget, seeds, out)
+    missing = [task.label for task in _tasks(experiment, planned) if not task.done]
+    if missing:
+        raise HandrailError(
+            f"{len(missing)} tasks of {name!r} are not finished in {out} (first: {missing[0]}); "
+            f"run `{_command(name, budget, seeds)}`"
+        )
+    return _report(experiment, budget, seeds, planned, 0.0, out)
+
+
+def _planned(
+    name: str, budget: str, seeds: int | None, out: Path
+) -> tuple[Experiment, str, list[tuple[Row, Task]]]:
     experiment = read(name)
     if budget not in experiment.budgets and len(experiment.budgets) == 1:
         budget = next(iter(experiment.budgets))
     planned = plan(experiment, budget, seeds, out)
     if not planned:
         raise HandrailError(f"experiment {name!r} has no environments to run on")
-    tasks = [task for _, task in planned]
-    if not experiment.runs:
-        tasks = [need for task in tasks for need in task.needs]
-    began = time.monotonic()
-    jobs = jobs or usable_cores()
-    with Follower(tasks, quiet=quiet) as follower:
-        compute(tasks, jobs=jobs, follow=follower)
+    return experiment, budget, planned
+
+
+def _tasks(experiment: Experiment, planned: list[tuple[Row, Task]]) -> list[Task]:
+    if experiment.runs:
+        return [task for _, task in planned]
+    return [need for _, task in planned for need in task.needs]
+
+
+def _report(
+    experiment: Experiment,
+    budget: str,
+    seeds: int | None,
+    planned: list[tuple[Row, Task]],
+    seconds: float,
+    out: Path,
+) -> tuple[Path, list[Table]]:
     finished = Finished(
         experiment=experiment,
         budget=budget,
         seeds=budget_of(experiment, budget, seeds).seeds,
         rows=tuple(planned),
-        command=_command(name, budget, seeds),
-        seconds=time.monotonic() - began,
+        command=_command(experiment.name, budget, seeds),
+        seconds=seconds,
         machine=machine(),
     )
-    from handrail.report.experiment import write_report
-
     return write_report(finished, out / "reports" / f"{experiment.name}-{budget}")
 
 

@@ -1,0 +1,209 @@
+"""The command line: `handrail list | train | evaluate | reproduce | report | inspect`."""
+
+import dataclasses
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from handrail.errors import HandrailError
+
+app = tyro.extras.SubcommandApp()
+
+
+@app.command(name="list")
+def list_() -> None:
+    """Lists environments, methods and experiments."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from handrail.envs.registry import names as environments
+    from handrail.experiments.lava.settings import METHODS
+    from handrail.experiments.schema import names, read
+
+    console = Console()
+    console.print("[bold]Environments[/bold]  " + ", ".join(environments()))
+    console.print("[bold]Methods[/bold]       " + ", ".join(METHODS))
+    table = Table(title="Experiments (handrail reproduce NAME)", title_justify="left", box=None)
+    for column in ("name", "budgets", "question"):
+        table.add_column(column, overflow="fold")
+    for name in names():
+        experiment = read(name)
+        table.add_row(name, ", ".join(experiment.budgets), experiment.question)
+    console.print(table)
+
+
+@app.command
+def reproduce(
+    name: Annotated[str, tyro.conf.Positional],
+    budget: str = "quick",
+    seeds: int | None = None,
+    jobs: int | None = None,
+    out: Path = Path("runs"),
+) -> None:
+    """Reproduces a figure or table: runs what is missing, then writes a report.
+
+    Args:
+        name: An experiment (see `handrail list`), or an experiment file ending in .toml.
+        budget: `quick` for a first impression, `paper` for the published length.
+        seeds: Take this many seeds instead of the budget's.
+        jobs: Runs at a time; by default one per usable core.
+        out: Folder for runs, knowledge and reports; finished runs in it are not repeated.
+    """
+    from handrail.reproduce import reproduce as run
+
+    path, tables = run(name, budget=budget, seeds=seeds, jobs=jobs, out=out)
+    _show(tables)
+    print(f"report: {path}")
+
+
+@app.command
+def train(
+    environment: str = "LavaCrossingS9N1",
+    method: str = "full-adaptive",
+    observation: Literal["symbolic", "pixels"] = "symbolic",
+    knowledge: Literal["one", "many"] = "many",
+    preset: Literal["recommended", "paper"] = "recommended",
+    seed: int = 123,
+    steps: int = 200_000,
+    prior: Path | None = None,
+    encoder: Path | None = None,
+    set: tuple[str, ...] = (),
+    knowledge_folder: Path = Path("runs"),
+    out: Path = Path("runs/train"),
+) -> None:
+    """Trains one agent; what is interrupted goes on when the command is repeated.
+
+    Args:
+        environment: A MiniGrid environment of walls, lava, floor and goals.
+        method: What to run (see `handrail list`).
+        observation: What the learner sees.
+        knowledge: Acquire prior and encoder on one layout (the paper) or on many, if needed.
+        preset: The paper's settings, or ours.
+        seed: Seed of the layout and of all else.
+        steps: Environment steps.
+        prior: Use this prior instead of acquiring one.
+        encoder: Use this encoder instead of acquiring one.
+        set: Further settings by name, such as learning.discount=0.97 safety.prior_prob=0.9.
+        knowledge_folder: Where acquired knowledge is kept and found again.
+        out: Folder of this run.
+    """
+    from handrail.train_command import train_one
+
+    summary = train_one(
+        {
+            "environment": environment,
+            "method": method,
+            "observation": observation,
+            "knowledge": knowledge,
+            "preset": preset,
+            "seed": seed,
+            "steps": steps,
+        },
+        assignments=set,
+        prior=prior,
+        encoder=encoder,
+        knowledge_folder=knowledge_folder,
+        out=out,
+    )
+    for key, value in summary.items():
+        print(f"{key:24} {value}")
+    print(f"run: {out}")
+
+
+@app.command
+def evaluate(run: Annotated[Path, tyro.conf.Positional], episodes: int = 10, seed: int = 0) -> None:
+    """Runs the greedy policy of a finished run, without exploration and intervention.
+
+    Args:
+        run: Folder of a finished run.
+        episodes: Whole episodes to run.
+        seed: Seed of the evaluation.
+    """
+    from handrail.train_command import evaluate_one
+
+    for key, value in evaluate_one(run, episodes=episodes, seed=seed).items():
+        print(f"{key:24} {value}")
+
+
+@app.command
+def report(
+    name: Annotated[str, tyro.conf.Positional],
+    budget: str = "quick",
+    seeds: int | None = None,
+    out: Path = Path("runs"),
+) -> None:
+    """Writes the report of an experiment again, from runs that are all finished.
+
+    Args:
+        name: An experiment (see `handrail list`).
+        budget: The budget at which it was run.
+        seeds: The number of seeds with which it was run, if not the budget's own.
+        out: The folder it was run into.
+    """
+    from handrail.reproduce import report_only
+
+    path, tables = report_only(name, budget=budget, seeds=seeds, out=out)
+    _show(tables)
+    print(f"report: {path}")
+
+
+@app.command
+def inspect(file: Annotated[Path, tyro.conf.Positional]) -> None:
+    """Shows what a saved policy, prior or encoder is: its card and its arrays.
+
+    Args:
+        file: An artefact (.safetensors) written by handrail.
+    """
+    from rich.console import Console
+    from rich.pretty import Pretty
+
+    from handrail.artifact import load
+
+    card, arrays = load(file)
+    console = Console()
+    console.print(f"[bold]{card.kind}[/bold], schema {card.schema}, handrail {card.library}")
+    details = dataclasses.asdict(card)
+    for name in ("spec", "network", "training"):
+        console.print(f"[bold]{name}[/bold]")
+        console.print(Pretty(details[name], indent_guides=True))
+    console.print(f"[bold]arrays[/bold] (checksum {card.checksum[:12]}… verified)")
+    for name, array in sorted(arrays.items()):
+        console.print(f"  {name}  {array.dtype}{list(array.shape)}", highlight=False)
+
+
+def _show(tables) -> None:
+    """Prints tables; intervals as value [low, high]."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from handrail.report.stats import Interval
+
+    def text(cell, digits: int) -> str:
+        if cell is None:
+            return "–"
+        if isinstance(cell, Interval):
+            return cell.text(digits)
+        return f"{cell:,.{digits}f}" if isinstance(cell, float) else str(cell)
+
+    console = Console()
+    for table in tables:
+        shown = Table(title=table.caption, title_justify="left")
+        for column in table.columns:
+            shown.add_column(str(column))
+        for row in table.rows:
+            shown.add_row(*(text(cell, table.digits) for cell in row))
+        console.print(shown)
+
+
+def main() -> None:
+    """Entry point: a user's mistake is one line and exit code 2, Ctrl-C is 130."""
+    try:
+        app.cli(prog="handrail", description="Safe exploration by transferring safety knowledge.")
+    except HandrailError as error:
+        print(f"handrail: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("handrail: interrupted; repeat the command to go on from here", file=sys.stderr)
+        sys.exit(130)

@@ -1,0 +1,89 @@
+"""A view from above, drawn with numpy alone: needs no graphics library and always works."""
+
+import dataclasses
+import pathlib
+from collections.abc import Sequence
+
+import numpy as np
+
+from handrail.envs.navigation.tasks import GOAL_RADIUS
+from handrail.errors import HandrailError
+
+_FLOOR, _OUTSIDE = (238, 240, 243), (214, 218, 223)
+_HAZARD, _GOAL, _VASE = (122, 136, 226), (104, 190, 118), (72, 176, 190)
+_ROBOT, _NOSE, _TRAIL = (196, 52, 52), (60, 60, 60), (226, 150, 150)
+_MARGIN = 1.25  # how much more than the extents the picture shows
+_ROBOT_RADIUS = 0.1
+
+
+@dataclasses.dataclass
+class Scene:
+    """What there is to see, in m and rad; `goal` is None where there is none."""
+
+    extent: float
+    robot: np.ndarray  # (2,)
+    heading: float
+    hazards: np.ndarray  # (n, 2)
+    hazard_size: float
+    vases: np.ndarray  # (n, 2)
+    vase_headings: np.ndarray  # (n,)
+    vase_size: float
+    goal: np.ndarray | None
+    trail: np.ndarray | None = None  # (n, 2): where the robot has been
+
+
+def draw(scene: Scene, size: int = 256) -> np.ndarray:
+    """A picture, uint8 (size, size, 3), of the square that objects are placed in; y points up."""
+    if size < 16:
+        raise HandrailError(f"size {size} of a picture: expected at least 16 pixels")
+    reach = _MARGIN * scene.extent
+    axis = ((np.arange(size) + 0.5) / size * 2 - 1) * reach
+    x, y = np.meshgrid(axis, -axis)
+    picture = np.empty((size, size, 3), np.uint8)
+    picture[:] = _OUTSIDE
+    picture[np.maximum(abs(x), abs(y)) <= scene.extent] = _FLOOR
+
+    def disc(place, radius, colour):
+        picture[(x - place[0]) ** 2 + (y - place[1]) ** 2 <= radius**2] = colour
+
+    def square(place, half, heading, colour):
+        dx, dy = x - place[0], y - place[1]
+        ahead = np.cos(heading) * dx + np.sin(heading) * dy
+        left = np.cos(heading) * dy - np.sin(heading) * dx
+        picture[np.maximum(abs(ahead), abs(left)) <= half] = colour
+
+    for place in scene.hazards:
+        disc(place, scene.hazard_size, _HAZARD)
+    if scene.goal is not None:
+        disc(scene.goal, GOAL_RADIUS, _GOAL)
+    for place, heading in zip(scene.vases, scene.vase_headings, strict=True):
+        square(place, scene.vase_size, heading, _VASE)
+    for place in () if scene.trail is None else scene.trail:
+        disc(place, 0.6 * reach * 2 / size, _TRAIL)
+    nose = np.array([np.cos(scene.heading), np.sin(scene.heading)]) * _ROBOT_RADIUS
+    square(scene.robot + nose, 0.05, scene.heading, _NOSE)
+    disc(scene.robot, _ROBOT_RADIUS, _ROBOT)
+    return picture
+
+
+def save_picture(picture: np.ndarray, path: str | pathlib.Path) -> None:
+    """Writes a picture as PNG (or what the path's ending names)."""
+    from PIL import Image
+
+    Image.fromarray(picture).save(path)
+
+
+def save_video(
+    frames: Sequence[np.ndarray], path: str | pathlib.Path, frames_per_second: float = 25
+) -> None:
+    """Writes frames as an animated GIF (.gif) or WebP (.webp) that repeats for ever."""
+    from PIL import Image
+
+    path = pathlib.Path(path)
+    if path.suffix not in (".gif", ".webp"):
+        raise HandrailError(f"video {path.name!r}: expected a name that ends in .gif or .webp")
+    if not len(frames):
+        raise HandrailError(f"video {path.name!r}: no frames to write; render at least one")
+    images = [Image.fromarray(frame) for frame in frames]
+    duration = max(20, round(1000 / frames_per_second))  # players ignore less than 20 ms
+    images[0].save(path, save_all=True, append_images=images[1:], duration=duration, loop=0)

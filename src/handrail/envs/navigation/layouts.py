@@ -1,0 +1,154 @@
+"""Where objects begin, bit for bit as Safety Gym places them from a seed.
+
+The generator is numpy's legacy `RandomState`, one fresh generator for each episode, which
+goes on to feed the episode's own draws (see `Layout.draws`).
+"""
+
+import dataclasses
+import math
+
+import numpy as np
+
+from handrail.envs.navigation.tasks import NavigationTask, Objects
+from handrail.errors import HandrailError
+
+TRIES = 100  # candidates for an object before the whole layout begins anew
+RESTARTS = 10_000  # layouts before giving up, and candidates for a goal
+_EPSILON = 1e-9  # a fixed place is a box of this half width
+
+Point = tuple[float, float]
+Box = tuple[float, float, float, float]  # x and y of the low corner, x and y of the high one
+
+
+@dataclasses.dataclass
+class Layout:
+    """Places (m) and headings (rad) at the beginning of an episode."""
+
+    robot: Point
+    robot_heading: float
+    hazards: list[Point]
+    vases: list[Point]
+    vase_headings: list[float]
+    goal: Point | None  # the one that counts: the second draw
+    discarded_goal: Point | None  # the first draw, which only takes part in placing the others
+    draws: np.random.RandomState
+
+
+def _box(task: NavigationTask, keepout: float, at: Point | None = None) -> Box:
+    """Where a centre may lie: the extents, or the surrounding of a fixed place, less a keepout."""
+    if at is None:
+        low, high = -task.extent + keepout, task.extent - keepout
+        return low, low, high, high
+    reach = keepout + _EPSILON  # grown and shrunk again: the rounding is part of the agreement
+    (x, y) = at
+    return x - reach + keepout, y - reach + keepout, x + reach - keepout, y + reach - keepout
+
+
+def _candidate(draws: np.random.RandomState, box: Box) -> Point:
+    # What `draws.uniform` computes, at a fraction of its price.
+    x = box[0] + (box[2] - box[0]) * draws.random_sample()
+    return x, box[1] + (box[3] - box[1]) * draws.random_sample()
+
+
+def _clear(place: Point, keepout: float, placed: list[tuple[Point, float]]) -> bool:
+    x, y = place
+    for (other_x, other_y), other_keepout in placed:
+        if math.sqrt((x - other_x) ** 2 + (y - other_y) ** 2) < other_keepout + keepout:
+            return False
+    return True
+
+
+def _order(task: NavigationTask) -> list[tuple[str, float, Box]]:
+    """Kind, keepout and box of each object, in the order of the draws."""
+
+    def of(kind: str, objects: Objects):
+        places = objects.at or (None,) * objects.count
+        return [(kind, objects.keepout, _box(task, objects.keepout, at)) for at in places]
+
+    order = [("robot", task.robot_keepout, _box(task, task.robot_keepout))]
+    if task.has_goal:
+        order += of("goal", Objects(1, 0.0, task.goal_keepout, task.goal_at))
+    return order + of("hazard", task.hazards) + of("vase", task.vases)
+
+
+def _attempt(order, draws: np.random.RandomState) -> list[tuple[str, Point]] | None:
+    placed: list[tuple[Point, float]] = []
+    for _, keepout, box in order:
+        for _ in range(TRIES):
+            place = _candidate(draws, box)
+            if _clear(place, keepout, placed):
+                placed.append((place, keepout))
+                break
+        else:
+            return None
+    return [(kind, place) for (kind, _, _), (place, _) in zip(order, placed, strict=True)]
+
+
+def draw_goal(
+    task: NavigationTask,
+    draws: np.random.RandomState,
+    robot: Point,
+    hazards: list[Point],
+    vases: list[Point],
+) -> Point | None:
+    """A goal clear of everything; None if 10,000 candidates fail, which ends an episode."""
+    placed = [(robot, task.robot_keepout)]
+    placed += [(hazard, task.hazards.keepout) for hazard in hazards]
+    placed += [(vase, task.vases.keepout) for vase in vases]
+    box = _box(task, task.goal_keepout, task.goal_at[0] if task.goal_at else None)
+    for _ in range(RESTARTS):
+        goal = _candidate(draws, box)
+        if _clear(goal, task.goal_keepout, placed):
+            return goal
+    return None
+
+
+def sample_layout(task: NavigationTask, seed: int) -> Layout:
+    """The layout of the episode with this seed; it may cost (see `hazard_depth`)."""
+    draws = np.random.RandomState(seed)
+    order = _order(task)
+    for _ in range(RESTARTS):
+        places = _attempt(order, draws)
+        if places is not None:
+            break
+    else:
+        raise HandrailError(
+            f"task {task.name!r}: no layout found in {RESTARTS} attempts; "
+            "use fewer objects, smaller keepouts or a larger extent"
+        )
+
+    def of(kind: str) -> list[Point]:
+        return [place for name, place in places if name == kind]
+
+    def angle() -> float:
+        return draws.uniform(0, 2 * math.pi)
+
+    robot, hazards, vases = of("robot")[0], of("hazard"), of("vase")
+    robot_heading = angle()
+    vase_headings = [angle() for _ in vases]
+    for _ in range(len(hazards) + int(task.has_goal)):  # drawn for discs too, where they show not
+        angle()
+    goal = draw_goal(task, draws, robot, hazards, vases) if task.has_goal else None
+    if task.has_goal and goal is None:
+        raise HandrailError(f"task {task.name!r}: no place for the goal; use smaller keepouts")
+    return Layout(
+        robot,
+        robot_heading,
+        hazards,
+        vases,
+        vase_headings,
+        goal,
+        of("goal")[0] if task.has_goal else None,
+        draws,
+    )
+
+
+def hazard_depth(position: Point, hazards: list[Point], radius: float) -> float:
+    """How deep a robot is in hazards, summed over them (m); it costs where this is above 0."""
+    x, y = position
+    depth = 0.0
+    for hazard_x, hazard_y in hazards:
+        distance = math.sqrt((x - hazard_x) ** 2 + (y - hazard_y) ** 2)
+        if distance <= radius:
+            depth += radius - distance
+    return depth

@@ -1,0 +1,76 @@
+"""Looking at knowledge itself: embeddings, and how right the checks are on every state."""
+
+import dataclasses
+from pathlib import Path
+
+import jax
+import numpy as np
+from jaxtyping import Bool, Float
+
+from handrail.envs.lava.layouts import fixed
+from handrail.envs.registry import make
+from handrail.equations.safety_checks import mean_nearest_distance, values_over_mean
+from handrail.experiments.lava.build import on_every_row
+from handrail.experiments.lava.encoder import load_encoder
+from handrail.experiments.lava.prior import load_prior
+
+
+@dataclasses.dataclass(frozen=True)
+class StateCheck:
+    """What the encoder makes of every live state of a layout."""
+
+    embeddings: Float[np.ndarray, "states latent"]
+    distances: Float[np.ndarray, " states"]
+    """Mean distance to the nearest unsafe embeddings that the encoder brought along."""
+    unsafe: Bool[np.ndarray, " states"]
+    """The truth: some action incurs a cost."""
+
+    def separation(self) -> float:
+        """Probability that an unsafe state is nearer than a safe one (area under the curve)."""
+        if self.unsafe.all() or not self.unsafe.any():
+            return float("nan")
+        near, far = self.distances[self.unsafe], self.distances[~self.unsafe]
+        less = (near[:, None] < far[None]).mean()
+        return float(less + 0.5 * (near[:, None] == far[None]).mean())
+
+    def rates(self, reach: float) -> tuple[float, float]:
+        """(share of unsafe states caught, share of safe states flagged) at a distance."""
+        flagged = self.distances < reach
+        return float(flagged[self.unsafe].mean()), float(flagged[~self.unsafe].mean())
+
+
+def check_states(
+    encoder: Path, view: str, environment: str, seed: int, *, lava_color: str | None = None
+) -> StateCheck:
+    """The state check on the layout `seed` of an environment, lava perhaps repainted."""
+    world, frames = _seen(environment, seed, view, lava_color)
+    network, known = load_encoder(encoder, view, frames)
+    embeddings = on_every_row(network, frames)
+    count = known.shape[0]
+    distances = jax.vmap(lambda e: mean_nearest_distance(e, known, count))(embeddings)
+    truth = np.asarray(world.unsafe_table)[: len(frames)].any(axis=1)
+    return StateCheck(np.asarray(embeddings), np.asarray(distances), truth)
+
+
+def check_actions(
+    prior: Path,
+    view: str,
+    environment: str,
+    seed: int,
+    *,
+    threshold: float = 0.0,
+    lava_color: str | None = None,
+) -> tuple[float, float]:
+    """(share of unsafe actions flagged, share of safe ones flagged) over all live states."""
+    world, frames = _seen(environment, seed, view, lava_color)
+    network = load_prior(prior, view, frames, world.actions.n)
+    values = on_every_row(network, frames)
+    flagged = np.asarray(jax.vmap(values_over_mean)(values)) < threshold
+    truth = np.asarray(world.unsafe_table)[: len(frames)]
+    return float(flagged[truth].mean()), float(flagged[~truth].mean())
+
+
+def _seen(environment: str, seed: int, view: str, lava_color: str | None):
+    observation = "pixels" if view == "pixels" else "symbolic"
+    world = make(environment, layout=fixed(seed), observation=observation, lava_color=lava_color)
+    return world, world.frames(view, lava_color)[: world.observations.live]

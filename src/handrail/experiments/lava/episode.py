@@ -1,0 +1,111 @@
+"""An episode written down step by step: what was proposed, what was done, and why."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import numpy as np
+from jaxtyping import Array, Key
+
+from handrail.envs.lava.environment import LavaEnvironment
+from handrail.rng import stream
+from handrail.train.compiled import Loop, RunState
+from handrail.train.step import Progress, decide, settle
+
+CELLS = ".#LG"  # floor, wall, lava, goal: the codes of `LavaEnvironment.grids`
+
+
+def record_episode(
+    loop: Loop, state: RunState, *, progress: float, key: Key[Array, ""]
+) -> dict[str, Any]:
+    """One episode of the trained agent with the exploration of `progress` (0 to 1) of the run.
+
+    The intervention acts with what it remembers at the end of the run. The result is what
+    `handrail.report.episodes` describes.
+    """
+    world = loop.environment
+    assert isinstance(world, LavaEnvironment)
+    seen = jax.device_get(_trace(loop, state, progress, key))
+    length = int(np.argmax(seen["ended"])) + 1 if seen["ended"].any() else len(seen["ended"])
+    names = world.actions.names
+    steps = [_step(world, seen, index, names) for index in range(length)]
+    last = {name: values[length - 1] for name, values in seen.items() if name != "evidence"}
+    outcome = "lava" if last["cost"] > 0 else "goal" if last["reward"] > 0 else "time limit"
+    kinds = world.grids[int(world.layout_of_row[seen["row"][0]])]
+    return {
+        "title": world.world.name,
+        "outcome": outcome,
+        "grid": ["".join(CELLS[kind] for kind in column) for column in kinds.T],
+        "steps": steps,
+        "final": _pose(world, int(last["next_row"])),
+    }
+
+
+@eqx.filter_jit
+def _trace(loop: Loop, state: RunState, progress: float, key: Key[Array, ""]) -> dict[str, Any]:
+    prepared = loop.agent.prepare(state.agent, key=stream(key, "prepare"))
+    world, observation = loop.environment.reset(key=stream(key, "reset"))
+    at = eqx.tree_at(
+        lambda p: p.step, Progress.begin(), jax.numpy.int32(round(progress * loop.total))
+    )
+
+    def step(carry, _):
+        world, observation, memory, at = carry
+        context, decision = decide(
+            loop.agent, loop.intervention, prepared, memory, observation, at,
+            total=loop.total, key=key,
+        )  # fmt: skip
+        after, timestep = loop.environment.step(world, decision.action, key=key)
+        _, memory, transition = settle(
+            loop.agent, loop.intervention, prepared, state.agent, memory, context, decision,
+            timestep, total=loop.total, key=key,
+        )  # fmt: skip
+        seen = {
+            "row": observation,
+            "next_row": timestep.observation,
+            "proposed": context.proposed,
+            "action": decision.action,
+            "intervened": decision.intervened,
+            "reward": timestep.reward,
+            "cost": timestep.cost,
+            "ended": timestep.terminated | timestep.truncated,
+            "evidence": decision.evidence,
+        }
+        return (after, timestep.observation, memory, at.advance(transition)), seen
+
+    carry = (world, observation, state.memory, at)
+    return jax.lax.scan(step, carry, length=loop.environment.episode_length)[1]
+
+
+def _step(world: LavaEnvironment, seen: dict, index: int, names: tuple[str, ...]) -> dict[str, Any]:
+    evidence = {name: float(values[index]) for name, values in seen["evidence"].items()}
+    intervened = bool(seen["intervened"][index])
+    return {
+        **_pose(world, int(seen["row"][index])),
+        "proposed": names[int(seen["proposed"][index])],
+        "action": names[int(seen["action"][index])],
+        "intervened": intervened,
+        "reason": _reason(evidence) if intervened else "",
+        "reward": float(seen["reward"][index]),
+        "cost": float(seen["cost"][index]),
+        "evidence": evidence,
+    }
+
+
+def _pose(world: LavaEnvironment, row: int) -> dict[str, int]:
+    x, y = world.cell_of_row[row]
+    return {"x": int(x), "y": int(y), "dir": int(world.direction_of_row[row])}
+
+
+def _reason(evidence: dict[str, float]) -> str:
+    parts = []
+    if "distance" in evidence:
+        parts.append(
+            f"the state is near unsafe ones (distance {evidence['distance']:.2f}, "
+            f"limit {evidence['reach']:.2f})"
+        )
+    if "prior_advantage" in evidence:
+        parts.append(
+            f"the prior rates the action {-evidence['prior_advantage']:.3f} below the mean"
+        )
+    return " and ".join(parts) or "the intervention's condition holds"

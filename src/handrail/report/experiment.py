@@ -1,0 +1,167 @@
+"""The report of a reproduced experiment: one page, figures as PNG, tables as CSV."""
+
+import csv
+import io
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from handrail.errors import UnknownName
+from handrail.experiments.schema import Experiment
+from handrail.files import atomic, read_json, write_text
+from handrail.report.finished import Cell, Finished
+from handrail.report.html import Block, Heading, Picture, Player, Table, Text, comparison, page
+from handrail.report.lava_figures import (
+    appearance,
+    bars_of_variants,
+    embeddings,
+    heatmaps,
+    learning,
+    sweep_of_variants,
+)
+from handrail.report.stats import bootstrap
+
+Kind = Callable[[Finished], list[Block]]
+KINDS: dict[str, Kind] = {
+    "learning": learning,
+    "bars": bars_of_variants,
+    "sweep": sweep_of_variants,
+    "heatmap": heatmaps,
+    "embedding": embeddings,
+    "appearance": appearance,
+}
+COLUMNS = (
+    "experiment", "environment", "method", "observation", "knowledge", "seed", "steps",
+    "final_return", "greedy_return", "violations", "intervention_rate", "wall_s", "variant",
+)  # fmt: skip
+
+
+def write_report(finished: Finished, folder: Path) -> tuple[Path, list[Table]]:
+    """Writes `report.html`, PNG figures and `summary.csv` into `folder`.
+
+    Returns the page's path and the tables that sum it up.
+    """
+    experiment = finished.experiment
+    if experiment.report not in KINDS:
+        raise UnknownName("kind of report", experiment.report, KINDS)
+    tables = _tables(finished) if experiment.runs else []
+    figures = KINDS[experiment.report](finished)
+    blocks: list[Block] = [Heading("Results"), *tables, Heading("Figures"), *figures]
+    player = _player(finished)
+    if player:
+        blocks += [Heading("Why was the agent stopped?"), player]
+    if experiment.runs:
+        blocks += [Heading("Every run"), _every_run(finished)]
+        write_text(folder / "summary.csv", _csv(finished))
+    blocks += [Heading("How to read this"), Text(READING)]
+    html = page(experiment.title, blocks, lead=experiment.question, facts=_facts(finished))
+    write_text(folder / "report.html", html)
+    pictures = [block for block in figures if isinstance(block, Picture)]
+    for number, picture in enumerate(pictures, start=1):
+        with atomic(folder / f"figure-{number}.png") as path:
+            path.write_bytes(picture.png)
+    shown = [block for block in figures if isinstance(block, Table)]
+    return folder / "report.html", [*tables, *shown]
+
+
+READING = (
+    "Values are interquartile means over seeds with 95 % stratified bootstrap intervals in "
+    "brackets. The final return is the mean return of the training episodes, exploration "
+    "included, that end in the last 10,000 steps; a violation is a step into lava during training. "
+    "Published values were read off the paper's plots (returns to ± 0.03)."
+)
+
+
+def _facts(finished: Finished) -> dict[str, Any]:
+    experiment: Experiment = finished.experiment
+    facts = {
+        "command": finished.command,
+        "budget": f"{finished.budget}, {len(finished.seeds)} seeds "
+        f"({', '.join(map(str, finished.seeds))})",
+        "machine": finished.machine,
+        "this call took": f"{finished.seconds:.0f} s (finished runs are not repeated)",
+        "versions": ", ".join(
+            f"{name} {version(name)}" for name in ("handrail", "jax", "equinox", "minigrid")
+        ),
+    }
+    if experiment.source:
+        facts["after"] = experiment.source
+    return facts
+
+
+def _tables(finished: Finished) -> list[Table]:
+    published = finished.experiment.published
+    tables = []
+    for quantity, caption, digits in (
+        ("final_return", "Final return", 2),
+        ("violations", "Violations during training", 0),
+    ):
+        ours = {
+            environment: {
+                variant: bootstrap(finished.values(variant, environment, quantity))
+                for variant in finished.experiment.variants
+            }
+            for environment in finished.experiment.environments
+        }
+        theirs = {
+            environment: {
+                variant: values[environment]
+                for variant, values in published.get(quantity, {}).items()
+                if environment in values
+            }
+            for environment in finished.experiment.environments
+        }
+        tables.append(comparison(ours, theirs, caption=caption, digits=digits))
+    return tables
+
+
+def _rows(finished: Finished) -> list[dict[str, Any]]:
+    rows = []
+    for row, task in finished.rows:
+        summary = read_json(task.folder / "summary.json")
+        rows.append(
+            {
+                "experiment": finished.experiment.name,
+                "environment": row.environment,
+                "method": task.settings.run.method,
+                "observation": task.settings.run.observation,
+                "knowledge": task.settings.knowledge,
+                "seed": row.seed,
+                **{name: summary.get(name) for name in COLUMNS[6:12]},
+                "variant": row.variant,
+            }
+        )
+    return rows
+
+
+def _csv(finished: Finished) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(_rows(finished))
+    return text.getvalue()
+
+
+def _every_run(finished: Finished) -> Table:
+    columns = [name for name in COLUMNS if name != "experiment"]
+    rows: list[list[Cell]] = [[row[name] for name in columns] for row in _rows(finished)]
+    return Table(columns, rows, "One row a run.", digits=3)
+
+
+def _player(finished: Finished) -> Player | None:
+    """Recorded episodes, one a variant, of the first seed and environment."""
+    episodes = []
+    for row, task in finished.rows:
+        path = task.folder / "episode.json"
+        first = row.seed == finished.seeds[0]
+        if first and row.environment == finished.experiment.environments[0] and path.exists():
+            episode = read_json(path)
+            episodes.append({**episode, "title": f"{row.variant}, {episode['title']}"})
+    if not episodes:
+        return None
+    caption = (
+        "One episode of each trained agent, exploring as in the middle of its run. Where the "
+        "intervention stepped in, the proposed action, the executed one and the reason are shown."
+    )
+    return Player(episodes, caption)

@@ -1,0 +1,40 @@
+"""An experiment whose tasks are done: what a report is made of."""
+
+import dataclasses
+
+import numpy as np
+
+from handrail.experiments.plan import Task
+from handrail.experiments.schema import Experiment, Row
+from handrail.report.html import Cell as Cell
+from handrail.report.runs import Run, read_run, summary_values
+
+
+@dataclasses.dataclass(frozen=True)
+class Finished:
+    """The rows of an experiment with their finished tasks, and how it was run."""
+
+    experiment: Experiment
+    budget: str
+    seeds: tuple[int, ...]
+    rows: tuple[tuple[Row, Task], ...]
+    command: str
+    seconds: float
+    machine: str
+
+    def runs(self, variant: str, environment: str) -> list[Run]:
+        """The finished runs of a variant in an environment, by seed."""
+        return [
+            read_run(task.folder)
+            for row, task in self.rows
+            if row.variant == variant and row.environment == environment
+        ]
+
+    def values(self, variant: str, environment: str, quantity: str) -> np.ndarray:
+        """One entry of the summaries, `(seeds,)`."""
+        return summary_values(self.runs(variant, environment), quantity)
+
+    @property
+    def steps(self) -> int:
+        """The longest run, in steps."""
+        return max(task.settings.run.steps for _, task in self.rows)

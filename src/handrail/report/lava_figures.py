@@ -1,0 +1,220 @@
+"""The figures of the lava experiments."""
+
+import numpy as np
+
+from handrail.report.curves import grid
+from handrail.report.figures import Bars, Panel, SweepLine, bars, curves, sweep
+from handrail.report.finished import Finished
+from handrail.report.html import Block, Picture, Table
+from handrail.report.maps import Embedding, VisitMap, heatmap, principal_components, scatter
+from handrail.report.runs import cumulative_curves, learning_curves
+from handrail.report.stats import Interval, bootstrap, bootstrap_curve, iqm
+from handrail.report.style import png
+
+WINDOW = 10_000  # steps over which returns are averaged
+COLORS = (None, "red", "yellow", "purple", "blue", "green")
+
+
+def learning(finished: Finished) -> list[Block]:
+    """Return above violations over steps, a column an environment."""
+    steps = grid(finished.steps)
+    window = min(WINDOW, finished.steps / 5)
+    returns, violations = [], []
+    for environment in finished.experiment.environments:
+        rewarded, burnt = {}, {}
+        for variant in finished.experiment.variants:
+            runs = finished.runs(variant, environment)
+            curve = bootstrap_curve(learning_curves(runs, steps, window), iqm)
+            rewarded[variant] = (steps, curve)
+            burnt[variant] = (steps, bootstrap_curve(cumulative_curves(runs, steps), iqm))
+        title = _short(environment)
+        returns.append(
+            Panel(title, "return", rewarded, _last_point(finished, "final_return", environment),
+                  ylim=(0, 1))
+        )  # fmt: skip
+        violations.append(
+            Panel(title, "violations so far", burnt,
+                  _last_point(finished, "violations", environment), log=True)
+        )  # fmt: skip
+    figure = curves([returns, violations])
+    caption = (
+        f"Return of training episodes (mean over {window:,.0f} steps) and violations so far; "
+        "interquartile mean over seeds with 95 % intervals. Diamonds: published final values."
+    )
+    return [Picture(png(figure), caption, "Learning curves of return and violations")]
+
+
+def bars_of_variants(finished: Finished) -> list[Block]:
+    """Final return and violations of every variant, grouped by environment."""
+    panels = []
+    for quantity, label, log in (
+        ("final_return", "final return", False),
+        ("violations", "violations", True),
+    ):
+        values = {
+            _short(environment): {
+                variant: bootstrap(finished.values(variant, environment, quantity))
+                for variant in finished.experiment.variants
+            }
+            for environment in finished.experiment.environments
+        }
+        panels.append(Bars(label, values, title=label, log=log))
+    caption = "Final return and violations; interquartile mean over seeds with 95 % intervals."
+    return [Picture(png(bars(panels)), caption, "Bars of final return and violations")]
+
+
+def sweep_of_variants(finished: Finished) -> list[Block]:
+    """Return and violations over a parameter; variants are named by its values.
+
+    A variant whose name is no number is drawn as a line of its own across all values.
+    """
+    numbers = [name for name in finished.experiment.variants if _number(name) is not None]
+    others = [name for name in finished.experiment.variants if _number(name) is None]
+    x = [float(name) for name in numbers]
+    lines = {}
+    for environment in finished.experiment.environments:
+        lines[_short(environment)] = _line(finished, numbers, environment)
+        for other in others:
+            lines[f"{_short(environment)}, {other}"] = _line(
+                finished, [other] * len(numbers), environment
+            )
+    chosen = {"lava-dmax": 2.5, "lava-buffer": 100.0}.get(finished.experiment.name)
+    label = {"lava-dmax": "d_max", "lava-buffer": "unsafe embeddings kept"}
+    figure = sweep(
+        x,
+        lines,
+        xlabel=label.get(finished.experiment.name, "value"),
+        chosen=chosen,
+        log_x=finished.experiment.name == "lava-buffer",
+    )
+    caption = "Final return and violations over the parameter; dashed: the paper's value."
+    return [Picture(png(figure), caption, "Return and violations over a parameter")]
+
+
+def heatmaps(finished: Finished) -> list[Block]:
+    """Where the agents were, per variant and environment."""
+    maps = []
+    for environment in finished.experiment.environments:
+        for variant in finished.experiment.variants:
+            run = finished.runs(variant, environment)[0]
+            maps.append(_visits(f"{variant}, {_short(environment)}", run.arrays()))
+    figure = heatmap(maps, columns=len(finished.experiment.variants))
+    caption = "Visits of every cell during training (all directions), first seed."
+    return [Picture(png(figure), caption, "Heat maps of visited cells")]
+
+
+def embeddings(finished: Finished) -> list[Block]:
+    """Embeddings in two dimensions, coloured by safety, and how well they separate."""
+    from handrail.experiments.lava.analysis import check_states
+
+    blocks: list[Block] = []
+    rows = []
+    for variant in finished.experiment.variants:
+        points = {}
+        for environment in finished.experiment.environments:
+            checks = [
+                check_states(encoder, view, environment, seed)
+                for encoder, view, seed in _encoders(finished, variant, environment)
+            ]
+            points[environment] = checks[0]
+            rows.append([variant, _short(environment), *_quality(checks)])
+        projected = principal_components(*(check.embeddings for check in points.values()))
+        panels = [
+            Embedding(_short(name), projection, check.unsafe)
+            for (name, check), projection in zip(points.items(), projected, strict=True)
+        ]
+        caption = f"{variant}: embeddings of every state of the first layout, main directions."
+        blocks.append(Picture(png(scatter(panels)), caption, "Embeddings coloured by safety"))
+    columns = ["encoder", "environment", "separation", "caught at 2.5", "false alarms at 2.5"]
+    caption = (
+        "Over all states of the held-out layouts. Separation: probability that an unsafe state "
+        "(lava ahead) lies nearer to the unsafe embeddings brought along than a safe one."
+    )
+    return [Table(columns, rows, caption), *blocks]
+
+
+def appearance(finished: Finished) -> list[Block]:
+    """Both checks on every state, with lava in other colours."""
+    from handrail.experiments.lava.analysis import check_actions, check_states
+
+    rows = []
+    variant = next(iter(finished.experiment.variants))
+    for environment in finished.experiment.environments:
+        for color in COLORS:
+            states, actions = [], []
+            for row, task in finished.rows:
+                if row.environment != environment or row.variant != variant:
+                    continue
+                files = {need.kind: need.folder for need in task.needs}
+                view = task.settings.encoder.view
+                states.append(
+                    check_states(
+                        files["encoder"] / "encoder.safetensors", view, environment, row.seed,
+                        lava_color=color,
+                    )
+                )  # fmt: skip
+                actions.append(
+                    check_actions(
+                        files["prior"] / "prior.safetensors", view, environment, row.seed,
+                        lava_color=color,
+                    )
+                )  # fmt: skip
+            recall, alarms = np.mean(actions, axis=0)
+            rows.append([_short(environment), color or "orange (trained)", *_quality(states),
+                         float(recall), float(alarms)])  # fmt: skip
+    columns = ["environment", "lava", "separation", "state check: caught", "false alarms",
+               "action check: caught", "false alarms"]  # fmt: skip
+    return [Table(columns, rows, "Both checks on every state of the held-out layouts.")]
+
+
+def _quality(checks) -> list[float]:
+    rates = np.mean([check.rates(2.5) for check in checks], axis=0)
+    return [float(np.mean([check.separation() for check in checks])), *map(float, rates)]
+
+
+def _encoders(finished: Finished, variant: str, environment: str):
+    for row, task in finished.rows:
+        if row.variant == variant and row.environment == environment:
+            folder = next(need.folder for need in task.needs if need.kind == "encoder")
+            yield folder / "encoder.safetensors", task.settings.encoder.view, row.seed
+
+
+def _visits(title: str, arrays: dict[str, np.ndarray]) -> VisitMap:
+    kinds = arrays["grid"].T  # rows are y
+    visits = np.zeros(kinds.shape)
+    np.add.at(visits, (arrays["cells"][:, 1], arrays["cells"][:, 0]), arrays["visits"])
+    goal_y, goal_x = np.argwhere(kinds == 3)[0]
+    x, y = arrays["start"]
+    return VisitMap(
+        title, visits, kinds == 2, (int(goal_x), int(goal_y)), (int(x), int(y)), kinds == 1
+    )
+
+
+def _line(finished: Finished, variants: list[str], environment: str) -> SweepLine:
+    parts = []
+    for quantity in ("final_return", "violations"):
+        found = [bootstrap(finished.values(name, environment, quantity)) for name in variants]
+        ends = ((i.value, i.low, i.high) for i in found)
+        parts.append(Interval(*map(np.array, zip(*ends, strict=True))))
+    return SweepLine(*parts)
+
+
+def _last_point(finished: Finished, quantity: str, environment: str):
+    """The published value of a quantity as a point at the end of the curve."""
+    published = finished.experiment.published.get(quantity, {})
+    return {
+        variant: ([finished.steps], [values[environment]])
+        for variant, values in published.items()
+        if environment in values and finished.steps >= 200_000
+    }
+
+
+def _number(name: str) -> float | None:
+    try:
+        return float(name)
+    except ValueError:
+        return None
+
+
+def _short(environment: str) -> str:
+    return environment.removeprefix("LavaCrossing")

@@ -1,0 +1,129 @@
+"""What `handrail train` and `handrail evaluate` do."""
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from handrail.artifact import fill, load
+from handrail.errors import HandrailError
+from handrail.experiments.plan import LavaRow, Task, complete, knowledge_tasks
+from handrail.experiments.progress import Steps
+from handrail.experiments.schema import override
+from handrail.files import read_json
+
+
+def train_one(
+    settings: Mapping[str, Any],
+    *,
+    assignments: Sequence[str] = (),
+    prior: Path | None = None,
+    encoder: Path | None = None,
+    knowledge_folder: Path,
+    out: Path,
+) -> dict[str, Any]:
+    """Acquires the knowledge that is missing, trains, and returns the summary."""
+    row = complete({**settings, **_assigned(assignments)})
+    from handrail.experiments.lava.method import Knowledge, check, run_lava
+
+    files = {"prior": prior, "encoder": encoder}
+    needs = [task for task in knowledge_tasks(row, knowledge_folder) if not files[task.kind]]
+    promised = {task.kind: task.folder / f"{task.kind}.safetensors" for task in needs}
+    given = {kind: path for kind, path in files.items() if path is not None}
+    knowledge = Knowledge(view=_view(row, given), **{**promised, **given})
+    check(row.run, knowledge)
+    with Steps() as steps:
+        for task in needs:
+            _acquire(task, steps)
+        recorded = {
+            "run": dataclasses.asdict(row.run),
+            "knowledge": row.knowledge,
+            "needs": sorted(
+                [task.folder.name for task in needs] + [load(p)[0].checksum for p in given.values()]
+            ),
+        }
+        return run_lava(
+            row.run,
+            knowledge,
+            out,
+            settings=recorded,
+            report=lambda step, total: steps("training", step, total),
+        )
+
+
+def evaluate_one(folder: Path, *, episodes: int, seed: int) -> dict[str, float]:
+    """Return, cost-return and length of the greedy policy of a finished run."""
+    import jax
+
+    from handrail.experiments.lava.method import agent_in_environment
+    from handrail.experiments.lava.settings import LavaRun
+    from handrail.train.evaluate import run_greedily
+
+    if episodes < 1:
+        raise HandrailError(f"episodes is {episodes}: expected at least 1")
+    if not (folder / "summary.json").exists():
+        raise HandrailError(f"{folder} holds no finished run (no summary.json)")
+    stored = flatten(read_json(folder / "run.json")["run"])
+    run = override(LavaRun(), stored)
+    environment, agent = agent_in_environment(run)
+    _, arrays = load(folder / "policy.safetensors", expect="policy")
+    template = agent.fresh_network(key=jax.random.key(0))
+    network = fill(template, arrays, source=str(folder / "policy.safetensors"))
+    done = run_greedily(
+        environment, agent, agent.actor(network), episodes=episodes, key=jax.random.key(seed)
+    )
+    return {
+        "episodes": episodes,
+        "mean_return": float(done.returns.mean()),
+        "mean_cost": float(done.costs.mean()),
+        "mean_length": float(done.lengths.mean()),
+    }
+
+
+def flatten(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested settings as dotted names, without those that are not set."""
+    from handrail.experiments.schema import flat
+
+    return {name: value for name, value in flat(tree).items() if value is not None}
+
+
+def _acquire(task: Task, steps: Steps) -> None:
+    from handrail.experiments.work import work
+
+    if not task.done:
+        work(task, steps)
+
+
+def _assigned(assignments: Sequence[str]) -> dict[str, Any]:
+    """`name=value` pairs; values are JSON, or else text."""
+    values: dict[str, Any] = {}
+    for text in assignments:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise HandrailError(
+                f"setting {text!r}: expected name=value, such as learning.discount=0.97"
+            )
+        try:
+            values[name] = json.loads(value)
+        except json.JSONDecodeError:
+            values[name] = value
+    return values
+
+
+def _view(row: LavaRow, given: Mapping[str, Path]) -> str:
+    """The view of the files that were named, or of the knowledge to be acquired."""
+    views = {load(path, expect=kind)[0].spec.get("view") for kind, path in given.items()}
+    if len(views) > 1:
+        raise HandrailError(
+            f"prior and encoder see different things: {', '.join(sorted(map(str, views)))}; "
+            "both must have been acquired with one view"
+        )
+    known = row.prior or row.encoder
+    wanted = known.view if known else row.run.observation
+    if views and wanted not in views:
+        raise HandrailError(
+            f"the knowledge was acquired on {views.pop()!r} observations, but a run on "
+            f"{row.run.observation!r} observations needs {wanted!r}"
+        )
+    return wanted
