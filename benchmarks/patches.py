@@ -31,10 +31,12 @@ BATCH = 128
 
 
 def milliseconds(step, carry, *args, loops: int = 5, runs: int = 4) -> float:
-    """Of one `carry = step(carry, *args)`."""
+    """Of one `carry = step(carry, *args)` in a compiled loop, or by itself if `loops` is 0."""
 
     @eqx.filter_jit
     def run(carry, *args):
+        if loops == 0:
+            return step(carry, *args)
         return jax.lax.fori_loop(0, loops, lambda _, c: step(c, *args), carry)
 
     jax.block_until_ready(run(carry, *args))
@@ -43,7 +45,7 @@ def milliseconds(step, carry, *args, loops: int = 5, runs: int = 4) -> float:
         start = time.process_time()
         jax.block_until_ready(run(carry, *args))
         taken.append(time.process_time() - start)
-    return min(taken) / loops * 1e3
+    return min(taken) / max(loops, 1) * 1e3
 
 
 def row(name: str, value: float) -> None:
@@ -133,9 +135,16 @@ def batches() -> None:
     frames = jnp.asarray(frames)
     q = NatureQ(7, key=jax.random.key(0))
     print(f"batches of {BATCH}")
-    for name, evaluate in (("ours", lambda n, f: n.batch(f)), ("XLA's convolutions", with_xla)):
-        row(f"NatureQ forward, {name}", milliseconds(forward(evaluate), q, frames, loops=2))
-        both = milliseconds(backward(evaluate), q, frames, loops=2)
+    for name, evaluate, loops in (
+        ("batch", lambda n, f: n.batch(f), 2),
+        ("vmap", lambda n, f: jax.vmap(n)(f), 2),
+        ("XLA's convolutions, no loop", with_xla, 0),
+        # Inside a compiled loop XLA's convolutions take another, far slower path.
+        ("XLA's convolutions", with_xla, 1),
+    ):
+        once = milliseconds(forward(evaluate), q, frames, loops=loops, runs=2)
+        row(f"NatureQ forward, {name}", once)
+        both = milliseconds(backward(evaluate), q, frames, loops=loops, runs=2)
         row(f"NatureQ forward and backward, {name}", both)
 
     def make(*, key):
