@@ -83,6 +83,8 @@ def save(path: Path, card: Card, tree: Any) -> None:
     if card.kind not in KINDS:
         raise HandrailError(f"unknown artefact kind {card.kind!r}: known are {', '.join(KINDS)}")
     arrays = tree if isinstance(tree, dict) and _all_numpy(tree) else named_arrays(tree)
+    # safetensors copies memory as it lies, which scrambles a transposed view
+    arrays = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     card = dataclasses.replace(card, checksum=checksum(arrays), library=_version())
     metadata = {"handrail": json.dumps(dataclasses.asdict(card), sort_keys=True)}
     with atomic(Path(path)) as temporary:
@@ -120,6 +122,16 @@ def load(
                 f"{path} does not fit: its {name} is {card.spec.get(name)!r}, expected {wanted!r}"
             )
     return card, arrays
+
+
+def widths(card: Card, name: str, *, source: str) -> tuple[int, ...]:
+    """The layer widths that a card's network names; refuses a card without them."""
+    value = card.network.get(name)
+    if not isinstance(value, list) or not all(type(w) is int and w > 0 for w in value):
+        raise HandrailError(
+            f"{source}: the card's network has {name} = {value!r}, expected a list of widths"
+        )
+    return tuple(value)
 
 
 def _read_card(path: Path, metadata: dict[str, str]) -> Card:

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from handrail.artifact import Card, fill, load, named_arrays, save
+from handrail.artifact import Card, fill, load, named_arrays, save, widths
 from handrail.envs.base import FiniteObservations
 from handrail.envs.lava.environment import LavaEnvironment
 from handrail.errors import HandrailError
@@ -106,15 +106,14 @@ def load_encoder(
     """The encoder, if it fits frames of this view, and the unsafe embeddings it brings along."""
     shape = frames.shape[1:]
     card, arrays = load(path, expect="encoder", spec={"view": view, "shape": list(shape)})
-    if "known" not in arrays:
-        raise HandrailError(f"{path}: arrays missing ['known'] (the unsafe embeddings)")
-    known = jnp.asarray(arrays.pop("known"))
-    network = card.network
+    known = jnp.asarray(arrays.pop("known", np.zeros(0)))
+    if known.ndim != 2:
+        raise HandrailError(f"{path}: array 'known' (the unsafe embeddings) is missing or no table")
     template = autoencoder(
         shape,
-        network["latent"],
-        tuple(network["hidden"]),
-        variational=network["variational"],
+        known.shape[-1],
+        widths(card, "hidden", source=str(path)),
+        variational=bool(card.network.get("variational")),
         key=jax.random.key(0),
     ).encoder
     return fill(template, arrays, source=str(path)), known

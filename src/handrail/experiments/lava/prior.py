@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from handrail.artifact import Card, fill, load, save
+from handrail.artifact import Card, fill, load, save, widths
 from handrail.envs.base import AbstractFiniteEnvironment
 from handrail.envs.lava.environment import LavaEnvironment
 from handrail.envs.lava.layouts import fixed, pool
@@ -93,7 +93,7 @@ def load_prior(path: Path, view: str, frames: np.ndarray, actions: int) -> Any:
     """The prior's network, if it fits frames of this view."""
     spec = {"view": view, "shape": list(frames.shape[1:]), "actions": actions}
     card, arrays = load(path, expect="prior", spec=spec)
-    make_network = q_network(frames.shape[1:], actions, tuple(card.network["hidden"]))
+    make_network = q_network(frames.shape[1:], actions, widths(card, "hidden", source=str(path)))
     return fill(make_network(key=jax.random.key(0)), arrays, source=str(path))
 
 

@@ -1,0 +1,241 @@
+"""Artefacts: what is written reads back; what is damaged or does not fit is refused by name."""
+
+import dataclasses
+import json
+import struct
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.numpy import save_file
+
+from handrail.artifact import Card, checksum, fill, load, named_arrays, save
+from handrail.envs.lava.make import make_lava
+from handrail.errors import HandrailError
+from handrail.experiments.lava.encoder import load_encoder
+from handrail.experiments.lava.prior import load_prior
+from handrail.networks.mlp import MLP
+
+SPEC = {"view": "symbolic", "shape": [567], "actions": 7}
+CARD = Card("prior", spec=SPEC, network={"hidden": [4]}, training={"steps": 10})
+
+
+class Everything(eqx.Module):
+    """Leaves of every kind that a run's state has."""
+
+    network: MLP
+    key: jax.Array
+    flag: jax.Array
+    count: jax.Array
+    none_stored: jax.Array
+    nested: dict
+    name: str = eqx.field(static=True, default="kept")
+
+
+def everything(seed: int) -> Everything:
+    key = jax.random.key(seed)
+    return Everything(
+        network=MLP((3, 4, 2), key=key),
+        key=jax.random.fold_in(key, 1),
+        flag=jnp.array(bool(seed % 2)),
+        count=jnp.int32(seed),
+        none_stored=jnp.full((0, 5), seed, jnp.float32),
+        nested={"a": (jnp.arange(3) + seed, jnp.uint8(seed)), "b/c": jnp.ones((2, 2)) * seed},
+    )
+
+
+def assert_equal(left, right):
+    assert jax.tree.structure(left) == jax.tree.structure(right)
+    for a, b in zip(jax.tree.leaves(left), jax.tree.leaves(right), strict=True):
+        if jnp.issubdtype(a.dtype, jax.dtypes.prng_key):
+            a, b = jax.random.key_data(a), jax.random.key_data(b)
+        assert a.dtype == b.dtype
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.fixture
+def path(tmp_path):
+    path = tmp_path / "prior.safetensors"
+    save(path, CARD, MLP((567, 4, 7), key=jax.random.key(0)))
+    return path
+
+
+def header_of(path):
+    raw = path.read_bytes()
+    (length,) = struct.unpack("<Q", raw[:8])
+    return json.loads(raw[8 : 8 + length]), raw[8 + length :]
+
+
+def rewrite(path, **changes):
+    """The file with other entries in its card, everything else intact."""
+    header, body = header_of(path)
+    card = json.loads(header["__metadata__"]["handrail"]) | changes
+    header["__metadata__"]["handrail"] = json.dumps(card)
+    text = json.dumps(header).encode()
+    path.write_bytes(struct.pack("<Q", len(text)) + text + body)
+
+
+def test_a_state_reads_back_leaf_by_leaf(tmp_path):
+    state, path = everything(5), tmp_path / "deep" / "state.safetensors"
+    save(path, Card("checkpoint", spec={}, network={}), state)
+    card, arrays = load(path, expect="checkpoint")
+    assert card.kind == "checkpoint"
+    assert_equal(fill(everything(2), arrays, source="state"), state)
+
+
+def test_equal_states_give_equal_bytes(tmp_path):
+    save(tmp_path / "a", CARD, everything(1))
+    save(tmp_path / "b", CARD, everything(1))
+    save(tmp_path / "c", CARD, everything(2))
+    first, second, other = ((tmp_path / name).read_bytes() for name in "abc")
+    assert first == second != other
+
+
+def test_arrays_that_are_not_contiguous_keep_their_values(tmp_path):
+    """safetensors copies bytes, so a transposed view must not come back scrambled."""
+    matrix = np.arange(12, dtype=np.float32).reshape(3, 4)
+    save(tmp_path / "x", CARD, {"t": matrix.T, "every other": matrix[:, ::2]})
+    _, arrays = load(tmp_path / "x")
+    np.testing.assert_array_equal(arrays["t"], matrix.T)
+    np.testing.assert_array_equal(arrays["every other"], matrix[:, ::2])
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_one_changed_bit_is_found(tmp_path_factory, place):
+    path = tmp_path_factory.mktemp("flip") / "x.safetensors"
+    save(path, CARD, MLP((3, 2), key=jax.random.key(0)))
+    raw = bytearray(path.read_bytes())
+    header, body = header_of(path)
+    raw[len(raw) - len(body) + place % len(body)] ^= 1 << place % 8
+    path.write_bytes(raw)
+    with pytest.raises(HandrailError, match="damaged"):
+        load(path)
+
+
+def test_a_flipped_byte_anywhere_is_never_read_as_other_arrays(path):
+    """In the header a flip may go unnoticed only if nothing changed that is read."""
+    raw = path.read_bytes()
+    _, before = load(path)
+    body = len(header_of(path)[1])
+    for place in range(0, len(raw) - body, 7):
+        path.write_bytes(raw[:place] + bytes([raw[place] ^ 4]) + raw[place + 1 :])
+        try:
+            _, arrays = load(path, expect="prior", spec=SPEC)
+        except HandrailError:
+            continue
+        assert checksum(arrays) == checksum(before)
+
+
+@pytest.mark.parametrize("kept", [0, 4, 8, 100, -1])
+def test_a_truncated_file_is_refused(path, kept):
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(HandrailError, match="damaged or not a safetensors file"):
+        load(path)
+
+
+def test_missing_and_folder_are_refused(tmp_path):
+    for path in (tmp_path / "none.safetensors", tmp_path):
+        with pytest.raises(HandrailError, match="does not exist; expected a handrail artefact"):
+            load(path)
+
+
+def test_a_wrong_kind_names_both(path):
+    with pytest.raises(HandrailError, match="holds a prior, expected a encoder"):
+        load(path, expect="encoder")
+
+
+@pytest.mark.parametrize("wanted", [{"view": "pixels"}, {"shape": [84, 84, 3]}, {"actions": 4}])
+def test_another_specification_names_both_sides(path, wanted):
+    (name,) = wanted
+    with pytest.raises(HandrailError, match=f"does not fit: its {name} is .* expected"):
+        load(path, spec=SPEC | wanted)
+
+
+def test_only_named_entries_are_compared(path):
+    assert load(path, spec={"actions": 7})[0].spec == SPEC
+
+
+def test_a_later_schema_is_refused(path):
+    rewrite(path, schema=2)
+    with pytest.raises(HandrailError, match="schema version 2, this version of handrail reads 1"):
+        load(path)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"kind": "horse"}, {"unheard_of": 1}, {"spec": 5}, {"network": [1]}, {"training": "x"}],
+)
+def test_a_card_that_makes_no_sense_is_refused(path, changes):
+    rewrite(path, **changes)
+    with pytest.raises(HandrailError, match="unknown kind|no readable handrail card"):
+        load(path)
+
+
+@pytest.mark.parametrize("metadata", [None, {}, {"handrail": "{"}, {"handrail": "[1]"},
+                                      {"handrail": "[" * 100_000}])  # fmt: skip
+def test_a_file_of_others_is_refused(tmp_path, metadata):
+    save_file({"a": np.zeros(2, np.float32)}, tmp_path / "x", metadata=metadata)
+    with pytest.raises(HandrailError, match="no readable handrail card"):
+        load(tmp_path / "x")
+
+
+def test_a_dtype_that_numpy_lacks_is_refused(path):
+    header, body = header_of(path)
+    header["layers[0].bias"] |= {"dtype": "BF16", "shape": [8]}
+    text = json.dumps(header).encode()
+    path.write_bytes(struct.pack("<Q", len(text)) + text + body)
+    with pytest.raises(HandrailError, match="damaged"):
+        load(path)
+
+
+def test_an_unknown_kind_is_not_written(tmp_path):
+    with pytest.raises(HandrailError, match="unknown artefact kind 'horse'"):
+        save(tmp_path / "x", dataclasses.replace(CARD, kind="horse"), {})
+    assert not list(tmp_path.iterdir())
+
+
+def test_missing_extra_and_misshapen_arrays_are_named():
+    template, arrays = MLP((3, 4, 2), key=jax.random.key(0)), {}
+    arrays = named_arrays(template)
+    bias = arrays["layers[1].bias"]
+    without = {name: array for name, array in arrays.items() if name != "layers[1].bias"}
+    for given_arrays, message in (
+        (without, r"missing \['layers\[1\].bias'\], extra none"),
+        (arrays | {"more": bias}, r"missing none, extra \['more'\]"),
+        (arrays | {"layers[1].bias": bias[:1]}, r"is float32\[1\], expected float32\[2\]"),
+        (arrays | {"layers[1].bias": bias.astype(np.float64)}, "is float64.*expected float32"),
+    ):
+        with pytest.raises(HandrailError, match=f"file: .*{message}"):
+            fill(template, given_arrays, source="file")
+
+
+def test_a_prior_for_another_view_or_layout_size_is_refused(path):
+    frames = np.zeros((2, 567), np.uint8)
+    values = load_prior(path, "symbolic", frames, 7)(jnp.asarray(frames[0]))
+    assert values.shape == (7,)
+    with pytest.raises(HandrailError, match="its view is 'symbolic', expected 'egocentric'"):
+        load_prior(path, "egocentric", frames, 7)
+    with pytest.raises(HandrailError, match=r"its shape is \[567\], expected \[175\]"):
+        load_prior(path, "symbolic", make_lava("Empty-5x5").observations.frames, 7)
+    with pytest.raises(HandrailError, match="holds a prior, expected a encoder"):
+        load_encoder(path, "symbolic", frames)
+
+
+def test_an_encoder_without_its_unsafe_embeddings_is_refused(tmp_path):
+    card = Card("encoder", spec={"view": "symbolic", "shape": [3]},
+                network={"latent": 2, "hidden": [4], "variational": False})  # fmt: skip
+    save(tmp_path / "x", card, MLP((3, 4, 2), key=jax.random.key(0)))
+    with pytest.raises(HandrailError, match="missing"):
+        load_encoder(tmp_path / "x", "symbolic", np.zeros((1, 3), np.uint8))
+
+
+@pytest.mark.parametrize("network", [{}, {"hidden": "wide"}, {"hidden": [-1]}])
+def test_a_card_from_which_no_network_can_be_built_is_refused(tmp_path, network):
+    card = dataclasses.replace(CARD, network=network)
+    save(tmp_path / "x", card, MLP((567, 4, 7), key=jax.random.key(0)))
+    with pytest.raises(HandrailError):
+        load_prior(tmp_path / "x", "symbolic", np.zeros((1, 567), np.uint8), 7)
