@@ -12,7 +12,7 @@ from handrail.networks.convolution import Conv, ConvTranspose
 from handrail.networks.pixels import NatureQ, PixelDecoder, PixelEncoder
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(
     st.sampled_from([(3, 1), (3, 2), (4, 2), (8, 4), (1, 1), (2, 3)]),
     st.integers(8, 12),
@@ -43,7 +43,7 @@ def test_convolution_and_its_gradients_equal_xlas(kernel_stride, height, width, 
         np.testing.assert_allclose(a, b, atol=3e-4)
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=3, deadline=None)
 @given(st.sampled_from([1, 2]), st.integers(3, 9), st.integers(0, 1000))
 def test_transposed_convolution_is_the_adjoint(stride, size, seed):
     # The matrix of a transposed convolution is that of the convolution, transposed.

@@ -1,11 +1,11 @@
 """Convolutions as gathered patches and one matrix product.
 
 On a CPU, XLA's own convolutions run well below the speed of its matrix products, and inside a
-compiled loop some twenty times slower still (`benchmarks/patches.py` measures both). Images are channels last; kernels
-are `(out, height, width, in)`, so that flattening all axes but the first gives a matrix
-`(out, in)` like any other layer's. Every stride reduces to stride 1 by moving blocks of
-pixels into channels and back. One example here; batches are best evaluated one or a few at a
-time with `jax.lax.map`, so that the patches stay in the cache.
+compiled loop some twenty times slower still (`benchmarks/patches.py` measures both). Images
+are channels last; kernels are `(out, height, width, in)`, so that flattening all axes but the
+first gives a matrix `(out, in)` like any other layer's. Every stride reduces to stride 1 by
+moving blocks of pixels into channels and back. One example here; batches are best evaluated
+one or a few at a time with `jax.lax.map`, so that the patches stay in the cache.
 """
 
 import equinox as eqx
