@@ -25,13 +25,19 @@ $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/python
 demo: $(VENV)/.installed
 	$(BIN)/handrail reproduce demo
 
+# Every check runs even if an earlier one has failed; the failure is not forgotten.
 lint: $(VENV)/.installed-dev
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/pyrefly check --python-interpreter-path $(BIN)/python --summary=none
+	@status=0; \
+	$(BIN)/ruff check . || status=1; \
+	$(BIN)/ruff format --check . || status=1; \
+	$(BIN)/pyrefly check --python-interpreter-path $(BIN)/python --summary=none || status=1; \
+	exit $$status
 
-test: lint
-	$(BIN)/python -m pytest -q -n $(WORKERS)
+test: $(VENV)/.installed-dev
+	@status=0; \
+	$(MAKE) --no-print-directory lint || status=1; \
+	$(BIN)/python -m pytest -q -n $(WORKERS) || status=1; \
+	exit $$status
 
 clean:
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis build dist
