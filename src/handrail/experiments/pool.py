@@ -1,7 +1,7 @@
 """Computing tasks in several processes, one thread each, with progress and clean interruption.
 
 On a CPU small networks gain nothing from vectorised seeds; one process a run does
-(docs/performance.md). Each process keeps its compiled code between tasks.
+(docs/performance.md).
 """
 
 import concurrent.futures
@@ -9,6 +9,7 @@ import concurrent.futures.process
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -122,7 +123,19 @@ def _do(task: Task) -> str | None:
         return str(error)
     except Exception as error:
         return f"{type(error).__name__}: {error}"
+    finally:
+        _forget_compiled()
     return None
+
+
+def _forget_compiled() -> None:
+    """Compiled code belongs to one environment's tables; over many runs it would fill memory."""
+    import gc
+
+    import jax
+
+    jax.clear_caches()
+    gc.collect()
 
 
 def _work(task: Task) -> None:
@@ -143,12 +156,21 @@ def _work(task: Task) -> None:
 
 
 def _pool(workers: int, context) -> concurrent.futures.ProcessPoolExecutor:
-    return concurrent.futures.ProcessPoolExecutor(workers, context, initializer=_quiet)
+    return concurrent.futures.ProcessPoolExecutor(
+        workers, context, initializer=_quiet, initargs=(os.getpid(),)
+    )
 
 
-def _quiet() -> None:
-    """Ctrl-C belongs to the parent, which ends its workers."""
+def _quiet(parent: int) -> None:
+    """Ctrl-C belongs to the parent, which ends its workers; without it they end themselves."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1.0)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _terminate(pool: concurrent.futures.ProcessPoolExecutor) -> None:
