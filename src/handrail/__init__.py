@@ -1,0 +1,68 @@
+"""Safe exploration in reinforcement learning by transferring safety knowledge.
+
+An intervention is WHEN to step in × WHAT acts instead. The public names below are imported
+when they are first used, so that `import handrail` stays light.
+"""
+
+from importlib import import_module
+from typing import Any
+
+_HOMES = {
+    "handrail.errors": ("HandrailError", "UnknownName"),
+    "handrail.types": ("Context", "Decision", "Timestep", "Transition"),
+    "handrail.rng": ("stream",),
+    "handrail.artifact": ("Card", "load", "save"),
+    "handrail.interventions.base": (
+        "AbstractSubstitute",
+        "AbstractTrigger",
+        "All",
+        "Either",
+        "Intervention",
+        "Substitution",
+        "Verdict",
+    ),
+    "handrail.interventions.when": (
+        "AfterFirstCost",
+        "Always",
+        "BelowMean",
+        "BudgetSpent",
+        "Coin",
+        "CostCriticExceeds",
+        "LinearDecay",
+        "Never",
+        "Predicate",
+    ),
+    "handrail.interventions.near_unsafe": ("AdaptiveReach", "FixedReach", "NearUnsafe"),
+    "handrail.interventions.what": ("Policy", "Proposed", "RandomAboveMean", "RandomAction"),
+    "handrail.interventions.recipes": (
+        "budget_switch",
+        "contrastive",
+        "control_switch",
+        "domain_prior",
+        "linear_decay",
+        "shield",
+        "state_check_only",
+    ),
+    "handrail.envs.base": ("AbstractEnvironment", "BoxActions", "DiscreteActions"),
+    "handrail.envs.registry": ("make",),
+    "handrail.learners.base": ("AbstractAgent",),
+    "handrail.learners.q_agent": ("Exploration", "QAgent"),
+    "handrail.learners.sac_agent": ("SacAgent",),
+    "handrail.learners.sac_lagrangian": ("SacLagrangian",),
+    "handrail.train.compiled": ("Loop",),
+    "handrail.train.evaluate": ("evaluate",),
+    "handrail.train.run": ("execute",),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = sorted(_HOME_OF)  # pyrefly: ignore
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'handrail' has no attribute {name!r}")
+    return getattr(import_module(_HOME_OF[name]), name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

@@ -1,0 +1,45 @@
+"""What the README shows runs as printed."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from handrail.experiments.schema import names, read
+
+README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, flags=re.DOTALL)
+COMMANDS = [
+    shlex.split(line, comments=True)
+    for kind, text in BLOCKS
+    if kind == "sh"
+    for line in text.splitlines()
+    if line.startswith("handrail ")
+]
+
+
+@pytest.mark.parametrize("code", [text for kind, text in BLOCKS if kind == "python"])
+def test_python_examples_run(code, capsys):
+    exec(compile(code, "README.md", "exec"), {})  # our own file
+    assert "True" in capsys.readouterr().out
+
+
+def test_every_command_exists():
+    import handrail.cli
+
+    known = {name for name in handrail.cli.app._subcommands}
+    assert COMMANDS and {command[1] for command in COMMANDS} <= known
+
+
+def test_every_experiment_is_named_and_every_named_one_exists():
+    shown = set(re.findall(r"`((?:lava|sagui)-[a-z-]+)`", README))
+    assert shown <= set(names())
+    assert {name for name in names() if name.startswith("lava-")} <= shown
+
+
+def test_commands_name_real_experiments_and_budgets():
+    for command in COMMANDS:
+        if command[1] in ("reproduce", "report"):
+            budget = command[command.index("--budget") + 1]
+            assert budget in read(command[2]).budgets
