@@ -43,5 +43,5 @@ def test_missing_json_names_the_file(tmp_path):
 
 def test_a_folder_that_is_a_file_is_a_clear_error(tmp_path):
     (tmp_path / "taken").write_text("")
-    with pytest.raises(HandrailError, match="cannot write .*taken"):
+    with pytest.raises(HandrailError, match=r"cannot write .*taken"):
         write_text(tmp_path / "taken" / "x.txt", "y")
