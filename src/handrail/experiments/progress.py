@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import (
@@ -96,6 +97,7 @@ class Follower:
 
     def _show(self, task: Task) -> float:
         path = task.folder.with_name(f".{task.folder.name}.progress")
+        entry: dict[str, Any]
         try:
             entry = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):

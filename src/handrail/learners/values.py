@@ -64,7 +64,7 @@ class Gathered(AbstractValues):
 class Tabulated(AbstractValues):
     """The observation is a row; the network is evaluated on all live rows at once."""
 
-    evaluate: Callable[[Network], Float[Array, "live actions"]]
+    evaluate: Callable[[Any], Float[Array, "live actions"]]  # of a network
 
     def prepare(self, network: Network) -> Float[Array, "live actions"]:
         return self.evaluate(network)

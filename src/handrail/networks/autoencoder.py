@@ -7,6 +7,7 @@ reconstructions of a batch with `target(observation)`. Learners know nothing els
 
 import abc
 from collections.abc import Sequence
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -76,11 +77,11 @@ class VariationalEncoder(AbstractEncoder):
     latents also when acting; use `sample` for that.
     """
 
-    body: eqx.Module
+    body: Any
     mean: Linear
     log_variance: Linear
 
-    def __init__(self, body: eqx.Module, latent: int = 50, *, key: Key[Array, ""]):
+    def __init__(self, body: Any, latent: int = 50, *, key: Key[Array, ""]):
         """`body` is an encoder with `latent` outputs."""
         mean_key, variance_key = jax.random.split(key)
         self.body = body
@@ -111,8 +112,8 @@ class VariationalEncoder(AbstractEncoder):
 class Autoencoder(eqx.Module):
     """An encoder and its decoder."""
 
-    encoder: eqx.Module
-    decoder: eqx.Module
+    encoder: Any
+    decoder: Any
 
     def __call__(self, observation: Array) -> Array:
         """The reconstruction of one observation."""

@@ -79,7 +79,9 @@ class PixelEncoder(eqx.Module):
         keys = jax.random.split(key, 5)
         self.convs = (
             Conv(3, 32, 3, 2, key=keys[0]),
-            *(Conv(32, 32, 3, 1, key=keys[i]) for i in (1, 2, 3)),
+            Conv(32, 32, 3, 1, key=keys[1]),
+            Conv(32, 32, 3, 1, key=keys[2]),
+            Conv(32, 32, 3, 1, key=keys[3]),
         )
         self.project = Linear(35 * 35 * 32, latent, key=keys[4])
 
@@ -117,7 +119,9 @@ class PixelDecoder(eqx.Module):
         keys = jax.random.split(key, 5)
         self.expand = Linear(latent, 35 * 35 * 32, key=keys[0])
         self.deconvs = (
-            *(ConvTranspose(32, 32, 3, 1, key=keys[i]) for i in (1, 2, 3)),
+            ConvTranspose(32, 32, 3, 1, key=keys[1]),
+            ConvTranspose(32, 32, 3, 1, key=keys[2]),
+            ConvTranspose(32, 32, 3, 1, key=keys[3]),
             ConvTranspose(32, 3, 3, 2, key=keys[4]),
         )
 

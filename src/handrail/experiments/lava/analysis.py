@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from handrail.envs.lava.layouts import fixed
-from handrail.envs.registry import make
+from handrail.envs.lava.make import make_lava
 from handrail.equations.safety_checks import mean_nearest_distance, values_over_mean
 from handrail.experiments.lava.build import on_every_row
 from handrail.experiments.lava.encoder import load_encoder
@@ -48,7 +48,7 @@ def check_states(
     embeddings = on_every_row(network, frames)
     count = known.shape[0]
     distances = jax.vmap(lambda e: mean_nearest_distance(e, known, count))(embeddings)
-    truth = np.asarray(world.unsafe_table)[: len(frames)].any(axis=1)
+    truth = np.any(np.asarray(world.unsafe_table)[: len(frames)], axis=1)
     return StateCheck(np.asarray(embeddings), np.asarray(distances), truth)
 
 
@@ -72,5 +72,6 @@ def check_actions(
 
 def _seen(environment: str, seed: int, view: str, lava_color: str | None):
     observation = "pixels" if view == "pixels" else "symbolic"
-    world = make(environment, layout=fixed(seed), observation=observation, lava_color=lava_color)
+    layout = fixed(seed)
+    world = make_lava(environment, layout=layout, observation=observation, lava_color=lava_color)
     return world, world.frames(view, lava_color)[: world.observations.live]

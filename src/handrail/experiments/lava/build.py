@@ -45,8 +45,8 @@ def evaluation(observations: FiniteObservations) -> AbstractValues:
 
 def on_every_row(network: Callable, frames: np.ndarray, *, chunk: int = 256) -> jax.Array:
     """A network's output on every row of a table, evaluated in chunks."""
-    frames = jnp.asarray(frames)
-    return jax.jit(lambda f: jax.lax.map(network, f, batch_size=chunk))(frames)
+    table = jnp.asarray(frames)
+    return jax.jit(lambda f: jax.lax.map(network, f, batch_size=chunk))(table)
 
 
 def q_agent(settings: QLearning, values: AbstractValues, network: Callable, actions: int) -> QAgent:

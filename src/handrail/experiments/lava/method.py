@@ -12,7 +12,7 @@ import numpy as np
 from handrail.artifact import Card, save
 from handrail.envs.lava.environment import LavaEnvironment
 from handrail.envs.lava.layouts import fixed
-from handrail.envs.registry import make
+from handrail.envs.lava.make import make_lava
 from handrail.errors import HandrailError, UnknownName
 from handrail.experiments.lava.build import evaluation, on_every_row, q_agent, q_network
 from handrail.experiments.lava.encoder import latent_agent, load_encoder
@@ -63,7 +63,7 @@ def build(run: LavaRun, knowledge: Knowledge) -> Loop:
 
 def agent_in_environment(run: LavaRun) -> tuple[LavaEnvironment, QAgent | LatentAgent]:
     """The environment of a run and the agent that learns in it."""
-    environment = make(
+    environment = make_lava(
         run.environment,
         layout=fixed(run.seed),
         observation=run.observation,
@@ -87,8 +87,8 @@ def check(run: LavaRun, knowledge: Knowledge) -> None:
     ):
         if run.method in needed and file is None:
             raise HandrailError(
-                f"method {run.method!r} needs a {kind}: name its file with --{kind}, or let "
-                f"`handrail acquire {kind}` train one"
+                f"method {run.method!r} needs a {kind}: name its file, or use `handrail train`, "
+                "which acquires what is missing"
             )
 
 
@@ -103,6 +103,7 @@ def run_lava(
     """Trains, evaluates and saves; returns the summary. Continues what was interrupted."""
     loop = build(run, knowledge)
     world = loop.environment
+    assert isinstance(world, LavaEnvironment)
 
     def summarise(state: RunState) -> dict[str, Any]:
         done = evaluate(world, loop.agent, state.agent, episodes=10, key=jax.random.key(run.seed))

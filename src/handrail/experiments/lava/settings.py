@@ -1,10 +1,11 @@
 """What determines a lava run: frozen values, one docstring a field (they become `--help`)."""
 
 import dataclasses
-from typing import Literal
+from typing import Literal, get_args
 
-METHODS = ("dqn", "priors-0.95", "priors-0.5", "ae", "vae", "full", "full-adaptive",
-           "state-only", "action-only")  # fmt: skip
+Method = Literal["dqn", "priors-0.95", "priors-0.5", "ae", "vae", "full", "full-adaptive",
+                 "state-only", "action-only"]  # fmt: skip
+METHODS: tuple[str, ...] = get_args(Method)
 NEEDS_PRIOR = ("priors-0.95", "priors-0.5", "full", "full-adaptive", "action-only")
 NEEDS_ENCODER = ("full", "full-adaptive", "state-only")
 LATENT = ("ae", "vae")  # the Q-network reads the latent of an auto-encoder
@@ -75,7 +76,7 @@ class LavaRun:
 
     environment: str = "LavaCrossingS9N1"
     """Any MiniGrid environment of walls, lava, floor and goals."""
-    method: Literal[METHODS] = "full"
+    method: Method = "full"
     """What to run."""
     observation: Observation = "symbolic"
     """What the learner sees: the grid in numbers, or the paper's 84×84 image."""
