@@ -23,7 +23,7 @@ FLOORS = (
     ("train",),
     ("experiments",),
     ("report",),
-    ("reproduce",),
+    ("reproduce", "train_command"),
     ("cli", "__main__"),
     ("",),  # the package itself, which gathers the public names
 )

@@ -49,9 +49,9 @@ def test_uneven_rows_are_refused():
 
 
 def test_known_methods_keep_their_colour_and_nobody_shares_one():
-    alone = style.looks(["contrastive"])["contrastive"]
-    assert style.looks(["x", "y", "CONTRASTIVE"])["CONTRASTIVE"] == alone
-    crowd = style.looks(["contrastive", "control-switch", "dqn", "scratch", "a", "b"])
+    alone = style.looks(["full"])["full"]
+    assert style.looks(["x", "y", "FULL"])["FULL"] == alone
+    crowd = style.looks(["full", "control-switch", "dqn", "scratch", "a", "b"])
     assert len({look.color for look in crowd.values()}) == len(crowd)
     assert crowd["control-switch"].label == "SaGui, control-switch"
 
