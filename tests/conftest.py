@@ -18,6 +18,7 @@ import beartype
 import hypothesis
 import jax
 import jaxtyping
+import pytest
 
 # Every annotation in handrail becomes an assertion, while users pay nothing for it. As in
 # Python's own rules, an int will do where a float is asked for. The hook takes the checker by
@@ -33,3 +34,10 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 # a fixed derivation keeps a red run red when it is repeated.
 hypothesis.settings.register_profile("handrail", deadline=None, derandomize=True, database=None)
 hypothesis.settings.load_profile("handrail")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def forget_compiled_code():
+    """Compiled code of a module's tests serves no other module; kept, it fills the memory."""
+    yield
+    jax.clear_caches()
