@@ -101,7 +101,8 @@ class All(AbstractTrigger):
     """Fires where every condition fires (`a & b`).
 
     Each condition draws from a key named after its class, so adding another condition
-    never shifts the draws of those that were there.
+    never shifts the draws of those that were there. Of one class twice, the left one is the
+    first: append the new one.
     """
 
     conditions: tuple[AbstractTrigger, ...]

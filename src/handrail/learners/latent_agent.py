@@ -71,8 +71,8 @@ class LatentAgent(AbstractAgent):
 
     At the end of a block the temporal-difference gradient steps the head, and the encoder
     (clipped to its own norm, with the encoder's own Adam); then the auto-encoder takes its
-    `updates` on `batch` observations each, once `warmup` steps are done. The originals update
-    it every 5 steps and the Q-network every 10: here both at the end of the 10.
+    `updates` on `batch` observations each. Differs from the originals, which update it every 5
+    steps and the Q-network every 10: here both at the end of the 10.
     """
 
     q: QAgent

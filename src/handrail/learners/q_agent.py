@@ -52,8 +52,10 @@ class QState(eqx.Module):
 class QAgent(AbstractAgent):
     """Q-learning from replay: every `block` steps one update on `batch` transitions.
 
-    The target network is copied every `target_every` steps. arXiv:2503.10318 uses double Q,
-    proportional replay, block 10, batch 128, target_every 500 and learning_starts 10,000.
+    The target network is copied after the update at every multiple of `target_every` steps,
+    which is to be a multiple of `block` (multiples between two updates are passed over).
+    arXiv:2503.10318 uses double Q, proportional replay, block 10, batch 128, target_every 500
+    and learning_starts 10,000.
     """
 
     loss: TDLoss

@@ -27,7 +27,7 @@ class RepresentationAgent(AbstractAgent):
 
     A batch is half observations seen at any time (labelled safe, even if another action would
     have been a violation there) and half from those just before a violation. `updates` a
-    block, once `warmup` steps are done.
+    block, from `learning_starts` on; `acting` learns from its own `learning_starts` on.
     """
 
     acting: QAgent
