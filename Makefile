@@ -3,9 +3,13 @@ PYTHON ?= python3
 WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt
+INSTALL := -m pip install -q --disable-pip-version-check -c constraints.txt
+PIP := $(BIN)/python $(INSTALL)
+# Peers bring PyTorch, which nothing else needs: an environment of their own.
+PEERS := build/peers
+BENCH ?= lava_training safety_overhead startup sac_update
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint clean bench test-peers
 .DEFAULT_GOAL := test
 
 # Installs only when the dependencies have changed since the last time.
@@ -38,6 +42,18 @@ test: $(VENV)/.installed-dev
 	$(MAKE) --no-print-directory lint || status=1; \
 	$(BIN)/python -m pytest -q -n $(WORKERS) || status=1; \
 	exit $$status
+
+$(PEERS)/.installed: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m venv $(PEERS)
+	$(PEERS)/bin/python $(INSTALL) -e '.[dev,peers]'
+	@touch $@
+
+# Speed side by side with other libraries, into results/benchmarks; make bench BENCH=startup for one.
+bench: $(PEERS)/.installed
+	@for name in $(BENCH); do $(PEERS)/bin/python -m benchmarks.$$name || exit 1; done
+
+test-peers: $(PEERS)/.installed
+	$(PEERS)/bin/python -m pytest -q tests/peers
 
 clean:
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis build dist
