@@ -7,7 +7,7 @@ share what they have in common, and what is finished is never computed again.
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from handrail.errors import HandrailError
 from handrail.experiments.lava.knowledge_settings import EncoderSettings, PriorSettings
@@ -15,9 +15,14 @@ from handrail.experiments.lava.settings import (
     NEEDS_ENCODER,
     NEEDS_PRIOR,
     LavaRun,
+    View,
     recommended,
 )
+from handrail.experiments.navigation import rows as navigation
+from handrail.experiments.navigation.rows import NavigationRow
 from handrail.experiments.schema import Experiment, Row, digest, override, rows
+
+Layouts = Literal["one", "many"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +30,7 @@ class Task:
     """A unit of work for one process: settings in, a folder out."""
 
     kind: str
-    """`prior`, `encoder` or `run`."""
+    """One of `DONE`."""
     folder: Path
     settings: Any
     needs: tuple["Task", ...] = ()
@@ -37,7 +42,14 @@ class Task:
         return (self.folder / DONE[self.kind]).exists()
 
 
-DONE = {"prior": "prior.safetensors", "encoder": "encoder.safetensors", "run": "summary.json"}
+DONE = {
+    **{
+        kind: f"{kind}.safetensors"
+        for kind in ("prior", "encoder", "guide", "expert", "pretrained")
+    },
+    "run": "summary.json",
+}
+"""The file that a finished task has left, by kind."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,7 +70,8 @@ def complete(settings: Mapping[str, Any]) -> LavaRow:
     `preset` is `paper` or `recommended`.
     """
     groups: dict[str, dict[str, Any]] = {"run": {}, "prior": {}, "encoder": {}}
-    knowledge, preset = "one", "paper"
+    knowledge: Any = "one"
+    preset: Any = "paper"
     for name, value in settings.items():
         group, _, rest = name.partition(".")
         if name == "knowledge":
@@ -81,7 +94,7 @@ def complete(settings: Mapping[str, Any]) -> LavaRow:
     return LavaRow(run, prior, encoder, knowledge if prior or encoder else "none")
 
 
-def _view(run: LavaRun) -> str:
+def _view(run: LavaRun) -> View:
     """Knowledge reads symbolic observations through the egocentric view.
 
     What warns of lava is where it lies from the agent; a perceptron on the whole grid would
@@ -91,7 +104,7 @@ def _view(run: LavaRun) -> str:
     return "egocentric" if run.observation == "symbolic" else run.observation
 
 
-def _prior(run: LavaRun, knowledge: str, own: Mapping[str, Any]) -> PriorSettings:
+def _prior(run: LavaRun, knowledge: Layouts, own: Mapping[str, Any]) -> PriorSettings:
     settings = PriorSettings(view=_view(run), layouts=knowledge)
     if knowledge == "many":
         settings = override(
@@ -105,7 +118,7 @@ def _prior(run: LavaRun, knowledge: str, own: Mapping[str, Any]) -> PriorSetting
     return override(settings, own)
 
 
-def _encoder(run: LavaRun, knowledge: str, own: Mapping[str, Any]) -> EncoderSettings:
+def _encoder(run: LavaRun, knowledge: Layouts, own: Mapping[str, Any]) -> EncoderSettings:
     settings = EncoderSettings(view=_view(run))
     if knowledge == "many":
         settings = override(settings, {"environment": "LavaCrossingS9N2"})
@@ -123,6 +136,11 @@ def plan(
 
     planned = []
     for row in rows(experiment, budget, seeds):
+        if navigation.is_navigation(row.environment):
+            student = navigation.complete(row.settings)
+            needs = tuple(once(task) for task in _navigation_knowledge(student, out))
+            planned.append((row, once(_student_task(student, needs, out))))
+            continue
         completed = complete(row.settings)
         needs = tuple(once(task) for task in knowledge_tasks(completed, out))
         planned.append((row, once(_run_task(completed, needs, out))))
@@ -148,3 +166,24 @@ def _run_task(row: LavaRow, needs: tuple[Task, ...], out: Path) -> Task:
     name = f"{run.environment}-{run.method}-{run.observation}-{run.seed}-{digest(identity)}"
     label = f"{run.method} {run.environment} seed {run.seed}"
     return Task("run", out / "runs" / name, row, needs, label)
+
+
+def _navigation_knowledge(row: NavigationRow, out: Path) -> list[Task]:
+    tasks = []
+    for kind, settings in row.knowledge.items():
+        name = f"{settings.environment}-{kind}-{settings.seed}-{_digest(settings)}"
+        label = f"{kind} {settings.environment} seed {settings.seed}"
+        tasks.append(Task(kind, out / "knowledge" / name, settings, label=label))
+    return tasks
+
+
+def _student_task(row: NavigationRow, needs: tuple[Task, ...], out: Path) -> Task:
+    run = row.run
+    identity = {"run": dataclasses.asdict(run), "needs": [task.folder.name for task in needs]}
+    name = f"{run.environment}-{run.method}-{run.seed}-{digest(identity)}"
+    label = f"{run.method} {run.environment} seed {run.seed}"
+    return Task("run", out / "runs" / name, row, needs, label)
+
+
+def _digest(settings: Any) -> str:
+    return digest(dataclasses.asdict(settings))

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from handrail.experiments.navigation.rows import NavigationRow
 from handrail.experiments.plan import Task
 
 Report = Callable[[str, int, int], None]  # (what, steps done, steps in all)
@@ -10,6 +11,8 @@ Report = Callable[[str, int, int], None]  # (what, steps done, steps in all)
 
 def work(task: Task, report: Report = lambda what, step, total: None) -> dict[str, Any] | None:
     """Computes a task whose needs are met; returns the summary of a run."""
+    if task.kind in ("guide", "expert", "pretrained") or isinstance(task.settings, NavigationRow):
+        return _navigation(task, report)
     if task.kind == "prior":
         from handrail.experiments.lava.prior import acquire_prior
 
@@ -38,5 +41,34 @@ def work(task: Task, report: Report = lambda what, step, total: None) -> dict[st
         knowledge,
         task.folder,
         settings=settings,
+        report=lambda step, total: report("run", step, total),
+    )
+
+
+def _navigation(task: Task, report: Report) -> dict[str, Any] | None:
+    if task.kind == "guide":
+        from handrail.experiments.navigation.guide import acquire_guide
+
+        acquire_guide(task.settings, task.folder, report)
+        return None
+    if task.kind != "run":
+        from handrail.experiments.navigation.forebears import acquire_forebear
+
+        acquire_forebear(task.settings, task.folder, report)
+        return None
+    import dataclasses
+
+    from handrail.experiments.navigation.student import Knowledge, run_student
+
+    run = task.settings.run
+    files = {need.kind: need.folder / f"{need.kind}.safetensors" for need in task.needs}
+    return run_student(
+        run,
+        Knowledge(**files),
+        task.folder,
+        settings={
+            "run": dataclasses.asdict(run),
+            "needs": [need.folder.name for need in task.needs],
+        },
         report=lambda step, total: report("run", step, total),
     )

@@ -1,6 +1,7 @@
 """The report of a reproduced experiment: one page, figures as PNG, tables as CSV."""
 
 import csv
+import dataclasses
 import io
 from collections.abc import Callable
 from importlib.metadata import version
@@ -10,6 +11,7 @@ from typing import Any
 from handrail.errors import UnknownName
 from handrail.experiments.schema import Experiment
 from handrail.files import atomic, read_json, write_text
+from handrail.report import navigation_figures
 from handrail.report.finished import Cell, Finished
 from handrail.report.html import Block, Heading, Picture, Player, Table, Text, comparison, page
 from handrail.report.lava_figures import (
@@ -30,11 +32,34 @@ KINDS: dict[str, Kind] = {
     "heatmap": heatmaps,
     "embedding": embeddings,
     "appearance": appearance,
+    "navigation": navigation_figures.navigation,
 }
 COLUMNS = (
     "experiment", "environment", "method", "observation", "knowledge", "seed", "steps",
     "final_return", "greedy_return", "violations", "intervention_rate", "wall_s", "variant",
 )  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class Sheet:
+    """What sums up the runs of a family of tasks."""
+
+    columns: tuple[str, ...]
+    rows: Callable[[Finished], list[dict[str, Any]]]
+    tables: Callable[[Finished], list[Table]]
+    reading: str
+
+
+def sheet(experiment: Experiment) -> Sheet:
+    """The columns and tables of an experiment: those of navigation, or those of lava."""
+    if experiment.report == "navigation":
+        return Sheet(
+            navigation_figures.COLUMNS,
+            navigation_figures.rows,
+            navigation_figures.tables,
+            navigation_figures.READING,
+        )
+    return Sheet(COLUMNS, _rows, _tables, READING)
 
 
 def write_report(finished: Finished, folder: Path) -> tuple[Path, list[Table]]:
@@ -45,16 +70,17 @@ def write_report(finished: Finished, folder: Path) -> tuple[Path, list[Table]]:
     experiment = finished.experiment
     if experiment.report not in KINDS:
         raise UnknownName("kind of report", experiment.report, KINDS)
-    tables = _tables(finished) if experiment.runs else []
+    summed = sheet(experiment)
+    tables = summed.tables(finished) if experiment.runs else []
     figures = KINDS[experiment.report](finished)
     blocks: list[Block] = [Heading("Results"), *tables, Heading("Figures"), *figures]
     player = _player(finished)
     if player:
         blocks += [Heading("Why was the agent stopped?"), player]
     if experiment.runs:
-        blocks += [Heading("Every run"), _every_run(finished)]
-        write_text(folder / "summary.csv", _csv(finished))
-    blocks += [Heading("How to read this"), Text(READING)]
+        blocks += [Heading("Every run"), _every_run(finished, summed)]
+        write_text(folder / "summary.csv", _csv(finished, summed))
+    blocks += [Heading("How to read this"), Text(summed.reading)]
     html = page(experiment.title, blocks, lead=experiment.question, facts=_facts(finished))
     write_text(folder / "report.html", html)
     pictures = [block for block in figures if isinstance(block, Picture)]
@@ -135,17 +161,17 @@ def _rows(finished: Finished) -> list[dict[str, Any]]:
     return rows
 
 
-def _csv(finished: Finished) -> str:
+def _csv(finished: Finished, summed: Sheet) -> str:
     text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer = csv.DictWriter(text, summed.columns, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(_rows(finished))
+    writer.writerows(summed.rows(finished))
     return text.getvalue()
 
 
-def _every_run(finished: Finished) -> Table:
-    columns = [name for name in COLUMNS if name != "experiment"]
-    rows: list[list[Cell]] = [[row[name] for name in columns] for row in _rows(finished)]
+def _every_run(finished: Finished, summed: Sheet) -> Table:
+    columns = [name for name in summed.columns if name != "experiment"]
+    rows: list[list[Cell]] = [[row[name] for name in columns] for row in summed.rows(finished)]
     return Table(columns, rows, "One row a run.", digits=3)
 
 

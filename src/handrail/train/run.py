@@ -26,6 +26,7 @@ CHUNK_STEPS = 10_000
 FINAL_STEPS = 10_000  # window of `final_return`, at the end of the run
 
 Report = Callable[[int, dict[str, float]], None]
+Watch = Callable[[int, RunState], None]
 _blocks = eqx.filter_jit(Loop.blocks)
 
 
@@ -42,17 +43,23 @@ def execute(
     summarise: Callable[[RunState], dict[str, Any]],
     arrays: Callable[[RunState], dict[str, np.ndarray]] = lambda state: {},
     report: Report = lambda step, metrics: None,
+    watch: Watch = lambda step, state: None,
+    chunk_steps: int | None = None,
     checkpoint_seconds: float = 30.0,
 ) -> dict[str, Any]:
     """Runs `loop` to its end inside `folder` and returns the summary.
 
     `settings` says everything that determines the run and is kept as `run.json`; a folder
     that holds a run with other settings is refused, as is one that another process is using.
-    `summarise` and `arrays` look at the final state. Raises `Diverged` where a loss is not
+    `summarise` and `arrays` look at the final state. `watch(step, state)` looks at the state
+    after every chunk, once the tables hold it and before a checkpoint of it is written: a run
+    that is resumed calls it again for the steps after its checkpoint. With `chunk_steps`, a
+    multiple of the agent's block, chunks end at its multiples (and where learning starts);
+    without, they are counted from where learning starts. Raises `Diverged` where a loss is not
     finite; the last good checkpoint stays. Steps that are no positive multiple of the agent's
     block are refused before anything is written.
     """
-    _check_steps(loop)
+    _check_steps(loop, chunk_steps)
     _refuse_foreign(folder)
     with _owned(folder):
         _claim(folder, settings)
@@ -67,7 +74,7 @@ def execute(
         episodes.cut(step)
         progress.cut(step)
         began = saved = time.monotonic()
-        for count, learn in _chunks(loop, step):
+        for count, learn in _chunks(loop, step, chunk_steps):
             state, records, metrics = _blocks(loop, state, count, learn=learn)
             means = {name: float(np.mean(values)) for name, values in metrics.items()}
             _check_finite(means, folder, step)
@@ -76,6 +83,7 @@ def execute(
             episodes.add(rows)
             progress.add([_progress_row(loop, state, rows, means)])
             report(step, means)
+            watch(step, state)
             if time.monotonic() - saved > checkpoint_seconds:
                 spent = wall + time.monotonic() - began
                 save_checkpoint(folder, state, step=step, settings=signature, wall=spent)
@@ -83,7 +91,7 @@ def execute(
         kept = arrays(state)
         if kept:
             with atomic(folder / "arrays.npz") as path, open(path, "wb") as file:
-                np.savez_compressed(file, **kept)
+                np.savez_compressed(file, **kept)  # pyrefly: ignore[bad-argument-type]
         wall += time.monotonic() - began
         summary = _summary(folder, loop, state, wall) | summarise(state)
         write_json(folder / "summary.json", _plain(summary))
@@ -149,26 +157,34 @@ def _resume(folder: Path, state: RunState, signature: str) -> tuple[int, float, 
     return (0, 0.0, state) if found is None else found
 
 
-def _check_steps(loop: Loop) -> None:
+def _check_steps(loop: Loop, chunk_steps: int | None) -> None:
     block, total = loop.agent.block, loop.total
+    if chunk_steps is not None and (chunk_steps < block or chunk_steps % block):
+        raise HandrailError(
+            f"chunks of {chunk_steps} steps: expected a positive multiple of {block}, "
+            "the agent's block"
+        )
     if total < block or total % block:
         raise HandrailError(
             f"steps is {total}: expected a positive multiple of {block}, the agent's block"
         )
 
 
-def _chunks(loop: Loop, done: int) -> Iterator[tuple[int, bool]]:
+def _chunks(loop: Loop, done: int, chunk_steps: int | None = None) -> Iterator[tuple[int, bool]]:
     """(blocks, whether to learn): first up to `learning_starts`, then to the end."""
     block, total = loop.agent.block, loop.total
     chunk = max(CHUNK_STEPS // block, 1) * block  # whole blocks, whatever their size
     silent = min(loop.agent.learning_starts // block * block, total)
-    ends = [*range(chunk, silent, chunk), silent]
-    ends += [*range(silent + chunk, total, chunk), total]
-    begin = 0
+    if chunk_steps is None:
+        ends = [*range(chunk, silent, chunk), silent]
+        ends += [*range(silent + chunk, total, chunk), total]
+    else:
+        ends = sorted({*range(chunk_steps, total, chunk_steps), silent, total})
+    begin = done  # not always an end of ours: a checkpoint may be of a version with other chunks
     for end in ends:
-        if end > begin and begin >= done:
+        if end > begin:
             yield (end - begin) // block, begin >= silent
-        begin = end
+            begin = end
 
 
 def _episode_rows(records: Record, end: int) -> list[dict[str, float]]:

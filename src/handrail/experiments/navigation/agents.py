@@ -1,0 +1,118 @@
+"""The SAC-λ agents of SaGui from their settings."""
+
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Key, PyTree
+
+from handrail.envs.base import AbstractEnvironment
+from handrail.experiments.navigation.settings import SacSettings
+from handrail.learners.base import AbstractAgent, Clock, Proposal
+from handrail.learners.sac_agent import SacAgent, SacAgentState
+from handrail.learners.sac_lagrangian import SacLagrangian, SacState
+from handrail.learners.sac_networks import observation_vector
+from handrail.replay.base import AbstractReplay
+from handrail.replay.ring import Ring
+from handrail.replay.split import Split
+from handrail.rng import stream
+from handrail.types import Action, Context, Decision, Observation, Transition
+
+LIMIT_STEPS = 1000  # limits are the expected cost of an episode of this many steps
+
+
+def sac_learner(settings: SacSettings, limit: float, **options: Any) -> SacLagrangian:
+    """One update with these settings; `limit` is undiscounted, of an episode of 1,000 steps."""
+    return SacLagrangian(
+        cost_limit=limit,
+        episode_length=LIMIT_STEPS,
+        discount=settings.discount,
+        smoothing=settings.smoothing,
+        learning_rate=settings.learning_rate,
+        multiplier_rate=settings.multiplier_rate,
+        damping_scale=settings.damping,
+        **options,
+    )
+
+
+def sac_agent(
+    settings: SacSettings, learner: SacLagrangian, replay: AbstractReplay, **options: Any
+) -> SacAgent:
+    """The agent with these settings."""
+    return SacAgent(
+        learner=learner,
+        replay=replay,
+        hidden=settings.hidden,
+        batch=settings.batch,
+        block=settings.block,
+        updates=settings.updates,
+        learning_starts=settings.learning_starts,
+        **options,
+    )
+
+
+def memory(settings: SacSettings, steps: int, *, split: bool) -> AbstractReplay:
+    """A replay that never allocates more than a run of `steps` steps can fill."""
+    if split:
+        return Split(min(settings.replay, 2 * steps))
+    return Ring(min(settings.replay, steps))
+
+
+def fresh_learner(
+    environment: AbstractEnvironment, settings: SacSettings, learner: SacLagrangian, *, key
+) -> SacState:
+    """A learner's state with new networks for an environment: a template to be filled."""
+    _, observation = environment.reset(key=key)
+    actions = environment.actions.size
+    width = observation_vector(observation).shape[0]
+    return learner.init(width, actions, settings.hidden, key=stream(key, "networks"))
+
+
+class Continued(AbstractAgent):
+    """`inner`, whose learner begins as `learner` instead of afresh."""
+
+    inner: SacAgent
+    learner: SacState
+    block: int = eqx.field(static=True)
+    learning_starts: int = eqx.field(static=True)
+    metrics: tuple[str, ...] = eqx.field(static=True)
+
+    def __init__(self, inner: SacAgent, learner: SacState):
+        self.inner, self.learner = inner, learner
+        self.block, self.learning_starts = inner.block, inner.learning_starts
+        self.metrics = inner.metrics
+
+    def init(self, example: Transition, *, key: Key[Array, ""]) -> SacAgentState:
+        fresh = self.inner.init(example, key=key)
+        return SacAgentState(_copied(self.learner), fresh.replay)
+
+    def prepare(self, state: SacAgentState, *, key: Key[Array, ""]) -> Any:
+        return self.inner.prepare(state, key=key)
+
+    def propose(
+        self, prepared: Any, observation: Observation, clock: Clock, *, key: Key[Array, ""]
+    ) -> Proposal:
+        return self.inner.propose(prepared, observation, clock, key=key)
+
+    def greedy(self, prepared: Any, observation: Observation, *, key: Key[Array, ""]) -> Action:
+        return self.inner.greedy(prepared, observation, key=key)
+
+    def complete(
+        self, prepared: Any, context: Context, decision: Decision
+    ) -> tuple[Float[Array, ""], dict[str, Array]]:
+        return self.inner.complete(prepared, context, decision)
+
+    def observe(self, state: SacAgentState, transition: Transition, clock: Clock) -> SacAgentState:
+        return self.inner.observe(state, transition, clock)
+
+    def learn(
+        self, state: SacAgentState, prepared: PyTree, clock: Clock, *, key: Key[Array, ""]
+    ) -> tuple[SacAgentState, dict[str, Float[Array, ""]]]:
+        return self.inner.learn(state, prepared, clock, key=key)
+
+
+def _copied(learner: SacState) -> SacState:
+    """No array of the run's state is also one of the agent, should the loop donate its state."""
+    import jax
+
+    return jax.tree.map(lambda leaf: jnp.copy(leaf) if eqx.is_array(leaf) else leaf, learner)

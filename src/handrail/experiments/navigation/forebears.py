@@ -1,0 +1,141 @@
+"""What the baselines bring along: EGPO's expert, and a student pre-trained whole."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from handrail.artifact import Card, fill, load, save, widths
+from handrail.envs.base import AbstractEnvironment
+from handrail.envs.navigation.problems import compiled_problem
+from handrail.envs.transfer import TransferProblem, observation_shapes
+from handrail.experiments.navigation.agents import fresh_learner, memory, sac_agent, sac_learner
+from handrail.experiments.navigation.environments import ZeroFilled
+from handrail.experiments.navigation.evaluations import (
+    CHECKPOINT_SECONDS,
+    KNOWLEDGE_COLUMNS,
+    best,
+    chunk_steps,
+    record,
+    tested,
+    try_policy,
+)
+from handrail.experiments.navigation.guide import BEST, parts
+from handrail.experiments.navigation.settings import ForebearSettings, SacSettings
+from handrail.interventions.recipes import none
+from handrail.learners.sac_lagrangian import SacState
+from handrail.learners.sac_networks import OnVectors
+from handrail.networks.gaussian import GaussianPolicy
+from handrail.rng import stream
+from handrail.train.compiled import Loop, RunState
+from handrail.train.run import execute
+
+KINDS = {"expert": "expert", "pretrained": "policy"}  # role → kind of artefact
+
+
+def forebear_loop(settings: ForebearSettings) -> Loop:
+    """SAC-λ in the target (the expert), or in the source observed like the target."""
+    learner = sac_learner(settings.learning, settings.limit)
+    replay = memory(settings.learning, settings.steps, split=False)
+    return Loop(
+        forebear_environment(settings),
+        sac_agent(settings.learning, learner, replay),
+        none(),
+        settings.steps,
+    )
+
+
+def forebear_environment(settings: ForebearSettings) -> AbstractEnvironment:
+    """Where it learns; the source has the displacement reward, and goal lidars of zeros."""
+    problem = compiled_problem(settings.environment)
+    if settings.role == "expert":
+        return problem.target
+    shapes = {name: shape.shape for name, shape in observation_shapes(problem.target).items()}
+    return ZeroFilled(problem.source, shapes)
+
+
+def acquire_forebear(
+    settings: ForebearSettings, folder: Path, report: Callable[[str, int, int], None]
+) -> Path:
+    """Trains it inside `folder` and returns its file; a finished one is not repeated.
+
+    The expert kept is the best safe one by evaluation. What has been pre-trained is kept as it
+    is at the end, whole: actor, critics, their targets, both multipliers and Adam's means.
+    """
+    path = folder / f"{settings.role}.safetensors"
+    if path.exists():
+        return path
+    loop = forebear_loop(settings)
+    last = settings.role == "pretrained"
+
+    def watch(step: int, state: RunState) -> None:
+        if step % settings.epoch:
+            return
+        key = stream(state.key, "evaluation", step)
+        policy = OnVectors(state.agent.learner.parameters.actor)
+        evaluation = try_policy(
+            loop.environment, policy, episodes=settings.evaluation_episodes, key=key
+        )
+        unsafe = float(np.mean(np.asarray(evaluation.costs) > 0))
+        row = {"step": step, **tested(evaluation), "unsafe_episodes": unsafe}
+        table = record(folder, KNOWLEDGE_COLUMNS[:-1], row)
+        if last or best(table, settings.limit) == len(table["step"]) - 1:
+            learner = state.agent.learner
+            kept = learner if last else learner.parameters.actor
+            save(folder / BEST, _card(settings, loop.environment, row), kept)
+
+    execute(
+        loop,
+        folder,
+        {"purpose": settings.role, **dataclasses.asdict(settings)},
+        seed=10 * settings.seed + (3 if last else 2),
+        summarise=lambda state: {"kept": load(folder / BEST)[0].training["evaluation"]},
+        watch=watch,
+        chunk_steps=chunk_steps(settings.epoch, settings.learning.block),
+        report=lambda step, _: report(settings.role, step, settings.steps),
+        checkpoint_seconds=CHECKPOINT_SECONDS,
+    )
+    card, arrays = load(folder / BEST, expect=KINDS[settings.role])
+    save(path, card, arrays)
+    return path
+
+
+def load_expert(path: Path, problem: TransferProblem) -> OnVectors:
+    """The expert's policy in the target, if it fits; raises `HandrailError`."""
+    shapes, actions = parts(problem.target), problem.target.actions.size
+    card, arrays = load(path, expect="expert", spec={"parts": shapes, "actions": actions})
+    width = sum(int(np.prod(shape)) for shape in shapes.values())
+    hidden = widths(card, "hidden", source=str(path))
+    template = GaussianPolicy(width, actions, hidden, key=jax.random.key(0))
+    return OnVectors(fill(template, arrays, source=str(path)))
+
+
+def load_pretrained(path: Path, problem: TransferProblem, learning: SacSettings) -> SacState:
+    """The pre-trained learner's whole state, if it fits the student; raises `HandrailError`."""
+    spec = {
+        "parts": parts(problem.target),
+        "actions": problem.target.actions.size,
+        "hidden": list(learning.hidden),
+    }
+    _, arrays = load(path, expect="policy", spec=spec)
+    template = fresh_learner(
+        problem.target, learning, sac_learner(learning, 0.0), key=jax.random.key(0)
+    )
+    return fill(template, arrays, source=str(path))
+
+
+def _card(settings: ForebearSettings, environment: AbstractEnvironment, row: dict) -> Card:
+    hidden = list(settings.learning.hidden)
+    return Card(
+        kind=KINDS[settings.role],
+        spec={
+            "parts": parts(environment),
+            "actions": environment.actions.size,
+            "hidden": hidden,
+            "limit": settings.limit,
+        },
+        network={"hidden": hidden},
+        training={"evaluation": row, "settings": dataclasses.asdict(settings)},
+    )

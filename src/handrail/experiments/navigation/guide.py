@@ -1,0 +1,223 @@
+"""Guides: learnt in the source, kept by evaluation, and asked in the target through the view."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import equinox as eqx
+import jax
+import numpy as np
+from jaxtyping import Array, Float, Key
+
+from handrail.artifact import Card, fill, load, save, widths
+from handrail.envs.base import AbstractEnvironment
+from handrail.envs.navigation.compiled import RescueStarts
+from handrail.envs.navigation.problems import compiled_problem
+from handrail.envs.transfer import AbstractView, TransferProblem, observation_shapes
+from handrail.errors import HandrailError
+from handrail.experiments.navigation.agents import memory, sac_agent, sac_learner
+from handrail.experiments.navigation.environments import Unrewarded
+from handrail.experiments.navigation.evaluations import (
+    CHECKPOINT_SECONDS,
+    KNOWLEDGE_COLUMNS,
+    best,
+    chunk_steps,
+    record,
+    tested,
+    try_policy,
+)
+from handrail.experiments.navigation.settings import GuideSettings
+from handrail.interventions.recipes import none
+from handrail.interventions.what import Policy
+from handrail.learners.sac_lagrangian import FixedEntropy, SacState
+from handrail.learners.sac_networks import CriticEnsemble, OnVectors, Sampled
+from handrail.networks.gaussian import GaussianPolicy
+from handrail.rng import stream
+from handrail.train.compiled import Loop, RunState
+from handrail.train.run import execute
+from handrail.types import Observation
+
+BEST = "best.safetensors"
+Report = Callable[[str, int, int], None]
+
+
+class GuideNetworks(eqx.Module):
+    """What travels: how to act, and what it is expected to cost."""
+
+    actor: GaussianPolicy
+    critics: CriticEnsemble
+
+    @staticmethod
+    def fresh(
+        observation: int, actions: int, hidden: tuple[int, ...], *, key: Key[Array, ""]
+    ) -> "GuideNetworks":
+        """Untrained networks for vectors of these sizes."""
+        return GuideNetworks(
+            GaussianPolicy(observation, actions, hidden, key=stream(key, "actor")),
+            CriticEnsemble.init(observation, actions, hidden, key=stream(key, "critics")),
+        )
+
+
+class Guide(eqx.Module):
+    """A guide that is asked about observations of the target."""
+
+    networks: GuideNetworks
+    view: AbstractView
+
+    @property
+    def distribution(self) -> OnVectors:
+        """Its policy for an observation of the target."""
+        return OnVectors(self.networks.actor, self.view)
+
+    @property
+    def policy(self) -> Policy:
+        """What acts in the student's place: a random action of the guide."""
+        return Policy(Sampled(self.distribution))
+
+    def cost(self, observation: Observation, action: Float[Array, " a"]) -> Float[Array, ""]:
+        """Expected discounted cost of an action of the target, should the guide go on from it."""
+        return self.networks.critics.cost(self.view(observation), action)
+
+
+def guide_loop(settings: GuideSettings) -> Loop:
+    """The training of a guide in the source."""
+    rescue = settings.rescue
+    starts = (
+        RescueStarts(rescue.share, rescue.max_speed, rescue.max_turn_rate) if rescue.share else None
+    )
+    environment: AbstractEnvironment = compiled_problem(
+        settings.environment, source_length=settings.episode_length, rescue=starts
+    ).source
+    if settings.bonus == "none":
+        environment = Unrewarded(environment)
+    learner = sac_learner(
+        settings.learning, settings.limit, entropy=FixedEntropy(settings.entropy_weight)
+    )
+    agent = sac_agent(
+        settings.learning,
+        learner,
+        memory(settings.learning, settings.steps, split=False),
+        uniform_steps=settings.uniform_steps,
+    )
+    return Loop(environment, agent, none(), settings.steps)
+
+
+def acquire_guide(
+    settings: GuideSettings, folder: Path, report: Report = lambda what, step, total: None
+) -> Path:
+    """Trains a guide inside `folder` and returns its file; a finished one is not repeated.
+
+    Every epoch the policy is evaluated over whole episodes of the source, without rescue starts
+    and with the displacement reward; the best safe one is kept (see `evaluations.best`), since
+    multiplier and policy oscillate and the last iterate is rarely the best. `exit_cost` in
+    `evaluations.csv` is the cost of an episode of the training's length that begins in a hazard.
+    """
+    path = folder / "guide.safetensors"
+    if path.exists():
+        return path
+    loop = guide_loop(settings)
+    problem = compiled_problem(settings.environment)
+    rescue = RescueStarts(1.0, settings.rescue.max_speed, settings.rescue.max_turn_rate)
+    from_hazards = compiled_problem(
+        settings.environment, source_length=settings.episode_length, rescue=rescue
+    ).source
+
+    def watch(step: int, state: RunState) -> None:
+        if step % settings.epoch:
+            return
+        key = stream(state.key, "evaluation", step)
+        policy = OnVectors(state.agent.learner.parameters.actor)
+        clean, inside = (
+            try_policy(
+                environment, policy,
+                episodes=settings.evaluation_episodes, key=stream(key, name),
+            )
+            for name, environment in (("clean", problem.source), ("rescue", from_hazards))
+        )  # fmt: skip
+        row = {
+            "step": step,
+            **tested(clean),
+            "unsafe_episodes": float(np.mean(np.asarray(clean.costs) > 0)),
+            "exit_cost": tested(inside)["cost"],
+        }
+        table = record(folder, KNOWLEDGE_COLUMNS, row)
+        if best(table, settings.limit) == len(table["step"]) - 1:
+            save(folder / BEST, _card(settings, problem, row), _networks(state.agent.learner))
+
+    execute(
+        loop,
+        folder,
+        {"purpose": "guide", **dataclasses.asdict(settings)},
+        seed=10 * settings.seed + 1,
+        summarise=lambda state: {"best": load(folder / BEST)[0].training["evaluation"]},
+        watch=watch,
+        chunk_steps=chunk_steps(settings.epoch, settings.learning.block),
+        report=lambda step, _: report("guide", step, settings.steps),
+        checkpoint_seconds=CHECKPOINT_SECONDS,
+    )
+    card, arrays = load(folder / BEST, expect="guide")
+    save(path, card, arrays)
+    return path
+
+
+def load_guide(path: Path, problem: TransferProblem, *, limit: float | None = None) -> Guide:
+    """A guide that fits the problem: it saw what the view gives, and has the same actions.
+
+    With `limit` (of the student), a guide that was trained for a higher one is refused. Raises
+    `HandrailError`, naming both sides.
+    """
+    shapes = parts(problem.source)
+    spec = {"parts": shapes, "actions": problem.target.actions.size}
+    card, arrays = load(path, expect="guide", spec=spec)
+    own = card.spec.get("limit")
+    if type(own) not in (int, float):
+        raise HandrailError(f"{path}: the card's limit is {own!r}, expected a number")
+    if limit is not None and own > limit:
+        raise HandrailError(
+            f"{path}: the guide was trained for a cost limit of {own:g} an episode, but the "
+            f"student's is {limit:g}; train a guide with guide.limit ≤ {limit:g}, or raise limit"
+        )
+    width = sum(int(np.prod(shape)) for shape in shapes.values())
+    hidden = widths(card, "hidden", source=str(path))
+    template = GuideNetworks.fresh(
+        width, problem.target.actions.size, hidden, key=jax.random.key(0)
+    )
+    return Guide(fill(template, arrays, source=str(path)), problem.view)
+
+
+def random_guide(
+    problem: TransferProblem, hidden: tuple[int, ...], *, key: Key[Array, ""]
+) -> Guide:
+    """An untrained guide: what the interventions and the pull towards a guide do by themselves."""
+    width = sum(int(np.prod(shape)) for shape in parts(problem.source).values())
+    networks = GuideNetworks.fresh(width, problem.target.actions.size, hidden, key=key)
+    return Guide(networks, problem.view)
+
+
+def parts(environment: AbstractEnvironment) -> dict[str, list[int]]:
+    """Names and shapes of an observation's parts, as a card states them."""
+    shapes = observation_shapes(environment)
+    return {name: list(shape.shape) for name, shape in sorted(shapes.items())}
+
+
+def _networks(learner: SacState) -> GuideNetworks:
+    return GuideNetworks(learner.parameters.actor, learner.parameters.critics)
+
+
+def _card(settings: GuideSettings, problem: TransferProblem, row: dict[str, Any]) -> Card:
+    return Card(
+        kind="guide",
+        spec={
+            "parts": parts(problem.source),
+            "actions": problem.source.actions.size,
+            "view": "named parts",
+            "limit": settings.limit,
+        },
+        network={"hidden": list(settings.learning.hidden)},
+        training={
+            "task": settings.environment,
+            "evaluation": row,
+            "settings": dataclasses.asdict(settings),
+        },
+    )

@@ -1,0 +1,188 @@
+"""What determines the runs of SaGui: frozen values, one docstring a field."""
+
+import dataclasses
+from typing import Literal
+
+from handrail.errors import HandrailError, UnknownName
+
+METHODS = (
+    "control-switch", "linear-decay", "budget-switch", "sac", "sac-pre", "egpo",
+    "fixreg", "decreg", "stusam", "guisam", "random-guide",
+)  # fmt: skip
+NEEDS_GUIDE = (
+    "control-switch", "linear-decay", "budget-switch", "fixreg", "decreg", "stusam", "guisam",
+)  # fmt: skip
+NEEDS_EXPERT = ("egpo",)
+NEEDS_PRETRAINED = ("sac-pre",)
+# Budget-switch is not among them: a guide with a pessimistic critic acts all the time, and a
+# split memory whose one half stays empty would never be ready to learn from.
+SPLIT = ("control-switch", "fixreg", "decreg", "random-guide", "egpo")
+
+
+@dataclasses.dataclass(frozen=True)
+class SacSettings:
+    """SAC-λ (the paper's values, with the networks of the task Static)."""
+
+    hidden: tuple[int, ...] = (32, 32)
+    """Widths of the hidden layers of actor and critics."""
+    batch: int = 32
+    """Transitions an update."""
+    learning_rate: float = 1e-3
+    """Step size of Adam, for actor, critics and entropy weight."""
+    discount: float = 0.99
+    """γ per step, of rewards and costs."""
+    smoothing: float = 0.995
+    """Share of the old target networks that an update keeps."""
+    multiplier_rate: float = 50.0
+    """Step size of the multiplier β, as a multiple of `learning_rate`."""
+    damping: float = 10.0
+    """Scale of the damping κ; 0 turns it off."""
+    replay: int = 1_000_000
+    """Capacity of the replay (a split one has half of it for each actor)."""
+    block: int = 100
+    """Steps between two rounds of updates."""
+    updates: int = 100
+    """Updates a round."""
+    learning_starts: int = 500
+    """Steps before the first round."""
+
+
+@dataclasses.dataclass(frozen=True)
+class TaskDefaults:
+    """The paper's choices for a task."""
+
+    hidden: tuple[int, ...]
+    batch: int
+    steps: int
+    limit: float
+    """d⊙: expected cost of an episode of 1,000 steps, undiscounted."""
+
+
+TASKS: dict[str, TaskDefaults] = {
+    "navigation-static": TaskDefaults((32, 32), 32, 1_500_000, 5.0),
+    "navigation-dynamic-without-vases": TaskDefaults((256, 256), 256, 4_500_000, 25.0),
+    "navigation-pointgoal1-without-vases": TaskDefaults((256, 256), 256, 4_500_000, 25.0),
+}
+"""The tasks that compiled physics can simulate; the car and vases need MuJoCo."""
+
+
+@dataclasses.dataclass(frozen=True)
+class RescueSettings:
+    """Source episodes that begin inside a hazard at a random velocity (beyond the paper)."""
+
+    share: float = 0.5
+    """Share of the episodes, 0 to 1."""
+    max_speed: float = 1.5
+    """Greatest speed at the start, m/s."""
+    max_turn_rate: float = 3.0
+    """Greatest turn rate at the start, rad/s."""
+
+
+@dataclasses.dataclass(frozen=True)
+class GuideSettings:
+    """A safe guide, learnt in the source without the task's reward."""
+
+    environment: str = "navigation-static"
+    """The task whose source variant is learnt in."""
+    seed: int = 0
+    """Seed of everything."""
+    steps: int = 600_000
+    """Environment steps (the authors: 9,000,000)."""
+    epoch: int = 30_000
+    """Steps between two evaluations."""
+    evaluation_episodes: int = 100
+    """Episodes of an evaluation: of full length, without rescue starts."""
+    limit: float = 1.0
+    """d⋄: expected cost of an episode of 1,000 steps; at most d⊙, better well below."""
+    episode_length: int = 200
+    """Steps of a training episode (the authors: 1,000); the limit is always for 1,000 steps."""
+    bonus: Literal["displacement", "none"] = "displacement"
+    """Reward of the source: the distance moved, or nothing (the ablation MAXENT)."""
+    entropy_weight: float = 1.0
+    """α, fixed."""
+    uniform_steps: int = 500
+    """Steps of uniformly random actions at the beginning."""
+    rescue: RescueSettings = RescueSettings()
+    """Rescue starts."""
+    learning: SacSettings = SacSettings()
+    """The learner."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ForebearSettings:
+    """What baselines bring along: an expert of the target, or a student pre-trained whole."""
+
+    role: Literal["expert", "pretrained"] = "expert"
+    """`expert`: learnt in the target. `pretrained`: in the source, observed like the target."""
+    environment: str = "navigation-static"
+    """The task."""
+    seed: int = 0
+    """Seed of everything."""
+    steps: int = 1_500_000
+    """Environment steps."""
+    epoch: int = 30_000
+    """Steps between two evaluations."""
+    evaluation_episodes: int = 100
+    """Episodes of an evaluation."""
+    limit: float = 5.0
+    """Expected cost of an episode of 1,000 steps."""
+    learning: SacSettings = SacSettings()
+    """The learner."""
+
+
+@dataclasses.dataclass(frozen=True)
+class StudentRun:
+    """One student in one target task."""
+
+    environment: str = "navigation-static"
+    """A navigation task that compiled physics can simulate."""
+    method: Literal[METHODS] = "control-switch"
+    """What to run."""
+    seed: int = 0
+    """Seed of everything."""
+    steps: int = 1_500_000
+    """Environment steps."""
+    epoch: int = 30_000
+    """Steps of an epoch: the unit of violations, and of tests of the target policy."""
+    test_episodes: int = 100
+    """Episodes with which the target policy is tested after every epoch."""
+    limit: float = 5.0
+    """d⊙: expected cost of an episode of 1,000 steps."""
+    threshold: float = 2.0
+    """Budget-switch: the guide acts where it foresees more than this multiple of the limit,
+    both on the discounted scale of its cost critic."""
+    distillation: Literal["authors", "paper", "none"] = "authors"
+    """ω = 0.1 β + 0.01 (the scripts), ω = β with entropy weight α + ω (the paper), or nothing."""
+    strength: float = 0.1
+    """ω of the ablation fixreg, and ω at the beginning of decreg."""
+    density: Literal["authors", "exact"] = "authors"
+    """Where log-densities are taken: at the squashed action, or at the pre-squash value."""
+    weighting: Literal["squared", "linear"] = "squared"
+    """Importance weights inside the squared error (the scripts) or outside it."""
+    replay: Literal["auto", "split", "ring"] = "auto"
+    """One memory for each actor, or one for both; `auto`: split where another takes over for
+    the rest of an episode, as in the paper."""
+    learning: SacSettings = SacSettings()
+    """The learner."""
+
+    @property
+    def splits(self) -> bool:
+        """Whether each actor has a memory of its own."""
+        return self.method in SPLIT if self.replay == "auto" else self.replay == "split"
+
+
+def task_defaults(environment: str) -> TaskDefaults:
+    """The paper's choices for a task that compiled physics can simulate."""
+    if environment not in TASKS:
+        raise UnknownName("task on compiled physics", environment, TASKS)
+    return TASKS[environment]
+
+
+def check_schedule(steps: int, epoch: int, learning: SacSettings) -> None:
+    """Refuses steps that are no whole number of epochs, and epochs that cut a block."""
+    if epoch < learning.block or epoch % learning.block:
+        raise HandrailError(
+            f"epoch is {epoch}: expected a positive multiple of {learning.block} (learning.block)"
+        )
+    if steps < epoch or steps % epoch:
+        raise HandrailError(f"steps is {steps}: expected a positive multiple of epoch, {epoch}")

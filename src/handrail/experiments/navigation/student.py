@@ -1,0 +1,214 @@
+"""One student in the target: environment, agent and intervention of a method, and its record."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from handrail.envs.navigation.problems import compiled_problem
+from handrail.envs.transfer import TransferProblem
+from handrail.equations.budget import discounted_limit
+from handrail.equations.distillation import (
+    DecayingStrength,
+    Distillation,
+    FixedStrength,
+    authors_distillation,
+    paper_distillation,
+)
+from handrail.equations.importance import (
+    authors_point,
+    exact_point,
+    weight_inside_square,
+    weight_outside_square,
+)
+from handrail.errors import HandrailError, UnknownName
+from handrail.experiments.navigation.agents import (
+    LIMIT_STEPS,
+    Continued,
+    memory,
+    sac_agent,
+    sac_learner,
+)
+from handrail.experiments.navigation.evaluations import (
+    CHECKPOINT_SECONDS,
+    EVALUATIONS,
+    STUDENT_COLUMNS,
+    behaviour,
+    chunk_steps,
+    record,
+    tested,
+    try_policy,
+)
+from handrail.experiments.navigation.forebears import load_expert, load_pretrained
+from handrail.experiments.navigation.guide import Guide, load_guide, random_guide
+from handrail.experiments.navigation.metrics import Curves, summary
+from handrail.experiments.navigation.settings import (
+    METHODS,
+    NEEDS_EXPERT,
+    NEEDS_GUIDE,
+    NEEDS_PRETRAINED,
+    StudentRun,
+    check_schedule,
+)
+from handrail.interventions.base import Intervention
+from handrail.interventions.recipes import budget_switch, control_switch, linear_decay, none
+from handrail.interventions.what import Policy
+from handrail.interventions.when import Always
+from handrail.learners.sac_networks import Distribution, OnVectors, Sampled
+from handrail.records import read_table
+from handrail.rng import stream
+from handrail.train.compiled import Loop, RunState
+from handrail.train.run import execute
+
+NEEDS = {"guide": NEEDS_GUIDE, "expert": NEEDS_EXPERT, "pretrained": NEEDS_PRETRAINED}
+
+
+@dataclasses.dataclass(frozen=True)
+class Knowledge:
+    """The files that a run brings along."""
+
+    guide: Path | None = None
+    expert: Path | None = None
+    pretrained: Path | None = None
+
+
+def build(run: StudentRun, knowledge: Knowledge) -> Loop:
+    """The loop of a run. Raises `HandrailError` where settings or knowledge do not fit."""
+    check(run, knowledge)
+    problem = compiled_problem(run.environment)
+    guide = _guide(run, knowledge, problem)
+    expert = load_expert(knowledge.expert, problem) if run.method in NEEDS_EXPERT else None
+    distribution = expert if guide is None else guide.distribution
+    agent = _agent(run, distribution, distils=guide is not None)
+    if run.method in NEEDS_PRETRAINED:
+        agent = Continued(agent, load_pretrained(knowledge.pretrained, problem, run.learning))
+    return Loop(problem.target, agent, _intervention(run, guide, expert), run.steps)
+
+
+def check(run: StudentRun, knowledge: Knowledge) -> None:
+    """Everything that can be said of the settings before anything is computed."""
+    if run.method not in METHODS:
+        raise UnknownName("method", run.method, METHODS)
+    check_schedule(run.steps, run.epoch, run.learning)
+    if run.threshold <= 0:
+        raise HandrailError(
+            f"threshold is {run.threshold}: expected a positive multiple of the limit, such as 2.0"
+        )
+    if run.splits and run.method in ("sac", "sac-pre", "stusam", "guisam"):
+        raise HandrailError(
+            f"method {run.method!r} has one actor, so a split replay would never be ready to "
+            "learn from; set replay to 'ring' or 'auto'"
+        )
+    for kind, methods in NEEDS.items():
+        if run.method in methods and getattr(knowledge, kind) is None:
+            raise HandrailError(f"method {run.method!r} needs the file of a {kind}")
+
+
+def _guide(run: StudentRun, knowledge: Knowledge, problem: TransferProblem) -> Guide | None:
+    if run.method == "random-guide":
+        key = stream(jax.random.key(10 * run.seed), "random guide")
+        return random_guide(problem, run.learning.hidden, key=key)
+    if run.method not in NEEDS_GUIDE:
+        return None
+    assert knowledge.guide is not None  # `check` has seen to it
+    return load_guide(knowledge.guide, problem, limit=run.limit)
+
+
+def _agent(run: StudentRun, guide: Distribution | None, *, distils: bool) -> Any:
+    squares = {"squared": weight_inside_square, "linear": weight_outside_square}
+    points = {"authors": authors_point, "exact": exact_point}
+    learner = sac_learner(
+        run.learning,
+        run.limit,
+        distillation=distillation(run) if distils else None,
+        weighted_square=squares[run.weighting],
+    )
+    replay = memory(run.learning, run.steps, split=run.splits)
+    return sac_agent(run.learning, learner, replay, guide=guide, point=points[run.density])
+
+
+def distillation(run: StudentRun) -> Distillation | None:
+    """The pull towards the guide: the ablations replace its strength."""
+    named = {
+        "authors": authors_distillation(),
+        "paper": paper_distillation(),
+        "none": None,
+    }[run.distillation]
+    strengths = {"fixreg": FixedStrength, "decreg": DecayingStrength}
+    if run.method not in strengths:
+        return named
+    if named is None:
+        raise HandrailError(f"method {run.method!r} distils: distillation cannot be 'none'")
+    strength = strengths[run.method](run.strength)
+    return dataclasses.replace(named, strength=strength)
+
+
+def _intervention(
+    run: StudentRun, guide: Guide | None, expert: Distribution | None
+) -> Intervention:
+    if run.method in ("sac", "sac-pre", "stusam"):
+        return none()
+    if run.method == "egpo":
+        assert expert is not None
+        return control_switch(Policy(Sampled(expert)))
+    assert guide is not None
+    if run.method == "guisam":
+        return Intervention(Always(), guide.policy)
+    if run.method == "linear-decay":
+        return linear_decay(guide.policy)
+    if run.method == "budget-switch":
+        limit = discounted_limit(run.limit, run.learning.discount, LIMIT_STEPS)
+        return budget_switch(
+            guide.policy, guide.cost, threshold=run.threshold * limit, limit=run.limit
+        )
+    return control_switch(guide.policy)
+
+
+def run_student(
+    run: StudentRun,
+    knowledge: Knowledge,
+    folder: Path,
+    *,
+    settings: dict[str, Any],
+    report: Callable[[int, int], None] = lambda step, total: None,
+) -> dict[str, Any]:
+    """Trains in `folder` (resumably) and returns the summary.
+
+    After every epoch `evaluations.csv` gains a row: what the behaviour policy, interventions
+    included, earned and cost in the episodes that ended in the epoch, and how the student's own
+    policy, sampled and without a guide, does in a test.
+    """
+    loop = build(run, knowledge)
+
+    def watch(step: int, state: RunState) -> None:
+        if step % run.epoch:
+            return
+        key = stream(state.key, "test", step)
+        policy = OnVectors(state.agent.learner.parameters.actor)
+        test = try_policy(loop.environment, policy, episodes=run.test_episodes, key=key)
+        target = {f"target_{name}": value for name, value in tested(test).items()}
+        record(
+            folder, STUDENT_COLUMNS, {"step": step, **behaviour(folder, step, run.epoch), **target}
+        )
+
+    def summarise(state: RunState) -> dict[str, Any]:
+        curves = Curves.of(read_table(folder / EVALUATIONS))
+        return {
+            "total_cost": float(state.progress.cost),
+            "limit": run.limit,
+            **summary(curves, run.limit),
+        }
+
+    return execute(
+        loop,
+        folder,
+        settings,
+        seed=10 * run.seed,
+        summarise=summarise,
+        watch=watch,
+        chunk_steps=chunk_steps(run.epoch, run.learning.block),
+        report=lambda step, metrics: report(step, run.steps),
+        checkpoint_seconds=CHECKPOINT_SECONDS,
+    )

@@ -1,0 +1,213 @@
+"""From settings to loops, for every method, and knowledge that does not fit."""
+
+import dataclasses
+from pathlib import Path
+
+import equinox as eqx
+import jax
+import pytest
+
+from handrail.artifact import Card, save
+from handrail.envs.navigation.problems import compiled_problem
+from handrail.errors import HandrailError, UnknownName
+from handrail.experiments.navigation.agents import Continued
+from handrail.experiments.navigation.environments import Unrewarded, ZeroFilled
+from handrail.experiments.navigation.forebears import (
+    forebear_environment,
+    load_expert,
+    load_pretrained,
+)
+from handrail.experiments.navigation.guide import guide_loop, load_guide, parts
+from handrail.experiments.navigation.rows import complete
+from handrail.experiments.navigation.settings import METHODS
+from handrail.experiments.navigation.student import Knowledge, build, check
+from handrail.experiments.plan import plan
+from handrail.experiments.schema import names, read
+from handrail.interventions.base import Either
+from handrail.interventions.when import AfterFirstCost, Always, LinearDecay, Never
+from handrail.learners.sac_networks import CriticEnsemble
+from handrail.networks.gaussian import GaussianPolicy
+from handrail.replay.ring import Ring
+from handrail.replay.split import Split
+from tests.experiments.navigation.toy import small, toy_problem, use_toy, write_guide
+
+TRIGGERS = {
+    "linear-decay": LinearDecay, "budget-switch": Either, "guisam": Always,
+    "sac": Never, "sac-pre": Never, "stusam": Never,
+}  # fmt: skip
+SPLIT = {"control-switch", "fixreg", "decreg", "random-guide", "egpo"}
+
+
+@pytest.fixture
+def knowledge(tmp_path, monkeypatch):
+    use_toy(monkeypatch)
+    problem = toy_problem("toy")
+    shapes = parts(problem.target)
+    learner = build(small("sac").run, Knowledge()).agent.learner
+    spec = {"parts": shapes, "actions": 2, "hidden": [4]}
+    actor = GaussianPolicy(5, 2, (4,), key=jax.random.key(1))
+    save(tmp_path / "expert.safetensors", Card("expert", spec, {"hidden": [4]}), actor)
+    state = learner.init(5, 2, (4,), key=jax.random.key(2))
+    save(tmp_path / "pretrained.safetensors", Card("policy", spec, {"hidden": [4]}), state)
+    return Knowledge(
+        guide=write_guide(tmp_path / "guide.safetensors"),
+        expert=tmp_path / "expert.safetensors",
+        pretrained=tmp_path / "pretrained.safetensors",
+    )
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_makes_a_loop(knowledge, method):
+    row = small(method)
+    assert row.knowledge.keys() == {
+        "egpo": {"expert"}, "sac-pre": {"pretrained"}, "sac": set(), "random-guide": set(),
+    }.get(method, {"guide"})  # fmt: skip
+    loop = build(row.run, knowledge)
+    agent = loop.agent.inner if isinstance(loop.agent, Continued) else loop.agent
+    assert isinstance(loop.intervention.when, TRIGGERS.get(method, AfterFirstCost))
+    assert isinstance(agent.replay, Split if method in SPLIT else Ring)
+    distils = method not in ("sac", "sac-pre", "egpo")
+    assert (agent.learner.distillation is not None) == distils
+    assert (agent.guide is not None) == (distils or method == "egpo")
+    state = eqx.filter_eval_shape(loop.init, key=jax.random.key(0))
+    assert state.progress.step.shape == ()
+
+
+def test_ablations_replace_the_strength_alone(knowledge):
+    strengths = {
+        method: build(small(method).run, knowledge).agent.learner.distillation
+        for method in ("control-switch", "fixreg", "decreg")
+    }
+    beta, progress = jax.numpy.float32(3.0), jax.numpy.float32(0.25)
+    found = {name: float(d.strength(beta, progress)) for name, d in strengths.items()}
+    assert found == pytest.approx({"control-switch": 0.31, "fixreg": 0.1, "decreg": 0.075})
+
+
+def test_budget_switch_has_the_threshold_on_the_discounted_scale(knowledge):
+    run = small("budget-switch", limit=5.0).run
+    critic, spent = build(run, knowledge).intervention.when.conditions
+    assert critic.threshold == pytest.approx(2 * 5 * (1 - 0.99**1000) / 0.01 / 1000)
+    assert spent.limit == 5.0
+
+
+def test_a_pretrained_student_begins_where_it_was(knowledge):
+    loop = build(small("sac-pre").run, knowledge)
+    fresh = build(small("sac").run, knowledge)
+    states = [one.init(key=jax.random.key(0)).agent.learner for one in (loop, fresh)]
+    kept = load_pretrained(knowledge.pretrained, toy_problem("toy"), small("sac").run.learning)
+    assert eqx.tree_equal(states[0], kept)
+    assert not eqx.tree_equal(states[1], kept)
+
+
+def test_the_real_source_seen_like_the_target():
+    problem = compiled_problem("navigation-static")
+    settings = complete({"environment": "navigation-static", "method": "sac-pre"}).pretrained
+    environment = forebear_environment(settings)
+    assert isinstance(environment, ZeroFilled)
+    assert parts(environment) == parts(problem.target)
+    expert = forebear_environment(dataclasses.replace(settings, role="expert"))
+    assert expert == problem.target
+
+
+def test_a_guide_without_bonus_has_no_reward(monkeypatch):
+    use_toy(monkeypatch)
+    settings = small("control-switch").guide
+    assert not isinstance(guide_loop(settings).environment, Unrewarded)
+    maxent = guide_loop(dataclasses.replace(settings, bonus="none")).environment
+    state, _ = maxent.reset(key=jax.random.key(0))
+    _, timestep = maxent.step(state, jax.numpy.ones(2), key=jax.random.key(1))
+    assert float(timestep.reward) == 0.0
+
+
+def test_task_defaults_are_those_of_the_paper():
+    static = complete({"environment": "navigation-static"})
+    assert (static.run.learning.hidden, static.run.learning.batch) == ((32, 32), 32)
+    assert (static.run.steps, static.run.limit, static.guide.limit) == (1_500_000, 5.0, 1.0)
+    dynamic = complete({"environment": "navigation-dynamic-without-vases"})
+    assert (dynamic.run.learning.hidden, dynamic.run.limit) == ((256, 256), 25.0)
+    assert dynamic.guide.learning == dynamic.run.learning
+
+
+def test_every_seed_has_its_own_guide_unless_told_otherwise():
+    seeds = [{"seed": seed, "environment": "navigation-static"} for seed in (3, 4)]
+    assert [complete(one).guide.seed for one in seeds] == [3, 4]
+    assert [complete(one | {"guides": "one"}).guide.seed for one in seeds] == [0, 0]
+
+
+@pytest.mark.parametrize("name", [name for name in names() if name.startswith("sagui-")])
+def test_every_experiment_can_be_planned(tmp_path, name):
+    experiment = read(name)
+    assert experiment.report == "navigation" and experiment.title and experiment.question
+    for budget in ("quick", "paper"):
+        planned = plan(experiment, budget, None, tmp_path)
+        assert len(planned) == len(experiment.budgets[budget].seeds) * len(experiment.variants)
+        assert len({task.folder for _, task in planned}) == len(planned)
+        for row, task in planned:
+            run = task.settings.run
+            assert (run.environment, run.seed) == (row.environment, row.seed)
+            check(run, Knowledge(**{need.kind: need.folder for need in task.needs}))
+            guide = task.settings.guide
+            assert guide is None or guide.limit <= run.limit
+
+
+def test_an_experiment_shares_its_guides(tmp_path):
+    planned = plan(read("sagui-static"), "quick", None, tmp_path)
+    needs = {row.variant: [task.kind for task in task.needs] for row, task in planned}
+    assert needs["control-switch"] == ["guide"] and needs["scratch"] == []
+    assert (needs["egpo"], needs["pretrained"]) == (["expert"], ["pretrained"])
+    guides = {id(need) for _, task in planned for need in task.needs if need.kind == "guide"}
+    assert len(guides) == 1
+
+
+@pytest.mark.parametrize(
+    ("own", "message"),
+    [
+        ({"method": "control"}, "unknown value of 'method' 'control'.*control-switch"),
+        ({"environment": "navigation-semi-dynamic"}, "unknown task on compiled physics"),
+        ({"steps": 1050}, "steps is 1050: expected a positive multiple of epoch"),
+        ({"epoch": 110}, "epoch is 110: expected a positive multiple of 100"),
+        ({"guide.limits": 1.0}, "unknown setting of GuideSettings 'limits'.*'limit'"),
+        ({"guide.margin": -1}, "guide.margin is -1"),
+        ({"guides": "two"}, "guides is 'two'"),
+    ],
+)
+def test_mistakes_in_settings_are_named(own, message):
+    with pytest.raises((HandrailError, UnknownName), match=message):
+        complete({"environment": "navigation-static", **own})
+
+
+def test_a_split_memory_needs_two_actors():
+    for method in ("sac", "stusam"):
+        with pytest.raises(HandrailError, match="one actor"):
+            check(small(method, replay="split").run, Knowledge(guide=Path("here")))
+    with pytest.raises(HandrailError, match="needs the file of a guide"):
+        check(small("control-switch").run, Knowledge())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"parts": {"hazards_lidar": [1]}}, "its parts is .* expected .*'place': \\[2\\]"),
+        ({"actions": 3}, "its actions is 3, expected 2"),
+        ({"limit": 2.0}, "trained for a cost limit of 2 an episode, but the student's is 1"),
+        ({"limit": None}, "the card's limit is None"),
+    ],
+)
+def test_guides_that_do_not_fit_are_refused(tmp_path, options, message):
+    path = write_guide(tmp_path / "guide.safetensors", **options)
+    with pytest.raises(HandrailError, match=message):
+        load_guide(path, toy_problem("toy"), limit=1.0)
+
+
+def test_a_guide_is_no_expert(tmp_path):
+    path = write_guide(tmp_path / "guide.safetensors")
+    with pytest.raises(HandrailError, match="holds a guide, expected"):
+        load_expert(path, toy_problem("toy"))
+
+
+def test_a_guide_carries_its_critics_through_the_view(tmp_path):
+    path = write_guide(tmp_path / "guide.safetensors", cost=3.5)
+    loaded = load_guide(path, toy_problem("toy"), limit=1.0)
+    assert isinstance(loaded.networks.critics, CriticEnsemble)
+    _, observation = toy_problem("toy").target.reset(key=jax.random.key(0))
+    assert float(loaded.cost(observation, jax.numpy.zeros(2))) == 3.5

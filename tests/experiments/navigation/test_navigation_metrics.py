@@ -1,0 +1,100 @@
+"""Violations and transfer metrics on curves made by hand."""
+
+import math
+
+import numpy as np
+import pytest
+
+from handrail.experiments.navigation.evaluations import best
+from handrail.experiments.navigation.metrics import (
+    Curves,
+    final,
+    share_of,
+    steps_to_return,
+    steps_to_safety,
+    summary,
+    transfer,
+    violations,
+)
+
+STEPS = np.array([100.0, 200.0, 300.0, 400.0, 500.0])
+NAN = math.nan
+
+
+def curves(cost, returns, target=None) -> Curves:
+    returns = np.array(returns, dtype=float)
+    target = returns if target is None else np.array(target, dtype=float)
+    return Curves(STEPS, returns, np.array(cost, dtype=float), target, np.zeros(5))
+
+
+def test_violations_count_epochs_strictly_above_the_limit():
+    found = violations(curves([9, 5, NAN, 6, 1], [0] * 5), 5.0)
+    assert found == {"epochs": 5, "epochs_above_limit": 2, "worst_epoch_cost": 9.0}
+
+
+@pytest.mark.parametrize(
+    ("cost", "expected"),
+    [
+        ([1, 5, 2, 5, 0], 0.0),  # at the limit is within it
+        ([9, 1, 1, 1, 1], 100.0),
+        ([9, 1, 7, 1, 1], 300.0),  # safe at first does not count if it does not stay so
+        ([1, 1, 1, 1, 9], math.inf),
+        ([9, NAN, 1, 1, 1], 100.0),
+    ],
+)
+def test_time_to_safety_is_the_end_of_the_last_violation(cost, expected):
+    assert steps_to_safety(STEPS, np.array(cost, dtype=float), 5.0) == expected
+
+
+def test_time_to_a_return_is_of_three_epochs():
+    returns = np.array([0.0, 3.0, 0.0, 3.0, 3.0])
+    assert steps_to_return(STEPS, returns, 2.0) == 400.0  # (3 + 0 + 3) / 3
+    assert steps_to_return(STEPS, returns, 1.5) == 200.0
+    assert steps_to_return(STEPS, returns, 2.1) == math.inf
+
+
+def test_final_values_leave_out_empty_epochs():
+    assert final(np.array([9.0, 1.0, NAN, 3.0])) == 2.0
+    assert math.isnan(final(np.array([NAN])))
+
+
+def test_share_of_a_negative_return_lies_below_it():
+    assert share_of(2.0) == pytest.approx(1.9)
+    assert share_of(-2.0) == pytest.approx(-2.1)
+
+
+def test_transfer_against_scratch():
+    scratch = curves([60, 20, 9, 4, 4], [-1, 0, 1, 2, 2])
+    method = curves([2, 4, 3, 1, 2], [0.5, 2, 2, 2, 2])
+    found = transfer(method, scratch, limit=5.0, optimum=2.0)
+    assert found.safety_jump_start == 55.0  # 60 against 5: nothing is gained below the limit
+    assert found.time_to_safety == 300.0
+    assert found.return_jump_start == 1.5
+    # method: means .5, 1.25, 1.5, 2; scratch: last mean 5/3 < 1.9, so it counts as the whole run
+    assert found.time_to_optimum == 100.0
+
+
+def test_a_method_that_never_gets_safe_counts_as_the_whole_run():
+    scratch = curves([9, 9, 1, 1, 1], [0] * 5)
+    method = curves([9, 9, 9, 9, 9], [0] * 5)
+    assert transfer(method, scratch, limit=5.0, optimum=1.0).time_to_safety == -300.0
+
+
+def test_summary_reads_the_last_three_epochs():
+    found = summary(curves([9, 9, 3, 2, 1], [0, 0, 1, 2, 3], [0, 3, 3, 3, 3]), 5.0)
+    assert (found["behaviour_cost"], found["behaviour_return"]) == (2.0, 2.0)
+    assert (found["epochs_above_limit"], found["target_return"]) == (2, 3.0)
+    assert found["steps_to_95"] == 400.0
+
+
+@pytest.mark.parametrize(
+    ("returns", "costs", "expected"),
+    [
+        ([1, 9, 3], [0, 6, 5], 2),  # the best return is not safe
+        ([1, 9, 3], [7, 6, 8], 1),  # none is safe: the cheapest
+        ([2, 2, 2], [1, 0, 1], 0),
+    ],
+)
+def test_the_best_safe_evaluation_is_kept(returns, costs, expected):
+    table = {"return": np.array(returns, dtype=float), "cost": np.array(costs, dtype=float)}
+    assert best(table, 5.0) == expected

@@ -1,0 +1,116 @@
+"""A task that compiles in a moment, observed in parts like the navigation tasks."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jaxtyping
+from jaxtyping import Array, Float, Int
+
+from handrail.artifact import Card, save
+from handrail.envs.base import AbstractEnvironment, ActionSpace, BoxActions
+from handrail.envs.transfer import TransferProblem, View
+from handrail.experiments.navigation import evaluations, forebears, guide, student
+from handrail.experiments.navigation.guide import GuideNetworks
+from handrail.experiments.navigation.rows import complete
+from handrail.train.evaluate import run_greedily
+from handrail.types import Timestep
+
+COSTLY = (3, 4)  # these steps of every episode cost 1, whatever the action
+LENGTH = 10
+
+
+class ToyState(eqx.Module):
+    place: Float[Array, "2"]
+    steps: Int[Array, ""]
+
+
+class Toy(AbstractEnvironment):
+    """A point that moves by its action; the source has no goal."""
+
+    has_goal: bool = eqx.field(static=True)
+    episode_length: int = eqx.field(static=True, default=LENGTH)
+    actions: ActionSpace = BoxActions(2)
+
+    def reset(self, *, key):
+        state = ToyState(jax.random.uniform(key, (2,)), jnp.int32(0))
+        return state, self.observe(state)
+
+    def step(self, state, action, *, key):
+        after = ToyState(state.place + 0.1 * action, state.steps + 1)
+        costly = jnp.isin(state.steps, jnp.array(COSTLY))
+        return after, Timestep(
+            observation=self.observe(after),
+            reward=-jnp.linalg.norm(after.place),
+            cost=costly.astype(jnp.float32),
+            terminated=jnp.array(False),
+            truncated=after.steps >= self.episode_length,
+        )
+
+    def observe(self, state):
+        parts = {"hazards_lidar": state.steps[None] / 10.0, "place": state.place}
+        return parts | ({"goal_lidar": -state.place} if self.has_goal else {})
+
+
+def toy_problem(name: str, *, source_length: int | None = None, rescue=None) -> TransferProblem:
+    """Takes the place of `compiled_problem`."""
+    source = Toy(False, source_length or LENGTH)
+    return TransferProblem(source, Toy(True), View.keep(["hazards_lidar", "place"]), name)
+
+
+def _unchecked(*args, **options):
+    """`run_greedily` builds its `Evaluation` of one episode inside `vmap`, where the annotated
+    axis of episodes is missing; checked annotations would refuse that.
+    """
+    jaxtyping.config.update("jaxtyping_disable", True)
+    try:
+        return run_greedily(*args, **options)
+    finally:
+        jaxtyping.config.update("jaxtyping_disable", False)
+
+
+def use_toy(monkeypatch) -> None:
+    """Makes every acquisition and run use the toy."""
+    monkeypatch.setattr(evaluations, "run_greedily", _unchecked)
+    for module in (guide, forebears, student):
+        monkeypatch.setattr(module, "compiled_problem", toy_problem)
+
+
+def small(method: str, **own):
+    """A completed row of a few short epochs."""
+    settings = {
+        "environment": "navigation-static",
+        "method": method,
+        "seed": 0,
+        "steps": 200,
+        "epoch": 100,
+        "limit": 1.0,
+        "test_episodes": 2,
+        "learning.hidden": [4],
+        "learning.batch": 4,
+        "learning.block": 20,
+        "learning.updates": 2,
+        "learning.learning_starts": 0,
+        "guide.steps": 200,
+        "guide.epoch": 100,
+        "guide.evaluation_episodes": 2,
+        "guide.uniform_steps": 20,
+    }
+    return complete(settings | own)
+
+
+def write_guide(path, *, problem=None, limit: float = 0.2, cost: float = 0.0, **spec):
+    """A guide's file whose cost critic says `cost` everywhere."""
+    problem = problem or toy_problem("toy")
+    shapes = guide.parts(problem.source)
+    width = sum(int(jnp.prod(jnp.array(shape))) for shape in shapes.values())
+    networks = GuideNetworks.fresh(width, 2, (4,), key=jax.random.key(7))
+    last = networks.critics.members.layers[-1]
+    constant = (jnp.zeros_like(last.weight), jnp.zeros_like(last.bias).at[2].set(cost))
+    networks = eqx.tree_at(
+        lambda n: (n.critics.members.layers[-1].weight, n.critics.members.layers[-1].bias),
+        networks,
+        constant,
+    )
+    spec = {"parts": shapes, "actions": 2, "limit": limit} | spec
+    save(path, Card("guide", spec, {"hidden": [4]}), networks)
+    return path
