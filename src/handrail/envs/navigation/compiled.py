@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
-from handrail.envs.base import AbstractEnvironment, BoxActions
+from handrail.envs.base import AbstractEnvironment, ActionSpace, BoxActions
 from handrail.envs.navigation import planar
 from handrail.envs.navigation.planar import Body
 from handrail.envs.navigation.sampling import in_hazard, sample_goal, sample_places
@@ -65,7 +65,7 @@ class CompiledNavigation(AbstractEnvironment):
     task: NavigationTask = eqx.field(static=True)
     episode_length: int = eqx.field(static=True)
     rescue: RescueStarts | None = eqx.field(static=True)
-    actions: BoxActions
+    actions: ActionSpace
 
     def __init__(
         self,
@@ -95,7 +95,7 @@ class CompiledNavigation(AbstractEnvironment):
         zero = jnp.zeros(())
         body = Body(places.robot, places.heading, jnp.zeros(2), zero)
         if self.rescue is not None:
-            body = self._rescue_start(body, places.hazards, key=stream(key, "rescue"))
+            body = self._rescue_start(self.rescue, body, places.hazards, key=stream(key, "rescue"))
         state = NavigationState(body, places.hazards, places.goal, jnp.array(0))
         return state, self.observe(state, jnp.zeros(2))
 
@@ -127,15 +127,14 @@ class CompiledNavigation(AbstractEnvironment):
         reward = progress + jnp.where(met, GOAL_BONUS, 0.0)
         return reward, met & ~found, jnp.where(met & found, goal, state.goal)
 
-    def _rescue_start(self, body: Body, hazards: Float[Array, "hazards 2"], *, key) -> Body:
+    def _rescue_start(
+        self, rescue: RescueStarts, body: Body, hazards: Float[Array, "hazards 2"], *, key
+    ) -> Body:
         """Moves the robot into a hazard in a share of the episodes."""
-        rescue = self.rescue
         share, which, depth, bearing, speed, course, turn = jax.random.uniform(key, (7,))
         hazard = hazards[jnp.floor(which * hazards.shape[0]).astype(int)]
         radius = self.task.hazards.size * jnp.sqrt(depth)  # uniform over the disc
-        place = jnp.clip(
-            hazard + radius * _unit(bearing), -self.task.extent, self.task.extent
-        )
+        place = jnp.clip(hazard + radius * _unit(bearing), -self.task.extent, self.task.extent)
         inside = Body(
             place,
             body.heading,

@@ -59,7 +59,7 @@ def draw(scene: Scene, size: int = 256) -> np.ndarray:
     for place, heading in zip(scene.vases, scene.vase_headings, strict=True):
         square(place, scene.vase_size, heading, _VASE)
     for place in () if scene.trail is None else scene.trail:
-        disc(place, 0.6 * reach * 2 / size, _TRAIL)
+        disc(place, reach * 2 / size, _TRAIL)  # a radius of one pixel
     nose = np.array([np.cos(scene.heading), np.sin(scene.heading)]) * _ROBOT_RADIUS
     square(scene.robot + nose, 0.05, scene.heading, _NOSE)
     disc(scene.robot, _ROBOT_RADIUS, _ROBOT)

@@ -5,6 +5,7 @@ goes on to feed the episode's own draws (see `Layout.draws`).
 """
 
 import dataclasses
+import functools
 import math
 
 import numpy as np
@@ -44,44 +45,64 @@ def _box(task: NavigationTask, keepout: float, at: Point | None = None) -> Box:
     return x - reach + keepout, y - reach + keepout, x + reach - keepout, y + reach - keepout
 
 
-def _candidate(draws: np.random.RandomState, box: Box) -> Point:
-    # What `draws.uniform` computes, at a fraction of its price.
-    x = box[0] + (box[2] - box[0]) * draws.random_sample()
-    return x, box[1] + (box[3] - box[1]) * draws.random_sample()
+def _place(
+    draws: np.random.RandomState,
+    box: Box,
+    keepout: float,
+    placed: list[tuple[Point, float]],
+    tries: int,
+) -> Point | None:
+    """The first of `tries` candidates in the box that is clear of what is placed."""
+    low_x, low_y, high_x, high_y = box
+    width, height = high_x - low_x, high_y - low_y
+    others = [(x, y, other + keepout) for (x, y), other in placed]
+    draw = draws.random_sample
+    for _ in range(tries):
+        # What `draws.uniform` computes, at a fraction of its price.
+        x = low_x + width * draw()
+        y = low_y + height * draw()
+        for other_x, other_y, distance in others:
+            if math.sqrt((x - other_x) ** 2 + (y - other_y) ** 2) < distance:
+                break
+        else:
+            return x, y
+    return None
 
 
-def _clear(place: Point, keepout: float, placed: list[tuple[Point, float]]) -> bool:
-    x, y = place
-    for (other_x, other_y), other_keepout in placed:
-        if math.sqrt((x - other_x) ** 2 + (y - other_y) ** 2) < other_keepout + keepout:
-            return False
-    return True
-
-
-def _order(task: NavigationTask) -> list[tuple[str, float, Box]]:
+@functools.cache
+def _order(task: NavigationTask) -> tuple[tuple[str, float, Box], ...]:
     """Kind, keepout and box of each object, in the order of the draws."""
-
-    def of(kind: str, objects: Objects):
-        places = objects.at or (None,) * objects.count
-        return [(kind, objects.keepout, _box(task, objects.keepout, at)) for at in places]
-
-    order = [("robot", task.robot_keepout, _box(task, task.robot_keepout))]
+    groups = [("robot", Objects(1, 0.0, task.robot_keepout))]
     if task.has_goal:
-        order += of("goal", Objects(1, 0.0, task.goal_keepout, task.goal_at))
-    return order + of("hazard", task.hazards) + of("vase", task.vases)
+        groups.append(("goal", Objects(1, 0.0, task.goal_keepout, task.goal_at)))
+    groups += [("hazard", task.hazards), ("vase", task.vases)]
+    return tuple(
+        (kind, objects.keepout, _box(task, objects.keepout, at))
+        for kind, objects in groups
+        for at in objects.at or (None,) * objects.count
+    )
 
 
 def _attempt(order, draws: np.random.RandomState) -> list[tuple[str, Point]] | None:
     placed: list[tuple[Point, float]] = []
     for _, keepout, box in order:
-        for _ in range(TRIES):
-            place = _candidate(draws, box)
-            if _clear(place, keepout, placed):
-                placed.append((place, keepout))
-                break
-        else:
+        place = _place(draws, box, keepout, placed, TRIES)
+        if place is None:
             return None
+        placed.append((place, keepout))
     return [(kind, place) for (kind, _, _), (place, _) in zip(order, placed, strict=True)]
+
+
+def _places(task: NavigationTask, draws: np.random.RandomState) -> list[tuple[str, Point]]:
+    order = _order(task)
+    for _ in range(RESTARTS):
+        places = _attempt(order, draws)
+        if places is not None:
+            return places
+    raise HandrailError(
+        f"task {task.name!r}: no layout found in {RESTARTS} attempts; "
+        "use fewer objects, smaller keepouts or a larger extent"
+    )
 
 
 def draw_goal(
@@ -96,38 +117,24 @@ def draw_goal(
     placed += [(hazard, task.hazards.keepout) for hazard in hazards]
     placed += [(vase, task.vases.keepout) for vase in vases]
     box = _box(task, task.goal_keepout, task.goal_at[0] if task.goal_at else None)
-    for _ in range(RESTARTS):
-        goal = _candidate(draws, box)
-        if _clear(goal, task.goal_keepout, placed):
-            return goal
-    return None
+    return _place(draws, box, task.goal_keepout, placed, RESTARTS)
+
+
+def _angle(draws: np.random.RandomState) -> float:
+    return 2 * math.pi * draws.random_sample()
 
 
 def sample_layout(task: NavigationTask, seed: int) -> Layout:
     """The layout of the episode with this seed; it may cost (see `hazard_depth`)."""
     draws = np.random.RandomState(seed)
-    order = _order(task)
-    for _ in range(RESTARTS):
-        places = _attempt(order, draws)
-        if places is not None:
-            break
-    else:
-        raise HandrailError(
-            f"task {task.name!r}: no layout found in {RESTARTS} attempts; "
-            "use fewer objects, smaller keepouts or a larger extent"
-        )
+    places = _places(task, draws)
 
-    def of(kind: str) -> list[Point]:
-        return [place for name, place in places if name == kind]
-
-    def angle() -> float:
-        return draws.uniform(0, 2 * math.pi)
-
-    robot, hazards, vases = of("robot")[0], of("hazard"), of("vase")
-    robot_heading = angle()
-    vase_headings = [angle() for _ in vases]
+    of = {kind: [place for name, place in places if name == kind] for kind, _ in places}
+    robot, hazards, vases = of["robot"][0], of.get("hazard", []), of.get("vase", [])
+    robot_heading = _angle(draws)
+    vase_headings = [_angle(draws) for _ in vases]
     for _ in range(len(hazards) + int(task.has_goal)):  # drawn for discs too, where they show not
-        angle()
+        _angle(draws)
     goal = draw_goal(task, draws, robot, hazards, vases) if task.has_goal else None
     if task.has_goal and goal is None:
         raise HandrailError(f"task {task.name!r}: no place for the goal; use smaller keepouts")
@@ -138,7 +145,7 @@ def sample_layout(task: NavigationTask, seed: int) -> Layout:
         vases,
         vase_headings,
         goal,
-        of("goal")[0] if task.has_goal else None,
+        of["goal"][0] if task.has_goal else None,
         draws,
     )
 

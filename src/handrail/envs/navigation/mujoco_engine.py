@@ -34,7 +34,7 @@ class Snapshot:
     """Everything that the rest of an episode depends on."""
 
     layout: Layout
-    draws: tuple
+    draws: Any  # of numpy's generator
     goal: Point | None
     seed: int
     steps: int
@@ -95,9 +95,16 @@ class MujocoNavigation(gymnasium.Env):
                 for name, shape in task.parts.items()
             }
         )
-        self._seed: int | None = None
+        self._seed = int(np.random.SeedSequence().generate_state(1)[0] >> 1)
         self._layout: Layout | None = None
         self._renderer: Any = None
+
+    @property
+    def layout(self) -> Layout:
+        """Where things began in this episode; raises `HandrailError` before the first."""
+        if self._layout is None:
+            raise HandrailError("no episode has begun: call reset() first")
+        return self._layout
 
     # --- episodes ---------------------------------------------------------------------------
 
@@ -105,31 +112,26 @@ class MujocoNavigation(gymnasium.Env):
         """Begins an episode; gives the observation and `info` with `seed` and `redraws`."""
         if seed is not None:
             self._seed = int(seed)
-        elif self._seed is None:
-            self._seed = int(np.random.SeedSequence().generate_state(1)[0] >> 1)
         for redraws in range(_REDRAWS):
             self._seed += 1
             self._arrange(sample_layout(self.task, self._seed))
             if not any(self._cost_parts().values()):
-                break
-        else:
-            raise HandrailError(
-                f"task {self.task.name!r}: {_REDRAWS} layouts in a row cost at their start; "
-                "give the robot a larger keepout"
-            )
-        return self._observe(), {"seed": self._seed, "redraws": redraws}
+                return self._observe(), {"seed": self._seed, "redraws": redraws}
+        raise HandrailError(
+            f"task {self.task.name!r}: {_REDRAWS} layouts in a row cost at their start; "
+            "give the robot a larger keepout"
+        )
 
     def step(self, action):
         """One step of ten substeps: observation, reward, terminated, truncated, info."""
-        if self._layout is None:
-            raise HandrailError("step before reset: call reset() to begin an episode")
+        draws = self.layout.draws
         first, second = float(action[0]), float(action[1])
         if first != first or second != second:
             raise HandrailError(f"action {action}: a number is NaN; has the policy diverged?")
         data, task = self.data, self.task
         data.ctrl[0] = min(max(first, -1.0), 1.0)
         data.ctrl[1] = min(max(second, -1.0), 1.0)
-        self._layout.draws.random_sample()  # the original draws its number of substeps: always 10
+        draws.random_sample()  # the original draws its number of substeps: always 10
         start, (x, y, _) = data.time, self._place.tolist()
         self._mj_step(self.model, data, SUBSTEPS)
         self._mj_forward(self.model, data)
@@ -159,9 +161,9 @@ class MujocoNavigation(gymnasium.Env):
             return reward, False, False
         goal = draw_goal(
             self.task,
-            self._layout.draws,
+            self.layout.draws,
             (new_x, new_y),
-            self._layout.hazards,
+            self.layout.hazards,
             [vase.place() for vase in self._vases],
         )
         if goal is not None:
@@ -172,7 +174,7 @@ class MujocoNavigation(gymnasium.Env):
         """The raw parts of the cost: depth in hazards (m), touches, speed of vases (m/s)."""
         x, y, _ = self._place.tolist()
         hazards = self.task.hazards
-        parts = {"hazards": hazard_depth((x, y), self._layout.hazards, hazards.size)}
+        parts = {"hazards": hazard_depth((x, y), self.layout.hazards, hazards.size)}
         if self.task.vases_cost:
             touches = 0.0
             if self.data.ncon:
@@ -200,8 +202,10 @@ class MujocoNavigation(gymnasium.Env):
 
     def _seen(self, name: str) -> list[Point]:
         if name == "hazards_lidar":
-            return self._layout.hazards
-        return [self._goal] if name == "goal_lidar" else [vase.place() for vase in self._vases]
+            return self.layout.hazards
+        if name == "goal_lidar":
+            return [] if self._goal is None else [self._goal]
+        return [vase.place() for vase in self._vases]
 
     # --- places -----------------------------------------------------------------------------
 
@@ -233,9 +237,7 @@ class MujocoNavigation(gymnasium.Env):
 
     def snapshot(self) -> Snapshot:
         """The episode as it is now, to go on from later (see `restore`)."""
-        if self._layout is None:
-            raise HandrailError("snapshot before reset: call reset() to begin an episode")
-        data, layout = self.data, self._layout
+        data, layout = self.data, self.layout
         arrays = (data.qpos, data.qvel, data.qacc_warmstart, data.ctrl)
         draws = layout.draws.get_state()
         copies = [array.copy() for array in arrays]
@@ -262,16 +264,14 @@ class MujocoNavigation(gymnasium.Env):
         """What there is to see from above (`handrail.envs.navigation.drawing.Scene`)."""
         from handrail.envs.navigation.drawing import Scene
 
-        if self._layout is None:
-            raise HandrailError("scene before reset: call reset() to begin an episode")
-        matrix = self._matrix
+        layout, matrix = self.layout, self._matrix
         # The car drives along its -y axis, the point along its x axis.
         nose = (-matrix[4], -matrix[1]) if self.task.robot == "car" else (matrix[3], matrix[0])
         return Scene(
             extent=self.task.extent,
             robot=self._place[:2].copy(),
             heading=math.atan2(*nose),
-            hazards=np.reshape(self._layout.hazards, (-1, 2)),
+            hazards=np.reshape(layout.hazards, (-1, 2)),
             hazard_size=self.task.hazards.size,
             vases=np.reshape([vase.place() for vase in self._vases], (-1, 2)),
             vase_headings=np.array([vase.heading() for vase in self._vases]),

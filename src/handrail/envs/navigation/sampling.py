@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Key
 
-from handrail.envs.navigation.layouts import RESTARTS, TRIES
+from handrail.envs.navigation.layouts import RESTARTS, TRIES, Point
 from handrail.envs.navigation.tasks import NavigationTask
 from handrail.rng import stream
 
@@ -48,18 +48,17 @@ class _Plan:
 
 def _plan(task: NavigationTask) -> _Plan:
     hazards = task.hazards
-    objects = [("robot", task.robot_keepout, None)]
-    if task.has_goal:
-        objects.append(("goal", task.goal_keepout, task.goal_at[0] if task.goal_at else None))
+    objects: list[tuple[str, float, Point | None]] = [("robot", task.robot_keepout, None)]
+    if task.has_goal and task.goal_at:
+        objects.append(("goal", task.goal_keepout, task.goal_at[0]))
+    elif task.has_goal:  # this first goal only takes part in placing the hazards
+        objects.append(("ghost", task.goal_keepout, None))
     objects += [("hazard", hazards.keepout, at) for at in hazards.at or (None,) * hazards.count]
     if all(at is not None for _, _, at in objects[1:]):
         # Only the robot's place is random. Placed last, it is drawn until it fits, where the
         # original begins the layout anew until it fits: the same distribution, sooner.
         objects = objects[1:] + objects[:1]
-    if task.has_goal and not task.goal_at:
-        # The first goal only takes part in placing the hazards. The goal that counts is drawn
-        # at the end, clear of everything but the first.
-        objects = [("ghost", *rest) if kind == "goal" else (kind, *rest) for kind, *rest in objects]
+    if objects[1][0] == "ghost":  # the goal that counts, clear of everything but the first
         objects.append(("goal", task.goal_keepout, None))
     kinds = [kind for kind, _, _ in objects]
     keepouts = np.array([keepout for _, keepout, _ in objects])

@@ -1,0 +1,31 @@
+"""The navigation tasks as transfer problems: guide's source, student's target, view between."""
+
+from handrail.envs.navigation.compiled import CompiledNavigation, RescueStarts
+from handrail.envs.navigation.tasks import navigation_task
+from handrail.envs.transfer import TransferProblem, View
+
+
+def compiled_problem(
+    name: str, *, source_length: int | None = None, rescue: RescueStarts | None = None
+) -> TransferProblem:
+    """The task on compiled physics: `navigation-static`, `navigation-dynamic-without-vases`, …
+
+    `source_length` shortens the guide's episodes (steps); `rescue` starts some in hazards.
+    Raises `HandrailError` for a task with a car or vases, `UnknownName` for an unknown one.
+    """
+    target = navigation_task(name)
+    source = CompiledNavigation(target.source, episode_length=source_length, rescue=rescue)
+    view = View.keep(target.source.parts)
+    return TransferProblem(source, CompiledNavigation(target), view, name)
+
+
+def mujoco_problem(name: str) -> TransferProblem:
+    """The task on MuJoCo: `navigation-static`, `navigation-semi-dynamic`, `navigation-dynamic`, …
+
+    Raises `HandrailError` if the package `mujoco` is missing, `UnknownName` for an unknown task.
+    """
+    from handrail.envs.navigation.mujoco_engine import MujocoNavigation
+
+    target = navigation_task(name)
+    view = View.keep(target.source.parts)
+    return TransferProblem(MujocoNavigation(target.source), MujocoNavigation(target), view, name)
