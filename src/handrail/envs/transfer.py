@@ -53,13 +53,12 @@ class View(AbstractView):
         """The source's name of each part, and the target's name of the same part."""
         return View(tuple(parts.items()))
 
-    def __call__(self, observation: Mapping[str, Any]) -> dict[str, Any]:
+    def __call__(self, observation: Any) -> dict[str, Any]:
         """Raises `HandrailError` if the observation lacks a part that the view needs."""
         if not isinstance(observation, Mapping):
             raise HandrailError(
                 "the view selects parts by name, but the observation is "
-                f"{type(observation).__name__}, not a dictionary of named parts; use SameView, "
-                "or observe named parts"
+                "one array, not a dictionary of named parts; use SameView, or observe named parts"
             )
         for _, name in self.parts:
             if name not in observation:

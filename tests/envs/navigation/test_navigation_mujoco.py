@@ -2,7 +2,6 @@
 
 import sys
 
-import mujoco
 import numpy as np
 import pytest
 
@@ -20,6 +19,7 @@ from tests.envs.navigation.recordings import (
 )
 from tests.support import data, oracle, part
 
+mujoco = models.import_mujoco()  # so that it renders without a screen, whichever test is first
 COSTS = ("cost", "cost_hazards", "cost_vases_contact", "cost_vases_velocity")
 SAME = 1e-13  # on the same MuJoCo: exact physics, the last digit of the lidar's trigonometry
 

@@ -57,7 +57,7 @@ def test_problems_that_fit():
 @pytest.mark.parametrize(
     ("source", "target", "view", "reason"),
     [
-        (SOURCE, TARGET, View.keep(["gyros"]), "needs the part 'gyros'.*which has gyro"),
+        (SOURCE, TARGET, View.keep(["gyros"]), "needs the part 'gyros'.*which has goal, gyro"),
         (SOURCE, TARGET, View.keep([]), "observes the part 'gyro', which the view does not"),
         (SOURCE, TARGET, View.keep(["gyro", "goal"]), "gives the part 'goal'.*leave it out"),
         (SOURCE, TARGET, SameView(), "gives the part 'goal'|gives the part 'near'"),
