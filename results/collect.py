@@ -2,8 +2,9 @@
 
     python results/collect.py RUNS NAME[:SEEDS] …
 
-`RUNS` is the folder given to `handrail reproduce --out` (its reports must have been written), `NAME` an
-experiment at the paper's budget, `SEEDS` the number of seeds it was run with if not the budget's own.
+`RUNS` is the folder given to `handrail reproduce --out` (its reports must have been written),
+`NAME` an experiment at the paper's budget, `SEEDS` the number of seeds it was run with if not
+the budget's own.
 """
 
 import csv

@@ -4,6 +4,7 @@ Two source tasks are the lava layout itself, two the same layout with walls inst
 (SimpleCrossing at the same seed), so the rows that can be acted on are the same.
 """
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from handrail.experiments.lava.knowledge_settings import PriorSettings
 from handrail.experiments.lava.prior import pseudo_rewards
 
 GAMMA = 0.99
+KEY = jax.random.key(0)  # nothing here is random
 LAYOUTS = [(1, "LavaCrossingS9N1"), (123, "LavaCrossingS9N2")]
 
 
@@ -28,7 +30,7 @@ class Exact:
         self.frames, self.values = jnp.asarray(frames), jnp.asarray(values, jnp.float32)
 
     def __call__(self, frame):
-        return self.values[(self.frames == frame).all(axis=1).argmax()]
+        return self.values[(self.frames == frame[None]).all(axis=1).argmax()]
 
 
 @pytest.fixture(scope="module", params=LAYOUTS, ids=lambda p: p[1])
@@ -119,11 +121,11 @@ def test_an_environment_with_other_rewards_is_otherwise_the_same(world):
     lava, _ = world
     rewards = jnp.arange(lava.successor.size, dtype=jnp.float32).reshape(lava.successor.shape)
     other = Rewarded(lava, rewards)
-    state, _ = other.reset(key=None)
+    state, _ = other.reset(key=KEY)
     for action in (2, 0, 2, 1, 2):
-        expected_state, expected = lava.step(state, action, key=None)
+        expected_state, expected = lava.step(state, jnp.int32(action), key=KEY)
         before = state.row
-        state, step = other.step(state, action, key=None)
+        state, step = other.step(state, jnp.int32(action), key=KEY)
         assert step.reward == rewards[before, action]
         assert (step.observation, step.cost, step.terminated) == (
             expected.observation, expected.cost, expected.terminated,

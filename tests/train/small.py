@@ -1,5 +1,6 @@
 """A small run with everything that a run's state can hold: learner, replay, memories, counts."""
 
+import functools
 from functools import partial
 from pathlib import Path
 from unittest import mock
@@ -63,6 +64,12 @@ def small_loop(*, total: int = TOTAL, **options) -> Loop:
         total,
         DangerTally(environment),
     )
+
+
+@functools.cache
+def shared_loop() -> Loop:
+    """The same loop for all tests of a process, so that it is compiled once."""
+    return small_loop()
 
 
 def run(loop: Loop, folder: Path, *, settings=SETTINGS, seed: int = 7, **options):

@@ -12,7 +12,7 @@ from handrail.errors import HandrailError
 from handrail.files import read_json
 from handrail.train.checkpoint import clear_checkpoints, load_checkpoint, save_checkpoint
 from tests.support import ROOT
-from tests.train.small import SETTINGS, content, run, small_loop
+from tests.train.small import SETTINGS, content, run, shared_loop
 
 
 class Cut(BaseException):
@@ -21,7 +21,7 @@ class Cut(BaseException):
 
 @pytest.fixture(scope="module")
 def loop():
-    return small_loop()
+    return shared_loop()
 
 
 @pytest.fixture(scope="module")
@@ -118,8 +118,8 @@ def test_a_checkpoint_between_the_ends_of_chunks_loses_no_step(loop, whole, tmp_
     """A version with other chunks wrote it: steps up to the next end used to be left out."""
     folder = tmp_path / "run"
     interrupted(loop, folder, 3000)  # the newest checkpoint is that of step 2000
-    with mock.patch("tests.train.small.CHUNK", 1_500):
-        assert continued(loop, folder) == [2500, 4000]
+    with mock.patch("tests.train.small.CHUNK", 3_000):
+        assert continued(loop, folder) == [4000]
     for name in ("episodes.csv", "arrays.npz", "policy.safetensors"):
         assert (folder / name).read_bytes() == whole[0][name]
 
@@ -138,9 +138,16 @@ def test_a_run_killed_at_random_moments_ends_with_the_same_bytes(whole, tmp_path
     """SIGKILL between any two accesses to its files, five times in one folder."""
     events = random.Random(0).sample(range(1, 60), 5)
     command = [sys.executable, "-m", "tests.train.killed", str(tmp_path / "run")]
+    # every child compiles the same program: all but the first find it
+    cache = {
+        "JAX_COMPILATION_CACHE_DIR": str(tmp_path / "compiled"),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "0",
+    }
     done = subprocess.run(
-        [*command, *map(str, events), "0"], cwd=ROOT, capture_output=True, text=True, env=os.environ
-    )
+        [*command, *map(str, events), "0"],
+        cwd=ROOT, capture_output=True, text=True, env=os.environ | cache,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
     ends = done.stdout.split()
     assert ends.count("killed") >= 3, ends

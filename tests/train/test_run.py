@@ -2,20 +2,24 @@
 
 import dataclasses
 import fcntl
+from unittest import mock
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from handrail.errors import HandrailError
 from handrail.files import read_json
 from handrail.records import EPISODE_COLUMNS, read_table
+from handrail.train import run as train_run
 from handrail.train.run import Diverged
-from tests.train.small import SETTINGS, run, small_loop
+from tests.train.small import SETTINGS, run, shared_loop, small_loop
 
 
 @pytest.fixture(scope="module")
 def loop():
-    return small_loop()
+    return shared_loop()
 
 
 def untouched(folder):
@@ -59,17 +63,27 @@ def test_a_budget_that_is_no_multiple_of_the_block_is_refused_before_anything_is
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("block", [7, 30, 1_500])
-def test_a_block_that_does_not_divide_a_chunk_loses_no_step(tmp_path, block):
-    """Chunks of 1,000 steps used to end in the middle of a block of 7, whose rest was lost."""
-    total = {7: 2_100, 30: 2_100, 1_500: 4_500}[block]
-    steps = []
-    summary = run(
-        small_loop(total=total, block=block), tmp_path / "run",
-        report=lambda step, metrics: steps.append(step),
-    )  # fmt: skip
-    assert summary["added"] == summary["steps"] == steps[-1] == total
-    assert np.diff(steps).max() <= max(1_000, block)
+@given(
+    block=st.integers(1, 1_500),
+    blocks=st.integers(1, 30),
+    starts=st.integers(0, 40_000),
+    share=st.floats(0, 1),
+)
+def test_chunks_cover_every_step_once_wherever_a_run_goes_on(loop, block, blocks, starts, share):
+    """Also where the block does not divide a chunk, or a checkpoint lies between two ends."""
+    agent = dataclasses.replace(loop.agent, block=block, learning_starts=starts)
+    long = dataclasses.replace(loop, agent=agent, total=block * blocks)
+    done = int(share * blocks) * block
+    with mock.patch.object(train_run, "CHUNK_STEPS", 1_000):
+        chunks = list(train_run._chunks(long, done))
+    step, silent = done, starts // block * block
+    for count, learn in chunks:
+        assert count > 0
+        assert learn == (step >= silent)
+        step += count * block
+        assert learn or step <= silent, "no chunk is half silent"
+        assert count * block <= max(1_000, block)
+    assert step == block * blocks
 
 
 def test_a_folder_with_other_settings_is_refused(loop, finished):

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int, Key, PyTree, Shaped
 
+from handrail.errors import HandrailError
 from handrail.types import Action, Observation, Timestep
 
 
@@ -26,6 +27,15 @@ class BoxActions(eqx.Module):
 
 
 ActionSpace = DiscreteActions | BoxActions
+
+
+def action_size(actions: ActionSpace) -> int:
+    """The length of a real action vector; discrete actions are refused."""
+    if isinstance(actions, DiscreteActions):
+        raise HandrailError(
+            f"the actions are {actions.n} discrete ones; expected real vectors (BoxActions)"
+        )
+    return actions.size
 
 
 def zero_action(actions: ActionSpace) -> Action:

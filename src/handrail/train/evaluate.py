@@ -62,6 +62,6 @@ def run_greedily(
         carry = (start, observation, jnp.array(True), zero, zero, jnp.int32(0))
         steps = jnp.arange(environment.episode_length)
         (*_, total, cost, length), _ = jax.lax.scan(step, carry, steps)
-        return Evaluation(total, cost, length)
+        return total, cost, length
 
-    return jax.vmap(episode)(jax.random.split(key, episodes))
+    return Evaluation(*jax.vmap(episode)(jax.random.split(key, episodes)))

@@ -6,7 +6,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, PyTree
 
-from handrail.envs.base import AbstractEnvironment
+from handrail.envs.base import AbstractEnvironment, action_size
 from handrail.experiments.navigation.settings import SacSettings
 from handrail.learners.base import AbstractAgent, Clock, Proposal
 from handrail.learners.sac_agent import SacAgent, SacAgentState
@@ -63,7 +63,7 @@ def fresh_learner(
 ) -> SacState:
     """A learner's state with new networks for an environment: a template to be filled."""
     _, observation = environment.reset(key=key)
-    actions = environment.actions.size
+    actions = action_size(environment.actions)
     width = observation_vector(observation).shape[0]
     return learner.init(width, actions, settings.hidden, key=stream(key, "networks"))
 

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from handrail.artifact import Card, fill, load, save, widths
-from handrail.envs.base import AbstractEnvironment
+from handrail.envs.base import AbstractEnvironment, action_size
 from handrail.envs.navigation.problems import compiled_problem
 from handrail.envs.transfer import TransferProblem, observation_shapes
 from handrail.experiments.navigation.agents import fresh_learner, memory, sac_agent, sac_learner
@@ -104,7 +104,7 @@ def acquire_forebear(
 
 def load_expert(path: Path, problem: TransferProblem) -> OnVectors:
     """The expert's policy in the target, if it fits; raises `HandrailError`."""
-    shapes, actions = parts(problem.target), problem.target.actions.size
+    shapes, actions = parts(problem.target), action_size(problem.target.actions)
     card, arrays = load(path, expect="expert", spec={"parts": shapes, "actions": actions})
     width = sum(int(np.prod(shape)) for shape in shapes.values())
     hidden = widths(card, "hidden", source=str(path))
@@ -116,7 +116,7 @@ def load_pretrained(path: Path, problem: TransferProblem, learning: SacSettings)
     """The pre-trained learner's whole state, if it fits the student; raises `HandrailError`."""
     spec = {
         "parts": parts(problem.target),
-        "actions": problem.target.actions.size,
+        "actions": action_size(problem.target.actions),
         "hidden": list(learning.hidden),
     }
     _, arrays = load(path, expect="policy", spec=spec)
@@ -132,7 +132,7 @@ def _card(settings: ForebearSettings, environment: AbstractEnvironment, row: dic
         kind=KINDS[settings.role],
         spec={
             "parts": parts(environment),
-            "actions": environment.actions.size,
+            "actions": action_size(environment.actions),
             "hidden": hidden,
             "limit": settings.limit,
         },

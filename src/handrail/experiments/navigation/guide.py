@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from handrail.artifact import Card, fill, load, save, widths
-from handrail.envs.base import AbstractEnvironment
+from handrail.envs.base import AbstractEnvironment, action_size
 from handrail.envs.navigation.compiled import RescueStarts
 from handrail.envs.navigation.problems import compiled_problem
 from handrail.envs.transfer import AbstractView, TransferProblem, observation_shapes
@@ -168,10 +168,10 @@ def load_guide(path: Path, problem: TransferProblem, *, limit: float | None = No
     `HandrailError`, naming both sides.
     """
     shapes = parts(problem.source)
-    spec = {"parts": shapes, "actions": problem.target.actions.size}
+    spec = {"parts": shapes, "actions": action_size(problem.target.actions)}
     card, arrays = load(path, expect="guide", spec=spec)
     own = card.spec.get("limit")
-    if type(own) not in (int, float):
+    if not isinstance(own, int | float):
         raise HandrailError(f"{path}: the card's limit is {own!r}, expected a number")
     if limit is not None and own > limit:
         raise HandrailError(
@@ -181,7 +181,7 @@ def load_guide(path: Path, problem: TransferProblem, *, limit: float | None = No
     width = sum(int(np.prod(shape)) for shape in shapes.values())
     hidden = widths(card, "hidden", source=str(path))
     template = GuideNetworks.fresh(
-        width, problem.target.actions.size, hidden, key=jax.random.key(0)
+        width, action_size(problem.target.actions), hidden, key=jax.random.key(0)
     )
     return Guide(fill(template, arrays, source=str(path)), problem.view)
 
@@ -191,7 +191,7 @@ def random_guide(
 ) -> Guide:
     """An untrained guide: what the interventions and the pull towards a guide do by themselves."""
     width = sum(int(np.prod(shape)) for shape in parts(problem.source).values())
-    networks = GuideNetworks.fresh(width, problem.target.actions.size, hidden, key=key)
+    networks = GuideNetworks.fresh(width, action_size(problem.target.actions), hidden, key=key)
     return Guide(networks, problem.view)
 
 
@@ -210,7 +210,7 @@ def _card(settings: GuideSettings, problem: TransferProblem, row: dict[str, Any]
         kind="guide",
         spec={
             "parts": parts(problem.source),
-            "actions": problem.source.actions.size,
+            "actions": action_size(problem.source.actions),
             "view": "named parts",
             "limit": settings.limit,
         },

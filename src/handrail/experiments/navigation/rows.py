@@ -11,6 +11,7 @@ from handrail.experiments.navigation.settings import (
     NEEDS_PRETRAINED,
     ForebearSettings,
     GuideSettings,
+    Role,
     SacSettings,
     StudentRun,
     check_schedule,
@@ -94,7 +95,7 @@ def _guide(run: StudentRun, common: dict[str, Any], own: dict[str, Any]) -> Guid
 
 
 def _forebear(
-    run: StudentRun, role: str, common: dict[str, Any], own: dict[str, Any]
+    run: StudentRun, role: Role, common: dict[str, Any], own: dict[str, Any]
 ) -> ForebearSettings:
     settings = ForebearSettings(
         role=role, steps=run.steps, epoch=run.epoch, limit=run.limit, **common

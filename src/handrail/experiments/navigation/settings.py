@@ -1,14 +1,16 @@
 """What determines the runs of SaGui: frozen values, one docstring a field."""
 
 import dataclasses
-from typing import Literal
+from typing import Literal, get_args
 
 from handrail.errors import HandrailError, UnknownName
 
-METHODS = (
+Role = Literal["expert", "pretrained"]
+Method = Literal[
     "control-switch", "linear-decay", "budget-switch", "sac", "sac-pre", "egpo",
     "fixreg", "decreg", "stusam", "guisam", "random-guide",
-)  # fmt: skip
+]  # fmt: skip
+METHODS: tuple[str, ...] = get_args(Method)
 NEEDS_GUIDE = (
     "control-switch", "linear-decay", "budget-switch", "fixreg", "decreg", "stusam", "guisam",
 )  # fmt: skip
@@ -112,7 +114,7 @@ class GuideSettings:
 class ForebearSettings:
     """What baselines bring along: an expert of the target, or a student pre-trained whole."""
 
-    role: Literal["expert", "pretrained"] = "expert"
+    role: Role = "expert"
     """`expert`: learnt in the target. `pretrained`: in the source, observed like the target."""
     environment: str = "navigation-static"
     """The task."""
@@ -136,7 +138,7 @@ class StudentRun:
 
     environment: str = "navigation-static"
     """A navigation task that compiled physics can simulate."""
-    method: Literal[METHODS] = "control-switch"
+    method: Method = "control-switch"
     """What to run."""
     seed: int = 0
     """Seed of everything."""

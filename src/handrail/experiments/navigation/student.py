@@ -79,10 +79,11 @@ def build(run: StudentRun, knowledge: Knowledge) -> Loop:
     check(run, knowledge)
     problem = compiled_problem(run.environment)
     guide = _guide(run, knowledge, problem)
-    expert = load_expert(knowledge.expert, problem) if run.method in NEEDS_EXPERT else None
+    expert = _expert(run, knowledge, problem)
     distribution = expert if guide is None else guide.distribution
     agent = _agent(run, distribution, distils=guide is not None)
     if run.method in NEEDS_PRETRAINED:
+        assert knowledge.pretrained is not None  # `check` has seen to it
         agent = Continued(agent, load_pretrained(knowledge.pretrained, problem, run.learning))
     return Loop(problem.target, agent, _intervention(run, guide, expert), run.steps)
 
@@ -114,6 +115,13 @@ def _guide(run: StudentRun, knowledge: Knowledge, problem: TransferProblem) -> G
         return None
     assert knowledge.guide is not None  # `check` has seen to it
     return load_guide(knowledge.guide, problem, limit=run.limit)
+
+
+def _expert(run: StudentRun, knowledge: Knowledge, problem: TransferProblem) -> Any:
+    if run.method not in NEEDS_EXPERT:
+        return None
+    assert knowledge.expert is not None  # `check` has seen to it
+    return load_expert(knowledge.expert, problem)
 
 
 def _agent(run: StudentRun, guide: Distribution | None, *, distils: bool) -> Any:
