@@ -16,7 +16,6 @@ from handrail.envs.lava.make import make_lava
 from handrail.envs.rewarded import Rewarded
 from handrail.interventions.recipes import none
 from handrail.learners.double_dqn import TDLoss
-from handrail.learners.operators import DoubleQ, MaxQ
 from handrail.learners.q_agent import Exploration, QAgent
 from handrail.learners.values import OnFrames, Tabulated
 from handrail.networks.mlp import MLP
@@ -50,11 +49,11 @@ def lava():
 
 
 @eqx.filter_jit
-def learnt(environment: TimeLimit, frames: jax.Array, operator) -> jax.Array:
+def learnt(environment: TimeLimit, frames: jax.Array) -> jax.Array:
     """The action values of all live rows after `STEPS` random steps."""
     values = Tabulated(OnFrames(frames))
     agent = QAgent(
-        loss=TDLoss(values, operator, DISCOUNT),
+        loss=TDLoss(values, discount=DISCOUNT),
         make_network=partial(MLP, (frames.shape[1], 64, 7)),
         optimizer=optax.adam(optax.linear_schedule(2e-3, 1e-4, STEPS // 4)),
         replay=Prioritized(4_000, alpha=0.5),
@@ -72,11 +71,11 @@ def learnt(environment: TimeLimit, frames: jax.Array, operator) -> jax.Array:
     return jax.vmap(state.agent.network)(frames)
 
 
-def solve(lava, operator, *, deadly: bool) -> np.ndarray:
+def solve(lava, *, deadly: bool) -> np.ndarray:
     constant = Rewarded(lava, lava.enters_goal.astype(jnp.float32))
     limited = TimeLimit(constant, jnp.array(deadly), constant.actions, constant.episode_length)
     frames = jnp.asarray(lava.observations.frames[: lava.observations.live], jnp.float32)
-    return np.asarray(learnt(limited, frames, operator))
+    return np.asarray(learnt(limited, frames))
 
 
 def linked(lava) -> np.ndarray:
@@ -89,7 +88,7 @@ def linked(lava) -> np.ndarray:
 def test_double_dqn_finds_the_optimal_values_of_every_visited_row(lava):
     exact = optimal_q(lava, DISCOUNT)[: lava.observations.live]
     rows = linked(lava)
-    found = solve(lava, DoubleQ(), deadly=False)
+    found = solve(lava, deadly=False)
     assert np.abs(found - exact)[rows].max() < 0.05
     taken = found[rows].argmax(axis=1)
     lost = exact[rows].max(axis=1) - np.take_along_axis(exact[rows], taken[:, None], 1)[:, 0]
@@ -99,12 +98,5 @@ def test_double_dqn_finds_the_optimal_values_of_every_visited_row(lava):
 @pytest.mark.slow
 def test_time_outs_treated_as_deaths_miss_the_optimal_values(lava):
     exact = optimal_q(lava, DISCOUNT)[: lava.observations.live]
-    found = solve(lava, DoubleQ(), deadly=True)
+    found = solve(lava, deadly=True)
     assert np.abs(found - exact)[linked(lava)].max() > 0.15
-
-
-@pytest.mark.slow
-def test_the_plain_maximum_has_the_same_fixed_point(lava):
-    exact = optimal_q(lava, DISCOUNT)[: lava.observations.live]
-    found = solve(lava, MaxQ(), deadly=False)
-    assert np.abs(found - exact)[linked(lava)].max() < 0.05

@@ -30,6 +30,7 @@ class Probe(AbstractEnvironment):
     ends: jax.Array  # (states, actions): the task's own end
     successor: jax.Array  # (states, actions)
     starts: jax.Array
+    deadly: jax.Array  # whether the time limit counts as the task's own end
     actions: DiscreteActions = DiscreteActions(2)
     episode_length: int = eqx.field(default=LIMIT, static=True)
 
@@ -40,20 +41,22 @@ class Probe(AbstractEnvironment):
     def step(self, state, action, *, key):
         row, steps = state
         after, steps = self.successor[row, action], steps + 1
-        ended = self.ends[row, action]
+        late = steps >= LIMIT
+        ended = self.ends[row, action] | (late & self.deadly)
         step = Timestep(
-            jnp.asarray(EYE)[after], self.reward[row, action], jnp.float32(0), ended, steps >= LIMIT
+            jnp.asarray(EYE)[after], self.reward[row, action], jnp.float32(0), ended, late
         )
         return (after, steps), step
 
 
-def probe(reward, ends=True, successor=0, starts=(0, 1)) -> Probe:
+def probe(reward, ends=True, successor=0, *, deadly=False) -> Probe:
     shape = (2, 2)
     return Probe(
         reward=jnp.asarray(np.broadcast_to(np.float32(reward), shape)),
         ends=jnp.asarray(np.broadcast_to(np.asarray(ends), shape)),
         successor=jnp.asarray(np.broadcast_to(np.int32(successor), shape)),
-        starts=jnp.asarray(starts, jnp.int32),
+        starts=jnp.arange(2),
+        deadly=jnp.array(deadly),
     )
 
 
@@ -113,12 +116,4 @@ def test_a_probe_is_solved(name):
 def test_a_time_limit_that_counts_as_an_end_is_found():
     """The negative arm: with time-outs as ends the same probe is worth clearly less than 2."""
 
-    class Deadly(Probe):
-        def step(self, state, action, *, key):
-            state, step = Probe.step(self, state, action, key=key)
-            ended = step.terminated | step.truncated
-            return state, eqx.tree_at(lambda t: t.terminated, step, ended)
-
-    honest = PROBES["time limit"][0]
-    deadly = Deadly(honest.reward, honest.ends, honest.successor, honest.starts)
-    assert np.all(np.asarray(learnt(deadly)) < 1.9)
+    assert np.all(np.asarray(learnt(probe(1.0, ends=False, deadly=True))) < 1.9)
