@@ -72,7 +72,7 @@ class LatentAgent(AbstractAgent):
     At the end of a block the temporal-difference gradient steps the head, and the encoder
     (clipped to its own norm, with the encoder's own Adam); then the auto-encoder takes its
     `updates` on `batch` observations each. Differs from the originals, which update it every 5
-    steps and the Q-network every 10: here both at the end of the 10.
+    steps from step 1,000 on: here twice at the end of 10, from `learning_starts` (10,000) on.
     """
 
     q: QAgent
