@@ -13,7 +13,6 @@ from typing import Any
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key, Shaped
 
 from handrail.types import Observation
@@ -83,19 +82,6 @@ class OnFrames(eqx.Module):
     """Evaluates a network on each of the given frames: the plain way to fill a table."""
 
     frames: Shaped[Array, "live *frame"]
-
-    def __call__(self, network: Network) -> Float[Array, "live actions"]:
-        return jax.vmap(network)(self.frames)
-
-
-class Batched(eqx.Module):
-    """An MLP on one-hot frames as one matrix product a layer (frames cast once)."""
-
-    frames: Float[Array, "live features"]
-
-    @staticmethod
-    def of(frames) -> "Batched":
-        return Batched(jnp.asarray(frames, jnp.float32))
 
     def __call__(self, network: Network) -> Float[Array, "live actions"]:
         return jax.vmap(network)(self.frames)

@@ -7,10 +7,10 @@ import numpy as np
 from handrail.experiments.navigation.evaluations import EVALUATIONS
 from handrail.experiments.navigation.metrics import Curves, Transfer, transfer
 from handrail.files import read_json
+from handrail.records import read_table
 from handrail.report.figures import Panel, curves
 from handrail.report.finished import Cell, Finished
 from handrail.report.html import Block, Picture, Table
-from handrail.report.runs import read_table
 from handrail.report.stats import bootstrap, bootstrap_curve, iqm
 from handrail.report.style import png
 

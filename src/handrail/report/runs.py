@@ -6,7 +6,6 @@ error that names the file and the line. One thing is forgiven: the half-written 
 a run which is still going on.
 """
 
-import csv
 import zipfile
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ import numpy as np
 
 from handrail.errors import HandrailError
 from handrail.files import read_json
-from handrail.records import EPISODE_COLUMNS, EPISODES, PROGRESS
+from handrail.records import EPISODE_COLUMNS, EPISODES, PROGRESS, read_table
 from handrail.report.curves import cumulative, rolling_mean
 
 Key = TypeVar("Key", bound=Hashable)
@@ -59,63 +58,6 @@ class Run:
             raise HandrailError(f"{path} does not exist: the run recorded no {name}") from None
         except (zipfile.BadZipFile, ValueError, EOFError, OSError) as error:
             raise HandrailError(f"{path} is damaged: {error}; delete the run and redo it") from None
-
-
-def read_table(
-    path: Path, columns: Iterable[str] | None = None, *, growing: bool = False
-) -> dict[str, np.ndarray]:
-    """The columns of a CSV table as float64; an empty cell is NaN.
-
-    `columns`, if given, are exactly those the table must have. With `growing` a last line
-    without its newline is dropped, since it is still being written.
-    """
-    try:
-        with open(path, encoding="utf-8", newline="") as file:
-            text = file.read()
-    except FileNotFoundError:
-        raise HandrailError(f"{path} does not exist") from None
-    except UnicodeDecodeError as error:
-        raise HandrailError(f"{path} is not a text file: {error}") from None
-    lines = text.splitlines(keepends=True)
-    if lines and not lines[-1].endswith("\n"):
-        if not growing:
-            raise HandrailError(
-                f"{path}, line {len(lines)}: the file ends in the middle of a line; "
-                "start the run again to repair it"
-            )
-        lines.pop()
-    if not lines:
-        raise HandrailError(f"{path}, line 1: no header")
-    header, *rows = csv.reader(lines)
-    if columns is not None and header != list(columns):
-        raise HandrailError(
-            f"{path}, line 1: columns are {', '.join(header)}; expected {', '.join(columns)}"
-        )
-    if not header or header[0] != "step" or len(set(header)) != len(header):
-        raise HandrailError(
-            f"{path}, line 1: expected different columns beginning with 'step', "
-            f"not {', '.join(header)}"
-        )
-    values = np.empty((len(rows), len(header)))
-    for number, row in enumerate(rows):
-        if len(row) != len(header):
-            raise HandrailError(
-                f"{path}, line {number + 2}: {len(row)} cells, expected {len(header)}"
-            )
-        for column, cell in enumerate(row):
-            try:
-                values[number, column] = float(cell) if cell else np.nan
-            except ValueError:
-                raise HandrailError(
-                    f"{path}, line {number + 2}: {header[column]} is {cell!r}, expected a number"
-                ) from None
-    backward = np.flatnonzero(~(np.diff(values[:, 0]) >= 0))
-    if backward.size:
-        raise HandrailError(
-            f"{path}, line {backward[0] + 3}: step is {values[backward[0] + 1, 0]:g} "
-            f"after {values[backward[0], 0]:g}; steps must not decrease"
-        )
-    return dict(zip(header, values.T, strict=True))
 
 
 def read_run(folder: Path | str) -> Run:
