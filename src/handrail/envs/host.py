@@ -1,0 +1,84 @@
+"""The contract of environments that run on the host: MuJoCo, Gymnasium, anything not compiled.
+
+It mirrors `AbstractEnvironment`, so that the host loop takes the same decisions on the same
+keys; only the state lives inside the object instead of being passed around.
+"""
+
+import abc
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Array, Key
+
+from handrail.envs.base import AbstractEnvironment, ActionSpace
+from handrail.types import Timestep
+
+
+class AbstractHostEnvironment(abc.ABC):
+    """One environment in this process, stepped with NumPy arrays.
+
+    There is no auto-reset: the loop resets, so that the final observation of an episode
+    reaches the learner. Observations are arrays or dictionaries of named arrays whose shapes
+    and dtypes never change. All randomness comes from the keys: environments that want a number
+    as their seed take `seed_of(key)`.
+    """
+
+    actions: ActionSpace
+
+    @abc.abstractmethod
+    def reset(self, *, key: Key[Array, ""]) -> Any:
+        """Begins an episode and returns its first observation."""
+
+    @abc.abstractmethod
+    def step(self, action: np.ndarray, *, key: Key[Array, ""]) -> Timestep:
+        """One step; NumPy leaves. `cost` is mandatory, ≥ 0, per step, undiscounted.
+
+        After an end it must not be called again before `reset`.
+        """
+
+    @abc.abstractmethod
+    def snapshot(self) -> dict[str, np.ndarray] | None:
+        """The episode as it is now, as arrays for a checkpoint; None if it cannot be saved.
+
+        A run of an environment that cannot be saved begins a new episode when it is resumed.
+        """
+
+    @abc.abstractmethod
+    def restore(self, snapshot: dict[str, np.ndarray]) -> Any:
+        """Goes back to a snapshot of an equal environment and returns its observation."""
+
+
+class OnHost(AbstractHostEnvironment):
+    """A compiled environment stepped from the host, for comparison with the compiled loop."""
+
+    def __init__(self, environment: AbstractEnvironment):
+        self.environment = environment
+        self.actions = environment.actions
+        self._reset = jax.jit(lambda key: environment.reset(key=key))
+        self._step = jax.jit(lambda state, action, key: environment.step(state, action, key=key))
+        self._now: Any = None
+
+    def reset(self, *, key: Key[Array, ""]) -> Any:
+        self._now = self._reset(key)
+        return self._now[1]
+
+    def step(self, action: np.ndarray, *, key: Key[Array, ""]) -> Timestep:
+        state, timestep = self._step(self._now[0], action, key)
+        self._now = state, timestep.observation
+        return timestep
+
+    def snapshot(self) -> dict[str, np.ndarray] | None:
+        leaves = jax.tree.leaves(self._now)
+        return {str(number): np.asarray(leaf) for number, leaf in enumerate(leaves)}
+
+    def restore(self, snapshot: dict[str, np.ndarray]) -> Any:
+        like = jax.eval_shape(lambda key: self.environment.reset(key=key), jax.random.key(0))
+        leaves = [snapshot[str(number)] for number in range(len(snapshot))]
+        self._now = jax.tree.unflatten(jax.tree.structure(like), leaves)
+        return self._now[1]
+
+
+def seed_of(key: Key[Array, ""]) -> int:
+    """A number in [0, 2³¹) for libraries that are seeded by one."""
+    return int(jax.random.bits(key)) >> 1
