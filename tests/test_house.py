@@ -24,6 +24,7 @@ FLOORS = (
     ("experiments",),
     ("report",),
     ("reproduce", "train_command"),
+    ("safe_exploration", "own", "check_env_command"),
     ("cli", "__main__"),
     ("",),  # the package itself, which gathers the public names
 )

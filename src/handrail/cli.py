@@ -173,6 +173,55 @@ def inspect(file: Annotated[Path, tyro.conf.Positional]) -> None:
         console.print(f"  {name}  {array.dtype}{list(array.shape)}", highlight=False)
 
 
+@app.command(name="check-env")
+def check_env(
+    environment: Annotated[str, tyro.conf.Positional],
+    cost_fn: str | None = None,
+    steps: int = 1000,
+    seed: int = 0,
+) -> None:
+    """Checks an environment of yours: spaces, values, cost, seeding, ends; exit code 2 if wrong.
+
+    Args:
+        environment: MODULE:ID of a registered environment, or MODULE:FUNCTION that builds one.
+        cost_fn: MODULE:NAME of a function (obs, action, next_obs, info) -> cost.
+        steps: Random steps to take.
+        seed: Seed of the resets and of the random actions.
+    """
+    from handrail.check_env_command import check_env as run
+
+    if not run(environment, cost_fn=cost_fn, steps=steps, seed=seed):
+        sys.exit(2)
+
+
+@app.command(name="check-transfer")
+def check_transfer(
+    guide: Annotated[Path, tyro.conf.Positional],
+    task: str | None = None,
+    limit: float | None = None,
+    episodes: int = 100,
+    seed: int = 0,
+    out: Path | None = None,
+) -> None:
+    """Measures whether a guide may be trusted in a target: exit code 0 if so, else 1.
+
+    Args:
+        guide: A guide (.safetensors), as `sagui-*` experiments leave it.
+        task: The navigation task of the target; by default the one the guide was trained on.
+        limit: Cost limit of an episode in the target; by default the task's.
+        episodes: Whole episodes of the guide, and as many hand-overs, in each task.
+        seed: Seed of the measurement.
+        out: Write the raw numbers here, as JSON.
+    """
+    from handrail.check_transfer import check_transfer as run
+    from handrail.check_transfer import show
+
+    verdict = run(guide, task=task, limit=limit, episodes=episodes, seed=seed, out=out)
+    show(verdict)
+    if not verdict.trusted:
+        sys.exit(1)
+
+
 def _show(tables) -> None:
     """Prints tables; intervals as value [low, high]."""
     from rich.console import Console

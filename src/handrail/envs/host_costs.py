@@ -1,0 +1,103 @@
+"""Where a step's cost comes from, and several named costs as one."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from handrail.errors import HandrailError
+
+CostFn = Callable[[Any, Any, Any, dict[str, Any]], "float | Mapping[str, float]"]
+"""`cost_fn(observation, action, next_observation, info)`, all as the environment gives them."""
+
+
+class Costs:
+    """Reads the cost of a step: from `cost_fn`, else the sixth value, else `info["cost"]`.
+
+    Several named costs c_i, each with its limit d_i (expected undiscounted sum an episode), become
+    one: c = D · max_i c_i / d_i per step, with D the smallest limit. Since Σ c ≥ D/d_i · Σ c_i
+    for every i, a policy with E[Σ c] ≤ D keeps every limit. The converse does not hold: where
+    different constraints are touched at different steps the one limit is stricter than all.
+    """
+
+    def __init__(self, cost_fn: CostFn | None = None, limits: Mapping[str, float] | None = None):
+        if cost_fn is not None and not callable(cost_fn):
+            raise HandrailError(
+                f"cost is {cost_fn!r}; expected a function (obs, action, next_obs, info) -> cost, "
+                "or None to read info['cost']"
+            )
+        self.cost_fn = cost_fn
+        self.limits = None if limits is None else _checked_limits(limits)
+
+    @property
+    def limit(self) -> float | None:
+        """The limit of the combined cost (D), or None where costs have no names."""
+        return None if self.limits is None else min(self.limits.values())
+
+    def named(
+        self, obs: Any, action: Any, next_obs: Any, info: Mapping[str, Any], sixth: Any = None
+    ) -> dict[str, float]:
+        """The step's costs by name (`cost` for a single one). Raises `HandrailError`."""
+        if self.cost_fn is not None:
+            try:
+                given = self.cost_fn(obs, action, next_obs, dict(info))
+            except Exception as error:
+                raise HandrailError(
+                    f"the cost function raised {type(error).__name__}: {error}"
+                ) from error
+        elif sixth is not None:
+            given = sixth
+        elif "cost" in info:
+            given = info["cost"]
+        else:
+            raise HandrailError(
+                "the step has no cost: return info['cost'] at every step (0 where it is safe), "
+                "return (obs, reward, cost, terminated, truncated, info), or give a function "
+                "cost=lambda obs, action, next_obs, info: ..."
+            )
+        if isinstance(given, Mapping):
+            return {str(name): _number(f"cost {name!r}", value) for name, value in given.items()}
+        return {"cost": _number("cost", given)}
+
+    def combined(self, named: Mapping[str, float]) -> float:
+        """One cost for all. Raises `HandrailError` where costs and limits do not fit together."""
+        if self.limits is None:
+            if tuple(named) == ("cost",):
+                return named["cost"]
+            raise HandrailError(
+                f"the step has several named costs ({', '.join(sorted(named))}); give each its "
+                "limit: limits={" + ", ".join(f"{name!r}: ..." for name in sorted(named)) + "}"
+            )
+        if set(named) != set(self.limits):
+            raise HandrailError(
+                f"the step has the costs {', '.join(sorted(named))}, but limits are given for "
+                f"{', '.join(sorted(self.limits))}; name the same ones"
+            )
+        smallest = min(self.limits.values())
+        return max(cost * (smallest / self.limits[name]) for name, cost in named.items())
+
+
+def _checked_limits(limits: Mapping[str, float]) -> dict[str, float]:
+    checked = {}
+    for name, value in limits.items():
+        if not isinstance(value, int | float) or not np.isfinite(value) or value <= 0:
+            raise HandrailError(
+                f"the limit of {name!r} is {value!r}; expected a positive number, the expected "
+                "undiscounted cost of an episode"
+            )
+        checked[name] = float(value)
+    if not checked:
+        raise HandrailError("limits is empty; expected a limit for every named cost")
+    return checked
+
+
+def _number(what: str, value: Any) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise HandrailError(f"the {what} is {value!r}; expected one number ≥ 0") from None
+    if not np.isfinite(number) or number < 0:
+        raise HandrailError(
+            f"the {what} is {number}; expected a finite number ≥ 0 (0 where the step is safe)"
+        )
+    return number
