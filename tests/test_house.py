@@ -13,7 +13,7 @@ PACKAGE = ROOT / "src" / "handrail"
 
 # From the ground up. A room may import from itself and from the rooms below it.
 FLOORS = (
-    ("types", "rng", "errors", "files", "artifact", "records"),
+    ("types", "rng", "errors", "files", "artifact", "records", "hub"),
     ("equations",),
     ("networks",),
     ("replay",),
@@ -22,8 +22,10 @@ FLOORS = (
     ("envs",),
     ("train",),
     ("experiments",),
+    ("engines",),
     ("report",),
-    ("reproduce", "train_command"),
+    ("reproduce", "train_command", "check_transfer"),
+    ("sweep_command",),
     ("safe_exploration", "own", "check_env_command"),
     ("cli", "__main__"),
     ("",),  # the package itself, which gathers the public names

@@ -1,4 +1,4 @@
-"""The command line: `handrail list | train | evaluate | reproduce | report | inspect`."""
+"""The command line: `handrail list | train | evaluate | reproduce | sweep | report | inspect`."""
 
 import dataclasses
 import sys
@@ -54,6 +54,41 @@ def reproduce(
     from handrail.reproduce import reproduce as run
 
     path, tables = run(name, budget=budget, seeds=seeds, jobs=jobs, out=out)
+    _show(tables)
+    print(f"report: {path}")
+
+
+@app.command
+def sweep(
+    name: Annotated[str, tyro.conf.Positional],
+    budget: str = "quick",
+    seeds: int | None = None,
+    engine: Literal["local", "ray", "slurm"] = "local",
+    address: str = "auto",
+    jobs: int | None = None,
+    shared: bool = False,
+    slurm: tuple[str, ...] = (),
+    out: Path = Path("runs"),
+) -> None:
+    """Runs the rows of an experiment on many machines, collects them, and writes the report.
+
+    Args:
+        name: An experiment (see `handrail list`), or an experiment file ending in .toml.
+        budget: `quick` for a first impression, `paper` for the published length.
+        seeds: Take this many seeds instead of the budget's.
+        engine: Processes of this machine, an existing Ray cluster, or Slurm.
+        address: Of the Ray cluster: auto, HOST:PORT or ray://HOST:PORT.
+        jobs: Tasks at a time; by default one per core of this machine or of the cluster.
+        shared: Every Ray node sees the output folder under the same path.
+        slurm: Parameters of the jobs, such as slurm_partition=cpu timeout_min=240.
+        out: Folder in which everything is collected; finished runs in it are not repeated.
+    """
+    from handrail.sweep_command import sweep as run
+
+    path, tables = run(
+        name, budget=budget, seeds=seeds, engine=engine, address=address, jobs=jobs,
+        shared=shared, slurm=slurm, out=out,
+    )  # fmt: skip
     _show(tables)
     print(f"report: {path}")
 

@@ -4,9 +4,10 @@ import platform
 import time
 from pathlib import Path
 
+from handrail.engines.base import AbstractEngine
+from handrail.engines.local import Local, usable_cores
 from handrail.errors import HandrailError
 from handrail.experiments.plan import Task, plan
-from handrail.experiments.pool import compute
 from handrail.experiments.progress import Follower
 from handrail.experiments.schema import Experiment, Row, budget_of, read
 from handrail.report.experiment import write_report
@@ -22,17 +23,19 @@ def reproduce(
     jobs: int | None = None,
     out: Path = Path("runs"),
     quiet: bool = False,
+    engine: AbstractEngine | None = None,
 ) -> tuple[Path, list[Table]]:
     """Runs what is not finished yet and writes the report; returns its path and its tables.
 
     Everything is kept under `out`, shared between experiments. Ctrl-C loses at most what the
     running tasks did since their last checkpoint; the same command goes on from there.
+    `engine` says where tasks are computed: `jobs` processes of this machine if it is None.
     """
     experiment, budget, planned = _planned(name, budget, seeds, out)
     tasks = _tasks(experiment, planned)
     began = time.monotonic()
     with Follower(tasks, quiet=quiet) as follower:
-        compute(tasks, jobs=jobs or usable_cores(), follow=follower)
+        (engine or Local(jobs)).compute(tasks, follower)
     return _report(experiment, budget, seeds, planned, time.monotonic() - began, out)
 
 
@@ -86,13 +89,6 @@ def _report(
         machine=machine(),
     )
     return write_report(finished, out / "reports" / f"{experiment.name}-{budget}")
-
-
-def usable_cores() -> int:
-    """Cores that this process may use."""
-    import os
-
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def machine() -> str:

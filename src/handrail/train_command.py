@@ -24,7 +24,7 @@ def train_one(
     out: Path,
 ) -> dict[str, Any]:
     """Acquires the knowledge that is missing, trains, and returns the summary."""
-    row = complete({**settings, **_assigned(assignments)})
+    row = complete({**settings, **assigned(assignments)})
     from handrail.experiments.lava.method import Knowledge, check, run_lava
 
     files = {"prior": prior, "encoder": encoder}
@@ -95,7 +95,7 @@ def _acquire(task: Task, steps: Steps) -> None:
         work(task, steps)
 
 
-def _assigned(assignments: Sequence[str]) -> dict[str, Any]:
+def assigned(assignments: Sequence[str]) -> dict[str, Any]:
     """`name=value` pairs; values are JSON, or else text."""
     values: dict[str, Any] = {}
     for text in assignments:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from handrail.errors import HandrailError, UnknownName
-from handrail.experiments import pool, work
+from handrail.experiments import attempt, pool, work
 from handrail.experiments.lava.knowledge_settings import EncoderSettings
 from handrail.experiments.lava.settings import LavaRun, QLearning
 from handrail.experiments.plan import DONE, LavaRow, Task
@@ -45,7 +45,7 @@ def done(monkeypatch):
         (task.folder / DONE[task.kind]).write_text("")
 
     monkeypatch.setattr(work, "work", fake)
-    monkeypatch.setattr(pool, "_forget_compiled", lambda: None)
+    monkeypatch.setattr(attempt, "_forget_compiled", lambda: None)
     monkeypatch.setattr(pool, "_pool", lambda workers, context: Inline())
     return worked
 

@@ -11,25 +11,18 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 from handrail.errors import HandrailError
+from handrail.experiments.attempt import SINGLE_THREADED, attempt_in_place
 from handrail.experiments.plan import Task
-from handrail.files import write_json
+from handrail.experiments.schedule import AbstractCrew, Failed, Follow, drive
 
-# Read by XLA when a worker imports jax: one thread a process, so that cores are not fought over.
-SINGLE_THREADED = {
-    "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-}
-
-Follow = Callable[[list[Task], set[Path]], None]
-
-
-class Failed(HandrailError):
-    """Some tasks failed; the others are done."""
+KILLED = (
+    "a worker process was killed (out of memory?); repeat the command to go on from "
+    "the last checkpoints, with fewer jobs if it happens again"
+)
 
 
 def compute(
@@ -46,113 +39,56 @@ def compute(
     """
     if jobs < 1:
         raise HandrailError(f"jobs is {jobs}: expected at least 1")
-    waiting = {task.folder: task for task in _with_needs(tasks)}
-    done = {folder for folder, task in waiting.items() if task.done}
-    for folder in done:
-        del waiting[folder]
-    if not waiting:
-        follow([], done)
-        return
-    failures: dict[Path, str] = {}
     with _environment(SINGLE_THREADED):
-        context = multiprocessing.get_context("spawn")
-        workers = min(jobs, len(waiting))
-        pool = _pool(workers, context)
-        running: dict[concurrent.futures.Future, Task] = {}
+        drive(
+            tasks,
+            lambda waiting: Processes(min(jobs, waiting)),
+            follow=follow,
+            poll_seconds=poll_seconds,
+        )
+
+
+class Processes(AbstractCrew):
+    """Worker processes of this machine."""
+
+    def __init__(self, workers: int):
+        self._workers = workers
+        self._pool = _pool(workers, multiprocessing.get_context("spawn"))
+        self._futures: dict[concurrent.futures.Future, Path] = {}
+
+    @property
+    def slots(self) -> int:
+        """One task a process."""
+        return self._workers
+
+    def begin(self, task: Task) -> None:
+        """Hands a task to a process that is free."""
         try:
-            while waiting or running:
-                _submit(pool, waiting, running, done, workers, failures)
-                finished, _ = concurrent.futures.wait(
-                    running, poll_seconds, concurrent.futures.FIRST_COMPLETED
-                )
-                for future in finished:
-                    task = running.pop(future)
-                    failure = future.result()
-                    if failure is None:
-                        done.add(task.folder)
-                    else:
-                        failures[task.folder] = f"{task.label}: {failure}"
-                follow(list(running.values()), done)
+            self._futures[self._pool.submit(attempt_in_place, task)] = task.folder
         except concurrent.futures.process.BrokenProcessPool:
-            _terminate(pool)
-            raise Failed(
-                "a worker process was killed (out of memory?); repeat the command to go on from "
-                "the last checkpoints, with fewer jobs if it happens again"
-            ) from None
-        except BaseException:
-            _terminate(pool)
-            raise
-        pool.shutdown()
-    if failures:
-        raise Failed(f"{len(failures)} of the tasks failed: {'; '.join(failures.values())}")
+            raise Failed(KILLED) from None
 
+    def finished(self, seconds: float) -> dict[Path, str | None]:
+        """What has ended; a process that was killed takes all others with it."""
+        ended, _ = concurrent.futures.wait(
+            self._futures, seconds, concurrent.futures.FIRST_COMPLETED
+        )
+        try:
+            return {self._futures.pop(future): future.result() for future in ended}
+        except concurrent.futures.process.BrokenProcessPool:
+            raise Failed(KILLED) from None
 
-def _submit(pool, waiting, running, done, workers, failures) -> None:
-    for folder, task in list(waiting.items()):
-        if len(running) >= workers:
-            return
-        missing = [need for need in task.needs if need.folder not in done]
-        if any(need.folder in failures for need in missing):
-            failures[folder] = f"{task.label}: what it needs has failed"
-            del waiting[folder]
-        elif not missing:
-            running[pool.submit(_do, task)] = task
-            del waiting[folder]
+    def at_work(self, task: Task) -> bool:
+        """No task waits inside the pool."""
+        return True
 
+    def close(self) -> None:
+        """Ends idle workers."""
+        self._pool.shutdown()
 
-def _with_needs(tasks: Iterable[Task]) -> list[Task]:
-    """The tasks and what they need, each after its needs, each folder once."""
-    ordered: dict[Path, Task] = {}
-
-    def visit(task: Task) -> None:
-        if task.folder not in ordered:
-            for need in task.needs:
-                visit(need)
-            ordered[task.folder] = task
-
-    for task in tasks:
-        visit(task)
-    return list(ordered.values())
-
-
-def _do(task: Task) -> str | None:
-    """Computes one task; returns what went wrong, as text: not every exception can be sent."""
-    try:
-        _work(task)
-    except HandrailError as error:
-        return str(error)
-    except Exception as error:
-        return f"{type(error).__name__}: {error}"
-    finally:
-        _forget_compiled()
-    return None
-
-
-def _forget_compiled() -> None:
-    """Compiled code belongs to one environment's tables; over many runs it would fill memory."""
-    import gc
-
-    import jax
-
-    jax.clear_caches()
-    gc.collect()
-
-
-def _work(task: Task) -> None:
-    from handrail.experiments.work import work
-
-    last = [0.0]
-
-    def report(what: str, step: int, total: int) -> None:
-        if time.monotonic() - last[0] > 0.5 or step == total:
-            last[0] = time.monotonic()
-            entry = {"what": what, "step": step, "total": total, "at": time.time()}
-            write_json(task.folder.with_name(f".{task.folder.name}.progress"), entry)
-
-    try:
-        work(task, report)
-    finally:
-        task.folder.with_name(f".{task.folder.name}.progress").unlink(missing_ok=True)
+    def stop(self) -> None:
+        """Ends workers in the middle of their tasks."""
+        _terminate(self._pool)
 
 
 def _pool(workers: int, context) -> concurrent.futures.ProcessPoolExecutor:

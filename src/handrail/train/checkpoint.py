@@ -1,5 +1,7 @@
 """Checkpoints: the whole state of a run, written atomically, the newest usable one read."""
 
+import dataclasses
+import os
 from pathlib import Path
 from typing import TypeVar
 
@@ -8,10 +10,47 @@ from handrail.errors import HandrailError
 
 Tree = TypeVar("Tree")
 KEPT = 2
+SECONDS_VARIABLE = "HANDRAIL_CHECKPOINT_SECONDS"
+KEPT_VARIABLE = "HANDRAIL_CHECKPOINTS"
 
 
-def save_checkpoint(folder: Path, state: Tree, *, step: int, settings: str, wall: float) -> None:
-    """Writes the state at `step`, reached after `wall` seconds; keeps the newest two."""
+@dataclasses.dataclass(frozen=True)
+class Saving:
+    """How often a run saves its state, and how many states are kept. Changes no result."""
+
+    seconds: float
+    """Between two checkpoints."""
+    kept: int = KEPT
+    """The newest ones, at least one; a damaged one falls back to the one before."""
+
+
+def chosen_saving(seconds: float) -> Saving:
+    """`seconds` and two checkpoints, unless environment variables say otherwise.
+
+    Variables and not settings, since they reach every worker and no result depends on them.
+    """
+    kept = _number(KEPT_VARIABLE, KEPT, int, "a whole number of at least 1")
+    seconds = _number(SECONDS_VARIABLE, seconds, float, "a number of at least 0")
+    if kept < 1 or not seconds >= 0:
+        name, value = (KEPT_VARIABLE, kept) if kept < 1 else (SECONDS_VARIABLE, seconds)
+        raise HandrailError(f"{name} is {value}: expected at least {int(kept < 1)}")
+    return Saving(seconds, kept)
+
+
+def _number(name, default, kind, expected):
+    text = os.environ.get(name)
+    if text is None:
+        return default
+    try:
+        return kind(text)
+    except ValueError:
+        raise HandrailError(f"{name} is {text!r}: expected {expected}") from None
+
+
+def save_checkpoint(
+    folder: Path, state: Tree, *, step: int, settings: str, wall: float, kept: int = KEPT
+) -> None:
+    """Writes the state at `step`, reached after `wall` seconds; keeps the newest `kept`."""
     card = Card(
         "checkpoint",
         spec={"settings": settings},
@@ -19,7 +58,7 @@ def save_checkpoint(folder: Path, state: Tree, *, step: int, settings: str, wall
         training={"step": step, "wall_s": wall},
     )
     save(_path(folder, step), card, state)
-    for old in _all(folder)[:-KEPT]:
+    for old in _all(folder)[:-kept]:
         old.unlink(missing_ok=True)
 
 

@@ -18,7 +18,12 @@ import numpy as np
 from handrail.errors import HandrailError
 from handrail.files import atomic, read_json, write_json
 from handrail.records import EPISODE_COLUMNS, EPISODES, PROGRESS, Table, read_table
-from handrail.train.checkpoint import clear_checkpoints, load_checkpoint, save_checkpoint
+from handrail.train.checkpoint import (
+    chosen_saving,
+    clear_checkpoints,
+    load_checkpoint,
+    save_checkpoint,
+)
 from handrail.train.compiled import Loop, RunState
 from handrail.train.step import Record
 
@@ -56,9 +61,11 @@ def execute(
     that is resumed calls it again for the steps after its checkpoint. With `chunk_steps`, a
     multiple of the agent's block, chunks end at its multiples (and where learning starts);
     without, they are counted from where learning starts. Raises `Diverged` where a loss is not
-    finite; the last good checkpoint stays. Steps that are no positive multiple of the agent's
-    block are refused before anything is written.
+    finite; the last good checkpoint stays. Environment variables override `checkpoint_seconds`
+    and how many checkpoints are kept (`train.checkpoint`). Steps that are no positive multiple
+    of the agent's block are refused before anything is written.
     """
+    saving = chosen_saving(checkpoint_seconds)
     _check_steps(loop, chunk_steps)
     _refuse_foreign(folder)
     with _owned(folder):
@@ -84,9 +91,11 @@ def execute(
             progress.add([_progress_row(loop, state, rows, means)])
             report(step, means)
             watch(step, state)
-            if time.monotonic() - saved > checkpoint_seconds:
+            if time.monotonic() - saved > saving.seconds:
                 spent = wall + time.monotonic() - began
-                save_checkpoint(folder, state, step=step, settings=signature, wall=spent)
+                save_checkpoint(
+                    folder, state, step=step, settings=signature, wall=spent, kept=saving.kept
+                )
                 saved = time.monotonic()
         kept = arrays(state)
         if kept:

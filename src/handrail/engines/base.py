@@ -1,0 +1,63 @@
+"""What computes the tasks of an experiment: this machine, a Ray cluster, a Slurm cluster.
+
+The same tasks give the same bytes on every engine: a task's result depends on its settings
+only, and every worker runs single-threaded.
+"""
+
+import abc
+import os
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, version
+
+from handrail.experiments.attempt import SINGLE_THREADED
+from handrail.experiments.plan import Task
+from handrail.experiments.schedule import Follow
+
+RETRIES = 3  # of a task whose worker died
+DECIDING = ("handrail", "jax", "jaxlib", "equinox", "optax", "numpy", "minigrid")
+
+
+class AbstractEngine(abc.ABC):
+    """Something that has tasks computed."""
+
+    @abc.abstractmethod
+    def compute(self, tasks: Iterable[Task], follow: Follow) -> None:
+        """Computes tasks and what they need; what is finished is not repeated.
+
+        Raises `Failed` after all else is done, and `HandrailError` where the engine itself
+        cannot be had (an extra that is not installed, an address that nobody answers).
+        """
+
+
+def worker_environment() -> dict[str, str]:
+    """Environment variables of a worker: one thread, and this process's settings.
+
+    Those of JAX go along since some decide about numbers (`JAX_ENABLE_X64`).
+    """
+    settings = ("HANDRAIL_", "JAX_")
+    own = {name: value for name, value in os.environ.items() if name.startswith(settings)}
+    return {**own, **SINGLE_THREADED}
+
+
+def versions() -> dict[str, str]:
+    """The packages that decide about numbers, and their versions in this process."""
+    found = {}
+    for name in DECIDING:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "none"
+    return found
+
+
+def differing(expected: dict[str, str]) -> str | None:
+    """How this process's packages differ from those of the process that sends tasks, in words."""
+    found = versions()
+    different = [
+        f"{name} {found.get(name, 'none')} instead of {wanted}"
+        for name, wanted in expected.items()
+        if found.get(name) != wanted
+    ]
+    if not different:
+        return None
+    return f"the worker has {', '.join(different)}; install the same versions on every node"

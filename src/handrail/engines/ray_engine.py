@@ -1,0 +1,229 @@
+"""Tasks on an existing Ray cluster (the extra `ray`), one a Ray task.
+
+By default nothing but Ray connects the machines: what a task needs is sent along, it computes
+in a scratch folder of its node, and the finished folder comes back as bytes, which this
+process writes. A task whose worker dies is tried again; on the same node it goes on from its
+checkpoint. With `shared`, the output folder is one that all nodes see: tasks then compute in
+it directly, and go on from their checkpoints wherever they are tried again.
+"""
+
+import dataclasses
+import os
+import socket
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from handrail.engines import parcel
+from handrail.engines.base import RETRIES, AbstractEngine, differing, versions, worker_environment
+from handrail.errors import HandrailError
+from handrail.experiments.attempt import attempt, attempt_in_place, progress_file
+from handrail.experiments.plan import Task
+from handrail.experiments.schedule import AbstractCrew, Follow, drive
+from handrail.files import write_json
+
+ANSWER_SECONDS = 5.0
+UNLIMITED = 10_000  # tasks that Ray may hold; it runs as many as there are cores
+
+
+@dataclasses.dataclass(frozen=True)
+class OnRay(AbstractEngine):
+    """A Ray cluster."""
+
+    address: str = "auto"
+    """`auto` (the cluster this machine belongs to), HOST:PORT, or ray://HOST:PORT."""
+    jobs: int | None = None
+    """Tasks at a time; by default as many as the cluster has cores."""
+    shared: bool = False
+    """Whether every node sees the output folder under the same path."""
+    retries: int = RETRIES
+    """How often a task is tried again whose worker died."""
+
+    def compute(self, tasks: Iterable[Task], follow: Follow) -> None:
+        """Computes tasks on the cluster and collects their folders here."""
+        if self.jobs is not None and self.jobs < 1:
+            raise HandrailError(f"jobs is {self.jobs}: expected at least 1")
+        drive(tasks, lambda waiting: Cluster(self), follow=follow)
+
+
+class Cluster(AbstractCrew):
+    """The connection to a Ray cluster and the tasks that are there."""
+
+    def __init__(self, engine: OnRay):
+        self._engine = engine
+        self._ray, self._ours = connect(engine.address)
+        options = {"num_cpus": 1, "max_retries": engine.retries}
+        self._remote = self._ray.remote(**options)(_in_place if engine.shared else _elsewhere)
+        self._versions = versions()
+        self._board = None if engine.shared else self._ray.remote(num_cpus=0)(Board).remote()
+        self._tasks: dict[Any, Task] = {}
+        self._needed: dict[Path, Any] = {}
+
+    @property
+    def slots(self) -> int:
+        """Ray queues what does not run yet, which also lets a cluster grow."""
+        return self._engine.jobs or UNLIMITED
+
+    def begin(self, task: Task) -> None:
+        """Sends a task, and what it needs once for all tasks that need it."""
+        if self._engine.shared:
+            here = dataclasses.replace(
+                task,
+                folder=task.folder.resolve(),
+                needs=tuple(
+                    dataclasses.replace(need, folder=need.folder.resolve(), needs=())
+                    for need in task.needs
+                ),
+            )
+            self._tasks[self._remote.remote(here, self._versions)] = task
+            return
+        for need in task.needs:
+            if need.folder not in self._needed:
+                self._needed[need.folder] = self._ray.put(parcel.result_of_need(need))
+        contents = [self._needed[need.folder] for need in task.needs]
+        sender = f"{socket.gethostname()}|{Path.cwd()}"
+        sent = dataclasses.replace(task, needs=tuple(_alone(need) for need in task.needs))
+        reference = self._remote.remote(sent, sender, self._versions, self._board, *contents)
+        self._tasks[reference] = task
+
+    def finished(self, seconds: float) -> dict[Path, str | None]:
+        """What has ended, its files written."""
+        if not self._tasks:
+            return {}
+        try:
+            ended, _ = self._ray.wait(list(self._tasks), num_returns=1, timeout=seconds)
+            self._tell()
+        except (ConnectionError, self._ray.exceptions.RaySystemError) as error:
+            raise HandrailError(f"the Ray cluster is lost ({error}); repeat the command") from None
+        return {(task := self._tasks.pop(one)).folder: self._collect(one, task) for one in ended}
+
+    def at_work(self, task: Task) -> bool:
+        """Whether its worker has said anything yet."""
+        return progress_file(task.folder).exists()
+
+    def close(self) -> None:
+        """Leaves the cluster as it is, unless it was begun for this."""
+        if self._board is not None:
+            self._ray.kill(self._board)
+        if self._ours:
+            self._ray.shutdown()
+
+    def stop(self) -> None:
+        """Ends the tasks that run or wait."""
+        for reference, task in self._tasks.items():
+            self._ray.cancel(reference, force=True)
+            progress_file(task.folder).unlink(missing_ok=True)
+        self.close()
+
+    def _collect(self, reference: Any, task: Task) -> str | None:
+        progress_file(task.folder).unlink(missing_ok=True)
+        try:
+            failure, files = self._ray.get(reference)
+        except self._ray.exceptions.RayError as error:
+            times = self._engine.retries + 1
+            kind = type(error).__name__
+            return f"its worker died {times} times (out of memory?); Ray says {kind}"
+        if failure is None and files is not None:
+            parcel.unpack(files, task)
+        return failure
+
+    def _tell(self) -> None:
+        """Writes what the workers say where followers look for it."""
+        if self._board is None:
+            return
+        try:
+            said = self._ray.get(self._board.read.remote())
+        except self._ray.exceptions.RayActorError:  # its node died: results matter, this does not
+            self._board = None
+            return
+        for task in self._tasks.values():
+            if str(task.folder) in said:
+                write_json(progress_file(task.folder), said[str(task.folder)])
+
+
+class Board:
+    """An actor on which workers of all nodes write what they are doing."""
+
+    def __init__(self):
+        self._entries: dict[str, dict[str, Any]] = {}
+
+    def write(self, folder: str, entry: dict[str, Any]) -> None:
+        """What the task of this folder is doing."""
+        self._entries[folder] = entry
+
+    def read(self) -> dict[str, dict[str, Any]]:
+        """All that has been written."""
+        return self._entries
+
+
+def connect(address: str) -> tuple[Any, bool]:
+    """Ray, connected; and whether it was this call that connected it."""
+    try:
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        import ray
+    except ImportError:
+        raise HandrailError(
+            "the engine 'ray' needs Ray: install it with `pip install 'handrail[ray]'`"
+        ) from None
+    if ray.is_initialized():
+        return ray, False
+    _answers(address)
+    try:
+        ray.init(
+            address=address,
+            runtime_env={"env_vars": worker_environment()},
+            log_to_driver=False,
+            logging_level="error",
+        )
+    except (ConnectionError, RuntimeError, ValueError, OSError, TimeoutError) as error:
+        said = str(error).strip().splitlines() or [type(error).__name__]
+        raise HandrailError(
+            f"no Ray cluster at address {address!r} ({said[0]}); start one with `ray start "
+            "--head`, or name its address with --address HOST:PORT"
+        ) from None
+    return ray, True
+
+
+def _answers(address: str) -> None:
+    """Asks for a connection first: Ray itself would try for minutes."""
+    if address in ("auto", "local"):
+        return
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise HandrailError(
+            f"Ray address {address!r}: expected auto, local, HOST:PORT or ray://HOST:PORT"
+        )
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), ANSWER_SECONDS).close()
+    except OSError as error:
+        raise HandrailError(
+            f"no Ray cluster at address {address!r}: {error.strerror or error}; check the "
+            "address and that the cluster is up (`ray status`)"
+        ) from None
+
+
+def _alone(task: Task) -> Task:
+    return dataclasses.replace(task, needs=())
+
+
+def _in_place(task: Task, expected: dict[str, str]) -> tuple[str | None, None]:
+    """Runs on a node that sees the output folder."""
+    return differing(expected) or attempt_in_place(task), None
+
+
+def _elsewhere(
+    task: Task, sender: str, expected: dict[str, str], board: Any, *contents: bytes
+) -> tuple[str | None, dict[str, bytes] | None]:
+    """Runs on a node of its own."""
+    difference = differing(expected)
+    if difference is not None:
+        return difference, None
+    scratch = parcel.scratch_folder(sender, task)
+    here = parcel.moved(task, scratch)
+    parcel.place_needs(here, list(contents))
+    failure = attempt(here, lambda entry: board.write.remote(str(task.folder), entry))
+    if failure is not None:
+        return failure, None
+    files = parcel.pack(here.folder)
+    parcel.discard(scratch)
+    return None, files

@@ -1,0 +1,140 @@
+"""Tasks on a Slurm cluster through submitit (the extra `slurm`), one a job.
+
+The machines of a Slurm cluster share a file system: jobs compute in the output folder, and a
+job that is cut off by its time limit, or dies, goes on from its checkpoint when it is sent
+again. Needs come first: the process that sends jobs waits for them, so leave it running (in a
+terminal multiplexer, say), or repeat the command.
+"""
+
+import dataclasses
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from handrail.engines.base import RETRIES, AbstractEngine, worker_environment
+from handrail.errors import HandrailError
+from handrail.experiments.attempt import attempt_in_place, progress_file
+from handrail.experiments.plan import Task
+from handrail.experiments.schedule import AbstractCrew, Follow, drive
+
+MOST_JOBS = 500  # that wait or run at a time, unless told otherwise
+
+
+@dataclasses.dataclass(frozen=True)
+class OnSlurm(AbstractEngine):
+    """A Slurm cluster that this machine may send jobs to."""
+
+    logs: Path
+    """Where submitit keeps scripts and output of jobs; a folder that all machines see."""
+    jobs: int | None = None
+    """Jobs at a time."""
+    options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    """submitit's parameters: `timeout_min`, `slurm_partition`, `slurm_account`, …"""
+    cluster: str | None = None
+    """submitit's executor: None for Slurm; `local` and `debug` run on this machine."""
+    retries: int = RETRIES
+    """How often a job is sent again that died."""
+    poll_seconds: float = 5.0
+    """Seconds between questions to Slurm."""
+
+    def compute(self, tasks: Iterable[Task], follow: Follow) -> None:
+        """Sends jobs as their needs are done, and waits for all of them."""
+        if self.jobs is not None and self.jobs < 1:
+            raise HandrailError(f"jobs is {self.jobs}: expected at least 1")
+        drive(tasks, lambda _: Jobs(self), follow=follow, poll_seconds=self.poll_seconds)
+
+
+class Jobs(AbstractCrew):
+    """Jobs that have been sent."""
+
+    def __init__(self, engine: OnSlurm):
+        self._engine = engine
+        self._executor = _executor(engine)
+        self._jobs: dict[Path, tuple[Any, Task, int]] = {}
+
+    @property
+    def slots(self) -> int:
+        """What may wait or run at a time."""
+        return self._engine.jobs or MOST_JOBS
+
+    def begin(self, task: Task) -> None:
+        """Sends a job."""
+        needs = tuple(dataclasses.replace(n, folder=n.folder.resolve()) for n in task.needs)
+        here = dataclasses.replace(task, folder=task.folder.resolve(), needs=needs)
+        self._jobs[task.folder] = (self._send(here), here, 0)
+
+    def finished(self, seconds: float) -> dict[Path, str | None]:
+        """What has ended; a job that died is sent again."""
+        ended: dict[Path, str | None] = {}
+        until = time.monotonic() + seconds
+        while not ended:
+            for folder, (job, task, died) in list(self._jobs.items()):
+                if not job.done():
+                    continue
+                try:
+                    ended[folder] = job.result()
+                except Exception as error:  # UncompletedJobError, or what the job itself raised
+                    if died < self._engine.retries:
+                        self._jobs[folder] = (self._send(task), task, died + 1)
+                        continue
+                    said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+                    ended[folder] = f"its job died {died + 1} times; submitit says: {said}"
+                del self._jobs[folder]
+            left = until - time.monotonic()
+            if left <= 0 or ended:
+                break
+            time.sleep(min(left, 1.0))
+        return ended
+
+    def at_work(self, task: Task) -> bool:
+        """Whether the job has said anything yet."""
+        return progress_file(task.folder).exists()
+
+    def close(self) -> None:
+        """Nothing is left to do."""
+
+    def stop(self) -> None:
+        """Cancels the jobs."""
+        for job, _, _ in self._jobs.values():
+            job.cancel()
+
+    def _send(self, task: Task) -> Any:
+        return self._executor.submit(Attempt(), task, worker_environment())
+
+
+class Attempt:
+    """What a job runs; submitit asks it what to send again when the time limit has come."""
+
+    def __call__(self, task: Task, variables: Mapping[str, str]) -> str | None:
+        """Computes the task; JAX reads the variables when it is first imported, in here."""
+        import os
+
+        os.environ.update(variables)
+        return attempt_in_place(task)
+
+    def checkpoint(self, task: Task, variables: Mapping[str, str]) -> Any:
+        """The same again: a run goes on from its last checkpoint."""
+        import submitit
+
+        return submitit.helpers.DelayedSubmission(self, task, variables)
+
+
+def _executor(engine: OnSlurm) -> Any:
+    try:
+        import submitit
+    except ImportError:
+        raise HandrailError(
+            "the engine 'slurm' needs submitit: install it with `pip install 'handrail[slurm]'`"
+        ) from None
+    cluster = engine.cluster or "slurm"
+    options = {"timeout_min": 240, "cpus_per_task": 1, "name": "handrail", **engine.options}
+    try:
+        executor = submitit.AutoExecutor(folder=engine.logs, cluster=cluster)
+        executor.update_parameters(**options)
+    except (RuntimeError, NameError, TypeError, ValueError, FileNotFoundError) as error:
+        raise HandrailError(
+            f"jobs cannot be sent to {cluster!r} from here: {error}; run the command on a "
+            "machine that has Slurm's sbatch, and name options as submitit does"
+        ) from None
+    return executor

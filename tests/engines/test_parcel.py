@@ -1,0 +1,112 @@
+"""Folders that travel as bytes, and what must agree on both ends."""
+
+import os
+
+import pytest
+
+from handrail.engines import base, parcel
+from handrail.errors import HandrailError, UnknownName
+from handrail.experiments.plan import Task
+from handrail.sweep_command import make_engine
+
+
+@pytest.fixture
+def task(tmp_path):
+    need = Task("prior", tmp_path / "knowledge" / "p", None, label="prior")
+    need.folder.mkdir(parents=True)
+    (need.folder / "prior.safetensors").write_bytes(b"known")
+    return Task("run", tmp_path / "runs" / "r", None, (need,), "run")
+
+
+def fill(folder):
+    (folder / "deep" / "checkpoints").mkdir(parents=True)
+    (folder / "deep" / "checkpoints" / "step-1.safetensors").write_bytes(b"old")
+    (folder / ".lock").write_bytes(b"")
+    (folder / "summary.json").write_bytes(b"{}")
+    (folder / "deep" / "episodes.csv").write_bytes(b"step\n\x00\xff")
+
+
+def test_a_finished_folder_arrives_without_locks_and_checkpoints(task, tmp_path):
+    fill(tmp_path / "there")
+    files = parcel.pack(tmp_path / "there")
+    assert files == {"summary.json": b"{}", "deep/episodes.csv": b"step\n\x00\xff"}
+    stale = task.folder / "checkpoints" / "step-7.safetensors"
+    stale.parent.mkdir(parents=True)
+    stale.write_bytes(b"of an earlier attempt on this machine")
+    parcel.unpack(files, task)
+    assert task.done
+    assert parcel.pack(task.folder) == files
+    assert not stale.exists()
+
+
+def test_the_file_that_marks_the_end_is_written_last(task, monkeypatch):
+    written = []
+    real = parcel.atomic
+    monkeypatch.setattr(parcel, "atomic", lambda path: written.append(path.name) or real(path))
+    parcel.unpack({"summary.json": b"{}", "a": b"", "z": b""}, task)
+    assert written[-1] == "summary.json"
+    assert len(written) == 3
+
+
+@pytest.mark.parametrize("name", ["../summary.json", "/etc/summary.json", "a/../../b", ""])
+def test_a_file_never_leaves_its_folder(task, name):
+    with pytest.raises(HandrailError, match="not inside its folder"):
+        parcel.unpack({"summary.json": b"{}", name: b""}, task)
+    assert not task.done
+
+
+def test_a_parcel_without_the_result_is_refused(task):
+    with pytest.raises(HandrailError, match=r"run: the worker sent no summary\.json"):
+        parcel.unpack({"episodes.csv": b""}, task)
+
+
+def test_needs_are_where_the_moved_task_looks_for_them(task, tmp_path):
+    here = parcel.moved(task, tmp_path / "scratch")
+    parcel.place_needs(here, [parcel.result_of_need(task.needs[0])])
+    assert all(need.done for need in here.needs)
+    assert [need.folder.name for need in here.needs] == ["p"], "settings record the name"
+    assert here.folder.name == task.folder.name
+
+
+def test_attempts_at_one_task_share_a_scratch_folder(task):
+    first = parcel.scratch_folder("here|out", task)
+    assert first == parcel.scratch_folder("here|out", task)
+    assert first != parcel.scratch_folder("here|other", task)
+    assert first != parcel.scratch_folder("here|out", task.needs[0])
+
+
+def test_other_versions_on_a_node_are_named():
+    assert base.differing(base.versions()) is None
+    text = base.differing({**base.versions(), "jax": "0.0.1"})
+    assert text is not None
+    assert "instead of 0.0.1; install the same versions" in text
+
+
+def test_workers_inherit_settings_but_one_thread(monkeypatch):
+    monkeypatch.setenv("HANDRAIL_X", "1")
+    monkeypatch.setenv("JAX_ENABLE_X64", "1")
+    monkeypatch.setenv("OMP_NUM_THREADS", "8")
+    given = base.worker_environment()
+    assert (given["HANDRAIL_X"], given["JAX_ENABLE_X64"]) == ("1", "1")
+    assert given["OMP_NUM_THREADS"] == "1"
+    assert "PATH" not in given
+    assert os.environ["OMP_NUM_THREADS"] == "8"
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "text"),
+    [
+        ("local", {"address": "h:1"}, "--address does not belong to the engine 'local'"),
+        ("slurm", {"shared": True}, "--shared does not belong to the engine 'slurm'"),
+        ("ray", {"slurm": ["a=1"]}, "--slurm does not belong to the engine 'ray'"),
+        ("slurm", {"slurm": ["a"]}, "expected name=value"),
+    ],
+)
+def test_options_of_other_engines_are_refused(name, options, text):
+    with pytest.raises(HandrailError, match=text):
+        make_engine(name, **options)
+
+
+def test_an_unknown_engine_is_named():
+    with pytest.raises(UnknownName, match="unknown engine 'rey': did you mean 'ray'"):
+        make_engine("rey")

@@ -1,0 +1,89 @@
+"""Jobs sent through submitit: by its executor for this machine, and by one that loses jobs.
+
+No Slurm is at hand here: what is tested is what we ask of submitit, which is the same for
+its executors.
+"""
+
+import pytest
+
+from handrail.engines import slurm
+from handrail.engines.slurm import OnSlurm
+from handrail.errors import HandrailError
+from handrail.experiments.lava.settings import LavaRun, QLearning
+from handrail.experiments.plan import DONE, LavaRow, Task
+from handrail.experiments.schedule import Failed
+
+pytest.importorskip("submitit", reason="the extra 'slurm' is not installed")
+
+
+def ignore(running, done):
+    pass
+
+
+class Jobs:
+    """An executor that loses the first `lost` jobs and does the others at once."""
+
+    def __init__(self, lost: int):
+        self.lost, self.sent = lost, []
+
+    def submit(self, function, task, variables):
+        self.sent.append(task.folder.name)
+        return Job(task, lost=len(self.sent) <= self.lost)
+
+
+class Job:
+    def __init__(self, task, lost):
+        self.task, self.lost = task, lost
+
+    def done(self):
+        return True
+
+    def result(self):
+        if self.lost:
+            raise RuntimeError("Job 7 was preempted\nand more")
+        assert all(need.done for need in self.task.needs)
+        self.task.folder.mkdir(parents=True)
+        (self.task.folder / DONE[self.task.kind]).write_text("")
+
+    def cancel(self):
+        pass
+
+
+@pytest.fixture
+def chain(tmp_path):
+    prior = Task("prior", tmp_path / "p", None, (), "prior")
+    return [Task("run", tmp_path / "r", None, (prior,), "run")]
+
+
+def test_a_job_that_died_is_sent_again(chain, monkeypatch, tmp_path):
+    jobs = Jobs(lost=2)
+    monkeypatch.setattr(slurm, "_executor", lambda engine: jobs)
+    OnSlurm(tmp_path, poll_seconds=0.01).compute(chain, ignore)
+    assert jobs.sent == ["p", "p", "p", "r"]
+    assert chain[0].done
+
+
+def test_a_job_that_keeps_dying_is_given_up(chain, monkeypatch, tmp_path):
+    jobs = Jobs(lost=99)
+    monkeypatch.setattr(slurm, "_executor", lambda engine: jobs)
+    with pytest.raises(Failed) as caught:
+        OnSlurm(tmp_path, retries=1, poll_seconds=0.01).compute(chain, ignore)
+    assert jobs.sent == ["p", "p"]
+    assert "died 2 times; submitit says: Job 7 was preempted;" in str(caught.value)
+
+
+def test_without_slurm_there_is_one_clear_error(chain, tmp_path):
+    with pytest.raises(HandrailError, match="jobs cannot be sent to 'slurm' from here"):
+        OnSlurm(tmp_path / "logs").compute(chain, ignore)
+
+
+@pytest.mark.slow
+def test_jobs_in_processes_of_their_own(tmp_path):
+    run = LavaRun("Empty-5x5", "dqn", steps=100, learning=QLearning(learning_starts=100))
+    dqn = Task("run", tmp_path / "dqn", LavaRow(run, None, None, "none"), (), "dqn")
+    wrong = LavaRun("Emty-5x5", "dqn", steps=100)
+    typo = Task("run", tmp_path / "typo", LavaRow(wrong, None, None, "none"), (), "typo")
+    with pytest.raises(Failed, match=r"1 of the tasks failed: typo: unknown environment"):
+        OnSlurm(tmp_path / "logs", cluster="local", poll_seconds=0.2).compute([dqn, typo], ignore)
+    assert dqn.done
+    assert (tmp_path / "dqn" / "policy.safetensors").is_file()

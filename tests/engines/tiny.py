@@ -1,0 +1,50 @@
+"""The smallest experiment with knowledge and runs, for engines to compute."""
+
+from pathlib import Path
+
+TOML = """
+title = "Tiny"
+environments = ["LavaCrossingS9N1"]
+
+[base]
+steps = 2_000
+learning = { learning_starts = 500, batch = 16, hidden = [8] }
+
+[variants]
+dqn = { method = "dqn" }
+priors = { method = "priors-0.95" }
+
+[budgets.quick]
+seeds = [1]
+prior.sources = ["SimpleCrossingS9N1"]
+prior.source_steps = 1_000
+prior.prior_steps = 1_000
+prior.source_learning = { learning_starts = 500, batch = 16, hidden = [8] }
+prior.prior_learning = { learning_starts = 500, batch = 16, hidden = [8] }
+"""
+WALL = "wall_s"
+
+
+def tiny_experiment(folder: Path) -> str:
+    """The file of the experiment, written into `folder`."""
+    path = folder / "tiny.toml"
+    path.write_text(TOML)
+    return str(path)
+
+
+def table(page: Path) -> list[list[str]]:
+    """The cells of `summary.csv` beside a report, without the wall-clock time."""
+    lines = (page.parent / "summary.csv").read_text().splitlines()
+    rows = [line.split(",") for line in lines]
+    wall = rows[0].index(WALL)
+    return [row[:wall] + row[wall + 1 :] for row in rows]
+
+
+def contents(out: Path) -> dict[str, bytes]:
+    """Every file below `out` that a task has left, but for those with wall-clock times."""
+    return {
+        str(path.relative_to(out)): path.read_bytes()
+        for folder in ("knowledge", "runs")
+        for path in sorted((out / folder).rglob("*"))
+        if path.is_file() and not path.name.startswith(".") and path.name != "summary.json"
+    }
