@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from handrail.errors import HandrailError
-from handrail.report import figures, maps, style
+from handrail.report import density, figures, maps, style
 from handrail.report.stats import Interval
 
 STEPS = np.arange(0, 100, 10)
@@ -127,3 +127,24 @@ def test_principal_components_keep_distances_in_a_plane():
         np.linalg.norm(plane[:, None] - plane[None], axis=-1),
         atol=1e-9,
     )
+
+
+def test_densities_are_relative_to_equal_time_everywhere():
+    visits = np.zeros((4, 4))
+    visits[0, 3] = 30  # least y, greatest x
+    visits[3, 0] = 10
+    hazards = np.zeros((1, 2))
+    figure = density.densities([density.Density("guide", visits, 1.5, hazards, 0.7)] * 2)
+    image = figure.axes[0].images[0]
+    shown = np.ma.filled(image.get_array(), np.nan)
+    assert shown[0, 3] == 12.0 and shown[3, 0] == 4.0 and np.isnan(shown).sum() == 14
+    assert image.origin == "lower"
+    assert labels(figure) == ["hazard", "extents", "white: never visited"]
+    assert sum(patch.get_linestyle() == "--" for patch in figure.axes[0].patches) == 1
+    with pytest.raises(HandrailError, match="at least one"):
+        density.densities([])
+
+
+def test_curves_of_one_run_have_no_band_in_the_legend():
+    panel = figures.Panel("S9N1", "return", {"dqn": (STEPS, band(0.5))})
+    assert labels(figures.curves([[panel]], interval="")) == ["DQN"]

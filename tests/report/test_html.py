@@ -105,13 +105,23 @@ def test_malformed_episodes_are_refused(bad, message):
 
 
 def test_numbers_are_readable():
-    cells = ["1,050.00", "−0.50", "never", "–", "0.91</b>", "0.88 – 0.93", "200,000"]
-    row = [1050.0, -0.5, float("inf"), None, Interval(0.91, 0.88, 0.93), 200_000]
-    text = html.page("t", [html.Table(list("abcdef"), [row])])
+    cells = [">1,050<", "999.00", "−0.50", "never", "–", "0.91</b>", "0.88 – 0.93", "200,000"]
+    row = [1050.0, 999.0, -0.5, float("inf"), None, Interval(0.91, 0.88, 0.93), 200_000]
+    text = html.page("t", [html.Table(list("abcdefg"), [row])])
     for cell in cells:
         assert cell in text
     with pytest.raises(HandrailError, match="row 1: 1 cells for 2 columns"):
         html.page("t", [html.Table(["a", "b"], [["x"]])])
+
+
+def test_a_single_seed_has_no_interval():
+    nan = float("nan")
+    assert html.over_seeds(np.array([nan, 2.5])) == 2.5
+    assert html.over_seeds(np.array([nan])) is None
+    three = html.over_seeds(np.array([3]))
+    assert three == 3 and isinstance(three, int)
+    several = html.over_seeds(np.array([1.0, nan, 3.0]))
+    assert isinstance(several, Interval) and several.value == 2.0
 
 
 def test_comparison_puts_published_values_beside_ours():

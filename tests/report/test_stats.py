@@ -103,4 +103,4 @@ def test_probability_of_improvement_counts_pairs():
 
 
 def test_interval_text():
-    assert stats.Interval(1050.0, 900.0, 1200.5).text(1) == "1,050.0 [900.0, 1,200.5]"
+    assert stats.Interval(1050.0, 900.0, 1200.5).text(1) == "1,050 [900.0, 1,200]"

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from handrail.errors import UnknownName
+from handrail.experiments.navigation.rows import is_navigation
 from handrail.experiments.schema import Experiment
 from handrail.files import atomic, read_json, write_text
-from handrail.report import navigation_figures
+from handrail.report import coverage_figures, navigation_figures
 from handrail.report.finished import Cell, Finished
 from handrail.report.html import Block, Heading, Picture, Player, Table, Text, comparison, page
 from handrail.report.lava_figures import (
@@ -33,6 +34,7 @@ KINDS: dict[str, Kind] = {
     "embedding": embeddings,
     "appearance": appearance,
     "navigation": navigation_figures.navigation,
+    "coverage": coverage_figures.coverage,
 }
 COLUMNS = (
     "experiment", "environment", "method", "observation", "knowledge", "seed", "steps",
@@ -52,12 +54,16 @@ class Sheet:
 
 def sheet(experiment: Experiment) -> Sheet:
     """The columns and tables of an experiment: those of navigation, or those of lava."""
-    if experiment.report == "navigation":
+    readings = {
+        "navigation": navigation_figures.reading(experiment),
+        "coverage": coverage_figures.READING,
+    }
+    if experiment.report in readings:
         return Sheet(
             navigation_figures.COLUMNS,
             navigation_figures.rows,
             navigation_figures.tables,
-            navigation_figures.READING,
+            readings[experiment.report],
         )
     return Sheet(COLUMNS, _rows, _tables, READING)
 
@@ -101,6 +107,7 @@ READING = (
 
 def _facts(finished: Finished) -> dict[str, Any]:
     experiment: Experiment = finished.experiment
+    family = () if any(map(is_navigation, experiment.environments)) else ("minigrid",)
     facts = {
         "command": finished.command,
         "budget": f"{finished.budget}, {len(finished.seeds)} seeds "
@@ -108,7 +115,7 @@ def _facts(finished: Finished) -> dict[str, Any]:
         "machine": finished.machine,
         "this call took": f"{finished.seconds:.0f} s (finished runs are not repeated)",
         "versions": ", ".join(
-            f"{name} {version(name)}" for name in ("handrail", "jax", "equinox", "minigrid")
+            f"{name} {version(name)}" for name in ("handrail", "jax", "equinox", *family)
         ),
     }
     if experiment.source:

@@ -118,8 +118,12 @@ def curves(
     width: float = 3.2,
     height: float = 2.5,
     share_rows: bool = True,
+    legend_columns: int | None = None,
 ) -> "Figure":
-    """Curves over environment steps: `rows` of panels, such as return above violations."""
+    """Curves over environment steps: `rows` of panels, such as return above violations.
+
+    An empty `interval` leaves the bands out of the legend, for curves of a single run.
+    """
     import matplotlib
 
     if not rows or len({len(row) for row in rows}) != 1 or not rows[0]:
@@ -144,7 +148,8 @@ def curves(
         for ax in axes[-1]:
             ax.set_xlabel("environment steps")
         published = any(panel.published for panel in panels)
-        legend(figure, _handles(names, "line", published, interval), columns=len(rows[0]) + 1)
+        handles = _handles(names, "line", published, interval)
+        legend(figure, handles, columns=legend_columns or len(rows[0]) + 1)
         return figure
 
 

@@ -11,9 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 
+import numpy as np
+
 from handrail.errors import HandrailError
 from handrail.report.episodes import Episode, as_json
-from handrail.report.stats import Interval
+from handrail.report.stats import Interval, bootstrap, decimals
 
 Cell = str | int | float | Interval | None
 
@@ -34,7 +36,10 @@ class Text:
 
 @dataclass(frozen=True)
 class Table:
-    """Cells under columns. Numbers are aligned, intervals show their ends, None is a dash."""
+    """Cells under columns. Numbers are aligned, intervals show their ends, None is a dash.
+
+    Numbers have `digits` decimals, those from 1,000 on none.
+    """
 
     columns: Sequence[str]
     rows: Sequence[Sequence[Cell]]
@@ -88,6 +93,19 @@ def comparison(
             if task in shown:
                 row.append(published[task].get(name))
     return Table(columns, rows, caption, digits)
+
+
+def over_seeds(values: np.ndarray) -> Cell:
+    """A cell for one value a seed, NaN left out: an interval, the value itself if there is but
+    one, None if there is none.
+    """
+    known = values[np.isfinite(values)]
+    if known.size > 1:
+        return bootstrap(known)
+    if not known.size:
+        return None
+    only = float(known[0])
+    return int(only) if np.issubdtype(values.dtype, np.integer) else only
 
 
 def page(
@@ -191,7 +209,7 @@ def _table(block: Table) -> str:
 def _number(value: float, digits: int) -> str:
     if not math.isfinite(value):
         return {math.inf: "never", -math.inf: "−∞"}.get(value, "–")
-    return f"{value:,.{digits}f}".replace("-", "−")
+    return decimals(value, digits).replace("-", "−")
 
 
 def _cell(cell: Cell, digits: int) -> str:

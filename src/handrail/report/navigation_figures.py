@@ -1,17 +1,20 @@
 """The figures and tables of the navigation experiments."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from handrail.artifact import load
 from handrail.experiments.navigation.evaluations import EVALUATIONS
 from handrail.experiments.navigation.metrics import Curves, Transfer, transfer
+from handrail.experiments.schema import Experiment
 from handrail.files import read_json
 from handrail.records import read_table
 from handrail.report.figures import Panel, curves
 from handrail.report.finished import Cell, Finished
-from handrail.report.html import Block, Picture, Table
-from handrail.report.stats import bootstrap, bootstrap_curve, iqm
+from handrail.report.html import Block, Picture, Table, over_seeds
+from handrail.report.stats import bootstrap_curve, iqm
 from handrail.report.style import png
 
 COLUMNS = (
@@ -28,10 +31,13 @@ READING = (
     "run with the run from scratch on the same seed; a time that a run never reaches counts as "
     "the whole run, so such differences are bounds."
 )
-PANELS = (
-    (("behaviour_return", "return, behaviour"), ("target_return", "return, target policy")),
-    (("behaviour_cost", "cost-return, behaviour"), ("target_cost", "cost-return, target policy")),
+PUBLISHED = (
+    " Published values were read off the paper's plots (ten seeds): Static ends at a return of "
+    "about 3; control-switch and EGPO stay at or below the limit throughout, while SAC-λ, from "
+    "scratch or pre-trained, begins with costs of up to 300 an episode."
 )
+POLICIES = {"behaviour": "behaviour policy", "target": "target policy"}
+FLOOR = 2.0  # returns are drawn down to minus this multiple of the highest
 
 
 def navigation(finished: Finished) -> list[Block]:
@@ -40,39 +46,69 @@ def navigation(finished: Finished) -> list[Block]:
     for environment in finished.experiment.environments:
         found = _curves(finished, environment)
         limit = _limit(finished, environment)
-        panels = [
+        floor, lowest = _floor(found)
+        returns, costs = (
             [
                 Panel(
-                    _short(environment),
+                    f"{_short(environment)}, {title}",
                     label,
                     {
-                        variant: (runs[0].steps, _over_seeds(runs, name))
+                        variant: (runs[0].steps, _over_seeds(runs, f"{policy}_{name}"))
                         for variant, runs in found.items()
                     },
-                    limit=limit if name.endswith("cost") else None,
+                    limit=limit if name == "cost" else None,
+                    log=name == "cost",
+                    ylim=None if name == "cost" else (floor, None),
                 )
-                for name, label in row
+                for policy, title in POLICIES.items()
             ]
-            for row in PANELS
-        ]
-        caption = (
-            f"{_short(environment)}: means of every epoch; interquartile mean over seeds with "
-            f"95 % intervals. Dashed: the limit on an episode's cost, {limit:g}."
+            for name, label in (("return", "return"), ("cost", "cost-return (log scale)"))
         )
+        several = len(finished.seeds) > 1
+        caption = (
+            f"{_short(environment)}: means of every epoch"
+            + ("; interquartile mean over seeds with 95 % intervals" if several else ", one seed")
+            + f". Dashed: the limit on an episode's cost, {limit:g}."
+            + (f" Returns below {floor:.1f} are cut off; the lowest is {lowest:.1f}."
+               if floor is not None else "")
+        )  # fmt: skip
         alt = f"Return and cost-return of behaviour and target policy, {_short(environment)}"
-        blocks.append(Picture(png(curves(panels, share_rows=False)), caption, alt))
+        interval = "95 % interval" if several else ""
+        figure = curves(
+            [returns, costs], interval=interval, width=3.9, share_rows=False, legend_columns=4
+        )
+        blocks.append(Picture(png(figure), caption, alt))
     return blocks
 
 
+def _floor(found: dict[str, list[Curves]]) -> tuple[float | None, float]:
+    """Where the axes of returns end if few epochs lie far below the rest, and the lowest mean."""
+    means = [
+        np.asarray(_over_seeds(runs, f"{policy}_return").value)
+        for runs in found.values()
+        for policy in POLICIES
+    ]
+    lowest, highest = float(np.nanmin(means)), float(np.nanmax(means))
+    floor = -FLOOR * highest
+    return (floor if highest > 0 and lowest < floor else None), lowest
+
+
 def tables(finished: Finished) -> list[Table]:
-    """Violations and final values of every variant, and transfer metrics against scratch."""
+    """Violations and final values, transfer metrics, published values, and the guides."""
     made = []
     for environment in finished.experiment.environments:
-        made.append(_violations(finished, environment))
-        compared = _transfer(finished, environment)
-        if compared is not None:
-            made.append(compared)
-    return made
+        made += [
+            _violations(finished, environment),
+            _transfer(finished, environment),
+            _beside_published(finished, environment),
+            _guides(finished, environment),
+        ]
+    return [table for table in made if table is not None]
+
+
+def reading(experiment: Experiment) -> str:
+    """How to read the page."""
+    return READING + (PUBLISHED if experiment.published else "")
 
 
 def rows(finished: Finished) -> list[dict[str, Any]]:
@@ -102,9 +138,7 @@ def _violations(finished: Finished, environment: str) -> Table:
     for variant in finished.experiment.variants:
         cells: list[Cell] = [variant]
         for name in quantities:
-            values = finished.values(variant, environment, name)
-            known = values[np.isfinite(values)]
-            cells.append(bootstrap(known) if known.size else None)
+            cells.append(over_seeds(finished.values(variant, environment, name)))
         made.append(cells)
     epochs = len(_curves_of(finished.rows[0][1].folder).steps)
     limit = _limit(finished, environment)
@@ -142,9 +176,7 @@ def _transfer(finished: Finished, environment: str) -> Table | None:
         ]
         cells: list[Cell] = [variant]
         for name in Transfer.__dataclass_fields__:
-            values = np.array([getattr(metrics, name) for metrics in found])
-            known = values[np.isfinite(values)]
-            cells.append(bootstrap(known) if known.size else None)
+            cells.append(over_seeds(np.array([getattr(metrics, name) for metrics in found])))
         made.append(cells)
     columns = [
         "variant", "safety jump-start", "Δ time to safety (steps)", "return jump-start",
@@ -155,6 +187,62 @@ def _transfer(finished: Finished, environment: str) -> Table | None:
         f"The optimum is 95 % of the best method's final return, {optimum:.2f}."
     )
     return Table(columns, made, caption)
+
+
+def _beside_published(finished: Finished, environment: str) -> Table | None:
+    """Ours and the paper's, a pair of columns a quantity; None where nothing was published."""
+    published = {
+        name: {variant: by_task[environment] for variant, by_task in found.items()
+               if environment in by_task}
+        for name, found in finished.experiment.published.items()
+    }  # fmt: skip
+    published = {name: values for name, values in published.items() if values}
+    if not published:
+        return None
+    columns = ["variant"]
+    for name in published:
+        columns += [name.replace("_", " "), "published"]
+    made: list[list[Cell]] = []
+    for variant in finished.experiment.variants:
+        if not any(variant in values for values in published.values()):
+            continue
+        cells: list[Cell] = [variant]
+        for name, values in published.items():
+            cells += [over_seeds(finished.values(variant, environment, name)), values.get(variant)]
+        made.append(cells)
+    caption = f"{_short(environment)}: beside what the paper's plots show, at its full length."
+    return Table(columns, made, caption)
+
+
+def _guides(finished: Finished, environment: str) -> Table | None:
+    """What the guides were when they were kept; None where nobody has one.
+
+    Variants that share their guides share a row.
+    """
+    users: dict[tuple[Path, ...], list[str]] = {}
+    for variant in finished.experiment.variants:
+        files = tuple(
+            need.folder / "guide.safetensors"
+            for row, task in finished.rows
+            if row.variant == variant and row.environment == environment
+            for need in task.needs
+            if need.kind == "guide"
+        )
+        if files:
+            users.setdefault(files, []).append(variant)
+    names = ("step", "return", "cost", "length", "exit_cost")
+    made: list[list[Cell]] = []
+    for files, variants in users.items():
+        kept = [load(file, expect="guide")[0].training["evaluation"] for file in files]
+        cells: list[Cell] = [", ".join(variants)]
+        cells += [over_seeds(np.array([one[name] for one in kept], dtype=float)) for name in names]
+        made.append(cells)
+    columns = ["guide of", "kept at step", "distance", "cost", "length", "exit cost"]
+    caption = (
+        f"{_short(environment)}: the guides when they were kept, in whole episodes of their source "
+        "without reward of the task. Exit cost: of an episode that begins inside a hazard."
+    )
+    return Table(columns, made, caption) if made else None
 
 
 def _curves(finished: Finished, environment: str) -> dict[str, list[Curves]]:

@@ -28,10 +28,13 @@ class Interval:
 
     def text(self, digits: int = 2) -> str:
         """`0.91 [0.88, 0.93]`, for tables; for scalars only."""
-        return (
-            f"{float(self.value):,.{digits}f} "
-            f"[{float(self.low):,.{digits}f}, {float(self.high):,.{digits}f}]"
-        )
+        value, low, high = (decimals(float(x), digits) for x in (self.value, self.low, self.high))
+        return f"{value} [{low}, {high}]"
+
+
+def decimals(value: float, digits: int) -> str:
+    """A number for tables: `digits` decimals, none from 1,000 on, where they say nothing."""
+    return f"{value:,.{0 if abs(value) >= 1000 else digits}f}"
 
 
 def mean(scores: np.ndarray) -> Aggregate:

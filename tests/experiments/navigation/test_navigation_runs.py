@@ -12,6 +12,7 @@ from handrail.experiments.navigation import student
 from handrail.experiments.navigation.evaluations import EVALUATIONS, chunk_steps, record
 from handrail.experiments.navigation.forebears import acquire_forebear
 from handrail.experiments.navigation.guide import acquire_guide, load_guide
+from handrail.experiments.navigation.metrics import Curves
 from handrail.experiments.navigation.student import Knowledge, build, run_student
 from handrail.experiments.plan import Task, plan
 from handrail.experiments.schema import read
@@ -19,6 +20,7 @@ from handrail.experiments.work import work
 from handrail.records import read_table
 from handrail.report.experiment import write_report
 from handrail.report.finished import Finished
+from handrail.report.navigation_figures import _floor
 from handrail.train import run as running
 from tests.experiments.navigation.toy import (
     COSTLY,
@@ -161,10 +163,27 @@ def test_an_experiment_ends_in_a_report(tmp_path, monkeypatch):
     )  # fmt: skip
     page, tables = write_report(finished, tmp_path / "report")
     assert page.exists() and (tmp_path / "report" / "figure-1.png").exists()
-    assert [table.rows[0][0] for table in tables] == ["control-switch", "control-switch"]
+    # violations, transfer metrics, published values, guides
+    assert [table.rows[0][0] for table in tables] == ["control-switch"] * 4
+    assert [len(table.rows) for table in tables] == [2, 1, 2, 1]
+    violations, _, beside, guides = tables
+    assert beside.columns[1:3] == ["target return", "published"]
+    assert beside.rows[0][1:3] == [violations.rows[0][6], 3.0]
+    assert guides.rows[0][1:] == [100.0, pytest.approx(guides.rows[0][2]), 2.0, 10.0, 2.0]
+    text = page.read_text()
+    assert "Published values were read off" in text and "one seed" in text
     header, first, *_ = (tmp_path / "report" / "summary.csv").read_text().splitlines()
     assert header.startswith("experiment,task,method,seed,steps,limit,epochs,epochs_above_limit,")
     assert first.startswith("sagui-static,navigation-static,control-switch,0,200,1.0,2,2,2.0,40.0")
+
+
+def test_returns_far_below_the_rest_do_not_squeeze_the_figure():
+    def runs(low):
+        flat = np.full(3, 2.0)
+        return [Curves(np.arange(3), np.array([low, 2.0, 2.0]), flat, flat, flat)]
+
+    assert _floor({"a": runs(-50.0), "b": runs(1.0)}) == (-4.0, -50.0)
+    assert _floor({"a": runs(-3.0)})[0] is None
 
 
 def _only(experiment, variants):
