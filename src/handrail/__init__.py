@@ -43,6 +43,8 @@ _HOMES = {
         "shield",
         "state_check_only",
     ),
+    "handrail.envs.gymnasium_host": ("GymnasiumHost",),
+    "handrail.safe_exploration": ("SafeExploration",),
     "handrail.envs.base": ("AbstractEnvironment", "BoxActions", "DiscreteActions"),
     "handrail.envs.registry": ("make",),
     "handrail.learners.base": ("AbstractAgent",),

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from handrail.envs.base import ActionSpace, BoxActions, DiscreteActions
+from handrail.envs.base import ActionSpace, BoxActions, DiscreteActions, zero_action
 from handrail.errors import HandrailError
 
 
@@ -26,6 +26,10 @@ class AbstractActionCodec(abc.ABC):
     @abc.abstractmethod
     def from_environment(self, action: Any) -> np.ndarray:
         """The agent's form of an action of the environment; beyond the bounds it is clipped."""
+
+    def zeros(self) -> np.ndarray:
+        """An agent's action of zeros, for shape and dtype."""
+        return np.asarray(zero_action(self.actions))
 
     @abc.abstractmethod
     def bounds(self) -> dict[str, list[float]]:
@@ -96,9 +100,9 @@ class BoxCodec(AbstractActionCodec):
                 f"the action is {np.asarray(action).tolist()!r}; "
                 f"expected {self.size} finite numbers in [-1, 1]"
             )
-        scaled = (self.centre + np.clip(given, -1.0, 1.0) * self.half).astype(self.dtype)
+        scaled = (self.centre + _clipped(given, -1.0, 1.0) * self.half).astype(self.dtype)
         # float32 can round a bound outwards
-        return np.clip(scaled, self.low, self.high).reshape(self.shape)
+        return _clipped(scaled, self.low, self.high).reshape(self.shape)
 
     def from_environment(self, action: Any) -> np.ndarray:
         given = np.asarray(action, np.float64)
@@ -108,7 +112,7 @@ class BoxCodec(AbstractActionCodec):
                 f"expected finite numbers of shape {self.shape}"
             )
         scaled = (given.ravel() - self.centre) / self.half
-        return np.clip(scaled, -1.0, 1.0).astype(np.float32)
+        return _clipped(scaled, -1.0, 1.0).astype(np.float32)
 
     def bounds(self) -> dict[str, list[float]]:
         return {"low": self.low.astype(float).tolist(), "high": self.high.astype(float).tolist()}
@@ -245,6 +249,11 @@ class ObservationCodec:
         """An observation of zeros, for shapes and dtypes."""
         blank = {name: np.zeros(codec.shape, np.float32) for name, codec in self.codecs.items()}
         return blank if self.named else blank[""]
+
+
+def _clipped(values: np.ndarray, low: Any, high: Any) -> np.ndarray:
+    """`np.clip`, which takes longer than all else in a step together."""
+    return np.minimum(np.maximum(values, low), high)
 
 
 def _whole(value: Any) -> int | None:

@@ -1,0 +1,194 @@
+"""A guide from a file in an environment that need not be one of ours."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from handrail.artifact import Card, fill, load, widths
+from handrail.envs.base import BoxActions
+from handrail.envs.host_spaces import ObservationCodec, action_codec
+from handrail.envs.raw import environment_name
+from handrail.envs.transfer import AbstractView, SameView, View
+from handrail.equations.budget import discounted_limit
+from handrail.errors import HandrailError, UnknownName
+from handrail.experiments.navigation.agents import LIMIT_STEPS
+from handrail.experiments.navigation.guide import Guide, GuideNetworks
+from handrail.interventions.base import Intervention
+from handrail.interventions.recipes import budget_switch, control_switch, linear_decay
+
+RECIPES = ("control-switch", "linear-decay", "budget-switch")
+WHOLE = "observation"  # what a card calls an observation without named parts
+
+
+@dataclasses.dataclass(frozen=True)
+class Interface:
+    """What a guide has to fit: observation and actions as an agent of ours has them."""
+
+    name: str
+    observation: Any  # of zeros
+    actions: Any
+    bounds: dict[str, list[float]]
+
+    @staticmethod
+    def of(env: Any, parts: Sequence[str] | None = None) -> "Interface":
+        """Of a Gymnasium environment, of which `parts` are observed."""
+        name = environment_name(env)
+        try:
+            actions = action_codec(env.action_space)
+            observation = ObservationCodec(env.observation_space, parts).zeros()
+        except HandrailError as error:
+            raise HandrailError(f"{name}: {error}") from None
+        return Interface(name, observation, actions.actions, actions.bounds())
+
+
+@dataclasses.dataclass(frozen=True)
+class LoadedGuide:
+    """A guide and the units of its cost critic."""
+
+    guide: Guide
+    limit: float
+    """Expected cost of an episode it was trained for, undiscounted."""
+    limit_steps: int
+    """Steps of the episode that limits are for."""
+    discount: float
+    """γ of its critic, per step."""
+
+
+def part_shapes(observation: Any) -> dict[str, list[int]]:
+    """Names and shapes of an observation's parts, as a guide's card states them."""
+    named = observation if isinstance(observation, Mapping) else {WHOLE: observation}
+    return {name: list(np.shape(part)) for name, part in sorted(named.items())}
+
+
+def load_fitting(
+    path: Path, interface: Interface, *, view: Callable[[Any], Any] | None = None
+) -> LoadedGuide:
+    """The guide of a file, for an environment with this interface, seen through `view`.
+
+    Without a view the guide sees the parts with the names that it knows. Raises
+    `HandrailError`, naming both sides, where parts, their shapes, the actions or what they stand
+    for differ.
+    """
+    card, arrays = load(path, expect="guide")
+    expected = card.spec.get("parts")
+    if not isinstance(expected, dict):
+        raise HandrailError(f"{path}: the card's parts are {expected!r}, expected names and shapes")
+    view = _default_view(expected, interface) if view is None else view
+    seen = part_shapes(jax.eval_shape(view, interface.observation))
+    if seen != expected:
+        raise HandrailError(
+            f"{path} does not fit {interface.name}: the guide observes {_text(expected)}, "
+            f"but sees {_text(seen)}; give the view that turns one into the other"
+        )
+    _check_actions(path, card, interface)
+    hidden = widths(card, "hidden", source=str(path))
+    width = sum(int(np.prod(shape)) for shape in expected.values())
+    fresh = GuideNetworks.fresh(width, card.spec["actions"], hidden, key=jax.random.key(0))
+    return LoadedGuide(
+        guide=Guide(fill(fresh, arrays, source=str(path)), _as_view(view)),
+        limit=_number(path, "limit", card.spec.get("limit")),
+        limit_steps=int(_number(path, "limit_steps", card.spec.get("limit_steps", LIMIT_STEPS))),
+        discount=_number(path, "discount", _discount(card)),
+    )
+
+
+def intervention_of(
+    loaded: LoadedGuide, recipe: str, *, limit: float | None = None, threshold: float = 2.0
+) -> Intervention:
+    """A named intervention with this guide.
+
+    `limit` is the cost of an episode that is allowed, undiscounted (by default the guide's own);
+    `threshold` is budget-switch's multiple of it, on the discounted scale of the critic.
+    """
+    if recipe not in RECIPES:
+        raise UnknownName("recipe", recipe, RECIPES)
+    guide = loaded.guide
+    if recipe == "control-switch":
+        return control_switch(guide.policy)
+    if recipe == "linear-decay":
+        return linear_decay(guide.policy)
+    allowed = loaded.limit if limit is None else limit
+    scaled = threshold * discounted_limit(allowed, loaded.discount, loaded.limit_steps)
+    return budget_switch(guide.policy, guide.cost, threshold=scaled, limit=allowed)
+
+
+def guide_intervention(
+    path: Path,
+    env: Any,
+    *,
+    recipe: str,
+    limit: float | None = None,
+    threshold: float = 2.0,
+    view: Callable[[Any], Any] | None = None,
+    parts: Sequence[str] | None = None,
+) -> Intervention:
+    """A named intervention with the guide of a file, for a Gymnasium environment."""
+    loaded = load_fitting(path, Interface.of(env, parts), view=view)
+    return intervention_of(loaded, recipe, limit=limit, threshold=threshold)
+
+
+class _Function(AbstractView):
+    """A user's function as a view."""
+
+    function: Callable[[Any], Any]
+
+    def __call__(self, observation: Any) -> Any:
+        return self.function(observation)
+
+
+def _as_view(view: Callable[[Any], Any]) -> AbstractView:
+    return view if isinstance(view, AbstractView) else _Function(view)
+
+
+def _default_view(expected: dict[str, Any], interface: Interface) -> AbstractView:
+    if isinstance(interface.observation, Mapping) and set(expected) != {WHOLE}:
+        return View.keep(sorted(expected))
+    return SameView()
+
+
+def _check_actions(path: Path, card: Card, interface: Interface) -> None:
+    size = card.spec.get("actions")
+    if not isinstance(interface.actions, BoxActions) or size != interface.actions.size:
+        what = (
+            f"{interface.actions.size} numbers"
+            if isinstance(interface.actions, BoxActions)
+            else f"one of {interface.actions.n} discrete actions"
+        )
+        raise HandrailError(
+            f"{path} does not fit {interface.name}: the guide acts with {size} numbers, "
+            f"an action there is {what}"
+        )
+    bounds = card.spec.get("action_bounds")
+    if bounds is not None and bounds != interface.bounds:
+        raise HandrailError(
+            f"{path} does not fit {interface.name}: the guide's actions are for bounds "
+            f"{_bounds(bounds)}, those there are {_bounds(interface.bounds)}; "
+            "rescale the actions of one of the environments"
+        )
+
+
+def _discount(card: Card) -> Any:
+    value: Any = card.training
+    for name in ("settings", "learning", "discount"):
+        value = value.get(name) if isinstance(value, dict) else None
+    return 0.99 if value is None else value
+
+
+def _number(path: Path, name: str, value: Any) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise HandrailError(f"{path}: the card's {name} is {value!r}, expected a number")
+    return value
+
+
+def _text(parts: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {tuple(shape)}" for name, shape in parts.items()) or "nothing"
+
+
+def _bounds(bounds: Any) -> str:
+    if not isinstance(bounds, dict) or not bounds:
+        return "of no Box"
+    return f"from {bounds.get('low')} to {bounds.get('high')}"

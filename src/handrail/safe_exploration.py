@@ -1,0 +1,173 @@
+"""Any agent library under an intervention: a Gymnasium wrapper that overrides unsafe actions."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import jax
+
+from handrail.envs.host_costs import CostFn, Costs
+from handrail.envs.host_spaces import ObservationCodec, action_codec
+from handrail.envs.raw import environment_name, raw_copy, read_step
+from handrail.errors import HandrailError
+from handrail.interventions.base import Intervention
+from handrail.interventions.stepwise import Stepwise
+
+
+class SafeExploration(gymnasium.Wrapper):
+    """`env`, with the proposed action replaced where the intervention says so.
+
+    Actions and observations stay the environment's own, so that stable-baselines3, CleanRL-style
+    loops and anything else that speaks Gymnasium can be the agent. `info` of a step gains
+    `intervened`, `proposed_action`, `executed_action` (in the environment's units), `evidence`
+    (named numbers behind the decision) and `cost`. What an off-policy agent stores should be the
+    executed action. A step has five values also where `env` has Safety-Gymnasium's six.
+
+    The intervention sees what `GymnasiumHost` gives an agent of ours, through `view`: float32
+    observations, actions in [−1, 1] or numbered from 0. Its memory lasts for the life of the
+    wrapper; a reset in the middle of an episode ends the episode for it.
+
+    Args:
+        env: any Gymnasium environment with a cost.
+        intervention: WHEN × WHAT.
+        view: maps the observation to what the intervention was made for.
+        cost: `cost(obs, action, next_obs, info)`; without it the environment's own cost.
+        limits: limit per episode of each of several named costs.
+        parts: of a `Dict` observation, those that the intervention sees.
+        total_steps: of the run, for interventions that fade out.
+        seed: of the intervention's own randomness; resets have theirs.
+
+    Raises `HandrailError` for a view that names a missing part, an intervention that does not
+    fit the spaces, and a cost that is missing, negative or not finite.
+    """
+
+    def __init__(
+        self,
+        env: Any,
+        intervention: Intervention,
+        *,
+        view: Callable[[Any], Any] | None = None,
+        cost: CostFn | None = None,
+        limits: Mapping[str, float] | None = None,
+        parts: Sequence[str] | None = None,
+        total_steps: int | None = None,
+        seed: int = 0,
+    ):
+        self.called = environment_name(env)
+        gymnasium.Wrapper.__init__(self, env if isinstance(env, gymnasium.Env) else _Plain(env))
+        self._bare = env
+        self._costs = Costs(cost, limits)
+        self._raw: Any = None
+        self._running = False
+        try:
+            self._actions = action_codec(env.action_space)
+            self._observe = ObservationCodec(env.observation_space, parts)
+            self.stepwise = Stepwise(
+                intervention,
+                self._observe.zeros(),
+                self._actions.zeros(),
+                view=view,
+                total_steps=total_steps,
+                key=jax.random.key(seed),
+            )
+        except HandrailError as error:
+            raise self._located(error) from error.__cause__
+
+    @staticmethod
+    def with_guide(
+        env: Any,
+        guide: Path | str,
+        *,
+        recipe: str = "control-switch",
+        limit: float | None = None,
+        threshold: float = 2.0,
+        view: Callable[[Any], Any] | None = None,
+        **options: Any,
+    ) -> "SafeExploration":
+        """Around a guide that was trained and saved by handrail.
+
+        Args:
+            env: the target.
+            guide: the artefact's file.
+            recipe: `control-switch`, `linear-decay` (needs `total_steps`) or `budget-switch`.
+            limit: cost of an episode that is allowed, undiscounted; by default the guide's own.
+            threshold: of budget-switch, in multiples of the limit on the critic's scale.
+            view: the guide's parts of the observation; by default those of the same names.
+            options: as of `SafeExploration`.
+        """
+        from handrail.own.guide import guide_intervention
+
+        intervention = guide_intervention(
+            Path(guide), env, recipe=recipe, limit=limit, threshold=threshold, view=view,
+            parts=options.get("parts"),
+        )  # fmt: skip
+        return SafeExploration(env, intervention, **options)
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
+        """As of the environment; the intervention's episode begins anew."""
+        given = {"seed": seed} if options is None else {"seed": seed, "options": options}
+        observation, info = self._bare.reset(**given)
+        try:
+            self._seen = self._observe(observation)
+        except HandrailError as error:
+            raise self._located(error) from error.__cause__
+        self._raw = self._kept(observation)
+        self.stepwise.begin_episode()
+        self._running = True
+        return observation, info
+
+    def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
+        """Executes `action`, or what the intervention puts in its place."""
+        try:
+            if not self._running:
+                raise HandrailError("the episode has ended; call reset before the next step")
+            self._running = False
+            verdict = self.stepwise.decide(self._seen, self._actions.from_environment(action))
+            executed = (
+                self._actions.to_environment(verdict.action) if verdict.intervened else action
+            )
+            raw = read_step(self._bare, executed)
+            self._seen = self._observe(raw.observation)
+            named = self._costs.named(self._raw, executed, raw.observation, raw.info, raw.sixth)
+            cost = self._costs.combined(named)
+        except HandrailError as error:
+            raise self._located(error) from error.__cause__
+        self.stepwise.observe(self._seen, float(raw.reward), cost, raw.terminated, raw.truncated)
+        self._raw = self._kept(raw.observation)
+        self._running = not (raw.terminated or raw.truncated)
+        info = {
+            **raw.info,
+            "cost": cost,
+            "intervened": verdict.intervened,
+            "proposed_action": action,
+            "executed_action": executed,
+            "evidence": verdict.evidence,
+        }
+        if self._costs.limits is not None:
+            info["costs"] = named
+        return raw.observation, raw.reward, raw.terminated, raw.truncated, info
+
+    def _kept(self, raw: Any) -> Any:
+        return raw if self._costs.cost_fn is None else raw_copy(raw)
+
+    def _located(self, error: HandrailError) -> HandrailError:
+        return HandrailError(f"{self.called}: {error}")
+
+
+class _Plain(gymnasium.Env):
+    """An environment without Gymnasium among its ancestors, as one that has it."""
+
+    def __init__(self, env: Any):
+        self.env = env
+        self.action_space, self.observation_space = env.action_space, env.observation_space
+        self.render_mode = getattr(env, "render_mode", None)
+        self.metadata = getattr(env, "metadata", {"render_modes": []})
+
+    def render(self) -> Any:
+        return self.env.render()
+
+    def close(self) -> None:
+        close = getattr(self.env, "close", None)
+        if close is not None:
+            close()
