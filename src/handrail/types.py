@@ -6,10 +6,12 @@ parts, or, for a finite environment, the `int32` row of its table of frames
 (see `handrail.envs.base.FiniteObservations`).
 """
 
+from typing import Any
+
 import equinox as eqx
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
-Observation = PyTree[Array]
+Observation = PyTree[Any]  # of arrays: JAX's, or NumPy's from an environment on the host
 Action = Array  # int32 scalar (discrete) or float vector (Box)
 Memory = PyTree  # what a trigger remembers; owned by the trigger
 
@@ -19,14 +21,15 @@ class Timestep(eqx.Module):
 
     `cost` is mandatory: non-negative, per step, undiscounted. `terminated` is the task's
     own end (no bootstrap); `truncated` is the time limit (bootstrap). `observation` is the
-    one reached by the action, also at the end of an episode.
+    one reached by the action, also at the end of an episode. Environments on the host give
+    NumPy's numbers.
     """
 
     observation: Observation
-    reward: Float[Array, ""]
-    cost: Float[Array, ""]
-    terminated: Bool[Array, ""]
-    truncated: Bool[Array, ""]
+    reward: Float[Any, ""]
+    cost: Float[Any, ""]
+    terminated: Bool[Any, ""]
+    truncated: Bool[Any, ""]
 
 
 class Context(eqx.Module):

@@ -1,17 +1,28 @@
 """The compiled loop: environment, decision, replay and update in one scan."""
 
+import dataclasses
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Key, PyTree
+from jaxtyping import Array, Int, Key, PyTree
 
 from handrail.envs.base import AbstractEnvironment, zero_action
+from handrail.errors import HandrailError
 from handrail.interventions.base import Intervention
-from handrail.learners.base import AbstractAgent
+from handrail.learners.base import AbstractAgent, Clock
 from handrail.rng import stream
-from handrail.train.step import Progress, Record, decide, settle
+from handrail.train.step import (
+    Progress,
+    Record,
+    conclude,
+    decide,
+    example_transition,
+    store,
+    store_block,
+    zeros_like,
+)
 from handrail.train.tally import AbstractTally, NoTally
 from handrail.types import Memory, Observation, Transition
 
@@ -26,6 +37,7 @@ class RunState(eqx.Module):
     counts: PyTree
     progress: Progress
     key: Key[Array, ""]
+    pending: Any = None  # the last block's transitions, if they are to be learnt from late
 
 
 class Loop(eqx.Module):
@@ -34,6 +46,10 @@ class Loop(eqx.Module):
     The tally counts what a report needs; learners never see it. All randomness comes from
     the run's key by named streams, so that a run cut anywhere between two blocks continues
     with the same bytes.
+
+    Updates are due at the end of each block. With `delayed` they come one block later, as in a
+    host loop that learns while it goes on stepping: a block is acted on with the parameters from
+    before its predecessor was learnt from, and learning sees the replay as of the block's start.
     """
 
     environment: AbstractEnvironment
@@ -41,13 +57,17 @@ class Loop(eqx.Module):
     intervention: Intervention
     total: int = eqx.field(static=True)
     tally: AbstractTally = NoTally()
+    delayed: bool = eqx.field(static=True, default=False)
+
+    def __check_init__(self):
+        check_delay(self.agent, delayed=self.delayed)
 
     def init(self, *, key: Key[Array, ""]) -> RunState:
         """The state before the first step."""
         state, observation = self.environment.reset(key=stream(key, "first reset"))
         memory = self.intervention.init()
         example = self._example(state, observation, key)
-        return RunState(
+        first = RunState(
             environment=state,
             observation=observation,
             agent=self.agent.init(example, key=stream(key, "agent")),
@@ -56,57 +76,76 @@ class Loop(eqx.Module):
             progress=Progress.begin(),
             key=key,
         )
+        if not self.delayed:
+            return first
+        transition = eqx.filter_eval_shape(self._shape_of_step, first)
+        pending = zeros_like(transition, self.agent.block)
+        return dataclasses.replace(first, pending=pending)
 
     def _example(self, state: PyTree, observation: Observation, key: Key[Array, ""]) -> Transition:
         """A transition of zeros with the shapes and dtypes of this problem, without extras."""
         action = zero_action(self.environment.actions)
+        timestep = jax.eval_shape(lambda: self.environment.step(state, action, key=key)[1])
+        return example_transition(observation, action, timestep)
 
-        def transition() -> Transition:
-            _, timestep = self.environment.step(state, action, key=key)
-            return Transition(
-                observation=observation,
-                proposed=action,
-                action=action,
-                reward=timestep.reward,
-                cost=timestep.cost,
-                next_observation=timestep.observation,
-                terminated=timestep.terminated,
-                truncated=timestep.truncated,
-                intervened=jnp.array(False),
-                weight=jnp.ones(()),
-                extras={},
-            )
+    def _shape_of_step(self, state: RunState) -> Transition:
+        return self._move(state, self.agent.prepare(state.agent, key=state.key))[2]
 
-        shapes = jax.eval_shape(transition)
-        return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
-
+    @eqx.filter_jit
     def blocks(
         self, state: RunState, count: int, *, learn: bool
     ) -> tuple[RunState, Record, dict[str, Array]]:
-        """`count` blocks of steps, each with one call of `agent.learn` at its end if `learn`.
+        """`count` blocks of steps, each with one call of `agent.learn` if `learn`.
 
         Returns the state, the records of every step (leading axis `count · block`) and the
-        metrics of every block (leading axis `count`).
+        metrics of every block (leading axis `count`). It is compiled once for each `count` and
+        `learn`.
         """
 
         def one_block(state: RunState, _):
-            step = state.progress.step
-            prepared = self.agent.prepare(state.agent, key=stream(state.key, "prepare", step))
-            state, records = jax.lax.scan(
-                lambda s, _: self.step(s, prepared), state, length=self.agent.block
-            )
-            if not learn:
-                return state, (records, {})
-            clock = state.progress.clock(self.total)
-            key = stream(state.key, "learn", step)
-            agent, metrics = self.agent.learn(state.agent, prepared, clock, key=key)
-            return eqx.tree_at(lambda s: s.agent, state, agent), (records, metrics)
+            prepare = stream(state.key, "prepare", state.progress.step)
+            prepared = self.agent.prepare(state.agent, key=prepare)
+            return (self._late if self.delayed else self._prompt)(state, prepared, learn)
 
         state, (records, metrics) = jax.lax.scan(one_block, state, length=count)
         return state, jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), records), metrics
 
+    def _prompt(self, state: RunState, prepared: Any, learn: bool):
+        """A block that is learnt from at its end."""
+        key = stream(state.key, "learn", state.progress.step)
+        state, records = jax.lax.scan(
+            lambda s, _: self.step(s, prepared), state, length=self.agent.block
+        )
+        if not learn:
+            return state, (records, {})
+        clock = state.progress.clock(self.total)
+        agent, metrics = self.agent.learn(state.agent, prepared, clock, key=key)
+        return eqx.tree_at(lambda s: s.agent, state, agent), (records, metrics)
+
+    def _late(self, state: RunState, prepared: Any, learn: bool):
+        """A block during which its predecessor is learnt from."""
+        agent, metrics = learn_late(
+            self.agent, state.agent, state.pending, prepared, state.progress.step,
+            total=self.total, learn=learn, key=state.key,
+        )  # fmt: skip
+
+        def step(state: RunState, _):
+            state, record, transition = self._move(state, prepared)
+            return state, (record, transition)
+
+        held = dataclasses.replace(state, agent=None, pending=None)
+        held, (records, pending) = jax.lax.scan(step, held, length=self.agent.block)
+        return dataclasses.replace(held, agent=agent, pending=pending), (records, metrics)
+
     def step(self, state: RunState, prepared: Any) -> tuple[RunState, Record]:
-        """One environment step, with a reset where the episode ended."""
+        """One environment step, with a reset where the episode ended; its transition is stored."""
+        before = state.progress.step
+        state, record, transition = self._move(state, prepared)
+        agent = store(self.agent, state.agent, transition, before, total=self.total)
+        return dataclasses.replace(state, agent=agent), record
+
+    def _move(self, state: RunState, prepared: Any) -> tuple[RunState, Record, Transition]:
+        """One environment step whose transition is not yet stored."""
         progress, key = state.progress, state.key
         context, decision = decide(
             self.agent, self.intervention, prepared, state.memory, state.observation, progress,
@@ -115,9 +154,9 @@ class Loop(eqx.Module):
         environment, timestep = self.environment.step(
             state.environment, decision.action, key=stream(key, "environment", progress.step)
         )
-        agent, memory, transition = settle(
-            self.agent, self.intervention, prepared, state.agent, state.memory, context, decision,
-            timestep, total=self.total, key=key,
+        memory, transition = conclude(
+            self.agent, self.intervention, prepared, state.memory, context, decision, timestep,
+            key=key,
         )  # fmt: skip
         counts = self.tally.add(state.counts, state.environment, context, decision, timestep)
         ended = transition.terminated | transition.truncated
@@ -127,6 +166,35 @@ class Loop(eqx.Module):
             lambda new, old: jnp.where(ended, new, old), fresh, (environment, timestep.observation)
         )
         state = RunState(
-            environment, observation, agent, memory, counts, progress.advance(transition), key
+            environment, observation, state.agent, memory, counts, progress.advance(transition),
+            key, state.pending,
+        )  # fmt: skip
+        return state, record, transition
+
+
+def learn_late(
+    agent: AbstractAgent,
+    state: PyTree,
+    pending: Transition,
+    prepared: Any,
+    step: Int[Array, ""],
+    *,
+    total: int,
+    learn: bool,
+    key: Key[Array, ""],
+) -> tuple[PyTree, dict[str, Array]]:
+    """What is done beside the block that begins at `step`: its predecessor is stored and learnt."""
+    state = store_block(agent, state, pending, step, total=total)
+    if not learn:
+        return state, {}
+    clock = Clock(step, step.astype(jnp.float32) / total)
+    return agent.learn(state, prepared, clock, key=stream(key, "learn", step))
+
+
+def check_delay(agent: AbstractAgent, *, delayed: bool) -> None:
+    """Refuses to learn late from the beginning, when there is nothing yet to learn from."""
+    if delayed and agent.learning_starts < agent.block:
+        raise HandrailError(
+            f"learning_starts is {agent.learning_starts}, less than a block of {agent.block} "
+            "steps: a loop that learns late has nothing to learn from in the first block"
         )
-        return state, record

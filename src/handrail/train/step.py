@@ -13,7 +13,14 @@ from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 from handrail.interventions.base import Intervention
 from handrail.learners.base import AbstractAgent, Clock
 from handrail.rng import stream
-from handrail.types import Context, Decision, Memory, Observation, Timestep, Transition
+from handrail.types import (
+    Context,
+    Decision,
+    Memory,
+    Observation,
+    Timestep,
+    Transition,
+)
 
 
 class EpisodeSoFar(eqx.Module):
@@ -107,20 +114,18 @@ def decide(
     return context, decision
 
 
-def settle(
+def conclude(
     agent: AbstractAgent,
     intervention: Intervention,
     prepared: Any,
-    state: PyTree,
     memory: Memory,
     context: Context,
     decision: Decision,
     timestep: Timestep,
     *,
-    total: int,
     key: Key[Array, ""],
-) -> tuple[PyTree, Memory, Transition]:
-    """Everything that is learnt from a step at once: the transition is stored and remembered."""
+) -> tuple[Memory, Transition]:
+    """What happened in a step, complete as it is to be stored, and remembered by the trigger."""
     weight, extras = agent.complete(prepared, context, decision)
     transition = Transition(
         observation=context.observation,
@@ -138,5 +143,79 @@ def settle(
     memory = intervention.observe(
         memory, context, transition, key=stream(key, "remember", context.step)
     )
-    clock = Clock(context.step + 1, (context.step + 1).astype(jnp.float32) / total)
-    return agent.observe(state, transition, clock), memory, transition
+    return memory, transition
+
+
+def store(
+    agent: AbstractAgent, state: PyTree, transition: Transition, step: Int[Array, ""], *, total: int
+) -> PyTree:
+    """The agent's state once it has been shown the transition of `step` (from 0)."""
+    return agent.observe(state, transition, Clock(step + 1, (step + 1).astype(jnp.float32) / total))
+
+
+def settle(
+    agent: AbstractAgent,
+    intervention: Intervention,
+    prepared: Any,
+    state: PyTree,
+    memory: Memory,
+    context: Context,
+    decision: Decision,
+    timestep: Timestep,
+    *,
+    total: int,
+    key: Key[Array, ""],
+) -> tuple[PyTree, Memory, Transition]:
+    """Everything that is learnt from a step at once: the transition is stored and remembered."""
+    memory, transition = conclude(
+        agent, intervention, prepared, memory, context, decision, timestep, key=key
+    )
+    return store(agent, state, transition, context.step, total=total), memory, transition
+
+
+def store_block(
+    agent: AbstractAgent,
+    state: PyTree,
+    transitions: Transition,
+    step: Int[Array, ""],
+    *,
+    total: int,
+) -> PyTree:
+    """The agent's state once it has been shown the whole block of transitions before `step`.
+
+    `transitions` has a leading axis of the agent's block. Before the first block there are none.
+    """
+    first = step - agent.block
+
+    def one(index, state):
+        transition = jax.tree.map(lambda leaf: leaf[index], transitions)
+        return store(agent, state, transition, first + index, total=total)
+
+    # a loop of no rounds instead of a condition, which would copy the replay
+    return jax.lax.fori_loop(0, jnp.where(step > 0, agent.block, 0), one, state)
+
+
+def example_transition(observation: Any, action: Any, timestep: Any) -> Transition:
+    """Zeros with the shapes and dtypes of a problem, without extras; arguments may be shapes."""
+
+    def transition(observation, action, timestep: Timestep) -> Transition:
+        return Transition(
+            observation=observation,
+            proposed=action,
+            action=action,
+            reward=timestep.reward,
+            cost=timestep.cost,
+            next_observation=timestep.observation,
+            terminated=timestep.terminated,
+            truncated=timestep.truncated,
+            intervened=jnp.array(False),
+            weight=jnp.ones(()),
+            extras={},
+        )
+
+    return zeros_like(jax.eval_shape(transition, observation, action, timestep))
+
+
+def zeros_like(shapes: PyTree, *axes: int) -> PyTree:
+    """Zeros of these shapes and dtypes, with the given axes in front."""
+    return jax.tree.map(lambda leaf: jnp.zeros((*axes, *leaf.shape), leaf.dtype), shapes)

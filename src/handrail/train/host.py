@@ -1,0 +1,190 @@
+"""The host loop: an environment in this process, and everything else compiled.
+
+One call on the device settles a step and decides the next. Made of the functions of the compiled
+loop (`train.step`), on the same keys: it takes the same decisions and stores the same transitions.
+"""
+
+import dataclasses
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Key, PyTree
+
+from handrail.envs.base import zero_action
+from handrail.envs.host import AbstractHostEnvironment
+from handrail.interventions.base import Intervention
+from handrail.learners.base import AbstractAgent, Clock
+from handrail.rng import stream
+from handrail.train.compiled import RunState, check_delay, learn_late
+from handrail.train.host_steps import HostSteps
+from handrail.train.step import (
+    EpisodeSoFar,
+    Progress,
+    Record,
+    example_transition,
+    store_block,
+    zeros_like,
+)
+from handrail.train.tally import AbstractTally, NoTally
+from handrail.types import Timestep
+
+UNSAVED = {"unsaved": np.zeros(0, np.uint8)}  # in place of an episode that cannot be saved
+
+
+class HostLoop:
+    """An agent in an environment on the host under an intervention, for `total` steps.
+
+    The counterpart of `Loop`, with the same states, keys, records and metrics; a tally is given
+    None in place of the environment's state. With `delayed`, a block is learnt from in a second
+    thread while the next one is stepped (see `Loop`), which takes a second core.
+
+    The environment itself lives in the object and its episode, as a snapshot, in the state
+    between two blocks; any state goes on from where it was. An environment that has no snapshots
+    begins a new episode if the state given is not the last one that was returned. States
+    that were passed to `blocks` are used up: their arrays are overwritten.
+    """
+
+    def __init__(
+        self,
+        environment: AbstractHostEnvironment,
+        agent: AbstractAgent,
+        intervention: Intervention,
+        total: int,
+        tally: AbstractTally | None = None,
+        *,
+        delayed: bool = False,
+    ):
+        check_delay(agent, delayed=delayed)
+        self.environment, self.agent, self.intervention = environment, agent, intervention
+        self.total, self.delayed = total, delayed
+        self.tally = NoTally() if tally is None else tally
+        self._steps = HostSteps(agent, intervention, self.tally, total)
+        # The agent is an argument: the arrays in it (a guide's, a table) are not to be constants.
+        self._arrays, static = eqx.partition(agent, eqx.is_array)
+        self._episode: dict[str, np.ndarray] | None = None  # the one that the environment is in
+
+        def prepare(arrays, state, key, step):
+            prepared = eqx.combine(arrays, static).prepare(state, key=stream(key, "prepare", step))
+            # Copied, since the state may be overwritten while its block is still being acted on.
+            return jax.tree.map(lambda x: jnp.copy(x) if eqx.is_array(x) else x, prepared)
+
+        def learn(given, state):
+            arrays, transitions, prepared, step, key, learn = given
+            inner = eqx.combine(arrays, static)
+            if delayed:
+                return learn_late(
+                    inner, state, transitions, prepared, step, total=total, learn=learn, key=key
+                )
+            end = step + agent.block
+            state = store_block(inner, state, transitions, end, total=total)
+            if not learn:
+                return state, {}
+            clock = Clock(end, end.astype(jnp.float32) / total)
+            return inner.learn(state, prepared, clock, key=stream(key, "learn", step))
+
+        self._prepare = eqx.filter_jit(prepare)
+        # The replay is donated, so that it is changed in place instead of being copied.
+        self._learn = eqx.filter_jit(learn, donate="all-except-first")
+
+    def init(self, *, key: Key[Array, ""]) -> RunState:
+        """The state before the first step."""
+        observation = self.environment.reset(key=stream(key, "first reset"))
+        shapes = jax.eval_shape(lambda x: x, observation)  # as the device will see it
+        action = zero_action(self.environment.actions)
+        example = example_transition(shapes, action, _timestep(zeros_like(shapes)))
+        agent = self.agent.init(example, key=stream(key, "agent"))
+        first = RunState(
+            environment=self._saved(),
+            observation=observation,
+            agent=agent,
+            memory=self.intervention.init(),
+            counts=self.tally.init(),
+            progress=Progress.begin(),
+            key=key,
+        )
+        if not self.delayed:
+            return first
+        transition = eqx.filter_eval_shape(self._shape_of_step, first)
+        return dataclasses.replace(first, pending=zeros_like(transition, self.agent.block))
+
+    def _shape_of_step(self, state: RunState) -> PyTree:
+        prepared = self.agent.prepare(state.agent, key=state.key)
+        return self._steps.one(state, prepared, _timestep(state.observation))[1]
+
+    def blocks(
+        self, state: RunState, count: int, *, learn: bool
+    ) -> tuple[RunState, Record, dict[str, np.ndarray]]:
+        """`count` blocks of steps, each with one call of `agent.learn` if `learn`.
+
+        Returns the state, the records of every step (leading axis `count · block`) and the
+        metrics of every block (leading axis `count`), like `Loop.blocks`.
+        """
+        state = self._entered(state)
+        records, metrics = [], []
+        with ThreadPoolExecutor(1) as worker:
+            for _ in range(count):
+                state, record, measured = self._block(state, worker, learn)
+                records.append(record)
+                metrics.append(measured)
+        state = dataclasses.replace(state, environment=self._saved())
+        joined = jax.tree.map(lambda *leaves: np.concatenate(leaves), *records)
+        return state, joined, jax.tree.map(lambda *leaves: np.stack(leaves), *metrics)
+
+    def _block(self, state: RunState, worker: ThreadPoolExecutor, learn: bool):
+        step, key, agent = state.progress.step, state.key, state.agent
+        prepared = self._prepare(self._arrays, agent, key, step)
+
+        def learnt(transitions):
+            given = (self._arrays, transitions, prepared, step, key, learn)
+            return jax.block_until_ready(self._learn(given, agent))
+
+        if self.delayed:
+            learning = worker.submit(learnt, state.pending)
+            held = dataclasses.replace(state, agent=None, pending=None)
+            state, pending, records = self._steps.block(self.environment, held, prepared)
+            agent, metrics = learning.result()
+        else:
+            state, transitions, records = self._steps.block(self.environment, state, prepared)
+            (agent, metrics), pending = learnt(transitions), None
+        state = dataclasses.replace(state, agent=agent, pending=pending)
+        return state, *jax.tree.map(np.asarray, (records, metrics))
+
+    def _saved(self) -> dict[str, np.ndarray]:
+        """The environment's episode, to be part of a state."""
+        saved = self.environment.snapshot()
+        # a copy, since the loop knows the environment's whereabouts by the identity of arrays
+        saved = UNSAVED if saved is None else saved
+        self._episode = {name: np.array(array) for name, array in saved.items()}
+        return self._episode
+
+    def _entered(self, state: RunState) -> RunState:
+        """The state, with the environment where the state says."""
+        saved, here = state.environment, self._episode
+        if here is not None and all(saved.get(name) is array for name, array in here.items()):
+            return state
+        if saved.keys() != UNSAVED.keys():
+            return dataclasses.replace(state, observation=self.environment.restore(saved))
+        if int(state.progress.so_far.steps):
+            state = self._cut_short(state)
+        observation = self.environment.reset(key=stream(state.key, "resume", state.progress.step))
+        return dataclasses.replace(state, observation=observation)
+
+    def _cut_short(self, state: RunState) -> RunState:
+        """Ends an episode that cannot be gone on with: the trigger is told, the learner is not."""
+        prepared = self.agent.prepare(state.agent, key=state.key)
+        last = dataclasses.replace(_timestep(state.observation), truncated=jnp.array(True))
+        after, _, _ = self._steps.one(state, prepared, last)
+        progress = dataclasses.replace(
+            state.progress, episode=state.progress.episode + 1, so_far=EpisodeSoFar.begin()
+        )
+        return dataclasses.replace(state, memory=after.memory, progress=progress)
+
+
+def _timestep(observation: Any) -> Timestep:
+    """A step that reaches this observation, earns and costs nothing, and ends nothing."""
+    zero, no = jnp.zeros(()), jnp.array(False)
+    return Timestep(jax.tree.map(jnp.asarray, observation), zero, zero, no, no)
