@@ -229,6 +229,34 @@ def check_env(
         sys.exit(2)
 
 
+@app.command(name="check-transfer")
+def check_transfer(
+    guide: Annotated[Path, tyro.conf.Positional],
+    task: str | None = None,
+    limit: float | None = None,
+    episodes: int = 100,
+    seed: int = 0,
+    out: Path | None = None,
+) -> None:
+    """Measures whether a guide may be trusted in a target: exit code 0 if so, else 1.
+
+    Args:
+        guide: A guide (.safetensors), as `sagui-*` experiments leave it.
+        task: The navigation task of the target; by default the one the guide was trained on.
+        limit: Cost limit of an episode in the target; by default the task's.
+        episodes: Whole episodes of the guide, and twice as many hand-overs, in each task.
+        seed: Seed of the measurement.
+        out: Write the raw numbers here, as JSON.
+    """
+    from handrail.check_transfer import check_transfer as run
+    from handrail.check_transfer import show
+
+    verdict = run(guide, task=task, limit=limit, episodes=episodes, seed=seed, out=out)
+    show(verdict)
+    if not verdict.trusted:
+        sys.exit(1)
+
+
 def _show(tables) -> None:
     """Prints tables; intervals as value [low, high]."""
     from rich.console import Console

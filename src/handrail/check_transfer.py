@@ -1,0 +1,122 @@
+"""What `handrail check-transfer` does: load, run both tasks, judge."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from handrail.artifact import Card, load
+from handrail.errors import HandrailError, UnknownName
+from handrail.files import write_json
+from handrail.report.transfer import Finding, Verdict, as_json, judge, limits
+
+
+def check_transfer(
+    path: Path,
+    *,
+    task: str | None = None,
+    limit: float | None = None,
+    episodes: int = 100,
+    seed: int = 0,
+    out: Path | None = None,
+) -> Verdict:
+    """Whether the guide in `path` may be trusted in the target of `task`.
+
+    The source is that of the task it was trained on, which is also the default target; `limit`
+    (cost of an episode, undiscounted) is the target's own by default. A guide that does not fit
+    the target at all is judged without running anything.
+    Raises `HandrailError` for a file or task that cannot be used.
+    """
+    import jax
+
+    from handrail.envs.navigation.tasks import navigation_task
+    from handrail.experiments.navigation.guide import load_guide
+    from handrail.experiments.navigation.transfer_check import measure
+    from handrail.experiments.navigation.transfer_rollouts import Controller
+
+    card, _ = load(path, expect="guide")
+    own_limit = _number(card.spec.get("limit"), f"{path}: the card's limit")
+    name, problem = _problem(path, card, task)
+    limit = navigation_task(name).limit if limit is None else limit
+    if not limit >= 0:
+        raise HandrailError(f"limit is {limit}: expected a cost of 0 or more an episode")
+    raw: dict[str, Any] = {}
+    if isinstance(problem, Finding):
+        verdict = Verdict((limits(own_limit, limit), problem))
+    else:
+        guide = load_guide(path, problem)
+        learning = card.training.get("settings", {}).get("learning", {})
+        measured = measure(
+            problem,
+            Controller.of(guide.networks),
+            episodes=episodes,
+            discount=_number(learning.get("discount", 0.99), f"{path}: the card's discount"),
+            limit=limit,
+            key=jax.random.key(seed),
+        )
+        verdict = judge(measured, own_limit=own_limit, limit=limit)
+        raw = as_json(measured)
+    if out is not None:
+        write_json(out, _record(path, name, limit, episodes, seed, verdict, raw))
+    return verdict
+
+
+def _problem(path: Path, card: Card, task: str | None) -> tuple[str, Any]:
+    """The target's name, and the transfer problem or a finding that says why there is none."""
+    from handrail.envs.navigation import problems
+    from handrail.envs.transfer import TransferProblem
+
+    trained_on = card.training.get("task", task)
+    if not isinstance(trained_on, str):
+        raise HandrailError(f"{path}: the card does not say which task it is for; give --task")
+    name = task or trained_on
+    try:
+        home, away = (problems.compiled_problem(each) for each in (trained_on, name))
+    except UnknownName:
+        raise
+    except HandrailError as error:
+        raise HandrailError(f"check-transfer measures on compiled physics: {error}") from None
+    try:
+        return name, TransferProblem(home.source, away.target, home.view, name)
+    except HandrailError as error:
+        wrong = f"it does not fit: {error}"
+        return name, Finding("observation and actions", "", "", "the same", wrong)
+
+
+def _number(value: Any, what: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise HandrailError(f"{what} is {value!r}, expected a number")
+    return float(value)
+
+
+def _record(path, task, limit, episodes, seed, verdict: Verdict, raw) -> dict[str, Any]:
+    return {
+        "guide": path.name,
+        "task": task,
+        "limit": limit,
+        "episodes": episodes,
+        "seed": seed,
+        "trusted": verdict.trusted,
+        "verdict": verdict.text,
+        "notes": verdict.notes,
+        "findings": [dataclasses.asdict(finding) for finding in verdict.findings],
+        "measured": raw,
+    }
+
+
+def show(verdict: Verdict) -> None:
+    """Prints the findings as a table, then the verdict and its reasons in words."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    table = Table(title="What was found (95 % intervals over episodes)", title_justify="left")
+    for column in ("", "source", "target", "expected", ""):
+        table.add_column(column, overflow="fold")
+    for found in verdict.findings:
+        mark = "[red]no[/red]" if found.wrong else "[green]yes[/green]" if found.expected else ""
+        table.add_row(found.question, found.source, found.target, found.expected, mark)
+    console.print(table)
+    for note in verdict.notes:
+        console.print(f"Note: {note}.", highlight=False)
+    colour = "green" if verdict.trusted else "red"
+    console.print(f"[bold {colour}]{verdict.text}[/bold {colour}]", highlight=False)

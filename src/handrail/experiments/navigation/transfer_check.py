@@ -1,0 +1,223 @@
+"""How far is a view from a Q^c-irrelevance abstraction? Measured on visited states.
+
+arXiv:2307.14316 trusts a guide in the target if states with one image under Ξ have one expected
+cost. Source and target are visited under the guide and, as at a hand-over, under the guide after
+an explorer. Nothing here judges: see `handrail.report.transfer`.
+"""
+
+import dataclasses
+import math
+
+import jax
+import numpy as np
+from jaxtyping import Array, Bool, Float, Key
+
+from handrail.envs.base import AbstractEnvironment
+from handrail.envs.transfer import AbstractView, SameView, TransferProblem, observation_shapes
+from handrail.equations.budget import discounted_limit
+from handrail.errors import HandrailError
+from handrail.experiments.navigation.agents import LIMIT_STEPS
+from handrail.experiments.navigation.transfer_neighbours import (
+    QUERIES,
+    REFERENCES,
+    Gaps,
+    Pairs,
+    PerEpisode,
+    Visited,
+    balanced,
+    compare_costs,
+    compare_costs_to_go,
+    drawn,
+    only,
+    spread,
+    telling_parts,
+)
+from handrail.experiments.navigation.transfer_rollouts import Controller, Episodes, roll
+from handrail.rng import stream
+
+_TAIL = 0.05  # discounted weight of what a time limit may cut off a cost-to-go
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """What the guide does in one task, one entry an episode; costs undiscounted unless said."""
+
+    own_costs: np.ndarray  # of whole episodes of the guide alone
+    own_lengths: np.ndarray
+    handed_costs: np.ndarray  # from the hand-over to the end
+    handed_lengths: np.ndarray
+    foreseen: PerEpisode  # discounted cost by the guide's critic, in states where it acts
+    incurred: PerEpisode  # and what followed, in the same states
+    costly_states: int  # visited, by explorer or guide
+
+
+@dataclasses.dataclass(frozen=True)
+class Measurement:
+    """Everything measured. The floor of each comparison is what the source has by itself."""
+
+    source: Task
+    target: Task
+    telling: tuple[str, ...]  # parts of the view that tell costly states in the source
+    costs: dict[str, Pairs]  # one-step costs; by "floor", "within" the target, "across" tasks
+    costs_to_go: dict[str, Gaps]  # discounted, soon after the guide began to act
+    discount: float
+
+
+def measure(
+    problem: TransferProblem,
+    controller: Controller,
+    *,
+    episodes: int,
+    discount: float = 0.99,
+    limit: float,
+    key: Key[Array, ""],
+) -> Measurement:
+    """Runs `episodes` of the guide, and twice as many hand-overs, in both tasks and compares them.
+
+    `limit` is the target's, of an episode of 1,000 steps, undiscounted: gaps of a cost-to-go are
+    counted that exceed it on the discounted scale. Compiled tasks only.
+    """
+    if episodes < 2:
+        raise HandrailError(f"episodes is {episodes}: expected at least 2, such as 100")
+    views: dict[str, AbstractView] = {"source": SameView(), "target": problem.view}
+    visits = {}
+    for name, view in views.items():
+        environment = getattr(problem, name)
+        if not isinstance(environment, AbstractEnvironment):
+            raise HandrailError(
+                f"{problem.name}: the {name} is a {type(environment).__name__}; transfer is "
+                "checked on compiled tasks, such as navigation-static"
+            )
+        times = hand_overs(episodes, environment.episode_length)
+        visits[name] = roll(environment, controller, view, times, key=stream(key, name))
+    seed = int(jax.random.bits(stream(key, "pairs")))
+    tolerance = discounted_limit(limit, discount, LIMIT_STEPS)
+    telling, costs, to_go = _compared(
+        visits, _slices(problem.source), discount, tolerance, np.random.default_rng(seed)
+    )
+    source, target = (_task(visits[name], discount) for name in views)
+    return Measurement(source, target, telling, costs, to_go, discount)
+
+
+def hand_overs(episodes: int, length: int) -> np.ndarray:
+    """First steps of the guide: 0 in its own episodes, then spread from 5 % to 40 % of one.
+
+    There are twice as many of the latter: it is the explorer who meets costly states.
+    """
+    late = np.linspace(max(length / 20, 1), 2 * length / 5, 2 * episodes).astype(int)
+    return np.concatenate([np.zeros(episodes, int), late])
+
+
+def costs_to_go(visits: Episodes, discount: float) -> Float[np.ndarray, "episodes steps"]:
+    """The discounted sum of costs from every step to the end of its episode."""
+    costs = np.where(visits.running, visits.costs, 0).astype(np.float64)
+    sums = np.zeros_like(costs)
+    after = np.zeros(len(costs))
+    for step in reversed(range(costs.shape[1])):
+        after = costs[:, step] + discount * after
+        sums[:, step] = after
+    return sums
+
+
+def guided(visits: Episodes, discount: float) -> Bool[np.ndarray, "episodes steps"]:
+    """Where the guide acts to the end and a time limit cuts off at most 5 % of the cost-to-go.
+
+    In short episodes at most their second half is left out.
+    """
+    steps = np.arange(visits.costs.shape[1])
+    tail = math.ceil(math.log(_TAIL) / math.log(discount)) if 0 < discount < 1 else 1
+    tail = min(tail, visits.costs.shape[1] // 2)
+    ends = np.where(visits.terminated, visits.lengths, visits.lengths - tail)
+    return visits.running & (steps >= visits.handed_over[:, None]) & (steps < ends[:, None])
+
+
+def unsettled(visits: Episodes, discount: float) -> Bool[np.ndarray, "episodes steps"]:
+    """`guided`, within 1 / (1 − γ) steps of the guide's first: later it has mostly come to rest."""
+    horizon = 1 / (1 - discount) if discount < 1 else visits.costs.shape[1]
+    late = np.arange(visits.costs.shape[1]) >= visits.handed_over[:, None] + horizon
+    return guided(visits, discount) & ~late
+
+
+def _task(visits: Episodes, discount: float) -> Task:
+    own = visits.handed_over == 0
+    by_guide = visits.running & (np.arange(visits.costs.shape[1]) >= visits.handed_over[:, None])
+    costs = np.where(by_guide, visits.costs, 0).sum(axis=1, dtype=np.float64)
+    counted = guided(visits, discount)
+    counts = counted.sum(axis=1)
+    foreseen = np.where(counted, visits.foreseen, 0).sum(axis=1, dtype=np.float64)
+    incurred = np.where(counted, costs_to_go(visits, discount), 0).sum(axis=1)
+    return Task(
+        own_costs=costs[own],
+        own_lengths=visits.lengths[own],
+        handed_costs=costs[~own],
+        handed_lengths=by_guide.sum(axis=1)[~own],
+        foreseen=PerEpisode(foreseen, counts),
+        incurred=PerEpisode(incurred, counts),
+        costly_states=int((visits.running & (visits.costs > 0)).sum()),
+    )
+
+
+def _states(visits: Episodes, values: np.ndarray, chosen: np.ndarray) -> Visited:
+    episodes, steps = np.nonzero(chosen)
+    return Visited(
+        visits.views[episodes, steps], values[episodes, steps], episodes, len(visits.costs)
+    )
+
+
+def _arrived(visits: Episodes) -> Visited:
+    """States with the cost of having arrived in them; first states have none."""
+    values = np.pad(visits.costs, ((0, 0), (1, 0)))[:, :-1]
+    chosen = visits.running.copy()
+    chosen[:, 0] = False
+    return _states(visits, values, chosen)
+
+
+def _compared(
+    visits: dict[str, Episodes],
+    parts: dict[str, slice],
+    discount: float,
+    tolerance: float,
+    rng: np.random.Generator,
+) -> tuple[tuple[str, ...], dict[str, Pairs], dict[str, Gaps]]:
+    unit = spread(visits["source"].views[visits["source"].running])
+    pairings = {"floor": ("source", "source"), "within": ("target",) * 2,
+                "across": ("target", "source")}  # fmt: skip
+
+    arrived = {name: _arrived(episodes) for name, episodes in visits.items()}
+    queries = {name: balanced(states, QUERIES, rng) for name, states in arrived.items()}
+    known = {name: balanced(states, REFERENCES, rng) for name, states in arrived.items()}
+    telling = telling_parts(queries["source"], known["source"], unit, parts)
+    narrow = only(unit, [parts[name] for name in telling])
+    costs: dict[str, Pairs] = {}
+    radius = None  # the first pairing, the source's own, sets it for all
+    for name, (asks, knows) in pairings.items():
+        costs[name], radius = compare_costs(
+            queries[asks], known[knows], narrow, radius=radius, same_task=asks == knows
+        )
+
+    going = {
+        name: _states(e, costs_to_go(e, discount), unsettled(e, discount))
+        for name, e in visits.items()
+    }
+    queries = {name: drawn(states, 2 * QUERIES, rng) for name, states in going.items()}
+    known = {name: drawn(states, 2 * REFERENCES, rng) for name, states in going.items()}
+    to_go: dict[str, Gaps] = {}
+    radius = None
+    for name, (asks, knows) in pairings.items():
+        to_go[name], radius = compare_costs_to_go(
+            queries[asks], known[knows], unit,
+            radius=radius, tolerance=tolerance, same_task=asks == knows,
+        )  # fmt: skip
+    return telling, costs, to_go
+
+
+def _slices(environment: AbstractEnvironment) -> dict[str, slice]:
+    """Where the named parts lie in a view as one vector."""
+    shapes = observation_shapes(environment)
+    named = shapes if isinstance(shapes, dict) else {"observation": shapes}
+    slices, begin = {}, 0
+    for name in sorted(named):
+        size = math.prod(named[name].shape)
+        slices[name] = slice(begin, begin + size)
+        begin += size
+    return slices

@@ -1,0 +1,115 @@
+"""Whole episodes of a guide in a source or target task, as arrays, for measurement alone.
+
+In every episode an explorer acts for a number of steps first (none, for episodes of the guide's
+own), then the guide to the end: that is how a student hands over.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int, Key
+
+from handrail.envs.base import AbstractEnvironment, action_size
+from handrail.envs.transfer import AbstractView
+from handrail.experiments.navigation.guide import GuideNetworks
+from handrail.learners.sac_networks import OnVectors, Sampled, observation_vector
+from handrail.rng import stream
+from handrail.types import Action, Observation
+
+HOLD = 20  # steps for which the explorer keeps an action: it covers ground, unlike white noise
+
+
+class Controller(eqx.Module):
+    """A guide as its *source* sees the world: how it acts, and the cost that it foresees.
+
+    `act(observation, key)` is an action; `cost(observation, action)` the discounted sum of costs
+    from that action on, the guide going on from it.
+    """
+
+    act: Callable[[Observation, Key[Array, ""]], Action]
+    cost: Callable[[Observation, Action], Float[Array, ""]]
+
+    @staticmethod
+    def of(networks: GuideNetworks) -> "Controller":
+        """A trained guide."""
+        return Controller(_Acts(Sampled(OnVectors(networks.actor))), networks.critics.cost)
+
+
+class _Acts(eqx.Module):
+    policy: Sampled
+
+    def __call__(self, observation: Observation, key: Key[Array, ""]) -> Action:
+        return self.policy(observation, key)[0]
+
+
+@dataclasses.dataclass(frozen=True)
+class Episodes:
+    """Episodes side by side; what lies beyond the end of one (`running` false) means nothing.
+
+    Costs are per step, undiscounted: that of the action taken at the step.
+    """
+
+    views: Float[np.ndarray, "episodes steps view"]  # what the guide sees before it acts
+    costs: Float[np.ndarray, "episodes steps"]
+    foreseen: Float[np.ndarray, "episodes steps"]  # by the guide for the action taken, discounted
+    running: Bool[np.ndarray, "episodes steps"]
+    terminated: Bool[np.ndarray, " episodes"]  # by the task itself, not by its time limit
+    handed_over: Int[np.ndarray, " episodes"]  # the first step of the guide
+
+    @property
+    def totals(self) -> np.ndarray:
+        """Undiscounted cost of every episode."""
+        return np.where(self.running, self.costs, 0).sum(axis=1, dtype=np.float64)
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Steps of every episode."""
+        return self.running.sum(axis=1)
+
+
+def roll(
+    environment: AbstractEnvironment,
+    controller: Controller,
+    view: AbstractView,
+    handed_over: np.ndarray,
+    *,
+    key: Key[Array, ""],
+) -> Episodes:
+    """One episode for each entry of `handed_over`, all at once, on compiled physics."""
+    keys = jax.random.split(key, len(handed_over))
+    arrays = _roll(environment, controller, view, jnp.asarray(handed_over, jnp.int32), keys)
+    *rows, terminated = (np.asarray(array) for array in arrays)
+    return Episodes(*rows, terminated=terminated, handed_over=np.asarray(handed_over))
+
+
+@eqx.filter_jit
+def _roll(environment, controller, view, handed_over, keys):
+    def episode(begins: Int[Array, ""], key: Key[Array, ""]):
+        start = environment.reset(key=stream(key, "reset"))
+
+        def step(carry: Any, index: Int[Array, ""]):
+            world, observation, running, terminated = carry
+            seen = view(observation)
+            explored = jax.random.uniform(
+                stream(key, "explore", index // HOLD),
+                (action_size(environment.actions),), minval=-1, maxval=1,
+            )  # fmt: skip
+            action = controller.act(seen, stream(key, "act", index))
+            action = jnp.where(index < begins, explored, action)
+            world, timestep = environment.step(world, action, key=stream(key, "step", index))
+            foreseen = controller.cost(seen, action)
+            row = observation_vector(seen), timestep.cost, foreseen, running
+            terminated |= running & timestep.terminated
+            running &= ~(timestep.terminated | timestep.truncated)
+            return (world, timestep.observation, running, terminated), row
+
+        carry = (*start, jnp.array(True), jnp.array(False))
+        (*_, terminated), rows = jax.lax.scan(step, carry, jnp.arange(environment.episode_length))
+        return *rows, terminated
+
+    return jax.vmap(episode)(handed_over, keys)

@@ -1,0 +1,85 @@
+"""`handrail check-transfer`: exit codes, the JSON it leaves, and input that cannot be used."""
+
+import re
+import sys
+
+import pytest
+
+from handrail import check_transfer as command
+from handrail.check_transfer import check_transfer
+from handrail.cli import main
+from handrail.envs.navigation import problems
+from handrail.envs.transfer import View
+from handrail.files import read_json
+from handrail.report.transfer import Finding, Verdict
+from tests.experiments.navigation.toy import toy_problem, write_guide
+
+
+@pytest.fixture
+def guide(tmp_path):
+    return write_guide(tmp_path / "guide.safetensors")
+
+
+def run(monkeypatch, *words: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["handrail", "check-transfer", *words])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    return stopped.value.code or 0
+
+
+def test_measures_judges_and_writes_the_raw_numbers(guide, tmp_path, monkeypatch):
+    """The toy's two costs an episode come whatever is done: over the limit of 1."""
+    monkeypatch.setattr(problems, "compiled_problem", toy_problem)
+    out = tmp_path / "check.json"
+    words = ("--task", "navigation-static", "--limit", "1", "--episodes", "8", "--out", str(out))
+    assert run(monkeypatch, str(guide), *words) == 1
+    record = read_json(out)
+    assert record["trusted"] is False
+    assert "costs 2, over the limit of 1" in record["verdict"]
+    assert record["measured"]["target"]["own_costs"] == [2.0] * 8
+    assert record["limit"] == 1
+
+
+def test_a_guide_that_does_not_fit_is_judged_without_a_run(guide, monkeypatch):
+    def without_place(name):
+        problem = toy_problem(name)
+        object.__setattr__(problem, "view", View.keep(["hazards_lidar", "speed"]))
+        return problem
+
+    monkeypatch.setattr(problems, "compiled_problem", without_place)
+    verdict = check_transfer(guide, task="navigation-static", limit=1.0, episodes=8)
+    assert not verdict.trusted
+    assert "it does not fit: the view needs the part 'speed'" in verdict.text
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--task", "navigation-statc"), "did you mean 'navigation-static'"),
+        ((), "does not say which task it is for; give --task"),
+        (("--task", "navigation-dynamic"), "measures on compiled physics: .*has vases"),
+        (("--task", "navigation-static", "--limit", "-1"), "limit is -1.0: expected a cost of 0"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(guide, monkeypatch, capsys, words, message):
+    assert run(monkeypatch, str(guide), *words) == 2
+    assert re.search(message, capsys.readouterr().err)
+
+
+def test_a_missing_file_is_bad_input(tmp_path, monkeypatch):
+    assert run(monkeypatch, str(tmp_path / "none.safetensors")) == 2
+
+
+@pytest.mark.parametrize(("wrong", "code"), [("", 0), ("it is broken", 1)])
+def test_the_verdict_is_the_exit_code(monkeypatch, capsys, wrong, code):
+    verdict = Verdict((Finding("question", "1", "2", "less", wrong, note="beware"),))
+    monkeypatch.setattr(command, "check_transfer", lambda *args, **options: verdict)
+    monkeypatch.setattr(sys, "argv", ["handrail", "check-transfer", "guide.safetensors"])
+    if code:
+        with pytest.raises(SystemExit, match="1"):
+            main()
+    else:
+        main()
+    shown = capsys.readouterr().out
+    assert "beware" in shown
+    assert ("not shown to be safe, because it is broken" in shown) == bool(code)
