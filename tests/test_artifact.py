@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
+from handrail import artifact
 from handrail.artifact import Card, checksum, fill, load, named_arrays, save
 from handrail.envs.lava.make import make_lava
 from handrail.errors import HandrailError
@@ -161,7 +162,40 @@ def test_only_named_entries_are_compared(path):
 
 def test_a_later_schema_is_refused(path):
     rewrite(path, schema=2)
-    with pytest.raises(HandrailError, match="schema version 2, this version of handrail reads 1"):
+    text = "schema version 2, this version of handrail reads 1: upgrade handrail"
+    with pytest.raises(HandrailError, match=text):
+        load(path)
+
+
+def test_an_earlier_schema_is_migrated_or_refused_by_name(path, monkeypatch):
+    """As yet there is no schema before 1: this test makes one up."""
+    rewrite(path, schema=0, library="0.0.1")
+    with pytest.raises(HandrailError, match=r"schema version 0.*save it again.*handrail 0\.0\.1"):
+        load(path)
+
+    def to_1(card):
+        fits = card["spec"] | {"migrated": True}
+        return card | {"spec": fits, "schema": 1}
+
+    monkeypatch.setattr(artifact, "MIGRATIONS", {0: to_1})
+    card, _ = load(path, expect="prior", spec=SPEC)
+    assert (card.schema, card.spec) == (1, SPEC | {"migrated": True})
+    rewrite(path, schema=-1)
+    with pytest.raises(HandrailError, match="schema version -1"):
+        load(path)
+
+
+def test_migrations_are_chained(path, monkeypatch):
+    rewrite(path, schema=-1)
+    chain = {n: lambda card: card | {"schema": card["schema"] + 1} for n in (-1, 0)}
+    monkeypatch.setattr(artifact, "MIGRATIONS", chain)
+    assert load(path)[0].schema == 1
+
+
+def test_a_migrated_card_is_checked_like_any_other(path, monkeypatch):
+    rewrite(path, schema=0)
+    monkeypatch.setattr(artifact, "MIGRATIONS", {0: lambda card: {**card, "schema": 1, "spec": 5}})
+    with pytest.raises(HandrailError, match="no readable handrail card"):
         load(path)
 
 

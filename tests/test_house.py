@@ -23,11 +23,12 @@ FLOORS = (
     ("train",),
     ("experiments",),
     ("engines",),
-    ("report",),
+    ("report", "tracking"),
+    ("follow_command",),
     ("reproduce", "train_command", "check_transfer"),
-    ("sweep_command",),
+    ("sweep_command", "resume_command"),
     ("safe_exploration", "own", "check_env_command"),
-    ("cli", "__main__"),
+    ("cli", "cli_results", "__main__"),
     ("",),  # the package itself, which gathers the public names
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

@@ -51,6 +51,8 @@ _HOMES = {
     "handrail.learners.q_agent": ("Exploration", "QAgent"),
     "handrail.learners.sac_agent": ("SacAgent",),
     "handrail.learners.sac_lagrangian": ("SacLagrangian",),
+    "handrail.experiments.navigation.guide": ("GuideNetworks", "load_guide", "save_guide"),
+    "handrail.hub": ("pull", "push"),
     "handrail.train.compiled": ("Loop",),
     "handrail.train.evaluate": ("evaluate",),
     "handrail.train.run": ("execute",),

@@ -7,6 +7,7 @@ and checksum are verified before an array is used.
 import dataclasses
 import hashlib
 import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,9 @@ from handrail.files import atomic
 
 SCHEMA = 1
 KINDS = ("policy", "prior", "encoder", "guide", "expert", "checkpoint")
+# By schema version, what makes a card of it one of the next version: cards of versions from
+# which a chain leads to SCHEMA are migrated when they are read, all others are refused by name.
+MIGRATIONS: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,6 +82,7 @@ def fill(template: Any, arrays: dict[str, np.ndarray], *, source: str) -> Any:
 
 def save(path: Path, card: Card, tree: Any) -> None:
     """Writes the arrays of `tree` and the card, atomically."""
+    from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
     if card.kind not in KINDS:
@@ -88,7 +93,10 @@ def save(path: Path, card: Card, tree: Any) -> None:
     card = dataclasses.replace(card, checksum=checksum(arrays), library=_version())
     metadata = {"handrail": json.dumps(dataclasses.asdict(card), sort_keys=True)}
     with atomic(Path(path)) as temporary:
-        save_file(arrays, temporary, metadata=metadata)
+        try:
+            save_file(arrays, temporary, metadata=metadata)
+        except SafetensorError as error:  # its own word for a full disk
+            raise HandrailError(f"cannot write {path}: {error}") from None
 
 
 def load(
@@ -137,12 +145,7 @@ def widths(card: Card, name: str, *, source: str) -> tuple[int, ...]:
 def _read_card(path: Path, metadata: dict[str, str]) -> Card:
     try:
         values = json.loads(metadata["handrail"])
-        schema = values["schema"]
-        if schema != SCHEMA:
-            raise HandrailError(
-                f"{path} has schema version {schema}, this version of handrail reads {SCHEMA}"
-            )
-        card = Card(**values)
+        card = Card(**_migrated(path, values, values["schema"]))
     except (KeyError, TypeError, json.JSONDecodeError, RecursionError):
         raise HandrailError(f"{path} has no readable handrail card") from None
     if not all(isinstance(part, dict) for part in (card.spec, card.network, card.training)):
@@ -150,6 +153,23 @@ def _read_card(path: Path, metadata: dict[str, str]) -> Card:
     if card.kind not in KINDS:
         raise HandrailError(f"{path}: unknown kind {card.kind!r}; known are {', '.join(KINDS)}")
     return card
+
+
+def _migrated(path: Path, values: dict[str, Any], schema: Any) -> dict[str, Any]:
+    """A card's values in the current schema; `schema` is the one they were written in."""
+    while schema != SCHEMA:
+        if schema not in MIGRATIONS:
+            newer = type(schema) is int and schema > SCHEMA
+            fix = "upgrade handrail" if newer else "save it again with this version"
+            raise HandrailError(
+                f"{path} has schema version {schema}, this version of handrail reads {SCHEMA}: "
+                f"{fix} (the file was written by handrail {values.get('library') or 'unknown'})"
+            )
+        values = MIGRATIONS[schema](values)
+        if values["schema"] == schema:
+            raise AssertionError(f"the migration of schema {schema} leads nowhere")
+        schema = values["schema"]
+    return values
 
 
 def _same_names(expected, found, source: str) -> None:

@@ -1,4 +1,4 @@
-"""The command line: `handrail list | train | evaluate | reproduce | sweep | report | inspect`."""
+"""The command line; the commands on results are in `cli_results`."""
 
 import dataclasses
 import sys
@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import tyro
 
+from handrail import cli_results
 from handrail.errors import HandrailError
 
 app = tyro.extras.SubcommandApp()
@@ -41,6 +42,8 @@ def reproduce(
     seeds: int | None = None,
     jobs: int | None = None,
     out: Path = Path("runs"),
+    tensorboard: bool = False,
+    wandb: str | None = None,
 ) -> None:
     """Reproduces a figure or table: runs what is missing, then writes a report.
 
@@ -50,10 +53,13 @@ def reproduce(
         seeds: Take this many seeds instead of the budget's.
         jobs: Runs at a time; by default one per usable core.
         out: Folder for runs, knowledge and reports; finished runs in it are not repeated.
+        tensorboard: Write event files at OUT/tensorboard (the extra `tracking`).
+        wandb: Send the same to this project of Weights & Biases (the extra `wandb`).
     """
     from handrail.reproduce import reproduce as run
 
-    path, tables = run(name, budget=budget, seeds=seeds, jobs=jobs, out=out)
+    tracker = _tracker(tensorboard, wandb, out)
+    path, tables = run(name, budget=budget, seeds=seeds, jobs=jobs, out=out, tracker=tracker)
     _show(tables)
     print(f"report: {path}")
 
@@ -69,6 +75,8 @@ def sweep(
     shared: bool = False,
     slurm: tuple[str, ...] = (),
     out: Path = Path("runs"),
+    tensorboard: bool = False,
+    wandb: str | None = None,
 ) -> None:
     """Runs the rows of an experiment on many machines, collects them, and writes the report.
 
@@ -82,12 +90,14 @@ def sweep(
         shared: Every Ray node sees the output folder under the same path.
         slurm: Parameters of the jobs, such as slurm_partition=cpu timeout_min=240.
         out: Folder in which everything is collected; finished runs in it are not repeated.
+        tensorboard: Write event files at OUT/tensorboard (the extra `tracking`).
+        wandb: Send the same to this project of Weights & Biases (the extra `wandb`).
     """
     from handrail.sweep_command import sweep as run
 
     path, tables = run(
         name, budget=budget, seeds=seeds, engine=engine, address=address, jobs=jobs,
-        shared=shared, slurm=slurm, out=out,
+        shared=shared, slurm=slurm, out=out, tracker=_tracker(tensorboard, wandb, out),
     )  # fmt: skip
     _show(tables)
     print(f"report: {path}")
@@ -107,8 +117,11 @@ def train(
     set: tuple[str, ...] = (),
     knowledge_folder: Path = Path("runs"),
     out: Path = Path("runs/train"),
+    resume: Path | None = None,
+    tensorboard: bool = False,
+    wandb: str | None = None,
 ) -> None:
-    """Trains one agent; what is interrupted goes on when the command is repeated.
+    """Trains one agent; what is interrupted goes on when the command is repeated, or --resumed.
 
     Args:
         environment: A MiniGrid environment of walls, lava, floor and goals.
@@ -123,25 +136,43 @@ def train(
         set: Further settings by name, such as learning.discount=0.97 safety.prior_prob=0.9.
         knowledge_folder: Where acquired knowledge is kept and found again.
         out: Folder of this run.
+        resume: Go on with the run in this folder, whatever it is; takes no other settings.
+        tensorboard: Write event files at OUT/tensorboard (the extra `tracking`).
+        wandb: Send the same to this project of Weights & Biases (the extra `wandb`).
     """
-    from handrail.train_command import train_one
+    settings = {
+        "environment": environment,
+        "method": method,
+        "observation": observation,
+        "knowledge": knowledge,
+        "preset": preset,
+        "seed": seed,
+        "steps": steps,
+    }
+    if resume is not None:
+        from handrail.resume_command import refuse_settings
 
-    summary = train_one(
-        {
-            "environment": environment,
-            "method": method,
-            "observation": observation,
-            "knowledge": knowledge,
-            "preset": preset,
-            "seed": seed,
-            "steps": steps,
-        },
-        assignments=set,
-        prior=prior,
-        encoder=encoder,
-        knowledge_folder=knowledge_folder,
-        out=out,
-    )
+        refuse_settings({**settings, "set": set, "out": out}, train)
+        out = resume
+    tracker = _tracker(tensorboard, wandb, out)
+
+    def look() -> None:
+        if tracker:
+            tracker.poll([out])
+
+    if resume is not None:
+        from handrail.resume_command import resume as run
+
+        files = [path for path in (prior, encoder) if path is not None]
+        summary = run(out, knowledge_folder=knowledge_folder, files=files, progress=look)
+    else:
+        from handrail.train_command import train_one
+
+        summary = train_one(
+            settings, assignments=set, prior=prior, encoder=encoder,
+            knowledge_folder=knowledge_folder, out=out, progress=look,
+        )  # fmt: skip
+    look()
     for key, value in summary.items():
         print(f"{key:24} {value}")
     print(f"run: {out}")
@@ -257,28 +288,23 @@ def check_transfer(
         sys.exit(1)
 
 
+for command in (cli_results.compare, cli_results.tensorboard, cli_results.push, cli_results.pull):
+    app.command(command)
+
+
 def _show(tables) -> None:
-    """Prints tables; intervals as value [low, high]."""
-    from rich.console import Console
-    from rich.table import Table
+    from handrail.report.console import show
 
-    from handrail.report.stats import Interval
+    show(tables)
 
-    def text(cell, digits: int) -> str:
-        if cell is None:
-            return "–"
-        if isinstance(cell, Interval):
-            return cell.text(digits)
-        return f"{cell:,.{digits}f}" if isinstance(cell, float) else str(cell)
 
-    console = Console()
-    for table in tables:
-        shown = Table(title=table.caption, title_justify="left")
-        for column in table.columns:
-            shown.add_column(str(column))
-        for row in table.rows:
-            shown.add_row(*(text(cell, table.digits) for cell in row))
-        console.print(shown)
+def _tracker(tensorboard: bool, wandb: str | None, out: Path):
+    """What follows runs below `out`, if anything is wanted to."""
+    if not tensorboard and wandb is None:
+        return None
+    from handrail.follow_command import make_tracker
+
+    return make_tracker(out / "tensorboard" if tensorboard else None, wandb)
 
 
 def main() -> None:

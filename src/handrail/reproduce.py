@@ -10,9 +10,11 @@ from handrail.errors import HandrailError
 from handrail.experiments.plan import Task, plan
 from handrail.experiments.progress import Follower
 from handrail.experiments.schema import Experiment, Row, budget_of, read
+from handrail.follow_command import seldom
 from handrail.report.experiment import write_report
 from handrail.report.finished import Finished
 from handrail.report.html import Table
+from handrail.tracking.tracker import Tracker
 
 
 def reproduce(
@@ -24,18 +26,29 @@ def reproduce(
     out: Path = Path("runs"),
     quiet: bool = False,
     engine: AbstractEngine | None = None,
+    tracker: Tracker | None = None,
 ) -> tuple[Path, list[Table]]:
     """Runs what is not finished yet and writes the report; returns its path and its tables.
 
     Everything is kept under `out`, shared between experiments. Ctrl-C loses at most what the
     running tasks did since their last checkpoint; the same command goes on from there.
     `engine` says where tasks are computed: `jobs` processes of this machine if it is None.
+    `tracker` follows the runs.
     """
     experiment, budget, planned = _planned(name, budget, seeds, out)
     tasks = _tasks(experiment, planned)
     began = time.monotonic()
+    folders = [one.folder for task in tasks for one in (*task.needs, task)]
+    look = seldom(lambda: tracker.poll(folders)) if tracker else lambda: None
     with Follower(tasks, quiet=quiet) as follower:
-        (engine or Local(jobs)).compute(tasks, follower)
+
+        def follow(running: list[Task], done: set[Path]) -> None:
+            follower(running, done)
+            look()
+
+        (engine or Local(jobs)).compute(tasks, follow)
+    if tracker:
+        tracker.poll(folders)
     return _report(experiment, budget, seeds, planned, time.monotonic() - began, out)
 
 

@@ -7,6 +7,7 @@ from handrail.engines.base import AbstractEngine
 from handrail.errors import HandrailError, UnknownName
 from handrail.report.html import Table
 from handrail.reproduce import reproduce
+from handrail.tracking.tracker import Tracker
 from handrail.train_command import assigned
 
 ENGINES = ("local", "ray", "slurm")
@@ -24,10 +25,13 @@ def sweep(
     slurm: Sequence[str] = (),
     out: Path = Path("runs"),
     quiet: bool = False,
+    tracker: Tracker | None = None,
 ) -> tuple[Path, list[Table]]:
     """Computes what is missing on an engine, collects it in `out` and writes the report there."""
     chosen = make_engine(engine, address=address, jobs=jobs, shared=shared, slurm=slurm, out=out)
-    return reproduce(name, budget=budget, seeds=seeds, out=out, quiet=quiet, engine=chosen)
+    return reproduce(
+        name, budget=budget, seeds=seeds, out=out, quiet=quiet, engine=chosen, tracker=tracker
+    )
 
 
 def make_engine(

@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,12 @@ def train_one(
     encoder: Path | None = None,
     knowledge_folder: Path,
     out: Path,
+    progress: Callable[[], None] = lambda: None,
 ) -> dict[str, Any]:
-    """Acquires the knowledge that is missing, trains, and returns the summary."""
+    """Acquires the knowledge that is missing, trains, and returns the summary.
+
+    `progress()` is called whenever the tables of the run have grown.
+    """
     row = complete({**settings, **assigned(assignments)})
     from handrail.experiments.lava.method import Knowledge, check, run_lava
 
@@ -43,13 +47,12 @@ def train_one(
                 [task.folder.name for task in needs] + [load(p)[0].checksum for p in given.values()]
             ),
         }
-        return run_lava(
-            row.run,
-            knowledge,
-            out,
-            settings=recorded,
-            report=lambda step, total: steps("training", step, total),
-        )
+
+        def report(step: int, total: int) -> None:
+            steps("training", step, total)
+            progress()
+
+        return run_lava(row.run, knowledge, out, settings=recorded, report=report)
 
 
 def evaluate_one(folder: Path, *, episodes: int, seed: int) -> dict[str, float]:

@@ -143,7 +143,18 @@ def acquire_guide(
         }
         table = record(folder, KNOWLEDGE_COLUMNS, row)
         if best(table, settings.limit) == len(table["step"]) - 1:
-            save(folder / BEST, _card(settings, problem, row), _networks(state.agent.learner))
+            save_guide(
+                folder / BEST,
+                _networks(state.agent.learner),
+                problem,
+                hidden=settings.learning.hidden,
+                limit=settings.limit,
+                training={
+                    "task": settings.environment,
+                    "evaluation": row,
+                    "settings": dataclasses.asdict(settings),
+                },
+            )
 
     execute(
         loop,
@@ -186,6 +197,34 @@ def load_guide(path: Path, problem: TransferProblem, *, limit: float | None = No
     return Guide(fill(template, arrays, source=str(path)), problem.view)
 
 
+def save_guide(
+    path: Path,
+    networks: GuideNetworks,
+    problem: TransferProblem,
+    *,
+    hidden: tuple[int, ...],
+    limit: float,
+    training: dict[str, Any] | None = None,
+) -> None:
+    """Writes a guide for the problem's source: actor, critics, and a card that says what it fits.
+
+    `limit` is the cost an episode that it was trained for; `hidden` are the widths of its
+    layers; `training` says how it came about, in whatever JSON can hold.
+    """
+    card = Card(
+        kind="guide",
+        spec={
+            "parts": parts(problem.source),
+            "actions": action_size(problem.source.actions),
+            "view": "named parts",
+            "limit": limit,
+        },
+        network={"hidden": list(hidden)},
+        training=training or {},
+    )
+    save(path, card, networks)
+
+
 def random_guide(
     problem: TransferProblem, hidden: tuple[int, ...], *, key: Key[Array, ""]
 ) -> Guide:
@@ -203,21 +242,3 @@ def parts(environment: AbstractEnvironment) -> dict[str, list[int]]:
 
 def _networks(learner: SacState) -> GuideNetworks:
     return GuideNetworks(learner.parameters.actor, learner.parameters.critics)
-
-
-def _card(settings: GuideSettings, problem: TransferProblem, row: dict[str, Any]) -> Card:
-    return Card(
-        kind="guide",
-        spec={
-            "parts": parts(problem.source),
-            "actions": action_size(problem.source.actions),
-            "view": "named parts",
-            "limit": settings.limit,
-        },
-        network={"hidden": list(settings.learning.hidden)},
-        training={
-            "task": settings.environment,
-            "evaluation": row,
-            "settings": dataclasses.asdict(settings),
-        },
-    )

@@ -1,0 +1,99 @@
+"""The commands on what has been computed: `compare | tensorboard | push | pull`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from handrail.errors import HandrailError
+
+
+def compare(
+    runs: Annotated[tuple[Path, ...], tyro.conf.Positional],
+    out: Path = Path("compare.png"),
+) -> None:
+    """Shows runs side by side: what came out, the settings that differ, curves in a PNG.
+
+    Args:
+        runs: Folders of runs, finished or going on.
+        out: The figure.
+    """
+    from handrail.report.compare import compare as run
+    from handrail.report.console import show
+
+    show(run(runs, out))
+    print(f"figure: {out}")
+
+
+def tensorboard(
+    runs: Annotated[tuple[Path, ...], tyro.conf.Positional],
+    logdir: Path = Path("runs/tensorboard"),
+    follow: bool = False,
+    wandb: str | None = None,
+) -> None:
+    """Writes TensorBoard event files of runs, finished or going on.
+
+    Args:
+        runs: Folders of runs, or folders with runs below them.
+        logdir: Where event files go; show them with `tensorboard --logdir`.
+        follow: Go on until all runs have finished.
+        wandb: Send the same to this project of Weights & Biases.
+    """
+    from handrail.follow_command import show
+
+    if not runs:
+        raise HandrailError("no run named; expected folders of runs")
+    folders = show(runs, logdir=logdir, project=wandb, follow=follow)
+    print(f"{len(folders)} runs: tensorboard --logdir {logdir}")
+
+
+def push(
+    file: Annotated[Path, tyro.conf.Positional],
+    target: Annotated[str, tyro.conf.Positional],
+    hub: bool = False,
+) -> None:
+    """Writes saved knowledge into a folder that the Hugging Face hub understands.
+
+    Args:
+        file: A prior, encoder, guide or policy (.safetensors).
+        target: The folder; with --hub a repository, such as name/prior.
+        hub: Send it to the hub (the extra `hub`; your token as huggingface_hub finds it).
+    """
+    import tempfile
+
+    from handrail.hub import push as run
+    from handrail.hub import upload
+
+    if not hub:
+        print(f"folder: {run(file, Path(target))}")
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        print(f"repository: {upload(run(file, Path(folder) / 'model'), target)}")
+
+
+def pull(
+    source: Annotated[str, tyro.conf.Positional],
+    out: Path | None = None,
+    hub: bool = False,
+    revision: str | None = None,
+) -> None:
+    """Takes saved knowledge out of such a folder, verified.
+
+    Args:
+        source: The folder; with --hub a repository, such as name/prior.
+        out: The file to write; by default the kind's name in this folder.
+        hub: Fetch it from the hub (the extra `hub`).
+        revision: Branch, tag or commit of the repository.
+    """
+    from handrail.hub import download
+    from handrail.hub import pull as run
+
+    if revision is not None and not hub:
+        raise HandrailError("--revision belongs to repositories of the hub: add --hub")
+    folder = download(source, revision) if hub else Path(source)
+    if out is None:
+        out = Path(f"{run(folder)[1].kind}.safetensors")
+        if out.exists():
+            raise HandrailError(f"{out} exists already; name another file with --out")
+    path, card = run(folder, out)
+    print(f"{card.kind}: {path}")

@@ -1,0 +1,175 @@
+"""Knowledge as a plain folder that the Hugging Face hub understands.
+
+    model.safetensors   the artefact itself, card included
+    config.json         the card as JSON
+    README.md           the card in words, with the hub's front matter
+
+The artefact alone decides what is loaded; the other two files are for readers. Nothing is
+sent or fetched unless the hub is asked for (the extra `hub`).
+"""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+from handrail.artifact import Card, load
+from handrail.errors import HandrailError
+from handrail.files import atomic, read_json, write_json, write_text
+
+MODEL, CONFIG, README = "model.safetensors", "config.json", "README.md"
+FILES = (README, CONFIG, MODEL)
+MEANING = {
+    "policy": "a policy: what an agent has learnt to do",
+    "prior": "a prior: which actions are bad, learnt from source tasks",
+    "encoder": "an encoder: embeds observations so that distances tell how near danger is",
+    "guide": "a guide: a safe policy, and what it expects an action to cost",
+    "expert": "an expert: a policy that takes over from a student",
+}
+
+
+def push(file: Path, folder: Path) -> Path:
+    """Writes an artefact into a folder of the hub's layout; returns the folder.
+
+    A folder that holds something else is refused; one that holds an earlier artefact of the
+    same kind is overwritten.
+    """
+    file, folder = Path(file), Path(folder)
+    card, arrays = load(file)
+    if card.kind not in MEANING:
+        raise HandrailError(f"{file} holds a {card.kind}, which is of no use to others")
+    if folder.exists() and not folder.is_dir():
+        raise HandrailError(f"{folder} is a file: expected a folder to write into")
+    if folder.is_dir() and (others := _others(folder)):
+        raise HandrailError(
+            f"{folder} holds other files ({', '.join(others[:3])}); choose a folder of its own"
+        )
+    if (folder / MODEL).exists() and (kind := load(folder / MODEL)[0].kind) != card.kind:
+        raise HandrailError(f"{folder} holds a {kind}; choose another folder for this {card.kind}")
+    with atomic(folder / MODEL) as path:
+        path.write_bytes(file.read_bytes())
+    write_json(folder / CONFIG, config(card))
+    parameters = sum(array.size for array in arrays.values())
+    write_text(folder / README, readme(card, parameters))
+    return folder
+
+
+def pull(folder: Path, out: Path | None = None) -> tuple[Path, Card]:
+    """Takes an artefact out of such a folder, verified; returns its file and card.
+
+    `out` is the file to write; by default it is only verified and stays where it is.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise HandrailError(f"{folder} is no folder; for a repository of the hub, add --hub")
+    if not (folder / MODEL).is_file():
+        raise HandrailError(f"{folder} holds no {MODEL}: not a folder that `handrail push` wrote")
+    card, _ = load(folder / MODEL)
+    if (folder / CONFIG).exists() and read_json(folder / CONFIG) != config(card):
+        raise HandrailError(
+            f"{folder}: {CONFIG} describes something else than {MODEL}; one of them was "
+            "replaced. Delete config.json if you trust the model file"
+        )
+    if out is None:
+        return folder / MODEL, card
+    with atomic(Path(out)) as path:
+        path.write_bytes((folder / MODEL).read_bytes())
+    return Path(out), card
+
+
+def upload(folder: Path, repository: str) -> str:
+    """Sends a folder to the hub; returns its address."""
+    hub = _hub()
+    with _words(f"cannot send {folder} to {repository!r}"):
+        hub.create_repo(repository, exist_ok=True)
+        done = hub.upload_folder(
+            repo_id=repository, folder_path=str(folder), allow_patterns=list(FILES)
+        )
+    return str(done)
+
+
+def download(repository: str, revision: str | None = None) -> Path:
+    """Fetches the three files of a repository of the hub; returns their folder."""
+    hub = _hub()
+    with _words(f"cannot fetch {repository!r} from the hub"):
+        found = hub.snapshot_download(repository, revision=revision, allow_patterns=list(FILES))
+    return Path(found)
+
+
+def config(card: Card) -> dict[str, Any]:
+    """What `config.json` says: the card."""
+    return {"library_name": "handrail", **json.loads(json.dumps(dataclasses.asdict(card)))}
+
+
+def readme(card: Card, parameters: int) -> str:
+    """The card in words, below the hub's front matter."""
+    spec = "\n".join(f"| {name} | `{json.dumps(value)}` |" for name, value in card.spec.items())
+    training = json.dumps(card.training, indent=2, sort_keys=True)
+    return f"""---
+library_name: handrail
+pipeline_tag: reinforcement-learning
+tags:
+- reinforcement-learning
+- safe-exploration
+- handrail-{card.kind}
+---
+
+# {card.kind.capitalize()}
+
+This is {MEANING[card.kind]}. It has {parameters:,} numbers in {MODEL}, written by
+handrail {card.library} (schema {card.schema}).
+
+## What it fits
+
+| | |
+|---|---|
+{spec}
+
+An environment or a run that does not fit is refused when the file is loaded.
+
+## How it came about
+
+```json
+{training}
+```
+
+## Use
+
+```sh
+handrail pull THIS_FOLDER --out {card.kind}.safetensors
+handrail inspect {card.kind}.safetensors
+```
+
+Nothing in these files is executed. SHA-256 over the arrays: `{card.checksum}`.
+"""
+
+
+def _others(folder: Path) -> list[str]:
+    known = {*FILES, ".git", ".gitattributes", ".cache"}
+    return sorted(entry.name for entry in folder.iterdir() if entry.name not in known)
+
+
+def _hub() -> Any:
+    try:
+        import huggingface_hub  # pyrefly: ignore[missing-import]
+    except ImportError:
+        raise HandrailError(
+            "the Hugging Face hub needs huggingface_hub: install it with "
+            "`pip install 'handrail[hub]'`; plain folders need nothing"
+        ) from None
+    return huggingface_hub
+
+
+class _words:
+    """Whatever the hub's library raises, in one line."""
+
+    def __init__(self, what: str):
+        self._what = what
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind, error, trace) -> None:
+        if isinstance(error, Exception) and not isinstance(error, HandrailError):
+            said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise HandrailError(f"{self._what}: {said}") from None

@@ -1,0 +1,136 @@
+"""Runs side by side: what came out, which settings differ, and their curves in one figure."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from handrail.errors import HandrailError
+from handrail.files import atomic
+from handrail.report.curves import grid
+from handrail.report.figures import Panel, curves
+from handrail.report.html import Cell, Table
+from handrail.report.runs import Run, cumulative_curves, learning_curves, read_run
+from handrail.report.stats import Interval
+from handrail.report.style import png
+
+MOST = 8  # runs in one table and figure, as many as there are colours that stay apart
+FINAL_STEPS = 10_000
+SMOOTHING = 20  # of a run's length, the window of its curve
+TELLING = ("run.method", "run.environment", "run.observation", "run.seed")
+WORDS = {"run.seed": "seed "}
+Curves = dict[str, tuple[np.ndarray, Interval]]
+
+
+def compare(folders: Sequence[Path], out: Path | None = None) -> list[Table]:
+    """Tables of the runs in `folders`, finished or going on; the figure is written to `out`."""
+    if len(folders) < 2:
+        raise HandrailError(f"{len(folders)} run: expected at least two to compare")
+    if len(folders) > MOST:
+        raise HandrailError(
+            f"{len(folders)} runs: at most {MOST} can be told apart; for many runs over seeds see "
+            "`handrail report`"
+        )
+    read = [read_run(folder) for folder in folders]
+    runs = dict(zip(labels(read) or names(folders), read, strict=True))
+    if out is not None:
+        picture = figure(runs)
+        with atomic(out) as path:
+            path.write_bytes(picture)
+    return [outcomes(runs), differences(runs)]
+
+
+def labels(runs: Sequence[Run]) -> list[str] | None:
+    """What tells the runs apart of method, environment, observation and seed, if that does."""
+    flat = [_flat(run.settings) for run in runs]
+    told = [name for name in TELLING if len({str(one.get(name)) for one in flat}) > 1]
+    short = [", ".join(f"{WORDS.get(n, '')}{one.get(n)}" for n in told) for one in flat]
+    return short if len(set(short)) == len(short) and told else None
+
+
+def names(folders: Sequence[Path]) -> list[str]:
+    """The shortest ends of the folders' paths that tell them apart."""
+    paths = [Path(folder).resolve().parts for folder in folders]
+    if len(set(paths)) < len(paths):
+        raise HandrailError("a run is named twice: expected different run folders")
+    for length in range(1, max(map(len, paths)) + 1):
+        short = ["/".join(parts[-length:]) for parts in paths]
+        if len(set(short)) == len(short):
+            return short
+    raise AssertionError("different paths differ somewhere")
+
+
+def outcomes(runs: Mapping[str, Run]) -> Table:
+    """One column a run: return (mean of the last 10,000 steps), costs, interventions, time."""
+    facts = [_facts(run) for run in runs.values()]
+    rows: list[list[Cell]] = [[name, *(one[name] for one in facts)] for name in facts[0]]
+    return Table(["", *runs], rows, "What came out.", digits=3)
+
+
+def differences(runs: Mapping[str, Run]) -> Table:
+    """The settings in which the runs differ, by dotted name; None where a run has none."""
+    flat = [_flat(run.settings) for run in runs.values()]
+    every = dict.fromkeys(name for one in flat for name in one)
+    rows: list[list[Cell]] = []
+    for name in every:
+        values = [one.get(name) for one in flat]
+        if any(value != values[0] for value in values):
+            rows.append([name, *(None if value is None else str(value) for value in values)])
+    return Table(["setting", *runs], rows, "Settings that differ.")
+
+
+def figure(runs: Mapping[str, Run]) -> bytes:
+    """PNG: returns above, cumulative cost below, a curve a run over its own steps."""
+    returns: Curves = {}
+    costs: Curves = {}
+    for name, run in runs.items():
+        if not len(run.episodes["step"]):
+            continue
+        steps = grid(_steps(run))
+        window = max(_steps(run) / SMOOTHING, 1.0)
+        returns[name] = steps, _line(learning_curves([run], steps, window)[0])
+        costs[name] = steps, _line(cumulative_curves([run], steps)[0])
+    if not returns:
+        raise HandrailError("none of the runs has finished an episode yet: nothing to draw")
+    panels = [
+        Panel("Return of an episode", "return", returns),
+        Panel("Cost so far", "cumulative cost", costs),
+    ]
+    return png(curves([panels], interval="", width=4.6, height=3.2, share_rows=False))
+
+
+def _facts(run: Run) -> dict[str, Cell]:
+    summary = run.summary or {}
+    step = _steps(run)
+    late = run.episodes["step"] > step - FINAL_STEPS
+    last = {name: column[-1] for name, column in run.progress.items() if len(column)}
+    known = "cost" in last and step > 0
+    return {
+        "state": "finished" if run.finished else "going on, or interrupted",
+        "steps": step,
+        "episodes": len(run.episodes["step"]),
+        "final return": float(run.episodes["return"][late].mean()) if late.any() else None,
+        "greedy return": summary.get("greedy_return"),
+        "cost in all": float(last["cost"]) if known else None,
+        "cost of an episode": float(run.episodes["cost"].mean()) if len(late) else None,
+        "intervention rate": float(last["interventions"]) / step if known else None,
+        "wall-clock s": summary.get("wall_s"),
+    }
+
+
+def _steps(run: Run) -> int:
+    columns = (run.progress["step"], run.episodes["step"])
+    return int(max((column[-1] for column in columns if len(column)), default=0))
+
+
+def _line(values: np.ndarray) -> Interval:
+    return Interval(values, values, values)
+
+
+def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in tree.items():
+        name = f"{prefix}{key}"
+        found |= _flat(value, f"{name}.") if isinstance(value, Mapping) else {name: value}
+    return found

@@ -1,0 +1,86 @@
+"""Runs side by side."""
+
+import json
+
+import numpy as np
+import pytest
+
+from handrail.errors import HandrailError
+from handrail.records import EPISODE_COLUMNS, Table
+from handrail.report.compare import compare
+
+PROGRESS = ("step", "episodes", "cost", "interventions", "mean_return")
+
+
+def make_run(folder, *, method="dqn", seed=1, steps=30_000, finished=True, cost=2.0):
+    folder.mkdir(parents=True)
+    settings = {"run": {"method": method, "seed": seed, "learning": {"discount": 0.9}}, "needs": []}
+    (folder / "run.json").write_text(json.dumps(settings))
+    ends = range(1000, steps + 1, 1000)
+    Table(folder / "episodes.csv", EPISODE_COLUMNS).add(
+        dict(zip(EPISODE_COLUMNS, (end, end / 1000, cost, 1000, 0), strict=True)) for end in ends
+    )
+    total = cost * steps / 1000
+    Table(folder / "progress.csv", PROGRESS).add(
+        [dict(zip(PROGRESS, (steps, steps // 1000, total, steps // 4, 0.5), strict=True))]
+    )
+    if finished:
+        (folder / "summary.json").write_text(json.dumps({"wall_s": 12.5, "greedy_return": 0.9}))
+    return folder
+
+
+def test_what_came_out_and_what_differs(tmp_path):
+    left = make_run(tmp_path / "a")
+    right = make_run(tmp_path / "b", method="full", steps=20_000, finished=False, cost=0.0)
+    outcomes, settings = compare([left, right], tmp_path / "out.png")
+    assert outcomes.columns == ["", "dqn", "full"]
+    rows = {row[0]: row[1:] for row in outcomes.rows}
+    assert rows["state"] == ["finished", "going on, or interrupted"]
+    assert rows["steps"] == [30_000, 20_000]
+    assert rows["final return"] == [np.mean(range(21, 31)), np.mean(range(11, 21))]
+    assert rows["cost in all"] == [60.0, 0.0]
+    assert rows["cost of an episode"] == [2.0, 0.0]
+    assert rows["intervention rate"] == [0.25, 0.25]
+    assert rows["wall-clock s"] == [12.5, None]
+    assert settings.rows == [["run.method", "dqn", "full"]]
+    assert (tmp_path / "out.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_equal_settings_are_told_apart_by_their_folders(tmp_path):
+    one, two = make_run(tmp_path / "x" / "run"), make_run(tmp_path / "y" / "run")
+    outcomes, settings = compare([one, two])
+    assert outcomes.columns == ["", "x/run", "y/run"]
+    assert settings.rows == []
+
+
+def test_seeds_are_called_seeds(tmp_path):
+    one, two = make_run(tmp_path / "x", seed=1), make_run(tmp_path / "y", seed=2)
+    assert compare([one, two])[0].columns == ["", "seed 1", "seed 2"]
+
+
+def test_a_run_that_has_only_begun_is_a_column_of_dashes(tmp_path):
+    begun = tmp_path / "begun"
+    begun.mkdir()
+    (begun / "run.json").write_text('{"run": {"method": "ae"}}')
+    outcomes, _ = compare([make_run(tmp_path / "x"), begun], tmp_path / "out.png")
+    rows = {row[0]: row[1:] for row in outcomes.rows}
+    assert rows["final return"][1] is None
+    assert rows["cost in all"][1] is None
+    with pytest.raises(HandrailError, match="nothing to draw"):
+        compare([begun, make_run(tmp_path / "none", steps=0)], tmp_path / "out.png")
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(1, "1 run: expected at least two"), (9, "at most 8 can be told apart")]
+)
+def test_too_few_and_too_many_are_refused(tmp_path, count, text):
+    with pytest.raises(HandrailError, match=text):
+        compare([tmp_path / str(number) for number in range(count)])
+
+
+def test_one_run_twice_and_no_run_are_named(tmp_path):
+    run = make_run(tmp_path / "x")
+    with pytest.raises(HandrailError, match="named twice"):
+        compare([run, run])
+    with pytest.raises(HandrailError, match="holds no run"):
+        compare([run, tmp_path])
