@@ -1,4 +1,4 @@
-"""One run in one folder: chunks of the compiled loop, tables, checkpoints, a summary.
+"""One run in one folder: chunks of a loop, compiled or on the host, tables, checkpoints, a summary.
 
 A run that is started again goes on from its last checkpoint, and a finished one is not
 repeated. The bytes of its tables do not depend on where it was interrupted.
@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import equinox as eqx
 import jax
 import numpy as np
 
@@ -24,7 +23,10 @@ from handrail.train.checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
-from handrail.train.compiled import Loop, RunState
+from handrail.train.compiled import RunState
+from handrail.train.health import REPORT, refuse_diverged, symptoms, used_up
+from handrail.train.health import report as divergence
+from handrail.train.loops import AnyLoop
 from handrail.train.step import Record
 
 CHUNK_STEPS = 10_000
@@ -32,15 +34,10 @@ FINAL_STEPS = 10_000  # window of `final_return`, at the end of the run
 
 Report = Callable[[int, dict[str, float]], None]
 Watch = Callable[[int, RunState], None]
-_blocks = eqx.filter_jit(Loop.blocks)
-
-
-class Diverged(HandrailError):
-    """Learning produced a number that is not finite."""
 
 
 def execute(
-    loop: Loop,
+    loop: AnyLoop,
     folder: Path,
     settings: dict[str, Any],
     *,
@@ -60,10 +57,12 @@ def execute(
     after every chunk, once the tables hold it and before a checkpoint of it is written: a run
     that is resumed calls it again for the steps after its checkpoint. With `chunk_steps`, a
     multiple of the agent's block, chunks end at its multiples (and where learning starts);
-    without, they are counted from where learning starts. Raises `Diverged` where a loss is not
-    finite; the last good checkpoint stays. Environment variables override `checkpoint_seconds`
-    and how many checkpoints are kept (`train.checkpoint`). Steps that are no positive multiple
-    of the agent's block are refused before anything is written.
+    without, they are counted from where learning starts. Raises `Diverged` where learning has
+    diverged (see `train.health`): the state before that chunk is kept as a checkpoint,
+    `diverged.json` says what happened, and the folder is refused from then on. Environment
+    variables override `checkpoint_seconds` and how many checkpoints are kept
+    (`train.checkpoint`). Steps that are no positive multiple of the agent's block are refused
+    before anything is written.
     """
     saving = chosen_saving(checkpoint_seconds)
     _check_steps(loop, chunk_steps)
@@ -73,6 +72,7 @@ def execute(
         _sweep(folder)
         if (folder / "summary.json").exists():
             return read_json(folder / "summary.json")
+        refuse_diverged(folder)
         signature = json.dumps(settings, sort_keys=True)
         state = loop.init(key=jax.random.key(seed))
         step, wall, state = _resume(folder, state, signature)
@@ -82,9 +82,19 @@ def execute(
         progress.cut(step)
         began = saved = time.monotonic()
         for count, learn in _chunks(loop, step, chunk_steps):
-            state, records, metrics = _blocks(loop, state, count, learn=learn)
+            good = state
+            state, records, metrics = loop.blocks(good, count, learn=learn)
+            found = symptoms(metrics, state.agent)
+            if found:
+                end = step + count * loop.agent.block
+                if used_up(good):
+                    good = _again(loop, folder, step, seed, signature, chunk_steps)
+                spent = wall + time.monotonic() - began
+                kept = save_checkpoint(folder, good, step=step, settings=signature, wall=spent)
+                before = _last_row(folder)
+                raise divergence(folder, found, begin=step, end=end, before=before, kept=kept)
+            del good  # its replay is not to be held beside the new one
             means = {name: float(np.mean(values)) for name, values in metrics.items()}
-            _check_finite(means, folder, step)
             step += count * loop.agent.block
             rows = _episode_rows(records, step)
             episodes.add(rows)
@@ -155,7 +165,7 @@ def _refuse_foreign(folder: Path) -> None:
 
 def _sweep(folder: Path) -> None:
     """Removes the temporary files of writers that were killed; the folder is ours by now."""
-    written = ("run.json", "summary.json", "arrays.npz", EPISODES, PROGRESS)
+    written = ("run.json", "summary.json", "arrays.npz", EPISODES, PROGRESS, REPORT)
     stale = [path for name in written for path in folder.glob(f".{name}.*")]
     for path in [*stale, *(folder / "checkpoints").glob(".step-*")]:
         path.unlink(missing_ok=True)
@@ -166,7 +176,7 @@ def _resume(folder: Path, state: RunState, signature: str) -> tuple[int, float, 
     return (0, 0.0, state) if found is None else found
 
 
-def _check_steps(loop: Loop, chunk_steps: int | None) -> None:
+def _check_steps(loop: AnyLoop, chunk_steps: int | None) -> None:
     block, total = loop.agent.block, loop.total
     if chunk_steps is not None and (chunk_steps < block or chunk_steps % block):
         raise HandrailError(
@@ -179,7 +189,7 @@ def _check_steps(loop: Loop, chunk_steps: int | None) -> None:
         )
 
 
-def _chunks(loop: Loop, done: int, chunk_steps: int | None = None) -> Iterator[tuple[int, bool]]:
+def _chunks(loop: AnyLoop, done: int, chunk_steps: int | None = None) -> Iterator[tuple[int, bool]]:
     """(blocks, whether to learn): first up to `learning_starts`, then to the end."""
     block, total = loop.agent.block, loop.total
     chunk = max(CHUNK_STEPS // block, 1) * block  # whole blocks, whatever their size
@@ -207,7 +217,7 @@ def _episode_rows(records: Record, end: int) -> list[dict[str, float]]:
     ]
 
 
-def _progress_row(loop: Loop, state: RunState, rows, means) -> dict[str, float]:
+def _progress_row(loop: AnyLoop, state: RunState, rows, means) -> dict[str, float]:
     """Totals since the beginning of the run, and the means of this chunk."""
     learning = dict.fromkeys(loop.agent.metrics, float("nan")) | means
     return {
@@ -220,16 +230,31 @@ def _progress_row(loop: Loop, state: RunState, rows, means) -> dict[str, float]:
     }
 
 
-def _check_finite(means: dict[str, float], folder: Path, step: int) -> None:
-    bad = [name for name, value in means.items() if not np.isfinite(value)]
-    if bad:
-        raise Diverged(
-            f"learning diverged after step {step}: {', '.join(bad)} is not finite; what was "
-            f"recorded until then stays in {folder}. Try a smaller learning rate."
-        )
+def _again(
+    loop: AnyLoop, folder: Path, step: int, seed: int, signature: str, chunk_steps: int | None
+) -> RunState:
+    """The state at `step` once more, from the last checkpoint: for loops that use up theirs."""
+    done, _, state = _resume(folder, loop.init(key=jax.random.key(seed)), signature)
+    for count, learn in _chunks(loop, done, chunk_steps):
+        if done >= step:
+            break
+        state, _, _ = loop.blocks(state, count, learn=learn)
+        done += count * loop.agent.block
+    return state
 
 
-def _summary(folder: Path, loop: Loop, state: RunState, wall: float) -> dict[str, Any]:
+def _last_row(folder: Path) -> dict[str, float]:
+    """The last chunk that was recorded."""
+    if not (folder / PROGRESS).exists():
+        return {}
+    return {
+        name: float(values[-1])
+        for name, values in read_table(folder / PROGRESS).items()
+        if values.size
+    }
+
+
+def _summary(folder: Path, loop: AnyLoop, state: RunState, wall: float) -> dict[str, Any]:
     table = read_table(folder / EPISODES)
     late = table["step"] > loop.total - FINAL_STEPS
     return {

@@ -46,7 +46,7 @@ def acted(row, knowledge) -> tuple[np.ndarray, np.ndarray]:
     loop = build(row.run, knowledge)
     state = loop.init(key=jax.random.key(10 * row.run.seed))
     # nobody learns here: who acts does not depend on it, and compiling it takes long
-    _, records, _ = running._blocks(loop, state, row.run.steps // loop.agent.block, learn=False)
+    _, records, _ = loop.blocks(state, row.run.steps // loop.agent.block, learn=False)
     assert np.asarray(records.ended).reshape(-1, LENGTH)[:, -1].all()
     counts = (records.episode.interventions, records.episode.cost)
     counts = (np.asarray(x, dtype=float).reshape(-1, LENGTH) for x in counts)
