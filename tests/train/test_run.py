@@ -12,7 +12,7 @@ from handrail.errors import HandrailError
 from handrail.files import write_json
 from handrail.records import read_table
 from handrail.train import run as train_run
-from handrail.train.run import Diverged
+from handrail.train.health import Diverged
 from tests.train.small import SETTINGS, run, shared_loop, small_loop
 
 

@@ -49,8 +49,11 @@ def _number(name, default, kind, expected):
 
 def save_checkpoint(
     folder: Path, state: Tree, *, step: int, settings: str, wall: float, kept: int = KEPT
-) -> None:
-    """Writes the state at `step`, reached after `wall` seconds; keeps the newest `kept`."""
+) -> Path:
+    """Writes the state at `step`, reached after `wall` seconds; keeps the newest `kept`.
+
+    Returns the file.
+    """
     card = Card(
         "checkpoint",
         spec={"settings": settings},
@@ -60,6 +63,7 @@ def save_checkpoint(
     save(_path(folder, step), card, state)
     for old in _all(folder)[:-kept]:
         old.unlink(missing_ok=True)
+    return _path(folder, step)
 
 
 def load_checkpoint(

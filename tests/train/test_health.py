@@ -1,0 +1,157 @@
+"""Learning that diverges stops the run, says why, and leaves its last good state."""
+
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from handrail.artifact import load
+from handrail.files import read_json
+from handrail.train.checkpoint import load_checkpoint
+from handrail.train.health import BOUNDS, Diverged, Symptom, symptoms, used_up
+from tests.train.small import SETTINGS, run, shared_loop, small_loop
+
+BLOCKS = np.array([1.0, 2.0, 3.0])
+
+
+def named(found: list[Symptom]) -> dict[str, str]:
+    return {symptom.name: symptom.kind for symptom in found}
+
+
+def test_a_healthy_run_has_no_symptoms():
+    metrics = {
+        "sac/multiplier": 400 * BLOCKS,
+        "sac/cost_value": -BLOCKS,
+        "sac/actor_loss": 1e9 * BLOCKS,
+    }
+    assert symptoms(metrics, {"weight": jnp.ones(3), "count": jnp.arange(3)}) == []
+    assert symptoms({}, {}) == [], "a chunk without learning"
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_a_single_block_that_is_not_finite_is_found(bad):
+    assert named(symptoms({"a": BLOCKS, "b": np.array([1.0, bad, 2.0])}, {})) == {"b": "finite"}
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_parameters_that_are_not_finite_are_found_and_the_replay_is_not_searched(bad):
+    state = {"actor": {"weight": jnp.array([0.0, bad])}, "replay": jnp.array([bad])}
+    assert list(named(symptoms({}, state)).values()) == ["finite"]
+    assert "actor" in next(iter(named(symptoms({}, state))))
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("sac/multiplier", "multiplier"), ("sac/cost_value", "value")]
+)
+@pytest.mark.parametrize("sign", [1, -1])
+def test_bounds_hold_in_every_block_and_in_both_directions(name, kind, sign):
+    bound = BOUNDS[kind]
+    within = np.array([0.0, sign * bound, 0.0])
+    assert symptoms({name: within}, {}) == []
+    found = symptoms({name: 1.01 * within}, {})
+    assert named(found) == {name: kind}
+    assert found[0].value == pytest.approx(sign * 1.01 * bound)
+    assert "reached" in str(found[0])
+
+
+class Late(eqx.Module):
+    """A loop whose agent's values explode after a number of steps, and which may use up states.
+
+    Everything else is the small loop's.
+    """
+
+    inner: object
+    explodes: int
+    uses_up: bool = False
+
+    agent = property(lambda self: self.inner.agent)
+    total = property(lambda self: self.inner.total)
+
+    def init(self, *, key):
+        return self.inner.init(key=key)
+
+    def blocks(self, state, count, *, learn):
+        after, records, metrics = self.inner.blocks(state, count, learn=learn)
+        if self.uses_up:
+            jax.tree.map(lambda leaf: leaf.delete(), state.agent)
+        if int(after.progress.step) > self.explodes:
+            metrics = {**metrics, "group/multiplier": np.array([1.0, 2e6, np.nan][:2])}
+        return after, records, metrics
+
+
+@pytest.mark.parametrize("uses_up", [False, True])
+@pytest.mark.parametrize("seconds", [0.0, 1e9], ids=["checkpoints", "none so far"])
+def test_the_last_good_state_is_kept(tmp_path, uses_up, seconds):
+    """The state at 2,000, before the chunk that ends at 3,000, whatever had been saved."""
+    loop, folder = Late(shared_loop(), explodes=2_000, uses_up=uses_up), tmp_path / "run"
+    with pytest.raises(Diverged) as stopped:
+        run(loop, folder, checkpoint_seconds=seconds)
+    message = str(stopped.value)
+    assert (
+        "between steps 2,000 and 3,000: group/multiplier reached 2e+06 (allowed: 1e+06)" in message
+    )
+    assert "the multiplier's steps are too large" in message
+    assert "checkpoints/step-0000002000.safetensors" in message
+    assert "\n" not in message
+
+    whole = shared_loop()
+    good = whole.init(key=jax.random.key(7))
+    for learn in (False, True):  # two chunks of a thousand steps
+        good, _, _ = whole.blocks(good, 1_000 // whole.agent.block, learn=learn)
+    _, arrays = load(folder / "checkpoints" / "step-0000002000.safetensors")
+    kept = run_state(folder, whole)
+    assert bool(eqx.tree_equal(kept, good))
+    assert all(np.isfinite(array).all() for array in arrays.values() if array.dtype.kind == "f")
+    report = read_json(folder / "diverged.json")
+    assert report["step"] == 2_000 and report["before"]["step"] == 2_000
+    assert report["symptoms"] == [{"name": "group/multiplier", "kind": "multiplier", "value": 2e6}]
+
+
+def run_state(folder, loop):
+    import json
+
+    found = load_checkpoint(
+        folder, loop.init(key=jax.random.key(7)), settings=json.dumps(SETTINGS, sort_keys=True)
+    )
+    assert found is not None
+    return found[2]
+
+
+def test_a_diverged_run_is_not_run_again_until_its_report_is_deleted(tmp_path):
+    folder = tmp_path / "run"
+    with pytest.raises(Diverged):
+        run(Late(shared_loop(), explodes=1_000), folder)
+    before = {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    with pytest.raises(Diverged, match=r"has diverged and would again: .*delete .*diverged\.json"):
+        run(shared_loop(), folder)
+    assert {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()} == before
+    (folder / "diverged.json").unlink()
+    assert run(shared_loop(), folder)["steps"] == shared_loop().total, "goes on from 1,000"
+
+
+def test_networks_that_were_kept_are_named(tmp_path):
+    folder = tmp_path / "run"
+
+    def watch(step, state):
+        (folder / "best.safetensors").write_bytes(b"")
+
+    with pytest.raises(Diverged, match=r"kept by evaluation: best\.safetensors"):
+        run(Late(shared_loop(), explodes=1_000), folder, watch=watch)
+
+
+def test_an_absurd_learning_rate_leaves_finite_parameters(tmp_path):
+    folder = tmp_path / "run"
+    with pytest.raises(Diverged, match=r"losses/td is not finite.*smaller learning rate"):
+        run(small_loop(rate=1e30), folder)
+    kept = run_state(folder, small_loop(rate=1e30))
+    leaves = jax.tree.leaves(eqx.filter(kept.agent.network, eqx.is_inexact_array))
+    assert leaves and all(np.isfinite(leaf).all() for leaf in leaves)
+
+
+def test_used_up_states_are_recognised():
+    state = {"a": jnp.ones(2), "b": np.ones(2), "c": 1}
+    assert not used_up(state)
+    state["a"].delete()
+    assert used_up(state)
