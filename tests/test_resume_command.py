@@ -78,7 +78,7 @@ def test_a_named_file_is_known_by_its_checksum(asked, tmp_path):
     folder = begun(tmp_path / "run", LavaRun(method="priors-0.95"), [right])
     resume(folder, knowledge_folder=tmp_path, files=[other, prior])
     assert asked[0][1].prior == prior
-    with pytest.raises(HandrailError, match=rf"repeat --prior .* begins with {right[:12]}"):
+    with pytest.raises(HandrailError, match=rf"repeat --prior.* begins with {right[:12]}"):
         resume(folder, knowledge_folder=tmp_path, files=[other])
 
 

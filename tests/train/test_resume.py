@@ -1,7 +1,9 @@
 """Resumed = uninterrupted, byte for byte, wherever a run is cut, and whatever lies damaged."""
 
+import contextlib
 import os
 import random
+import resource
 import subprocess
 import sys
 from unittest import mock
@@ -93,6 +95,72 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(loop, whole, tmp_path
     DAMAGES[damage](checkpoints(folder)[-1])
     assert continued(loop, folder) == [3000, 4000]
     assert content(folder) == whole[0]
+
+
+@contextlib.contextmanager
+def full_disk(size: int):
+    """No file of this process grows beyond `size` bytes: what the disk says when it is full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_full_disk_is_one_clear_error_and_leaves_the_last_good_checkpoint(loop, whole, tmp_path):
+    folder = tmp_path / "run"
+    interrupted(loop, folder, 3000)
+    good = checkpoints(folder)
+    half = good[-1].stat().st_size // 2
+    assert (folder / "episodes.csv").stat().st_size < half, "so that tables fit"
+    with full_disk(half), pytest.raises(HandrailError, match=r"cannot write .*step-0000003000"):
+        run(loop, folder)
+    assert sorted((folder / "checkpoints").iterdir()) == good, "no half of a file is left"
+    assert continued(loop, folder) == [3000, 4000]
+    assert content(folder) == whole[0]
+
+
+def test_a_table_that_does_not_fit_is_one_clear_error(loop, whole, tmp_path):
+    folder = tmp_path / "run"
+    with full_disk(200), pytest.raises(HandrailError, match=r"cannot write .*episodes\.csv"):
+        run(loop, folder, checkpoint_seconds=1e9)
+    assert (folder / "episodes.csv").stat().st_size == 200, "a row was cut short"
+    continued(loop, folder)
+    assert content(folder) == whole[0]
+
+
+def test_as_many_checkpoints_are_kept_as_one_wants(loop, whole, tmp_path, monkeypatch):
+    monkeypatch.setenv("HANDRAIL_CHECKPOINTS", "3")
+    folder = tmp_path / "run"
+    interrupted(loop, folder, 4000)
+    assert [path.stem[-4:] for path in checkpoints(folder)] == ["1000", "2000", "3000"]
+    for path in checkpoints(folder)[1:]:
+        flip(path)
+    assert continued(loop, folder) == [2000, 3000, 4000], "two damaged ones, and one is good"
+    assert content(folder) == whole[0]
+
+
+def test_the_environment_says_how_often_to_save(loop, tmp_path, monkeypatch):
+    monkeypatch.setenv("HANDRAIL_CHECKPOINT_SECONDS", "1e9")
+    interrupted(loop, tmp_path / "run", 4000)
+    assert not checkpoints(tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("HANDRAIL_CHECKPOINTS", "0", "HANDRAIL_CHECKPOINTS is 0: expected at least 1"),
+        ("HANDRAIL_CHECKPOINTS", "two", "is 'two': expected a whole number"),
+        ("HANDRAIL_CHECKPOINT_SECONDS", "-1", "is -1.0: expected at least 0"),
+        ("HANDRAIL_CHECKPOINT_SECONDS", "nan", "is nan: expected at least 0"),
+    ],
+)
+def test_senseless_ways_to_save_are_refused(loop, tmp_path, monkeypatch, name, value, text):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(HandrailError, match=text):
+        run(loop, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_without_any_usable_checkpoint_the_run_begins_again(loop, whole, tmp_path):
