@@ -1,6 +1,5 @@
 """The command line; the commands on results are in `cli_results`."""
 
-import dataclasses
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
@@ -19,13 +18,15 @@ def list_() -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from handrail.envs.registry import names as environments
-    from handrail.experiments.lava.settings import METHODS
+    from handrail.experiments.families import FAMILIES
     from handrail.experiments.schema import names, read
 
     console = Console()
-    console.print("[bold]Environments[/bold]  " + ", ".join(environments()))
-    console.print("[bold]Methods[/bold]       " + ", ".join(METHODS))
+    for family in FAMILIES:
+        entries = Table(family.name.capitalize(), "", title_justify="left", box=None)
+        entries.add_row("environments", ", ".join(family.environments))
+        entries.add_row("methods", ", ".join(family.methods))
+        console.print(entries, "")
     table = Table(title="Experiments (handrail reproduce NAME)", title_justify="left", box=None)
     for column in ("name", "budgets", "question"):
         table.add_column(column, overflow="fold")
@@ -106,14 +107,17 @@ def sweep(
 @app.command
 def train(
     environment: str = "LavaCrossingS9N1",
-    method: str = "full-adaptive",
-    observation: Literal["symbolic", "pixels"] = "symbolic",
-    knowledge: Literal["one", "many"] = "many",
-    preset: Literal["recommended", "paper"] = "recommended",
+    method: str | None = None,
+    observation: Literal["symbolic", "pixels"] | None = None,
+    knowledge: Literal["one", "many"] | None = None,
+    preset: Literal["recommended", "paper"] | None = None,
     seed: int = 123,
-    steps: int = 200_000,
+    steps: int | None = None,
     prior: Path | None = None,
     encoder: Path | None = None,
+    guide: Path | None = None,
+    expert: Path | None = None,
+    pretrained: Path | None = None,
     set: tuple[str, ...] = (),
     knowledge_folder: Path = Path("runs"),
     out: Path = Path("runs/train"),
@@ -124,15 +128,18 @@ def train(
     """Trains one agent; what is interrupted goes on when the command is repeated, or --resumed.
 
     Args:
-        environment: A MiniGrid environment of walls, lava, floor and goals.
-        method: What to run (see `handrail list`).
-        observation: What the learner sees.
-        knowledge: Acquire prior and encoder on one layout (the paper) or on many, if needed.
-        preset: The paper's settings, or ours.
+        environment: A MiniGrid environment of walls, lava, floor and goals, or a navigation task.
+        method: See `handrail list`; full-adaptive, in navigation budget-switch.
+        observation: What the learner sees; symbolic. Lava only.
+        knowledge: Acquire knowledge on one layout (the paper) or on many; many. Lava only.
+        preset: The paper's settings, or ours; recommended. Lava only.
         seed: Seed of the layout and of all else.
-        steps: Environment steps.
+        steps: Environment steps; 200,000, in navigation the paper's for the task.
         prior: Use this prior instead of acquiring one.
         encoder: Use this encoder instead of acquiring one.
+        guide: Use this guide instead of acquiring one. Navigation only, like the next two.
+        expert: Use this expert (method egpo) instead of acquiring one.
+        pretrained: Use this pre-trained student (method sac-pre) instead of acquiring one.
         set: Further settings by name, such as learning.discount=0.97 safety.prior_prob=0.9.
         knowledge_folder: Where acquired knowledge is kept and found again.
         out: Folder of this run.
@@ -149,6 +156,10 @@ def train(
         "seed": seed,
         "steps": steps,
     }
+    files = {
+        "prior": prior, "encoder": encoder,
+        "guide": guide, "expert": expert, "pretrained": pretrained,
+    }  # fmt: skip
     if resume is not None:
         from handrail.resume_command import refuse_settings
 
@@ -163,13 +174,13 @@ def train(
     if resume is not None:
         from handrail.resume_command import resume as run
 
-        files = [path for path in (prior, encoder) if path is not None]
-        summary = run(out, knowledge_folder=knowledge_folder, files=files, progress=look)
+        named = [path for path in files.values() if path is not None]
+        summary = run(out, knowledge_folder=knowledge_folder, files=named, progress=look)
     else:
         from handrail.train_command import train_one
 
         summary = train_one(
-            settings, assignments=set, prior=prior, encoder=encoder,
+            settings, assignments=set, files=files,
             knowledge_folder=knowledge_folder, out=out, progress=look,
         )  # fmt: skip
     look()
@@ -180,7 +191,9 @@ def train(
 
 @app.command
 def evaluate(run: Annotated[Path, tyro.conf.Positional], episodes: int = 10, seed: int = 0) -> None:
-    """Runs the greedy policy of a finished run, without exploration and intervention.
+    """Runs the policy of a finished run by itself, without intervention.
+
+    A lava agent acts greedily; a student of navigation samples, as the paper tests it.
 
     Args:
         run: Folder of a finished run.
@@ -217,26 +230,15 @@ def report(
 
 @app.command
 def inspect(file: Annotated[Path, tyro.conf.Positional]) -> None:
-    """Shows what a saved policy, prior or encoder is: its card and its arrays.
+    """Shows what a saved policy, prior, encoder or guide is: its card and its arrays.
 
     Args:
         file: An artefact (.safetensors) written by handrail.
     """
-    from rich.console import Console
-    from rich.pretty import Pretty
-
     from handrail.artifact import load
+    from handrail.report.cards import show
 
-    card, arrays = load(file)
-    console = Console()
-    console.print(f"[bold]{card.kind}[/bold], schema {card.schema}, handrail {card.library}")
-    details = dataclasses.asdict(card)
-    for name in ("spec", "network", "training"):
-        console.print(f"[bold]{name}[/bold]")
-        console.print(Pretty(details[name], indent_guides=True))
-    console.print(f"[bold]arrays[/bold] (checksum {card.checksum[:12]}… verified)")
-    for name, array in sorted(arrays.items()):
-        console.print(f"  {name}  {array.dtype}{list(array.shape)}", highlight=False)
+    show(*load(file))
 
 
 @app.command(name="check-env")

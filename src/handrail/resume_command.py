@@ -95,7 +95,7 @@ def _knowledge(
         if not own:
             where = ", ".join(str(root / "knowledge") for root in dict.fromkeys(roots))
             fix = (
-                f"repeat --prior or --encoder with the file whose checksum begins with {need[:12]}"
+                f"repeat --prior, --guide, … with the file whose checksum begins with {need[:12]}"
                 if len(need) == 64
                 else f"name its folder's parent with --knowledge-folder (looked in {where})"
             )

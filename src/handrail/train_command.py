@@ -8,6 +8,8 @@ from typing import Any
 
 from handrail.artifact import fill, load
 from handrail.errors import HandrailError
+from handrail.experiments.families import LAVA, NAVIGATION, with_defaults
+from handrail.experiments.navigation.rows import is_navigation
 from handrail.experiments.plan import LavaRow, Task, complete, knowledge_tasks
 from handrail.experiments.progress import Steps
 from handrail.experiments.schema import override
@@ -18,20 +20,32 @@ def train_one(
     settings: Mapping[str, Any],
     *,
     assignments: Sequence[str] = (),
-    prior: Path | None = None,
-    encoder: Path | None = None,
+    files: Mapping[str, Path | None],
     knowledge_folder: Path,
     out: Path,
     progress: Callable[[], None] = lambda: None,
 ) -> dict[str, Any]:
     """Acquires the knowledge that is missing, trains, and returns the summary.
 
-    `progress()` is called whenever the tables of the run have grown.
+    `settings` that are None take the defaults of the environment's family, and so do files, by
+    kind of knowledge. `progress()` is called whenever the tables of the run have grown.
     """
-    row = complete({**settings, **assigned(assignments)})
+    own = assigned(assignments)
+    chosen = {**with_defaults({**settings, **own}, files), **own}
+    if is_navigation(chosen["environment"]):
+        from handrail.experiments.navigation.single import train_student
+
+        return train_student(
+            chosen,
+            files={kind: files.get(kind) for kind in NAVIGATION.files},
+            knowledge_folder=knowledge_folder,
+            out=out,
+            progress=progress,
+        )
+    row = complete(chosen)
     from handrail.experiments.lava.method import Knowledge, check, run_lava
 
-    files = {"prior": prior, "encoder": encoder}
+    files = {kind: files.get(kind) for kind in LAVA.files}
     needs = [task for task in knowledge_tasks(row, knowledge_folder) if not files[task.kind]]
     promised = {task.kind: task.folder / f"{task.kind}.safetensors" for task in needs}
     given = {kind: path for kind, path in files.items() if path is not None}
@@ -55,19 +69,23 @@ def train_one(
         return run_lava(row.run, knowledge, out, settings=recorded, report=report)
 
 
-def evaluate_one(folder: Path, *, episodes: int, seed: int) -> dict[str, float]:
-    """Return, cost-return and length of the greedy policy of a finished run."""
+def evaluate_one(folder: Path, *, episodes: int, seed: int) -> dict[str, Any]:
+    """Return, cost-return and length of a finished run's own policy, without intervention."""
+    if episodes < 1:
+        raise HandrailError(f"episodes is {episodes}: expected at least 1")
+    if not (folder / "summary.json").exists():
+        raise HandrailError(f"{folder} holds no finished run (no summary.json)")
+    stored = flatten(read_json(folder / "run.json")["run"])
+    if is_navigation(stored.get("environment")):
+        from handrail.experiments.navigation.single import evaluate_student
+
+        return evaluate_student(folder, stored["environment"], episodes=episodes, seed=seed)
     import jax
 
     from handrail.experiments.lava.method import agent_in_environment
     from handrail.experiments.lava.settings import LavaRun
     from handrail.train.evaluate import run_greedily
 
-    if episodes < 1:
-        raise HandrailError(f"episodes is {episodes}: expected at least 1")
-    if not (folder / "summary.json").exists():
-        raise HandrailError(f"{folder} holds no finished run (no summary.json)")
-    stored = flatten(read_json(folder / "run.json")["run"])
     run = override(LavaRun(), stored)
     environment, agent = agent_in_environment(run)
     _, arrays = load(folder / "policy.safetensors", expect="policy")

@@ -6,24 +6,30 @@ from typing import Any
 from handrail.envs.base import AbstractEnvironment
 from handrail.envs.lava.make import make_lava
 from handrail.envs.lava.source import NAMES as LAVA_NAMES
+from handrail.envs.navigation.make import NAMES as NAVIGATION_NAMES
+from handrail.envs.navigation.make import make_navigation
 from handrail.errors import HandrailError
+
+PREFIX = "navigation-"
 
 
 def names() -> tuple[str, ...]:
-    """The short names of the environments that come with handrail."""
-    return LAVA_NAMES
+    """The short names of the environments that `make` makes."""
+    return (*LAVA_NAMES, *NAVIGATION_NAMES)
 
 
 def make(name: str, **options: Any) -> AbstractEnvironment:
     """The environment `name`, with the options of its family.
 
     MiniGrid crossings (`LavaCrossingS9N1` or `MiniGrid-LavaCrossingS9N1-v0`): `observation`,
-    `layout`, `starts`, `lava_color`; see `handrail.envs.lava.make.make_lava`.
+    `layout`, `starts`, `lava_color`; see `handrail.envs.lava.make.make_lava`. Navigation on
+    compiled physics (`navigation-static`): `variant`, `episode_length`, `rescue`; see
+    `handrail.envs.navigation.make.make_navigation`.
 
     Raises `UnknownName` for an unknown environment or choice, `HandrailError` for options that
     do not fit.
     """
-    builder = make_lava
+    builder = make_navigation if name.startswith(PREFIX) else make_lava
     accepted = [option for option in inspect.signature(builder).parameters if option != "name"]
     wrong = sorted(set(options) - set(accepted))
     if wrong:

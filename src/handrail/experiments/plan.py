@@ -138,7 +138,7 @@ def plan(
     for row in rows(experiment, budget, seeds):
         if navigation.is_navigation(row.environment):
             student = navigation.complete(row.settings)
-            needs = tuple(once(task) for task in _navigation_knowledge(student, out))
+            needs = tuple(once(task) for task in navigation_knowledge(student, out))
             planned.append((row, once(_student_task(student, needs, out))))
             continue
         completed = complete(row.settings)
@@ -168,7 +168,8 @@ def _run_task(row: LavaRow, needs: tuple[Task, ...], out: Path) -> Task:
     return Task("run", out / "runs" / name, row, needs, label)
 
 
-def _navigation_knowledge(row: NavigationRow, out: Path) -> list[Task]:
+def navigation_knowledge(row: NavigationRow, out: Path) -> list[Task]:
+    """The tasks that acquire what a student brings along."""
     tasks = []
     for kind, settings in row.knowledge.items():
         name = f"{settings.environment}-{kind}-{settings.seed}-{_digest(settings)}"

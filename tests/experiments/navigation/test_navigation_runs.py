@@ -88,7 +88,7 @@ def test_linear_decay_hands_over_to_the_student(tmp_path):
 def test_a_student_leaves_its_epochs_and_resumes_exactly(tmp_path, monkeypatch, method):
     path = write_guide(tmp_path / "guide.safetensors")
     row, knowledge = small(method), Knowledge(guide=path)
-    monkeypatch.setattr(student, "CHECKPOINT_SECONDS", -1.0)  # one after every chunk
+    monkeypatch.setattr(student, "CHECKPOINT_SECONDS", 0.0)  # one after every chunk
     whole = run_student(row.run, knowledge, tmp_path / "whole", settings={"n": 1})
 
     def stop(step, total):

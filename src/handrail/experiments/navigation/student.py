@@ -7,6 +7,8 @@ from typing import Any
 
 import jax
 
+from handrail.artifact import Card, save
+from handrail.envs.base import action_size
 from handrail.envs.navigation.problems import compiled_problem
 from handrail.envs.transfer import TransferProblem
 from handrail.equations.budget import discounted_limit
@@ -42,7 +44,7 @@ from handrail.experiments.navigation.evaluations import (
     try_policy,
 )
 from handrail.experiments.navigation.forebears import load_expert, load_pretrained
-from handrail.experiments.navigation.guide import Guide, load_guide, random_guide
+from handrail.experiments.navigation.guide import Guide, load_guide, parts, random_guide
 from handrail.experiments.navigation.metrics import Curves, summary
 from handrail.experiments.navigation.settings import (
     METHODS,
@@ -62,6 +64,7 @@ from handrail.rng import stream
 from handrail.train.compiled import Loop, RunState
 from handrail.train.run import execute
 
+POLICY = "policy.safetensors"
 NEEDS = {"guide": NEEDS_GUIDE, "expert": NEEDS_EXPERT, "pretrained": NEEDS_PRETRAINED}
 
 
@@ -186,7 +189,7 @@ def run_student(
 
     After every epoch `evaluations.csv` gains a row: what the behaviour policy, interventions
     included, earned and cost in the episodes that ended in the epoch, and how the student's own
-    policy, sampled and without a guide, does in a test.
+    policy, sampled and without a guide, does in a test. That policy is kept at the end.
     """
     loop = build(run, knowledge)
 
@@ -202,6 +205,7 @@ def run_student(
         )
 
     def summarise(state: RunState) -> dict[str, Any]:
+        save(folder / POLICY, _card(run, loop), state.agent.learner.parameters.actor)
         curves = Curves.of(read_table(folder / EVALUATIONS))
         return {
             "total_cost": float(state.progress.cost),
@@ -219,4 +223,17 @@ def run_student(
         chunk_steps=chunk_steps(run.epoch, run.learning.block),
         report=lambda step, metrics: report(step, run.steps),
         checkpoint_seconds=CHECKPOINT_SECONDS,
+    )
+
+
+def _card(run: StudentRun, loop: Loop) -> Card:
+    return Card(
+        kind="policy",
+        spec={
+            "parts": parts(loop.environment),
+            "actions": action_size(loop.environment.actions),
+            "limit": run.limit,
+        },
+        network={"hidden": list(run.learning.hidden)},
+        training={"task": run.environment, "settings": dataclasses.asdict(run)},
     )

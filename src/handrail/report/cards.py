@@ -1,0 +1,92 @@
+"""What a saved file is, on the terminal: its card in words, and its arrays."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from handrail.artifact import Card
+
+EXPLAINED = {
+    "policy": "a policy: acts by itself",
+    "prior": "a prior: says which actions are unsafe",
+    "encoder": "an encoder: maps observations to where unsafe ones lie close together",
+    "guide": "a guide: acts in a student's place, and foresees what actions cost",
+    "expert": "an expert: has learnt in the target itself",
+    "checkpoint": "a checkpoint of a run",
+}
+UNITS = {
+    "step": "kept at this step",
+    "return": "per episode, undiscounted",
+    "cost": "per episode, undiscounted",
+    "length": "steps per episode",
+    "unsafe_episodes": "share of episodes with any cost",
+    "exit_cost": "per episode that begins in a hazard",
+    "limit": "cost of an episode",
+}
+
+
+def show(card: Card, arrays: Mapping[str, np.ndarray]) -> None:
+    """Prints a card: what it is, what it fits, how it tested, how it came about, its arrays."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    console = Console()
+    what = EXPLAINED.get(card.kind, card.kind)
+    console.print(f"[bold]{escape(what)}[/bold]")
+    training = dict(card.training)
+    evaluation = training.pop("evaluation", None)
+    settings = training.pop("settings", None)
+    sections: list[tuple[str, Any]] = [
+        ("fits", card.spec),
+        ("network", card.network),
+        ("evaluation", evaluation),
+        ("training", training),
+        ("settings", settings),
+    ]
+    for title, values in sections:
+        if not values:
+            continue
+        table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+        table.add_column(style="dim")
+        table.add_column(overflow="fold")
+        table.add_column(style="dim")
+        entries = flat(values) if isinstance(values, Mapping) else {"": values}
+        for name, value in entries.items():
+            note = UNITS.get(name, "") if title in ("evaluation", "fits") else ""
+            table.add_row(f"  {escape(name)}", escape(text(value)), note)
+        console.print(f"\n[bold]{title}[/bold]")
+        console.print(table)
+    parameters = sum(array.size for array in arrays.values())
+    console.print(
+        f"\n[bold]arrays[/bold]  {parameters:,} numbers; checksum {card.checksum[:12]}… verified; "
+        f"schema {card.schema}, handrail {escape(card.library)}",
+        highlight=False,
+    )
+    for name, array in sorted(arrays.items()):
+        console.print(
+            f"  {escape(name)}  {array.dtype}{escape(str(list(array.shape)))}", highlight=False
+        )
+
+
+def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested entries by dotted name, in their order."""
+    entries: dict[str, Any] = {}
+    for name, value in tree.items():
+        nested = isinstance(value, Mapping)
+        entries |= flat(value, f"{prefix}{name}.") if nested else {f"{prefix}{name}": value}
+    return entries
+
+
+def text(value: Any) -> str:
+    """A value as people read it: four significant digits, thousands apart."""
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "–"}[value]
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+    if isinstance(value, list | tuple):
+        return " × ".join(map(str, value)) if all(type(v) is int for v in value) else str(value)
+    return str(value)

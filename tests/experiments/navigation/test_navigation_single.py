@@ -1,0 +1,87 @@
+"""`handrail train` and `handrail evaluate` in navigation, on the toy."""
+
+import pytest
+
+from handrail.artifact import load
+from handrail.errors import HandrailError
+from handrail.experiments.navigation import single
+from handrail.experiments.navigation.single import evaluate_student, train_student, with_epoch
+from handrail.files import read_json
+from tests.experiments.navigation.toy import COSTLY, LENGTH, toy_problem, use_toy, write_guide
+
+SHORT = {
+    "environment": "navigation-static",
+    "method": "budget-switch",
+    "seed": 3,
+    "steps": 100,
+    "epoch": 100,
+    "limit": 1.0,
+    "test_episodes": 2,
+    "learning.hidden": [4],
+    "learning.batch": 4,
+    "learning.block": 20,
+    "learning.updates": 2,
+    "learning.learning_starts": 0,
+    "guide.steps": 100,
+    "guide.epoch": 100,
+    "guide.evaluation_episodes": 2,
+    "guide.uniform_steps": 20,
+}
+
+
+@pytest.fixture(autouse=True)
+def toy(monkeypatch):
+    use_toy(monkeypatch)
+    monkeypatch.setattr(single, "compiled_problem", toy_problem)
+
+
+def trained(folder, settings=SHORT, **files):
+    return train_student(settings, files=files, knowledge_folder=folder, out=folder / "run")
+
+
+def test_a_student_is_trained_with_the_guide_of_a_file_and_evaluated(tmp_path, monkeypatch):
+    def never(task, report):
+        raise AssertionError("a file brings the guide, so none is trained")
+
+    monkeypatch.setattr(single, "work", never)
+    path = write_guide(tmp_path / "guide.safetensors")
+    summary = trained(tmp_path, guide=path)
+    assert summary["steps"] == 100 and summary["epochs"] == 1
+    recorded = read_json(tmp_path / "run" / "run.json")
+    assert recorded["needs"] == [load(path)[0].checksum]
+    card, _ = load(tmp_path / "run" / "policy.safetensors", expect="policy")
+    assert card.spec["parts"].keys() == {"goal_lidar", "hazards_lidar", "place"}
+    found = evaluate_student(tmp_path / "run", "navigation-static", episodes=5, seed=0)
+    assert found["mean_cost"] == len(COSTLY) and found["mean_length"] == LENGTH
+    assert found["mean_return"] < 0 and found["episodes_with_cost"] == 5
+    assert (found["episodes"], found["limit"]) == (5, 1.0)
+
+
+def test_the_guide_that_no_file_brings_is_trained(tmp_path):
+    trained(tmp_path)
+    [need] = read_json(tmp_path / "run" / "run.json")["needs"]
+    assert (tmp_path / "knowledge" / need / "guide.safetensors").exists()
+
+
+def test_files_that_the_method_does_not_use_are_refused(tmp_path):
+    path = write_guide(tmp_path / "guide.safetensors")
+    with pytest.raises(HandrailError, match=r"'sac' does not use guide files: .* nothing"):
+        trained(tmp_path, SHORT | {"method": "sac"}, guide=path)
+    with pytest.raises(HandrailError, match=r"does not use expert files: .* guide"):
+        trained(tmp_path, expert=path)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_guide_trained_for_a_higher_limit_is_refused(tmp_path):
+    path = write_guide(tmp_path / "guide.safetensors", limit=3.0)
+    with pytest.raises(HandrailError, match="cost limit of 3"):
+        trained(tmp_path, guide=path)
+
+
+def test_epochs_divide_the_steps_that_were_asked_for():
+    assert with_epoch({"steps": 90_000})["epoch"] == 30_000
+    assert with_epoch({"steps": 100_000})["epoch"] == 10_000
+    assert with_epoch({"steps": 15_000})["epoch"] == 5_000
+    assert with_epoch({"steps": 100_000, "epoch": 50_000})["epoch"] == 50_000
+    assert "epoch" not in with_epoch({"steps": 1_234})  # refused later, by name
+    assert "epoch" not in with_epoch({})

@@ -1,0 +1,51 @@
+"""Cards on the terminal: everything that is in them, in words."""
+
+import dataclasses
+
+import numpy as np
+
+from handrail.artifact import Card
+from handrail.report import cards
+
+CARD = Card(
+    kind="guide",
+    spec={"parts": {"gyro": [3], "ballquat_rear": [3, 3]}, "actions": 2, "limit": 1.0},
+    network={"hidden": [32, 32]},
+    training={
+        "task": "navigation-static",
+        "evaluation": {"step": 120_000, "return": 11.9587, "cost": 0.0, "exit_cost": 25.24},
+        "settings": {"steps": 240_000, "rescue": {"share": 0.5}},
+    },
+    checksum="0123456789abcdef",
+)
+
+
+def shown(card, capsys) -> str:
+    cards.show(card, {"actor.bias": np.zeros((2, 3), np.float32)})
+    return capsys.readouterr().out
+
+
+def test_a_guide_is_shown_with_its_evaluation(capsys):
+    text = shown(CARD, capsys)
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    assert lines[0].startswith("a guide: acts in a student's place")
+    for line in (
+        "parts.gyro 3",
+        "parts.ballquat_rear 3 × 3",
+        "limit 1 cost of an episode",
+        "step 120,000 kept at this step",
+        "return 11.96 per episode, undiscounted",
+        "exit_cost 25.24 per episode that begins in a hazard",
+        "task navigation-static",
+        "rescue.share 0.5",
+        "actor.bias float32[2, 3]",
+    ):
+        assert line in lines, f"{line!r} is not in\n{text}"
+    assert "6 numbers; checksum 0123456789ab… verified" in text
+    assert lines.index("evaluation") < lines.index("settings")
+
+
+def test_what_is_empty_or_looks_like_markup_does_no_harm(capsys):
+    card = dataclasses.replace(CARD, network={}, training={"note": "[bold]not bold[/x]"})
+    text = shown(card, capsys)
+    assert "[bold]not bold[/x]" in text and "network" not in text and "evaluation" not in text
