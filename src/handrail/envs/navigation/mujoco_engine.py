@@ -26,6 +26,7 @@ from handrail.errors import HandrailError
 SUBSTEPS = 10
 MOVING = 1e-4  # m/s; a slower vase is at rest
 EXCEPTION_REWARD = -10.0
+WHEEL, AXLE = 0.05, 0.13  # of the car: radius, half of what lies between the wheels (m)
 _REDRAWS = 1000  # seeds to try for a start that does not cost
 
 
@@ -176,13 +177,16 @@ class MujocoNavigation(gymnasium.Env):
         hazards = self.task.hazards
         parts = {"hazards": hazard_depth((x, y), self.layout.hazards, hazards.size)}
         if self.task.vases_cost:
-            touches = 0.0
-            if self.data.ncon:
-                touches = float(np.sum(self._kinds[self.data.contact.geom].sum(axis=1) == 3))
             speeds = [vase.speed() for vase in self._vases]
-            parts["vases_contact"] = touches
+            parts["vases_contact"] = float(self.touches())
             parts["vases_velocity"] = sum(speed for speed in speeds if speed >= MOVING)
         return parts
+
+    def touches(self) -> int:
+        """How often robot and vases touch, now."""
+        if not self.data.ncon:
+            return 0
+        return int(np.sum(self._kinds[self.data.contact.geom].sum(axis=1) == 3))
 
     def _observe(self) -> dict[str, np.ndarray]:
         flat = np.empty(self._size)
@@ -229,6 +233,27 @@ class MujocoNavigation(gymnasium.Env):
         self._distance = 0.0
         if layout.goal is not None:
             self._set_goal(layout.goal)
+
+    def launch(
+        self, layout: Layout, *, speed: float, course: float, turn_rate: float
+    ) -> dict[str, np.ndarray]:
+        """Begins an episode in a layout, already moving; gives the observation.
+
+        `speed` in m/s and `turn_rate` in rad/s; `course` is the direction of motion in the world
+        (rad). The car's wheels roll with it, so it had better move along its axis.
+        """
+        self._arrange(layout)
+        velocity = self.data.qvel
+        ahead = course - layout.robot_heading
+        y = speed * math.sin(ahead)  # in the robot's frame
+        if self.task.robot == "point":  # its slides lie along its first heading
+            velocity[:3] = speed * math.cos(ahead), y, turn_rate
+        else:
+            velocity[:2] = speed * math.cos(course), speed * math.sin(course)
+            velocity[5] = turn_rate
+            velocity[6:8] = [-(y + turn_rate * side) / WHEEL for side in (-AXLE, AXLE)]
+        self._mj_forward(self.model, self.data)
+        return self._observe()
 
     def _set_goal(self, goal: Point) -> None:
         x, y, _ = self._place.tolist()

@@ -1,0 +1,163 @@
+"""The navigation tasks on MuJoCo as an environment on the host: the car, and vases."""
+
+import dataclasses
+import math
+from typing import Any
+
+import numpy as np
+from jaxtyping import Array, Key
+
+from handrail.envs.base import BoxActions
+from handrail.envs.host import AbstractHostEnvironment, seed_of
+from handrail.envs.navigation.compiled import RescueStarts
+from handrail.envs.navigation.layouts import Layout
+from handrail.envs.navigation.mujoco_engine import MujocoNavigation, Snapshot
+from handrail.envs.navigation.tasks import NavigationTask
+from handrail.errors import HandrailError
+from handrail.types import Timestep
+
+CAR_SPEED, CAR_TURN_RATE = 0.8, 1.5  # what the car reaches by driving (m/s, rad/s)
+_TRIES = 100  # places for a rescue start that touches no vase
+_ARRAYS = ("qpos", "qvel", "warmstart", "ctrl")
+
+
+class MujocoHost(AbstractHostEnvironment):
+    """One robot in one navigation task: observations as `CompiledNavigation` gives them.
+
+    Observations are dictionaries of float32 parts (`task.parts`). Cost is 0 or 1 per step,
+    undiscounted. All randomness of an episode comes from the key of its reset: steps draw nothing.
+
+    With `rescue`, a share of the source's episodes begins inside a hazard, already moving: in a
+    place that touches no vase, at the hazards alone (vases are hit, not stayed in). The car moves
+    along its axis with rolling wheels, no faster than it can drive.
+    """
+
+    def __init__(
+        self,
+        task: NavigationTask,
+        *,
+        episode_length: int | None = None,
+        rescue: RescueStarts | None = None,
+    ):
+        if rescue is not None and task.has_goal:
+            raise HandrailError(
+                "rescue starts belong to the source, where mistakes are allowed: use task.source"
+            )
+        length = task.episode_length if episode_length is None else episode_length
+        if length < 1:
+            raise HandrailError(f"episode_length {length}: expected at least one step")
+        self.task = dataclasses.replace(task, episode_length=length)
+        self.episode_length, self.rescue = length, rescue
+        self.actions = BoxActions(2)
+        self.engine = MujocoNavigation(self.task)
+        self.observation_space = self.engine.observation_space
+
+    def reset(self, *, key: Key[Array, ""]) -> dict[str, np.ndarray]:
+        seed = seed_of(key)
+        observation, _ = self.engine.reset(seed=seed)
+        if self.rescue is not None:
+            draws = np.random.default_rng(seed)
+            if draws.random() < self.rescue.share:
+                observation = self._launched(self.rescue, draws, observation)
+        return _float32(observation)
+
+    def _launched(
+        self, rescue: RescueStarts, draws: np.random.Generator, observation: dict[str, np.ndarray]
+    ) -> dict[str, np.ndarray]:
+        """Moves the robot into a hazard; it stays where it was if vases are in the way."""
+        usual = self.engine.layout
+        top_speed, top_rate = rescue.max_speed, rescue.max_turn_rate
+        if self.task.robot == "car":
+            top_speed, top_rate = min(top_speed, CAR_SPEED), min(top_rate, CAR_TURN_RATE)
+        for _ in range(_TRIES):
+            hazard = usual.hazards[draws.integers(len(usual.hazards))]
+            radius = self.task.hazards.size * math.sqrt(draws.random())  # uniform over the disc
+            bearing, course = draws.uniform(0, 2 * math.pi, 2)
+            place = np.add(hazard, radius * np.array([math.cos(bearing), math.sin(bearing)]))
+            x, y = np.clip(place, -self.task.extent, self.task.extent).tolist()
+            if self.task.robot == "car":  # it drives along its -y axis, forwards or backwards
+                course = usual.robot_heading + math.pi * (0.5 - draws.integers(2))
+            observation = self.engine.launch(
+                dataclasses.replace(usual, robot=(x, y)),
+                speed=top_speed * draws.random(),
+                course=float(course),
+                turn_rate=top_rate * draws.uniform(-1, 1),
+            )
+            if not self.engine.touches():
+                return observation
+        return self.engine.launch(usual, speed=0.0, course=0.0, turn_rate=0.0)
+
+    def step(self, action: np.ndarray, *, key: Key[Array, ""]) -> Timestep:
+        observation, reward, terminated, truncated, info = self.engine.step(action)
+        return Timestep(
+            observation=_float32(observation),
+            reward=np.float32(reward),
+            cost=np.float32(info["cost"]),
+            terminated=np.bool_(terminated),
+            truncated=np.bool_(truncated),
+        )
+
+    def snapshot(self) -> dict[str, np.ndarray]:
+        return _arrays(self.engine.snapshot())
+
+    def restore(self, snapshot: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return _float32(self.engine.restore(_snapshot(snapshot)))
+
+
+def _float32(observation: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {name: part.astype(np.float32) for name, part in observation.items()}
+
+
+def _arrays(snapshot: Snapshot) -> dict[str, np.ndarray]:
+    """A snapshot as arrays, whose shapes depend on the task alone; no goal is NaN."""
+    layout = snapshot.layout
+    _, words, position, has_gauss, gauss = snapshot.draws
+    places = {
+        "robot": layout.robot,
+        "heading": layout.robot_heading,
+        "hazards": np.reshape(layout.hazards, (-1, 2)),
+        "vases": np.reshape(layout.vases, (-1, 2)),
+        "vase_headings": layout.vase_headings,
+        "first_goal": _or_nan(layout.goal),
+        "discarded_goal": _or_nan(layout.discarded_goal),
+        "goal": _or_nan(snapshot.goal),
+    }
+    counts = {"seed": snapshot.seed, "steps": snapshot.steps, "drawn": position}
+    return {
+        **{name: np.array(value, np.float64) for name, value in places.items()},
+        **{name: np.array(value, np.int64) for name, value in counts.items()},
+        **{name: np.array(getattr(snapshot, name)) for name in _ARRAYS},
+        "draws": np.array(words, np.uint32),
+        "gauss": np.array([has_gauss, gauss], np.float64),
+    }
+
+
+def _snapshot(arrays: dict[str, np.ndarray]) -> Snapshot:
+    has_gauss, gauss = arrays["gauss"].tolist()
+    draws = ("MT19937", arrays["draws"], int(arrays["drawn"]), int(has_gauss), gauss)
+    layout = Layout(
+        robot=_point(arrays["robot"]),
+        robot_heading=float(arrays["heading"]),
+        hazards=[_point(place) for place in arrays["hazards"]],
+        vases=[_point(place) for place in arrays["vases"]],
+        vase_headings=arrays["vase_headings"].tolist(),
+        goal=_goal(arrays["first_goal"]),
+        discarded_goal=_goal(arrays["discarded_goal"]),
+        draws=np.random.RandomState(),
+    )
+    values = {name: arrays[name] for name in _ARRAYS}
+    counts = {"seed": int(arrays["seed"]), "steps": int(arrays["steps"])}
+    return Snapshot(layout, draws, _goal(arrays["goal"]), **counts, **values)
+
+
+def _or_nan(goal: Any) -> Any:
+    return (math.nan, math.nan) if goal is None else goal
+
+
+def _point(place: np.ndarray) -> tuple[float, float]:
+    x, y = place.tolist()
+    return x, y
+
+
+def _goal(place: np.ndarray) -> tuple[float, float] | None:
+    return None if np.isnan(place).any() else _point(place)
