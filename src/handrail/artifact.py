@@ -190,9 +190,11 @@ def _to_numpy(leaf) -> np.ndarray:
     return np.asarray(leaf)
 
 
-def _from_numpy(array: np.ndarray, like) -> jax.Array:
+def _from_numpy(array: np.ndarray, like) -> jax.Array | np.ndarray:
     if jnp.issubdtype(like.dtype, jax.dtypes.prng_key):
         return jax.random.wrap_key_data(jnp.asarray(array))
+    if isinstance(like, np.ndarray):  # such as the float64 of a simulator, which JAX would shorten
+        return array
     return jnp.asarray(array)
 
 
