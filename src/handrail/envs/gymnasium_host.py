@@ -4,12 +4,9 @@ Gymnasium is not imported: an environment is anything with `reset(seed=)`, `step
 `action_space` and `observation_space`.
 """
 
-import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Key
 
@@ -50,6 +47,7 @@ class GymnasiumHost(AbstractHostEnvironment):
     ):
         self.env = env
         self.name = environment_name(env)
+        self.parts = parts
         self._read_cost = Costs(cost, limits)
         self._episode, self._step = -1, 0
         self._running = False
@@ -108,14 +106,13 @@ class GymnasiumHost(AbstractHostEnvironment):
         self.costs = named
         self._raw = self._kept(raw.observation)
         self._running = not (raw.terminated or raw.truncated)
-        leaves = (
-            observation,
-            np.float32(reward),
-            np.float32(cost),
-            np.bool_(raw.terminated),
-            np.bool_(raw.truncated),
+        return Timestep(
+            observation=observation,
+            reward=np.float32(reward),
+            cost=np.float32(cost),
+            terminated=np.bool_(raw.terminated),
+            truncated=np.bool_(raw.truncated),
         )
-        return jax.tree.unflatten(_timestep(), leaves)
 
     def snapshot(self) -> dict[str, np.ndarray] | None:
         """None: Gymnasium has no way to save an episode."""
@@ -132,13 +129,6 @@ class GymnasiumHost(AbstractHostEnvironment):
         return HandrailError(
             f"{self.name}, episode {max(self._episode, 0)}, step {self._step}: {error}"
         )
-
-
-@functools.cache
-def _timestep() -> Any:
-    """The structure of a timestep: filled by it, one may hold NumPy's values for JAX's."""
-    zero, no = jnp.zeros(()), jnp.array(False)
-    return jax.tree.structure(Timestep(zero, zero, zero, no, no))
 
 
 def _finite_reward(raw: RawStep) -> float:

@@ -72,9 +72,11 @@ class QAgent(AbstractAgent):
 
     def init(self, example: Transition, *, key: Key[Array, ""]) -> QState:
         network = self.make_network(key=stream(key, "network"))
+        # Copied, since a loop that donates its state must not find one array in it twice.
+        target = jax.tree.map(jnp.copy, self.loss.values.prepare(network))
         return QState(
             network=network,
-            target=self.loss.values.prepare(network),
+            target=target,
             optimizer=self.optimizer.init(network),
             replay=self.replay.init(example),
         )

@@ -1,0 +1,120 @@
+"""A safe guide, learnt in a source of one's own."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import jax.numpy as jnp
+
+from handrail.artifact import load, save
+from handrail.envs.host_costs import CostFn
+from handrail.experiments.navigation.agents import memory, sac_agent
+from handrail.experiments.navigation.evaluations import best, record, tested
+from handrail.experiments.navigation.guide import GuideNetworks
+from handrail.experiments.navigation.settings import SacSettings, check_schedule
+from handrail.interventions.recipes import none
+from handrail.learners.sac_lagrangian import FixedEntropy
+from handrail.learners.sac_networks import OnVectors
+from handrail.own.environments import Environment, build_host, episode_limit, episode_steps, named
+from handrail.own.guide import part_shapes
+from handrail.own.rewards import BonusFn, with_bonus
+from handrail.own.sac import Report, card_of, learner_for, needs_box, run_epochs, sample
+from handrail.own.trial import try_on_host
+from handrail.rng import stream
+from handrail.train.compiled import RunState
+from handrail.train.host import HostLoop
+
+COLUMNS = ("step", "return", "cost", "length", "unsafe_episodes")
+BEST, GUIDE = "best.safetensors", "guide.safetensors"
+
+
+def train_guide(
+    source: Environment,
+    folder: Path | str,
+    *,
+    bonus: BonusFn | str | None = None,
+    cost: CostFn | None = None,
+    limits: Mapping[str, float] | None = None,
+    limit: float | None = None,
+    parts: Sequence[str] | None = None,
+    episode_length: int | None = None,
+    steps: int = 100_000,
+    epoch: int = 10_000,
+    evaluation_episodes: int = 10,
+    entropy_weight: float = 1.0,
+    uniform_steps: int = 500,
+    learning: SacSettings | None = None,
+    seed: int = 0,
+    report: Report = lambda step, total: None,
+) -> Path:
+    """Trains a safe guide without the task's reward; returns its file, `guide.safetensors`.
+
+    Every epoch the sampled policy is evaluated over whole episodes; the one with the highest bonus
+    within the limit is kept, or else the one of the lowest cost. A run that was interrupted goes
+    on from its last checkpoint when called again; a finished one is not repeated.
+
+    Args:
+        source: id of the environment to learn in, or a function that builds it.
+        folder: of the run; it must be empty or hold this very run.
+        bonus: what is rewarded: a function (obs, action, next_obs), the part of the
+            observation whose displacement counts, or None for a policy that is random within
+            the limit.
+        cost: as of `GymnasiumHost`; also `limits` (of several named costs) and `parts`.
+        limit: expected undiscounted cost of an episode; well below the student's.
+        episode_length: the time limit in steps, if the environment does not say.
+        steps: environment steps; a multiple of `epoch`.
+        epoch: steps between two evaluations.
+        evaluation_episodes: whole episodes of each.
+        entropy_weight: α, fixed.
+        uniform_steps: of uniformly random actions at the beginning.
+        learning: the learner.
+        seed: of everything.
+        report: called as `report(step, total)`.
+    """
+    folder = Path(folder)
+    learning = SacSettings() if learning is None else learning
+    check_schedule(steps, epoch, learning)
+    host, trial = (build_host(source, cost=cost, limits=limits, parts=parts) for _ in range(2))
+    needs_box(host)
+    longest, allowed = episode_steps(host, episode_length), episode_limit(host, limit)
+    agent = sac_agent(
+        learning,
+        learner_for(learning, allowed, longest, entropy=FixedEntropy(entropy_weight)),
+        memory(learning, steps, split=False),
+        uniform_steps=uniform_steps,
+    )
+    settings = {
+        "purpose": "own guide", "environment": host.name, "cost": named(cost), "limit": allowed,
+        "limits": None if limits is None else dict(limits), "bonus": named(bonus),
+        "parts": part_shapes(host.observation_zeros()), "episode_length": longest,
+        "steps": steps, "epoch": epoch, "evaluation_episodes": evaluation_episodes,
+        "entropy_weight": entropy_weight, "uniform_steps": uniform_steps, "seed": seed,
+        "learning": dataclasses.asdict(learning),
+    }  # fmt: skip
+    tried = with_bonus(trial, bonus)
+
+    def watch(step: int, state: RunState) -> None:
+        if step % epoch:
+            return
+        policy = OnVectors(state.agent.learner.parameters.actor)
+        test = try_on_host(
+            tried, sample, policy, episodes=evaluation_episodes, longest=longest,
+            key=stream(state.key, "evaluation", step),
+        )  # fmt: skip
+        unsafe = float(jnp.mean(test.costs > 0))
+        row = {"step": step, **tested(test), "unsafe_episodes": unsafe}
+        table = record(folder, COLUMNS, row)
+        if best(table, allowed) == len(table["step"]) - 1:
+            networks = GuideNetworks(
+                state.agent.learner.parameters.actor, state.agent.learner.parameters.critics
+            )
+            save(folder / BEST, card_of("guide", host, settings, learning, row), networks)
+
+    run_epochs(
+        HostLoop(with_bonus(host, bonus), agent, none(), steps), folder, settings, watch=watch,
+        summarise=lambda state: {"best": load(folder / BEST)[0].training["evaluation"]},
+        epoch=epoch, seed=10 * seed + 1, report=report,
+    )  # fmt: skip
+    card, arrays = load(folder / BEST, expect="guide")
+    save(folder / GUIDE, card, arrays)
+    return folder / GUIDE

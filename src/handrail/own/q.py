@@ -1,0 +1,262 @@
+"""Q-learning on discrete tasks of one's own, and the prior that several of them give."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Key
+
+from handrail.artifact import Card, fill, load, save, widths
+from handrail.envs.base import DiscreteActions
+from handrail.envs.gymnasium_host import GymnasiumHost
+from handrail.envs.host_costs import CostFn
+from handrail.equations.pseudo_reward import pseudo_reward
+from handrail.errors import HandrailError
+from handrail.experiments.lava.build import q_agent
+from handrail.experiments.lava.knowledge_settings import PRIOR
+from handrail.experiments.lava.settings import QLearning
+from handrail.interventions.base import Intervention
+from handrail.interventions.recipes import none
+from handrail.learners.sac_networks import observation_vector
+from handrail.learners.values import Direct
+from handrail.networks.mlp import MLP
+from handrail.own.environments import Environment, build_host, named
+from handrail.own.guide import part_shapes
+from handrail.own.rewards import Rewarded
+from handrail.own.trial import try_on_host
+from handrail.train.compiled import RunState
+from handrail.train.host import HostLoop
+from handrail.train.run import execute
+from handrail.types import Observation, Timestep
+
+POLICY, PRIOR_FILE = "policy.safetensors", "prior.safetensors"
+SOURCE = QLearning(learning_starts=1_000)
+
+
+class VectorQ(eqx.Module):
+    """Action values of an observation's parts side by side."""
+
+    mlp: MLP
+
+    @staticmethod
+    def fresh(
+        width: int, hidden: tuple[int, ...], actions: int, *, key: Key[Array, ""]
+    ) -> "VectorQ":
+        """Untrained, for vectors of this width."""
+        return VectorQ(MLP((width, *hidden, actions), key=key))
+
+    def __call__(self, observation: Observation) -> Float[Array, " actions"]:
+        return self.mlp(observation_vector(observation))
+
+
+@eqx.filter_jit
+def _greedy(network: VectorQ, observation: Any, key: Any) -> Any:
+    return jnp.argmax(network(observation)).astype(jnp.int32)
+
+
+def train_dqn(
+    environment: Environment,
+    folder: Path | str,
+    *,
+    intervention: Intervention | None = None,
+    cost: CostFn | None = None,
+    limits: Mapping[str, float] | None = None,
+    parts: Sequence[str] | None = None,
+    episode_length: int = 1_000,
+    steps: int = 100_000,
+    evaluation_episodes: int = 10,
+    learning: QLearning | None = None,
+    seed: int = 0,
+    report: Callable[[int, int], None] = lambda step, total: None,
+) -> dict[str, Any]:
+    """Trains a double DQN under an intervention; returns a summary and tests the greedy policy.
+
+    The policy is kept as `policy.safetensors`. A run that was interrupted goes on from its last
+    checkpoint when called again; a finished one is not repeated.
+
+    Args:
+        environment: id of the environment, or a function that builds it.
+        folder: of the run; it must be empty or hold this very run.
+        intervention: WHEN × WHAT, such as `domain_prior(load_prior(...))`; none by default.
+        cost: as of `GymnasiumHost`; also `limits` (of several named costs) and `parts`.
+        episode_length: steps after which an episode of the test is cut off.
+        steps: environment steps.
+        evaluation_episodes: whole episodes of the test.
+        learning: the learner.
+        seed: of everything.
+        report: called as `report(step, total)`.
+    """
+    learning = SOURCE if learning is None else learning
+    host, trial = (build_host(environment, cost=cost, limits=limits, parts=parts) for _ in range(2))
+    settings = {
+        "purpose": "own dqn", "environment": host.name, "intervention": str(intervention),
+        "cost": named(cost), "limits": None if limits is None else dict(limits),
+        "parts": part_shapes(host.observation_zeros()),
+        "episode_length": episode_length, "steps": steps,
+        "evaluation_episodes": evaluation_episodes, "seed": seed,
+        "learning": dataclasses.asdict(learning),
+    }  # fmt: skip
+    agent = _agent(host, learning)
+
+    def summarise(state: RunState) -> dict[str, Any]:
+        network = state.agent.network
+        save(Path(folder) / POLICY, _card("policy", host, settings, learning), network)
+        test = try_on_host(
+            trial, _greedy, network, episodes=evaluation_episodes,
+            longest=settings["episode_length"], key=jax.random.key(seed),
+        )  # fmt: skip
+        return {
+            "greedy_return": float(test.returns.mean()),
+            "greedy_cost": float(test.costs.mean()),
+            "greedy_length": float(test.lengths.mean()),
+        }
+
+    chosen = none() if intervention is None else intervention
+    return execute(
+        HostLoop(host, agent, chosen, steps), Path(folder), settings, seed=seed,
+        summarise=summarise, report=lambda step, metrics: report(step, steps),
+    )  # fmt: skip
+
+
+def train_prior(
+    sources: Sequence[Environment],
+    folder: Path | str,
+    *,
+    cost: CostFn | None = None,
+    parts: Sequence[str] | None = None,
+    steps: int = 100_000,
+    prior_steps: int = 100_000,
+    learning: QLearning | None = None,
+    prior_learning: QLearning | None = None,
+    undesirable: float = 0.1,
+    seed: int = 0,
+) -> Path:
+    """Learns which actions are bad in all `sources` (arXiv:1909.04307); returns its file.
+
+    Each source is learnt by a DQN; then a Q-function of their pseudo-reward is learnt in the
+    last one. Bad must show in the *rewards* of the sources, as in the papers; costs do not
+    enter. Differs from the authors: nothing of value follows after an end (their scripts let
+    the first state of the next episode follow).
+
+    Args:
+        sources: at least two tasks with the same observation and actions.
+        folder: of the runs.
+        cost: as of `GymnasiumHost`, also `parts`; it is recorded, not learnt from.
+        steps: of each source.
+        prior_steps: of the prior.
+        learning: the learner of the sources.
+        prior_learning: the learner of the prior.
+        undesirable: undesirability above which an action earns a pseudo-reward.
+        seed: of everything.
+    """
+    folder = Path(folder)
+    if len(sources) < 2:
+        raise HandrailError(
+            f"{len(sources)} sources: a prior needs at least 2, since what only one task dislikes "
+            "is not unsafe in general"
+        )
+    learning = SOURCE if learning is None else learning
+    hosts = [build_host(source, cost=cost, parts=parts) for source in sources]
+    shapes = [(part_shapes(h.observation_zeros()), h.actions) for h in hosts]
+    for host, shape in zip(hosts, shapes, strict=True):
+        if shape != shapes[0]:
+            raise HandrailError(
+                f"{host.name} observes {shape[0]} with {shape[1]}, {hosts[0].name} {shapes[0][0]} "
+                f"with {shapes[0][1]}; sources need the same observation and actions"
+            )
+    for number, source in enumerate(sources):
+        train_dqn(
+            source, folder / f"source-{number}", cost=cost, parts=parts, steps=steps,
+            learning=learning, evaluation_episodes=1,
+            seed=100 * seed + number,
+        )  # fmt: skip
+    networks = [
+        _read(folder / f"source-{number}" / POLICY, "policy", host)
+        for number, host in enumerate(hosts)
+    ]
+    prior_learning = (
+        dataclasses.replace(PRIOR, learning_starts=1_000)
+        if prior_learning is None
+        else prior_learning
+    )
+    host = hosts[-1]
+    reward = _pseudo_reward(networks, learning.discount, undesirable)
+    settings = {
+        "purpose": "own prior", "sources": [h.name for h in hosts], "steps": prior_steps,
+        "parts": shapes[0][0], "cost": named(cost), "undesirable": undesirable, "seed": seed,
+        "learning": dataclasses.asdict(prior_learning),
+        "source_checksums": [
+            load(folder / f"source-{number}" / POLICY)[0].checksum for number in range(len(hosts))
+        ],
+    }  # fmt: skip
+
+    def keep(state: RunState) -> dict[str, Any]:
+        card = _card("prior", host, settings, prior_learning)
+        save(folder / PRIOR_FILE, card, state.agent.network)
+        return {}
+
+    loop = HostLoop(Rewarded(host, reward), _agent(host, prior_learning), none(), prior_steps)
+    execute(loop, folder / "prior", settings, seed=100 * seed + 99, summarise=keep)
+    return folder / PRIOR_FILE
+
+
+def load_prior(
+    path: Path | str, environment: Any, *, parts: Sequence[str] | None = None
+) -> VectorQ:
+    """The prior of a file, for `domain_prior` and others, if it fits this Gymnasium environment."""
+    return _read(Path(path), "prior", GymnasiumHost(environment, parts=parts))
+
+
+def _read(path: Path, kind: str, host: GymnasiumHost) -> VectorQ:
+    parts = part_shapes(host.observation_zeros())
+    actions = _count(host)
+    card, arrays = load(path, expect=kind, spec={"parts": parts, "actions": actions})
+    width = observation_vector(host.observation_zeros()).shape[0]
+    hidden = widths(card, "hidden", source=str(path))
+    fresh = VectorQ.fresh(width, hidden, actions, key=jax.random.key(0))
+    return fill(fresh, arrays, source=str(path))
+
+
+def _agent(host: GymnasiumHost, learning: QLearning) -> Any:
+    width = observation_vector(host.observation_zeros()).shape[0]
+    actions = _count(host)
+    network = partial(VectorQ.fresh, width, learning.hidden, actions)
+    return q_agent(learning, Direct(), network, actions)
+
+
+def _pseudo_reward(
+    networks: list[VectorQ], discount: float, threshold: float
+) -> Callable[[Any, Any, Timestep], float]:
+    @jax.jit
+    def of(observation: Any, action: Any, following: Any, terminated: Any) -> Array:
+        q = jnp.stack([network(observation) for network in networks])
+        values = jnp.stack([network(following).max() for network in networks])
+        values = jnp.where(terminated, 0.0, values)
+        return pseudo_reward(q, action, values, discount=discount, threshold=threshold)
+
+    return lambda observation, action, timestep: float(
+        of(observation, action, timestep.observation, timestep.terminated)
+    )
+
+
+def _count(host: GymnasiumHost) -> int:
+    if not isinstance(host.actions, DiscreteActions):
+        raise HandrailError(
+            f"{host.name} has real actions; for these there are handrail.train_guide and "
+            "handrail.train_student"
+        )
+    return host.actions.n
+
+
+def _card(kind: str, host: GymnasiumHost, settings: Any, learning: QLearning) -> Card:
+    return Card(
+        kind=kind,
+        spec={"parts": settings["parts"], "actions": _count(host), "view": "named parts"},
+        network={"hidden": list(learning.hidden)},
+        training={"task": host.name, "settings": settings},
+    )

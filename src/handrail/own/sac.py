@@ -1,0 +1,78 @@
+"""What guides and students on environments of one's own share: the learner, the run, the card."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+
+from handrail.artifact import Card
+from handrail.envs.base import action_size
+from handrail.envs.gymnasium_host import GymnasiumHost
+from handrail.errors import HandrailError
+from handrail.experiments.navigation.agents import sac_learner
+from handrail.experiments.navigation.evaluations import CHECKPOINT_SECONDS, chunk_steps
+from handrail.experiments.navigation.settings import SacSettings
+from handrail.learners.sac_lagrangian import SacLagrangian
+from handrail.learners.sac_networks import OnVectors
+from handrail.train.host import HostLoop
+from handrail.train.run import execute
+
+Report = Callable[[int, int], None]
+
+
+@eqx.filter_jit
+def sample(policy: OnVectors, observation: Any, key: Any) -> Any:
+    """A random action of the policy, which is how the paper evaluates."""
+    return jnp.tanh(policy(observation).sample(key=key))
+
+
+def learner_for(learning: SacSettings, limit: float, longest: int, **options: Any) -> SacLagrangian:
+    """One update, with the limit for episodes of `longest` steps."""
+    return dataclasses.replace(sac_learner(learning, limit, **options), episode_length=longest)
+
+
+def run_epochs(
+    loop: HostLoop,
+    folder: Path,
+    settings: dict[str, Any],
+    *,
+    epoch: int,
+    report: Report,
+    **options: Any,
+) -> dict[str, Any]:
+    """Runs the loop in chunks that end where epochs end."""
+    return execute(
+        loop, folder, settings, chunk_steps=chunk_steps(epoch, loop.agent.block),
+        report=lambda step, metrics: report(step, loop.total),
+        checkpoint_seconds=CHECKPOINT_SECONDS, **options,
+    )  # fmt: skip
+
+
+def card_of(
+    kind: str, host: GymnasiumHost, settings: dict[str, Any], learning: SacSettings, row: Any
+) -> Card:
+    """What the networks of a run are and fit; `row` is their evaluation."""
+    return Card(
+        kind=kind,
+        spec={
+            "parts": settings["parts"],
+            "actions": action_size(host.actions),
+            "action_bounds": host.action_bounds,
+            "view": "named parts",
+            "limit": settings["limit"],
+            "limit_steps": settings["episode_length"],
+        },
+        network={"hidden": list(learning.hidden)},
+        training={"task": host.name, "evaluation": row, "settings": settings},
+    )
+
+
+def needs_box(host: GymnasiumHost) -> None:
+    """Refuses discrete actions before anything is built."""
+    try:
+        action_size(host.actions)
+    except HandrailError as error:
+        raise HandrailError(f"{error}; for discrete actions there is handrail.train_dqn") from None

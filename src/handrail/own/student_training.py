@@ -1,0 +1,159 @@
+"""A student in a target of one's own, with a guide where it is dangerous."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from handrail.artifact import load, save
+from handrail.envs.gymnasium_host import GymnasiumHost
+from handrail.envs.host_costs import CostFn
+from handrail.equations.distillation import authors_distillation
+from handrail.errors import HandrailError, UnknownName
+from handrail.experiments.navigation.agents import memory, sac_agent
+from handrail.experiments.navigation.evaluations import (
+    EVALUATIONS,
+    STUDENT_COLUMNS,
+    behaviour,
+    record,
+    tested,
+)
+from handrail.experiments.navigation.settings import SacSettings, check_schedule
+from handrail.interventions.base import Intervention
+from handrail.interventions.recipes import none
+from handrail.learners.sac_agent import SacAgent
+from handrail.learners.sac_networks import OnVectors
+from handrail.own.environments import Environment, build_host, episode_limit, episode_steps, named
+from handrail.own.guide import RECIPES, Interface, intervention_of, load_fitting, part_shapes
+from handrail.own.sac import Report, card_of, learner_for, needs_box, run_epochs, sample
+from handrail.own.trial import try_on_host
+from handrail.records import read_table
+from handrail.rng import stream
+from handrail.train.compiled import RunState
+from handrail.train.host import HostLoop
+
+POLICY = "policy.safetensors"
+METHODS = (*RECIPES, "sac")
+
+
+def train_student(
+    target: Environment,
+    guide: Path | str | None,
+    folder: Path | str,
+    *,
+    method: str = "control-switch",
+    view: Callable[[Any], Any] | None = None,
+    cost: CostFn | None = None,
+    limits: Mapping[str, float] | None = None,
+    limit: float | None = None,
+    parts: Sequence[str] | None = None,
+    threshold: float = 2.0,
+    distil: bool = True,
+    episode_length: int | None = None,
+    steps: int = 100_000,
+    epoch: int = 10_000,
+    evaluation_episodes: int = 10,
+    learning: SacSettings | None = None,
+    seed: int = 0,
+    report: Report = lambda step, total: None,
+) -> dict[str, Any]:
+    """Trains a student in the target, with a guide where it is dangerous; returns a summary.
+
+    `evaluations.csv` in the folder has a row an epoch: the behaviour, interventions
+    included, and a test of the student alone, whose policy is kept as `policy.safetensors`.
+    Differs from the paper: one replay for both actors, since a guide that seldom acts would leave
+    a split one waiting.
+
+    Args:
+        target: id of the environment, or a function that builds it.
+        guide: its file; None for the method `sac`.
+        folder: of the run; it must be empty or hold this very run.
+        method: `control-switch`, `linear-decay`, `budget-switch`, or `sac` without a guide.
+        view: the guide's parts of the target's observation; by default those of the same names.
+        cost: as of `GymnasiumHost`; also `limits` (of several named costs) and `parts`.
+        limit: expected undiscounted cost of an episode; at least the guide's.
+        threshold: of budget-switch, in multiples of the limit on the critic's scale.
+        distil: pull the student towards the guide (as the authors' scripts do).
+        episode_length: the time limit in steps, if the environment does not say.
+        steps: environment steps; a multiple of `epoch`.
+        epoch: steps between two tests.
+        evaluation_episodes: whole episodes of each.
+        learning: the learner.
+        seed: of everything.
+        report: called as `report(step, total)`.
+    """
+    folder = Path(folder)
+    learning = SacSettings() if learning is None else learning
+    check_schedule(steps, epoch, learning)
+    host, trial = (build_host(target, cost=cost, limits=limits, parts=parts) for _ in range(2))
+    needs_box(host)
+    longest, allowed = episode_steps(host, episode_length), episode_limit(host, limit)
+    intervention, distribution, checksum = _assistance(
+        host, guide, method, view, limit=allowed, threshold=threshold
+    )
+    distilled = distil and distribution is not None
+    agent: SacAgent = sac_agent(
+        learning,
+        learner_for(
+            learning, allowed, longest, distillation=authors_distillation() if distilled else None
+        ),
+        memory(learning, steps, split=False),
+        guide=distribution,
+    )
+    settings = {
+        "purpose": "own student", "environment": host.name, "method": method, "guide": checksum,
+        "cost": named(cost), "limit": allowed, "limits": None if limits is None else dict(limits),
+        "view": named(view), "parts": part_shapes(host.observation_zeros()),
+        "threshold": threshold, "distil": distil, "episode_length": longest, "steps": steps,
+        "epoch": epoch, "evaluation_episodes": evaluation_episodes, "seed": seed,
+        "learning": dataclasses.asdict(learning),
+    }  # fmt: skip
+
+    def watch(step: int, state: RunState) -> None:
+        if step % epoch:
+            return
+        policy = OnVectors(state.agent.learner.parameters.actor)
+        test = try_on_host(
+            trial, sample, policy, episodes=evaluation_episodes, longest=longest,
+            key=stream(state.key, "test", step),
+        )  # fmt: skip
+        target = {f"target_{name}": value for name, value in tested(test).items()}
+        row = {"step": step, **behaviour(folder, step, epoch), **target}
+        record(folder, STUDENT_COLUMNS, row)
+
+    def summarise(state: RunState) -> dict[str, Any]:
+        actor = state.agent.learner.parameters.actor
+        save(folder / POLICY, card_of("policy", host, settings, learning, None), actor)
+        last = {
+            name: float(column[-1]) for name, column in read_table(folder / EVALUATIONS).items()
+        }
+        return {"total_cost": float(state.progress.cost), "limit": allowed, "last_epoch": last}
+
+    return run_epochs(
+        HostLoop(host, agent, intervention, steps), folder, settings, watch=watch,
+        summarise=summarise, epoch=epoch, seed=10 * seed, report=report,
+    )  # fmt: skip
+
+
+def _assistance(
+    host: GymnasiumHost, guide: Path | str | None, method: str, view: Any, **options: float
+) -> tuple[Intervention, Any, str | None]:
+    """Intervention, the guide's distribution and the checksum of its file."""
+    if method not in METHODS:
+        raise UnknownName("method", method, METHODS)
+    if (guide is None) != (method == "sac"):
+        raise HandrailError(
+            "method 'sac' has no guide: give None for it"
+            if guide is not None
+            else f"method {method!r} needs the file of a guide"
+        )
+    if guide is None:
+        return none(), None, None
+    loaded = load_fitting(Path(guide), Interface.of(host.env, host.parts), view=view)
+    if loaded.limit > options["limit"]:
+        raise HandrailError(
+            f"{guide}: the guide was trained for a cost limit of {loaded.limit:g} an episode, but "
+            f"the student's is {options['limit']:g}; train a guide for at most that, or raise limit"
+        )
+    chosen = intervention_of(loaded, method, **options)
+    return chosen, loaded.guide.distribution, load(Path(guide))[0].checksum
