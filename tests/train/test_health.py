@@ -1,6 +1,5 @@
 """Learning that diverges stops the run, says why, and leaves its last good state."""
 
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -56,6 +55,23 @@ def test_bounds_hold_in_every_block_and_in_both_directions(name, kind, sign):
     assert "reached" in str(found[0])
 
 
+@pytest.mark.parametrize("theta", [-79.0, -81.0])
+def test_a_multiplier_that_can_never_rise_again_is_found(theta):
+    """β = softplus(θ) is 0 there; so is the slope with which θ would learn of violations."""
+    state = {"learner": Learner(Parameters(jnp.float32(theta)))}
+    found = symptoms({}, state)
+    assert [symptom.kind for symptom in found] == (["parameter"] if theta < -80 else [])
+    assert jax.grad(jax.nn.softplus)(jnp.float32(-110.0)) == 0
+
+
+class Parameters(eqx.Module):
+    multiplier: jax.Array
+
+
+class Learner(eqx.Module):
+    parameters: Parameters
+
+
 class Late(eqx.Module):
     """A loop whose agent's values explode after a number of steps, and which may use up states.
 
@@ -66,6 +82,7 @@ class Late(eqx.Module):
     explodes: int
     uses_up: bool = False
 
+    environment = property(lambda self: self.inner.environment)
     agent = property(lambda self: self.inner.agent)
     total = property(lambda self: self.inner.total)
 

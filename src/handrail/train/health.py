@@ -24,11 +24,16 @@ VALUE_BOUND = 1e8
 """Of a critic's mean value, discounted. Beyond it float32 no longer resolves the rewards of a
 task; a strong pull towards a guide gives values of a million."""
 BOUNDS = {"multiplier": MULTIPLIER_BOUND, "value": VALUE_BOUND}  # by the end of a metric's name
+LOWEST_PARAMETER = -80.0
+"""Of a multiplier β = softplus(θ): below it θ has no gradient left in float32, and β stays 0
+however much is violated. Healthy ones sink to −35 in a million updates without any cost."""
 _LISTED = 4  # symptoms in a message
 
 _CAUSES = {
     "multiplier": "the multiplier's steps are too large, or no policy meets the limit: try a "
     "smaller learning rate or multiplier rate, or a higher limit",
+    "parameter": "a step of the multiplier was so large that it can never rise again: try a "
+    "smaller learning rate or multiplier rate",
     "value": "the critics run away from what they bootstrap: try a smaller learning rate or "
     "discount, or look at the scale of the rewards",
     "finite": "the steps of learning are too large: try a smaller learning rate",
@@ -45,11 +50,13 @@ class Symptom:
 
     name: str
     value: float  # the worst of the chunk
-    kind: str  # "finite", or the entry of `BOUNDS` that was exceeded
+    kind: str  # "finite", "parameter", or the entry of `BOUNDS` that was exceeded
 
     def __str__(self) -> str:
         if self.kind == "finite":
             return f"{self.name} is not finite"
+        if self.kind == "parameter":
+            return f"{self.name} reached {self.value:.3g} (allowed: {LOWEST_PARAMETER:g})"
         return f"{self.name} reached {self.value:.3g} (allowed: {BOUNDS[self.kind]:.0e})"
 
 
@@ -69,19 +76,22 @@ def symptoms(metrics: dict[str, Any], agent: PyTree) -> list[Symptom]:
             if name.endswith(ending) and values.size and np.abs(values).max() > bound:
                 worst = values.flat[np.abs(values).argmax()]
                 found.append(Symptom(name, float(worst), ending))
-    return found + [Symptom(name, float("nan"), "finite") for name in _not_finite(agent)]
+    return found + _learnt(agent)
 
 
-def _not_finite(agent: PyTree) -> list[str]:
-    """Names of the learnt arrays that hold a number which is not finite."""
-    names = []
+def _learnt(agent: PyTree) -> list[Symptom]:
+    """What is wrong with the learnt arrays: numbers that are not finite, a stuck multiplier."""
+    found = []
     for path, leaf in jax.tree_util.tree_leaves_with_path(agent):
         name = jax.tree_util.keystr(path).lstrip(".")
         if "replay" in name or not jnp.issubdtype(jnp.result_type(leaf), jnp.inexact):
             continue
-        if not np.isfinite(np.asarray(leaf)).all():
-            names.append(name)
-    return names
+        values = np.asarray(leaf)
+        if not np.isfinite(values).all():
+            found.append(Symptom(name, float("nan"), "finite"))
+        elif name.endswith("parameters.multiplier") and values.min() < LOWEST_PARAMETER:
+            found.append(Symptom(name, float(values.min()), "parameter"))
+    return found
 
 
 def used_up(state: PyTree) -> bool:
@@ -124,7 +134,7 @@ def report(
             "message": message,
             "step": begin,
             "symptoms": [
-                {"name": s.name, "kind": s.kind, "value": s.value if s.kind in BOUNDS else None}
+                {"name": s.name, "kind": s.kind, "value": None if s.kind == "finite" else s.value}
                 for s in found
             ],
             "before": last,
