@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from handrail.report.html import Cell, Table
-from handrail.report.stats import Interval
+from handrail.report.stats import Interval, decimals
 
 
 def show(tables: Iterable[Table]) -> None:
@@ -14,8 +14,8 @@ def show(tables: Iterable[Table]) -> None:
     console = Console()
     for table in tables:
         shown = Shown(title=table.caption, title_justify="left")
-        for column in table.columns:
-            shown.add_column(str(column), overflow="fold")
+        for number, column in enumerate(table.columns):
+            shown.add_column(str(column), overflow="fold", no_wrap=number == 0)
         for row in table.rows:
             shown.add_row(*(_text(cell, table.digits) for cell in row))
         console.print(shown)
@@ -26,4 +26,4 @@ def _text(cell: Cell, digits: int) -> str:
         return "–"
     if isinstance(cell, Interval):
         return cell.text(digits)
-    return f"{cell:,.{digits}f}" if isinstance(cell, float) else str(cell)
+    return decimals(cell, digits) if isinstance(cell, float) else str(cell)

@@ -110,7 +110,8 @@ def _facts(finished: Finished) -> dict[str, Any]:
     family = () if any(map(is_navigation, experiment.environments)) else ("minigrid",)
     facts = {
         "command": finished.command,
-        "budget": f"{finished.budget}, {len(finished.seeds)} seeds "
+        "budget": f"{finished.budget}, {len(finished.seeds)} "
+        f"{'seed' if len(finished.seeds) == 1 else 'seeds'} "
         f"({', '.join(map(str, finished.seeds))})",
         "machine": finished.machine,
         "this call took": f"{finished.seconds:.0f} s (finished runs are not repeated)",

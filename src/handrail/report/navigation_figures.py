@@ -99,6 +99,7 @@ def tables(finished: Finished) -> list[Table]:
     for environment in finished.experiment.environments:
         made += [
             _violations(finished, environment),
+            _finals(finished, environment),
             _transfer(finished, environment),
             _beside_published(finished, environment),
             _guides(finished, environment),
@@ -129,21 +130,26 @@ def rows(finished: Finished) -> list[dict[str, Any]]:
 
 
 def _violations(finished: Finished, environment: str) -> Table:
-    quantities = (
-        "epochs_above_limit", "worst_epoch_cost", "total_cost", "behaviour_return",
-        "behaviour_cost", "target_return", "target_cost", "intervention_rate",
-    )  # fmt: skip
-    columns = ["variant", *(name.replace("_", " ") for name in quantities)]
-    made: list[list[Cell]] = []
-    for variant in finished.experiment.variants:
-        cells: list[Cell] = [variant]
-        for name in quantities:
-            cells.append(over_seeds(finished.values(variant, environment, name)))
-        made.append(cells)
+    names = ("epochs_above_limit", "worst_epoch_cost", "total_cost", "intervention_rate")
     epochs = len(_curves_of(finished.rows[0][1].folder).steps)
     limit = _limit(finished, environment)
-    caption = f"{_short(environment)}: limit {limit:g} an episode, {epochs} epochs."
-    return Table(columns, made, caption)
+    caption = f"{_short(environment)}, violations: limit {limit:g} an episode, {epochs} epochs."
+    return _summaries(finished, environment, names, caption)
+
+
+def _finals(finished: Finished, environment: str) -> Table:
+    names = ("behaviour_return", "behaviour_cost", "target_return", "target_cost")
+    caption = f"{_short(environment)}, final values: means over the last three epochs."
+    return _summaries(finished, environment, names, caption)
+
+
+def _summaries(finished: Finished, environment: str, names: tuple[str, ...], caption: str) -> Table:
+    """Entries of the runs' summaries, a row a variant."""
+    made: list[list[Cell]] = [
+        [variant, *(over_seeds(finished.values(variant, environment, name)) for name in names)]
+        for variant in finished.experiment.variants
+    ]
+    return Table(["variant", *(name.replace("_", " ") for name in names)], made, caption)
 
 
 def _transfer(finished: Finished, environment: str) -> Table | None:
@@ -234,7 +240,8 @@ def _guides(finished: Finished, environment: str) -> Table | None:
     made: list[list[Cell]] = []
     for files, variants in users.items():
         kept = [load(file, expect="guide")[0].training["evaluation"] for file in files]
-        cells: list[Cell] = [", ".join(variants)]
+        shared = f"{variants[0]} and {len(variants) - 1} others"
+        cells: list[Cell] = [shared if len(variants) > 3 else ", ".join(variants)]
         cells += [over_seeds(np.array([one[name] for one in kept], dtype=float)) for name in names]
         made.append(cells)
     columns = ["guide of", "kept at step", "distance", "cost", "length", "exit cost"]

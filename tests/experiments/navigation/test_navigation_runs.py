@@ -163,12 +163,13 @@ def test_an_experiment_ends_in_a_report(tmp_path, monkeypatch):
     )  # fmt: skip
     page, tables = write_report(finished, tmp_path / "report")
     assert page.exists() and (tmp_path / "report" / "figure-1.png").exists()
-    # violations, transfer metrics, published values, guides
-    assert [table.rows[0][0] for table in tables] == ["control-switch"] * 4
-    assert [len(table.rows) for table in tables] == [2, 1, 2, 1]
-    violations, _, beside, guides = tables
+    # violations, final values, transfer metrics, published values, guides
+    assert [table.rows[0][0] for table in tables] == ["control-switch"] * 5
+    assert [len(table.rows) for table in tables] == [2, 2, 1, 2, 1]
+    violations, finals, _, beside, guides = tables
+    assert violations.rows[0][:4] == ["control-switch", 2.0, 2.0, 40.0]
     assert beside.columns[1:3] == ["target return", "published"]
-    assert beside.rows[0][1:3] == [violations.rows[0][6], 3.0]
+    assert beside.rows[0][1:3] == [finals.rows[0][3], 3.0]
     assert guides.rows[0][1:] == [100.0, pytest.approx(guides.rows[0][2]), 2.0, 10.0, 2.0]
     text = page.read_text()
     assert "Published values were read off" in text and "one seed" in text
