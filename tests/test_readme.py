@@ -20,7 +20,8 @@ COMMANDS = [
 
 
 @pytest.mark.parametrize("code", [text for kind, text in BLOCKS if kind == "python"])
-def test_python_examples_run(code, capsys):
+def test_python_examples_run(code, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # where their runs go
     exec(compile(code, "README.md", "exec"), {})  # our own file
     assert "True" in capsys.readouterr().out
 

@@ -1,13 +1,14 @@
 """Environments as users name them: an id, or a function that builds one."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from handrail.envs.gymnasium_host import GymnasiumHost
 from handrail.envs.host_costs import CostFn
 from handrail.errors import HandrailError
 
-Environment = str | Callable[[], Any]
+Environment = Any
+"""The id of a registered environment, or a function (such as a class) that builds one."""
 
 
 def build_host(

@@ -127,7 +127,7 @@ def train_student(
         last = {
             name: float(column[-1]) for name, column in read_table(folder / EVALUATIONS).items()
         }
-        return {"total_cost": float(state.progress.cost), "limit": allowed, "last_epoch": last}
+        return {"limit": allowed, "last_epoch": last}
 
     return run_epochs(
         HostLoop(host, agent, intervention, steps), folder, settings, watch=watch,
