@@ -1,17 +1,26 @@
-"""What `execute` asks of a loop: `Loop` and `HostLoop` are two."""
+"""What `execute` asks of a loop, and which of the two an environment needs."""
 
 from typing import Any, Protocol, runtime_checkable
 
 from jaxtyping import Array, Key
 
+from handrail.envs.base import AbstractEnvironment
+from handrail.envs.host import AbstractHostEnvironment
+from handrail.interventions.base import Intervention
 from handrail.learners.base import AbstractAgent
-from handrail.train.compiled import RunState
+from handrail.train.compiled import Loop, RunState
+from handrail.train.host import HostLoop
 from handrail.train.step import Record
 
 
 @runtime_checkable
 class AnyLoop(Protocol):
-    """An agent in an environment, run in chunks of blocks."""
+    """An agent in an environment, run in chunks of blocks: `Loop` and `HostLoop`."""
+
+    @property
+    def environment(self) -> AbstractEnvironment | AbstractHostEnvironment:
+        """Where it acts."""
+        ...
 
     @property
     def agent(self) -> AbstractAgent:
@@ -35,3 +44,15 @@ class AnyLoop(Protocol):
         The state that is passed may be used up.
         """
         ...
+
+
+def make_loop(
+    environment: AbstractEnvironment | AbstractHostEnvironment,
+    agent: AbstractAgent,
+    intervention: Intervention,
+    total: int,
+) -> Loop | HostLoop:
+    """The compiled loop where the environment compiles, else one that learns while it steps."""
+    if isinstance(environment, AbstractHostEnvironment):
+        return HostLoop(environment, agent, intervention, total, delayed=True)
+    return Loop(environment, agent, intervention, total)

@@ -163,7 +163,7 @@ def test_an_experiment_shares_its_guides(tmp_path):
     ("own", "message"),
     [
         ({"method": "control"}, "unknown value of 'method' 'control'.*control-switch"),
-        ({"environment": "navigation-semi-dynamic"}, "unknown task on compiled physics"),
+        ({"environment": "navigation-semi-static"}, "unknown navigation task"),
         ({"steps": 1050}, "steps is 1050: expected a positive multiple of epoch"),
         ({"epoch": 110}, "epoch is 110: expected a positive multiple of 100"),
         ({"guide.limits": 1.0}, "unknown setting of GuideSettings 'limits'.*'limit'"),

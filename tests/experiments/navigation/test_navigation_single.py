@@ -32,7 +32,7 @@ SHORT = {
 @pytest.fixture(autouse=True)
 def toy(monkeypatch):
     use_toy(monkeypatch)
-    monkeypatch.setattr(single, "compiled_problem", toy_problem)
+    monkeypatch.setattr(single, "navigation_problem", toy_problem)
 
 
 def trained(folder, settings=SHORT, **files):

@@ -1,5 +1,7 @@
 """A task that compiles in a moment, observed in parts like the navigation tasks."""
 
+import contextlib
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -52,27 +54,33 @@ class Toy(AbstractEnvironment):
 
 
 def toy_problem(name: str, *, source_length: int | None = None, rescue=None) -> TransferProblem:
-    """Takes the place of `compiled_problem`."""
+    """Takes the place of `navigation_problem`."""
     source = Toy(False, source_length or LENGTH)
     return TransferProblem(source, Toy(True), View.keep(["hazards_lidar", "place"]), name)
 
 
-def _unchecked(*args, **options):
+@contextlib.contextmanager
+def unchecked():
     """`run_greedily` builds its `Evaluation` of one episode inside `vmap`, where the annotated
     axis of episodes is missing; checked annotations would refuse that.
     """
     jaxtyping.config.update("jaxtyping_disable", True)
     try:
-        return run_greedily(*args, **options)
+        yield
     finally:
         jaxtyping.config.update("jaxtyping_disable", False)
+
+
+def _unchecked(*args, **options):
+    with unchecked():
+        return run_greedily(*args, **options)
 
 
 def use_toy(monkeypatch) -> None:
     """Makes every acquisition and run use the toy."""
     monkeypatch.setattr(evaluations, "run_greedily", _unchecked)
     for module in (guide, forebears, student):
-        monkeypatch.setattr(module, "compiled_problem", toy_problem)
+        monkeypatch.setattr(module, "navigation_problem", toy_problem)
 
 
 def small(method: str, **own):

@@ -9,7 +9,11 @@ from handrail.envs.navigation.compiled import (
     NavigationState,
     RescueStarts,
 )
-from handrail.envs.navigation.problems import compiled_problem, mujoco_problem
+from handrail.envs.navigation.problems import (
+    compiled_problem,
+    mujoco_problem,
+    navigation_problem,
+)
 from handrail.envs.navigation.tasks import TASKS, NavigationTask, Objects, navigation_task
 
 __all__ = [
@@ -21,5 +25,6 @@ __all__ = [
     "RescueStarts",
     "compiled_problem",
     "mujoco_problem",
+    "navigation_problem",
     "navigation_task",
 ]

@@ -74,7 +74,7 @@ class CompiledNavigation(AbstractEnvironment):
         episode_length: int | None = None,
         rescue: RescueStarts | None = None,
     ):
-        if task.robot != "point" or task.vases.count:
+        if not task.compiles:
             reason = "has vases" if task.robot == "point" else f"has the robot {task.robot!r}"
             raise HandrailError(
                 f"task {task.name!r} {reason}, which compiled physics cannot simulate; use "

@@ -19,8 +19,26 @@ def compiled_problem(
     return TransferProblem(source, CompiledNavigation(target), view, name)
 
 
+def navigation_problem(
+    name: str, *, source_length: int | None = None, rescue: RescueStarts | None = None
+) -> TransferProblem:
+    """The task on compiled physics where that can simulate it, else on MuJoCo, on the host.
+
+    `source_length` shortens the guide's episodes (steps); `rescue` starts some in hazards.
+    Raises `HandrailError` if `mujoco` is needed but missing, `UnknownName` for an unknown task.
+    """
+    target = navigation_task(name)
+    if target.compiles:
+        return compiled_problem(name, source_length=source_length, rescue=rescue)
+    from handrail.envs.navigation.mujoco_host import MujocoHost
+
+    source = MujocoHost(target.source, episode_length=source_length, rescue=rescue)
+    view = View.keep(target.source.parts)
+    return TransferProblem(source, MujocoHost(target), view, name)
+
+
 def mujoco_problem(name: str) -> TransferProblem:
-    """The task on MuJoCo: `navigation-static`, `navigation-semi-dynamic`, `navigation-dynamic`, …
+    """The task on MuJoCo as Gymnasium environments: `navigation-static`, `navigation-dynamic`, …
 
     Raises `HandrailError` if the package `mujoco` is missing, `UnknownName` for an unknown task.
     """

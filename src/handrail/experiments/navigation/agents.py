@@ -1,17 +1,20 @@
 """The SAC-λ agents of SaGui from their settings."""
 
+import math
 from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, PyTree
 
-from handrail.envs.base import AbstractEnvironment, action_size
+from handrail.envs.base import action_size
+from handrail.envs.transfer import observation_shapes
+from handrail.experiments.navigation.environments import AnyEnvironment
 from handrail.experiments.navigation.settings import SacSettings
 from handrail.learners.base import AbstractAgent, Clock, Proposal
 from handrail.learners.sac_agent import SacAgent, SacAgentState
 from handrail.learners.sac_lagrangian import SacLagrangian, SacState
-from handrail.learners.sac_networks import observation_vector
 from handrail.replay.base import AbstractReplay
 from handrail.replay.ring import Ring
 from handrail.replay.split import Split
@@ -59,12 +62,12 @@ def memory(settings: SacSettings, steps: int, *, split: bool) -> AbstractReplay:
 
 
 def fresh_learner(
-    environment: AbstractEnvironment, settings: SacSettings, learner: SacLagrangian, *, key
+    environment: AnyEnvironment, settings: SacSettings, learner: SacLagrangian, *, key
 ) -> SacState:
     """A learner's state with new networks for an environment: a template to be filled."""
-    _, observation = environment.reset(key=key)
     actions = action_size(environment.actions)
-    width = observation_vector(observation).shape[0]
+    parts = jax.tree.leaves(observation_shapes(environment))
+    width = sum(math.prod(part.shape) for part in parts)
     return learner.init(width, actions, settings.hidden, key=stream(key, "networks"))
 
 
@@ -113,6 +116,4 @@ class Continued(AbstractAgent):
 
 def _copied(learner: SacState) -> SacState:
     """No array of the run's state is also one of the agent, should the loop donate its state."""
-    import jax
-
     return jax.tree.map(lambda leaf: jnp.copy(leaf) if eqx.is_array(leaf) else leaf, learner)

@@ -6,12 +6,14 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Array, Key
 
-from handrail.envs.base import AbstractEnvironment
+from handrail.envs.host import AbstractHostEnvironment
+from handrail.experiments.navigation.environments import AnyEnvironment
 from handrail.learners.sac_agent import SacAgent
 from handrail.learners.sac_networks import OnVectors
 from handrail.records import EPISODES, Table, read_table
 from handrail.replay.ring import Ring
 from handrail.train.evaluate import Evaluation, run_greedily
+from handrail.train.evaluate_host import run_policy_on_host
 
 EVALUATIONS = "evaluations.csv"
 CHUNK_STEPS = 10_000  # of a run between two rows of its progress
@@ -27,9 +29,14 @@ _TESTER = SacAgent(replay=Ring(1))
 
 
 def try_policy(
-    environment: AbstractEnvironment, policy: OnVectors, *, episodes: int, key: Key[Array, ""]
+    environment: AnyEnvironment, policy: OnVectors, *, episodes: int, key: Key[Array, ""]
 ) -> Evaluation:
-    """Whole episodes of a policy, sampled as the paper does, without interventions."""
+    """Whole episodes of a policy, sampled as the paper does, without interventions.
+
+    An environment on the host loses the episode that it is in: give it one of its own.
+    """
+    if isinstance(environment, AbstractHostEnvironment):
+        return run_policy_on_host(environment, policy, episodes=episodes, key=key)
     return run_greedily(environment, _TESTER, policy, episodes=episodes, key=key)
 
 

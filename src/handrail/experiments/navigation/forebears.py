@@ -8,11 +8,11 @@ import jax
 import numpy as np
 
 from handrail.artifact import Card, fill, load, save, widths
-from handrail.envs.base import AbstractEnvironment, action_size
-from handrail.envs.navigation.problems import compiled_problem
+from handrail.envs.base import action_size
+from handrail.envs.navigation.problems import navigation_problem
 from handrail.envs.transfer import TransferProblem, observation_shapes
 from handrail.experiments.navigation.agents import fresh_learner, memory, sac_agent, sac_learner
-from handrail.experiments.navigation.environments import ZeroFilled
+from handrail.experiments.navigation.environments import AnyEnvironment, zero_filled
 from handrail.experiments.navigation.evaluations import (
     CHECKPOINT_SECONDS,
     KNOWLEDGE_COLUMNS,
@@ -29,17 +29,18 @@ from handrail.learners.sac_lagrangian import SacState
 from handrail.learners.sac_networks import OnVectors
 from handrail.networks.gaussian import GaussianPolicy
 from handrail.rng import stream
-from handrail.train.compiled import Loop, RunState
+from handrail.train.compiled import RunState
+from handrail.train.loops import AnyLoop, make_loop
 from handrail.train.run import execute
 
 KINDS = {"expert": "expert", "pretrained": "policy"}  # role → kind of artefact
 
 
-def forebear_loop(settings: ForebearSettings) -> Loop:
+def forebear_loop(settings: ForebearSettings) -> AnyLoop:
     """SAC-λ in the target (the expert), or in the source observed like the target."""
     learner = sac_learner(settings.learning, settings.limit)
     replay = memory(settings.learning, settings.steps, split=False)
-    return Loop(
+    return make_loop(
         forebear_environment(settings),
         sac_agent(settings.learning, learner, replay),
         none(),
@@ -47,13 +48,13 @@ def forebear_loop(settings: ForebearSettings) -> Loop:
     )
 
 
-def forebear_environment(settings: ForebearSettings) -> AbstractEnvironment:
+def forebear_environment(settings: ForebearSettings) -> AnyEnvironment:
     """Where it learns; the source has the displacement reward, and goal lidars of zeros."""
-    problem = compiled_problem(settings.environment)
+    problem = navigation_problem(settings.environment)
     if settings.role == "expert":
         return problem.target
     shapes = {name: shape.shape for name, shape in observation_shapes(problem.target).items()}
-    return ZeroFilled(problem.source, shapes)
+    return zero_filled(problem.source, shapes)
 
 
 def acquire_forebear(
@@ -68,6 +69,7 @@ def acquire_forebear(
     if path.exists():
         return path
     loop = forebear_loop(settings)
+    testing = forebear_environment(settings)  # its own: a test leaves the training's episode alone
     last = settings.role == "pretrained"
 
     def watch(step: int, state: RunState) -> None:
@@ -75,16 +77,14 @@ def acquire_forebear(
             return
         key = stream(state.key, "evaluation", step)
         policy = OnVectors(state.agent.learner.parameters.actor)
-        evaluation = try_policy(
-            loop.environment, policy, episodes=settings.evaluation_episodes, key=key
-        )
+        evaluation = try_policy(testing, policy, episodes=settings.evaluation_episodes, key=key)
         unsafe = float(np.mean(np.asarray(evaluation.costs) > 0))
         row = {"step": step, **tested(evaluation), "unsafe_episodes": unsafe}
         table = record(folder, KNOWLEDGE_COLUMNS[:-1], row)
         if last or best(table, settings.limit) == len(table["step"]) - 1:
             learner = state.agent.learner
             kept = learner if last else learner.parameters.actor
-            save(folder / BEST, _card(settings, loop.environment, row), kept)
+            save(folder / BEST, _card(settings, testing, row), kept)
 
     execute(
         loop,
@@ -126,7 +126,7 @@ def load_pretrained(path: Path, problem: TransferProblem, learning: SacSettings)
     return fill(template, arrays, source=str(path))
 
 
-def _card(settings: ForebearSettings, environment: AbstractEnvironment, row: dict) -> Card:
+def _card(settings: ForebearSettings, environment: AnyEnvironment, row: dict) -> Card:
     hidden = list(settings.learning.hidden)
     return Card(
         kind=KINDS[settings.role],

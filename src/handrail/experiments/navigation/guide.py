@@ -11,13 +11,13 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from handrail.artifact import Card, fill, load, save, widths
-from handrail.envs.base import AbstractEnvironment, action_size
+from handrail.envs.base import action_size
 from handrail.envs.navigation.compiled import RescueStarts
-from handrail.envs.navigation.problems import compiled_problem
+from handrail.envs.navigation.problems import navigation_problem
 from handrail.envs.transfer import AbstractView, TransferProblem, observation_shapes
 from handrail.errors import HandrailError
 from handrail.experiments.navigation.agents import memory, sac_agent, sac_learner
-from handrail.experiments.navigation.environments import Unrewarded
+from handrail.experiments.navigation.environments import AnyEnvironment, unrewarded
 from handrail.experiments.navigation.evaluations import (
     CHECKPOINT_SECONDS,
     KNOWLEDGE_COLUMNS,
@@ -34,7 +34,8 @@ from handrail.learners.sac_lagrangian import FixedEntropy, SacState
 from handrail.learners.sac_networks import CriticEnsemble, OnVectors, Sampled
 from handrail.networks.gaussian import GaussianPolicy
 from handrail.rng import stream
-from handrail.train.compiled import Loop, RunState
+from handrail.train.compiled import RunState
+from handrail.train.loops import AnyLoop, make_loop
 from handrail.train.run import execute
 from handrail.types import Observation
 
@@ -80,17 +81,17 @@ class Guide(eqx.Module):
         return self.networks.critics.cost(self.view(observation), action)
 
 
-def guide_loop(settings: GuideSettings) -> Loop:
+def guide_loop(settings: GuideSettings) -> AnyLoop:
     """The training of a guide in the source."""
     rescue = settings.rescue
     starts = (
         RescueStarts(rescue.share, rescue.max_speed, rescue.max_turn_rate) if rescue.share else None
     )
-    environment: AbstractEnvironment = compiled_problem(
+    environment: AnyEnvironment = navigation_problem(
         settings.environment, source_length=settings.episode_length, rescue=starts
     ).source
     if settings.bonus == "none":
-        environment = Unrewarded(environment)
+        environment = unrewarded(environment)
     learner = sac_learner(
         settings.learning, settings.limit, entropy=FixedEntropy(settings.entropy_weight)
     )
@@ -100,7 +101,7 @@ def guide_loop(settings: GuideSettings) -> Loop:
         memory(settings.learning, settings.steps, split=False),
         uniform_steps=settings.uniform_steps,
     )
-    return Loop(environment, agent, none(), settings.steps)
+    return make_loop(environment, agent, none(), settings.steps)
 
 
 def acquire_guide(
@@ -117,9 +118,9 @@ def acquire_guide(
     if path.exists():
         return path
     loop = guide_loop(settings)
-    problem = compiled_problem(settings.environment)
+    problem = navigation_problem(settings.environment)
     rescue = RescueStarts(1.0, settings.rescue.max_speed, settings.rescue.max_turn_rate)
-    from_hazards = compiled_problem(
+    from_hazards = navigation_problem(
         settings.environment, source_length=settings.episode_length, rescue=rescue
     ).source
 
@@ -234,7 +235,7 @@ def random_guide(
     return Guide(networks, problem.view)
 
 
-def parts(environment: AbstractEnvironment) -> dict[str, list[int]]:
+def parts(environment: AnyEnvironment) -> dict[str, list[int]]:
     """Names and shapes of an observation's parts, as a card states them."""
     shapes = observation_shapes(environment)
     return {name: list(shape.shape) for name, shape in sorted(shapes.items())}

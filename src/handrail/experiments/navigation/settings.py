@@ -62,10 +62,13 @@ class TaskDefaults:
 
 TASKS: dict[str, TaskDefaults] = {
     "navigation-static": TaskDefaults((32, 32), 32, 1_500_000, 5.0),
+    "navigation-semi-dynamic": TaskDefaults((64, 64), 64, 3_000_000, 8.0),
+    "navigation-dynamic": TaskDefaults((256, 256), 256, 4_500_000, 25.0),
+    "navigation-pointgoal1": TaskDefaults((256, 256), 256, 4_500_000, 25.0),
     "navigation-dynamic-without-vases": TaskDefaults((256, 256), 256, 4_500_000, 25.0),
     "navigation-pointgoal1-without-vases": TaskDefaults((256, 256), 256, 4_500_000, 25.0),
 }
-"""The tasks that compiled physics can simulate; the car and vases need MuJoCo."""
+"""The car and vases need MuJoCo, and a loop on the host; the other tasks are compiled."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,7 +140,7 @@ class StudentRun:
     """One student in one target task."""
 
     environment: str = "navigation-static"
-    """A navigation task that compiled physics can simulate."""
+    """A navigation task: compiled where it can be, else on MuJoCo."""
     method: Method = "control-switch"
     """What to run."""
     seed: int = 0
@@ -174,9 +177,9 @@ class StudentRun:
 
 
 def task_defaults(environment: str) -> TaskDefaults:
-    """The paper's choices for a task that compiled physics can simulate."""
+    """The paper's choices for a task; raises `UnknownName`."""
     if environment not in TASKS:
-        raise UnknownName("task on compiled physics", environment, TASKS)
+        raise UnknownName("navigation task", environment, TASKS)
     return TASKS[environment]
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from handrail.artifact import fill, load, widths
 from handrail.envs.base import action_size
-from handrail.envs.navigation.problems import compiled_problem
+from handrail.envs.navigation.problems import navigation_problem
 from handrail.errors import HandrailError
 from handrail.experiments.navigation.evaluations import tested, try_policy
 from handrail.experiments.navigation.guide import parts
@@ -66,7 +66,7 @@ def evaluate_student(folder: Path, environment: str, *, episodes: int, seed: int
     All are means over whole episodes of the target, undiscounted.
     """
     path = folder / POLICY
-    problem = compiled_problem(environment)
+    problem = navigation_problem(environment)
     shapes, actions = parts(problem.target), action_size(problem.target.actions)
     card, arrays = load(path, expect="policy", spec={"parts": shapes, "actions": actions})
     width = sum(int(np.prod(shape)) for shape in shapes.values())

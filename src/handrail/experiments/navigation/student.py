@@ -9,7 +9,7 @@ import jax
 
 from handrail.artifact import Card, save
 from handrail.envs.base import action_size
-from handrail.envs.navigation.problems import compiled_problem
+from handrail.envs.navigation.problems import navigation_problem
 from handrail.envs.transfer import TransferProblem
 from handrail.equations.budget import discounted_limit
 from handrail.equations.distillation import (
@@ -61,7 +61,8 @@ from handrail.interventions.when import Always
 from handrail.learners.sac_networks import Distribution, OnVectors, Sampled
 from handrail.records import read_table
 from handrail.rng import stream
-from handrail.train.compiled import Loop, RunState
+from handrail.train.compiled import RunState
+from handrail.train.loops import AnyLoop, make_loop
 from handrail.train.run import execute
 
 POLICY = "policy.safetensors"
@@ -77,10 +78,10 @@ class Knowledge:
     pretrained: Path | None = None
 
 
-def build(run: StudentRun, knowledge: Knowledge) -> Loop:
+def build(run: StudentRun, knowledge: Knowledge) -> AnyLoop:
     """The loop of a run. Raises `HandrailError` where settings or knowledge do not fit."""
     check(run, knowledge)
-    problem = compiled_problem(run.environment)
+    problem = navigation_problem(run.environment)
     guide = _guide(run, knowledge, problem)
     expert = _expert(run, knowledge, problem)
     distribution = expert if guide is None else guide.distribution
@@ -88,7 +89,7 @@ def build(run: StudentRun, knowledge: Knowledge) -> Loop:
     if run.method in NEEDS_PRETRAINED:
         assert knowledge.pretrained is not None  # `check` has seen to it
         agent = Continued(agent, load_pretrained(knowledge.pretrained, problem, run.learning))
-    return Loop(problem.target, agent, _intervention(run, guide, expert), run.steps)
+    return make_loop(problem.target, agent, _intervention(run, guide, expert), run.steps)
 
 
 def check(run: StudentRun, knowledge: Knowledge) -> None:
@@ -192,13 +193,14 @@ def run_student(
     policy, sampled and without a guide, does in a test. That policy is kept at the end.
     """
     loop = build(run, knowledge)
+    testing = navigation_problem(run.environment).target  # a test leaves the training's alone
 
     def watch(step: int, state: RunState) -> None:
         if step % run.epoch:
             return
         key = stream(state.key, "test", step)
         policy = OnVectors(state.agent.learner.parameters.actor)
-        test = try_policy(loop.environment, policy, episodes=run.test_episodes, key=key)
+        test = try_policy(testing, policy, episodes=run.test_episodes, key=key)
         target = {f"target_{name}": value for name, value in tested(test).items()}
         record(
             folder, STUDENT_COLUMNS, {"step": step, **behaviour(folder, step, run.epoch), **target}
@@ -226,7 +228,7 @@ def run_student(
     )
 
 
-def _card(run: StudentRun, loop: Loop) -> Card:
+def _card(run: StudentRun, loop: AnyLoop) -> Card:
     return Card(
         kind="policy",
         spec={

@@ -1,0 +1,53 @@
+"""A policy in NumPy is the policy, and a test on the host is the compiled test."""
+
+import jax
+import numpy as np
+import pytest
+
+from handrail.envs.host import OnHost
+from handrail.envs.transfer import View
+from handrail.learners.host_policy import HostPolicy
+from handrail.learners.sac_agent import SacAgent
+from handrail.learners.sac_networks import OnVectors
+from handrail.networks.gaussian import GaussianPolicy
+from handrail.replay.ring import Ring
+from handrail.train.evaluate import run_greedily
+from handrail.train.evaluate_host import run_policy_on_host
+from tests.experiments.navigation.toy import LENGTH, Toy, unchecked
+
+
+def policy(width: int, hidden=(6, 4), view=None, scale: float = 1.0) -> OnVectors:
+    inner = GaussianPolicy(width, 2, hidden, key=jax.random.key(3))
+    return OnVectors(jax.tree.map(lambda x: scale * x, inner), view)
+
+
+@pytest.mark.parametrize("scale", [1.0, 30.0])  # the latter reaches both bounds of the deviation
+@pytest.mark.parametrize("view", [None, View.keep(["b", "a"])])
+def test_a_policy_in_numpy_is_the_policy(view, scale):
+    ours = policy(8, view=view, scale=scale)
+    host, draws = HostPolicy(ours), np.random.default_rng(0)
+    for _ in range(5):
+        seen = {"b": draws.normal(size=2), "a": draws.normal(size=(2, 3))}
+        seen = {name: part.astype(np.float32) for name, part in seen.items()}
+        if view is not None:
+            seen["c"] = np.ones(4, np.float32)
+        expected, (mean, deviation) = ours(seen), host(seen)
+        np.testing.assert_allclose(mean, expected.mean, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(deviation, np.exp(expected.log_std), rtol=1e-4)
+        noise = draws.normal(size=2).astype(np.float32)
+        action = host.act(seen, noise)
+        np.testing.assert_allclose(action, np.tanh(expected.pre_squash(jax.numpy.asarray(noise))), atol=1e-5)
+        assert action.dtype == np.float32
+
+
+def test_a_test_on_the_host_is_the_compiled_one():
+    environment, ours, key = Toy(True), policy(5), jax.random.key(4)
+    agent = SacAgent(replay=Ring(1))
+    with unchecked():
+        compiled = run_greedily(environment, agent, ours, episodes=3, key=key)
+    host = run_policy_on_host(OnHost(environment), ours, episodes=3, key=key)
+    np.testing.assert_allclose(host.returns, compiled.returns, rtol=1e-4)
+    np.testing.assert_array_equal(host.costs, compiled.costs)
+    np.testing.assert_array_equal(host.lengths, compiled.lengths)
+    assert host.lengths.tolist() == [LENGTH] * 3
+    assert len(set(host.returns.tolist())) == 3
