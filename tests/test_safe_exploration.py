@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from gymnasium.utils.env_checker import check_env
 
 from handrail.artifact import Card, load, save
 from handrail.envs.transfer import View
@@ -90,6 +91,24 @@ def test_discrete_actions_and_a_cost_function():
     assert {info["executed_action"] for info in overridden} == {0, 1}
     assert all(info["executed_action"] == 1 for info in infos if not info["intervened"])
     assert {info["cost"] for info in infos} == {0.0, 1.0}
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # its advice on Pendulum
+def test_it_is_an_environment_for_everyone_else():
+    def make():
+        pendulum = gymnasium.make("Pendulum-v1", disable_env_checker=True)
+        fast = shield(lambda c: jnp.abs(c.observation[2]) > 0.5, Policy(back))
+        return SafeExploration(pendulum, fast, cost=lambda *_: 0.0)
+
+    check_env(make(), skip_render_check=True)
+    both = gymnasium.vector.SyncVectorEnv(
+        [lambda: gymnasium.wrappers.RecordEpisodeStatistics(make())] * 2
+    )
+    both.reset(seed=0)
+    infos = [both.step(both.action_space.sample())[-1] for _ in range(20)]
+    assert infos[-1]["intervened"].shape == infos[-1]["cost"].shape == (2,)
+    assert 0 < np.mean([info["intervened"] for info in infos]) <= 1
+    both.close()
 
 
 def test_seeds():

@@ -15,7 +15,7 @@ from handrail.interventions.base import Intervention
 from handrail.interventions.stepwise import Stepwise
 
 
-class SafeExploration(gymnasium.Wrapper):
+class SafeExploration(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
     """`env`, with the proposed action replaced where the intervention says so.
 
     Actions and observations stay the environment's own, so that stable-baselines3, CleanRL-style
@@ -55,6 +55,11 @@ class SafeExploration(gymnasium.Wrapper):
         seed: int = 0,
     ):
         self.called = environment_name(env)
+        # so that the wrapped environment has a spec, and can be made again from it
+        gymnasium.utils.RecordConstructorArgs.__init__(
+            self, _disable_deepcopy=True, intervention=intervention, view=view, cost=cost,
+            limits=limits, parts=parts, total_steps=total_steps, seed=seed,
+        )  # fmt: skip
         gymnasium.Wrapper.__init__(self, env if isinstance(env, gymnasium.Env) else _Plain(env))
         self._bare = env
         self._costs = Costs(cost, limits)
