@@ -19,6 +19,7 @@ from handrail.equations.budget import discounted_limit
 from handrail.equations.distillation import Distillation
 from handrail.equations.importance import WeightedSquare, weight_inside_square
 from handrail.errors import HandrailError
+from handrail.learners.intrinsic import AbstractIntrinsic, NoIntrinsic
 from handrail.learners.sac_adam import Adam, AdamState
 from handrail.learners.sac_networks import REWARD_CRITICS, CriticEnsemble, observation_vector
 from handrail.networks.gaussian import GaussianPolicy, SquashedGaussian
@@ -37,7 +38,7 @@ METRICS = (
     "sac/entropy",  # of the policy, nats
     "sac/reward_value",  # of the first reward critic at stored actions, discounted
     "sac/cost_value",  # of the cost critic at stored actions, discounted
-    "sac/bonus",  # reward per step on behalf of the guide
+    "sac/bonus",  # reward per step beside the environment's: the guide's, the learner's own
     "sac/finite",  # 1 if every loss is a finite number
 )
 
@@ -109,6 +110,7 @@ class SacLagrangian(eqx.Module):
         damping_scale: of κ; 0 turns damping off.
         entropy: how α comes about.
         distillation: the pull towards a guide; needs the extra `guide_log_prob`.
+        intrinsic: a reward that the learner gives itself, such as `NeighbourEntropy`.
         weighted_square: how importance weights enter the critics' losses.
         reduce_multiplier: over the batch, of β's loss: `jnp.sum` (the scripts) or `jnp.mean`.
     """
@@ -122,6 +124,7 @@ class SacLagrangian(eqx.Module):
     damping_scale: float = eqx.field(default=10.0, static=True)
     entropy: AbstractEntropy = AdaptiveEntropy()
     distillation: Distillation | None = None
+    intrinsic: AbstractIntrinsic = NoIntrinsic()
     weighted_square: WeightedSquare = eqx.field(default=weight_inside_square, static=True)
     reduce_multiplier: Callable[[Array], Array] = eqx.field(default=jnp.sum, static=True)
     adam: Adam = Adam()
@@ -196,7 +199,8 @@ class SacLagrangian(eqx.Module):
             lagrangian.positive(parameters.multiplier),
         )
         fixed_alpha, fixed_beta = jax.lax.stop_gradient((alpha, beta))
-        bonus, entropy_weight = self._pull(batch, fixed_alpha, fixed_beta, progress)
+        pull, entropy_weight = self._pull(batch, fixed_alpha, fixed_beta, progress)
+        bonus = pull + self.intrinsic(batch)
         observations = jax.vmap(observation_vector)(batch.observation)
 
         goals = self._critic_targets(frozen, targets, batch, bonus, entropy_weight, next_noise)

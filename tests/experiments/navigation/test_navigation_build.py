@@ -19,12 +19,13 @@ from handrail.experiments.navigation.forebears import (
 )
 from handrail.experiments.navigation.guide import guide_loop, load_guide, parts
 from handrail.experiments.navigation.rows import complete
-from handrail.experiments.navigation.settings import METHODS
+from handrail.experiments.navigation.settings import METHODS, GuideSettings
 from handrail.experiments.navigation.student import Knowledge, build, check
 from handrail.experiments.plan import plan
 from handrail.experiments.schema import names, read
 from handrail.interventions.base import Either
 from handrail.interventions.when import AfterFirstCost, Always, LinearDecay, Never
+from handrail.learners.intrinsic import NeighbourEntropy, NoIntrinsic
 from handrail.learners.sac_networks import CriticEnsemble
 from handrail.networks.gaussian import GaussianPolicy
 from handrail.replay.ring import Ring
@@ -119,6 +120,23 @@ def test_a_guide_without_bonus_has_no_reward(monkeypatch):
     assert float(timestep.reward) == 0.0
 
 
+def test_an_entropy_guide_is_paid_by_its_learner_alone(monkeypatch):
+    use_toy(monkeypatch)
+    settings = small("control-switch").guide
+    loop = guide_loop(dataclasses.replace(settings, bonus="entropy"))
+    assert isinstance(loop.environment, Unrewarded)
+    assert loop.agent.learner.intrinsic == NeighbourEntropy(("hazards_lidar", "place"))
+    for bonus in ("displacement", "none"):
+        other = guide_loop(dataclasses.replace(settings, bonus=bonus))
+        assert other.agent.learner.intrinsic == NoIntrinsic()
+
+
+def test_an_entropy_guide_is_not_paid_for_shaking():
+    loop = guide_loop(dataclasses.replace(GuideSettings(), bonus="entropy"))
+    counted = loop.agent.learner.intrinsic.parts
+    assert counted == ("hazards_lidar", "magnetometer", "velocimeter")
+
+
 def test_task_defaults_are_those_of_the_paper():
     static = complete({"environment": "navigation-static"})
     assert (static.run.learning.hidden, static.run.learning.batch) == ((32, 32), 32)
@@ -137,7 +155,8 @@ def test_every_seed_has_its_own_guide_unless_told_otherwise():
 @pytest.mark.parametrize("name", [name for name in names() if name.startswith("sagui-")])
 def test_every_experiment_can_be_planned(tmp_path, name):
     experiment = read(name)
-    assert experiment.report == "navigation" and experiment.title and experiment.question
+    assert experiment.report in ("navigation", "coverage")
+    assert experiment.title and experiment.question
     for budget in ("quick", "paper"):
         planned = plan(experiment, budget, None, tmp_path)
         assert len(planned) == len(experiment.budgets[budget].seeds) * len(experiment.variants)

@@ -30,6 +30,7 @@ from handrail.experiments.navigation.evaluations import (
 from handrail.experiments.navigation.settings import GuideSettings
 from handrail.interventions.recipes import none
 from handrail.interventions.what import Policy
+from handrail.learners.intrinsic import AbstractIntrinsic, NeighbourEntropy, NoIntrinsic
 from handrail.learners.sac_lagrangian import FixedEntropy, SacState
 from handrail.learners.sac_networks import CriticEnsemble, OnVectors, Sampled
 from handrail.networks.gaussian import GaussianPolicy
@@ -40,6 +41,8 @@ from handrail.train.run import execute
 from handrail.types import Observation
 
 BEST = "best.safetensors"
+# Parts that a robot varies by shaking on the spot; the entropy bonus leaves them out.
+SHAKEN = ("accelerometer", "ballangvel_rear", "gyro")
 Report = Callable[[str, int, int], None]
 
 
@@ -90,10 +93,13 @@ def guide_loop(settings: GuideSettings) -> AnyLoop:
     environment: AnyEnvironment = navigation_problem(
         settings.environment, source_length=settings.episode_length, rescue=starts
     ).source
-    if settings.bonus == "none":
+    if settings.bonus != "displacement":
         environment = unrewarded(environment)
     learner = sac_learner(
-        settings.learning, settings.limit, entropy=FixedEntropy(settings.entropy_weight)
+        settings.learning,
+        settings.limit,
+        entropy=FixedEntropy(settings.entropy_weight),
+        intrinsic=_intrinsic(settings, environment),
     )
     agent = sac_agent(
         settings.learning,
@@ -102,6 +108,13 @@ def guide_loop(settings: GuideSettings) -> AnyLoop:
         uniform_steps=settings.uniform_steps,
     )
     return make_loop(environment, agent, none(), settings.steps)
+
+
+def _intrinsic(settings: GuideSettings, environment: AnyEnvironment) -> AbstractIntrinsic:
+    """What the guide pays itself: nothing, or for observations unlike what it has seen."""
+    if settings.bonus != "entropy":
+        return NoIntrinsic()
+    return NeighbourEntropy(tuple(name for name in parts(environment) if name not in SHAKEN))
 
 
 def acquire_guide(
