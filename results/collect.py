@@ -1,10 +1,11 @@
-"""Gathers finished experiments into results/lava: summary, training episodes, figures.
+"""Gathers finished experiments into results/lava or results/navigation: summary, curves, figures.
 
     python results/collect.py RUNS NAME[:SEEDS] …
 
-`RUNS` is the folder given to `handrail reproduce --out` (its reports must have been written),
-`NAME` an experiment at the paper's budget, `SEEDS` the number of seeds it was run with if not
-the budget's own.
+`RUNS` is the folder given to `handrail reproduce --out`, `NAME` an experiment at the paper's
+budget, `SEEDS` the number of seeds it was run with if not the budget's own. Runs that are not
+finished are left out, and said. What was collected before of these experiments is replaced;
+rows of other experiments stay.
 """
 
 import csv
@@ -14,43 +15,74 @@ from pathlib import Path
 
 import numpy as np
 
-from handrail.experiments.plan import plan
-from handrail.experiments.schema import read
+from handrail.experiments.navigation.evaluations import EVALUATIONS
+from handrail.experiments.navigation.rows import is_navigation
+from handrail.experiments.plan import Task, plan
+from handrail.experiments.schema import Row, budget_of, read
+from handrail.records import read_table
+from handrail.report.experiment import sheet
+from handrail.report.finished import Finished
 from handrail.report.runs import read_run
 
-HERE = Path(__file__).parent / "lava"
+
+def collect(runs: Path, name: str, seeds: int | None) -> None:
+    """Collects one experiment."""
+    experiment = read(name)
+    family = "navigation" if any(map(is_navigation, experiment.environments)) else "lava"
+    folder = Path(__file__).parent / family
+    pictures = sorted((runs / "reports" / f"{name}-paper").glob("figure-*.png"))
+    for number, picture in enumerate(pictures, start=1):
+        folder.mkdir(exist_ok=True)
+        suffix = "" if number == 1 else f"-{number}"
+        shutil.copyfile(picture, folder / f"{name}{suffix}.png")
+    if not experiment.runs:
+        return
+    planned = plan(experiment, "paper", seeds, runs)
+    done = [(row, task) for row, task in planned if task.done]
+    print(f"{name}: {len(done)} of {len(planned)} runs are finished")
+    if not done:
+        return
+    finished = Finished(
+        experiment=experiment,
+        budget="paper",
+        seeds=budget_of(experiment, "paper", seeds).seeds,
+        rows=tuple(done),
+        command="",
+        seconds=0.0,
+        machine="",
+    )
+    summed = sheet(experiment)
+    _merge(folder / "summary.csv", name, summed.columns, summed.rows(finished))
+    curves = folder / ("epochs" if family == "navigation" else "episodes")
+    curves.mkdir(parents=True, exist_ok=True)
+    arrays = {
+        f"{row.environment}/{row.variant}/{row.seed}": _curve(row, task) for row, task in done
+    }
+    np.savez_compressed(curves / f"{name}.npz", **arrays)  # pyrefly: ignore[bad-argument-type]
 
 
-def main(runs: Path, wanted: list[str]) -> None:
-    """Collects the named experiments; what was collected before is replaced."""
-    (HERE / "episodes").mkdir(parents=True, exist_ok=True)
-    rows: list[dict[str, str]] = []
-    columns: list[str] = []
-    for text in wanted:
-        name, _, seeds = text.partition(":")
-        report = runs / "reports" / f"{name}-paper"
-        for number, picture in enumerate(sorted(report.glob("figure-*.png")), start=1):
-            suffix = "" if number == 1 else f"-{number}"
-            shutil.copyfile(picture, HERE / f"{name}{suffix}.png")
-        experiment = read(name)
-        if not experiment.runs:
-            continue
-        with open(report / "summary.csv", encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file)
-            columns = columns or list(reader.fieldnames or ())
-            rows += reader
-        arrays = {}
-        for row, task in plan(experiment, "paper", int(seeds) if seeds else None, runs):
-            episodes = read_run(task.folder).episodes
-            key = f"{row.environment}/{row.variant}/{row.seed}"
-            arrays[key] = np.stack(list(episodes.values()), axis=1).astype(np.float32)
-        np.savez_compressed(HERE / "episodes" / f"{name}.npz", **arrays)
-    with open(HERE / "summary.csv", "w", encoding="utf-8", newline="") as file:
+def _curve(row: Row, task: Task) -> np.ndarray:
+    """The columns of evaluations.csv (navigation) or episodes.csv (lava) beside each other."""
+    if is_navigation(row.environment):
+        table = read_table(task.folder / EVALUATIONS)
+    else:
+        table = read_run(task.folder).episodes
+    return np.stack(list(table.values()), axis=1).astype(np.float32)
+
+
+def _merge(path: Path, name: str, columns: tuple[str, ...], rows: list[dict]) -> None:
+    kept: list[dict] = []
+    if path.exists():
+        with open(path, encoding="utf-8", newline="") as file:
+            kept = [row for row in csv.DictReader(file) if row["experiment"] != name]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(rows)
-    print(f"{len(rows)} runs in {HERE / 'summary.csv'}")
+        writer.writerows([*kept, *rows])
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2:])
+    for text in sys.argv[2:]:
+        wanted, _, count = text.partition(":")
+        collect(Path(sys.argv[1]), wanted, int(count) if count else None)

@@ -132,7 +132,7 @@ def train(
         method: See `handrail list`; full-adaptive, in navigation budget-switch.
         observation: What the learner sees; symbolic. Lava only.
         knowledge: Acquire knowledge on one layout (the paper) or on many; many. Lava only.
-        preset: The paper's settings, or ours; recommended. Lava only.
+        preset: The paper's settings, or ours; recommended.
         seed: Seed of the layout and of all else.
         steps: Environment steps; 200,000, in navigation the paper's for the task.
         prior: Use this prior instead of acquiring one.

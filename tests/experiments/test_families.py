@@ -36,6 +36,7 @@ def test_defaults_depend_on_the_environment():
         "environment": "navigation-static",
         "seed": 7,
         "method": "budget-switch",
+        "preset": "recommended",
     }
 
 

@@ -42,7 +42,8 @@ NAVIGATION = Family(
     "navigation",
     tuple(TASKS),
     NAVIGATION_METHODS,
-    {"method": "budget-switch", "steps": None},  # None: the paper's steps for the task
+    # None: the paper's steps for the task
+    {"method": "budget-switch", "preset": "recommended", "steps": None},
     ("guide", "expert", "pretrained"),
 )
 FAMILIES = (LAVA, NAVIGATION)

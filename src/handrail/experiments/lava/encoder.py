@@ -80,8 +80,9 @@ def acquire_encoder(settings: EncoderSettings, folder: Path, report: Callable[..
     if path.exists():
         return path
     environment = source_environment(
-        settings.environment, settings.view, "many", settings.pool, settings.seed
-    )
+        settings.environment, settings.view, "many", settings.pool, settings.seed,
+        starts=settings.starts,
+    )  # fmt: skip
     agent = _representation_agent(settings, environment)
     loop = Loop(environment, agent, none(), settings.steps)
 

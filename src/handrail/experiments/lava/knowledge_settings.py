@@ -58,6 +58,9 @@ class EncoderSettings:
     """Where it is trained, on a pool of random layouts."""
     pool: int = 48
     """Layouts in the pool."""
+    starts: Literal["seed", "anywhere"] = "seed"
+    """Where episodes begin: where MiniGrid itself begins them, or in any free cell, so that an
+    agent which acts at random also sees what lies behind the lava."""
     steps: int = 200_000
     """Environment steps."""
     train_every: int = 5

@@ -39,14 +39,16 @@ def held_out() -> list[np.ndarray]:
     ]
 
 
-def source_environment(name: str, view: str, layouts: str, size: int, seed: int) -> LavaEnvironment:
+def source_environment(
+    name: str, view: str, layouts: str, size: int, seed: int, *, starts: str = "seed"
+) -> LavaEnvironment:
     """A source task on one layout or on a pool of layouts; held-out layouts never occur."""
     chosen = (
         fixed(ONE_LAYOUT_SEED)
         if layouts == "one"
         else pool(size, 100_000 * (seed + 1), exclude=held_out())
     )
-    return make_lava(name, layout=chosen, observation=view)
+    return make_lava(name, layout=chosen, observation=view, starts=starts)
 
 
 def acquire_prior(settings: PriorSettings, folder: Path, report: Callable[..., None]) -> Path:

@@ -15,6 +15,7 @@ from handrail.experiments.navigation.settings import (
     SacSettings,
     StudentRun,
     check_schedule,
+    recommended,
     task_defaults,
 )
 from handrail.experiments.schema import override
@@ -51,28 +52,36 @@ def complete(settings: Mapping[str, Any]) -> NavigationRow:
     (`guide.learning.…`). `guides = "each"` (the default) gives every seed its own guide (and
     expert, and pre-trained student); `"one"` shares those of seed 0. The guide's limit d⋄ is a
     fifth of the run's unless `guide.limit` or `guide.margin` (a multiple of the run's) is given.
+    `preset` is `paper` or `recommended` (see `settings.recommended`); it changes students alone.
     """
     groups: dict[str, dict[str, Any]] = {"guide": {}, "expert": {}, "pretrained": {}, "run": {}}
-    guides = "each"
+    guides, preset = "each", "paper"
     for name, value in settings.items():
         group, _, rest = name.partition(".")
         if name == "guides":
             guides = value
+        elif name == "preset":
+            preset = value
         elif rest and group in groups:
             groups[group][rest] = value
         else:
             groups["run"][name] = value
     if guides not in ("each", "one"):
         raise HandrailError(f"guides is {guides!r}: expected 'each' (seed) or 'one' (for all)")
+    if preset not in ("paper", "recommended"):
+        raise HandrailError(f"preset is {preset!r}: expected 'paper' or 'recommended'")
     defaults = task_defaults(groups["run"].get("environment", StudentRun.environment))
     learning = SacSettings(hidden=defaults.hidden, batch=defaults.batch)
     run = StudentRun(steps=defaults.steps, limit=defaults.limit, learning=learning)
-    run = override(run, groups["run"])
+    published = override(run, groups["run"])
+    run = published
+    if preset == "recommended":
+        run = override(recommended(published), groups["run"])
     check_schedule(run.steps, run.epoch, run.learning)
     common = {
         "environment": run.environment,
         "seed": run.seed if guides == "each" else 0,
-        "learning": run.learning,
+        "learning": published.learning,
     }
     guide = expert = pretrained = None
     if run.method in NEEDS_GUIDE:
