@@ -161,9 +161,10 @@ class Loop(eqx.Module):
         counts = self.tally.add(state.counts, state.environment, context, decision, timestep)
         ended = transition.terminated | transition.truncated
         record = Record(ended, progress.so_far.add(transition))
-        fresh = self.environment.reset(key=stream(key, "reset", progress.step))
-        environment, observation = jax.tree.map(
-            lambda new, old: jnp.where(ended, new, old), fresh, (environment, timestep.observation)
+        environment, observation = jax.lax.cond(  # a reset costs as much as a step
+            ended,
+            lambda: self.environment.reset(key=stream(key, "reset", progress.step)),
+            lambda: (environment, timestep.observation),
         )
         state = RunState(
             environment, observation, state.agent, memory, counts, progress.advance(transition),
