@@ -28,6 +28,7 @@ $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/python
 
 demo: $(VENV)/.installed
 	$(BIN)/handrail reproduce demo
+	$(BIN)/handrail reproduce demo-navigation
 
 # Every check runs even if an earlier one has failed; the failure is not forgotten.
 lint: $(VENV)/.installed-dev

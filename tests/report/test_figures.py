@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from handrail.errors import HandrailError
+from handrail.experiments.schema import read
 from handrail.report import density, figures, maps, style
 from handrail.report.stats import Interval
 
@@ -52,6 +53,8 @@ def test_known_methods_keep_their_colour_and_nobody_shares_one():
     alone = style.looks(["full"])["full"]
     assert style.looks(["x", "y", "FULL"])["FULL"] == alone
     crowd = style.looks(["full", "control-switch", "dqn", "scratch", "a", "b"])
+    static = style.looks(read("sagui-static").variants)
+    assert len({look.color for look in static.values()}) == len(static)
     assert len({look.color for look in crowd.values()}) == len(crowd)
     assert crowd["control-switch"].label == "SaGui, control-switch"
 
