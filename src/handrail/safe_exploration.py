@@ -86,7 +86,7 @@ class SafeExploration(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
         *,
         recipe: str = "control-switch",
         limit: float | None = None,
-        threshold: float = 2.0,
+        threshold: float = 0.5,
         view: Callable[[Any], Any] | None = None,
         **options: Any,
     ) -> "SafeExploration":

@@ -97,7 +97,7 @@ def load_fitting(
 
 
 def intervention_of(
-    loaded: LoadedGuide, recipe: str, *, limit: float | None = None, threshold: float = 2.0
+    loaded: LoadedGuide, recipe: str, *, limit: float | None = None, threshold: float = 0.5
 ) -> Intervention:
     """A named intervention with this guide.
 
@@ -122,7 +122,7 @@ def guide_intervention(
     *,
     recipe: str,
     limit: float | None = None,
-    threshold: float = 2.0,
+    threshold: float = 0.5,
     view: Callable[[Any], Any] | None = None,
     parts: Sequence[str] | None = None,
 ) -> Intervention:

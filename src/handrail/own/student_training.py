@@ -9,6 +9,7 @@ from handrail.artifact import load, save
 from handrail.envs.gymnasium_host import GymnasiumHost
 from handrail.envs.host_costs import CostFn
 from handrail.equations.distillation import authors_distillation
+from handrail.equations.importance import exact_point
 from handrail.errors import HandrailError, UnknownName
 from handrail.experiments.navigation.agents import memory, sac_agent
 from handrail.experiments.navigation.evaluations import (
@@ -34,6 +35,7 @@ from handrail.train.host import HostLoop
 
 POLICY = "policy.safetensors"
 METHODS = (*RECIPES, "sac")
+GENTLE = SacSettings(multiplier_rate=1.0)  # as the preset `recommended` (docs/results-sagui.md)
 
 
 def train_student(
@@ -47,7 +49,7 @@ def train_student(
     limits: Mapping[str, float] | None = None,
     limit: float | None = None,
     parts: Sequence[str] | None = None,
-    threshold: float = 2.0,
+    threshold: float = 0.5,
     distil: bool = True,
     episode_length: int | None = None,
     steps: int = 100_000,
@@ -73,17 +75,17 @@ def train_student(
         cost: as of `GymnasiumHost`; also `limits` (of several named costs) and `parts`.
         limit: expected undiscounted cost of an episode; at least the guide's.
         threshold: of budget-switch, in multiples of the limit on the critic's scale.
-        distil: pull the student towards the guide (as the authors' scripts do).
+        distil: pull the student towards the guide, by the true densities of its actions.
         episode_length: the time limit in steps, if the environment does not say.
         steps: environment steps; a multiple of `epoch`.
         epoch: steps between two tests.
         evaluation_episodes: whole episodes of each.
-        learning: the learner.
+        learning: the learner; by default with a multiplier that moves at the base rate.
         seed: of everything.
         report: called as `report(step, total)`.
     """
     folder = Path(folder)
-    learning = SacSettings() if learning is None else learning
+    learning = GENTLE if learning is None else learning
     check_schedule(steps, epoch, learning)
     host, trial = (build_host(target, cost=cost, limits=limits, parts=parts) for _ in range(2))
     needs_box(host)
@@ -99,6 +101,7 @@ def train_student(
         ),
         memory(learning, steps, split=False),
         guide=distribution,
+        point=exact_point,
     )
     settings = {
         "purpose": "own student", "environment": host.name, "method": method, "guide": checksum,
