@@ -36,7 +36,9 @@ def test_a_policy_in_numpy_is_the_policy(view, scale):
         np.testing.assert_allclose(deviation, np.exp(expected.log_std), rtol=1e-4)
         noise = draws.normal(size=2).astype(np.float32)
         action = host.act(seen, noise)
-        np.testing.assert_allclose(action, np.tanh(expected.pre_squash(jax.numpy.asarray(noise))), atol=1e-5)
+        np.testing.assert_allclose(
+            action, np.tanh(expected.pre_squash(jax.numpy.asarray(noise))), atol=1e-5
+        )
         assert action.dtype == np.float32
 
 

@@ -151,14 +151,14 @@ def _ends(walk: Walk, env: Any, text: str) -> Finding:
     if lengths.count(limit) > 1:
         return Finding(
             "ends", "wrong",
-            f"{lengths.count(limit)} episodes of {limit} steps, which is max_episode_steps, ended as "
-            "terminated; a time limit is truncated=True, terminated=False",
+            f"{lengths.count(limit)} episodes of {limit} steps, which is max_episode_steps, "
+            "ended as terminated; a time limit is truncated=True, terminated=False",
         )  # fmt: skip
     if len(lengths) > 2 and len(set(lengths)) == 1 and lengths[0] > 1:
         return Finding(
             "ends", "note",
             f"all {len(lengths)} terminated episodes lasted exactly {lengths[0]} steps under "
-            "random actions: if that is a time limit, it should be truncated=True, terminated=False",
+            "random actions: a time limit should be truncated=True, terminated=False",
         )  # fmt: skip
     if not walk.ends:
         return Finding(
