@@ -8,6 +8,7 @@ it directly, and go on from their checkpoints wherever they are tried again.
 """
 
 import dataclasses
+import logging
 import os
 import socket
 from collections.abc import Iterable
@@ -173,7 +174,7 @@ def connect(address: str) -> tuple[Any, bool]:
             address=address,
             runtime_env={"env_vars": worker_environment()},
             log_to_driver=False,
-            logging_level="error",
+            logging_level=logging.ERROR,
         )
     except (ConnectionError, RuntimeError, ValueError, OSError, TimeoutError) as error:
         said = str(error).strip().splitlines() or [type(error).__name__]

@@ -144,7 +144,7 @@ def _cost(walk: Walk) -> list[Finding]:
 
 def _ends(walk: Walk, env: Any, text: str) -> Finding:
     """A time limit must not be reported as `terminated`: values would stop there."""
-    limit = getattr(getattr(env, "spec", None), "max_episode_steps", None)
+    limit = getattr(getattr(env, "spec", None), "max_episode_steps", None) or -1
     lengths = [length for length, terminated, _ in walk.ends if terminated]
     truncations = sum(truncated for _, _, truncated in walk.ends)
     text += f": {len(walk.ends) - truncations} terminated, {truncations} truncated"
