@@ -1,24 +1,27 @@
 """The steps of a block on the host: one call on the device for each.
 
-Whatever is constant during a block and whatever goes from step to step are passed as flat lists
-of arrays, because taking trees of modules apart would take longer than the call itself.
+What is constant during a block is passed as a flat list of arrays and what goes from step to step
+as one vector for each dtype, because taking trees of modules apart, and handing over dozens of
+small arrays, would take longer than the computation.
 """
 
 import dataclasses
+import functools
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import PyTree
+from jaxtyping import Array, Int, Key, PyTree
 
 from handrail.envs.host import AbstractHostEnvironment
 from handrail.interventions.base import Intervention
 from handrail.learners.base import AbstractAgent
 from handrail.rng import stream
 from handrail.train.compiled import RunState
-from handrail.train.step import Record, conclude, decide, zeros_like
+from handrail.train.packing import Packing
+from handrail.train.step import Record, conclude, decide
 from handrail.train.tally import AbstractTally
 from handrail.types import Context, Decision, Timestep, Transition
 
@@ -59,6 +62,11 @@ class HostSteps:
         context, decision = self._decided(actors, state, prepared)
         return self._concluded(actors, state, prepared, context, decision, timestep)
 
+    def _happened(self, given, state: RunState, timestep: Timestep) -> tuple[Transition, Record]:
+        actors, prepared = given
+        _, transition, record = self._one(actors, state, prepared, timestep)
+        return transition, record
+
     def _decided(self, actors, state: RunState, prepared: Any) -> tuple[Context, Decision]:
         agent, intervention, _ = actors
         return decide(
@@ -86,55 +94,65 @@ class HostSteps:
         )
         return state, transition, record
 
-    def _compiled(self, fixed: PyTree, state: RunState) -> Any:
-        """(first, middle, last) calls of a block, on flat lists of arrays."""
-        _, fixed_tree = jax.tree.flatten(fixed)
-        structures: dict[str, Any] = {}
+    def _compile(self, fixed: PyTree, state: RunState) -> "_Calls":
+        """The calls of a block for what looks like these."""
+        fixed_tree, rest = jax.tree.structure(fixed), self._layout[1]
 
-        def actors_and_prepared(leaves):
+        def given(leaves):
             arrays, prepared = jax.tree.unflatten(fixed_tree, leaves)
-            return eqx.combine(arrays, self._static), eqx.combine(prepared, self._layout[1])
+            return eqx.combine(arrays, self._static), eqx.combine(prepared, rest)
+
+        def halfway(actors, prepared, state) -> Halfway:
+            return Halfway(state, *self._decided(actors, state, prepared))
+
+        leaves = jax.tree.leaves(fixed)
+        last = _timestep_like(state.observation)
+        outcome = Packing(last)
+        half = Packing(jax.eval_shape(lambda x, s: halfway(*given(x), s), leaves, state))
+        row = Packing(
+            jax.eval_shape(lambda x, s, t: self._happened(given(x), s, t), leaves, state, last)
+        )
 
         def asked(actors, prepared, state):
-            """What goes on, the action, and the keys of the environment's step and reset."""
-            context, decision = self._decided(actors, state, prepared)
-            half = Halfway(state, context, decision)
-            leaves, structures["half"] = jax.tree.flatten(half)
-            key, step = state.key, state.progress.step
-            keys = stream(key, "environment", step), stream(key, "reset", step)
-            return leaves, decision.action, keys
+            """What goes on, and the action."""
+            between = halfway(actors, prepared, state)
+            return half.pack(between), between.decision.action
 
-        def answered(actors, prepared, leaves, rows, timestep):
-            half = jax.tree.unflatten(structures["half"], leaves)
+        def answered(actors, prepared, between, rows, timestep) -> tuple[RunState, list[Any]]:
+            between = half.unpack(between)
             state, *happened = self._concluded(
-                actors, half.state, prepared, half.context, half.decision, Timestep(*timestep)
-            )
-            index = half.state.progress.step % self._block
-            written, structures["row"] = jax.tree.flatten(tuple(happened))
-            rows = [all.at[index].set(one) for all, one in zip(rows, written, strict=True)]
+                actors, between.state, prepared, between.context, between.decision,
+                outcome.unpack(timestep),
+            )  # fmt: skip
+            index = between.state.progress.step % self._block
+            write = jax.lax.dynamic_update_index_in_dim  # in place, where `.at` looks at all rows
+            pairs = zip(rows, row.pack(tuple(happened)), strict=True)
+            rows = [write(all, one, index, 0) for all, one in pairs]
             return state, rows
 
         def first(leaves, state):
-            actors, prepared = actors_and_prepared(leaves)
-            last = _shape_of_timestep(state.observation)
-            row = jax.eval_shape(lambda s, t: self._one(actors, s, prepared, t)[1:], state, last)
-            rows = jax.tree.leaves(zeros_like(row, self._block))
-            return *asked(actors, prepared, state), rows
+            return asked(*given(leaves), state)
 
-        def middle(leaves, half, rows, timestep, fresh):
-            actors, prepared = actors_and_prepared(leaves)
-            state, rows = answered(actors, prepared, half, rows, timestep)
+        def middle(leaves, between, rows, timestep, fresh):
+            actors, prepared = given(leaves)
+            state, rows = answered(actors, prepared, between, rows, timestep)
             if fresh is not None:
                 state = dataclasses.replace(state, observation=fresh)
             return *asked(actors, prepared, state), rows
 
-        def last(leaves, half, rows, timestep):
-            actors, prepared = actors_and_prepared(leaves)
-            state, rows = answered(actors, prepared, half, rows, timestep)
-            return state, *jax.tree.unflatten(structures["row"], rows)
+        def last_of_block(leaves, between, rows, timestep):
+            state, rows = answered(*given(leaves), between, rows, timestep)
+            return state, *row.unpack(rows)
+
+        def empty():
+            return row.zeros(self._block)
 
         # The rows are donated, so that they are written in place.
-        return jax.jit(first), jax.jit(middle, donate_argnums=(2,)), jax.jit(last)
+        donated = {"donate_argnums": (2,)}
+        return _Calls(
+            outcome, jax.jit(empty), jax.jit(first), jax.jit(middle, **donated),
+            jax.jit(last_of_block),
+        )  # fmt: skip
 
     # --- what runs on the host ----------------------------------------------------------------
 
@@ -152,40 +170,57 @@ class HostSteps:
         layout = jax.tree.structure(fixed), rest
         if self._layout is None or not _same(layout, self._layout):
             self._layout = layout
-            self._calls = self._compiled(fixed, held)
-        first, middle, last = self._calls
-        leaves = jax.tree.leaves(fixed)
+            self._calls = self._compile(fixed, held)
+        calls = self._calls
+        leaves, rows = jax.tree.leaves(fixed), calls.empty()
         timestep: Any = None
         fresh: Any = None
-        half, action, (key, reset_key), rows = first(leaves, held)
-        for left in range(self._block - 1, -1, -1):
-            timestep = _on_host(environment.step(np.asarray(action), key=key))
-            ended = timestep[3] or timestep[4]
-            fresh = environment.reset(key=reset_key) if ended else None
-            if left:
-                half, action, (key, reset_key), rows = middle(leaves, half, rows, timestep, fresh)
+        packed: Any = None
+        between, action = calls.first(leaves, held)
+        step, key = state.progress.step, state.key
+        # all at once: in the calls of the steps they would cost more than the policy
+        for index, step_key in enumerate(_step_keys(key, step, self._block)):
+            timestep = environment.step(np.asarray(action), key=step_key)
+            ended = timestep.terminated or timestep.truncated
+            fresh = environment.reset(key=_reset_key(key, step, index)) if ended else None
+            packed = calls.outcome.pack_on_host(timestep)
+            if index + 1 < self._block:
+                between, action, rows = calls.middle(leaves, between, rows, packed, fresh)
         # `timestep` and `fresh` are those of the block's last step
-        held, transitions, records = last(leaves, half, rows, timestep)
-        observation = timestep[0] if fresh is None else fresh
+        held, transitions, records = calls.last(leaves, between, rows, packed)
+        observation = timestep.observation if fresh is None else fresh
         state = dataclasses.replace(held, observation=observation, **untouched)
         return state, transitions, records
 
 
-def _on_host(timestep: Timestep) -> tuple[Any, np.float32, np.float32, np.bool_, np.bool_]:
-    """The fields of a timestep, of types that never change, so that nothing compiles again."""
-    return (
-        timestep.observation,
-        np.float32(timestep.reward),
-        np.float32(timestep.cost),
-        np.bool_(timestep.terminated),
-        np.bool_(timestep.truncated),
-    )
+@dataclasses.dataclass(frozen=True)
+class _Calls:
+    """The compiled calls of a block, and how an outcome is packed for them."""
+
+    outcome: Packing
+    empty: Any
+    first: Any
+    middle: Any
+    last: Any
 
 
-def _shape_of_timestep(observation: Any) -> Timestep:
-    zero, no = jnp.float32(0), jnp.array(False)
-    return Timestep(observation, zero, zero, no, no)
+@functools.partial(jax.jit, static_argnames="count")
+def _step_keys(key: Key[Array, ""], step: Int[Array, ""], count: int) -> Key[Array, " count"]:
+    return jax.vmap(lambda n: stream(key, "environment", n))(step + jnp.arange(count))
+
+
+@jax.jit
+def _reset_key(
+    key: Key[Array, ""], step: Int[Array, ""], index: int | Int[Array, ""]
+) -> Key[Array, ""]:
+    return stream(key, "reset", step + index)
 
 
 def _same(layout: Any, other: Any) -> bool:
     return layout[0] == other[0] and bool(eqx.tree_equal(layout[1], other[1]))
+
+
+def _timestep_like(observation: Any) -> Timestep:
+    """A step that reaches such an observation, as the device sees it."""
+    zero, no = jnp.zeros(()), jnp.array(False)
+    return Timestep(jax.tree.map(jnp.asarray, observation), zero, zero, no, no)

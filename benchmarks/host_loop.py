@@ -1,0 +1,121 @@
+"""Environment steps a second on MuJoCo: stepping alone, learning alone, and the loop of both.
+
+    python -m benchmarks.host_loop [--quick] [--size 32 64 256] [--task navigation-dynamic]
+
+`stepping` is the environment under random actions, `learning` the updates due for as many
+steps (one a step) on a filled replay, `overlapped` the host loop that learns from a block
+while it steps the next, `in turn` the same without the second thread. Ideally `overlapped` is as
+fast as the slower of stepping and learning alone; `share of ideal` is how much of that it
+reaches (target 0.85). One thread each, but two in `overlapped`: give it two idle cores. It is by
+the clock alone, since processor time of two threads says nothing about their overlap.
+"""
+
+from benchmarks.common import Contestant, Gate, Sheet, Spread, alternate, arguments, per_second
+
+WARM = 10  # blocks before anything is timed
+TARGET = 0.85
+
+
+def _loop(task: str, size: int, *, delayed: bool):
+    import jax
+
+    from handrail.envs.navigation.mujoco_host import MujocoHost
+    from handrail.envs.navigation.tasks import navigation_task
+    from handrail.interventions.recipes import none
+    from handrail.learners.sac_agent import SacAgent
+    from handrail.replay.ring import Ring
+    from handrail.train.host import HostLoop
+
+    agent = SacAgent(replay=Ring(100_000), hidden=(size, size), batch=size, learning_starts=500)
+    environment = MujocoHost(navigation_task(task))
+    loop = HostLoop(environment, agent, none(), 10_000_000, delayed=delayed)
+    state, *_ = loop.blocks(loop.init(key=jax.random.key(0)), WARM, learn=False)
+    return loop, loop.blocks(state, 2, learn=True)[0]
+
+
+def stepping(gate: Gate, *, task: str, size: int, steps: int) -> None:
+    """The environment alone, under random actions, with its resets."""
+    import jax
+    import numpy as np
+
+    from handrail.envs.navigation.mujoco_host import MujocoHost
+    from handrail.envs.navigation.tasks import navigation_task
+
+    environment, key = MujocoHost(navigation_task(task)), jax.random.key(0)
+    actions = np.random.default_rng(0).uniform(-1, 1, (steps, 2)).astype(np.float32)
+    environment.reset(key=key)
+    while True:
+        gate()
+        for action in actions:
+            timestep = environment.step(action, key=key)
+            if timestep.terminated or timestep.truncated:
+                environment.reset(key=key)
+
+
+def learning(gate: Gate, *, task: str, size: int, steps: int) -> None:
+    """The updates that are due for so many steps, on the replay of the loop's first blocks."""
+    import equinox as eqx
+    import jax
+
+    from handrail.learners.base import Clock
+
+    loop, state = _loop(task, size, delayed=True)
+    agent, clock = loop.agent, Clock(state.progress.step, jax.numpy.float32(0.1))
+
+    @eqx.filter_jit(donate="all-except-first")
+    def learn(given, state):
+        prepared = agent.prepare(state, key=given[0])
+        return agent.learn(state, prepared, given[1], key=given[0])[0]
+
+    learnt = learn((state.key, clock), state.agent)
+    while True:
+        gate()
+        for _ in range(steps // agent.block):
+            learnt = jax.block_until_ready(learn((state.key, clock), learnt))
+
+
+def overlapped(gate: Gate, *, task: str, size: int, steps: int) -> None:
+    """The host loop, learning in a second thread."""
+    _run(gate, task, size, steps, delayed=True)
+
+
+def in_turn(gate: Gate, *, task: str, size: int, steps: int) -> None:
+    """The host loop, stepping and learning in turn."""
+    _run(gate, task, size, steps, delayed=False)
+
+
+def _run(gate: Gate, task: str, size: int, steps: int, *, delayed: bool) -> None:
+    loop, state = _loop(task, size, delayed=delayed)
+    while True:
+        gate()
+        state, *_ = loop.blocks(state, steps // loop.agent.block, learn=True)
+
+
+def main() -> None:
+    parser = arguments(__doc__)
+    parser.add_argument("--size", nargs="+", type=int, default=[32, 64, 256])
+    parser.add_argument("--task", default="navigation-dynamic")
+    options = parser.parse_args()
+    repeats = options.repeats or (1 if options.quick else 9)
+    sheet = Sheet(
+        "host-loop",
+        quick=options.quick,
+        settings={"task": options.task, "repeats": repeats, "target": TARGET},
+    )
+    for size in options.size:
+        steps = 200 if options.quick else 100 * max(5, 3_000 // size)
+        common = {"amount": steps, "task": options.task, "size": size, "steps": steps}
+        works = (stepping, learning, overlapped, in_turn)
+        turns = alternate({work.__name__: Contestant(work, **common) for work in works}, repeats)
+        rounds = zip(*(turns[work.__name__] for work in works[:3]), strict=True)
+        share = [max(one.wall, two.wall) / both.wall for one, two, both in rounds]
+        sheet.add(
+            size=size,
+            **{f"{name}_per_s": per_second(taken)["wall"] for name, taken in turns.items()},
+            share_of_ideal=Spread.of(share),
+        )
+    sheet.write()
+
+
+if __name__ == "__main__":
+    main()
