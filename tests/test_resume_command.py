@@ -130,7 +130,7 @@ def test_a_run_that_was_cut_ends_with_the_same_bytes(tmp_path, monkeypatch):
     monkeypatch.setenv("HANDRAIL_CHECKPOINT_SECONDS", "0")
     settings = {"environment": "Empty-5x5", "method": "dqn", "steps": 2_000}
     assignments = ["learning.learning_starts=500", "learning.batch=16", "learning.hidden=[8]"]
-    options = {"assignments": assignments, "knowledge_folder": tmp_path}
+    options = {"assignments": assignments, "files": {}, "knowledge_folder": tmp_path}
     train_one(settings, out=tmp_path / "whole", **options)
     calls = []
 
