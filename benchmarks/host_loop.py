@@ -24,8 +24,9 @@ def _loop(task: str, size: int, *, delayed: bool):
     from handrail.interventions.recipes import none
     from handrail.learners.sac_agent import SacAgent
     from handrail.replay.ring import Ring
-    from handrail.train.host import HostLoop
+    from handrail.train.host import HostLoop, dispatch_at_once
 
+    dispatch_at_once()
     agent = SacAgent(replay=Ring(100_000), hidden=(size, size), batch=size, learning_starts=500)
     environment = MujocoHost(navigation_task(task))
     loop = HostLoop(environment, agent, none(), 10_000_000, delayed=delayed)

@@ -35,12 +35,22 @@ from handrail.types import Timestep
 UNSAVED = {"unsaved": np.zeros(0, np.uint8)}  # in place of an episode that cannot be saved
 
 
+def dispatch_at_once() -> None:
+    """Lets JAX run its calls on the CPU in the thread that makes them, instead of another one.
+
+    Waking that other thread takes longer than a small policy's action. No number changes. Has an
+    effect only before JAX is first used in the process.
+    """
+    jax.config.update("jax_cpu_enable_async_dispatch", False)
+
+
 class HostLoop:
     """An agent in an environment on the host under an intervention, for `total` steps.
 
     The counterpart of `Loop`, with the same states, keys, records and metrics; a tally is given
     None in place of the environment's state. With `delayed`, a block is learnt from in a second
-    thread while the next one is stepped (see `Loop`), which takes a second core.
+    thread while the next one is stepped (see `Loop`), which takes a second core; call
+    `dispatch_at_once` at the beginning of the program.
 
     The environment itself lives in the object and its episode, as a snapshot, in the state
     between two blocks; any state goes on from where it was. An environment that has no snapshots
