@@ -148,11 +148,14 @@ class HostSteps:
             return row.zeros(self._block)
 
         # The rows are donated, so that they are written in place.
-        donated = {"donate_argnums": (2,)}
+        options = one_after_another()
         return _Calls(
-            outcome, jax.jit(empty), jax.jit(first), jax.jit(middle, **donated),
-            jax.jit(last_of_block),
-        )  # fmt: skip
+            outcome,
+            jax.jit(empty),
+            jax.jit(first, compiler_options=options),
+            jax.jit(middle, compiler_options=options, donate_argnums=(2,)),
+            jax.jit(last_of_block, compiler_options=options),
+        )
 
     # --- what runs on the host ----------------------------------------------------------------
 
@@ -181,9 +184,11 @@ class HostSteps:
         # all at once: in the calls of the steps they would cost more than the policy
         for index, step_key in enumerate(_step_keys(key, step, self._block)):
             timestep = environment.step(np.asarray(action), key=step_key)
-            ended = timestep.terminated or timestep.truncated
-            fresh = environment.reset(key=_reset_key(key, step, index)) if ended else None
-            packed = calls.outcome.pack_on_host(timestep)
+            ends = timestep.terminated, timestep.truncated
+            fresh = environment.reset(key=_reset_key(key, step, index)) if any(ends) else None
+            packed = calls.outcome.pack_on_host(
+                (timestep.observation, timestep.reward, timestep.cost, *ends)
+            )
             if index + 1 < self._block:
                 between, action, rows = calls.middle(leaves, between, rows, packed, fresh)
         # `timestep` and `fresh` are those of the block's last step
@@ -202,6 +207,23 @@ class _Calls:
     first: Any
     middle: Any
     last: Any
+
+
+@functools.cache
+def one_after_another() -> dict[str, Any]:
+    """Options with which XLA computes the many tiny parts of a call in one thread.
+
+    By default it hands them to several threads, which for a call of a few microseconds takes
+    four times as long as computing them. Empty where this version of XLA does not know them.
+    """
+    options = {"xla_cpu_scheduler_type": "CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED"}
+    if jax.default_backend() != "cpu":
+        return {}
+    try:
+        jax.jit(lambda x: x + 1, compiler_options=options).lower(jnp.zeros(())).compile()
+    except RuntimeError:
+        return {}
+    return options
 
 
 @functools.partial(jax.jit, static_argnames="count")

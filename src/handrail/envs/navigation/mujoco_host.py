@@ -8,13 +8,12 @@ import numpy as np
 from jaxtyping import Array, Key
 
 from handrail.envs.base import BoxActions
-from handrail.envs.host import AbstractHostEnvironment, seed_of
+from handrail.envs.host import AbstractHostEnvironment, HostTimestep, seed_of
 from handrail.envs.navigation.compiled import RescueStarts
 from handrail.envs.navigation.layouts import Layout
 from handrail.envs.navigation.mujoco_engine import MujocoNavigation, Snapshot
 from handrail.envs.navigation.tasks import NavigationTask
 from handrail.errors import HandrailError
-from handrail.types import Timestep
 
 CAR_SPEED, CAR_TURN_RATE = 0.8, 1.5  # what the car reaches by driving (m/s, rad/s)
 _TRIES = 100  # places for a rescue start that touches no vase
@@ -87,9 +86,9 @@ class MujocoHost(AbstractHostEnvironment):
                 return observation
         return self.engine.launch(usual, speed=0.0, course=0.0, turn_rate=0.0)
 
-    def step(self, action: np.ndarray, *, key: Key[Array, ""]) -> Timestep:
+    def step(self, action: np.ndarray, *, key: Key[Array, ""]) -> HostTimestep:
         observation, reward, terminated, truncated, info = self.engine.step(action)
-        return Timestep(
+        return HostTimestep(
             observation=_float32(observation),
             reward=np.float32(reward),
             cost=np.float32(info["cost"]),

@@ -1,6 +1,5 @@
 """Environments made of others: without reward, or with the target's parts filled with zeros."""
 
-import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Key, PyTree
 
 from handrail.envs.base import AbstractEnvironment, ActionSpace
-from handrail.envs.host import AbstractHostEnvironment
+from handrail.envs.host import AbstractHostEnvironment, HostTimestep
 from handrail.types import Action, Observation, Timestep
 
 AnyEnvironment = AbstractEnvironment | AbstractHostEnvironment
@@ -112,12 +111,12 @@ class OnHostAltered(AbstractHostEnvironment):
     def reset(self, *, key: Key[Array, ""]) -> Any:
         return self._observation(self.inner.reset(key=key))
 
-    def step(self, action: np.ndarray, *, key: Key[Array, ""]) -> Timestep:
+    def step(self, action: np.ndarray, *, key: Key[Array, ""]) -> HostTimestep:
         timestep = self.inner.step(action, key=key)
-        observation = self._observation(timestep.observation)
-        return dataclasses.replace(
-            timestep, observation=observation, reward=self._reward(timestep.reward)
-        )
+        return HostTimestep(
+            self._observation(timestep.observation), self._reward(timestep.reward), timestep.cost,
+            timestep.terminated, timestep.truncated,
+        )  # fmt: skip
 
     def snapshot(self) -> dict[str, np.ndarray] | None:
         return self.inner.snapshot()
