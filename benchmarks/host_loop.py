@@ -19,12 +19,13 @@ TARGET = 0.85
 def _loop(task: str, size: int, *, delayed: bool):
     import jax
 
+    from handrail.dispatch import dispatch_at_once
     from handrail.envs.navigation.mujoco_host import MujocoHost
     from handrail.envs.navigation.tasks import navigation_task
     from handrail.interventions.recipes import none
     from handrail.learners.sac_agent import SacAgent
     from handrail.replay.ring import Ring
-    from handrail.train.host import HostLoop, dispatch_at_once
+    from handrail.train.host import HostLoop
 
     dispatch_at_once()
     agent = SacAgent(replay=Ring(100_000), hidden=(size, size), batch=size, learning_starts=500)

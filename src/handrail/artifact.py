@@ -20,7 +20,15 @@ from handrail.errors import HandrailError
 from handrail.files import atomic
 
 SCHEMA = 1
-KINDS = ("policy", "prior", "encoder", "guide", "expert", "checkpoint")
+KINDS = {
+    "policy": "a policy: what an agent has learnt to do",
+    "prior": "a prior: which actions are bad, learnt from source tasks",
+    "encoder": "an encoder: embeds observations so that distances tell how near danger is",
+    "guide": "a guide: a safe policy, and what it expects an action to cost",
+    "expert": "an expert: a policy that has learnt in the target itself",
+    "checkpoint": "a checkpoint of a run",
+}
+"""What an artefact may be, in words for readers."""
 # By schema version, what makes a card of it one of the next version: cards of versions from
 # which a chain leads to SCHEMA are migrated when they are read, all others are refused by name.
 MIGRATIONS: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
@@ -140,6 +148,13 @@ def widths(card: Card, name: str, *, source: str) -> tuple[int, ...]:
             f"{source}: the card's network has {name} = {value!r}, expected a list of widths"
         )
     return tuple(value)
+
+
+def number(value: Any, what: str) -> float:
+    """A number out of a card; `what` names it in the error."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise HandrailError(f"{what} is {value!r}, expected a number")
+    return float(value)
 
 
 def _read_card(path: Path, metadata: dict[str, str]) -> Card:

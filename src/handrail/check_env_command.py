@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from handrail.envs.conformance import Finding, check_environment
-from handrail.errors import HandrailError
+from handrail.errors import HandrailError, first_line
 
 MARKS = {"ok": "[green]✓[/green]", "wrong": "[red]✗[/red]", "note": "[yellow]![/yellow]"}
 
@@ -46,7 +46,7 @@ def factory(target: str) -> Callable[[], Any]:
     except Exception as error:
         where = f"{module_name} has no {name!r}, and " if module_name else ""
         raise HandrailError(
-            f"{where}Gymnasium does not know {name!r} ({_first_line(error)}); "
+            f"{where}Gymnasium does not know {name!r} ({first_line(error)}); "
             f"expected MODULE:ID or MODULE:FUNCTION, such as {_HINT}"
         ) from None
     # Gymnasium's own checker would warn of what is reported here
@@ -100,7 +100,3 @@ def _module(name: str) -> Any:
         raise HandrailError(
             f"importing the module {name!r} raised {type(error).__name__}: {error}"
         ) from error
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -4,7 +4,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from handrail.artifact import Card, load
+from handrail.artifact import Card, load, number
 from handrail.errors import HandrailError, UnknownName
 from handrail.files import write_json
 from handrail.report.transfer import Finding, Verdict, as_json, judge, limits
@@ -29,12 +29,12 @@ def check_transfer(
     import jax
 
     from handrail.envs.navigation.tasks import navigation_task
-    from handrail.experiments.navigation.guide import load_guide
+    from handrail.experiments.navigation.guide import critic_discount, load_guide
     from handrail.experiments.navigation.transfer_check import measure
     from handrail.experiments.navigation.transfer_rollouts import Controller
 
     card, _ = load(path, expect="guide")
-    own_limit = _number(card.spec.get("limit"), f"{path}: the card's limit")
+    own_limit = number(card.spec.get("limit"), f"{path}: the card's limit")
     name, problem = _problem(path, card, task)
     limit = navigation_task(name).limit if limit is None else limit
     if not limit >= 0:
@@ -44,12 +44,11 @@ def check_transfer(
         verdict = Verdict((limits(own_limit, limit), problem))
     else:
         guide = load_guide(path, problem)
-        learning = card.training.get("settings", {}).get("learning", {})
         measured = measure(
             problem,
             Controller.of(guide.networks),
             episodes=episodes,
-            discount=_number(learning.get("discount", 0.99), f"{path}: the card's discount"),
+            discount=critic_discount(card, source=str(path)),
             limit=limit,
             key=jax.random.key(seed),
         )
@@ -80,12 +79,6 @@ def _problem(path: Path, card: Card, task: str | None) -> tuple[str, Any]:
     except HandrailError as error:
         wrong = f"it does not fit: {error}"
         return name, Finding("observation and actions", "", "", "the same", wrong)
-
-
-def _number(value: Any, what: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise HandrailError(f"{what} is {value!r}, expected a number")
-    return float(value)
 
 
 def _record(path, task, limit, episodes, seed, verdict: Verdict, raw) -> dict[str, Any]:

@@ -15,3 +15,8 @@ class UnknownName(HandrailError):
         close = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {close[0]!r}? " if close else ""
         super().__init__(f"unknown {kind} {name!r}: {hint}known are {', '.join(known)}")
+
+
+def first_line(error: BaseException) -> str:
+    """What an error of another library says, without its further lines."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -13,19 +13,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from handrail.artifact import Card, load
-from handrail.errors import HandrailError
+from handrail.artifact import KINDS, Card, load
+from handrail.errors import HandrailError, first_line
 from handrail.files import atomic, read_json, write_json, write_text
 
 MODEL, CONFIG, README = "model.safetensors", "config.json", "README.md"
 FILES = (README, CONFIG, MODEL)
-MEANING = {
-    "policy": "a policy: what an agent has learnt to do",
-    "prior": "a prior: which actions are bad, learnt from source tasks",
-    "encoder": "an encoder: embeds observations so that distances tell how near danger is",
-    "guide": "a guide: a safe policy, and what it expects an action to cost",
-    "expert": "an expert: a policy that takes over from a student",
-}
 
 
 def push(file: Path, folder: Path) -> Path:
@@ -36,7 +29,7 @@ def push(file: Path, folder: Path) -> Path:
     """
     file, folder = Path(file), Path(folder)
     card, arrays = load(file)
-    if card.kind not in MEANING:
+    if card.kind == "checkpoint":
         raise HandrailError(f"{file} holds a {card.kind}, which is of no use to others")
     if folder.exists() and not folder.is_dir():
         raise HandrailError(f"{folder} is a file: expected a folder to write into")
@@ -116,7 +109,7 @@ tags:
 
 # {card.kind.capitalize()}
 
-This is {MEANING[card.kind]}. It has {parameters:,} numbers in {MODEL}, written by
+This is {KINDS[card.kind]}. It has {parameters:,} numbers in {MODEL}, written by
 handrail {card.library} (schema {card.schema}).
 
 ## What it fits
@@ -171,5 +164,4 @@ class _words:
 
     def __exit__(self, kind, error, trace) -> None:
         if isinstance(error, Exception) and not isinstance(error, HandrailError):
-            said = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise HandrailError(f"{self._what}: {said}") from None
+            raise HandrailError(f"{self._what}: {first_line(error)}") from None

@@ -18,6 +18,7 @@ from handrail.files import write_text
 
 EPISODES = "episodes.csv"
 PROGRESS = "progress.csv"
+EVALUATIONS = "evaluations.csv"  # one row an epoch, where a run has epochs
 EPISODE_COLUMNS = ("step", "return", "cost", "length", "interventions")
 
 

@@ -11,6 +11,7 @@ from handrail.envs.host_costs import CostFn, Costs
 from handrail.envs.host_spaces import ObservationCodec, action_codec
 from handrail.envs.raw import environment_name, raw_copy, read_step
 from handrail.errors import HandrailError
+from handrail.experiments.navigation.settings import EARLY
 from handrail.interventions.base import Intervention
 from handrail.interventions.stepwise import Stepwise
 
@@ -86,7 +87,7 @@ class SafeExploration(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
         *,
         recipe: str = "control-switch",
         limit: float | None = None,
-        threshold: float = 0.5,
+        threshold: float = EARLY,
         view: Callable[[Any], Any] | None = None,
         **options: Any,
     ) -> "SafeExploration":

@@ -6,13 +6,14 @@ import pytest
 
 from handrail.artifact import load
 from handrail.envs.gymnasium_host import GymnasiumHost
+from handrail.envs.host import HostTimestep
 from handrail.envs.transfer import View
 from handrail.errors import HandrailError
 from handrail.experiments.lava.settings import QLearning
 from handrail.experiments.navigation.settings import SacSettings
 from handrail.interventions.recipes import domain_prior
 from handrail.own.guide_training import train_guide
-from handrail.own.q import load_prior, train_dqn, train_prior
+from handrail.own.q import VectorQ, load_prior, pseudo_rewards, train_dqn, train_prior
 from handrail.own.rewards import with_bonus
 from handrail.own.student_training import train_student
 from handrail.records import read_table
@@ -182,6 +183,24 @@ def test_a_prior_from_two_tasks_and_a_dqn_under_it(tmp_path):
     assert summary["greedy_length"] == 20 and summary["intervention_rate"] > 0
     with pytest.raises(HandrailError, match="does not fit"):
         load_prior(path, gymnasium.make("CartPole-v1"))
+
+
+def test_after_an_end_a_prior_sees_a_first_state():
+    """So that ending costs what a first state is worth, though no reward is negative."""
+    import jax
+
+    networks = [VectorQ.fresh(2, (), 2, key=jax.random.key(seed)) for seed in (0, 1)]
+    here, there, first = (np.array(x, np.float32) for x in ([1, 2], [3, -1], [-2, 5]))
+    reward = pseudo_rewards(networks, 0.9, 0.0, first)
+
+    def step(observation, terminated):
+        zero = np.float32(0)
+        return HostTimestep(observation, zero, zero, np.bool_(terminated), np.bool_(False))
+
+    actions = [np.int32(0), np.int32(1)]
+    ended = [reward(here, action, step(there, True)) for action in actions]
+    assert ended == [reward(here, action, step(first, False)) for action in actions]
+    assert ended != [reward(here, action, step(there, False)) for action in actions]
 
 
 def test_what_q_learning_refuses(tmp_path):

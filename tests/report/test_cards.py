@@ -28,7 +28,7 @@ def shown(card, capsys) -> str:
 def test_a_guide_is_shown_with_its_evaluation(capsys):
     text = shown(CARD, capsys)
     lines = [" ".join(line.split()) for line in text.splitlines()]
-    assert lines[0].startswith("a guide: acts in a student's place")
+    assert lines[0].startswith("a guide: a safe policy, and what it expects an action to cost")
     for line in (
         "parts.gyro 3",
         "parts.ballquat_rear 3 × 3",

@@ -12,7 +12,7 @@ from handrail.learners.sac_networks import OnVectors
 from handrail.networks.gaussian import GaussianPolicy
 from handrail.replay.ring import Ring
 from handrail.train.evaluate import run_greedily
-from handrail.train.evaluate_host import run_policy_on_host
+from handrail.train.evaluate_host import run_on_host, sampled
 from tests.experiments.navigation.toy import LENGTH, Toy, unchecked
 
 
@@ -47,9 +47,16 @@ def test_a_test_on_the_host_is_the_compiled_one():
     agent = SacAgent(replay=Ring(1))
     with unchecked():
         compiled = run_greedily(environment, agent, ours, episodes=3, key=key)
-    host = run_policy_on_host(OnHost(environment), ours, episodes=3, key=key)
+    host = run_on_host(OnHost(environment), sampled(ours), episodes=3, key=key)
     np.testing.assert_allclose(host.returns, compiled.returns, rtol=1e-4)
     np.testing.assert_array_equal(host.costs, compiled.costs)
     np.testing.assert_array_equal(host.lengths, compiled.lengths)
     assert host.lengths.tolist() == [LENGTH] * 3
     assert len(set(host.returns.tolist())) == 3
+
+
+def test_an_episode_is_cut_off_where_it_is_too_long():
+    host = run_on_host(
+        OnHost(Toy(True)), sampled(policy(5)), episodes=2, longest=LENGTH - 1, key=jax.random.key(4)
+    )
+    assert host.lengths.tolist() == [LENGTH - 1] * 2

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from handrail.envs.host import AbstractHostEnvironment, OnHost
+from handrail.envs.host import AbstractHostEnvironment, HostTimestep, OnHost
 from handrail.errors import HandrailError
 from handrail.interventions.recipes import control_switch, none
 from handrail.interventions.what import Policy
@@ -23,7 +23,6 @@ from handrail.networks.gaussian import GaussianPolicy
 from handrail.replay.ring import Ring
 from handrail.train.compiled import Loop
 from handrail.train.host import HostLoop
-from handrail.types import Timestep
 from tests.experiments.navigation.toy import LENGTH, Toy
 from tests.train.small import small_loop
 
@@ -188,7 +187,7 @@ class Fleeting(AbstractHostEnvironment):
     def step(self, action, *, key):
         assert isinstance(action, np.ndarray)
         self.steps += 1
-        return Timestep(
+        return HostTimestep(
             observation={"place": np.array(action, np.float64), "steps": np.ones(1) * self.steps},
             reward=np.float64(1.0),
             cost=np.float32(self.steps == 1),

@@ -17,7 +17,7 @@ from typing import Any
 
 from handrail.engines import parcel
 from handrail.engines.base import RETRIES, AbstractEngine, differing, versions, worker_environment
-from handrail.errors import HandrailError
+from handrail.errors import HandrailError, first_line
 from handrail.experiments.attempt import attempt, attempt_in_place, progress_file
 from handrail.experiments.plan import Task
 from handrail.experiments.schedule import AbstractCrew, Follow, drive
@@ -177,9 +177,9 @@ def connect(address: str) -> tuple[Any, bool]:
             logging_level=logging.ERROR,
         )
     except (ConnectionError, RuntimeError, ValueError, OSError, TimeoutError) as error:
-        said = str(error).strip().splitlines() or [type(error).__name__]
         raise HandrailError(
-            f"no Ray cluster at address {address!r} ({said[0]}); start one with `ray start "
+            f"no Ray cluster at address {address!r} ({first_line(error)}); "
+            f"start one with `ray start "
             "--head`, or name its address with --address HOST:PORT"
         ) from None
     return ray, True

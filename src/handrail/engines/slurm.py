@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from handrail.engines.base import RETRIES, AbstractEngine, worker_environment
-from handrail.errors import HandrailError
+from handrail.errors import HandrailError, first_line
 from handrail.experiments.attempt import attempt_in_place, progress_file
 from handrail.experiments.plan import Task
 from handrail.experiments.schedule import AbstractCrew, Follow, drive
@@ -78,8 +78,9 @@ class Jobs(AbstractCrew):
                     if died < self._engine.retries:
                         self._jobs[folder] = (self._send(task), task, died + 1)
                         continue
-                    said = (str(error).strip().splitlines() or [type(error).__name__])[0]
-                    ended[folder] = f"its job died {died + 1} times; submitit says: {said}"
+                    ended[folder] = (
+                        f"its job died {died + 1} times; submitit says: {first_line(error)}"
+                    )
                 del self._jobs[folder]
             left = until - time.monotonic()
             if left <= 0 or ended:

@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Array, Key
 
-from handrail.envs.host import AbstractHostEnvironment, seed_of
+from handrail.envs.host import AbstractHostEnvironment, HostTimestep, seed_of
 from handrail.envs.host_costs import CostFn, Costs
 from handrail.envs.host_spaces import ObservationCodec, action_codec
 from handrail.envs.raw import RawStep, environment_name, raw_copy, read_reset, read_step
 from handrail.errors import HandrailError
-from handrail.types import Timestep
 
 
 class GymnasiumHost(AbstractHostEnvironment):
@@ -85,7 +84,7 @@ class GymnasiumHost(AbstractHostEnvironment):
         self._running = True
         return observation
 
-    def step(self, action: np.ndarray | np.generic | Array, *, key: Key[Array, ""]) -> Timestep:
+    def step(self, action: np.ndarray | np.generic | Array, *, key: Key[Array, ""]) -> HostTimestep:
         try:
             if not self._running:
                 raise HandrailError(
@@ -106,7 +105,7 @@ class GymnasiumHost(AbstractHostEnvironment):
         self.costs = named
         self._raw = self._kept(raw.observation)
         self._running = not (raw.terminated or raw.truncated)
-        return Timestep(
+        return HostTimestep(
             observation=observation,
             reward=np.float32(reward),
             cost=np.float32(cost),

@@ -12,11 +12,10 @@ import numpy as np
 from jaxtyping import Array, Key
 
 from handrail.envs.base import AbstractEnvironment, ActionSpace
-from handrail.types import Timestep
 
 
 class HostTimestep(NamedTuple):
-    """A `Timestep` that takes a twentieth of the time to make."""
+    """A `Timestep` of NumPy's numbers, in a twentieth of the time that the module takes to make."""
 
     observation: Any
     reward: np.float32
@@ -41,7 +40,7 @@ class AbstractHostEnvironment(abc.ABC):
         """Begins an episode and returns its first observation."""
 
     @abc.abstractmethod
-    def step(self, action: np.ndarray, *, key: Key[Array, ""]) -> Timestep | HostTimestep:
+    def step(self, action: np.ndarray, *, key: Key[Array, ""]) -> HostTimestep:
         """One step; NumPy leaves. `cost` is mandatory, ≥ 0, per step, undiscounted.
 
         After an end it must not be called again before `reset`.
@@ -73,10 +72,13 @@ class OnHost(AbstractHostEnvironment):
         self._now = self._reset(key)
         return self._now[1]
 
-    def step(self, action: np.ndarray, *, key: Key[Array, ""]) -> Timestep:
+    def step(self, action: np.ndarray, *, key: Key[Array, ""]) -> HostTimestep:
         state, timestep = self._step(self._now[0], action, key)
         self._now = state, timestep.observation
-        return timestep
+        return HostTimestep(
+            timestep.observation, timestep.reward, timestep.cost,
+            timestep.terminated, timestep.truncated,
+        )  # fmt: skip
 
     def snapshot(self) -> dict[str, np.ndarray] | None:
         leaves = jax.tree.leaves(self._now)

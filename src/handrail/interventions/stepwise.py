@@ -16,9 +16,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Key
 
-from handrail.errors import HandrailError
+from handrail.dispatch import one_after_another
+from handrail.errors import HandrailError, first_line
 from handrail.interventions.base import Intervention
 from handrail.interventions.when import LinearDecay
+from handrail.packing import Packing
 from handrail.rng import stream
 from handrail.types import Context, Transition
 
@@ -67,9 +69,8 @@ class Stepwise:
             raise HandrailError(
                 "linear decay depends on how much of the run is done; give total_steps"
             )
-        leaves, self._structure = jax.tree.flatten(observation)
-        self._shapes = [np.shape(leaf) for leaf in leaves]
-        self._width = sum(math.prod(shape) for shape in self._shapes)
+        self._observations = Packing(observation)
+        self._width = self._flat(observation).size
         self._action_shape, self._action_dtype = proposed.shape, proposed.dtype
         self._actions = math.prod(self._action_shape)
         self._intervention, self._view = intervention, view
@@ -85,21 +86,18 @@ class Stepwise:
             "action": jnp.zeros(self._action_shape, self._action_dtype),
             "intervened": jnp.array(False),
         }
-        self._carry = {
-            str(name): jnp.concatenate([jnp.ravel(leaf) for leaf in group])
-            for name, group in _by_dtype(carry).items()
-        }
-        self._like = jax.eval_shape(lambda: carry)
+        self._packing = Packing(carry)
+        self._carry = self._packing.pack(carry)
         self._input = np.zeros(5 + 2 * self._width + self._actions, np.float32)
-        self._evidence = self._check(carry)
-        self._advance = jax.jit(self._packed)
+        self._evidence = self._check(carry, observation)
+        self._advance = jax.jit(self._packed, compiler_options=one_after_another())
         self._pending = False  # a step has been observed and is not yet remembered
         self._open = False  # a step has been decided and not yet observed
 
     @property
     def memory(self) -> Any:
         """What the trigger remembers; the last step joins it with the next decision."""
-        return _unpacked(self._carry, self._like)["memory"]
+        return self._packing.unpack(self._carry)["memory"]
 
     def decide(self, observation: Any, proposed: np.ndarray) -> Verdict:
         """What is to be executed in place of `proposed`, or it itself."""
@@ -140,18 +138,11 @@ class Stepwise:
             row[4] = 1
 
     def _flat(self, observation: Any) -> np.ndarray:
-        if isinstance(observation, np.ndarray):
-            return observation.ravel()
-        return np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(observation)])
+        return self._observations.pack_on_host(observation)[0]
 
     def _read(self, vector: Array) -> Any:
         """What the intervention sees of a flat observation."""
-        leaves, at = [], 0
-        for shape in self._shapes:
-            size = math.prod(shape)
-            leaves.append(vector[at : at + size].reshape(shape))
-            at += size
-        observation = jax.tree.unflatten(self._structure, leaves)
+        observation = self._observations.unpack([vector])
         return observation if self._view is None else self._view(observation)
 
     def _context(self, carry: Carry, observation: Any, proposed: Array) -> Context:
@@ -170,14 +161,9 @@ class Stepwise:
             progress=done,
         )
 
-    def _packed(self, packed: dict[str, Array], row: Array) -> tuple[dict[str, Array], Array]:
-        carry, out = self._step(_unpacked(packed, self._like), row)
-        same = jax.tree.map(lambda new, like: jnp.asarray(new, like.dtype), carry, self._like)
-        grouped = _by_dtype(same)
-        return {
-            str(name): jnp.concatenate([jnp.ravel(leaf) for leaf in group])
-            for name, group in grouped.items()
-        }, out
+    def _packed(self, packed: list[Array], row: Array) -> tuple[list[Array], Array]:
+        carry, out = self._step(self._packing.unpack(packed), row)
+        return self._packing.pack(carry), out
 
     def _step(self, carry: Carry, row: Array) -> tuple[Carry, Array]:
         carry = self._remember(carry, row)
@@ -228,7 +214,7 @@ class Stepwise:
         }
         return jax.tree.map(lambda new, old: jnp.where(pending, new, old), after, carry)
 
-    def _check(self, carry: Carry) -> dict[str, tuple[int, ...]]:
+    def _check(self, carry: Carry, observation: Any) -> dict[str, tuple[int, ...]]:
         """The shapes of the evidence; refuses an intervention that does not fit."""
         width = self._width
 
@@ -240,21 +226,23 @@ class Stepwise:
             return self._intervention(context(row), carry["memory"], key=self._key).evidence
 
         what = self._intervention.what
-        self._check_action(self._shape_of(lambda row: what(context(row), key=self._key).action))
-        evidence = self._shape_of(decide)
+        shapes = jax.tree.map(np.shape, observation)
+        self._check_action(
+            self._shape_of(lambda row: what(context(row), key=self._key).action, shapes)
+        )
+        evidence = self._shape_of(decide, shapes)
         return {name: evidence[name].shape for name in sorted(evidence)}
 
-    def _shape_of(self, function: Callable[[Array], Any]) -> Any:
+    def _shape_of(self, function: Callable[[Array], Any], shapes: Any) -> Any:
         """What the function gives for the vector of a step, without computing it."""
         try:
             return jax.eval_shape(function, self._input)
         except HandrailError:
             raise
         except (TypeError, ValueError, IndexError, KeyError, AttributeError) as error:
-            shapes = jax.tree.unflatten(self._structure, self._shapes)
             raise HandrailError(
                 f"the intervention cannot read observations of shape {shapes} with actions of "
-                f"shape {self._action_shape} ({type(error).__name__}: {_first_line(error)}); "
+                f"shape {self._action_shape} ({type(error).__name__}: {first_line(error)}); "
                 "give the view that it was made for"
             ) from error
 
@@ -274,25 +262,3 @@ def _decays(intervention: Intervention) -> bool:
         return isinstance(part, LinearDecay)
 
     return any(map(found, jax.tree.leaves(intervention.when, is_leaf=found)))
-
-
-def _by_dtype(tree: Any) -> dict[Any, list[Array]]:
-    groups: dict[Any, list[Array]] = {}
-    for leaf in jax.tree.leaves(tree):
-        groups.setdefault(leaf.dtype, []).append(leaf)
-    return groups
-
-
-def _unpacked(packed: dict[str, Array], like: Any) -> Any:
-    """The tree whose leaves of one dtype lie side by side in `packed`."""
-    at = dict.fromkeys(packed, 0)
-    leaves = []
-    for leaf in jax.tree.leaves(like):
-        name, size = str(leaf.dtype), math.prod(leaf.shape)
-        leaves.append(packed[name][at[name] : at[name] + size].reshape(leaf.shape))
-        at[name] += size
-    return jax.tree.unflatten(jax.tree.structure(like), leaves)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from handrail.artifact import Card, fill, load, widths
+from handrail.artifact import Card, load, number
 from handrail.envs.base import BoxActions
 from handrail.envs.host_spaces import ObservationCodec, action_codec
 from handrail.envs.raw import environment_name
@@ -16,7 +16,8 @@ from handrail.envs.transfer import AbstractView, SameView, View
 from handrail.equations.budget import discounted_limit
 from handrail.errors import HandrailError, UnknownName
 from handrail.experiments.navigation.agents import LIMIT_STEPS
-from handrail.experiments.navigation.guide import Guide, GuideNetworks
+from handrail.experiments.navigation.guide import Guide, critic_discount, networks_of
+from handrail.experiments.navigation.settings import EARLY
 from handrail.interventions.base import Intervention
 from handrail.interventions.recipes import budget_switch, control_switch, linear_decay
 
@@ -85,19 +86,18 @@ def load_fitting(
             f"but sees {_text(seen)}; give the view that turns one into the other"
         )
     _check_actions(path, card, interface)
-    hidden = widths(card, "hidden", source=str(path))
-    width = sum(int(np.prod(shape)) for shape in expected.values())
-    fresh = GuideNetworks.fresh(width, card.spec["actions"], hidden, key=jax.random.key(0))
     return LoadedGuide(
-        guide=Guide(fill(fresh, arrays, source=str(path)), _as_view(view)),
-        limit=_number(path, "limit", card.spec.get("limit")),
-        limit_steps=int(_number(path, "limit_steps", card.spec.get("limit_steps", LIMIT_STEPS))),
-        discount=_number(path, "discount", _discount(card)),
+        guide=Guide(networks_of(card, arrays, source=str(path)), _as_view(view)),
+        limit=number(card.spec.get("limit"), f"{path}: the card's limit"),
+        limit_steps=int(
+            number(card.spec.get("limit_steps", LIMIT_STEPS), f"{path}: the card's limit_steps")
+        ),
+        discount=critic_discount(card, source=str(path)),
     )
 
 
 def intervention_of(
-    loaded: LoadedGuide, recipe: str, *, limit: float | None = None, threshold: float = 0.5
+    loaded: LoadedGuide, recipe: str, *, limit: float | None = None, threshold: float = EARLY
 ) -> Intervention:
     """A named intervention with this guide.
 
@@ -122,7 +122,7 @@ def guide_intervention(
     *,
     recipe: str,
     limit: float | None = None,
-    threshold: float = 0.5,
+    threshold: float = EARLY,
     view: Callable[[Any], Any] | None = None,
     parts: Sequence[str] | None = None,
 ) -> Intervention:
@@ -169,19 +169,6 @@ def _check_actions(path: Path, card: Card, interface: Interface) -> None:
             f"{_bounds(bounds)}, those there are {_bounds(interface.bounds)}; "
             "rescale the actions of one of the environments"
         )
-
-
-def _discount(card: Card) -> Any:
-    value: Any = card.training
-    for name in ("settings", "learning", "discount"):
-        value = value.get(name) if isinstance(value, dict) else None
-    return 0.99 if value is None else value
-
-
-def _number(path: Path, name: str, value: Any) -> float:
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        raise HandrailError(f"{path}: the card's {name} is {value!r}, expected a number")
-    return value
 
 
 def _text(parts: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from handrail.artifact import load, save
 from handrail.envs.host_costs import CostFn
-from handrail.experiments.navigation.agents import memory, sac_agent
+from handrail.experiments.navigation.agents import memory, sac_agent, sac_learner
 from handrail.experiments.navigation.evaluations import best, record, tested
 from handrail.experiments.navigation.guide import GuideNetworks
 from handrail.experiments.navigation.settings import SacSettings, check_schedule
@@ -18,10 +18,10 @@ from handrail.learners.sac_networks import OnVectors
 from handrail.own.environments import Environment, build_host, episode_limit, episode_steps, named
 from handrail.own.guide import part_shapes
 from handrail.own.rewards import BonusFn, with_bonus
-from handrail.own.sac import Report, card_of, learner_for, needs_box, run_epochs, sample
-from handrail.own.trial import try_on_host
+from handrail.own.sac import Report, card_of, needs_box, run_epochs
 from handrail.rng import stream
 from handrail.train.compiled import RunState
+from handrail.train.evaluate_host import run_on_host, sampled
 from handrail.train.host import HostLoop
 
 COLUMNS = ("step", "return", "cost", "length", "unsafe_episodes")
@@ -79,7 +79,7 @@ def train_guide(
     longest, allowed = episode_steps(host, episode_length), episode_limit(host, limit)
     agent = sac_agent(
         learning,
-        learner_for(learning, allowed, longest, entropy=FixedEntropy(entropy_weight)),
+        sac_learner(learning, allowed, longest, entropy=FixedEntropy(entropy_weight)),
         memory(learning, steps, split=False),
         uniform_steps=uniform_steps,
     )
@@ -97,8 +97,8 @@ def train_guide(
         if step % epoch:
             return
         policy = OnVectors(state.agent.learner.parameters.actor)
-        test = try_on_host(
-            tried, sample, policy, episodes=evaluation_episodes, longest=longest,
+        test = run_on_host(
+            tried, sampled(policy), episodes=evaluation_episodes, longest=longest,
             key=stream(state.key, "evaluation", step),
         )  # fmt: skip
         unsafe = float(jnp.mean(test.costs > 0))

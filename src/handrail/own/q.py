@@ -14,7 +14,9 @@ from jaxtyping import Array, Float, Key
 from handrail.artifact import Card, fill, load, save, widths
 from handrail.envs.base import DiscreteActions
 from handrail.envs.gymnasium_host import GymnasiumHost
+from handrail.envs.host import HostTimestep
 from handrail.envs.host_costs import CostFn
+from handrail.envs.host_wrappers import HostRewarded, RewardFn
 from handrail.equations.pseudo_reward import pseudo_reward
 from handrail.errors import HandrailError
 from handrail.experiments.lava.build import q_agent
@@ -27,12 +29,11 @@ from handrail.learners.values import Direct
 from handrail.networks.mlp import MLP
 from handrail.own.environments import Environment, build_host, named
 from handrail.own.guide import part_shapes
-from handrail.own.rewards import Rewarded
-from handrail.own.trial import try_on_host
 from handrail.train.compiled import RunState
+from handrail.train.evaluate_host import run_on_host
 from handrail.train.host import HostLoop
 from handrail.train.run import execute
-from handrail.types import Observation, Timestep
+from handrail.types import Observation
 
 POLICY, PRIOR_FILE = "policy.safetensors", "prior.safetensors"
 SOURCE = QLearning(learning_starts=1_000)
@@ -55,7 +56,7 @@ class VectorQ(eqx.Module):
 
 
 @eqx.filter_jit
-def _greedy(network: VectorQ, observation: Any, key: Any) -> Any:
+def _best_action(network: VectorQ, observation: Any) -> Any:
     return jnp.argmax(network(observation)).astype(jnp.int32)
 
 
@@ -106,8 +107,8 @@ def train_dqn(
     def summarise(state: RunState) -> dict[str, Any]:
         network = state.agent.network
         save(Path(folder) / POLICY, _card("policy", host, settings, learning), network)
-        test = try_on_host(
-            trial, _greedy, network, episodes=evaluation_episodes,
+        test = run_on_host(
+            trial, lambda _: partial(_best_action, network), episodes=evaluation_episodes,
             longest=settings["episode_length"], key=jax.random.key(seed),
         )  # fmt: skip
         return {
@@ -140,8 +141,8 @@ def train_prior(
 
     Each source is learnt by a DQN; then a Q-function of their pseudo-reward is learnt in the
     last one. Bad must show in the *rewards* of the sources, as in the papers; costs do not
-    enter. Differs from the authors: nothing of value follows after an end (their scripts let
-    the first state of the next episode follow).
+    enter. After an end follows a first state, as in the authors' scripts: where rewards are never
+    negative, ends would look no worse than anything else (docs/decisions.md, C4).
 
     Args:
         sources: at least two tasks with the same observation and actions.
@@ -185,7 +186,8 @@ def train_prior(
         else prior_learning
     )
     host = hosts[-1]
-    reward = _pseudo_reward(networks, learning.discount, undesirable)
+    first = host.reset(key=jax.random.key(seed))
+    reward = pseudo_rewards(networks, learning.discount, undesirable, first)
     settings = {
         "purpose": "own prior", "sources": [h.name for h in hosts], "steps": prior_steps,
         "parts": shapes[0][0], "cost": named(cost), "undesirable": undesirable, "seed": seed,
@@ -200,7 +202,7 @@ def train_prior(
         save(folder / PRIOR_FILE, card, state.agent.network)
         return {}
 
-    loop = HostLoop(Rewarded(host, reward), _agent(host, prior_learning), none(), prior_steps)
+    loop = HostLoop(HostRewarded(host, reward), _agent(host, prior_learning), none(), prior_steps)
     execute(loop, folder / "prior", settings, seed=100 * seed + 99, summarise=keep)
     return folder / PRIOR_FILE
 
@@ -229,19 +231,22 @@ def _agent(host: GymnasiumHost, learning: QLearning) -> Any:
     return q_agent(learning, Direct(), network, actions)
 
 
-def _pseudo_reward(
-    networks: list[VectorQ], discount: float, threshold: float
-) -> Callable[[Any, Any, Timestep], float]:
+def pseudo_rewards(
+    networks: list[VectorQ], discount: float, threshold: float, first: Any
+) -> RewardFn:
+    """The pseudo-reward of a step, from source Q-functions; `first` is a first observation."""
+
     @jax.jit
-    def of(observation: Any, action: Any, following: Any, terminated: Any) -> Array:
+    def of(observation: Any, action: Any, following: Any) -> Array:
         q = jnp.stack([network(observation) for network in networks])
         values = jnp.stack([network(following).max() for network in networks])
-        values = jnp.where(terminated, 0.0, values)
         return pseudo_reward(q, action, values, discount=discount, threshold=threshold)
 
-    return lambda observation, action, timestep: float(
-        of(observation, action, timestep.observation, timestep.terminated)
-    )
+    def reward(observation: Any, action: Any, timestep: HostTimestep) -> float:
+        following = first if timestep.terminated else timestep.observation
+        return float(of(observation, action, following))
+
+    return reward
 
 
 def _count(host: GymnasiumHost) -> int:

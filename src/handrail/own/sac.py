@@ -1,37 +1,19 @@
 """What guides and students on environments of one's own share: the learner, the run, the card."""
 
-import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-import equinox as eqx
-import jax.numpy as jnp
 
 from handrail.artifact import Card
 from handrail.envs.base import action_size
 from handrail.envs.gymnasium_host import GymnasiumHost
 from handrail.errors import HandrailError
-from handrail.experiments.navigation.agents import sac_learner
 from handrail.experiments.navigation.evaluations import CHECKPOINT_SECONDS, chunk_steps
 from handrail.experiments.navigation.settings import SacSettings
-from handrail.learners.sac_lagrangian import SacLagrangian
-from handrail.learners.sac_networks import OnVectors
 from handrail.train.host import HostLoop
 from handrail.train.run import execute
 
 Report = Callable[[int, int], None]
-
-
-@eqx.filter_jit
-def sample(policy: OnVectors, observation: Any, key: Any) -> Any:
-    """A random action of the policy, which is how the paper evaluates."""
-    return jnp.tanh(policy(observation).sample(key=key))
-
-
-def learner_for(learning: SacSettings, limit: float, longest: int, **options: Any) -> SacLagrangian:
-    """One update, with the limit for episodes of `longest` steps."""
-    return dataclasses.replace(sac_learner(learning, limit, **options), episode_length=longest)
 
 
 def run_epochs(

@@ -11,7 +11,7 @@ from handrail.envs.host_costs import CostFn
 from handrail.equations.distillation import authors_distillation
 from handrail.equations.importance import exact_point
 from handrail.errors import HandrailError, UnknownName
-from handrail.experiments.navigation.agents import memory, sac_agent
+from handrail.experiments.navigation.agents import memory, sac_agent, sac_learner
 from handrail.experiments.navigation.evaluations import (
     EVALUATIONS,
     STUDENT_COLUMNS,
@@ -19,23 +19,27 @@ from handrail.experiments.navigation.evaluations import (
     record,
     tested,
 )
-from handrail.experiments.navigation.settings import SacSettings, check_schedule
+from handrail.experiments.navigation.settings import (
+    EARLY,
+    GENTLE,
+    SacSettings,
+    check_schedule,
+)
 from handrail.interventions.base import Intervention
 from handrail.interventions.recipes import none
 from handrail.learners.sac_agent import SacAgent
 from handrail.learners.sac_networks import OnVectors
 from handrail.own.environments import Environment, build_host, episode_limit, episode_steps, named
 from handrail.own.guide import RECIPES, Interface, intervention_of, load_fitting, part_shapes
-from handrail.own.sac import Report, card_of, learner_for, needs_box, run_epochs, sample
-from handrail.own.trial import try_on_host
+from handrail.own.sac import Report, card_of, needs_box, run_epochs
 from handrail.records import read_table
 from handrail.rng import stream
 from handrail.train.compiled import RunState
+from handrail.train.evaluate_host import run_on_host, sampled
 from handrail.train.host import HostLoop
 
 POLICY = "policy.safetensors"
 METHODS = (*RECIPES, "sac")
-GENTLE = SacSettings(multiplier_rate=1.0)  # as the preset `recommended` (docs/results-sagui.md)
 
 
 def train_student(
@@ -49,7 +53,7 @@ def train_student(
     limits: Mapping[str, float] | None = None,
     limit: float | None = None,
     parts: Sequence[str] | None = None,
-    threshold: float = 0.5,
+    threshold: float = EARLY,
     distil: bool = True,
     episode_length: int | None = None,
     steps: int = 100_000,
@@ -85,7 +89,7 @@ def train_student(
         report: called as `report(step, total)`.
     """
     folder = Path(folder)
-    learning = GENTLE if learning is None else learning
+    learning = SacSettings(multiplier_rate=GENTLE) if learning is None else learning
     check_schedule(steps, epoch, learning)
     host, trial = (build_host(target, cost=cost, limits=limits, parts=parts) for _ in range(2))
     needs_box(host)
@@ -96,8 +100,11 @@ def train_student(
     distilled = distil and distribution is not None
     agent: SacAgent = sac_agent(
         learning,
-        learner_for(
-            learning, allowed, longest, distillation=authors_distillation() if distilled else None
+        sac_learner(
+            learning,
+            allowed,
+            longest,
+            distillation=authors_distillation() if distilled else None,
         ),
         memory(learning, steps, split=False),
         guide=distribution,
@@ -116,8 +123,8 @@ def train_student(
         if step % epoch:
             return
         policy = OnVectors(state.agent.learner.parameters.actor)
-        test = try_on_host(
-            trial, sample, policy, episodes=evaluation_episodes, longest=longest,
+        test = run_on_host(
+            trial, sampled(policy), episodes=evaluation_episodes, longest=longest,
             key=stream(state.key, "test", step),
         )  # fmt: skip
         target = {f"target_{name}": value for name, value in tested(test).items()}

@@ -5,16 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from handrail.artifact import Card
+from handrail.artifact import KINDS, Card
+from handrail.experiments.schema import flat
 
-EXPLAINED = {
-    "policy": "a policy: acts by itself",
-    "prior": "a prior: says which actions are unsafe",
-    "encoder": "an encoder: maps observations to where unsafe ones lie close together",
-    "guide": "a guide: acts in a student's place, and foresees what actions cost",
-    "expert": "an expert: has learnt in the target itself",
-    "checkpoint": "a checkpoint of a run",
-}
 UNITS = {
     "step": "kept at this step",
     "return": "per episode, undiscounted",
@@ -33,7 +26,7 @@ def show(card: Card, arrays: Mapping[str, np.ndarray]) -> None:
     from rich.table import Table
 
     console = Console()
-    what = EXPLAINED.get(card.kind, card.kind)
+    what = KINDS[card.kind]
     console.print(f"[bold]{escape(what)}[/bold]")
     training = dict(card.training)
     evaluation = training.pop("evaluation", None)
@@ -68,15 +61,6 @@ def show(card: Card, arrays: Mapping[str, np.ndarray]) -> None:
         console.print(
             f"  {escape(name)}  {array.dtype}{escape(str(list(array.shape)))}", highlight=False
         )
-
-
-def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested entries by dotted name, in their order."""
-    entries: dict[str, Any] = {}
-    for name, value in tree.items():
-        nested = isinstance(value, Mapping)
-        entries |= flat(value, f"{prefix}{name}.") if nested else {f"{prefix}{name}": value}
-    return entries
 
 
 def text(value: Any) -> str:

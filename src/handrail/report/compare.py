@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from handrail.errors import HandrailError
+from handrail.experiments.schema import flat
 from handrail.files import atomic
 from handrail.report.curves import grid
 from handrail.report.figures import Panel, curves
@@ -43,9 +43,9 @@ def compare(folders: Sequence[Path], out: Path | None = None) -> list[Table]:
 
 def labels(runs: Sequence[Run]) -> list[str] | None:
     """What tells the runs apart of method, environment, observation and seed, if that does."""
-    flat = [_flat(run.settings) for run in runs]
-    told = [name for name in TELLING if len({str(one.get(name)) for one in flat}) > 1]
-    short = [", ".join(f"{WORDS.get(n, '')}{one.get(n)}" for n in told) for one in flat]
+    settings = [flat(run.settings) for run in runs]
+    told = [name for name in TELLING if len({str(one.get(name)) for one in settings}) > 1]
+    short = [", ".join(f"{WORDS.get(n, '')}{one.get(n)}" for n in told) for one in settings]
     return short if len(set(short)) == len(short) and told else None
 
 
@@ -70,11 +70,11 @@ def outcomes(runs: Mapping[str, Run]) -> Table:
 
 def differences(runs: Mapping[str, Run]) -> Table:
     """The settings in which the runs differ, by dotted name; None where a run has none."""
-    flat = [_flat(run.settings) for run in runs.values()]
-    every = dict.fromkeys(name for one in flat for name in one)
+    settings = [flat(run.settings) for run in runs.values()]
+    every = dict.fromkeys(name for one in settings for name in one)
     rows: list[list[Cell]] = []
     for name in every:
-        values = [one.get(name) for one in flat]
+        values = [one.get(name) for one in settings]
         if any(value != values[0] for value in values):
             rows.append([name, *(None if value is None else str(value) for value in values)])
     return Table(["setting", *runs], rows, "Settings that differ.")
@@ -126,11 +126,3 @@ def _steps(run: Run) -> int:
 
 def _line(values: np.ndarray) -> Interval:
     return Interval(values, values, values)
-
-
-def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in tree.items():
-        name = f"{prefix}{key}"
-        found |= _flat(value, f"{name}.") if isinstance(value, Mapping) else {name: value}
-    return found

@@ -6,12 +6,10 @@ from pathlib import Path
 
 from handrail.errors import HandrailError
 from handrail.files import read_json
-from handrail.records import EPISODES, PROGRESS
+from handrail.records import EPISODES, EVALUATIONS, PROGRESS
 from handrail.tracking import tags
 from handrail.tracking.base import AbstractSink, OpenSink
 from handrail.tracking.tail import Tail
-
-EVALUATIONS = "evaluations.csv"
 
 
 class FollowedRun:

@@ -65,22 +65,8 @@ class Loop(eqx.Module):
     def init(self, *, key: Key[Array, ""]) -> RunState:
         """The state before the first step."""
         state, observation = self.environment.reset(key=stream(key, "first reset"))
-        memory = self.intervention.init()
         example = self._example(state, observation, key)
-        first = RunState(
-            environment=state,
-            observation=observation,
-            agent=self.agent.init(example, key=stream(key, "agent")),
-            memory=memory,
-            counts=self.tally.init(),
-            progress=Progress.begin(),
-            key=key,
-        )
-        if not self.delayed:
-            return first
-        transition = eqx.filter_eval_shape(self._shape_of_step, first)
-        pending = zeros_like(transition, self.agent.block)
-        return dataclasses.replace(first, pending=pending)
+        return first_state(self, state, observation, example, key=key)
 
     def _example(self, state: PyTree, observation: Observation, key: Key[Array, ""]) -> Transition:
         """A transition of zeros with the shapes and dtypes of this problem, without extras."""
@@ -88,7 +74,8 @@ class Loop(eqx.Module):
         timestep = jax.eval_shape(lambda: self.environment.step(state, action, key=key)[1])
         return example_transition(observation, action, timestep)
 
-    def _shape_of_step(self, state: RunState) -> Transition:
+    def shape_of_step(self, state: RunState) -> Transition:
+        """What one step would store; evaluated for its shapes alone."""
         return self._move(state, self.agent.prepare(state.agent, key=state.key))[2]
 
     @eqx.filter_jit
@@ -171,6 +158,25 @@ class Loop(eqx.Module):
             key, state.pending,
         )  # fmt: skip
         return state, record, transition
+
+
+def first_state(
+    loop: Any, environment: PyTree, observation: Observation, example: Transition, *, key
+) -> RunState:
+    """The state of a loop, compiled or on the host, before its first step."""
+    first = RunState(
+        environment=environment,
+        observation=observation,
+        agent=loop.agent.init(example, key=stream(key, "agent")),
+        memory=loop.intervention.init(),
+        counts=loop.tally.init(),
+        progress=Progress.begin(),
+        key=key,
+    )
+    if not loop.delayed:
+        return first
+    transition = eqx.filter_eval_shape(loop.shape_of_step, first)
+    return dataclasses.replace(first, pending=zeros_like(transition, loop.agent.block))
 
 
 def learn_late(

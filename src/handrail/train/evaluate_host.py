@@ -1,7 +1,9 @@
 """Evaluation of a policy in an environment on the host: `run_greedily`, episode by episode."""
 
 import functools
-from collections.abc import Iterator
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -14,20 +16,26 @@ from handrail.learners.sac_networks import OnVectors
 from handrail.rng import stream
 from handrail.train.evaluate import Evaluation
 
+Act = Callable[[Any], Any]
+"""The action in an observation."""
 _AHEAD = 500  # steps for which noise and keys are drawn at once
 
 
-def run_policy_on_host(
-    environment: AbstractHostEnvironment, policy: OnVectors, *, episodes: int, key: Key[Array, ""]
+def run_on_host(
+    environment: AbstractHostEnvironment,
+    begin: Callable[[Key[Array, ""]], Act],
+    *,
+    episodes: int,
+    longest: int | None = None,
+    key: Key[Array, ""],
 ) -> Evaluation:
-    """Whole episodes of a policy's random actions, without interventions.
+    """Whole episodes without learning or interventions, each cut off after `longest` steps.
 
-    On the same key the draws are those that `run_greedily` makes for an agent that samples its
-    policy (`SacAgent`). The policy is evaluated in NumPy. The episode that the environment was
-    in is lost: give it one of its own.
+    `begin(key)` gives what acts in an episode (`sampled`, or a function that ignores the key).
+    The episode that the environment was in is lost: give it one of its own.
     """
-    acting = HostPolicy(policy)
-    done = [_episode(environment, acting, one) for one in jax.random.split(key, episodes)]
+    keys = jax.random.split(key, episodes)
+    done = [_episode(environment, begin(one), longest, one) for one in keys]
     returns, costs, lengths = zip(*done, strict=True)
     return Evaluation(
         jnp.array(returns, jnp.float32),
@@ -36,30 +44,47 @@ def run_policy_on_host(
     )
 
 
-def _episode(environment: AbstractHostEnvironment, policy: HostPolicy, key: Key[Array, ""]):
+def sampled(policy: OnVectors) -> Callable[[Key[Array, ""]], Act]:
+    """Random actions of a policy, evaluated in NumPy.
+
+    On the same key the draws are those that `run_greedily` makes for an agent that samples its
+    policy (`SacAgent`).
+    """
+    acting = HostPolicy(policy)
+
+    def begin(key: Key[Array, ""]) -> Act:
+        noise = _chained(lambda first: np.asarray(_noise(key, first, acting.actions)))
+        return lambda observation: acting.act(observation, next(noise))
+
+    return begin
+
+
+def _episode(environment: AbstractHostEnvironment, act: Act, longest: int | None, key):
     observation = environment.reset(key=stream(key, "reset"))
-    total = cost = 0.0
-    for index, (noise, step_key) in enumerate(_draws(key, policy.actions)):
-        timestep = environment.step(policy.act(observation, noise), key=step_key)
+    total, cost, length = 0.0, 0.0, 0
+    for step_key in itertools.islice(_chained(lambda first: _keys(key, first)), longest):
+        timestep = environment.step(np.asarray(act(observation)), key=step_key)
         total, cost = total + float(timestep.reward), cost + float(timestep.cost)
+        length += 1
         if timestep.terminated or timestep.truncated:
-            return total, cost, index + 1
+            break
         observation = timestep.observation
+    return total, cost, length
 
 
-def _draws(key: Key[Array, ""], actions: int) -> Iterator[tuple[np.ndarray, Key[Array, ""]]]:
-    """Noise and the environment's key of every step of an episode, without end."""
-    begin = 0
-    while True:
-        noise, keys = _ahead(key, begin, actions)
-        yield from zip(np.asarray(noise), keys, strict=True)
-        begin += _AHEAD
+def _chained(drawn: Callable[[int], Any]) -> Iterator[Any]:
+    """What is drawn for the steps from 0 on, without end."""
+    return itertools.chain.from_iterable(map(drawn, itertools.count(0, _AHEAD)))
 
 
 @functools.partial(jax.jit, static_argnames="actions")
-def _ahead(
-    key: Key[Array, ""], begin: int | Int[Array, ""], actions: int
-) -> tuple[Float[Array, "steps actions"], Key[Array, " steps"]]:
-    indices = begin + jnp.arange(_AHEAD)
-    noise = jax.vmap(lambda index: jax.random.normal(stream(key, "act", index), (actions,)))
-    return noise(indices), jax.vmap(lambda index: stream(key, "step", index))(indices)
+def _noise(
+    key: Key[Array, ""], first: int | Int[Array, ""], actions: int
+) -> Float[Array, "steps actions"]:
+    draw = jax.vmap(lambda index: jax.random.normal(stream(key, "act", index), (actions,)))
+    return draw(first + jnp.arange(_AHEAD))
+
+
+@jax.jit
+def _keys(key: Key[Array, ""], first: int | Int[Array, ""]) -> Key[Array, " steps"]:
+    return jax.vmap(lambda index: stream(key, "step", index))(first + jnp.arange(_AHEAD))

@@ -6,7 +6,6 @@ loop (`train.step`), on the same keys: it takes the same decisions and stores th
 
 import dataclasses
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import equinox as eqx
 import jax
@@ -19,29 +18,18 @@ from handrail.envs.host import AbstractHostEnvironment
 from handrail.interventions.base import Intervention
 from handrail.learners.base import AbstractAgent, Clock
 from handrail.rng import stream
-from handrail.train.compiled import RunState, check_delay, learn_late
-from handrail.train.host_steps import HostSteps
+from handrail.train.compiled import RunState, check_delay, first_state, learn_late
+from handrail.train.host_steps import HostSteps, timestep_like
 from handrail.train.step import (
     EpisodeSoFar,
-    Progress,
     Record,
     example_transition,
     store_block,
     zeros_like,
 )
 from handrail.train.tally import AbstractTally, NoTally
-from handrail.types import Timestep
 
 UNSAVED = {"unsaved": np.zeros(0, np.uint8)}  # in place of an episode that cannot be saved
-
-
-def dispatch_at_once() -> None:
-    """Lets JAX run its calls on the CPU in the thread that makes them, instead of another one.
-
-    Waking that other thread takes longer than a small policy's action. No number changes. Has an
-    effect only before JAX is first used in the process.
-    """
-    jax.config.update("jax_cpu_enable_async_dispatch", False)
 
 
 class HostLoop:
@@ -50,7 +38,7 @@ class HostLoop:
     The counterpart of `Loop`, with the same states, keys, records and metrics; a tally is given
     None in place of the environment's state. With `delayed`, a block is learnt from in a second
     thread while the next one is stepped (see `Loop`), which takes a second core; call
-    `dispatch_at_once` at the beginning of the program.
+    `handrail.dispatch.dispatch_at_once` at the beginning of the program.
 
     The environment itself lives in the object and its episode, as a snapshot, in the state
     between two blocks; any state goes on from where it was. An environment that has no snapshots
@@ -105,25 +93,13 @@ class HostLoop:
         observation = self.environment.reset(key=stream(key, "first reset"))
         shapes = jax.eval_shape(lambda x: x, observation)  # as the device will see it
         action = zero_action(self.environment.actions)
-        example = example_transition(shapes, action, _timestep(zeros_like(shapes)))
-        agent = self.agent.init(example, key=stream(key, "agent"))
-        first = RunState(
-            environment=self._saved(),
-            observation=observation,
-            agent=agent,
-            memory=self.intervention.init(),
-            counts=self.tally.init(),
-            progress=Progress.begin(),
-            key=key,
-        )
-        if not self.delayed:
-            return first
-        transition = eqx.filter_eval_shape(self._shape_of_step, first)
-        return dataclasses.replace(first, pending=zeros_like(transition, self.agent.block))
+        example = example_transition(shapes, action, timestep_like(zeros_like(shapes)))
+        return first_state(self, self._saved(), observation, example, key=key)
 
-    def _shape_of_step(self, state: RunState) -> PyTree:
+    def shape_of_step(self, state: RunState) -> PyTree:
+        """What one step would store; evaluated for its shapes alone."""
         prepared = self.agent.prepare(state.agent, key=state.key)
-        return self._steps.one(state, prepared, _timestep(state.observation))[1]
+        return self._steps.one(state, prepared, timestep_like(state.observation))[1]
 
     def blocks(
         self, state: RunState, count: int, *, learn: bool
@@ -186,15 +162,9 @@ class HostLoop:
     def _cut_short(self, state: RunState) -> RunState:
         """Ends an episode that cannot be gone on with: the trigger is told, the learner is not."""
         prepared = self.agent.prepare(state.agent, key=state.key)
-        last = dataclasses.replace(_timestep(state.observation), truncated=jnp.array(True))
+        last = dataclasses.replace(timestep_like(state.observation), truncated=jnp.array(True))
         after, _, _ = self._steps.one(state, prepared, last)
         progress = dataclasses.replace(
             state.progress, episode=state.progress.episode + 1, so_far=EpisodeSoFar.begin()
         )
         return dataclasses.replace(state, memory=after.memory, progress=progress)
-
-
-def _timestep(observation: Any) -> Timestep:
-    """A step that reaches this observation, earns and costs nothing, and ends nothing."""
-    zero, no = jnp.zeros(()), jnp.array(False)
-    return Timestep(jax.tree.map(jnp.asarray, observation), zero, zero, no, no)

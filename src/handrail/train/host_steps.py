@@ -15,12 +15,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int, Key, PyTree
 
+from handrail.dispatch import one_after_another
 from handrail.envs.host import AbstractHostEnvironment
 from handrail.interventions.base import Intervention
 from handrail.learners.base import AbstractAgent
+from handrail.packing import Packing
 from handrail.rng import stream
 from handrail.train.compiled import RunState
-from handrail.train.packing import Packing
 from handrail.train.step import Record, conclude, decide
 from handrail.train.tally import AbstractTally
 from handrail.types import Context, Decision, Timestep, Transition
@@ -106,7 +107,7 @@ class HostSteps:
             return Halfway(state, *self._decided(actors, state, prepared))
 
         leaves = jax.tree.leaves(fixed)
-        last = _timestep_like(state.observation)
+        last = timestep_like(state.observation)
         outcome = Packing(last)
         half = Packing(jax.eval_shape(lambda x, s: halfway(*given(x), s), leaves, state))
         row = Packing(
@@ -209,23 +210,6 @@ class _Calls:
     last: Any
 
 
-@functools.cache
-def one_after_another() -> dict[str, Any]:
-    """Options with which XLA computes the many tiny parts of a call in one thread.
-
-    By default it hands them to several threads, which for a call of a few microseconds takes
-    four times as long as computing them. Empty where this version of XLA does not know them.
-    """
-    options = {"xla_cpu_scheduler_type": "CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED"}
-    if jax.default_backend() != "cpu":
-        return {}
-    try:
-        jax.jit(lambda x: x + 1, compiler_options=options).lower(jnp.zeros(())).compile()
-    except RuntimeError:
-        return {}
-    return options
-
-
 @functools.partial(jax.jit, static_argnames="count")
 def _step_keys(key: Key[Array, ""], step: Int[Array, ""], count: int) -> Key[Array, " count"]:
     return jax.vmap(lambda n: stream(key, "environment", n))(step + jnp.arange(count))
@@ -242,7 +226,7 @@ def _same(layout: Any, other: Any) -> bool:
     return layout[0] == other[0] and bool(eqx.tree_equal(layout[1], other[1]))
 
 
-def _timestep_like(observation: Any) -> Timestep:
+def timestep_like(observation: Any) -> Timestep:
     """A step that reaches such an observation, as the device sees it."""
     zero, no = jnp.zeros(()), jnp.array(False)
     return Timestep(jax.tree.map(jnp.asarray, observation), zero, zero, no, no)

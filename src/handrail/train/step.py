@@ -13,14 +13,7 @@ from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 from handrail.interventions.base import Intervention
 from handrail.learners.base import AbstractAgent, Clock
 from handrail.rng import stream
-from handrail.types import (
-    Context,
-    Decision,
-    Memory,
-    Observation,
-    Timestep,
-    Transition,
-)
+from handrail.types import Context, Decision, Memory, Observation, Timestep, Transition
 
 
 class EpisodeSoFar(eqx.Module):

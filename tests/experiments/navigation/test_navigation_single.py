@@ -7,26 +7,16 @@ from handrail.errors import HandrailError
 from handrail.experiments.navigation import single
 from handrail.experiments.navigation.single import evaluate_student, train_student, with_epoch
 from handrail.files import read_json
-from tests.experiments.navigation.toy import COSTLY, LENGTH, toy_problem, use_toy, write_guide
+from tests.experiments.navigation.toy import (
+    COSTLY,
+    LENGTH,
+    SMALL,
+    toy_problem,
+    use_toy,
+    write_guide,
+)
 
-SHORT = {
-    "environment": "navigation-static",
-    "method": "budget-switch",
-    "seed": 3,
-    "steps": 100,
-    "epoch": 100,
-    "limit": 1.0,
-    "test_episodes": 2,
-    "learning.hidden": [4],
-    "learning.batch": 4,
-    "learning.block": 20,
-    "learning.updates": 2,
-    "learning.learning_starts": 0,
-    "guide.steps": 100,
-    "guide.epoch": 100,
-    "guide.evaluation_episodes": 2,
-    "guide.uniform_steps": 20,
-}
+SHORT = SMALL | {"method": "budget-switch", "seed": 3, "steps": 100, "guide.steps": 100}
 
 
 @pytest.fixture(autouse=True)

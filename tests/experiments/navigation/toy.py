@@ -83,27 +83,28 @@ def use_toy(monkeypatch) -> None:
         monkeypatch.setattr(module, "navigation_problem", toy_problem)
 
 
+SMALL = {
+    "environment": "navigation-static",
+    "seed": 0,
+    "steps": 200,
+    "epoch": 100,
+    "limit": 1.0,
+    "test_episodes": 2,
+    "learning.hidden": [4],
+    "learning.batch": 4,
+    "learning.block": 20,
+    "learning.updates": 2,
+    "learning.learning_starts": 0,
+    "guide.steps": 200,
+    "guide.epoch": 100,
+    "guide.evaluation_episodes": 2,
+    "guide.uniform_steps": 20,
+}
+
+
 def small(method: str, **own):
     """A completed row of a few short epochs."""
-    settings = {
-        "environment": "navigation-static",
-        "method": method,
-        "seed": 0,
-        "steps": 200,
-        "epoch": 100,
-        "limit": 1.0,
-        "test_episodes": 2,
-        "learning.hidden": [4],
-        "learning.batch": 4,
-        "learning.block": 20,
-        "learning.updates": 2,
-        "learning.learning_starts": 0,
-        "guide.steps": 200,
-        "guide.epoch": 100,
-        "guide.evaluation_episodes": 2,
-        "guide.uniform_steps": 20,
-    }
-    return complete(settings | own)
+    return complete(SMALL | {"method": method} | own)
 
 
 def write_guide(path, *, problem=None, limit: float = 0.2, cost: float = 0.0, **spec):

@@ -43,6 +43,18 @@ class RescueStarts:
             raise HandrailError("rescue starts: max_speed and max_turn_rate must be 0 or more")
 
 
+def checked_length(task: NavigationTask, given: int | None, rescue: RescueStarts | None) -> int:
+    """Steps of an episode: as given, or the task's. Refuses rescue starts in a target."""
+    if rescue is not None and task.has_goal:
+        raise HandrailError(
+            "rescue starts belong to the source, where mistakes are allowed: use task.source"
+        )
+    length = task.episode_length if given is None else given
+    if length < 1:
+        raise HandrailError(f"episode_length {length}: expected at least one step")
+    return length
+
+
 class NavigationState(eqx.Module):
     """A robot among hazards; `goal` is (0, 0) and unused in the source."""
 
@@ -80,14 +92,8 @@ class CompiledNavigation(AbstractEnvironment):
                 f"task {task.name!r} {reason}, which compiled physics cannot simulate; use "
                 "MujocoNavigation, or for the point robot the task's `.without_vases`"
             )
-        if rescue is not None and task.has_goal:
-            raise HandrailError(
-                "rescue starts belong to the source, where mistakes are allowed: use task.source"
-            )
-        length = task.episode_length if episode_length is None else episode_length
-        if length < 1:
-            raise HandrailError(f"episode_length {length}: expected at least one step")
-        self.task, self.episode_length, self.rescue = task, length, rescue
+        self.task, self.rescue = task, rescue
+        self.episode_length = checked_length(task, episode_length, rescue)
         self.actions = BoxActions(2)
 
     def reset(self, *, key: Key[Array, ""]):

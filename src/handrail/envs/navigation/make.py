@@ -3,9 +3,7 @@
 from handrail.envs.navigation.compiled import CompiledNavigation, RescueStarts
 from handrail.envs.navigation.tasks import TASKS, Variant, navigation_task
 
-NAMES = tuple(
-    name for name, task in TASKS.items() if task.robot == "point" and not task.vases.count
-)
+NAMES = tuple(name for name, task in TASKS.items() if task.compiles)
 """The tasks that compiled physics can simulate."""
 
 

@@ -9,11 +9,10 @@ from jaxtyping import Array, Key
 
 from handrail.envs.base import BoxActions
 from handrail.envs.host import AbstractHostEnvironment, HostTimestep, seed_of
-from handrail.envs.navigation.compiled import RescueStarts
+from handrail.envs.navigation.compiled import RescueStarts, checked_length
 from handrail.envs.navigation.layouts import Layout
 from handrail.envs.navigation.mujoco_engine import MujocoNavigation, Snapshot
 from handrail.envs.navigation.tasks import NavigationTask
-from handrail.errors import HandrailError
 
 CAR_SPEED, CAR_TURN_RATE = 0.8, 1.5  # what the car reaches by driving (m/s, rad/s)
 _TRIES = 100  # places for a rescue start that touches no vase
@@ -38,13 +37,7 @@ class MujocoHost(AbstractHostEnvironment):
         episode_length: int | None = None,
         rescue: RescueStarts | None = None,
     ):
-        if rescue is not None and task.has_goal:
-            raise HandrailError(
-                "rescue starts belong to the source, where mistakes are allowed: use task.source"
-            )
-        length = task.episode_length if episode_length is None else episode_length
-        if length < 1:
-            raise HandrailError(f"episode_length {length}: expected at least one step")
+        length = checked_length(task, episode_length, rescue)
         self.task = dataclasses.replace(task, episode_length=length)
         self.episode_length, self.rescue = length, rescue
         self.actions = BoxActions(2)

@@ -24,11 +24,13 @@ from handrail.types import Action, Context, Decision, Observation, Transition
 LIMIT_STEPS = 1000  # limits are the expected cost of an episode of this many steps
 
 
-def sac_learner(settings: SacSettings, limit: float, **options: Any) -> SacLagrangian:
-    """One update with these settings; `limit` is undiscounted, of an episode of 1,000 steps."""
+def sac_learner(
+    settings: SacSettings, limit: float, episode_length: int = LIMIT_STEPS, **options: Any
+) -> SacLagrangian:
+    """One update with these settings; `limit` is undiscounted, of an episode of that length."""
     return SacLagrangian(
         cost_limit=limit,
-        episode_length=LIMIT_STEPS,
+        episode_length=episode_length,
         discount=settings.discount,
         smoothing=settings.smoothing,
         learning_rate=settings.learning_rate,

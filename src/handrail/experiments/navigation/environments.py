@@ -1,15 +1,15 @@
 """Environments made of others: without reward, or with the target's parts filled with zeros."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Key, PyTree
 
 from handrail.envs.base import AbstractEnvironment, ActionSpace
-from handrail.envs.host import AbstractHostEnvironment, HostTimestep
+from handrail.envs.host import AbstractHostEnvironment
+from handrail.envs.host_wrappers import HostRewarded, HostZeroFilled
 from handrail.types import Action, Observation, Timestep
 
 AnyEnvironment = AbstractEnvironment | AbstractHostEnvironment
@@ -18,7 +18,7 @@ AnyEnvironment = AbstractEnvironment | AbstractHostEnvironment
 def unrewarded(environment: AnyEnvironment) -> AnyEnvironment:
     """The environment with rewards of 0, compiled or on the host."""
     if isinstance(environment, AbstractHostEnvironment):
-        return OnHostAltered(environment, reward=np.zeros_like)
+        return HostRewarded(environment, lambda observation, action, timestep: 0.0)
     return Unrewarded(environment)
 
 
@@ -27,8 +27,7 @@ def zero_filled(
 ) -> AnyEnvironment:
     """The environment observed with these parts, those that it lacks being zeros."""
     if isinstance(environment, AbstractHostEnvironment):
-        zeros = {name: np.zeros(shape, np.float32) for name, shape in parts.items()}
-        return OnHostAltered(environment, observation=lambda seen: zeros | seen, parts=parts)
+        return HostZeroFilled(environment, parts)
     return ZeroFilled(environment, parts)
 
 
@@ -88,44 +87,3 @@ class ZeroFilled(AbstractEnvironment):
             name: observation[name] if name in observation else jnp.zeros(shape)
             for name, shape in self.parts
         }
-
-
-class OnHostAltered(AbstractHostEnvironment):
-    """`inner` with functions of its observations and rewards in their place."""
-
-    def __init__(
-        self,
-        inner: AbstractHostEnvironment,
-        *,
-        observation: Callable[[Any], Any] = lambda seen: seen,
-        reward: Callable[[Any], Any] = lambda reward: reward,
-        parts: Mapping[str, tuple[int, ...]] | None = None,
-    ):
-        """`parts` are the names and shapes of what `observation` gives, if it changes them."""
-        self.inner, self.actions = inner, inner.actions
-        self._observation, self._reward = observation, reward
-        self.observation_space = getattr(inner, "observation_space", None)
-        if parts is not None:
-            self.observation_space = _space(parts)
-
-    def reset(self, *, key: Key[Array, ""]) -> Any:
-        return self._observation(self.inner.reset(key=key))
-
-    def step(self, action: np.ndarray, *, key: Key[Array, ""]) -> HostTimestep:
-        timestep = self.inner.step(action, key=key)
-        return HostTimestep(
-            self._observation(timestep.observation), self._reward(timestep.reward), timestep.cost,
-            timestep.terminated, timestep.truncated,
-        )  # fmt: skip
-
-    def snapshot(self) -> dict[str, np.ndarray] | None:
-        return self.inner.snapshot()
-
-    def restore(self, snapshot: dict[str, np.ndarray]) -> Any:
-        return self._observation(self.inner.restore(snapshot))
-
-
-def _space(parts: Mapping[str, tuple[int, ...]]) -> Any:
-    from gymnasium.spaces import Box, Dict
-
-    return Dict({name: Box(-np.inf, np.inf, shape, np.float32) for name, shape in parts.items()})

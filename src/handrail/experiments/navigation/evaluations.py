@@ -10,12 +10,11 @@ from handrail.envs.host import AbstractHostEnvironment
 from handrail.experiments.navigation.environments import AnyEnvironment
 from handrail.learners.sac_agent import SacAgent
 from handrail.learners.sac_networks import OnVectors
-from handrail.records import EPISODES, Table, read_table
+from handrail.records import EPISODES, EVALUATIONS, Table, read_table
 from handrail.replay.ring import Ring
 from handrail.train.evaluate import Evaluation, run_greedily
-from handrail.train.evaluate_host import run_policy_on_host
+from handrail.train.evaluate_host import run_on_host, sampled
 
-EVALUATIONS = "evaluations.csv"
 CHUNK_STEPS = 10_000  # of a run between two rows of its progress
 CHECKPOINT_SECONDS = 120.0  # checkpoints hold the replay, some hundred megabytes
 STUDENT_COLUMNS = (
@@ -36,7 +35,7 @@ def try_policy(
     An environment on the host loses the episode that it is in: give it one of its own.
     """
     if isinstance(environment, AbstractHostEnvironment):
-        return run_policy_on_host(environment, policy, episodes=episodes, key=key)
+        return run_on_host(environment, sampled(policy), episodes=episodes, key=key)
     return run_greedily(environment, _TESTER, policy, episodes=episodes, key=key)
 
 

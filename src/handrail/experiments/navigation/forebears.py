@@ -22,7 +22,7 @@ from handrail.experiments.navigation.evaluations import (
     tested,
     try_policy,
 )
-from handrail.experiments.navigation.guide import BEST, parts
+from handrail.experiments.navigation.guide import BEST, parts, total_size
 from handrail.experiments.navigation.settings import ForebearSettings, SacSettings
 from handrail.interventions.recipes import none
 from handrail.learners.sac_lagrangian import SacState
@@ -104,12 +104,16 @@ def acquire_forebear(
 
 def load_expert(path: Path, problem: TransferProblem) -> OnVectors:
     """The expert's policy in the target, if it fits; raises `HandrailError`."""
+    return load_policy(path, problem, kind="expert")[1]
+
+
+def load_policy(path: Path, problem: TransferProblem, *, kind: str) -> tuple[Card, OnVectors]:
+    """Card and policy of a file of this kind, for the target if it fits; raises `HandrailError`."""
     shapes, actions = parts(problem.target), action_size(problem.target.actions)
-    card, arrays = load(path, expect="expert", spec={"parts": shapes, "actions": actions})
-    width = sum(int(np.prod(shape)) for shape in shapes.values())
+    card, arrays = load(path, expect=kind, spec={"parts": shapes, "actions": actions})
     hidden = widths(card, "hidden", source=str(path))
-    template = GaussianPolicy(width, actions, hidden, key=jax.random.key(0))
-    return OnVectors(fill(template, arrays, source=str(path)))
+    template = GaussianPolicy(total_size(shapes), actions, hidden, key=jax.random.key(0))
+    return card, OnVectors(fill(template, arrays, source=str(path)))
 
 
 def load_pretrained(path: Path, problem: TransferProblem, learning: SacSettings) -> SacState:

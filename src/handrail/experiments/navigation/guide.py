@@ -1,6 +1,7 @@
 """Guides: learnt in the source, kept by evaluation, and asked in the target through the view."""
 
 import dataclasses
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from handrail.artifact import Card, fill, load, save, widths
+from handrail.artifact import Card, fill, load, number, save, widths
 from handrail.envs.base import action_size
 from handrail.envs.navigation.compiled import RescueStarts
 from handrail.envs.navigation.problems import navigation_problem
@@ -195,20 +196,35 @@ def load_guide(path: Path, problem: TransferProblem, *, limit: float | None = No
     shapes = parts(problem.source)
     spec = {"parts": shapes, "actions": action_size(problem.target.actions)}
     card, arrays = load(path, expect="guide", spec=spec)
-    own = card.spec.get("limit")
-    if not isinstance(own, int | float):
-        raise HandrailError(f"{path}: the card's limit is {own!r}, expected a number")
+    own = number(card.spec.get("limit"), f"{path}: the card's limit")
     if limit is not None and own > limit:
         raise HandrailError(
             f"{path}: the guide was trained for a cost limit of {own:g} an episode, but the "
             f"student's is {limit:g}; train a guide with guide.limit ≤ {limit:g}, or raise limit"
         )
-    width = sum(int(np.prod(shape)) for shape in shapes.values())
-    hidden = widths(card, "hidden", source=str(path))
-    template = GuideNetworks.fresh(
-        width, action_size(problem.target.actions), hidden, key=jax.random.key(0)
+    return Guide(networks_of(card, arrays, source=str(path)), problem.view)
+
+
+def networks_of(card: Card, arrays: dict[str, np.ndarray], *, source: str) -> GuideNetworks:
+    """The networks of a guide's file whose parts and actions have been found to fit."""
+    hidden = widths(card, "hidden", source=source)
+    fresh = GuideNetworks.fresh(
+        total_size(card.spec["parts"]), card.spec["actions"], hidden, key=jax.random.key(0)
     )
-    return Guide(fill(template, arrays, source=str(path)), problem.view)
+    return fill(fresh, arrays, source=source)
+
+
+def critic_discount(card: Card, *, source: str) -> float:
+    """γ per step of a guide's critics, as its training says; by default the paper's."""
+    value: Any = card.training
+    for name in ("settings", "learning", "discount"):
+        value = value.get(name) if isinstance(value, dict) else None
+    return number(0.99 if value is None else value, f"{source}: the card's discount")
+
+
+def total_size(parts: dict[str, list[int]]) -> int:
+    """Numbers in an observation with these parts."""
+    return sum(math.prod(shape) for shape in parts.values())
 
 
 def save_guide(
@@ -243,7 +259,7 @@ def random_guide(
     problem: TransferProblem, hidden: tuple[int, ...], *, key: Key[Array, ""]
 ) -> Guide:
     """An untrained guide: what the interventions and the pull towards a guide do by themselves."""
-    width = sum(int(np.prod(shape)) for shape in parts(problem.source).values())
+    width = total_size(parts(problem.source))
     networks = GuideNetworks.fresh(width, action_size(problem.target.actions), hidden, key=key)
     return Guide(networks, problem.view)
 

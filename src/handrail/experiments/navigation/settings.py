@@ -20,6 +20,11 @@ NEEDS_PRETRAINED = ("sac-pre",)
 # split memory whose one half stays empty would never be ready to learn from.
 SPLIT = ("control-switch", "fixreg", "decreg", "random-guide", "egpo")
 
+GENTLE = 1.0
+"""Our multiplier rate of students with a guide (docs/results-sagui.md)."""
+EARLY = 0.5
+"""Our threshold of budget-switch."""
+
 
 @dataclasses.dataclass(frozen=True)
 class SacSettings:
@@ -186,8 +191,8 @@ def recommended(run: StudentRun) -> StudentRun:
     """
     if run.method not in (*NEEDS_GUIDE, "random-guide"):
         return run
-    learning = dataclasses.replace(run.learning, multiplier_rate=1.0)
-    threshold = 0.5 if run.method == "budget-switch" else run.threshold
+    learning = dataclasses.replace(run.learning, multiplier_rate=GENTLE)
+    threshold = EARLY if run.method == "budget-switch" else run.threshold
     return dataclasses.replace(run, density="exact", threshold=threshold, learning=learning)
 
 

@@ -8,19 +8,16 @@ from typing import Any
 import jax
 import numpy as np
 
-from handrail.artifact import fill, load, widths
-from handrail.envs.base import action_size
+from handrail.artifact import load
 from handrail.envs.navigation.problems import navigation_problem
 from handrail.errors import HandrailError
 from handrail.experiments.navigation.evaluations import tested, try_policy
-from handrail.experiments.navigation.guide import parts
+from handrail.experiments.navigation.forebears import load_policy
 from handrail.experiments.navigation.rows import NavigationRow, complete
 from handrail.experiments.navigation.student import POLICY, Knowledge, check, run_student
 from handrail.experiments.plan import navigation_knowledge
 from handrail.experiments.progress import Steps
 from handrail.experiments.work import work
-from handrail.learners.sac_networks import OnVectors
-from handrail.networks.gaussian import GaussianPolicy
 
 EPOCHS = (30_000, 10_000, 5_000)  # the paper's epoch, or the next shorter one that fits
 
@@ -65,14 +62,8 @@ def evaluate_student(folder: Path, environment: str, *, episodes: int, seed: int
 
     All are means over whole episodes of the target, undiscounted.
     """
-    path = folder / POLICY
     problem = navigation_problem(environment)
-    shapes, actions = parts(problem.target), action_size(problem.target.actions)
-    card, arrays = load(path, expect="policy", spec={"parts": shapes, "actions": actions})
-    width = sum(int(np.prod(shape)) for shape in shapes.values())
-    hidden = widths(card, "hidden", source=str(path))
-    template = GaussianPolicy(width, actions, hidden, key=jax.random.key(0))
-    policy = OnVectors(fill(template, arrays, source=str(path)))
+    card, policy = load_policy(folder / POLICY, problem, kind="policy")
     done = try_policy(problem.target, policy, episodes=episodes, key=jax.random.key(seed))
     return {
         "episodes": episodes,
