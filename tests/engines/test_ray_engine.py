@@ -4,9 +4,11 @@ import json
 import os
 import signal
 import socket
+from pathlib import Path
 
 import pytest
 
+from handrail.engines.parcel import moved, scratch_folder
 from handrail.engines.ray_engine import OnRay
 from handrail.errors import HandrailError
 from handrail.experiments.attempt import progress_file
@@ -82,10 +84,13 @@ def cluster(compiled):
 
 
 class KillOnce:
-    """Follows tasks, and kills the worker of the first run that has done some steps."""
+    """Follows tasks, and kills the worker of the first run that has left a checkpoint.
 
-    def __init__(self):
-        self.killed = None
+    A run says how far it is before it saves that: one killed in between begins anew.
+    """
+
+    def __init__(self, shared: bool):
+        self.shared, self.killed = shared, None
         self.steps_after = set()
 
     def __call__(self, running, done):
@@ -94,13 +99,20 @@ class KillOnce:
                 entry = json.loads(progress_file(task.folder).read_text())
             except (OSError, ValueError):
                 continue
-            if self.killed is None and task.kind == "run" and 0 < entry["step"] < entry["total"]:
+            if self.killed is None and task.kind == "run" and self.saved(task):
                 self.killed = task.folder, entry["pid"]
                 os.kill(entry["pid"], signal.SIGKILL)
             elif self.killed and self.killed == (task.folder, entry["pid"]):
                 continue  # not yet overwritten by the next attempt
             elif self.killed and self.killed[0] == task.folder:
                 self.steps_after.add(entry["step"])
+
+    def saved(self, task):
+        folder = task.folder
+        if not self.shared:
+            sender = f"{socket.gethostname()}|{Path.cwd()}"
+            folder = moved(task, scratch_folder(sender, task)).folder
+        return any((folder / "checkpoints").glob("step-*.safetensors"))
 
 
 @pytest.mark.slow
@@ -110,7 +122,7 @@ def test_a_killed_worker_changes_nothing(here, cluster, tmp_path, monkeypatch, s
     name, expected, out = here
     monkeypatch.setenv("HANDRAIL_CHECKPOINT_SECONDS", "0")
     tasks = [task for _, task in plan(read(name), "quick", None, tmp_path)]
-    follow = KillOnce()
+    follow = KillOnce(shared)
     OnRay(cluster.address, shared=shared).compute(tasks, follow)
     assert follow.killed is not None
     assert follow.steps_after == {2000}, "it went on from its checkpoint of step 500"
