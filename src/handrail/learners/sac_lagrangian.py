@@ -19,6 +19,8 @@ from handrail.equations.budget import discounted_limit
 from handrail.equations.distillation import Distillation
 from handrail.equations.importance import WeightedSquare, weight_inside_square
 from handrail.errors import HandrailError
+from handrail.learners.constraint import Constrained, stored_actions
+from handrail.learners.cost_floor import AbstractCostFloor, NoFloor
 from handrail.learners.intrinsic import AbstractIntrinsic, NoIntrinsic
 from handrail.learners.sac_adam import Adam, AdamState
 from handrail.learners.sac_networks import REWARD_CRITICS, CriticEnsemble, observation_vector
@@ -113,6 +115,8 @@ class SacLagrangian(eqx.Module):
         intrinsic: a reward that the learner gives itself, such as `NeighbourEntropy`.
         weighted_square: how importance weights enter the critics' losses.
         reduce_multiplier: over the batch, of β's loss: `jnp.sum` (the scripts) or `jnp.mean`.
+        cost_floor: what the cost critic is held up to where actions are chosen and bootstrapped.
+        constrained: whose costs β compares with the limit.
     """
 
     cost_limit: float = eqx.field(default=25.0, static=True)
@@ -127,6 +131,8 @@ class SacLagrangian(eqx.Module):
     intrinsic: AbstractIntrinsic = NoIntrinsic()
     weighted_square: WeightedSquare = eqx.field(default=weight_inside_square, static=True)
     reduce_multiplier: Callable[[Array], Array] = eqx.field(default=jnp.sum, static=True)
+    cost_floor: AbstractCostFloor = NoFloor()
+    constrained: Constrained = eqx.field(default=stored_actions, static=True)
     adam: Adam = Adam()
 
     def __check_init__(self):
@@ -212,20 +218,25 @@ class SacLagrangian(eqx.Module):
         kappa = lagrangian.damping(cost_values, self.limit, self.damping_scale)
         actions, log_probs = _act(parameters.actor, observations, noise)
         acted = frozen.critics.batch(observations, actions)
+        acted_costs = jax.vmap(self.cost_floor)(acted[REWARD_CRITICS], batch.observation, actions)
         actor_losses = jax.vmap(
             lambda log_prob, reward_values, cost_value: lagrangian.actor_loss(
                 log_prob, reward_values, cost_value,
                 entropy_weight=entropy_weight, multiplier=fixed_beta, damping=kappa,
             )
-        )(log_probs, acted[:REWARD_CRITICS].T, acted[REWARD_CRITICS])  # fmt: skip
+        )(log_probs, acted[:REWARD_CRITICS].T, acted_costs)  # fmt: skip
         actor_loss = jnp.mean(batch.weight * actor_losses)
 
         entropies = jax.lax.stop_gradient(log_probs)
         alpha_loss = jnp.mean(
             jax.vmap(lambda log_prob: self.entropy.loss(alpha, log_prob, noise.shape[1]))(entropies)
         )
+        limited, shares = self.constrained(
+            cost_values, jax.lax.stop_gradient(acted_costs), batch.intervened
+        )
         beta_loss = self.reduce_multiplier(
-            jax.vmap(lambda q: lagrangian.multiplier_loss(beta, q, limit=self.limit))(cost_values)
+            shares
+            * jax.vmap(lambda q: lagrangian.multiplier_loss(beta, q, limit=self.limit))(limited)
         )
         total = actor_loss + jnp.sum(critic_losses) + alpha_loss + beta_loss
         metrics = (
@@ -269,8 +280,11 @@ class SacLagrangian(eqx.Module):
                 *x, discount=self.discount, entropy_weight=entropy_weight
             )
         )(batch.reward + bonus, terminated, following[:REWARD_CRITICS].T, log_probs)
+        costs = jax.vmap(self.cost_floor)(
+            following[REWARD_CRITICS], batch.next_observation, actions
+        )
         cost_goal = jax.vmap(lambda *x: lagrangian.cost_target(*x, discount=self.discount))(
-            batch.cost, terminated, following[REWARD_CRITICS]
+            batch.cost, terminated, costs
         )
         return jnp.stack([reward_goal, reward_goal, cost_goal])
 

@@ -55,7 +55,8 @@ class CriticEnsemble(eqx.Module):
 
     def cost(self, observation: Observation, action: Float[Array, " a"]) -> Float[Array, ""]:
         """The expected discounted sum of costs from here on: what a trigger may look at."""
-        return self(observation, action)[REWARD_CRITICS]
+        critic = jax.tree.map(lambda leaf: leaf[REWARD_CRITICS], self.members)
+        return critic(jnp.concatenate([observation_vector(observation), action]))[0]
 
 
 class OnVectors(eqx.Module):

@@ -11,7 +11,12 @@ from handrail.envs.host_costs import CostFn
 from handrail.equations.distillation import authors_distillation
 from handrail.equations.importance import exact_point
 from handrail.errors import HandrailError, UnknownName
-from handrail.experiments.navigation.agents import memory, sac_agent, sac_learner
+from handrail.experiments.navigation.agents import (
+    check_foresight,
+    memory,
+    sac_agent,
+    sac_learner,
+)
 from handrail.experiments.navigation.evaluations import (
     EVALUATIONS,
     STUDENT_COLUMNS,
@@ -21,16 +26,23 @@ from handrail.experiments.navigation.evaluations import (
 )
 from handrail.experiments.navigation.settings import (
     EARLY,
-    GENTLE,
     SacSettings,
     check_schedule,
+    recommended_student,
 )
-from handrail.interventions.base import Intervention
 from handrail.interventions.recipes import none
+from handrail.learners.constraint import own_steps
 from handrail.learners.sac_agent import SacAgent
 from handrail.learners.sac_networks import OnVectors
 from handrail.own.environments import Environment, build_host, episode_limit, episode_steps, named
-from handrail.own.guide import RECIPES, Interface, intervention_of, load_fitting, part_shapes
+from handrail.own.guide import (
+    RECIPES,
+    Interface,
+    LoadedGuide,
+    intervention_of,
+    load_fitting,
+    part_shapes,
+)
 from handrail.own.sac import Report, card_of, needs_box, run_epochs
 from handrail.records import read_table
 from handrail.rng import stream
@@ -54,7 +66,7 @@ def train_student(
     limit: float | None = None,
     parts: Sequence[str] | None = None,
     threshold: float = EARLY,
-    distil: bool = True,
+    distil: bool = False,
     episode_length: int | None = None,
     steps: int = 100_000,
     epoch: int = 10_000,
@@ -68,7 +80,7 @@ def train_student(
     `evaluations.csv` in the folder has a row an epoch: the behaviour, interventions
     included, and a test of the student alone, whose policy is kept as `policy.safetensors`.
     Differs from the paper: one replay for both actors, since a guide that seldom acts would leave
-    a split one waiting.
+    a split one waiting; no importance weights; the multiplier looks at the student's own steps.
 
     Args:
         target: id of the environment, or a function that builds it.
@@ -79,36 +91,46 @@ def train_student(
         cost: as of `GymnasiumHost`; also `limits` (of several named costs) and `parts`.
         limit: expected undiscounted cost of an episode; at least the guide's.
         threshold: of budget-switch, in multiples of the limit on the critic's scale.
-        distil: pull the student towards the guide, by the true densities of its actions.
+        distil: also pull the student towards what the guide does, as the paper has it, by the
+            true densities of its actions.
         episode_length: the time limit in steps, if the environment does not say.
         steps: environment steps; a multiple of `epoch`.
         epoch: steps between two tests.
         evaluation_episodes: whole episodes of each.
-        learning: the learner; by default with a multiplier that moves at the base rate.
+        learning: the learner; by default our preset, in which the guide's cost critic is a
+            floor of the student's (docs/results-sagui.md).
         seed: of everything.
         report: called as `report(step, total)`.
     """
     folder = Path(folder)
-    learning = SacSettings(multiplier_rate=GENTLE) if learning is None else learning
+    if learning is None:
+        learning = SacSettings() if guide is None else recommended_student(SacSettings())
     check_schedule(steps, epoch, learning)
     host, trial = (build_host(target, cost=cost, limits=limits, parts=parts) for _ in range(2))
     needs_box(host)
     longest, allowed = episode_steps(host, episode_length), episode_limit(host, limit)
-    intervention, distribution, checksum = _assistance(
-        host, guide, method, view, limit=allowed, threshold=threshold
-    )
-    distilled = distil and distribution is not None
+    loaded, checksum = _loaded(host, guide, method, view, allowed)
+    if loaded is None:
+        intervention, asked = none(), None
+    else:
+        intervention = intervention_of(loaded, method, limit=allowed, threshold=threshold)
+        asked = loaded.guide
+        check_foresight(learning, loaded.discount, source=str(guide))
     agent: SacAgent = sac_agent(
         learning,
         sac_learner(
             learning,
             allowed,
             longest,
-            distillation=authors_distillation() if distilled else None,
+            foresees=None if asked is None else asked.cost,
+            distillation=authors_distillation() if distil and asked is not None else None,
+            constrained=own_steps,
         ),
         memory(learning, steps, split=False),
-        guide=distribution,
+        guide=None if asked is None else asked.distribution,
         point=exact_point,
+        ratio_low=1.0,
+        ratio_high=1.0,
     )
     settings = {
         "purpose": "own student", "environment": host.name, "method": method, "guide": checksum,
@@ -145,10 +167,10 @@ def train_student(
     )  # fmt: skip
 
 
-def _assistance(
-    host: GymnasiumHost, guide: Path | str | None, method: str, view: Any, **options: float
-) -> tuple[Intervention, Any, str | None]:
-    """Intervention, the guide's distribution and the checksum of its file."""
+def _loaded(
+    host: GymnasiumHost, guide: Path | str | None, method: str, view: Any, limit: float
+) -> tuple[LoadedGuide | None, str | None]:
+    """The guide, found to fit the environment and the limit, and the checksum of its file."""
     if method not in METHODS:
         raise UnknownName("method", method, METHODS)
     if (guide is None) != (method == "sac"):
@@ -158,12 +180,11 @@ def _assistance(
             else f"method {method!r} needs the file of a guide"
         )
     if guide is None:
-        return none(), None, None
+        return None, None
     loaded = load_fitting(Path(guide), Interface.of(host.env, host.parts), view=view)
-    if loaded.limit > options["limit"]:
+    if loaded.limit > limit:
         raise HandrailError(
             f"{guide}: the guide was trained for a cost limit of {loaded.limit:g} an episode, but "
-            f"the student's is {options['limit']:g}; train a guide for at most that, or raise limit"
+            f"the student's is {limit:g}; train a guide for at most that, or raise limit"
         )
-    chosen = intervention_of(loaded, method, **options)
-    return chosen, loaded.guide.distribution, load(Path(guide))[0].checksum
+    return loaded, load(Path(guide))[0].checksum

@@ -1,20 +1,38 @@
-"""The preset `recommended`: it changes students with a guide, and nothing that they bring along."""
+"""The preset `recommended`: it changes students with a guide, and their guide."""
 
 import pytest
 
 from handrail.errors import HandrailError
 from handrail.experiments.navigation.rows import complete
+from handrail.experiments.navigation.settings import SacSettings
 
 TASK = {"environment": "navigation-static"}
 
 
-def test_a_student_with_a_guide_is_gentle_and_its_guide_stays_the_papers():
+def test_a_student_learns_from_what_its_guide_foresees():
     row = complete({**TASK, "method": "budget-switch", "preset": "recommended"})
-    paper = complete({**TASK, "method": "budget-switch"})
-    assert (row.run.density, row.run.threshold) == ("exact", 0.5)
-    assert row.run.learning.multiplier_rate == 1.0
-    assert paper.run.learning.multiplier_rate == 50.0
-    assert row.guide == paper.guide
+    run = row.run
+    assert run.threshold == pytest.approx(10.0, rel=1e-3)
+    assert (run.splits, run.distillation) == (True, "none")
+    assert (run.weighting, run.constraint, run.learning.cost_floor) == ("none", "own", "guide")
+    assert (run.learning.multiplier_rate, run.learning.damping) == (10.0, 0.0)
+    assert row.guide is not None and row.guide.learning.cost_floor == "zero"
+    assert (row.guide.learning.multiplier_rate, row.guide.learning.damping) == (1.0, 0.0)
+
+
+def test_the_preset_of_the_paper_is_that_of_the_scripts():
+    row = complete({**TASK, "method": "control-switch"})
+    assert row.run.learning == SacSettings() and row.guide is not None
+    assert row.guide.learning == SacSettings()
+    assert (row.run.distillation, row.run.weighting, row.run.constraint) == (
+        "authors", "squared", "stored",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("method", ["fixreg", "decreg"])
+def test_ablations_of_the_pull_keep_it(method):
+    row = complete({**TASK, "method": method, "preset": "recommended"})
+    assert row.run.distillation == "authors" and row.run.learning.cost_floor == "guide"
 
 
 @pytest.mark.parametrize("method", ["sac", "sac-pre", "egpo"])

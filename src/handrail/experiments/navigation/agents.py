@@ -1,6 +1,7 @@
 """The SAC-λ agents of SaGui from their settings."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
@@ -10,9 +11,16 @@ from jaxtyping import Array, Float, Key, PyTree
 
 from handrail.envs.base import action_size
 from handrail.envs.transfer import observation_shapes
+from handrail.errors import HandrailError
 from handrail.experiments.navigation.environments import AnyEnvironment
-from handrail.experiments.navigation.settings import SacSettings
+from handrail.experiments.navigation.settings import LIMIT_STEPS, SacSettings
 from handrail.learners.base import AbstractAgent, Clock, Proposal
+from handrail.learners.cost_floor import (
+    AbstractCostFloor,
+    Foresight,
+    NeverNegative,
+    NoFloor,
+)
 from handrail.learners.sac_agent import SacAgent, SacAgentState
 from handrail.learners.sac_lagrangian import SacLagrangian, SacState
 from handrail.replay.base import AbstractReplay
@@ -21,14 +29,22 @@ from handrail.replay.split import Split
 from handrail.rng import stream
 from handrail.types import Action, Context, Decision, Observation, Transition
 
-LIMIT_STEPS = 1000  # limits are the expected cost of an episode of this many steps
-
 
 def sac_learner(
-    settings: SacSettings, limit: float, episode_length: int = LIMIT_STEPS, **options: Any
+    settings: SacSettings,
+    limit: float,
+    episode_length: int = LIMIT_STEPS,
+    *,
+    foresees: Callable[..., Array] | None = None,
+    **options: Any,
 ) -> SacLagrangian:
-    """One update with these settings; `limit` is undiscounted, of an episode of that length."""
+    """One update with these settings; `limit` is undiscounted, of an episode of that length.
+
+    `foresees` is the cost critic of the student's guide, if it has one. Raises `HandrailError`
+    where the settings need one and there is none.
+    """
     return SacLagrangian(
+        cost_floor=_cost_floor(settings, foresees),
         cost_limit=limit,
         episode_length=episode_length,
         discount=settings.discount,
@@ -38,6 +54,30 @@ def sac_learner(
         damping_scale=settings.damping,
         **options,
     )
+
+
+def check_foresight(settings: SacSettings, discount: float, *, source: str) -> None:
+    """Refuses a guide whose cost critic discounts by another γ than the student's.
+
+    Sums of costs with different discounts cannot be compared.
+    """
+    if settings.cost_floor == "guide" and discount != settings.discount:
+        raise HandrailError(
+            f"{source}: the guide's cost critic has discount {discount:g}, the student "
+            f"{settings.discount:g}; set learning.discount to the guide's, or "
+            "learning.cost_floor to 'zero'"
+        )
+
+
+def _cost_floor(settings: SacSettings, foresees: Callable[..., Array] | None) -> AbstractCostFloor:
+    if settings.cost_floor == "guide":
+        if foresees is None:
+            raise HandrailError(
+                "learning.cost_floor is 'guide', but there is no guide to ask: set it to 'zero' "
+                "(for a guide itself: guide.learning.cost_floor)"
+            )
+        return Foresight(foresees)
+    return {"none": NoFloor(), "zero": NeverNegative()}[settings.cost_floor]
 
 
 def sac_agent(

@@ -16,6 +16,7 @@ from handrail.experiments.navigation.settings import (
     StudentRun,
     check_schedule,
     recommended,
+    recommended_guide,
     task_defaults,
 )
 from handrail.experiments.schema import override
@@ -52,7 +53,8 @@ def complete(settings: Mapping[str, Any]) -> NavigationRow:
     (`guide.learning.…`). `guides = "each"` (the default) gives every seed its own guide (and
     expert, and pre-trained student); `"one"` shares those of seed 0. The guide's limit d⋄ is a
     fifth of the run's unless `guide.limit` or `guide.margin` (a multiple of the run's) is given.
-    `preset` is `paper` or `recommended` (see `settings.recommended`); it changes students alone.
+    `preset` is `paper` or `recommended` (see `settings.recommended`); it changes students with a
+    guide, and their guide.
     """
     groups: dict[str, dict[str, Any]] = {"guide": {}, "expert": {}, "pretrained": {}, "run": {}}
     guides, preset = "each", "paper"
@@ -85,7 +87,12 @@ def complete(settings: Mapping[str, Any]) -> NavigationRow:
     }
     guide = expert = pretrained = None
     if run.method in NEEDS_GUIDE:
-        guide = _guide(run, common, groups["guide"])
+        own = groups["guide"]
+        if preset == "recommended":
+            given = {name: x for name, x in groups["run"].items() if name.startswith("learning.")}
+            common["learning"] = recommended_guide(published.learning)
+            own = {**given, **own}
+        guide = _guide(run, common, own)
     if run.method in NEEDS_EXPERT:
         expert = _forebear(run, "expert", common, groups["expert"])
     if run.method in NEEDS_PRETRAINED:

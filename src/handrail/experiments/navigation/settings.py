@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Literal, get_args
 
+from handrail.equations.budget import discounted_limit
 from handrail.errors import HandrailError, UnknownName
 
 Role = Literal["expert", "pretrained"]
@@ -20,10 +21,13 @@ NEEDS_PRETRAINED = ("sac-pre",)
 # split memory whose one half stays empty would never be ready to learn from.
 SPLIT = ("control-switch", "fixreg", "decreg", "random-guide", "egpo")
 
-GENTLE = 1.0
-"""Our multiplier rate of students with a guide (docs/results-sagui.md)."""
-EARLY = 0.5
-"""Our threshold of budget-switch."""
+EARLY = 2.0
+"""Threshold of budget-switch where nothing else is said, in multiples of the limit."""
+FORESEEN = 5.0
+"""Our threshold of budget-switch in the navigation tasks: a discounted cost. Students of a guide
+that acts earlier never meet what they should learn about (docs/results-sagui.md)."""
+LIMIT_STEPS = 1000
+"""Limits are the expected cost of an episode of this many steps."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,6 +48,9 @@ class SacSettings:
     """Step size of the multiplier β, as a multiple of `learning_rate`."""
     damping: float = 10.0
     """Scale of the damping κ; 0 turns it off."""
+    cost_floor: Literal["none", "zero", "guide"] = "none"
+    """The least that is believed of the cost critic: nothing is (the scripts), zero, or what the
+    guide's own cost critic foresees of the student's action."""
     replay: int = 1_000_000
     """Capacity of the replay (a split one has half of it for each actor)."""
     block: int = 100
@@ -168,8 +175,11 @@ class StudentRun:
     """ω of the ablation fixreg, and ω at the beginning of decreg."""
     density: Literal["authors", "exact"] = "authors"
     """Where log-densities are taken: at the squashed action, or at the pre-squash value."""
-    weighting: Literal["squared", "linear"] = "squared"
-    """Importance weights inside the squared error (the scripts) or outside it."""
+    weighting: Literal["squared", "linear", "none"] = "squared"
+    """Importance weights inside the squared error (the scripts), outside it, or all 1."""
+    constraint: Literal["stored", "own"] = "stored"
+    """What the multiplier compares with the limit: the cost of every stored action (the scripts),
+    or of the student's actions where it acted itself."""
     replay: Literal["auto", "split", "ring"] = "auto"
     """One memory for each actor, or one for both; `auto`: split where another takes over for
     the rest of an episode, as in the paper."""
@@ -185,15 +195,41 @@ class StudentRun:
 def recommended(run: StudentRun) -> StudentRun:
     """Our settings for a student with a guide; other methods keep the paper's.
 
-    The authors' multiplier moves 50 times as fast as everything else, and with it the pull
-    towards the guide, which then outgrows the task's reward (docs/results-sagui.md). A guide that
-    is asked early need not rescue: budget-switch has a lower threshold.
+    The student learns from what its guide foresees instead of being pulled towards what its guide
+    does: the guide's cost critic is a floor of the student's own, in place of distillation and
+    importance weights; the multiplier is slower, undamped, and looks at the student's own steps
+    (docs/results-sagui.md). The ablations of the pull keep it, and budget-switch has two
+    memories like control-switch.
     """
     if run.method not in (*NEEDS_GUIDE, "random-guide"):
         return run
-    learning = dataclasses.replace(run.learning, multiplier_rate=GENTLE)
-    threshold = EARLY if run.method == "budget-switch" else run.threshold
-    return dataclasses.replace(run, density="exact", threshold=threshold, learning=learning)
+    ours = dataclasses.replace(
+        run,
+        density="exact",
+        weighting="none",
+        constraint="own",
+        learning=recommended_student(run.learning),
+    )
+    if run.method not in ("fixreg", "decreg"):
+        ours = dataclasses.replace(ours, distillation="none")
+    if run.method == "budget-switch":
+        scale = discounted_limit(run.limit, run.learning.discount, LIMIT_STEPS)
+        threshold = FORESEEN / scale if scale else run.threshold
+        ours = dataclasses.replace(ours, threshold=threshold, replay="split")
+    return ours
+
+
+def recommended_student(learning: SacSettings) -> SacSettings:
+    """Our learner of a student that has a guide."""
+    return dataclasses.replace(learning, multiplier_rate=10.0, damping=0.0, cost_floor="guide")
+
+
+def recommended_guide(learning: SacSettings) -> SacSettings:
+    """Our learner of a guide: a critic that is never negative, and a slow, undamped multiplier.
+
+    Only with the floor do the numbers of the guide's cost critic mean what they say.
+    """
+    return dataclasses.replace(learning, multiplier_rate=1.0, damping=0.0, cost_floor="zero")
 
 
 def task_defaults(environment: str) -> TaskDefaults:

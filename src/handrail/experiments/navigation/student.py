@@ -7,7 +7,7 @@ from typing import Any
 
 import jax
 
-from handrail.artifact import Card, save
+from handrail.artifact import Card, load, save
 from handrail.envs.base import action_size
 from handrail.envs.navigation.problems import navigation_problem
 from handrail.envs.transfer import TransferProblem
@@ -29,6 +29,7 @@ from handrail.errors import HandrailError, UnknownName
 from handrail.experiments.navigation.agents import (
     LIMIT_STEPS,
     Continued,
+    check_foresight,
     memory,
     sac_agent,
     sac_learner,
@@ -44,7 +45,13 @@ from handrail.experiments.navigation.evaluations import (
     try_policy,
 )
 from handrail.experiments.navigation.forebears import load_expert, load_pretrained
-from handrail.experiments.navigation.guide import Guide, load_guide, parts, random_guide
+from handrail.experiments.navigation.guide import (
+    Guide,
+    critic_discount,
+    load_guide,
+    parts,
+    random_guide,
+)
 from handrail.experiments.navigation.metrics import Curves, summary
 from handrail.experiments.navigation.settings import (
     METHODS,
@@ -58,6 +65,7 @@ from handrail.interventions.base import Intervention
 from handrail.interventions.recipes import budget_switch, control_switch, linear_decay, none
 from handrail.interventions.what import Policy
 from handrail.interventions.when import Always
+from handrail.learners.constraint import own_steps, stored_actions
 from handrail.learners.sac_networks import Distribution, OnVectors, Sampled
 from handrail.records import read_table
 from handrail.rng import stream
@@ -84,8 +92,7 @@ def build(run: StudentRun, knowledge: Knowledge) -> AnyLoop:
     problem = navigation_problem(run.environment)
     guide = _guide(run, knowledge, problem)
     expert = _expert(run, knowledge, problem)
-    distribution = expert if guide is None else guide.distribution
-    agent = _agent(run, distribution, distils=guide is not None)
+    agent = _agent(run, guide, expert)
     if run.method in NEEDS_PRETRAINED:
         assert knowledge.pretrained is not None  # `check` has seen to it
         agent = Continued(agent, load_pretrained(knowledge.pretrained, problem, run.learning))
@@ -118,6 +125,9 @@ def _guide(run: StudentRun, knowledge: Knowledge, problem: TransferProblem) -> G
     if run.method not in NEEDS_GUIDE:
         return None
     assert knowledge.guide is not None  # `check` has seen to it
+    card, _ = load(knowledge.guide, expect="guide")
+    source = str(knowledge.guide)
+    check_foresight(run.learning, critic_discount(card, source=source), source=source)
     return load_guide(knowledge.guide, problem, limit=run.limit)
 
 
@@ -128,17 +138,31 @@ def _expert(run: StudentRun, knowledge: Knowledge, problem: TransferProblem) -> 
     return load_expert(knowledge.expert, problem)
 
 
-def _agent(run: StudentRun, guide: Distribution | None, *, distils: bool) -> Any:
-    squares = {"squared": weight_inside_square, "linear": weight_outside_square}
+def _agent(run: StudentRun, guide: Guide | None, expert: Distribution | None) -> Any:
+    squares = {
+        "squared": weight_inside_square,
+        "linear": weight_outside_square,
+        "none": weight_outside_square,  # of weights that are all 1
+    }
     points = {"authors": authors_point, "exact": exact_point}
+    constraints = {"stored": stored_actions, "own": own_steps}
     learner = sac_learner(
         run.learning,
         run.limit,
-        distillation=distillation(run) if distils else None,
+        foresees=None if guide is None else guide.cost,
+        distillation=None if guide is None else distillation(run),
         weighted_square=squares[run.weighting],
+        constrained=constraints[run.constraint],
     )
-    replay = memory(run.learning, run.steps, split=run.splits)
-    return sac_agent(run.learning, learner, replay, guide=guide, point=points[run.density])
+    weighs = {"ratio_low": 1.0, "ratio_high": 1.0} if run.weighting == "none" else {}
+    return sac_agent(
+        run.learning,
+        learner,
+        memory(run.learning, run.steps, split=run.splits),
+        guide=expert if guide is None else guide.distribution,
+        point=points[run.density],
+        **weighs,
+    )
 
 
 def distillation(run: StudentRun) -> Distillation | None:
