@@ -53,7 +53,9 @@ class Toy(AbstractEnvironment):
         return parts | ({"goal_lidar": -state.place} if self.has_goal else {})
 
 
-def toy_problem(name: str, *, source_length: int | None = None, rescue=None) -> TransferProblem:
+def toy_problem(
+    name: str, *, source_length: int | None = None, rescue=None, open_source: bool = False
+) -> TransferProblem:
     """Takes the place of `navigation_problem`."""
     source = Toy(False, source_length or LENGTH)
     return TransferProblem(source, Toy(True), View.keep(["hazards_lidar", "place"]), name)

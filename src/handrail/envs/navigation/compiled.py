@@ -71,7 +71,8 @@ class CompiledNavigation(AbstractEnvironment):
     MuJoCo engine. Cost is 1 in a hazard, else 0, per step and undiscounted. The target rewards
     progress to the goal, plus 1 on reaching it; the source rewards the distance moved (the
     paper's auxiliary reward, arXiv:2307.14316), and ends with reward 0 where the robot had left
-    the extents. A goal that cannot be placed again ends the target's episode.
+    the extents (`task.open_source` goes on, with reward 0). A goal that cannot be placed again
+    ends the target's episode.
     """
 
     task: NavigationTask = eqx.field(static=True)
@@ -123,7 +124,7 @@ class CompiledNavigation(AbstractEnvironment):
     def _moved(self, state: NavigationState, before: Body, body: Body, key):
         left = jnp.max(jnp.abs(before.position)) > self.task.extent
         distance = jnp.linalg.norm(body.position - before.position)
-        return jnp.where(left, 0.0, distance), left, state.goal
+        return jnp.where(left, 0.0, distance), left & self.task.ends_outside, state.goal
 
     def _towards_goal(self, state: NavigationState, before: Body, body: Body, key):
         distance = jnp.linalg.norm(state.goal - body.position)

@@ -153,7 +153,8 @@ class MujocoNavigation(gymnasium.Env):
         new_x, new_y, _ = self._place.tolist()
         if self._goal is None:  # the guide's reward: the distance moved, within the extents
             left = max(abs(x), abs(y)) > self.task.extent
-            return 0.0 if left else math.sqrt((new_x - x) ** 2 + (new_y - y) ** 2), left, False
+            moved = 0.0 if left else math.sqrt((new_x - x) ** 2 + (new_y - y) ** 2)
+            return moved, left and self.task.ends_outside, False
         goal_x, goal_y = self._goal
         distance = math.sqrt((goal_x - new_x) ** 2 + (goal_y - new_y) ** 2)
         reward = min(max(self._distance - distance, -10.0), 10.0)

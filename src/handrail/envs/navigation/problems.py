@@ -6,33 +6,47 @@ from handrail.envs.transfer import TransferProblem, View
 
 
 def compiled_problem(
-    name: str, *, source_length: int | None = None, rescue: RescueStarts | None = None
+    name: str,
+    *,
+    source_length: int | None = None,
+    rescue: RescueStarts | None = None,
+    open_source: bool = False,
 ) -> TransferProblem:
     """The task on compiled physics: `navigation-static`, `navigation-dynamic-without-vases`, …
 
-    `source_length` shortens the guide's episodes (steps); `rescue` starts some in hazards.
+    `source_length` shortens the guide's episodes (steps); `rescue` starts some in hazards;
+    with `open_source` they do not end where the robot leaves the extents.
     Raises `HandrailError` for a task with a car or vases, `UnknownName` for an unknown one.
     """
     target = navigation_task(name)
-    source = CompiledNavigation(target.source, episode_length=source_length, rescue=rescue)
+    where = target.open_source if open_source else target.source
+    source = CompiledNavigation(where, episode_length=source_length, rescue=rescue)
     view = View.keep(target.source.parts)
     return TransferProblem(source, CompiledNavigation(target), view, name)
 
 
 def navigation_problem(
-    name: str, *, source_length: int | None = None, rescue: RescueStarts | None = None
+    name: str,
+    *,
+    source_length: int | None = None,
+    rescue: RescueStarts | None = None,
+    open_source: bool = False,
 ) -> TransferProblem:
     """The task on compiled physics where that can simulate it, else on MuJoCo, on the host.
 
-    `source_length` shortens the guide's episodes (steps); `rescue` starts some in hazards.
+    `source_length` shortens the guide's episodes (steps); `rescue` starts some in hazards;
+    with `open_source` they do not end where the robot leaves the extents.
     Raises `HandrailError` if `mujoco` is needed but missing, `UnknownName` for an unknown task.
     """
     target = navigation_task(name)
     if target.compiles:
-        return compiled_problem(name, source_length=source_length, rescue=rescue)
+        return compiled_problem(
+            name, source_length=source_length, rescue=rescue, open_source=open_source
+        )
     from handrail.envs.navigation.mujoco_host import MujocoHost
 
-    source = MujocoHost(target.source, episode_length=source_length, rescue=rescue)
+    where = target.open_source if open_source else target.source
+    source = MujocoHost(where, episode_length=source_length, rescue=rescue)
     view = View.keep(target.source.parts)
     return TransferProblem(source, MujocoHost(target), view, name)
 

@@ -58,6 +58,7 @@ class NavigationTask:
     goal_keepout: float = 0.305
     goal_at: tuple[tuple[float, float], ...] = ()  # one fixed place; empty: drawn
     episode_length: int = 1000  # steps
+    ends_outside: bool = True  # of the source: leaving the extents ends the episode
     limit: float = 25.0  # the paper's limit on the expected undiscounted cost of an episode
 
     def __post_init__(self):
@@ -104,6 +105,15 @@ class NavigationTask:
     @property
     def target(self) -> "NavigationTask":
         return dataclasses.replace(self, variant="target", robot_keepout=0.4)
+
+    @property
+    def open_source(self) -> "NavigationTask":
+        """The source without its border: the guide also learns that it is safe out there.
+
+        Beyond the paper. A guide that has never been outside foresees whatever its critic
+        happens to say there, and students go there.
+        """
+        return dataclasses.replace(self.source, ends_outside=False)
 
     @property
     def without_vases(self) -> "NavigationTask":

@@ -91,7 +91,7 @@ def complete(settings: Mapping[str, Any]) -> NavigationRow:
         if preset == "recommended":
             given = {name: x for name, x in groups["run"].items() if name.startswith("learning.")}
             common["learning"] = recommended_guide(published.learning)
-            own = {**given, **own}
+            own = {"open_source": True, "keep": "exit", **given, **own}
         guide = _guide(run, common, own)
     if run.method in NEEDS_EXPERT:
         expert = _forebear(run, "expert", common, groups["expert"])

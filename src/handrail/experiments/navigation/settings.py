@@ -23,7 +23,7 @@ SPLIT = ("control-switch", "fixreg", "decreg", "random-guide", "egpo")
 
 EARLY = 2.0
 """Threshold of budget-switch where nothing else is said, in multiples of the limit."""
-FORESEEN = 5.0
+FORESEEN = 3.0
 """Our threshold of budget-switch in the navigation tasks: a discounted cost. Students of a guide
 that acts earlier never meet what they should learn about (docs/results-sagui.md)."""
 LIMIT_STEPS = 1000
@@ -109,10 +109,16 @@ class GuideSettings:
     """Steps between two evaluations."""
     evaluation_episodes: int = 100
     """Episodes of an evaluation: of full length, without rescue starts."""
+    keep: Literal["return", "exit"] = "return"
+    """Which of the evaluated guides within the limit is kept: that of the highest return, or the
+    one that leaves a hazard at the least cost."""
     limit: float = 1.0
     """d⋄: expected cost of an episode of 1,000 steps; at most d⊙, better well below."""
     episode_length: int = 200
     """Steps of a training episode (the authors: 1,000); the limit is always for 1,000 steps."""
+    open_source: bool = False
+    """Whether episodes go on outside the extents, without reward, so that the cost critic also
+    knows what is out there; evaluations keep the paper's border (beyond the paper)."""
     bonus: Literal["displacement", "entropy", "none"] = "displacement"
     """Reward of the source: the distance moved; observations far from their nearest neighbours
     among a batch of what has been visited; or nothing (the ablation MAXENT)."""
