@@ -174,8 +174,12 @@ def test_an_experiment_shares_its_guides(tmp_path):
     needs = {row.variant: [task.kind for task in task.needs] for row, task in planned}
     assert needs["control-switch"] == ["guide"] and needs["scratch"] == []
     assert (needs["egpo"], needs["pretrained"]) == (["expert"], ["pretrained"])
-    guides = {id(need) for _, task in planned for need in task.needs if need.kind == "guide"}
-    assert len(guides) == 1
+    guides = {
+        row.variant: id(task.needs[0]) for row, task in planned if needs[row.variant] == ["guide"]
+    }
+    published = {guides[variant] for variant in guides if "as published" in variant}
+    ours = {guides[variant] for variant in guides if "as published" not in variant}
+    assert (len(guides), len(published), len(ours)) == (5, 1, 1) and published != ours
 
 
 @pytest.mark.parametrize(

@@ -12,13 +12,13 @@ TASK = {"environment": "navigation-static"}
 def test_a_student_learns_from_what_its_guide_foresees():
     row = complete({**TASK, "method": "budget-switch", "preset": "recommended"})
     run = row.run
-    assert run.threshold == pytest.approx(6.0, rel=1e-3)
+    assert run.threshold == pytest.approx(16.0, rel=1e-3)
     assert (run.splits, run.distillation) == (True, "none")
     assert (run.weighting, run.constraint, run.learning.cost_floor) == ("none", "own", "guide")
     assert (run.learning.multiplier_rate, run.learning.damping) == (10.0, 0.0)
     assert row.guide is not None and row.guide.learning.cost_floor == "zero"
-    assert (row.guide.learning.multiplier_rate, row.guide.learning.damping) == (1.0, 0.0)
-    assert (row.guide.open_source, row.guide.keep) == (True, "exit")
+    assert (row.guide.learning.multiplier_rate, row.guide.learning.damping) == (0.0, 0.0)
+    assert (row.guide.open_source, row.guide.entropy_weight) == (True, 0.005)
 
 
 def test_the_preset_of_the_paper_is_that_of_the_scripts():

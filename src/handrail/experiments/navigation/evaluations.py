@@ -82,16 +82,14 @@ def tested(evaluation: Evaluation) -> dict[str, float]:
     }
 
 
-def best(table: dict[str, np.ndarray], limit: float, *, least: str | None = None) -> int:
-    """The evaluation to keep: of those within the limit the one of the highest return, or of the
-    least of a column; if there is none, the lowest cost. The earliest of equals.
+def best(table: dict[str, np.ndarray], limit: float) -> int:
+    """The evaluation to keep: the highest return within the limit; if there is none, the lowest
+    cost. The earliest of equals.
     """
     safe = table["cost"] <= limit
-    if not safe.any():
-        return int(np.argmin(table["cost"]))
-    if least is not None:
-        return int(np.argmin(np.where(safe, table[least], np.inf)))
-    return int(np.argmax(np.where(safe, table["return"], -np.inf)))
+    if safe.any():
+        return int(np.argmax(np.where(safe, table["return"], -np.inf)))
+    return int(np.argmin(table["cost"]))
 
 
 def _mean(values: np.ndarray) -> float:

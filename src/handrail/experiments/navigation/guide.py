@@ -127,7 +127,7 @@ def acquire_guide(
     """Trains a guide inside `folder` and returns its file; a finished one is not repeated.
 
     Every epoch the policy is evaluated over whole episodes of the source, without rescue starts
-    and with the displacement reward; the best safe one is kept (see `GuideSettings.keep`), since
+    and with the displacement reward; the best safe one is kept (see `evaluations.best`), since
     multiplier and policy oscillate and the last iterate is rarely the best. `exit_cost` in
     `evaluations.csv` is the cost of an episode of the training's length that begins in a hazard.
     """
@@ -160,8 +160,7 @@ def acquire_guide(
             "exit_cost": tested(inside)["cost"],
         }
         table = record(folder, KNOWLEDGE_COLUMNS, row)
-        least = "exit_cost" if settings.keep == "exit" else None
-        if best(table, settings.limit, least=least) == len(table["step"]) - 1:
+        if best(table, settings.limit) == len(table["step"]) - 1:
             save_guide(
                 folder / BEST,
                 _networks(state.agent.learner),

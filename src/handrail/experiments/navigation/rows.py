@@ -16,7 +16,7 @@ from handrail.experiments.navigation.settings import (
     StudentRun,
     check_schedule,
     recommended,
-    recommended_guide,
+    recommended_guides,
     task_defaults,
 )
 from handrail.experiments.schema import override
@@ -90,8 +90,8 @@ def complete(settings: Mapping[str, Any]) -> NavigationRow:
         own = groups["guide"]
         if preset == "recommended":
             given = {name: x for name, x in groups["run"].items() if name.startswith("learning.")}
-            common["learning"] = recommended_guide(published.learning)
-            own = {"open_source": True, "keep": "exit", **given, **own}
+            common |= recommended_guides(published.learning)
+            own = {**given, **own}
         guide = _guide(run, common, own)
     if run.method in NEEDS_EXPERT:
         expert = _forebear(run, "expert", common, groups["expert"])

@@ -1,0 +1,121 @@
+"""What is known of costs before anything is learnt, and whose costs the multiplier looks at."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import pytest
+
+from handrail.learners.constraint import own_steps, stored_actions
+from handrail.learners.cost_floor import Foresight, NeverNegative, NoFloor
+from handrail.learners.sac_lagrangian import FixedEntropy, SacLagrangian
+from handrail.types import Transition
+
+BATCH, UPDATES, LIMIT = 32, 6000, 0.25
+
+
+def foreseen(observation, action):
+    """The price of a dangerous action, as a guide has learnt it elsewhere."""
+    return ((1 + action[0]) / 2) ** 2
+
+
+def transitions(actions, *, cost=0.0, intervened=False, terminated=True):
+    """Steps that earn the action and cost the same whatever was done: harm is never met."""
+
+    def one(action):
+        return Transition(
+            observation=jnp.ones(1), proposed=action, action=action, reward=action[0],
+            cost=jnp.float32(cost), next_observation=jnp.ones(1),
+            terminated=jnp.array(terminated), truncated=jnp.array(False),
+            intervened=jnp.array(intervened), weight=jnp.ones(()), extras={},
+        )  # fmt: skip
+
+    return jax.vmap(one)(actions)
+
+
+@pytest.mark.parametrize(
+    ("floor", "believed"),
+    [
+        (NoFloor(), [-3.0, 0.1, 2.0]),
+        (NeverNegative(), [0.0, 0.1, 2.0]),
+        (Foresight(foreseen), [0.25, 0.25, 2.0]),
+        (Foresight(lambda observation, action: jnp.float32(-7.0)), [0.0, 0.1, 2.0]),
+    ],
+)
+def test_a_critic_is_held_up_to_the_floor(floor, believed):
+    values = jnp.array([-3.0, 0.1, 2.0])
+    seen = jax.vmap(lambda value: floor(value, jnp.ones(1), jnp.zeros(1)))(values)
+    assert seen.tolist() == pytest.approx(believed)
+
+
+@pytest.mark.parametrize(
+    ("floor", "goal"),
+    [(NoFloor(), 1 + 0.99 * -5.0), (NeverNegative(), 1.0), (Foresight(foreseen), None)],
+)
+def test_targets_bootstrap_from_what_is_believed(floor, goal):
+    """Critics that say −5 everywhere, and a cost of 1 in every step."""
+    learner = SacLagrangian(cost_floor=floor, damping_scale=0.0)
+    state = learner.init(1, 1, (4,), key=jax.random.key(0))
+    says = jax.tree.map(jnp.zeros_like, state.targets)
+    biases = says.members.layers[-1].bias
+    says = eqx.tree_at(lambda c: c.members.layers[-1].bias, says, jnp.full_like(biases, -5.0))
+    parameters = eqx.tree_at(lambda p: p.critics, state.parameters, says)
+    batch = transitions(jnp.zeros((8, 1)), cost=1.0, terminated=False)
+    noise = jax.random.normal(jax.random.key(1), (8, 1))
+    _, metrics = learner.loss(parameters, says, batch, jnp.zeros(()), noise, noise)
+    error = jnp.sqrt(2 * metrics["sac/cost_critic_loss"])  # of a critic that says −5
+    if goal is not None:
+        assert float(error) == pytest.approx(goal + 5)
+    else:  # between what the guide foresees of the best and of the worst action
+        assert 6.0 < float(error) < 6.99
+
+
+@eqx.filter_jit
+def learn(learner, state, *, key):
+    """Updates on harmless data: the mean action that is proposed at the end."""
+
+    def one(state, key):
+        draw, update = jax.random.split(key)
+        batch = transitions(jax.random.uniform(draw, (BATCH, 1), minval=-1, maxval=1))
+        state, _ = learner.update(state, batch, jnp.zeros(()), key=update)
+        return state, jnp.tanh(state.parameters.actor(jnp.ones(1)).mean[0])
+
+    _, actions = jax.lax.scan(one, state, jax.random.split(key, UPDATES))
+    return actions[-UPDATES // 3 :].mean()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("floor", "best"), [(NeverNegative(), 1.0), (Foresight(foreseen), 2 * LIMIT**0.5 - 1)]
+)
+def test_foresight_teaches_what_is_never_tried(floor, best):
+    """Reward a, cost unseen: the best action at a foreseen cost of the limit is 2√d − 1."""
+    learner = SacLagrangian(
+        cost_limit=LIMIT, episode_length=1, learning_rate=1e-3, damping_scale=0.0,
+        entropy=FixedEntropy(0.02), cost_floor=floor, constrained=own_steps, multiplier_rate=10.0,
+    )  # fmt: skip
+    state = learner.init(1, 1, (16, 16), key=jax.random.key(0))
+    assert float(learn(learner, state, key=jax.random.key(1))) == pytest.approx(best, abs=0.12)
+
+
+@pytest.mark.parametrize(("constrained", "rises"), [(stored_actions, False), (own_steps, True)])
+def test_a_guide_that_wanders_safely_does_not_reassure_the_multiplier(constrained, rises):
+    """A quarter of the batch is the student's, whose actions are foreseen to cost 0.25 and more."""
+    learner = SacLagrangian(
+        cost_limit=0.1, episode_length=1, cost_floor=Foresight(lambda o, a: jnp.float32(0.3)),
+        constrained=constrained, damping_scale=0.0,
+    )  # fmt: skip
+    state = learner.init(1, 1, (4,), key=jax.random.key(0))
+    zeros = jax.tree.map(jnp.zeros_like, state.parameters.critics)
+    state = eqx.tree_at(lambda s: s.parameters.critics, state, zeros)
+    steps = [transitions(jnp.zeros((n, 1)), intervened=who) for n, who in ((24, True), (8, False))]
+    batch = jax.tree.map(lambda *x: jnp.concatenate(x), *steps)
+    after, _ = learner.update(state, batch, jnp.zeros(()), key=jax.random.key(2))
+    assert bool(after.parameters.multiplier > state.parameters.multiplier) is rises
+
+
+def test_own_steps_look_at_the_policys_actions_where_it_acted():
+    stored, acted = jnp.array([1.0, 2.0, 3.0]), jnp.array([4.0, 5.0, 6.0])
+    values, shares = own_steps(stored, acted, jnp.array([False, True, False]))
+    assert (values.tolist(), shares.tolist()) == ([4.0, 5.0, 6.0], [1.0, 0.0, 1.0])
+    values, shares = stored_actions(stored, acted, jnp.array([False, True, False]))
+    assert (values.tolist(), shares.tolist()) == ([1.0, 2.0, 3.0], [1.0, 1.0, 1.0])
