@@ -1,5 +1,7 @@
 """Guides, students, Q-functions and priors on environments that are not ours."""
 
+import dataclasses
+
 import gymnasium
 import numpy as np
 import pytest
@@ -84,6 +86,19 @@ def test_what_a_student_refuses(guide, tmp_path, changes, message):
     with pytest.raises(HandrailError, match=message):
         train_student(Walker, guide, tmp_path / "run", **({"limit": 2.0} | FEW | changes))
     assert not (tmp_path / "run").exists()
+
+
+def test_a_student_learns_from_what_its_guide_foresees_if_it_can_be_compared(guide, tmp_path):
+    few = {**FEW, "limit": 2.0}
+    own = dataclasses.replace(LEARNING, cost_floor="guide")
+    with_it = train_student(Walker, guide, tmp_path / "a", **{**few, "learning": own})
+    without = train_student(Walker, guide, tmp_path / "b", **few)
+    assert with_it["last_epoch"] != without["last_epoch"]
+    other = dataclasses.replace(own, discount=0.9)
+    with pytest.raises(HandrailError, match=r"critic has discount 0\.99, the student 0\.9"):
+        train_student(Walker, guide, tmp_path / "c", **{**few, "learning": other})
+    with pytest.raises(HandrailError, match="there is no guide to ask: set it to 'zero'"):
+        train_student(Walker, None, tmp_path / "d", **{**few, "learning": own, "method": "sac"})
 
 
 def test_targets_that_a_guide_does_not_fit(guide, tmp_path):

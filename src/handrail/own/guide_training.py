@@ -11,11 +11,7 @@ from handrail.envs.host_costs import CostFn
 from handrail.experiments.navigation.agents import memory, sac_agent, sac_learner
 from handrail.experiments.navigation.evaluations import best, record, tested
 from handrail.experiments.navigation.guide import GuideNetworks
-from handrail.experiments.navigation.settings import (
-    SacSettings,
-    check_schedule,
-    recommended_guide,
-)
+from handrail.experiments.navigation.settings import SacSettings, check_schedule
 from handrail.interventions.recipes import none
 from handrail.learners.sac_lagrangian import FixedEntropy
 from handrail.learners.sac_networks import OnVectors
@@ -29,6 +25,7 @@ from handrail.train.evaluate_host import run_on_host, sampled
 from handrail.train.host import HostLoop
 
 COLUMNS = ("step", "return", "cost", "length", "unsafe_episodes")
+LEARNING = SacSettings(multiplier_rate=10.0, damping=0.0, cost_floor="zero")
 BEST, GUIDE = "best.safetensors", "guide.safetensors"
 
 
@@ -71,13 +68,13 @@ def train_guide(
         evaluation_episodes: whole episodes of each.
         entropy_weight: α, fixed.
         uniform_steps: of uniformly random actions at the beginning.
-        learning: the learner; by default our preset for guides, whose cost critic is never
-            negative.
+        learning: the learner; by default one whose cost critic is never negative, with a
+            slower, undamped multiplier.
         seed: of everything.
         report: called as `report(step, total)`.
     """
     folder = Path(folder)
-    learning = recommended_guide(SacSettings()) if learning is None else learning
+    learning = LEARNING if learning is None else learning
     check_schedule(steps, epoch, learning)
     host, trial = (build_host(source, cost=cost, limits=limits, parts=parts) for _ in range(2))
     needs_box(host)

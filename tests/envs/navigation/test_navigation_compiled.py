@@ -285,6 +285,25 @@ def test_the_source_ends_outside_the_extents_without_reward():
     assert timestep.terminated and timestep.reward == 0.0
 
 
+def test_an_open_source_goes_on_outside_without_reward():
+    env = CompiledNavigation(STATIC.open_source)
+    _, timestep = env.step(
+        state_at((1.6, 0.0), velocity=(1.0, 0.0)), jnp.zeros(2), key=jax.random.key(0)
+    )
+    assert not timestep.terminated and timestep.reward == 0.0
+
+
+@pytest.mark.parametrize(("task", "ends"), [(STATIC.source, True), (STATIC.open_source, False)])
+def test_the_real_engine_agrees_about_the_border(task, ends):
+    env = MujocoNavigation(task)
+    env.reset(seed=0)
+    for _ in range(1000):  # straight on
+        _, reward, terminated, _, _ = env.step(np.array([1.0, 0.0]))
+        if terminated or np.abs(env.scene().robot).max() > 1.7:
+            break
+    assert terminated is ends and (reward == 0.0) and np.abs(env.scene().robot).max() > 1.5
+
+
 def test_time_runs_out():
     env = CompiledNavigation(STATIC.source, episode_length=2)
     state, _ = env.reset(key=jax.random.key(0))

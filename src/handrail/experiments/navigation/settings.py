@@ -23,7 +23,7 @@ SPLIT = ("control-switch", "fixreg", "decreg", "random-guide", "egpo")
 
 EARLY = 2.0
 """Threshold of budget-switch where nothing else is said, in multiples of the limit."""
-FORESEEN = 8.0
+FORESEEN = 5.0
 """Our threshold of budget-switch in the navigation tasks: a discounted cost. Students of a guide
 that acts earlier never meet what they should learn about (docs/results-sagui.md)."""
 LIMIT_STEPS = 1000
