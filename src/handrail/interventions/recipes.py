@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Key
 
 from handrail.interventions.base import Intervention
 from handrail.interventions.near_unsafe import NearUnsafe
-from handrail.interventions.what import Policy, Proposed, RandomAboveMean, RandomAction
+from handrail.interventions.what import HeldAction, Policy, Proposed, RandomAboveMean, RandomAction
 from handrail.interventions.when import (
     AfterFirstCost,
     BelowMean,
@@ -16,6 +16,7 @@ from handrail.interventions.when import (
     LinearDecay,
     Never,
     Predicate,
+    Spells,
 )
 from handrail.types import Observation
 
@@ -25,6 +26,13 @@ Prior = Callable[[Observation], Float[Array, " actions"]]
 def none() -> Intervention:
     """Plain learning."""
     return Intervention(Never(), Proposed())
+
+
+def wandering(share: float, length: int, *, key: Key[Array, ""]) -> Intervention:
+    """In a share of all spells of steps one random action drives: for a source, where a guide
+    has to learn what follows from actions that are not its own.
+    """
+    return Intervention(Spells(share, length, key), HeldAction(length, key))
 
 
 def domain_prior(prior: Prior, *, prior_prob: float = 0.95, threshold: float = 0.0) -> Intervention:

@@ -9,6 +9,7 @@ from jaxtyping import Array, Float, Key
 
 from handrail.equations.safety_checks import above_mean
 from handrail.interventions.base import AbstractSubstitute, Substitution
+from handrail.rng import stream
 from handrail.types import Context, Observation
 
 
@@ -38,6 +39,24 @@ class RandomAction(AbstractSubstitute):
     def __call__(self, context: Context, *, key: Key[Array, ""]) -> Substitution:
         action = jax.random.randint(key, (), 0, self.n).astype(context.proposed.dtype)
         return Substitution(action, jnp.array(True))
+
+
+class HeldAction(AbstractSubstitute):
+    """A uniformly random action in [−1, 1]ⁿ, the same for a whole spell of steps.
+
+    Unlike white noise it covers ground: a robot gets up speed.
+    """
+
+    length: int = eqx.field(static=True)  # steps
+    key: Key[Array, ""]
+
+    def __call__(self, context: Context, *, key: Key[Array, ""]) -> Substitution:
+        held = stream(self.key, "held", context.step // self.length)
+        action = jax.random.uniform(
+            held, context.proposed.shape, context.proposed.dtype, minval=-1, maxval=1
+        )
+        pre_squash = jnp.arctanh(action)
+        return Substitution(action, jnp.array(True), {"pre_squash": pre_squash})
 
 
 class Proposed(AbstractSubstitute):

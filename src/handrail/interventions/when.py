@@ -9,6 +9,7 @@ from jaxtyping import Array, Bool, Float, Key
 
 from handrail.equations.safety_checks import is_below_mean
 from handrail.interventions.base import AbstractTrigger, Verdict
+from handrail.rng import stream
 from handrail.types import Context, Memory, Observation, Transition
 
 
@@ -52,6 +53,29 @@ class Coin(AbstractTrigger):
 
     def __call__(self, context: Context, memory: Memory, *, key: Key[Array, ""]) -> Verdict:
         return Verdict(jax.random.uniform(key) < self.probability, {})
+
+    def observe(
+        self, memory: Memory, context: Context, transition: Transition, *, key: Key[Array, ""]
+    ) -> Memory:
+        return memory
+
+
+class Spells(AbstractTrigger):
+    """Fires for whole spells of steps: a coin is thrown once a spell (beyond the papers).
+
+    The coins depend on `key` and the step alone, so a substitute can know its spell.
+    """
+
+    probability: float = eqx.field(converter=float, static=True)
+    length: int = eqx.field(static=True)  # steps
+    key: Key[Array, ""]
+
+    def init(self) -> Memory:
+        return ()
+
+    def __call__(self, context: Context, memory: Memory, *, key: Key[Array, ""]) -> Verdict:
+        coin = jax.random.uniform(stream(self.key, "spell", context.step // self.length))
+        return Verdict(coin < self.probability, {})
 
     def observe(
         self, memory: Memory, context: Context, transition: Transition, *, key: Key[Array, ""]

@@ -19,6 +19,7 @@ def test_a_student_learns_from_what_its_guide_foresees():
     assert row.guide is not None and row.guide.learning.cost_floor == "zero"
     assert (row.guide.learning.multiplier_rate, row.guide.learning.damping) == (0.0, 0.0)
     assert (row.guide.open_source, row.guide.entropy_weight) == (True, 0.005)
+    assert row.guide.wander == 0.25
 
 
 def test_the_preset_of_the_paper_is_that_of_the_scripts():

@@ -29,7 +29,7 @@ from handrail.experiments.navigation.evaluations import (
     try_policy,
 )
 from handrail.experiments.navigation.settings import GuideSettings
-from handrail.interventions.recipes import none
+from handrail.interventions.recipes import none, wandering
 from handrail.interventions.what import Policy
 from handrail.learners.intrinsic import AbstractIntrinsic, NeighbourEntropy, NoIntrinsic
 from handrail.learners.sac_lagrangian import FixedEntropy, SacState
@@ -44,6 +44,7 @@ from handrail.types import Observation
 BEST = "best.safetensors"
 # Parts that a robot varies by shaking on the spot; the entropy bonus leaves them out.
 SHAKEN = ("accelerometer", "ballangvel_rear", "gyro")
+WANDER_STEPS = 30  # of one action: the robot gets up to speed
 Report = Callable[[str, int, int], None]
 
 
@@ -111,7 +112,11 @@ def guide_loop(settings: GuideSettings) -> AnyLoop:
         memory(settings.learning, settings.steps, split=False),
         uniform_steps=settings.uniform_steps,
     )
-    return make_loop(environment, agent, none(), settings.steps)
+    driver = none()
+    if settings.wander:
+        key = stream(jax.random.key(10 * settings.seed + 1), "wander")
+        driver = wandering(settings.wander, WANDER_STEPS, key=key)
+    return make_loop(environment, agent, driver, settings.steps)
 
 
 def _intrinsic(settings: GuideSettings, environment: AnyEnvironment) -> AbstractIntrinsic:

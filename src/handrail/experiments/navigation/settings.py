@@ -116,6 +116,10 @@ class GuideSettings:
     open_source: bool = False
     """Whether episodes go on outside the extents, without reward, so that the cost critic also
     knows what is out there; evaluations keep the paper's border (beyond the paper)."""
+    wander: float = 0.0
+    """Share of the training steps that are driven by random actions, each held for 30 steps: a
+    cost critic that is to judge a student's actions must have seen other actions than its guide's,
+    and at speed (beyond the paper)."""
     bonus: Literal["displacement", "entropy", "none"] = "displacement"
     """Reward of the source: the distance moved; observations far from their nearest neighbours
     among a batch of what has been visited; or nothing (the ablation MAXENT)."""
@@ -243,7 +247,12 @@ def recommended_guides(learning: SacSettings) -> dict[str, Any]:
 
     With the paper's entropy weight of 1 a guide shakes on the spot: a nat a step outweighs 0.02 m.
     """
-    return {"learning": recommended_guide(learning), "entropy_weight": 0.005, "open_source": True}
+    return {
+        "learning": recommended_guide(learning),
+        "entropy_weight": 0.005,
+        "open_source": True,
+        "wander": 0.25,
+    }
 
 
 def task_defaults(environment: str) -> TaskDefaults:
