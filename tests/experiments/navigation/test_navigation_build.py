@@ -24,7 +24,7 @@ from handrail.experiments.navigation.student import Knowledge, build, check
 from handrail.experiments.plan import plan
 from handrail.experiments.schema import names, read
 from handrail.interventions.base import Either
-from handrail.interventions.when import AfterFirstCost, Always, LinearDecay, Never
+from handrail.interventions.when import AfterFirstCost, Always, LinearDecay, Never, Spells
 from handrail.learners.intrinsic import NeighbourEntropy, NoIntrinsic
 from handrail.learners.sac_networks import CriticEnsemble
 from handrail.networks.gaussian import GaussianPolicy
@@ -118,6 +118,17 @@ def test_a_guide_without_bonus_has_no_reward(monkeypatch):
     state, _ = maxent.reset(key=jax.random.key(0))
     _, timestep = maxent.step(state, jax.numpy.ones(2), key=jax.random.key(1))
     assert float(timestep.reward) == 0.0
+
+
+def test_a_share_of_wandering_is_a_share(monkeypatch):
+    use_toy(monkeypatch)
+    settings = small("control-switch").guide
+    with pytest.raises(HandrailError, match="guide.wander is 1.5"):
+        guide_loop(dataclasses.replace(settings, wander=1.5))
+    assert isinstance(
+        guide_loop(dataclasses.replace(settings, wander=0.5)).intervention.when, Spells
+    )
+    assert isinstance(guide_loop(settings).intervention.when, Never)
 
 
 def test_an_entropy_guide_is_paid_by_its_learner_alone(monkeypatch):

@@ -112,6 +112,8 @@ def guide_loop(settings: GuideSettings) -> AnyLoop:
         memory(settings.learning, settings.steps, split=False),
         uniform_steps=settings.uniform_steps,
     )
+    if not 0 <= settings.wander <= 1:
+        raise HandrailError(f"guide.wander is {settings.wander}: expected a share from 0 to 1")
     driver = none()
     if settings.wander:
         key = stream(jax.random.key(10 * settings.seed + 1), "wander")
