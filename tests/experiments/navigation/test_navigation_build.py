@@ -123,7 +123,7 @@ def test_a_guide_without_bonus_has_no_reward(monkeypatch):
 def test_a_share_of_wandering_is_a_share(monkeypatch):
     use_toy(monkeypatch)
     settings = small("control-switch").guide
-    with pytest.raises(HandrailError, match="guide.wander is 1.5"):
+    with pytest.raises(HandrailError, match=r"wander is 1\.5"):
         guide_loop(dataclasses.replace(settings, wander=1.5))
     assert isinstance(
         guide_loop(dataclasses.replace(settings, wander=0.5)).intervention.when, Spells
