@@ -10,9 +10,8 @@ from handrail.artifact import load, save
 from handrail.envs.host_costs import CostFn
 from handrail.experiments.navigation.agents import memory, sac_agent, sac_learner
 from handrail.experiments.navigation.evaluations import best, record, tested
-from handrail.experiments.navigation.guide import GuideNetworks
+from handrail.experiments.navigation.guide import GuideNetworks, wanderer
 from handrail.experiments.navigation.settings import SacSettings, check_schedule
-from handrail.interventions.recipes import none
 from handrail.learners.sac_lagrangian import FixedEntropy
 from handrail.learners.sac_networks import OnVectors
 from handrail.own.environments import Environment, build_host, episode_limit, episode_steps, named
@@ -44,6 +43,7 @@ def train_guide(
     evaluation_episodes: int = 10,
     entropy_weight: float = 1.0,
     uniform_steps: int = 500,
+    wander: float = 0.25,
     learning: SacSettings | None = None,
     seed: int = 0,
     report: Report = lambda step, total: None,
@@ -68,6 +68,8 @@ def train_guide(
         evaluation_episodes: whole episodes of each.
         entropy_weight: α, fixed.
         uniform_steps: of uniformly random actions at the beginning.
+        wander: share of the steps that are driven by random actions, each held for 30 steps, so
+            that the guide's cost critic can judge actions that are not its own.
         learning: the learner; by default one whose cost critic is never negative, with a
             slower, undamped multiplier.
         seed: of everything.
@@ -91,9 +93,11 @@ def train_guide(
         "parts": part_shapes(host.observation_zeros()), "episode_length": longest,
         "steps": steps, "epoch": epoch, "evaluation_episodes": evaluation_episodes,
         "entropy_weight": entropy_weight, "uniform_steps": uniform_steps, "seed": seed,
+        "wander": wander,
         "learning": dataclasses.asdict(learning),
     }  # fmt: skip
     tried = with_bonus(trial, bonus)
+    driver = wanderer(wander, seed=10 * seed + 1)
 
     def watch(step: int, state: RunState) -> None:
         if step % epoch:
@@ -113,7 +117,7 @@ def train_guide(
             save(folder / BEST, card_of("guide", host, settings, learning, row), networks)
 
     run_epochs(
-        HostLoop(with_bonus(host, bonus), agent, none(), steps), folder, settings, watch=watch,
+        HostLoop(with_bonus(host, bonus), agent, driver, steps), folder, settings, watch=watch,
         summarise=lambda state: {"best": load(folder / BEST)[0].training["evaluation"]},
         epoch=epoch, seed=10 * seed + 1, report=report,
     )  # fmt: skip

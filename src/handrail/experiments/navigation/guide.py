@@ -29,6 +29,7 @@ from handrail.experiments.navigation.evaluations import (
     try_policy,
 )
 from handrail.experiments.navigation.settings import GuideSettings
+from handrail.interventions.base import Intervention
 from handrail.interventions.recipes import none, wandering
 from handrail.interventions.what import Policy
 from handrail.learners.intrinsic import AbstractIntrinsic, NeighbourEntropy, NoIntrinsic
@@ -112,13 +113,17 @@ def guide_loop(settings: GuideSettings) -> AnyLoop:
         memory(settings.learning, settings.steps, split=False),
         uniform_steps=settings.uniform_steps,
     )
-    if not 0 <= settings.wander <= 1:
-        raise HandrailError(f"guide.wander is {settings.wander}: expected a share from 0 to 1")
-    driver = none()
-    if settings.wander:
-        key = stream(jax.random.key(10 * settings.seed + 1), "wander")
-        driver = wandering(settings.wander, WANDER_STEPS, key=key)
+    driver = wanderer(settings.wander, seed=10 * settings.seed + 1)
     return make_loop(environment, agent, driver, settings.steps)
+
+
+def wanderer(share: float, *, seed: int) -> Intervention:
+    """What drives a share of a guide's training: random actions, held. Raises `HandrailError`."""
+    if not 0 <= share <= 1:
+        raise HandrailError(f"wander is {share}: expected a share of the steps, from 0 to 1")
+    if not share:
+        return none()
+    return wandering(share, WANDER_STEPS, key=stream(jax.random.key(seed), "wander"))
 
 
 def _intrinsic(settings: GuideSettings, environment: AnyEnvironment) -> AbstractIntrinsic:
