@@ -1,5 +1,6 @@
 """The Q-learning agent block by block against a slow reference in plain NumPy."""
 
+import dataclasses
 from functools import partial
 
 import equinox as eqx
@@ -10,6 +11,7 @@ import optax
 import pytest
 
 from handrail.envs.lava.make import make_lava
+from handrail.errors import HandrailError
 from handrail.interventions.recipes import none
 from handrail.learners.base import Clock
 from handrail.learners.double_dqn import TDLoss
@@ -147,3 +149,9 @@ def test_a_replay_keeps_what_was_executed_and_the_last_observation(loop):
     assert follows[~ended[:-1]].all()
     assert (stored.observation < world.observations.live).all()
     np.testing.assert_array_equal(stored.proposed, stored.action)
+
+
+@pytest.mark.parametrize("every", [0, 6, BLOCK - 1])
+def test_a_target_that_would_be_copied_too_seldom_is_refused(loop, every):
+    with pytest.raises(HandrailError, match=f"target_every is {every}: expected a multiple of"):
+        dataclasses.replace(loop.agent, target_every=every)

@@ -10,6 +10,7 @@ import optax
 from jaxtyping import Array, Float, Int, Key, PyTree
 
 from handrail.equations.schedules import exploration_rate, importance_exponent
+from handrail.errors import HandrailError
 from handrail.learners.base import AbstractAgent, Clock, Proposal
 from handrail.learners.double_dqn import TDLoss
 from handrail.replay.base import AbstractReplay
@@ -69,6 +70,13 @@ class QAgent(AbstractAgent):
     target_every: int = eqx.field(default=500, static=True)
     learning_starts: int = eqx.field(default=10_000, static=True)
     metrics: tuple[str, ...] = eqx.field(default=("losses/td", "losses/td_error"), static=True)
+
+    def __check_init__(self):
+        if self.target_every < 1 or self.target_every % self.block:
+            raise HandrailError(
+                f"target_every is {self.target_every}: expected a multiple of the {self.block} "
+                "steps between updates (train_every), else the target network is copied too seldom"
+            )
 
     def init(self, example: Transition, *, key: Key[Array, ""]) -> QState:
         network = self.make_network(key=stream(key, "network"))
