@@ -9,8 +9,10 @@ rows of other experiments stay.
 """
 
 import csv
+import dataclasses
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +22,7 @@ from handrail.experiments.navigation.rows import is_navigation
 from handrail.experiments.plan import Task, plan
 from handrail.experiments.schema import Row, budget_of, read
 from handrail.records import read_table
-from handrail.report.experiment import sheet
+from handrail.report.experiment import sheet, write_report
 from handrail.report.finished import Finished
 from handrail.report.runs import read_run
 
@@ -30,20 +32,18 @@ def collect(runs: Path, name: str, seeds: int | None) -> None:
     experiment = read(name)
     family = "navigation" if any(map(is_navigation, experiment.environments)) else "lava"
     folder = Path(__file__).parent / family
-    pictures = sorted((runs / "reports" / f"{name}-paper").glob("figure-*.png"))
-    for number, picture in enumerate(pictures, start=1):
-        folder.mkdir(exist_ok=True)
-        suffix = "" if number == 1 else f"-{number}"
-        shutil.copyfile(picture, folder / f"{name}{suffix}.png")
     if not experiment.runs:
+        _copy_pictures(runs / "reports" / f"{name}-paper", folder, name)
         return
     planned = plan(experiment, "paper", seeds, runs)
     done = [(row, task) for row, task in planned if task.done]
     print(f"{name}: {len(done)} of {len(planned)} runs are finished")
     if not done:
         return
+    shown = {row.variant for row, _ in done}
+    variants = {name: own for name, own in experiment.variants.items() if name in shown}
     finished = Finished(
-        experiment=experiment,
+        experiment=dataclasses.replace(experiment, variants=variants),
         budget="paper",
         seeds=budget_of(experiment, "paper", seeds).seeds,
         rows=tuple(done),
@@ -51,6 +51,9 @@ def collect(runs: Path, name: str, seeds: int | None) -> None:
         seconds=0.0,
         machine="",
     )
+    with tempfile.TemporaryDirectory() as report:
+        write_report(finished, Path(report))
+        _copy_pictures(Path(report), folder, name)
     summed = sheet(experiment)
     _merge(folder / "summary.csv", name, summed.columns, summed.rows(finished))
     curves = folder / ("epochs" if family == "navigation" else "episodes")
@@ -59,6 +62,13 @@ def collect(runs: Path, name: str, seeds: int | None) -> None:
         f"{row.environment}/{row.variant}/{row.seed}": _curve(row, task) for row, task in done
     }
     np.savez_compressed(curves / f"{name}.npz", **arrays)  # pyrefly: ignore[bad-argument-type]
+
+
+def _copy_pictures(report: Path, folder: Path, name: str) -> None:
+    folder.mkdir(exist_ok=True)
+    for number, picture in enumerate(sorted(report.glob("figure-*.png")), start=1):
+        suffix = "" if number == 1 else f"-{number}"
+        shutil.copyfile(picture, folder / f"{name}{suffix}.png")
 
 
 def _curve(row: Row, task: Task) -> np.ndarray:

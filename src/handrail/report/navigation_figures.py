@@ -179,7 +179,10 @@ def _transfer(finished: Finished, environment: str) -> Table | None:
         found = [
             transfer(run, by_seed[scratch][seed], limit=limit, optimum=optimum)
             for seed, run in runs.items()
+            if seed in by_seed[scratch]  # an unfinished experiment may lack some
         ]
+        if not found:
+            continue
         cells: list[Cell] = [variant]
         for name in Transfer.__dataclass_fields__:
             cells.append(over_seeds(np.array([getattr(metrics, name) for metrics in found])))
