@@ -171,6 +171,12 @@ def test_an_experiment_ends_in_a_report(tmp_path, monkeypatch):
     assert beside.columns[1:3] == ["target return", "published"]
     assert beside.rows[0][1:3] == [finals.rows[0][3], 3.0]
     assert guides.rows[0][1:] == [100.0, pytest.approx(guides.rows[0][2]), 2.0, 10.0, 2.0]
+    # a seed that "scratch" has not finished yet has no transfer metrics, and alone makes no table
+    (one, task), *rest = chosen
+    more = (dataclasses.replace(one, seed=1), task)
+    for rows, shown in (((*chosen, more), 1), ((more, *rest), 0)):
+        _, tables = write_report(dataclasses.replace(finished, rows=rows), tmp_path / "partial")
+        assert len(tables[2].rows) == shown
     text = page.read_text()
     assert "Published values were read off" in text and "one seed" in text
     header, first, *_ = (tmp_path / "report" / "summary.csv").read_text().splitlines()
