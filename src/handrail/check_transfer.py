@@ -29,7 +29,7 @@ def check_transfer(
     import jax
 
     from handrail.envs.navigation.tasks import navigation_task
-    from handrail.experiments.navigation.guide import critic_discount, load_guide
+    from handrail.experiments.navigation.guide import load_guide
     from handrail.experiments.navigation.transfer_check import measure
     from handrail.experiments.navigation.transfer_rollouts import Controller
 
@@ -48,7 +48,7 @@ def check_transfer(
             problem,
             Controller.of(guide.networks),
             episodes=episodes,
-            discount=critic_discount(card, source=str(path)),
+            discount=guide.discount,
             limit=limit,
             key=jax.random.key(seed),
         )

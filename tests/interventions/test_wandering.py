@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from handrail.interventions.recipes import wandering
+from handrail.learners.sac_agent import executed_pre_squash
 from handrail.types import Context
 
 LENGTH, SPELLS = 30, 400
@@ -43,9 +44,9 @@ def test_a_share_of_whole_spells_is_driven_by_one_action_each(share):
         assert np.abs(chosen.mean(axis=0)).max() < 0.2
 
 
-def test_the_pre_squash_value_belongs_to_the_action():
-    decision = driven(1.0)
-    np.testing.assert_allclose(np.tanh(decision.extras["pre_squash"]), decision.action, atol=1e-6)
+def test_the_agent_recovers_the_pre_squash_value_of_the_action():
+    decision = jax.tree.map(lambda leaf: leaf[0], driven(1.0))
+    np.testing.assert_allclose(np.tanh(executed_pre_squash(decision)), decision.action, atol=1e-6)
 
 
 def test_other_keys_give_other_spells():

@@ -55,8 +55,7 @@ class HeldAction(AbstractSubstitute):
         action = jax.random.uniform(
             held, context.proposed.shape, context.proposed.dtype, minval=-1, maxval=1
         )
-        pre_squash = jnp.arctanh(action)
-        return Substitution(action, jnp.array(True), {"pre_squash": pre_squash})
+        return Substitution(action, jnp.array(True))
 
 
 class Proposed(AbstractSubstitute):

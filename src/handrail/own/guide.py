@@ -55,8 +55,6 @@ class LoadedGuide:
     """Expected cost of an episode it was trained for, undiscounted."""
     limit_steps: int
     """Steps of the episode that limits are for."""
-    discount: float
-    """γ of its critic, per step."""
 
 
 def part_shapes(observation: Any) -> dict[str, list[int]]:
@@ -87,12 +85,15 @@ def load_fitting(
         )
     _check_actions(path, card, interface)
     return LoadedGuide(
-        guide=Guide(networks_of(card, arrays, source=str(path)), _as_view(view)),
+        guide=Guide(
+            networks_of(card, arrays, source=str(path)),
+            _as_view(view),
+            critic_discount(card, source=str(path)),
+        ),
         limit=number(card.spec.get("limit"), f"{path}: the card's limit"),
         limit_steps=int(
             number(card.spec.get("limit_steps", LIMIT_STEPS), f"{path}: the card's limit_steps")
         ),
-        discount=critic_discount(card, source=str(path)),
     )
 
 
@@ -112,7 +113,7 @@ def intervention_of(
     if recipe == "linear-decay":
         return linear_decay(guide.policy)
     allowed = loaded.limit if limit is None else limit
-    scaled = threshold * discounted_limit(allowed, loaded.discount, loaded.limit_steps)
+    scaled = threshold * discounted_limit(allowed, guide.discount, loaded.limit_steps)
     return budget_switch(guide.policy, guide.cost, threshold=scaled, limit=allowed)
 
 

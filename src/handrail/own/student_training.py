@@ -115,7 +115,8 @@ def train_student(
     else:
         intervention = intervention_of(loaded, method, limit=allowed, threshold=threshold)
         asked = loaded.guide
-        check_foresight(learning, loaded.discount, source=str(guide))
+        check_foresight(learning, asked.discount, source=str(guide))
+    pulled = distil and asked is not None
     agent: SacAgent = sac_agent(
         learning,
         sac_learner(
@@ -123,11 +124,11 @@ def train_student(
             allowed,
             longest,
             foresees=None if asked is None else asked.cost,
-            distillation=authors_distillation() if distil and asked is not None else None,
+            distillation=authors_distillation() if pulled else None,
             constrained=own_steps,
         ),
         memory(learning, steps, split=False),
-        guide=None if asked is None else asked.distribution,
+        guide=asked.distribution if pulled else None,
         point=exact_point,
         ratio_low=1.0,
         ratio_high=1.0,

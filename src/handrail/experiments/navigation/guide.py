@@ -71,6 +71,7 @@ class Guide(eqx.Module):
 
     networks: GuideNetworks
     view: AbstractView
+    discount: float = eqx.field(static=True)  # γ of its critics, per step
 
     @property
     def distribution(self) -> OnVectors:
@@ -217,7 +218,8 @@ def load_guide(path: Path, problem: TransferProblem, *, limit: float | None = No
             f"{path}: the guide was trained for a cost limit of {own:g} an episode, but the "
             f"student's is {limit:g}; train a guide with guide.limit ≤ {limit:g}, or raise limit"
         )
-    return Guide(networks_of(card, arrays, source=str(path)), problem.view)
+    networks = networks_of(card, arrays, source=str(path))
+    return Guide(networks, problem.view, critic_discount(card, source=str(path)))
 
 
 def networks_of(card: Card, arrays: dict[str, np.ndarray], *, source: str) -> GuideNetworks:
@@ -271,12 +273,12 @@ def save_guide(
 
 
 def random_guide(
-    problem: TransferProblem, hidden: tuple[int, ...], *, key: Key[Array, ""]
+    problem: TransferProblem, hidden: tuple[int, ...], discount: float, *, key: Key[Array, ""]
 ) -> Guide:
     """An untrained guide: what the interventions and the pull towards a guide do by themselves."""
     width = total_size(parts(problem.source))
     networks = GuideNetworks.fresh(width, action_size(problem.target.actions), hidden, key=key)
-    return Guide(networks, problem.view)
+    return Guide(networks, problem.view, discount)
 
 
 def parts(environment: AnyEnvironment) -> dict[str, list[int]]:

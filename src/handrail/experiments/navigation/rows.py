@@ -16,7 +16,7 @@ from handrail.experiments.navigation.settings import (
     StudentRun,
     check_schedule,
     recommended,
-    recommended_guides,
+    recommended_guide,
     task_defaults,
 )
 from handrail.experiments.schema import override
@@ -90,7 +90,7 @@ def complete(settings: Mapping[str, Any]) -> NavigationRow:
         own = groups["guide"]
         if preset == "recommended":
             given = {name: x for name, x in groups["run"].items() if name.startswith("learning.")}
-            common |= recommended_guides(published.learning)
+            common |= recommended_guide(published.learning)
             own = {**given, **own}
         guide = _guide(run, common, own)
     if run.method in NEEDS_EXPERT:

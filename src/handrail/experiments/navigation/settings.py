@@ -231,24 +231,19 @@ def recommended_student(learning: SacSettings) -> SacSettings:
     return dataclasses.replace(learning, multiplier_rate=10.0, damping=0.0, cost_floor="guide")
 
 
-def recommended_guide(learning: SacSettings) -> SacSettings:
-    """Our learner of a guide: a critic that is never negative, and a price of cost that stays.
+def recommended_guide(learning: SacSettings) -> dict[str, Any]:
+    """All settings of a guide that differ from the paper's, given the paper's learner.
 
     Only with the floor do the numbers of the guide's cost critic mean what they say. No policy
     keeps a limit in episodes that begin inside a hazard, so that a multiplier would grow for as
     long as it is trained: it stays at its first value, ln 2, and the limit decides which guide
-    is kept.
-    """
-    return dataclasses.replace(learning, multiplier_rate=0.0, damping=0.0, cost_floor="zero")
-
-
-def recommended_guides(learning: SacSettings) -> dict[str, Any]:
-    """All settings of a guide that differ from the paper's, given the paper's learner.
-
-    With the paper's entropy weight of 1 a guide shakes on the spot: a nat a step outweighs 0.02 m.
+    is kept. With the paper's entropy weight of 1 a guide shakes on the spot: a nat a step
+    outweighs 0.02 m.
     """
     return {
-        "learning": recommended_guide(learning),
+        "learning": dataclasses.replace(
+            learning, multiplier_rate=0.0, damping=0.0, cost_floor="zero"
+        ),
         "entropy_weight": 0.005,
         "open_source": True,
         "wander": 0.25,

@@ -7,7 +7,7 @@ from typing import Any
 
 import jax
 
-from handrail.artifact import Card, load, save
+from handrail.artifact import Card, save
 from handrail.envs.base import action_size
 from handrail.envs.navigation.problems import navigation_problem
 from handrail.envs.transfer import TransferProblem
@@ -47,7 +47,6 @@ from handrail.experiments.navigation.evaluations import (
 from handrail.experiments.navigation.forebears import load_expert, load_pretrained
 from handrail.experiments.navigation.guide import (
     Guide,
-    critic_discount,
     load_guide,
     parts,
     random_guide,
@@ -121,14 +120,13 @@ def check(run: StudentRun, knowledge: Knowledge) -> None:
 def _guide(run: StudentRun, knowledge: Knowledge, problem: TransferProblem) -> Guide | None:
     if run.method == "random-guide":
         key = stream(jax.random.key(10 * run.seed), "random guide")
-        return random_guide(problem, run.learning.hidden, key=key)
+        return random_guide(problem, run.learning.hidden, run.learning.discount, key=key)
     if run.method not in NEEDS_GUIDE:
         return None
     assert knowledge.guide is not None  # `check` has seen to it
-    card, _ = load(knowledge.guide, expect="guide")
-    source = str(knowledge.guide)
-    check_foresight(run.learning, critic_discount(card, source=source), source=source)
-    return load_guide(knowledge.guide, problem, limit=run.limit)
+    guide = load_guide(knowledge.guide, problem, limit=run.limit)
+    check_foresight(run.learning, guide.discount, source=str(knowledge.guide))
+    return guide
 
 
 def _expert(run: StudentRun, knowledge: Knowledge, problem: TransferProblem) -> Any:
@@ -146,11 +144,13 @@ def _agent(run: StudentRun, guide: Guide | None, expert: Distribution | None) ->
     }
     points = {"authors": authors_point, "exact": exact_point}
     constraints = {"stored": stored_actions, "own": own_steps}
+    pull = None if guide is None else distillation(run)
+    acts = expert if guide is None else guide.distribution
     learner = sac_learner(
         run.learning,
         run.limit,
         foresees=None if guide is None else guide.cost,
-        distillation=None if guide is None else distillation(run),
+        distillation=pull,
         weighted_square=squares[run.weighting],
         constrained=constraints[run.constraint],
     )
@@ -159,7 +159,8 @@ def _agent(run: StudentRun, guide: Guide | None, expert: Distribution | None) ->
         run.learning,
         learner,
         memory(run.learning, run.steps, split=run.splits),
-        guide=expert if guide is None else guide.distribution,
+        # densities are worth their time only where a pull or a weight reads them
+        guide=None if pull is None and run.weighting == "none" else acts,
         point=points[run.density],
         **weighs,
     )
@@ -195,7 +196,7 @@ def _intervention(
     if run.method == "linear-decay":
         return linear_decay(guide.policy)
     if run.method == "budget-switch":
-        limit = discounted_limit(run.limit, run.learning.discount, LIMIT_STEPS)
+        limit = discounted_limit(run.limit, guide.discount, LIMIT_STEPS)
         return budget_switch(
             guide.policy, guide.cost, threshold=run.threshold * limit, limit=run.limit
         )
