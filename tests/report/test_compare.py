@@ -53,6 +53,16 @@ def test_equal_settings_are_told_apart_by_their_folders(tmp_path):
     assert settings.rows == []
 
 
+def test_what_a_run_of_another_family_lacks_is_left_out(tmp_path):
+    one, two = make_run(tmp_path / "x"), make_run(tmp_path / "y", method="budget-switch")
+    settings = json.loads((one / "run.json").read_text())
+    settings["run"]["observation"] = "symbolic"
+    (one / "run.json").write_text(json.dumps(settings))
+    assert compare([one, two])[0].columns == ["", "dqn, symbolic", "budget-switch"]
+    alike = make_run(tmp_path / "z")  # only what it lacks tells it from the first
+    assert compare([one, alike])[0].columns == ["", "x", "z"]
+
+
 def test_seeds_are_called_seeds(tmp_path):
     one, two = make_run(tmp_path / "x", seed=1), make_run(tmp_path / "y", seed=2)
     assert compare([one, two])[0].columns == ["", "seed 1", "seed 2"]

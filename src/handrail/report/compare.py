@@ -45,8 +45,12 @@ def labels(runs: Sequence[Run]) -> list[str] | None:
     """What tells the runs apart of method, environment, observation and seed, if that does."""
     settings = [flat(run.settings) for run in runs]
     told = [name for name in TELLING if len({str(one.get(name)) for one in settings}) > 1]
-    short = [", ".join(f"{WORDS.get(n, '')}{one.get(n)}" for n in told) for one in settings]
-    return short if len(set(short)) == len(short) and told else None
+    # a run of another family may lack what tells others apart, such as a kind of observation
+    short = [
+        ", ".join(f"{WORDS.get(n, '')}{one[n]}" for n in told if one.get(n) is not None)
+        for one in settings
+    ]
+    return short if len(set(short)) == len(short) and all(short) else None
 
 
 def names(folders: Sequence[Path]) -> list[str]:
