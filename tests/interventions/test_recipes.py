@@ -103,6 +103,23 @@ def test_budget_switch_asks_about_the_proposed_action_and_counts_the_episode():
     np.testing.assert_array_equal(decisions.evidence["predicted_cost"], expected)
 
 
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_excursions_are_whole_spells_on_top_of_the_switch(share):
+    """Episodes of 50 steps with a cost in the 25th: the switch alone acts in the second half."""
+    spells, length = 300, recipes.EXCURSION_STEPS
+    ends = np.arange(spells * length) % length == length - 1
+    cost = (np.arange(spells * length) % length == 24).astype(float)
+    played = script(spells * length, cost=cost, truncated=ends)
+    switch = recipes.control_switch(GUIDE)
+    joined = recipes.with_excursions(switch, share, key=jax.random.key(3))
+    decisions, _, _ = play(joined, played)
+    acted = np.asarray(decisions.intervened).reshape(spells, length)
+    assert acted[:, 25:].all(), "the switch is kept"
+    assert (acted[:, :25] == acted[:, :1]).all(), "an excursion is a whole spell"
+    assert acted[:, 0].mean() == pytest.approx(share, abs=0.08)  # three deviations of 300 coins
+    np.testing.assert_array_equal(np.asarray(decisions.action) == 9, acted.ravel())
+
+
 def test_domain_prior_replaces_exactly_the_actions_below_the_mean():
     observation, proposed = [0, 0, 0, 1, 1, 2, 2, 2], [0, 1, 2, 0, 2, 0, 1, 2]
     played = script(8, observation=observation, proposed=proposed)

@@ -1,6 +1,7 @@
 """Guides, students, Q-functions and priors on environments that are not ours."""
 
 import dataclasses
+import json
 
 import gymnasium
 import numpy as np
@@ -74,6 +75,8 @@ def test_a_student_and_its_summary(guide, tmp_path):
     [
         ({"limit": None}, "give limit"),
         ({"limit": 2.0, "limits": {"cost": 1.0}}, "leave `limit` out"),
+        ({"excursions": -0.1}, "excursions is -0.1: expected a share of the steps"),
+        ({"margin": -1.0}, "margin is -1.0: expected a share of the limit"),
         ({"limit": 0.5}, "trained for a cost limit of 1 an episode, but the student's is 0.5"),
         ({"method": "switch"}, "unknown method 'switch': did you mean"),
         ({"method": "sac"}, "'sac' has no guide"),
@@ -99,6 +102,27 @@ def test_a_student_learns_from_what_its_guide_foresees_if_it_can_be_compared(gui
         train_student(Walker, guide, tmp_path / "c", **{**few, "learning": other})
     with pytest.raises(HandrailError, match="there is no guide to ask: set it to 'zero'"):
         train_student(Walker, None, tmp_path / "d", **{**few, "learning": own, "method": "sac"})
+
+
+def test_a_guide_makes_excursions_under_budget_switch_alone_unless_asked(guide, tmp_path):
+    """Nothing is too much for this threshold and this limit, so the guide acts unasked or never."""
+    calm = {**FEW, "limit": 1000.0, "threshold": 1000.0, "method": "budget-switch"}
+    rates = {
+        share: train_student(Walker, guide, tmp_path / str(share), **calm, excursions=share)[
+            "intervention_rate"
+        ]
+        for share in (0.0, 1.0)
+    }
+    assert rates == {0.0: 0.0, 1.0: 1.0}
+    settings = json.loads((tmp_path / "0.0" / "run.json").read_text())
+    for method, share in (("budget-switch", 0.1), ("control-switch", 0.0)):
+        folder = tmp_path / method
+        train_student(Walker, guide, folder, **{**calm, "method": method})
+        assert json.loads((folder / "run.json").read_text()) == {
+            **settings, "method": method, "excursions": share,
+        }  # fmt: skip
+    with pytest.raises(HandrailError, match="there is no guide to make excursions"):
+        train_student(Walker, None, tmp_path / "s", **{**calm, "method": "sac"}, excursions=0.5)
 
 
 def test_targets_that_a_guide_does_not_fit(guide, tmp_path):

@@ -20,6 +20,8 @@ from handrail.interventions.when import (
 )
 from handrail.types import Observation
 
+EXCURSION_STEPS = 50
+
 Prior = Callable[[Observation], Float[Array, " actions"]]
 
 
@@ -33,6 +35,17 @@ def wandering(share: float, length: int, *, key: Key[Array, ""]) -> Intervention
     has to learn what follows from actions that are not its own.
     """
     return Intervention(Spells(share, length, key), HeldAction(length, key))
+
+
+def with_excursions(
+    intervention: Intervention, share: float, *, key: Key[Array, ""]
+) -> Intervention:
+    """And in a share of all spells of 50 steps the substitute drives unasked (beyond the papers).
+
+    A guide that acts only in front of harm leaves its student where it stands, and remembers
+    nothing else; on its excursions it shows the student other places, safely.
+    """
+    return Intervention(intervention.when | Spells(share, EXCURSION_STEPS, key), intervention.what)
 
 
 def domain_prior(prior: Prior, *, prior_prob: float = 0.95, threshold: float = 0.0) -> Intervention:

@@ -75,7 +75,8 @@ class Spells(AbstractTrigger):
 
     def __call__(self, context: Context, memory: Memory, *, key: Key[Array, ""]) -> Verdict:
         coin = jax.random.uniform(stream(self.key, "spell", context.step // self.length))
-        return Verdict(coin < self.probability, {})
+        fires = coin < self.probability
+        return Verdict(fires, {"spell": fires})
 
     def observe(
         self, memory: Memory, context: Context, transition: Transition, *, key: Key[Array, ""]

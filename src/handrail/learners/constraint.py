@@ -2,23 +2,25 @@
 
 from collections.abc import Callable
 
-import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 
 Batch = Float[Array, " batch"]
-# (Q^c of stored actions, Q^c of the policy's actions, who acted) → (values, their weights)
-Constrained = Callable[[Batch, Batch, Bool[Array, " batch"]], tuple[Batch, Batch]]
+Constrained = Callable[[Batch, Batch], Batch]
+"""(Q^c of the stored actions, Q^c of what the policy would do now) → those that count."""
 
 
-def stored_actions(stored: Batch, acted: Batch, intervened: Bool[Array, " batch"]):
-    """Everything in the batch, as it was done (the authors' scripts).
+def stored_actions(stored: Batch, present: Batch) -> Batch:
+    """What was done (the authors' scripts).
 
     A guide that wanders safely fills the memory with steps that cost nothing, and a student that
     is dangerous by itself seems to keep the limit.
     """
-    return stored, jnp.ones_like(stored)
+    return stored
 
 
-def own_steps(stored: Batch, acted: Batch, intervened: Bool[Array, " batch"]):
-    """What the policy would do now, where it acted itself. Beyond the paper."""
-    return acted, (~intervened).astype(acted.dtype)
+def present_actions(stored: Batch, present: Batch) -> Batch:
+    """What the policy would do now, whoever acted then. Beyond the paper.
+
+    So an action that is vetoed counts, and a student cannot lean on its guide.
+    """
+    return present

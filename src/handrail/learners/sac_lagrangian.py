@@ -231,12 +231,9 @@ class SacLagrangian(eqx.Module):
         alpha_loss = jnp.mean(
             jax.vmap(lambda log_prob: self.entropy.loss(alpha, log_prob, noise.shape[1]))(entropies)
         )
-        limited, shares = self.constrained(
-            cost_values, jax.lax.stop_gradient(acted_costs), batch.intervened
-        )
+        limited = self.constrained(cost_values, jax.lax.stop_gradient(acted_costs))
         beta_loss = self.reduce_multiplier(
-            shares
-            * jax.vmap(lambda q: lagrangian.multiplier_loss(beta, q, limit=self.limit))(limited)
+            jax.vmap(lambda q: lagrangian.multiplier_loss(beta, q, limit=self.limit))(limited)
         )
         total = actor_loss + jnp.sum(critic_losses) + alpha_loss + beta_loss
         metrics = (

@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import jax
+
 from handrail.artifact import load, save
 from handrail.envs.gymnasium_host import GymnasiumHost
 from handrail.envs.host_costs import CostFn
@@ -26,12 +28,14 @@ from handrail.experiments.navigation.evaluations import (
 )
 from handrail.experiments.navigation.settings import (
     EARLY,
+    EXCURSIONS,
+    MARGIN,
     SacSettings,
     check_schedule,
     recommended_student,
 )
-from handrail.interventions.recipes import none
-from handrail.learners.constraint import own_steps
+from handrail.interventions.recipes import none, with_excursions
+from handrail.learners.constraint import present_actions
 from handrail.learners.sac_agent import SacAgent
 from handrail.learners.sac_networks import OnVectors
 from handrail.own.environments import Environment, build_host, episode_limit, episode_steps, named
@@ -66,6 +70,8 @@ def train_student(
     limit: float | None = None,
     parts: Sequence[str] | None = None,
     threshold: float = EARLY,
+    margin: float = MARGIN,
+    excursions: float | None = None,
     distil: bool = False,
     episode_length: int | None = None,
     steps: int = 100_000,
@@ -80,7 +86,8 @@ def train_student(
     `evaluations.csv` in the folder has a row an epoch: the behaviour, interventions
     included, and a test of the student alone, whose policy is kept as `policy.safetensors`.
     Differs from the paper: one replay for both actors, since a guide that seldom acts would leave
-    a split one waiting; no importance weights; the multiplier looks at the student's own steps.
+    a split one waiting; no importance weights; the multiplier looks at what the student would do
+    now, and aims below the limit; under budget-switch the guide makes excursions.
 
     Args:
         target: id of the environment, or a function that builds it.
@@ -91,6 +98,9 @@ def train_student(
         cost: as of `GymnasiumHost`; also `limits` (of several named costs) and `parts`.
         limit: expected undiscounted cost of an episode; at least the guide's.
         threshold: of budget-switch, in multiples of the limit on the critic's scale.
+        margin: the limit that the student's multiplier aims at, as a share of `limit`.
+        excursions: share of the steps, 0 to 1, that the guide drives unasked, in spells of 50, so
+            that the student sees more of the task; by default 0.1 under budget-switch, else 0.
         distil: also pull the student towards what the guide does, as the paper has it, by the
             true densities of its actions.
         episode_length: the time limit in steps, if the environment does not say.
@@ -104,16 +114,24 @@ def train_student(
     """
     folder = Path(folder)
     if learning is None:
-        learning = SacSettings() if guide is None else recommended_student(SacSettings())
+        learning = SacSettings() if guide is None else recommended_student(SacSettings(), rate=1.0)
     check_schedule(steps, epoch, learning)
     host, trial = (build_host(target, cost=cost, limits=limits, parts=parts) for _ in range(2))
     needs_box(host)
     longest, allowed = episode_steps(host, episode_length), episode_limit(host, limit)
     loaded, checksum = _loaded(host, guide, method, view, allowed)
+    if excursions is None:
+        excursions = EXCURSIONS if method == "budget-switch" else 0.0
+    _check_excursions(excursions, loaded)
+    if margin < 0:
+        raise HandrailError(f"margin is {margin}: expected a share of the limit, such as 0.5")
     if loaded is None:
         intervention, asked = none(), None
     else:
         intervention = intervention_of(loaded, method, limit=allowed, threshold=threshold)
+        if excursions:
+            key = stream(jax.random.key(10 * seed), "excursions")
+            intervention = with_excursions(intervention, excursions, key=key)
         asked = loaded.guide
         check_foresight(learning, asked.discount, source=str(guide))
     pulled = distil and asked is not None
@@ -121,11 +139,11 @@ def train_student(
         learning,
         sac_learner(
             learning,
-            allowed,
+            margin * allowed,
             longest,
             foresees=None if asked is None else asked.cost,
             distillation=authors_distillation() if pulled else None,
-            constrained=own_steps,
+            constrained=present_actions,
         ),
         memory(learning, steps, split=False),
         guide=asked.distribution if pulled else None,
@@ -137,8 +155,9 @@ def train_student(
         "purpose": "own student", "environment": host.name, "method": method, "guide": checksum,
         "cost": named(cost), "limit": allowed, "limits": None if limits is None else dict(limits),
         "view": named(view), "parts": part_shapes(host.observation_zeros()),
-        "threshold": threshold, "distil": distil, "episode_length": longest, "steps": steps,
-        "epoch": epoch, "evaluation_episodes": evaluation_episodes, "seed": seed,
+        "threshold": threshold, "margin": margin, "excursions": excursions, "distil": distil,
+        "episode_length": longest, "steps": steps, "epoch": epoch,
+        "evaluation_episodes": evaluation_episodes, "seed": seed,
         "learning": dataclasses.asdict(learning),
     }  # fmt: skip
 
@@ -166,6 +185,15 @@ def train_student(
         HostLoop(host, agent, intervention, steps), folder, settings, watch=watch,
         summarise=summarise, epoch=epoch, seed=10 * seed, report=report,
     )  # fmt: skip
+
+
+def _check_excursions(share: float, guide: LoadedGuide | None) -> None:
+    if not 0 <= share <= 1:
+        raise HandrailError(f"excursions is {share}: expected a share of the steps, 0 to 1")
+    if share and guide is None:
+        raise HandrailError(
+            f"excursions is {share}, but there is no guide to make excursions: leave it out"
+        )
 
 
 def _loaded(

@@ -91,6 +91,36 @@ def test_budget_switch_has_the_threshold_on_the_discounted_scale(knowledge):
     assert spent.limit == 5.0
 
 
+def test_excursions_join_the_switch(knowledge):
+    switch, spells = build(
+        small("control-switch", excursions=0.2).run, knowledge
+    ).intervention.when.conditions
+    assert isinstance(switch, AfterFirstCost) and isinstance(spells, Spells)
+    assert spells.probability == 0.2
+
+
+@pytest.mark.parametrize(
+    ("method", "share", "message"),
+    [
+        ("budget-switch", 1.5, "excursions is 1.5: expected a share"),
+        ("budget-switch", -0.1, "excursions is -0.1: expected a share"),
+        ("sac", 0.1, "under method 'sac' no guide and student"),
+        ("stusam", 0.1, "under method 'stusam' no guide and student"),
+    ],
+)
+def test_excursions_that_nobody_can_make_are_refused(method, share, message):
+    with pytest.raises(HandrailError, match=message):
+        check(small(method, excursions=share).run, Knowledge(guide=Path("here")))
+
+
+def test_the_multiplier_aims_at_a_share_of_the_limit(knowledge):
+    halved = build(small("control-switch", limit=5.0, margin=0.5).run, knowledge)
+    assert halved.agent.learner.cost_limit == 2.5
+    assert build(small("control-switch", limit=5.0).run, knowledge).agent.learner.cost_limit == 5.0
+    with pytest.raises(HandrailError, match="margin is -1.0: expected a share of the limit"):
+        build(small("control-switch", margin=-1.0).run, knowledge)
+
+
 def test_a_pretrained_student_begins_where_it_was(knowledge):
     loop = build(small("sac-pre").run, knowledge)
     fresh = build(small("sac").run, knowledge)

@@ -12,10 +12,11 @@ TASK = {"environment": "navigation-static"}
 def test_a_student_learns_from_what_its_guide_foresees():
     row = complete({**TASK, "method": "budget-switch", "preset": "recommended"})
     run = row.run
-    assert run.threshold == pytest.approx(10.0, rel=1e-3)
-    assert (run.splits, run.distillation) == (True, "none")
-    assert (run.weighting, run.constraint, run.learning.cost_floor) == ("none", "own", "guide")
-    assert (run.learning.multiplier_rate, run.learning.damping) == (10.0, 0.0)
+    assert run.threshold == pytest.approx(4.0, rel=1e-3)
+    assert (run.splits, run.distillation, run.excursions) == (True, "none", 0.1)
+    assert (run.limit, run.margin) == (5.0, 0.5)
+    assert (run.weighting, run.constraint, run.learning.cost_floor) == ("none", "present", "guide")
+    assert (run.learning.multiplier_rate, run.learning.damping) == (0.1, 0.0)
     assert row.guide is not None and row.guide.learning.cost_floor == "zero"
     assert (row.guide.learning.multiplier_rate, row.guide.learning.damping) == (0.0, 0.0)
     assert (row.guide.open_source, row.guide.entropy_weight) == (True, 0.005)
@@ -29,6 +30,12 @@ def test_the_preset_of_the_paper_is_that_of_the_scripts():
     assert (row.run.distillation, row.run.weighting, row.run.constraint) == (
         "authors", "squared", "stored",
     )  # fmt: skip
+
+
+def test_only_budget_switch_has_excursions():
+    for method in ("control-switch", "linear-decay"):
+        row = complete({**TASK, "method": method, "preset": "recommended"})
+        assert row.run.excursions == 0.0
 
 
 @pytest.mark.parametrize("method", ["fixreg", "decreg"])

@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from handrail.learners.constraint import own_steps, stored_actions
+from handrail.learners.constraint import present_actions, stored_actions
 from handrail.learners.cost_floor import Foresight, NeverNegative, NoFloor
 from handrail.learners.sac_lagrangian import FixedEntropy, SacLagrangian
 from handrail.types import Transition
@@ -91,13 +91,16 @@ def test_foresight_teaches_what_is_never_tried(floor, best):
     """Reward a, cost unseen: the best action at a foreseen cost of the limit is 2√d − 1."""
     learner = SacLagrangian(
         cost_limit=LIMIT, episode_length=1, learning_rate=1e-3, damping_scale=0.0,
-        entropy=FixedEntropy(0.02), cost_floor=floor, constrained=own_steps, multiplier_rate=10.0,
+        entropy=FixedEntropy(0.02), cost_floor=floor, constrained=present_actions,
+        multiplier_rate=10.0,
     )  # fmt: skip
     state = learner.init(1, 1, (16, 16), key=jax.random.key(0))
     assert float(learn(learner, state, key=jax.random.key(1))) == pytest.approx(best, abs=0.12)
 
 
-@pytest.mark.parametrize(("constrained", "rises"), [(stored_actions, False), (own_steps, True)])
+@pytest.mark.parametrize(
+    ("constrained", "rises"), [(stored_actions, False), (present_actions, True)]
+)
 def test_a_guide_that_wanders_safely_does_not_reassure_the_multiplier(constrained, rises):
     """A quarter of the batch is the student's, whose actions are foreseen to cost 0.25 and more."""
     learner = SacLagrangian(
@@ -113,9 +116,7 @@ def test_a_guide_that_wanders_safely_does_not_reassure_the_multiplier(constraine
     assert bool(after.parameters.multiplier > state.parameters.multiplier) is rises
 
 
-def test_own_steps_look_at_the_policys_actions_where_it_acted():
-    stored, acted = jnp.array([1.0, 2.0, 3.0]), jnp.array([4.0, 5.0, 6.0])
-    values, shares = own_steps(stored, acted, jnp.array([False, True, False]))
-    assert (values.tolist(), shares.tolist()) == ([4.0, 5.0, 6.0], [1.0, 0.0, 1.0])
-    values, shares = stored_actions(stored, acted, jnp.array([False, True, False]))
-    assert (values.tolist(), shares.tolist()) == ([1.0, 2.0, 3.0], [1.0, 1.0, 1.0])
+def test_what_counts_is_what_was_done_or_what_would_be_done_now():
+    stored, present = jnp.array([1.0, 2.0, 3.0]), jnp.array([4.0, 5.0, 6.0])
+    assert stored_actions(stored, present).tolist() == [1.0, 2.0, 3.0]
+    assert present_actions(stored, present).tolist() == [4.0, 5.0, 6.0]

@@ -23,9 +23,13 @@ SPLIT = ("control-switch", "fixreg", "decreg", "random-guide", "egpo")
 
 EARLY = 2.0
 """Threshold of budget-switch where nothing else is said, in multiples of the limit."""
-FORESEEN = 5.0
-"""Our threshold of budget-switch in the navigation tasks: a discounted cost. Students of a guide
-that acts earlier never meet what they should learn about (docs/results-sagui.md)."""
+FORESEEN = 2.0
+"""Our threshold of budget-switch in the navigation tasks: a discounted cost, of two steps."""
+MARGIN = 0.5
+"""Our margin of a student that has a guide. The multiplier aims at the limit on average, over
+states and over time: half of the averages lie above."""
+EXCURSIONS = 0.1
+"""Our share of excursions of the guide, under budget-switch (docs/results-sagui.md)."""
 LIMIT_STEPS = 1000
 """Limits are the expected cost of an episode of this many steps."""
 
@@ -184,9 +188,13 @@ class StudentRun:
     """Where log-densities are taken: at the squashed action, or at the pre-squash value."""
     weighting: Literal["squared", "linear", "none"] = "squared"
     """Importance weights inside the squared error (the scripts), outside it, or all 1."""
-    constraint: Literal["stored", "own"] = "stored"
-    """What the multiplier compares with the limit: the cost of every stored action (the scripts),
-    or of the student's actions where it acted itself."""
+    constraint: Literal["stored", "present"] = "stored"
+    """What the multiplier compares with the limit: the costs of stored actions (the scripts), or
+    of what the student would do now in the stored states."""
+    margin: float = 1.0
+    """The limit that the student's multiplier aims at, as a share of `limit` (beyond the paper)."""
+    excursions: float = 0.0
+    """Share of the steps that the guide drives unasked, in spells of 50 (beyond the paper)."""
     replay: Literal["auto", "split", "ring"] = "auto"
     """One memory for each actor, or one for both; `auto`: split where another takes over for
     the rest of an episode, as in the paper."""
@@ -204,9 +212,10 @@ def recommended(run: StudentRun) -> StudentRun:
 
     The student learns from what its guide foresees instead of being pulled towards what its guide
     does: the guide's cost critic is a floor of the student's own, in place of distillation and
-    importance weights; the multiplier is slower, undamped, and looks at the student's own steps
-    (docs/results-sagui.md). The ablations of the pull keep it, and budget-switch has two
-    memories like control-switch.
+    importance weights; the multiplier is slow, undamped, aims at half of the limit and looks at
+    what the student would do now (docs/results-sagui.md). The ablations of the pull keep it.
+    Under budget-switch the guide makes excursions, and there are two memories like under
+    control-switch.
     """
     if run.method not in (*NEEDS_GUIDE, "random-guide"):
         return run
@@ -214,7 +223,8 @@ def recommended(run: StudentRun) -> StudentRun:
         run,
         density="exact",
         weighting="none",
-        constraint="own",
+        constraint="present",
+        margin=MARGIN,
         learning=recommended_student(run.learning),
     )
     if run.method not in ("fixreg", "decreg"):
@@ -222,13 +232,17 @@ def recommended(run: StudentRun) -> StudentRun:
     if run.method == "budget-switch":
         scale = discounted_limit(run.limit, run.learning.discount, LIMIT_STEPS)
         threshold = FORESEEN / scale if scale else run.threshold
-        ours = dataclasses.replace(ours, threshold=threshold, replay="split")
+        ours = dataclasses.replace(ours, threshold=threshold, excursions=EXCURSIONS, replay="split")
     return ours
 
 
-def recommended_student(learning: SacSettings) -> SacSettings:
-    """Our learner of a student that has a guide."""
-    return dataclasses.replace(learning, multiplier_rate=10.0, damping=0.0, cost_floor="guide")
+def recommended_student(learning: SacSettings, *, rate: float = 0.1) -> SacSettings:
+    """Our learner of a student that has a guide.
+
+    A multiplier of this `rate` keeps pace with rewards of 0.02 a step, which the navigation tasks
+    pay; it also cannot run away before the critics have learnt anything.
+    """
+    return dataclasses.replace(learning, multiplier_rate=rate, damping=0.0, cost_floor="guide")
 
 
 def recommended_guide(learning: SacSettings) -> dict[str, Any]:

@@ -61,10 +61,16 @@ from handrail.experiments.navigation.settings import (
     check_schedule,
 )
 from handrail.interventions.base import Intervention
-from handrail.interventions.recipes import budget_switch, control_switch, linear_decay, none
+from handrail.interventions.recipes import (
+    budget_switch,
+    control_switch,
+    linear_decay,
+    none,
+    with_excursions,
+)
 from handrail.interventions.what import Policy
 from handrail.interventions.when import Always
-from handrail.learners.constraint import own_steps, stored_actions
+from handrail.learners.constraint import present_actions, stored_actions
 from handrail.learners.sac_networks import Distribution, OnVectors, Sampled
 from handrail.records import read_table
 from handrail.rng import stream
@@ -107,6 +113,17 @@ def check(run: StudentRun, knowledge: Knowledge) -> None:
         raise HandrailError(
             f"threshold is {run.threshold}: expected a positive multiple of the limit, such as 2.0"
         )
+    if run.margin < 0:
+        raise HandrailError(f"margin is {run.margin}: expected a share of the limit, such as 0.5")
+    if not 0 <= run.excursions <= 1:
+        raise HandrailError(
+            f"excursions is {run.excursions}: expected a share of the steps, 0 to 1"
+        )
+    if run.excursions and run.method in ("sac", "sac-pre", "egpo", "stusam", "guisam"):
+        raise HandrailError(
+            f"excursions is {run.excursions}, but under method {run.method!r} no guide and student "
+            "take turns; leave it at 0"
+        )
     if run.splits and run.method in ("sac", "sac-pre", "stusam", "guisam"):
         raise HandrailError(
             f"method {run.method!r} has one actor, so a split replay would never be ready to "
@@ -143,12 +160,12 @@ def _agent(run: StudentRun, guide: Guide | None, expert: Distribution | None) ->
         "none": weight_outside_square,  # of weights that are all 1
     }
     points = {"authors": authors_point, "exact": exact_point}
-    constraints = {"stored": stored_actions, "own": own_steps}
+    constraints = {"stored": stored_actions, "present": present_actions}
     pull = None if guide is None else distillation(run)
     acts = expert if guide is None else guide.distribution
     learner = sac_learner(
         run.learning,
-        run.limit,
+        run.margin * run.limit,
         foresees=None if guide is None else guide.cost,
         distillation=pull,
         weighted_square=squares[run.weighting],
@@ -185,6 +202,14 @@ def distillation(run: StudentRun) -> Distillation | None:
 def _intervention(
     run: StudentRun, guide: Guide | None, expert: Distribution | None
 ) -> Intervention:
+    switch = _switch(run, guide, expert)
+    if not run.excursions:
+        return switch
+    key = stream(jax.random.key(10 * run.seed), "excursions")
+    return with_excursions(switch, run.excursions, key=key)
+
+
+def _switch(run: StudentRun, guide: Guide | None, expert: Distribution | None) -> Intervention:
     if run.method in ("sac", "sac-pre", "stusam"):
         return none()
     if run.method == "egpo":
