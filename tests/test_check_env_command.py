@@ -61,8 +61,7 @@ def test_what_is_printed(module, capsys):
 
 def test_exit_codes(module, tmp_path):
     def run(*arguments):
-        code = "from handrail.cli import main; main()"
-        command = [sys.executable, "-c", code, "check-env", "CartPole-v1", *arguments]
+        command = [sys.executable, "-m", "handrail", "check-env", "CartPole-v1", *arguments]
         return subprocess.run(command, cwd=tmp_path, capture_output=True).returncode
 
     assert run("--steps", "50") == 2

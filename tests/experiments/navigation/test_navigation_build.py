@@ -117,7 +117,7 @@ def test_the_multiplier_aims_at_a_share_of_the_limit(knowledge):
     halved = build(small("control-switch", limit=5.0, margin=0.5).run, knowledge)
     assert halved.agent.learner.cost_limit == 2.5
     assert build(small("control-switch", limit=5.0).run, knowledge).agent.learner.cost_limit == 5.0
-    with pytest.raises(HandrailError, match="margin is -1.0: expected a share of the limit"):
+    with pytest.raises(HandrailError, match=r"margin is -1\.0: expected a share of the limit"):
         build(small("control-switch", margin=-1.0).run, knowledge)
 
 
