@@ -14,20 +14,21 @@ EXAMPLES = {
 
 
 def test_there_are_three():
-    assert len(EXAMPLES) == 3 and all(len(blocks) == 1 for blocks in EXAMPLES.values())
+    assert [len(blocks) for blocks in EXAMPLES.values()] == [1, 2, 1]
 
 
 @pytest.mark.parametrize("title", EXAMPLES)
 def test_example_runs(title, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     namespace = {"__name__": "example"}
-    (code,) = EXAMPLES[title]
-    exec(compile(code, "own-environment.md", "exec"), namespace)  # our own file
+    for code in EXAMPLES[title]:
+        exec(compile(code, "own-environment.md", "exec"), namespace)  # our own file
     out = capsys.readouterr().out
     if title.startswith("Example 1"):
         assert out.startswith("[]\n")
         assert (tmp_path / "runs" / "rail-guide" / "guide.safetensors").exists()
     if title.startswith("Example 2"):
         assert out.startswith("0.0 ") and namespace["summary"]["intervention_rate"] > 0
+        assert (tmp_path / "runs" / "lava-encoder" / "encoder.safetensors").exists()
     if title.startswith("Example 3"):
         assert 0 < namespace["intervened"] < 200

@@ -48,6 +48,7 @@ _HOMES = {
     "handrail.envs.transfer": ("SameView", "View"),
     "handrail.experiments.lava.settings": ("QLearning",),
     "handrail.experiments.navigation.settings": ("SacSettings",),
+    "handrail.own.encoder": ("load_encoder", "train_encoder"),
     "handrail.own.guide_training": ("train_guide",),
     "handrail.own.q": ("load_prior", "train_dqn", "train_prior"),
     "handrail.own.student_training": ("train_student",),

@@ -22,7 +22,7 @@ from handrail.learners.base import Clock
 from handrail.learners.double_dqn import TDLoss
 from handrail.learners.latent_agent import LatentAgent, LatentQ, SampledLatents
 from handrail.learners.q_agent import Exploration, QAgent
-from handrail.learners.representation_agent import RepresentationAgent
+from handrail.learners.representation_agent import Frames, RepresentationAgent
 from handrail.learners.values import OnFrames, Tabulated
 from handrail.networks.mlp import MLP
 from handrail.replay.ring import Ring
@@ -169,7 +169,7 @@ def representation(world):
         autoencoder=AutoencoderLearner(
             make=partial(autoencoder, shape, LATENT, (8,), variational=False), loss=Contrastive()
         ),
-        frames=frames,
+        show=Frames(frames),
         seen=Ring(512),
         unsafe=Ring(128),
         batch=10,

@@ -1,9 +1,12 @@
 """Learning a safe/unsafe representation while another agent acts (phase 1 of 2503.10318)."""
 
+from collections.abc import Callable
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, Key, PyTree, Shaped
+from jaxtyping import Array, Bool, Float, Int, Key, PyTree, Shaped
 
 from handrail.learners.autoencoder import AutoencoderLearner, AutoencoderState
 from handrail.learners.base import AbstractAgent, Clock, Proposal
@@ -18,8 +21,17 @@ class RepresentationState(eqx.Module):
 
     acting: PyTree
     autoencoder: AutoencoderState
-    seen: PyTree  # rows of any observation
-    unsafe: PyTree  # rows observed just before a violation
+    seen: PyTree  # any observations
+    unsafe: PyTree  # those just before a violation
+
+
+class Frames(eqx.Module):
+    """Observations that are rows of a table, as what the auto-encoder sees."""
+
+    table: Shaped[Array, "rows *frame"]
+
+    def __call__(self, rows: Int[Array, " batch"]) -> Shaped[Array, "batch *frame"]:
+        return self.table[rows]
 
 
 class RepresentationAgent(AbstractAgent):
@@ -27,12 +39,13 @@ class RepresentationAgent(AbstractAgent):
 
     A batch is half observations seen at any time (labelled safe, even if another action would
     have been a violation there) and half from those just before a violation. `updates` a
-    block, from `learning_starts` on; `acting` learns from its own `learning_starts` on.
+    block, from `learning_starts` on; `acting` learns from its own `learning_starts` on. `show`
+    turns a batch of observations into the array that the auto-encoder sees.
     """
 
     acting: QAgent
     autoencoder: AutoencoderLearner
-    frames: Shaped[Array, "rows *frame"]
+    show: Callable[[Any], Shaped[Array, "batch *frame"]]
     seen: Ring
     unsafe: Ring
     updates: int = eqx.field(default=2, static=True)
@@ -93,8 +106,8 @@ class RepresentationAgent(AbstractAgent):
         )
 
         def update(autoencoder: AutoencoderState, key: Key[Array, ""]):
-            rows, labels = self._draw(state, key=stream(key, "draw"))
-            return self.autoencoder.update(autoencoder, self.frames[rows], labels, key=key)
+            drawn, labels = self._draw(state, key=stream(key, "draw"))
+            return self.autoencoder.update(autoencoder, self.show(drawn), labels, key=key)
 
         keys = jax.random.split(stream(key, "autoencoder"), self.updates)
         autoencoder, measured = jax.lax.scan(update, state.autoencoder, keys)
@@ -106,11 +119,15 @@ class RepresentationAgent(AbstractAgent):
 
     def _draw(
         self, state: RepresentationState, *, key: Key[Array, ""]
-    ) -> tuple[Int[Array, " batch"], Array]:
+    ) -> tuple[Any, Bool[Array, " batch"]]:
         half = self.batch // 2
-        any_rows = self.seen.sample(state.seen, self.batch, key=stream(key, "seen")).items
-        unsafe_rows = self.unsafe.sample(state.unsafe, half, key=stream(key, "unsafe")).items
+        seen = self.seen.sample(state.seen, self.batch, key=stream(key, "seen")).items
+        unsafe = self.unsafe.sample(state.unsafe, half, key=stream(key, "unsafe")).items
         known = self.unsafe.size(state.unsafe) > 0  # before the first violation: seen ones only
-        second = jnp.where(known, unsafe_rows, any_rows[half:])
+
+        def both(seen: Array, unsafe: Array) -> Array:
+            second = jnp.where(known, unsafe, seen[half:])
+            return jnp.concatenate([seen[: self.batch - half], second])
+
         labels = jnp.concatenate([jnp.zeros(self.batch - half, bool), jnp.full(half, known)])
-        return jnp.concatenate([any_rows[: self.batch - half], second]), labels
+        return jax.tree.map(both, seen, unsafe), labels

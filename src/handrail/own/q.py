@@ -24,6 +24,7 @@ from handrail.experiments.lava.knowledge_settings import PRIOR
 from handrail.experiments.lava.settings import QLearning
 from handrail.interventions.base import Intervention
 from handrail.interventions.recipes import none
+from handrail.learners.q_agent import QAgent
 from handrail.learners.sac_networks import observation_vector
 from handrail.learners.values import Direct
 from handrail.networks.mlp import MLP
@@ -102,7 +103,7 @@ def train_dqn(
         "evaluation_episodes": evaluation_episodes, "seed": seed,
         "learning": dataclasses.asdict(learning),
     }  # fmt: skip
-    agent = _agent(host, learning)
+    agent = q_learner(host, learning)
 
     def summarise(state: RunState) -> dict[str, Any]:
         network = state.agent.network
@@ -202,7 +203,9 @@ def train_prior(
         save(folder / PRIOR_FILE, card, state.agent.network)
         return {}
 
-    loop = HostLoop(HostRewarded(host, reward), _agent(host, prior_learning), none(), prior_steps)
+    loop = HostLoop(
+        HostRewarded(host, reward), q_learner(host, prior_learning), none(), prior_steps
+    )
     execute(loop, folder / "prior", settings, seed=100 * seed + 99, summarise=keep)
     return folder / PRIOR_FILE
 
@@ -216,7 +219,7 @@ def load_prior(
 
 def _read(path: Path, kind: str, host: GymnasiumHost) -> VectorQ:
     parts = part_shapes(host.observation_zeros())
-    actions = _count(host)
+    actions = action_count(host)
     card, arrays = load(path, expect=kind, spec={"parts": parts, "actions": actions})
     width = observation_vector(host.observation_zeros()).shape[0]
     hidden = widths(card, "hidden", source=str(path))
@@ -224,9 +227,10 @@ def _read(path: Path, kind: str, host: GymnasiumHost) -> VectorQ:
     return fill(fresh, arrays, source=str(path))
 
 
-def _agent(host: GymnasiumHost, learning: QLearning) -> Any:
+def q_learner(host: GymnasiumHost, learning: QLearning) -> QAgent:
+    """Double DQN on the observation's parts side by side."""
     width = observation_vector(host.observation_zeros()).shape[0]
-    actions = _count(host)
+    actions = action_count(host)
     network = partial(VectorQ.fresh, width, learning.hidden, actions)
     return q_agent(learning, Direct(), network, actions)
 
@@ -249,7 +253,8 @@ def pseudo_rewards(
     return reward
 
 
-def _count(host: GymnasiumHost) -> int:
+def action_count(host: GymnasiumHost) -> int:
+    """How many discrete actions it has. Raises `HandrailError` where they are real numbers."""
     if not isinstance(host.actions, DiscreteActions):
         raise HandrailError(
             f"{host.name} has real actions; for these there are handrail.train_guide and "
@@ -261,7 +266,7 @@ def _count(host: GymnasiumHost) -> int:
 def _card(kind: str, host: GymnasiumHost, settings: Any, learning: QLearning) -> Card:
     return Card(
         kind=kind,
-        spec={"parts": settings["parts"], "actions": _count(host), "view": "named parts"},
+        spec={"parts": settings["parts"], "actions": action_count(host), "view": "named parts"},
         network={"hidden": list(learning.hidden)},
         training={"task": host.name, "settings": settings},
     )

@@ -36,7 +36,7 @@ from handrail.learners.autoencoder import (
     Variational,
 )
 from handrail.learners.latent_agent import LatentAgent, SampledLatents
-from handrail.learners.representation_agent import RepresentationAgent, RepresentationState
+from handrail.learners.representation_agent import Frames, RepresentationAgent, RepresentationState
 from handrail.learners.values import Gathered, OnFrames, Tabulated
 from handrail.networks.autoencoder import (
     Autoencoder,
@@ -177,7 +177,7 @@ def _representation_agent(
             ),
             loss=_variant(settings),
         ),
-        frames=jnp.asarray(frames),
+        show=Frames(jnp.asarray(frames)),
         seen=Ring(50_000),
         unsafe=Ring(50_000),
         updates=max(acting.block // settings.train_every, 1),
