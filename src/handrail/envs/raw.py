@@ -32,7 +32,9 @@ def environment_name(env: Any) -> str:
             )
     if hasattr(env, "num_envs"):
         raise HandrailError(
-            f"{type(env).__name__} holds {env.num_envs} environments; expected a single one"
+            f"{type(env).__name__} holds {env.num_envs} environments; expected a single one. "
+            "Training takes one; for an agent that steps several, wrap each before they are put "
+            "side by side: SyncVectorEnv([lambda: SafeExploration(make(), …), …])"
         )
     spec = getattr(env, "spec", None)
     return getattr(spec, "id", None) or type(getattr(env, "unwrapped", env)).__name__
