@@ -32,10 +32,10 @@ def test_the_preset_of_the_paper_is_that_of_the_scripts():
     )  # fmt: skip
 
 
-def test_only_budget_switch_has_excursions():
-    for method in ("control-switch", "linear-decay"):
-        row = complete({**TASK, "method": method, "preset": "recommended"})
-        assert row.run.excursions == 0.0
+@pytest.mark.parametrize(("method", "margin"), [("control-switch", 1.0), ("linear-decay", 0.5)])
+def test_what_only_budget_switch_has(method, margin):
+    row = complete({**TASK, "method": method, "preset": "recommended"})
+    assert (row.run.excursions, row.run.margin) == (0.0, margin)
 
 
 @pytest.mark.parametrize("method", ["fixreg", "decreg"])
