@@ -1,9 +1,9 @@
 """Gathers finished experiments into results/lava or results/navigation: summary, curves, figures.
 
-    python results/collect.py RUNS NAME[:SEEDS] …
+    python results/collect.py RUNS NAME[@BUDGET][:SEEDS] …
 
-`RUNS` is the folder given to `handrail reproduce --out`, `NAME` an experiment at the paper's
-budget, `SEEDS` the number of seeds it was run with if not the budget's own. Runs that are not
+`RUNS` is the folder given to `handrail reproduce --out`, `NAME` an experiment, `BUDGET` the
+paper's unless said, `SEEDS` the number of seeds it was run with if not the budget's own. Runs that are not
 finished are left out, and said. What was collected before of these experiments is replaced;
 rows of other experiments stay.
 """
@@ -27,15 +27,15 @@ from handrail.report.finished import Finished
 from handrail.report.runs import read_run
 
 
-def collect(runs: Path, name: str, seeds: int | None) -> None:
+def collect(runs: Path, name: str, budget: str, seeds: int | None) -> None:
     """Collects one experiment."""
     experiment = read(name)
     family = "navigation" if any(map(is_navigation, experiment.environments)) else "lava"
     folder = Path(__file__).parent / family
     if not experiment.runs:
-        _copy_pictures(runs / "reports" / f"{name}-paper", folder, name)
+        _copy_pictures(runs / "reports" / f"{name}-{budget}", folder, name)
         return
-    planned = plan(experiment, "paper", seeds, runs)
+    planned = plan(experiment, budget, seeds, runs)
     done = [(row, task) for row, task in planned if task.done]
     print(f"{name}: {len(done)} of {len(planned)} runs are finished")
     if not done:
@@ -44,8 +44,8 @@ def collect(runs: Path, name: str, seeds: int | None) -> None:
     variants = {name: own for name, own in experiment.variants.items() if name in shown}
     finished = Finished(
         experiment=dataclasses.replace(experiment, variants=variants),
-        budget="paper",
-        seeds=budget_of(experiment, "paper", seeds).seeds,
+        budget=budget,
+        seeds=budget_of(experiment, budget, seeds).seeds,
         rows=tuple(done),
         command="",
         seconds=0.0,
@@ -95,4 +95,5 @@ def _merge(path: Path, name: str, columns: tuple[str, ...], rows: list[dict]) ->
 if __name__ == "__main__":
     for text in sys.argv[2:]:
         wanted, _, count = text.partition(":")
-        collect(Path(sys.argv[1]), wanted, int(count) if count else None)
+        named, _, chosen = wanted.partition("@")
+        collect(Path(sys.argv[1]), named, chosen or "paper", int(count) if count else None)

@@ -214,9 +214,9 @@ def recommended(run: StudentRun) -> StudentRun:
     The student learns from what its guide foresees instead of being pulled towards what its guide
     does: the guide's cost critic is a floor of the student's own, in place of distillation and
     importance weights; the multiplier is slow, undamped, and looks at what the student would do
-    now (docs/results-sagui.md), aiming at half of the limit where it can. The ablations of the pull keep it.
-    Under budget-switch the guide makes excursions, and there are two memories like under
-    control-switch.
+    now, aiming at half of the limit where it can (docs/results-sagui.md). The ablations of the
+    pull keep it. Under budget-switch the guide makes excursions, and there are two memories like
+    under control-switch.
     """
     if run.method not in (*NEEDS_GUIDE, "random-guide"):
         return run
