@@ -3,9 +3,9 @@
     python results/collect.py RUNS NAME[@BUDGET][:SEEDS] …
 
 `RUNS` is the folder given to `handrail reproduce --out`, `NAME` an experiment, `BUDGET` the
-paper's unless said, `SEEDS` the number of seeds it was run with if not the budget's own. Runs that are not
-finished are left out, and said. What was collected before of these experiments is replaced;
-rows of other experiments stay.
+paper's unless said, `SEEDS` the number of seeds it was run with if not the budget's own. Runs that
+are not finished are left out, and said. What was collected before of these experiments is
+replaced; rows of other experiments stay.
 """
 
 import csv
