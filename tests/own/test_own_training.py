@@ -121,7 +121,7 @@ def test_a_guide_makes_excursions_under_budget_switch_alone_unless_asked(guide, 
         assert json.loads((folder / "run.json").read_text()) == {
             **settings, "method": method, "excursions": share,
         }  # fmt: skip
-    with pytest.raises(HandrailError, match="there is no guide to make excursions"):
+    with pytest.raises(HandrailError, match="there is no guide to make them"):
         train_student(Walker, None, tmp_path / "s", **{**calm, "method": "sac"}, excursions=0.5)
 
 

@@ -42,9 +42,13 @@ def with_excursions(
 ) -> Intervention:
     """And in a share of all spells of 50 steps the substitute drives unasked (beyond the papers).
 
+    The intervention itself where the share is 0.
+
     A guide that acts only in front of harm leaves its student where it stands, and remembers
     nothing else; on its excursions it shows the student other places, safely.
     """
+    if not share:
+        return intervention
     return Intervention(intervention.when | Spells(share, EXCURSION_STEPS, key), intervention.what)
 
 

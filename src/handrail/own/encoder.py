@@ -16,7 +16,7 @@ from handrail.artifact import Card, fill, load, named_arrays, save, widths
 from handrail.envs.gymnasium_host import GymnasiumHost
 from handrail.envs.host_costs import CostFn
 from handrail.errors import HandrailError
-from handrail.experiments.lava.encoder import KNOWN, autoencoder
+from handrail.experiments.lava.encoder import KNOWN, autoencoder, known_of
 from handrail.experiments.lava.knowledge_settings import ACTING
 from handrail.experiments.lava.settings import QLearning
 from handrail.interventions.recipes import none
@@ -120,7 +120,7 @@ def train_encoder(
         card = Card(
             kind="encoder",
             spec={"parts": settings["parts"], "view": "named parts"},
-            network={"latent": latent, "hidden": list(hidden), "variational": False},
+            network={"latent": latent, "hidden": list(hidden)},
             training={"task": host.name, "settings": settings},
         )
         known = _embedded(encoder, np.asarray(agent.show(filled)), seed)
@@ -144,9 +144,7 @@ def load_encoder(
     path, host = Path(path), GymnasiumHost(environment, parts=parts)
     zeros = host.observation_zeros()
     card, arrays = load(path, expect="encoder", spec={"parts": part_shapes(zeros)})
-    known = jnp.asarray(arrays.pop("known", np.zeros(0)))
-    if known.ndim != 2:
-        raise HandrailError(f"{path}: array 'known' (the unsafe embeddings) is missing or no table")
+    known = known_of(arrays, source=str(path))
     sizes = (
         observation_vector(zeros).shape[0],
         *widths(card, "hidden", source=str(path)),

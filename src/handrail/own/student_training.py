@@ -31,7 +31,9 @@ from handrail.experiments.navigation.settings import (
     EXCURSIONS,
     MARGIN,
     SacSettings,
+    check_margin,
     check_schedule,
+    check_share,
     recommended_student,
 )
 from handrail.interventions.recipes import none, with_excursions
@@ -122,16 +124,18 @@ def train_student(
     loaded, checksum = _loaded(host, guide, method, view, allowed)
     if excursions is None:
         excursions = EXCURSIONS if method == "budget-switch" else 0.0
-    _check_excursions(excursions, loaded)
-    if margin < 0:
-        raise HandrailError(f"margin is {margin}: expected a share of the limit, such as 0.5")
+    check_margin(margin)
+    check_share("excursions", excursions)
+    if excursions and loaded is None:
+        raise HandrailError(
+            f"excursions is {excursions}, but there is no guide to make them: leave it out"
+        )
     if loaded is None:
         intervention, asked = none(), None
     else:
         intervention = intervention_of(loaded, method, limit=allowed, threshold=threshold)
-        if excursions:
-            key = stream(jax.random.key(10 * seed), "excursions")
-            intervention = with_excursions(intervention, excursions, key=key)
+        key = stream(jax.random.key(10 * seed), "excursions")
+        intervention = with_excursions(intervention, excursions, key=key)
         asked = loaded.guide
         check_foresight(learning, asked.discount, source=str(guide))
     pulled = distil and asked is not None
@@ -185,15 +189,6 @@ def train_student(
         HostLoop(host, agent, intervention, steps), folder, settings, watch=watch,
         summarise=summarise, epoch=epoch, seed=10 * seed, report=report,
     )  # fmt: skip
-
-
-def _check_excursions(share: float, guide: LoadedGuide | None) -> None:
-    if not 0 <= share <= 1:
-        raise HandrailError(f"excursions is {share}: expected a share of the steps, 0 to 1")
-    if share and guide is None:
-        raise HandrailError(
-            f"excursions is {share}, but there is no guide to make excursions: leave it out"
-        )
 
 
 def _loaded(

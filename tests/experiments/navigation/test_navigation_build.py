@@ -104,8 +104,8 @@ def test_excursions_join_the_switch(knowledge):
     [
         ("budget-switch", 1.5, "excursions is 1.5: expected a share"),
         ("budget-switch", -0.1, "excursions is -0.1: expected a share"),
-        ("sac", 0.1, "under method 'sac' no guide and student"),
-        ("stusam", 0.1, "under method 'stusam' no guide and student"),
+        ("sac", 0.1, "method 'sac' has one actor, so nobody else"),
+        ("stusam", 0.1, "method 'stusam' has one actor, so nobody else"),
     ],
 )
 def test_excursions_that_nobody_can_make_are_refused(method, share, message):

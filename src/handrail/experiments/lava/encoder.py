@@ -107,9 +107,7 @@ def load_encoder(
     """The encoder, if it fits frames of this view, and the unsafe embeddings it brings along."""
     shape = frames.shape[1:]
     card, arrays = load(path, expect="encoder", spec={"view": view, "shape": list(shape)})
-    known = jnp.asarray(arrays.pop("known", np.zeros(0)))
-    if known.ndim != 2:
-        raise HandrailError(f"{path}: array 'known' (the unsafe embeddings) is missing or no table")
+    known = known_of(arrays, source=str(path))
     template = autoencoder(
         shape,
         known.shape[-1],
@@ -118,6 +116,16 @@ def load_encoder(
         key=jax.random.key(0),
     ).encoder
     return fill(template, arrays, source=str(path)), known
+
+
+def known_of(arrays: dict[str, np.ndarray], *, source: str) -> Float[Array, "known latent"]:
+    """The unsafe embeddings among the arrays of an encoder's file, of which they are taken out."""
+    known = jnp.asarray(arrays.pop("known", np.zeros(0)))
+    if known.ndim != 2:
+        raise HandrailError(
+            f"{source}: array 'known' (the unsafe embeddings) is missing or no table"
+        )
+    return known
 
 
 def latent_agent(run: LavaRun, environment: LavaEnvironment) -> LatentAgent:

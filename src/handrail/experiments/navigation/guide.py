@@ -28,7 +28,7 @@ from handrail.experiments.navigation.evaluations import (
     tested,
     try_policy,
 )
-from handrail.experiments.navigation.settings import GuideSettings
+from handrail.experiments.navigation.settings import GuideSettings, check_share
 from handrail.interventions.base import Intervention
 from handrail.interventions.recipes import none, wandering
 from handrail.interventions.what import Policy
@@ -120,8 +120,7 @@ def guide_loop(settings: GuideSettings) -> AnyLoop:
 
 def wanderer(share: float, *, seed: int) -> Intervention:
     """What drives a share of a guide's training: random actions, held. Raises `HandrailError`."""
-    if not 0 <= share <= 1:
-        raise HandrailError(f"wander is {share}: expected a share of the steps, from 0 to 1")
+    check_share("wander", share)
     if not share:
         return none()
     return wandering(share, WANDER_STEPS, key=stream(jax.random.key(seed), "wander"))

@@ -20,6 +20,7 @@ NEEDS_PRETRAINED = ("sac-pre",)
 # Budget-switch is not among them: a guide with a pessimistic critic acts all the time, and a
 # split memory whose one half stays empty would never be ready to learn from.
 SPLIT = ("control-switch", "fixreg", "decreg", "random-guide", "egpo")
+ONE_ACTOR = ("sac", "sac-pre", "stusam", "guisam")
 
 EARLY = 2.0
 """Threshold of budget-switch where nothing else is said, in multiples of the limit."""
@@ -270,6 +271,18 @@ def task_defaults(environment: str) -> TaskDefaults:
     if environment not in TASKS:
         raise UnknownName("navigation task", environment, TASKS)
     return TASKS[environment]
+
+
+def check_share(name: str, share: float) -> None:
+    """Refuses what is no share of the steps."""
+    if not 0 <= share <= 1:
+        raise HandrailError(f"{name} is {share}: expected a share of the steps, from 0 to 1")
+
+
+def check_margin(margin: float) -> None:
+    """Refuses a negative share of the limit."""
+    if not margin >= 0:
+        raise HandrailError(f"margin is {margin}: expected a share of the limit, such as 0.5")
 
 
 def check_schedule(steps: int, epoch: int, learning: SacSettings) -> None:

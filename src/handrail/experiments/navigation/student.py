@@ -57,8 +57,11 @@ from handrail.experiments.navigation.settings import (
     NEEDS_EXPERT,
     NEEDS_GUIDE,
     NEEDS_PRETRAINED,
+    ONE_ACTOR,
     StudentRun,
+    check_margin,
     check_schedule,
+    check_share,
 )
 from handrail.interventions.base import Intervention
 from handrail.interventions.recipes import (
@@ -113,18 +116,14 @@ def check(run: StudentRun, knowledge: Knowledge) -> None:
         raise HandrailError(
             f"threshold is {run.threshold}: expected a positive multiple of the limit, such as 2.0"
         )
-    if run.margin < 0:
-        raise HandrailError(f"margin is {run.margin}: expected a share of the limit, such as 0.5")
-    if not 0 <= run.excursions <= 1:
+    check_margin(run.margin)
+    check_share("excursions", run.excursions)
+    if run.excursions and run.method in ONE_ACTOR:
         raise HandrailError(
-            f"excursions is {run.excursions}: expected a share of the steps, 0 to 1"
+            f"excursions is {run.excursions}, but method {run.method!r} has one actor, so nobody "
+            "else can make them; leave it at 0"
         )
-    if run.excursions and run.method in ("sac", "sac-pre", "egpo", "stusam", "guisam"):
-        raise HandrailError(
-            f"excursions is {run.excursions}, but under method {run.method!r} no guide and student "
-            "take turns; leave it at 0"
-        )
-    if run.splits and run.method in ("sac", "sac-pre", "stusam", "guisam"):
+    if run.splits and run.method in ONE_ACTOR:
         raise HandrailError(
             f"method {run.method!r} has one actor, so a split replay would never be ready to "
             "learn from; set replay to 'ring' or 'auto'"
@@ -202,11 +201,8 @@ def distillation(run: StudentRun) -> Distillation | None:
 def _intervention(
     run: StudentRun, guide: Guide | None, expert: Distribution | None
 ) -> Intervention:
-    switch = _switch(run, guide, expert)
-    if not run.excursions:
-        return switch
     key = stream(jax.random.key(10 * run.seed), "excursions")
-    return with_excursions(switch, run.excursions, key=key)
+    return with_excursions(_switch(run, guide, expert), run.excursions, key=key)
 
 
 def _switch(run: StudentRun, guide: Guide | None, expert: Distribution | None) -> Intervention:
