@@ -1,6 +1,7 @@
 """The command line; the commands on results are in `cli_results`."""
 
 import sys
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -10,6 +11,8 @@ from handrail import cli_results
 from handrail.errors import HandrailError
 
 app = tyro.extras.SubcommandApp()
+Repeatable = Annotated[tuple[tuple[str, ...], ...], tyro.conf.UseAppendAction]
+"""NAME=VALUE several times, after one flag or after one each: none of them is dropped."""
 
 
 @app.command(name="list")
@@ -74,7 +77,7 @@ def sweep(
     address: str = "auto",
     jobs: int | None = None,
     shared: bool = False,
-    slurm: tuple[str, ...] = (),
+    slurm: Repeatable = (),
     out: Path = Path("runs"),
     tensorboard: bool = False,
     wandb: str | None = None,
@@ -98,7 +101,8 @@ def sweep(
 
     path, tables = run(
         name, budget=budget, seeds=seeds, engine=engine, address=address, jobs=jobs,
-        shared=shared, slurm=slurm, out=out, tracker=_tracker(tensorboard, wandb, out),
+        shared=shared, slurm=tuple(chain(*slurm)), out=out,
+        tracker=_tracker(tensorboard, wandb, out),
     )  # fmt: skip
     _show(tables)
     print(f"report: {path}")
@@ -118,7 +122,7 @@ def train(
     guide: Path | None = None,
     expert: Path | None = None,
     pretrained: Path | None = None,
-    set: tuple[str, ...] = (),
+    set: Repeatable = (),
     knowledge_folder: Path = Path("runs"),
     out: Path = Path("runs/train"),
     resume: Path | None = None,
@@ -180,7 +184,7 @@ def train(
         from handrail.train_command import train_one
 
         summary = train_one(
-            settings, assignments=set, files=files,
+            settings, assignments=tuple(chain(*set)), files=files,
             knowledge_folder=knowledge_folder, out=out, progress=look,
         )  # fmt: skip
     look()

@@ -1,0 +1,44 @@
+"""The command line itself: what reaches the commands behind it."""
+
+import sys
+
+import pytest
+
+from handrail import sweep_command, train_command
+from handrail.cli import main
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--set", "a=1", "b=2", "c=3"),
+        ("--set", "a=1", "--set", "b=2", "--set", "c=3"),
+        ("--set", "a=1", "b=2", "--seed", "7", "--set", "c=3"),
+    ],
+)
+def test_no_setting_is_dropped_however_the_flag_is_repeated(words, monkeypatch, tmp_path):
+    """With a plain tuple the last flag wins, and the settings before it vanish unsaid."""
+    seen = []
+
+    def train_one(settings, *, assignments, **others):
+        seen.extend(assignments)
+        return {}
+
+    monkeypatch.setattr(train_command, "train_one", train_one)
+    monkeypatch.setattr(sys, "argv", ["handrail", "train", *words, "--out", str(tmp_path)])
+    main()
+    assert seen == ["a=1", "b=2", "c=3"]
+
+
+def test_nor_is_a_parameter_of_slurm(monkeypatch):
+    seen = []
+
+    def sweep(name, *, slurm, **others):
+        seen.extend(slurm)
+        return "report", []
+
+    monkeypatch.setattr(sweep_command, "sweep", sweep)
+    words = ["handrail", "sweep", "lava-returns", "--slurm", "a=1", "--slurm", "b=2"]
+    monkeypatch.setattr(sys, "argv", words)
+    main()
+    assert seen == ["a=1", "b=2"]
