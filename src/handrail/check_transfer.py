@@ -1,11 +1,12 @@
 """What `handrail check-transfer` does: load, run both tasks, judge."""
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from handrail.artifact import Card, load, number
-from handrail.errors import HandrailError, UnknownName
+from handrail.errors import HandrailError
 from handrail.files import write_json
 from handrail.report.transfer import Finding, Verdict, as_json, judge, limits
 
@@ -18,12 +19,14 @@ def check_transfer(
     episodes: int = 100,
     seed: int = 0,
     out: Path | None = None,
+    report: Callable[[str, int, int], None] = lambda what, done, total: None,
 ) -> Verdict:
     """Whether the guide in `path` may be trusted in the target of `task`.
 
     The source is that of the task it was trained on, which is also the default target; `limit`
     (cost of an episode, undiscounted) is the target's own by default. A guide that does not fit
-    the target at all is judged without running anything.
+    the target at all is judged without running anything. Tasks on MuJoCo take minutes:
+    `report(what, done, total)` follows their episodes.
     Raises `HandrailError` for a file or task that cannot be used.
     """
     import jax
@@ -35,7 +38,9 @@ def check_transfer(
 
     card, _ = load(path, expect="guide")
     own_limit = number(card.spec.get("limit"), f"{path}: the card's limit")
-    name, problem = _problem(path, card, task)
+    trained_on = _trained_on(path, card, task)
+    name = task or trained_on
+    problem = _problem(trained_on, name)
     limit = navigation_task(name).limit if limit is None else limit
     if not limit >= 0:
         raise HandrailError(f"limit is {limit}: expected a cost of 0 or more an episode")
@@ -51,6 +56,8 @@ def check_transfer(
             discount=guide.discount,
             limit=limit,
             key=jax.random.key(seed),
+            another=lambda: _crossed(trained_on, name),
+            report=report,
         )
         verdict = judge(measured, own_limit=own_limit, limit=limit)
         raw = as_json(measured)
@@ -59,26 +66,44 @@ def check_transfer(
     return verdict
 
 
-def _problem(path: Path, card: Card, task: str | None) -> tuple[str, Any]:
-    """The target's name, and the transfer problem or a finding that says why there is none."""
+def _trained_on(path: Path, card: Card, task: str | None) -> str:
+    name = card.training.get("task", task)
+    if not isinstance(name, str):
+        raise HandrailError(f"{path}: the card does not say which task it is for; give --task")
+    return name
+
+
+def _problem(trained_on: str, name: str) -> Any:
+    """The transfer problem, or a finding that says why there is none.
+
+    Raises `HandrailError` for a task that is unknown or lacks its simulator.
+    """
+    from handrail.envs.navigation import problems
+    from handrail.envs.navigation.tasks import navigation_task
+
+    for each in dict.fromkeys((trained_on, name)):
+        problems.navigation_problem(each)  # what is wrong here is no finding about the guide
+    own, other = (navigation_task(each).robot for each in (trained_on, name))
+    if own != other:
+        wrong = (
+            f"it does not fit: it drove the robot {own!r}, and the target's is a {other!r}, "
+            "which does something else with the same actions"
+        )
+        return Finding("robot", own, other, "the same", wrong)
+    try:
+        return _crossed(trained_on, name)
+    except HandrailError as error:
+        wrong = f"it does not fit: {error}"
+        return Finding("observation and actions", "", "", "the same", wrong)
+
+
+def _crossed(trained_on: str, name: str) -> Any:
+    """The source of one task and the target of another, each compiled or on the host."""
     from handrail.envs.navigation import problems
     from handrail.envs.transfer import TransferProblem
 
-    trained_on = card.training.get("task", task)
-    if not isinstance(trained_on, str):
-        raise HandrailError(f"{path}: the card does not say which task it is for; give --task")
-    name = task or trained_on
-    try:
-        home, away = (problems.compiled_problem(each) for each in (trained_on, name))
-    except UnknownName:
-        raise
-    except HandrailError as error:
-        raise HandrailError(f"check-transfer measures on compiled physics: {error}") from None
-    try:
-        return name, TransferProblem(home.source, away.target, home.view, name)
-    except HandrailError as error:
-        wrong = f"it does not fit: {error}"
-        return name, Finding("observation and actions", "", "", "the same", wrong)
+    home, away = (problems.navigation_problem(each) for each in (trained_on, name))
+    return TransferProblem(home.source, away.target, home.view, name)
 
 
 def _record(path, task, limit, episodes, seed, verdict: Verdict, raw) -> dict[str, Any]:

@@ -277,18 +277,26 @@ def check_transfer(
 ) -> None:
     """Measures whether a guide may be trusted in a target: exit code 0 if so, else 1.
 
+    Tasks with a car or vases run on MuJoCo, which takes minutes; the others take seconds.
+
     Args:
         guide: A guide (.safetensors), as `sagui-*` experiments leave it.
         task: The navigation task of the target; by default the one the guide was trained on.
         limit: Cost limit of an episode in the target; by default the task's.
-        episodes: Whole episodes of the guide, and twice as many hand-overs, in each task.
+        episodes: Whole episodes of the guide, and twice as many hand-overs, in each task. On MuJoCo
+            the default takes about three minutes; with fewer, more is left open.
         seed: Seed of the measurement.
         out: Write the raw numbers here, as JSON.
     """
     from handrail.check_transfer import check_transfer as run
     from handrail.check_transfer import show
+    from handrail.experiments.progress import Steps
 
-    verdict = run(guide, task=task, limit=limit, episodes=episodes, seed=seed, out=out)
+    with Steps() as bars:
+        verdict = run(
+            guide, task=task, limit=limit, episodes=episodes, seed=seed, out=out,
+            report=lambda what, done, total: bars(f"episodes in the {what}", done, total),
+        )  # fmt: skip
     show(verdict)
     if not verdict.trusted:
         sys.exit(1)

@@ -158,7 +158,8 @@ def episodes(costs, lengths, terminated, handed_over) -> Episodes:
     costs = np.asarray(costs, np.float32)
     running = np.arange(costs.shape[1]) < np.asarray(lengths)[:, None]
     return Episodes(
-        np.zeros((*costs.shape, 1), np.float32), costs, np.zeros_like(costs), running,
+        np.zeros((*costs.shape, 1), np.float32), costs, np.zeros_like(costs), np.zeros_like(costs),
+        running,
         np.asarray(terminated), np.asarray(handed_over),
     )  # fmt: skip
 

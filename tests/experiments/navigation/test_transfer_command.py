@@ -1,5 +1,6 @@
 """`handrail check-transfer`: exit codes, the JSON it leaves, and input that cannot be used."""
 
+import dataclasses
 import re
 import sys
 
@@ -8,7 +9,7 @@ import pytest
 from handrail import check_transfer as command
 from handrail.check_transfer import check_transfer
 from handrail.cli import main
-from handrail.envs.navigation import problems
+from handrail.envs.navigation import problems, tasks
 from handrail.envs.transfer import View
 from handrail.files import read_json
 from handrail.report.transfer import Finding, Verdict
@@ -29,7 +30,7 @@ def run(monkeypatch, *words: str) -> int:
 
 def test_measures_judges_and_writes_the_raw_numbers(guide, tmp_path, monkeypatch):
     """The toy's two costs an episode come whatever is done: over the limit of 1."""
-    monkeypatch.setattr(problems, "compiled_problem", toy_problem)
+    monkeypatch.setattr(problems, "navigation_problem", toy_problem)
     out = tmp_path / "check.json"
     words = ("--task", "navigation-static", "--limit", "1", "--episodes", "8", "--out", str(out))
     assert run(monkeypatch, str(guide), *words) == 1
@@ -46,10 +47,67 @@ def test_a_guide_that_does_not_fit_is_judged_without_a_run(guide, monkeypatch):
         object.__setattr__(problem, "view", View.keep(["hazards_lidar", "speed"]))
         return problem
 
-    monkeypatch.setattr(problems, "compiled_problem", without_place)
+    monkeypatch.setattr(problems, "navigation_problem", without_place)
     verdict = check_transfer(guide, task="navigation-static", limit=1.0, episodes=8)
     assert not verdict.trusted
     assert "it does not fit: the view needs the part 'speed'" in verdict.text
+
+
+def trained(tmp_path, task: str):
+    """A guide of the source of a task, on whatever simulates it."""
+    return write_guide(
+        tmp_path / "guide.safetensors", problem=problems.navigation_problem(task), task=task
+    )
+
+
+def test_a_guide_from_mujoco_needs_what_a_compiled_target_may_lack(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("mujoco")
+    guide = trained(tmp_path, "navigation-dynamic")
+    assert run(monkeypatch, str(guide), "--task", "navigation-static") == 1
+    said = " ".join(capsys.readouterr().out.split())
+    assert "it does not fit: the view needs the part 'vases_lidar' of the target's obs" in said
+
+
+def test_a_guide_of_another_robot_does_not_fit(tmp_path):
+    """Point and car take two numbers each and have parts in common, yet drive differently."""
+    pytest.importorskip("mujoco")
+    guide = trained(tmp_path, "navigation-static")
+    verdict = check_transfer(guide, task="navigation-semi-dynamic")
+    assert any(
+        "it drove the robot 'point', and the target's is a 'car'" in r for r in verdict.reasons
+    )
+
+
+@pytest.mark.parametrize(
+    ("trained_on", "task"),
+    [
+        ("navigation-static", "navigation-dynamic"),
+        ("navigation-semi-dynamic", "navigation-semi-dynamic"),
+    ],
+)
+def test_measures_on_mujoco(tmp_path, monkeypatch, trained_on, task):
+    """A guide of a compiled source in a target on MuJoCo, and one whose tasks both are on it."""
+    pytest.importorskip("mujoco")
+    for name in {trained_on, task}:
+        short = dataclasses.replace(tasks.TASKS[name], episode_length=60)
+        monkeypatch.setitem(tasks.TASKS, name, short)
+    guide, told = trained(tmp_path, trained_on), []
+    out = tmp_path / "check.json"
+    check_transfer(
+        guide, task=task, episodes=2, out=out, report=lambda *progress: told.append(progress)
+    )
+    measured = read_json(out)["measured"]
+    assert measured["target"]["own_lengths"] == [60, 60]
+    assert len(measured["source"]["handed_costs"]) == 4
+    on_host = {"target"} if trained_on == "navigation-static" else {"source", "target"}
+    assert {what for what, *_ in told} == on_host
+    assert told[-1] == ("target", 6, 6)
+
+
+def test_without_mujoco_the_command_says_what_to_install(guide, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "mujoco", None)
+    assert run(monkeypatch, str(guide), "--task", "navigation-pointgoal1") == 2
+    assert "need the package 'mujoco'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -57,7 +115,6 @@ def test_a_guide_that_does_not_fit_is_judged_without_a_run(guide, monkeypatch):
     [
         (("--task", "navigation-statc"), "did you mean 'navigation-static'"),
         ((), "does not say which task it is for; give --task"),
-        (("--task", "navigation-dynamic"), "measures on compiled physics: .*has vases"),
         (("--task", "navigation-static", "--limit", "-1"), "limit is -1.0: expected a cost of 0"),
     ],
 )

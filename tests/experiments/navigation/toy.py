@@ -109,8 +109,8 @@ def small(method: str, **own):
     return complete(SMALL | {"method": method} | own)
 
 
-def write_guide(path, *, problem=None, limit: float = 0.2, cost: float = 0.0, **spec):
-    """A guide's file whose cost critic says `cost` everywhere."""
+def write_guide(path, *, problem=None, limit: float = 0.2, cost: float = 0.0, task=None, **spec):
+    """A guide's file whose cost critic says `cost` everywhere; its card may name its `task`."""
     problem = problem or toy_problem("toy")
     shapes = guide.parts(problem.source)
     width = sum(int(jnp.prod(jnp.array(shape))) for shape in shapes.values())
@@ -123,5 +123,5 @@ def write_guide(path, *, problem=None, limit: float = 0.2, cost: float = 0.0, **
         constant,
     )
     spec = {"parts": shapes, "actions": 2, "limit": limit} | spec
-    save(path, Card("guide", spec, {"hidden": [4]}), networks)
+    save(path, Card("guide", spec, {"hidden": [4]}, {"task": task} if task else {}), networks)
     return path

@@ -6,17 +6,23 @@ an explorer. Nothing here judges: see `handrail.report.transfer`.
 """
 
 import dataclasses
+import functools
 import math
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import numpy as np
 from jaxtyping import Array, Bool, Float, Key
 
 from handrail.envs.base import AbstractEnvironment
+from handrail.envs.host import AbstractHostEnvironment
 from handrail.envs.transfer import AbstractView, SameView, TransferProblem, observation_shapes
 from handrail.equations.budget import discounted_limit
 from handrail.errors import HandrailError
 from handrail.experiments.navigation.agents import LIMIT_STEPS
+from handrail.experiments.navigation.environments import AnyEnvironment
+from handrail.experiments.navigation.transfer_host import SIDE_BY_SIDE, roll_on_host
 from handrail.experiments.navigation.transfer_neighbours import (
     QUERIES,
     REFERENCES,
@@ -35,6 +41,8 @@ from handrail.experiments.navigation.transfer_neighbours import (
 from handrail.experiments.navigation.transfer_rollouts import Controller, Episodes, roll
 from handrail.rng import stream
 
+Report = Callable[[str, int, int], None]
+"""Called with (`source` or `target`, episodes that have ended, all of them)."""
 _TAIL = 0.05  # discounted weight of what a time limit may cut off a cost-to-go
 
 
@@ -71,25 +79,36 @@ def measure(
     discount: float = 0.99,
     limit: float,
     key: Key[Array, ""],
+    another: Callable[[], TransferProblem] | None = None,
+    report: Report = lambda what, done, total: None,
 ) -> Measurement:
     """Runs `episodes` of the guide, and twice as many hand-overs, in both tasks and compares them.
 
     `limit` is the target's, of an episode of 1,000 steps, undiscounted: gaps of a cost-to-go are
-    counted that exceed it on the discounted scale. Compiled tasks only.
+    counted that exceed it on the discounted scale. Source and target are each compiled or on the
+    host, with the length of their episodes in steps as `episode_length`; the latter are stepped
+    side by side if `another()` builds the problem anew, and `report` follows them. Raises
+    `HandrailError` for fewer than 2 episodes and for what is no such environment.
     """
     if episodes < 2:
         raise HandrailError(f"episodes is {episodes}: expected at least 2, such as 100")
     views: dict[str, AbstractView] = {"source": SameView(), "target": problem.view}
-    visits = {}
+    visits: dict[str, Episodes] = {}
     for name, view in views.items():
         environment = getattr(problem, name)
-        if not isinstance(environment, AbstractEnvironment):
-            raise HandrailError(
-                f"{problem.name}: the {name} is a {type(environment).__name__}; transfer is "
-                "checked on compiled tasks, such as navigation-static"
-            )
-        times = hand_overs(episodes, environment.episode_length)
-        visits[name] = roll(environment, controller, view, times, key=stream(key, name))
+        times = hand_overs(episodes, _length(environment, f"{problem.name}: the {name}"))
+        asked = controller, view, times
+        if isinstance(environment, AbstractEnvironment):
+            visits[name] = roll(environment, *asked, key=stream(key, name))
+            continue
+        more = range(1, min(SIDE_BY_SIDE, len(times)) if another else 1)
+        visits[name] = roll_on_host(
+            [environment, *(getattr(another(), name) for _ in more if another)],
+            *asked,
+            steps=environment.episode_length,
+            key=stream(key, name),
+            report=functools.partial(report, name),
+        )
     seed = int(jax.random.bits(stream(key, "pairs")))
     tolerance = discounted_limit(limit, discount, LIMIT_STEPS)
     telling, costs, to_go = _compared(
@@ -97,6 +116,18 @@ def measure(
     )
     source, target = (_task(visits[name], discount) for name in views)
     return Measurement(source, target, telling, costs, to_go, discount)
+
+
+def _length(environment: Any, what: str) -> int:
+    """Steps of an episode; raises `HandrailError` for what cannot be run."""
+    length = getattr(environment, "episode_length", None)
+    known = isinstance(environment, (AbstractEnvironment, AbstractHostEnvironment))
+    if not known or not isinstance(length, int):
+        raise HandrailError(
+            f"{what} is a {type(environment).__name__}; expected a compiled environment, or one "
+            "on the host (AbstractHostEnvironment) with an `episode_length` in steps"
+        )
+    return length
 
 
 def hand_overs(episodes: int, length: int) -> np.ndarray:
@@ -211,7 +242,7 @@ def _compared(
     return telling, costs, to_go
 
 
-def _slices(environment: AbstractEnvironment) -> dict[str, slice]:
+def _slices(environment: AnyEnvironment) -> dict[str, slice]:
     """Where the named parts lie in a view as one vector."""
     shapes = observation_shapes(environment)
     named = shapes if isinstance(shapes, dict) else {"observation": shapes}

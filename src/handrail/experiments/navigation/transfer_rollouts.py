@@ -1,12 +1,13 @@
 """Whole episodes of a guide in a source or target task, as arrays, for measurement alone.
 
 In every episode an explorer acts for a number of steps first (none, for episodes of the guide's
-own), then the guide to the end: that is how a student hands over.
+own), then the guide to the end: that is how a student hands over. Here on compiled physics, in
+`transfer_host` on the host, with one `decide` for both.
 """
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -57,6 +58,7 @@ class Episodes:
     views: Float[np.ndarray, "episodes steps view"]  # what the guide sees before it acts
     costs: Float[np.ndarray, "episodes steps"]
     foreseen: Float[np.ndarray, "episodes steps"]  # by the guide for the action taken, discounted
+    foreseen_random: Float[np.ndarray, "episodes steps"]  # and for a random action in its place
     running: Bool[np.ndarray, "episodes steps"]
     terminated: Bool[np.ndarray, " episodes"]  # by the task itself, not by its time limit
     handed_over: Int[np.ndarray, " episodes"]  # the first step of the guide
@@ -72,6 +74,44 @@ class Episodes:
         return self.running.sum(axis=1)
 
 
+class Decided(NamedTuple):
+    """One step of an episode before it is taken."""
+
+    view: Float[Array, " view"]  # what the guide sees
+    action: Float[Array, " a"]
+    foreseen: Float[Array, ""]
+    foreseen_random: Float[Array, ""]
+
+
+def decide(
+    controller: Controller,
+    view: AbstractView,
+    observation: Observation,
+    index: Int[Array, ""],
+    begins: Int[Array, ""],
+    *,
+    actions: int,
+    key: Key[Array, ""],
+) -> Decided:
+    """What is done at step `index` of the episode with this key, and what the guide makes of it.
+
+    Before step `begins` the explorer acts; actions are `actions` numbers in [−1, 1].
+    """
+
+    def uniform(name: str, counter: Int[Array, ""]) -> Float[Array, " a"]:
+        return jax.random.uniform(stream(key, name, counter), (actions,), minval=-1, maxval=1)
+
+    seen = view(observation)
+    guided = controller.act(seen, stream(key, "act", index))
+    action = jnp.where(index < begins, uniform("explore", index // HOLD), guided)
+    return Decided(
+        view=observation_vector(seen),
+        action=action,
+        foreseen=controller.cost(seen, action),
+        foreseen_random=controller.cost(seen, uniform("compare", index)),
+    )
+
+
 def roll(
     environment: AbstractEnvironment,
     controller: Controller,
@@ -84,26 +124,29 @@ def roll(
     keys = jax.random.split(key, len(handed_over))
     arrays = _roll(environment, controller, view, jnp.asarray(handed_over, jnp.int32), keys)
     *rows, terminated = (np.asarray(array) for array in arrays)
-    return Episodes(*rows, terminated=terminated, handed_over=np.asarray(handed_over))
+    views, costs, foreseen, foreseen_random, running = rows
+    return Episodes(
+        views, costs, foreseen, foreseen_random, running,
+        terminated=terminated, handed_over=np.asarray(handed_over),
+    )  # fmt: skip
 
 
 @eqx.filter_jit
 def _roll(environment, controller, view, handed_over, keys):
+    size = action_size(environment.actions)
+
     def episode(begins: Int[Array, ""], key: Key[Array, ""]):
         start = environment.reset(key=stream(key, "reset"))
 
         def step(carry: Any, index: Int[Array, ""]):
             world, observation, running, terminated = carry
-            seen = view(observation)
-            explored = jax.random.uniform(
-                stream(key, "explore", index // HOLD),
-                (action_size(environment.actions),), minval=-1, maxval=1,
+            decided = decide(controller, view, observation, index, begins, actions=size, key=key)
+            world, timestep = environment.step(
+                world, decided.action, key=stream(key, "step", index)
+            )
+            row = (
+                decided.view, timestep.cost, decided.foreseen, decided.foreseen_random, running,
             )  # fmt: skip
-            action = controller.act(seen, stream(key, "act", index))
-            action = jnp.where(index < begins, explored, action)
-            world, timestep = environment.step(world, action, key=stream(key, "step", index))
-            foreseen = controller.cost(seen, action)
-            row = observation_vector(seen), timestep.cost, foreseen, running
             terminated |= running & timestep.terminated
             running &= ~(timestep.terminated | timestep.truncated)
             return (world, timestep.observation, running, terminated), row
