@@ -8,7 +8,8 @@ from typing import Any
 from handrail.artifact import Card, load, number
 from handrail.errors import HandrailError
 from handrail.files import write_json
-from handrail.report.transfer import Finding, Verdict, as_json, judge, limits
+from handrail.report.transfer import Verdict, as_json, judge, limits
+from handrail.report.transfer_finding import Finding
 
 
 def check_transfer(
@@ -21,7 +22,7 @@ def check_transfer(
     out: Path | None = None,
     report: Callable[[str, int, int], None] = lambda what, done, total: None,
 ) -> Verdict:
-    """Whether the guide in `path` may be trusted in the target of `task`.
+    """Whether the guide in `path` may be trusted in the target of `task`, and taught from.
 
     The source is that of the task it was trained on, which is also the default target; `limit`
     (cost of an episode, undiscounted) is the target's own by default. A guide that does not fit
@@ -114,6 +115,7 @@ def _record(path, task, limit, episodes, seed, verdict: Verdict, raw) -> dict[st
         "episodes": episodes,
         "seed": seed,
         "trusted": verdict.trusted,
+        "hindrances": verdict.hindrances,
         "verdict": verdict.text,
         "notes": verdict.notes,
         "findings": [dataclasses.asdict(finding) for finding in verdict.findings],
@@ -131,10 +133,11 @@ def show(verdict: Verdict) -> None:
     for column in ("", "source", "target", "expected", ""):
         table.add_column(column, overflow="fold")
     for found in verdict.findings:
-        mark = "[red]no[/red]" if found.wrong else "[green]yes[/green]" if found.expected else ""
+        faulty = found.wrong or found.hinders
+        mark = "[red]no[/red]" if faulty else "[green]yes[/green]" if found.expected else ""
         table.add_row(found.question, found.source, found.target, found.expected, mark)
     console.print(table)
     for note in verdict.notes:
         console.print(f"Note: {note}.", highlight=False)
-    colour = "green" if verdict.trusted else "red"
+    colour = "green" if verdict.passed else "red"
     console.print(f"[bold {colour}]{verdict.text}[/bold {colour}]", highlight=False)

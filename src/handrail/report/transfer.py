@@ -3,6 +3,7 @@
 Every statement carries a 95 % interval from a bootstrap over episodes. What has to be small is
 judged by the upper end of its interval where it is a cost, so that too few episodes never look
 safe, and by the lower end where it is a difference, so that noise never looks like a fault.
+Safety comes first; whether a student can learn from such a guide is in `transfer_foresight`.
 """
 
 import dataclasses
@@ -15,30 +16,27 @@ from handrail.equations.budget import discounted_limit
 from handrail.experiments.navigation.agents import LIMIT_STEPS
 from handrail.experiments.navigation.transfer_check import Measurement, Task
 from handrail.experiments.navigation.transfer_neighbours import PerEpisode
-from handrail.report.stats import Interval
+from handrail.report.transfer_finding import (
+    Finding,
+    by_episode,
+    difference,
+    mean_interval,
+    percent,
+    percents,
+    ratio_interval,
+    written,
+)
+from handrail.report.transfer_foresight import foresight
 
 TOLERANCE = 0.2  # of the limit: a difference between source and target beyond it is one
 SHARE = 0.1  # of states: a difference of shares beyond it is one
 UNKNOWN = 0.3  # of states: an interval that reaches beyond it leaves the question open
 BLUNT = 0.4  # of states: if more look wrong in the source itself, looks say nothing
-_RESAMPLES = 2000
-
-
-@dataclasses.dataclass(frozen=True)
-class Finding:
-    """One question, what was found in both tasks, and what is wrong (empty: nothing)."""
-
-    question: str
-    source: str
-    target: str
-    expected: str
-    wrong: str = ""
-    note: str = ""  # worth knowing, but no reason against trust
 
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
-    """All findings; the guide may be trusted if none of them speaks against it."""
+    """All findings; the guide may be used if none of them speaks against it."""
 
     findings: tuple[Finding, ...]
 
@@ -48,20 +46,37 @@ class Verdict:
         return [finding.wrong for finding in self.findings if finding.wrong]
 
     @property
+    def hindrances(self) -> list[str]:
+        """Why a student would not learn from it, however safe it is."""
+        return [finding.hinders for finding in self.findings if finding.hinders]
+
+    @property
     def notes(self) -> list[str]:
         """What is worth knowing besides."""
         return [finding.note for finding in self.findings if finding.note]
 
     @property
     def trusted(self) -> bool:
+        """Whether it is safe, as far as was measured."""
         return not self.reasons
 
     @property
+    def passed(self) -> bool:
+        """Whether it is safe, and a student can learn from it."""
+        return self.trusted and not self.hindrances
+
+    @property
     def text(self) -> str:
-        """One sentence."""
-        if self.trusted:
-            return "The guide may be trusted in the target, as far as was measured."
-        return "The guide is not shown to be safe, because " + "; and because ".join(self.reasons)
+        """A sentence on safety, and one on learning if that is hindered."""
+        said = "The guide may be trusted in the target, as far as was measured."
+        if self.reasons:
+            why = "; and because ".join(self.reasons)
+            said = f"The guide is not shown to be safe, because {why}."
+        if not self.hindrances:
+            return said
+        also = "Nor is a" if self.reasons else "But a"
+        verb = "likely" if self.reasons else "is not likely"
+        return f"{said} {also} student {verb} to learn from it: {'; and '.join(self.hindrances)}."
 
 
 def judge(measured: Measurement, *, own_limit: float, limit: float) -> Verdict:
@@ -81,6 +96,7 @@ def judge(measured: Measurement, *, own_limit: float, limit: float) -> Verdict:
             _looks_free(measured, "across"),
             _looks_free(measured, "within"),
             _familiar(measured),
+            *foresight(measured, limit),
         )
     )
 
@@ -99,8 +115,8 @@ def limits(own_limit: float, limit: float) -> Finding:
 
 
 def _own_costs(source: Task, target: Task, limit: float) -> Finding:
-    before, after = _mean(source.own_costs), _mean(target.own_costs)
-    gap = _minus(_draws(_each(target.own_costs)), _draws(_each(source.own_costs)))
+    before, after = mean_interval(source.own_costs), mean_interval(target.own_costs)
+    gap = difference(by_episode(target.own_costs), by_episode(source.own_costs))
     wrong = ""
     if after.value > limit:
         wrong = (
@@ -118,17 +134,17 @@ def _own_costs(source: Task, target: Task, limit: float) -> Finding:
     return Finding(
         f"cost of an episode (mean length {source.own_lengths.mean():.0f} and "
         f"{target.own_lengths.mean():.0f} steps)",
-        _text(before), _text(after), f"target ≤ {limit:g}", wrong,
+        written(before), written(after), f"target ≤ {limit:g}", wrong,
     )  # fmt: skip
 
 
 def _unsafe(source: Task, target: Task) -> Finding:
-    shares = [_mean((task.own_costs > 0).astype(float)) for task in (source, target)]
-    return Finding("episodes with any cost", _percent(shares[0]), _percent(shares[1]), "")
+    shares = [mean_interval((task.own_costs > 0).astype(float)) for task in (source, target)]
+    return Finding("episodes with any cost", percents(shares[0]), percents(shares[1]), "")
 
 
 def _handed(source: Task, target: Task, limit: float) -> Finding:
-    gap = _minus(_draws(_each(target.handed_costs)), _draws(_each(source.handed_costs)))
+    gap = difference(by_episode(target.handed_costs), by_episode(source.handed_costs))
     wrong = ""
     if gap.low > TOLERANCE * limit:
         wrong = (
@@ -137,7 +153,7 @@ def _handed(source: Task, target: Task, limit: float) -> Finding:
         )
     return Finding(
         "cost after a hand-over by an explorer",
-        _text(_mean(source.handed_costs)), _text(_mean(target.handed_costs)),
+        written(mean_interval(source.handed_costs)), written(mean_interval(target.handed_costs)),
         f"at most {TOLERANCE * limit:.3g} more", wrong,
     )  # fmt: skip
 
@@ -147,8 +163,8 @@ def _critic(source: Task, target: Task, scale: float) -> Finding:
         PerEpisode(task.incurred.sums - task.foreseen.sums, task.foreseen.counts)
         for task in (source, target)
     ]
-    own, other = (_interval(_draws(error), error.mean) for error in errors)
-    gap = _minus(_draws(errors[1]), _draws(errors[0]))
+    own, other = (ratio_interval(error) for error in errors)
+    gap = difference(errors[1], errors[0])
     wrong = note = ""
     if gap.low > scale:
         wrong = (
@@ -162,13 +178,13 @@ def _critic(source: Task, target: Task, scale: float) -> Finding:
         )
     return Finding(
         "incurred minus foreseen cost, discounted",
-        _text(own), _text(other), f"at most {scale:.3g} more", wrong, note,
+        written(own), written(other), f"at most {scale:.3g} more", wrong, note=note,
     )  # fmt: skip
 
 
 def _to_go(measured: Measurement, scale: float) -> Finding:
     floor, across = (measured.costs_to_go[name] for name in ("floor", "across"))
-    gap = _minus(_draws(across.gap), _draws(floor.gap))
+    gap = difference(across.gap, floor.gap)
     allowed = TOLERANCE * scale
     wrong = ""
     if gap.low > allowed:
@@ -177,7 +193,7 @@ def _to_go(measured: Measurement, scale: float) -> Finding:
             f"{gap.low:.3g} (discounted) more"
         )
     texts = [
-        f"{_text(_interval(_draws(gaps.gap), gaps.gap.mean))}, {_share(gaps.beyond.mean)} differ, "
+        f"{written(ratio_interval(gaps.gap))}, {percent(gaps.beyond.mean)} differ, "
         f"worst {gaps.worst:.3g}"
         for gaps in (floor, across)
     ]
@@ -189,13 +205,13 @@ def _to_go(measured: Measurement, scale: float) -> Finding:
 
 def _looks_free(measured: Measurement, pairing: str) -> Finding:
     floor, pairs = measured.costs["floor"], measured.costs[pairing]
-    gap = _minus(_draws(pairs.missed), _draws(floor.missed))
+    gap = difference(pairs.missed, floor.missed)
     where = {"across": "states of the source", "within": "others of the target"}[pairing]
     wrong = ""
     if gap.low > SHARE:
         wrong = (
-            f"{_share(pairs.missed.mean)} of the costly states of the target look like {where} "
-            f"that cost nothing (in the source by itself: {_share(floor.missed.mean)})"
+            f"{percent(pairs.missed.mean)} of the costly states of the target look like {where} "
+            f"that cost nothing (in the source by itself: {percent(floor.missed.mean)})"
         )
     elif not gap.high <= UNKNOWN or floor.missed.mean > BLUNT:
         wrong = (
@@ -204,71 +220,22 @@ def _looks_free(measured: Measurement, pairing: str) -> Finding:
         )
     return Finding(
         f"costly states that look like free {where}, by {', '.join(measured.telling)}",
-        _percent(_interval(_draws(floor.missed), floor.missed.mean)),
-        _percent(_interval(_draws(pairs.missed), pairs.missed.mean)),
+        percents(ratio_interval(floor.missed)),
+        percents(ratio_interval(pairs.missed)),
         f"at most {SHARE:.0%} more", wrong,
     )  # fmt: skip
 
 
 def _familiar(measured: Measurement) -> Finding:
     floor, across = (measured.costs_to_go[name].unfamiliar for name in ("floor", "across"))
-    found = _interval(_draws(across), across.mean)
+    found = ratio_interval(across)
     wrong = ""
     if found.low > 0.5:
-        wrong = f"{_share(across.mean)} of the target's states look like nothing in the source"
+        wrong = f"{percent(across.mean)} of the target's states look like nothing in the source"
     return Finding(
         "states of the guide unlike any in the source",
-        _share(floor.mean), _percent(found), "target at most 50%", wrong,
+        percent(floor.mean), percents(found), "target at most 50%", wrong,
     )  # fmt: skip
-
-
-def _each(values: np.ndarray) -> PerEpisode:
-    return PerEpisode(np.asarray(values, float), np.ones(len(values)))
-
-
-def _mean(values: np.ndarray) -> Interval:
-    each = _each(values)
-    return _interval(_draws(each), each.mean)
-
-
-def _draws(ratio: PerEpisode) -> np.ndarray:
-    """The ratio over redrawn episodes; NaN where none of them counts."""
-    rows = np.random.default_rng(0).integers(len(ratio.sums), size=(_RESAMPLES, len(ratio.sums)))
-    counts = ratio.counts[rows].sum(axis=1)
-    return np.where(counts > 0, ratio.sums[rows].sum(axis=1) / np.maximum(counts, 1), np.nan)
-
-
-def _interval(draws: np.ndarray, value: float) -> Interval:
-    known = draws[np.isfinite(draws)]
-    if not known.size:
-        return Interval(math.nan, math.nan, math.nan)
-    low, high = np.quantile(known, [0.025, 0.975])
-    return Interval(value, float(low), float(high))
-
-
-def _minus(first: np.ndarray, second: np.ndarray) -> Interval:
-    """The difference of two independent quantities."""
-    shuffled = np.random.default_rng(1).permutation(second)
-    difference = first - shuffled
-    known = difference[np.isfinite(difference)]
-    return _interval(known, float(known.mean()) if known.size else math.nan)
-
-
-def _text(interval: Interval) -> str:
-    return "–" if math.isnan(float(interval.value)) else interval.text()
-
-
-def _share(value: float) -> str:
-    return "–" if math.isnan(value) else f"{100 * value:.1f}%"
-
-
-def _percent(interval: Interval) -> str:
-    if math.isnan(float(interval.value)):
-        return "–"
-    return (
-        f"{_share(float(interval.value))} [{_share(float(interval.low))}, "
-        f"{_share(float(interval.high))}]"
-    )
 
 
 def as_json(value: Any) -> Any:

@@ -12,7 +12,8 @@ from handrail.cli import main
 from handrail.envs.navigation import problems, tasks
 from handrail.envs.transfer import View
 from handrail.files import read_json
-from handrail.report.transfer import Finding, Verdict
+from handrail.report.transfer import Verdict
+from handrail.report.transfer_finding import Finding
 from tests.experiments.navigation.toy import toy_problem, write_guide
 
 
@@ -39,6 +40,18 @@ def test_measures_judges_and_writes_the_raw_numbers(guide, tmp_path, monkeypatch
     assert "costs 2, over the limit of 1" in record["verdict"]
     assert record["measured"]["target"]["own_costs"] == [2.0] * 8
     assert record["limit"] == 1
+
+
+@pytest.mark.parametrize(("foreseen", "hindered"), [(0.5, True), (0.0, False)])
+def test_a_biased_cost_critic_is_caught(tmp_path, monkeypatch, foreseen, hindered):
+    """Its critic says 0.5 more than nothing; half of a limit of 8 is 0.4, discounted."""
+    monkeypatch.setattr(problems, "navigation_problem", toy_problem)
+    guide, out = tmp_path / "guide.safetensors", tmp_path / "check.json"
+    write_guide(guide, cost=foreseen)
+    verdict = check_transfer(guide, task="navigation-static", limit=8.0, episodes=8, out=out)
+    assert [("foresees 0.5 on average" in text) for text in verdict.hindrances] == [True] * hindered
+    assert read_json(out)["hindrances"] == verdict.hindrances
+    assert any("tell its own actions from random ones" in note for note in verdict.notes)
 
 
 def test_a_guide_that_does_not_fit_is_judged_without_a_run(guide, monkeypatch):
@@ -127,9 +140,13 @@ def test_a_missing_file_is_bad_input(tmp_path, monkeypatch):
     assert run(monkeypatch, str(tmp_path / "none.safetensors")) == 2
 
 
-@pytest.mark.parametrize(("wrong", "code"), [("", 0), ("it is broken", 1)])
-def test_the_verdict_is_the_exit_code(monkeypatch, capsys, wrong, code):
-    verdict = Verdict((Finding("question", "1", "2", "less", wrong, note="beware"),))
+@pytest.mark.parametrize(
+    ("wrong", "hinders", "code"), [("", "", 0), ("it is broken", "", 1), ("", "it is biased", 1)]
+)
+def test_the_verdict_is_the_exit_code(monkeypatch, capsys, wrong, hinders, code):
+    verdict = Verdict(
+        (Finding("question", "1", "2", "less", wrong, hinders=hinders, note="beware"),)
+    )
     monkeypatch.setattr(command, "check_transfer", lambda *args, **options: verdict)
     monkeypatch.setattr(sys, "argv", ["handrail", "check-transfer", "guide.safetensors"])
     if code:
@@ -139,4 +156,5 @@ def test_the_verdict_is_the_exit_code(monkeypatch, capsys, wrong, code):
         main()
     shown = capsys.readouterr().out
     assert "beware" in shown
-    assert ("not shown to be safe, because it is broken" in shown) == bool(code)
+    assert ("not shown to be safe, because it is broken" in shown) == bool(wrong)
+    assert ("not likely to learn from it: it is biased" in " ".join(shown.split())) == bool(hinders)

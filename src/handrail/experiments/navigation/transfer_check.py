@@ -22,6 +22,8 @@ from handrail.equations.budget import discounted_limit
 from handrail.errors import HandrailError
 from handrail.experiments.navigation.agents import LIMIT_STEPS
 from handrail.experiments.navigation.environments import AnyEnvironment
+from handrail.experiments.navigation.settings import MARGIN
+from handrail.experiments.navigation.transfer_foresight import Foresight, foresight
 from handrail.experiments.navigation.transfer_host import SIDE_BY_SIDE, roll_on_host
 from handrail.experiments.navigation.transfer_neighbours import (
     QUERIES,
@@ -56,6 +58,7 @@ class Task:
     handed_lengths: np.ndarray
     foreseen: PerEpisode  # discounted cost by the guide's critic, in states where it acts
     incurred: PerEpisode  # and what followed, in the same states
+    foresight: Foresight  # soon after the guide began to act
     costly_states: int  # visited, by explorer or guide
 
 
@@ -85,9 +88,10 @@ def measure(
     """Runs `episodes` of the guide, and twice as many hand-overs, in both tasks and compares them.
 
     `limit` is the target's, of an episode of 1,000 steps, undiscounted: gaps of a cost-to-go are
-    counted that exceed it on the discounted scale. Source and target are each compiled or on the
-    host, with the length of their episodes in steps as `episode_length`; the latter are stepped
-    side by side if `another()` builds the problem anew, and `report` follows them. Raises
+    counted that exceed it on the discounted scale, and states in which the guide foresees more
+    than it, or than the share of it that students aim at. Source and target are each compiled or
+    on the host, with the length of their episodes in steps as `episode_length`; the latter are
+    stepped side by side if `another()` builds the problem anew, and `report` follows them. Raises
     `HandrailError` for fewer than 2 episodes and for what is no such environment.
     """
     if episodes < 2:
@@ -114,7 +118,7 @@ def measure(
     telling, costs, to_go = _compared(
         visits, _slices(problem.source), discount, tolerance, np.random.default_rng(seed)
     )
-    source, target = (_task(visits[name], discount) for name in views)
+    source, target = (_task(visits[name], discount, tolerance) for name in views)
     return Measurement(source, target, telling, costs, to_go, discount)
 
 
@@ -169,14 +173,15 @@ def unsettled(visits: Episodes, discount: float) -> Bool[np.ndarray, "episodes s
     return guided(visits, discount) & ~late
 
 
-def _task(visits: Episodes, discount: float) -> Task:
+def _task(visits: Episodes, discount: float, limit: float) -> Task:
     own = visits.handed_over == 0
     by_guide = visits.running & (np.arange(visits.costs.shape[1]) >= visits.handed_over[:, None])
     costs = np.where(by_guide, visits.costs, 0).sum(axis=1, dtype=np.float64)
     counted = guided(visits, discount)
     counts = counted.sum(axis=1)
     foreseen = np.where(counted, visits.foreseen, 0).sum(axis=1, dtype=np.float64)
-    incurred = np.where(counted, costs_to_go(visits, discount), 0).sum(axis=1)
+    followed = costs_to_go(visits, discount)
+    incurred = np.where(counted, followed, 0).sum(axis=1)
     return Task(
         own_costs=costs[own],
         own_lengths=visits.lengths[own],
@@ -184,6 +189,9 @@ def _task(visits: Episodes, discount: float) -> Task:
         handed_lengths=by_guide.sum(axis=1)[~own],
         foreseen=PerEpisode(foreseen, counts),
         incurred=PerEpisode(incurred, counts),
+        foresight=foresight(
+            visits, unsettled(visits, discount), followed, aim=MARGIN * limit, limit=limit
+        ),
         costly_states=int((visits.running & (visits.costs > 0)).sum()),
     )
 

@@ -1,0 +1,56 @@
+"""What a guide foresees where it acts, and what came of it: is its cost critic fit for a floor?
+
+Under the preset `recommended` a student's cost critic is never believed below what its guide
+foresees (`learners/cost_floor`), so that costs which only the guide's critic sees count against
+the student's limit.
+"""
+
+import dataclasses
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from handrail.experiments.navigation.transfer_neighbours import PerEpisode
+from handrail.experiments.navigation.transfer_rollouts import Episodes
+
+
+@dataclasses.dataclass(frozen=True)
+class Foresight:
+    """Sums over states by episode. All costs are discounted, from a state on.
+
+    Foreseen costs count as a floor counts them: never below 0.
+    """
+
+    foreseen: PerEpisode  # of the guide's own actions, in episodes of its own
+    incurred: PerEpisode  # what followed, in the same states
+    above_aim: PerEpisode  # states among them in which more is foreseen than a student aims at
+    above_limit: PerEpisode  # and more than the limit
+    apart: PerEpisode  # how much more random actions foresee, hand-overs included
+
+
+def foresight(
+    visits: Episodes,
+    counted: Bool[np.ndarray, "episodes steps"],
+    followed: Float[np.ndarray, "episodes steps"],
+    *,
+    aim: float,
+    limit: float,
+) -> Foresight:
+    """Of the states that are `counted`; `followed` are their discounted costs-to-go.
+
+    `aim` and `limit` are discounted costs as well.
+    """
+    alone = counted & (visits.handed_over == 0)[:, None]
+    own, other = (np.maximum(each, 0) for each in (visits.foreseen, visits.foreseen_random))
+    return Foresight(
+        foreseen=_tally(own, alone),
+        incurred=_tally(followed, alone),
+        above_aim=_tally(own > aim, alone),
+        above_limit=_tally(own > limit, alone),
+        apart=_tally(other - own, counted),
+    )
+
+
+def _tally(values: np.ndarray, counted: Bool[np.ndarray, "episodes steps"]) -> PerEpisode:
+    sums = np.where(counted, values, 0).sum(axis=1, dtype=np.float64)
+    return PerEpisode(sums, counted.sum(axis=1))

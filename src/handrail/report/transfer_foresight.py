@@ -1,0 +1,108 @@
+"""Can a student keep its limit, as its guide's cost critic counts? The findings, in plain words.
+
+With the preset `recommended` the guide's cost critic is a floor of the student's own, and the
+student's multiplier grows for as long as the mean of the floored critic lies above the aim: the
+limit on the discounted scale, or `MARGIN` of it where the student aims lower. So a critic that is
+biased upwards by more than the aim asks for what nobody can do: the multiplier grows without end,
+and the student does nothing but avoid.
+
+The states are those of the guide's own episodes within 1 / (1 − γ) steps of their beginning:
+later it has mostly come to rest, which is no help to a student that is to get somewhere. It
+*hinders* a student if both hold, by the lower ends of their intervals:
+
+- the mean foreseen there lies above the aim: a student that acts like its guide does not keep it;
+- in more than half of these states more is foreseen than the aim: it is not a few places that a
+  student can go round.
+
+If only the mean is above, that is noted. Guides of Static show why: one that foresaw 0.27 there
+(aim 0.25), though above the aim in 40 % of the states, taught a student that kept the limit and
+earned 2.9 of 3; one of Semi-dynamic that foresaw 0.9 (aim 0.4), in 67 % of the states above it,
+taught one that stood still (docs/results-sagui.md).
+
+How much more random actions foresee says little by its size: one step changes little of what
+follows, and good guides differ by a hundredth, too. It is noted if it is not above zero.
+"""
+
+from handrail.equations.budget import discounted_limit
+from handrail.experiments.navigation.agents import LIMIT_STEPS
+from handrail.experiments.navigation.settings import MARGIN
+from handrail.experiments.navigation.transfer_check import Measurement
+from handrail.experiments.navigation.transfer_foresight import Foresight
+from handrail.report.transfer_finding import (
+    Finding,
+    percent,
+    percents,
+    ratio_interval,
+    written,
+)
+
+HALF = 0.5  # of the states: where more of them are above the aim, there is no way round
+
+
+def foresight(measured: Measurement, limit: float) -> tuple[Finding, ...]:
+    """The findings for a student whose limit is `limit` an episode, undiscounted."""
+    scale = discounted_limit(limit, measured.discount, LIMIT_STEPS)
+    source, target = measured.source.foresight, measured.target.foresight
+    return (
+        _foreseen(source, target, limit, scale),
+        _shares(source, target, MARGIN * scale),
+        _apart(source, target),
+    )
+
+
+def _foreseen(source: Foresight, target: Foresight, limit: float, scale: float) -> Finding:
+    before, after = (
+        f"{written(ratio_interval(task.foreseen))}, incurred "
+        f"{written(ratio_interval(task.incurred))}"
+        for task in (source, target)
+    )
+    aim = MARGIN * scale
+    mean = ratio_interval(target.foreseen)
+    blocked, wholly = (
+        mean.low > most and ratio_interval(above).low > HALF
+        for most, above in ((aim, target.above_aim), (scale, target.above_limit))
+    )
+    hinders = note = ""
+    if blocked:
+        remedies = ["train the guide longer"]
+        if aim:
+            remedies.append(f"raise the limit to {limit * float(mean.value) / aim:.2g}")
+        if not wholly:
+            remedies.append("let the student aim at its whole limit (--set margin=1)")
+        hinders = (
+            f"soon after its start in the target it foresees {mean.value:.2g} on average where "
+            f"{target.incurred.mean:.2g} follows (discounted), and over {aim:.2g} in "
+            f"{percent(target.above_aim.mean)} of the states; a student whose cost critic it "
+            f"floors (preset recommended) never believes less, yet is to get down to {aim:.2g}, "
+            "half of its limit: its multiplier would grow without end, and it would do nothing "
+            f"but avoid; {', or '.join(remedies)}"
+        )
+    elif mean.low > aim:
+        note = (
+            f"soon after its start in the target it foresees {mean.value:.2g} on average, over "
+            f"half of the limit ({aim:.2g}, discounted): a student that it teaches has to keep to "
+            "places where it foresees less"
+        )
+    return Finding(
+        "cost foreseen soon after its start, and incurred from there on, discounted",
+        before, after, f"target ≤ {aim:.2g}, half of the limit", hinders=hinders, note=note,
+    )  # fmt: skip
+
+
+def _shares(source: Foresight, target: Foresight, aim: float) -> Finding:
+    before, after = (percents(ratio_interval(task.above_aim)) for task in (source, target))
+    return Finding(f"states there in which it foresees over {aim:.2g}", before, after, "")
+
+
+def _apart(source: Foresight, target: Foresight) -> Finding:
+    before, after = (ratio_interval(task.apart) for task in (source, target))
+    note = ""
+    if not after.low > 0:
+        note = (
+            "in the target its cost critic is not shown to tell its own actions from random ones: "
+            "a student can learn from it where not to be, but not what not to do"
+        )
+    return Finding(
+        "more foreseen of random actions, also after hand-overs",
+        written(before, 3), written(after, 3), "above 0", note=note,
+    )  # fmt: skip
