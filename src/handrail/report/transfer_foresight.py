@@ -14,10 +14,10 @@ later it has mostly come to rest, which is no help to a student that is to get s
 - in more than half of these states more is foreseen than the aim: it is not a few places that a
   student can go round.
 
-If only the mean is above, that is noted. Guides of Static show why: one that foresaw 0.27 there
-(aim 0.25), though above the aim in 40 % of the states, taught a student that kept the limit and
-earned 2.9 of 3; one of Semi-dynamic that foresaw 0.9 (aim 0.4), in 67 % of the states above it,
-taught one that stood still (docs/results-sagui.md).
+If only the mean is above, that is noted: one guide of Static foresaw 0.46 there (aim 0.25), in
+55 % [48, 63] of the states more than the aim, and taught a student that kept the limit; one of
+Semi-dynamic foresaw 0.76 (aim 0.4), in 65 % [60, 69], and its student stood still. One half is
+thus no sharp border: what a student meets is not what its guide meets.
 
 How much more random actions foresee says little by its size: one step changes little of what
 follows, and good guides differ by a hundredth, too. It is noted if it is not above zero.
@@ -74,8 +74,8 @@ def _foreseen(source: Foresight, target: Foresight, limit: float, scale: float) 
             f"{target.incurred.mean:.2g} follows (discounted), and over {aim:.2g} in "
             f"{percent(target.above_aim.mean)} of the states; a student whose cost critic it "
             f"floors (preset recommended) never believes less, yet is to get down to {aim:.2g}, "
-            "half of its limit: its multiplier would grow without end, and it would do nothing "
-            f"but avoid; {', or '.join(remedies)}"
+            "half of its limit: unless it stays where less is foreseen, its multiplier grows "
+            f"without end, and it does nothing but avoid; {', or '.join(remedies)}"
         )
     elif mean.low > aim:
         note = (
