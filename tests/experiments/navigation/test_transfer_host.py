@@ -39,27 +39,28 @@ GUIDE = Controller(act, foresee)
 
 
 class Wheel(AbstractHostEnvironment):
-    """Ends by itself after as many steps as its seed says; it costs to be moved backwards."""
+    """Ends by itself after as many steps as its seed says; it costs to be moved backwards.
+    What is seen depends on the keys of reset and steps.
+    """
 
     actions = BoxActions(2)
     episode_length = 30
     observation_space = Box(-np.inf, np.inf, (2,), np.float32)
 
     def reset(self, *, key):
-        self.draws = np.random.default_rng(seed_of(key))
-        self.left, self.taken = int(self.draws.integers(3, 40)), 0
-        return self._seen(0.0)
+        self.left, self.taken = 3 + seed_of(key) % 37, 0
+        return self._seen(0.0, key)
 
     def step(self, action, *, key):
         assert self.left > 0, "stepped after its end"
         self.left, self.taken = self.left - 1, self.taken + 1
         return HostTimestep(
-            self._seen(float(action[0])), np.float32(0), np.float32(action[0] < 0),
+            self._seen(float(action[0]), key), np.float32(0), np.float32(action[0] < 0),
             np.bool_(self.left == 0), np.bool_(self.taken == self.episode_length),
         )  # fmt: skip
 
-    def _seen(self, moved):
-        return np.array([moved, self.draws.random()], np.float32)
+    def _seen(self, moved, key):
+        return np.array([moved, seed_of(key) / 2**31], np.float32)
 
     def snapshot(self):
         return None
