@@ -1,12 +1,17 @@
-"""Which values of the cost critic a multiplier compares with the limit."""
+"""What of the cost critic counts: for the multiplier, and for the actor."""
 
+import dataclasses
 from collections.abc import Callable
 
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 Batch = Float[Array, " batch"]
 Constrained = Callable[[Batch, Batch], Batch]
-"""(Q^c of the stored actions, Q^c of what the policy would do now) → those that count."""
+"""(Q^c of the stored actions, Q^c of what the policy would do now) → those that β compares with
+the limit."""
+Charged = Callable[[Batch], Batch]
+"""Q^c of what the policy would do now → what of it the actor pays for, at the price β."""
 
 
 def stored_actions(stored: Batch, present: Batch) -> Batch:
@@ -24,3 +29,22 @@ def present_actions(stored: Batch, present: Batch) -> Batch:
     So an action that is vetoed counts, and a student cannot lean on its guide.
     """
     return present
+
+
+def all_of_it(costs: Batch) -> Batch:
+    """Every expected cost has its price (the authors' scripts)."""
+    return costs
+
+
+@dataclasses.dataclass(frozen=True)
+class Beyond:
+    """Expected costs are free up to a tolerance (discounted). Beyond the paper.
+
+    A critic is never quite zero where nothing can happen, and what it says of two actions there
+    differs by noise. Rewards of 0.01 a step differ by less, and would be drowned.
+    """
+
+    tolerance: float
+
+    def __call__(self, costs: Batch) -> Batch:
+        return jnp.maximum(costs - self.tolerance, 0.0)

@@ -19,7 +19,7 @@ from handrail.equations.budget import discounted_limit
 from handrail.equations.distillation import Distillation
 from handrail.equations.importance import WeightedSquare, weight_inside_square
 from handrail.errors import HandrailError
-from handrail.learners.constraint import Constrained, stored_actions
+from handrail.learners.constraint import Charged, Constrained, all_of_it, stored_actions
 from handrail.learners.cost_floor import AbstractCostFloor, NoFloor
 from handrail.learners.intrinsic import AbstractIntrinsic, NoIntrinsic
 from handrail.learners.sac_adam import Adam, AdamState
@@ -117,6 +117,7 @@ class SacLagrangian(eqx.Module):
         reduce_multiplier: over the batch, of β's loss: `jnp.sum` (the scripts) or `jnp.mean`.
         cost_floor: what the cost critic is held up to where actions are chosen and bootstrapped.
         constrained: whose costs β compares with the limit.
+        charged: what of its expected cost the actor pays for.
     """
 
     cost_limit: float = eqx.field(default=25.0, static=True)
@@ -133,6 +134,7 @@ class SacLagrangian(eqx.Module):
     reduce_multiplier: Callable[[Array], Array] = eqx.field(default=jnp.sum, static=True)
     cost_floor: AbstractCostFloor = NoFloor()
     constrained: Constrained = eqx.field(default=stored_actions, static=True)
+    charged: Charged = eqx.field(default=all_of_it, static=True)
     adam: Adam = Adam()
 
     def __check_init__(self):
@@ -224,7 +226,7 @@ class SacLagrangian(eqx.Module):
                 log_prob, reward_values, cost_value,
                 entropy_weight=entropy_weight, multiplier=fixed_beta, damping=kappa,
             )
-        )(log_probs, acted[:REWARD_CRITICS].T, acted_costs)  # fmt: skip
+        )(log_probs, acted[:REWARD_CRITICS].T, self.charged(acted_costs))  # fmt: skip
         actor_loss = jnp.mean(batch.weight * actor_losses)
 
         entropies = jax.lax.stop_gradient(log_probs)

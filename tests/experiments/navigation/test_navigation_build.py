@@ -5,6 +5,7 @@ from pathlib import Path
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import pytest
 
 from handrail.artifact import Card, save
@@ -119,6 +120,15 @@ def test_the_multiplier_aims_at_a_share_of_the_limit(knowledge):
     assert build(small("control-switch", limit=5.0).run, knowledge).agent.learner.cost_limit == 5.0
     with pytest.raises(HandrailError, match=r"margin is -1\.0: expected a share of the limit"):
         build(small("control-switch", margin=-1.0).run, knowledge)
+
+
+def test_the_tolerance_is_a_share_of_the_limit_on_the_critics_scale(knowledge):
+    learner = build(small("control-switch", limit=5.0, tolerance=0.5).run, knowledge).agent.learner
+    assert learner.charged(jnp.ones(1)).tolist() == pytest.approx([1.0 - learner.limit / 2])
+    exact = build(small("control-switch", limit=5.0).run, knowledge).agent.learner
+    assert exact.charged(-jnp.ones(1)).tolist() == [-1.0]  # not even a floor at zero
+    with pytest.raises(HandrailError, match=r"tolerance is -1\.0: expected a share of the limit"):
+        build(small("control-switch", tolerance=-1.0).run, knowledge)
 
 
 def test_a_pretrained_student_begins_where_it_was(knowledge):

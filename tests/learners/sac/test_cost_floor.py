@@ -4,8 +4,10 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from handrail.learners.constraint import present_actions, stored_actions
+from handrail.learners.constraint import Beyond, all_of_it, present_actions, stored_actions
 from handrail.learners.cost_floor import Foresight, NeverNegative, NoFloor
 from handrail.learners.sac_lagrangian import FixedEntropy, SacLagrangian
 from handrail.types import Transition
@@ -120,3 +122,30 @@ def test_what_counts_is_what_was_done_or_what_would_be_done_now():
     stored, present = jnp.array([1.0, 2.0, 3.0]), jnp.array([4.0, 5.0, 6.0])
     assert stored_actions(stored, present).tolist() == [1.0, 2.0, 3.0]
     assert present_actions(stored, present).tolist() == [4.0, 5.0, 6.0]
+
+
+@pytest.mark.parametrize(
+    ("charged", "pays"), [(all_of_it, True), (Beyond(0.2), True), (Beyond(10.0), False)]
+)
+def test_the_actor_pays_beyond_the_tolerance_only(charged, pays):
+    """With equal rewards everywhere, only costs that are charged give the actor a direction."""
+    learner = SacLagrangian(
+        entropy=FixedEntropy(0.0), damping_scale=0.0, charged=charged,
+        cost_floor=Foresight(lambda o, a: 1.0 + a[0]),
+    )  # fmt: skip
+    state = learner.init(1, 1, (4,), key=jax.random.key(0))
+    zeros = jax.tree.map(jnp.zeros_like, state.parameters.critics)
+    parameters = eqx.tree_at(lambda p: p.critics, state.parameters, zeros)
+    noise = jnp.zeros((8, 1))
+    gradients, _ = jax.grad(learner.loss, has_aux=True)(
+        parameters, zeros, transitions(jnp.zeros((8, 1))), jnp.zeros(()), noise, noise
+    )
+    moved = any(bool(jnp.any(leaf)) for leaf in jax.tree.leaves(gradients.actor))
+    assert moved is pays
+
+
+@given(st.lists(st.floats(0, 100, width=32), min_size=1, max_size=8), st.floats(0, 50, width=32))
+def test_what_is_charged_is_the_excess(costs, tolerance):
+    charged = Beyond(tolerance)(jnp.array(costs, jnp.float32))
+    assert charged.tolist() == pytest.approx([max(c - tolerance, 0) for c in costs], abs=1e-4)
+    assert Beyond(0.0)(jnp.array(costs)).tolist() == all_of_it(jnp.array(costs)).tolist()

@@ -195,6 +195,9 @@ class StudentRun:
     of what the student would do now in the stored states."""
     margin: float = 1.0
     """The limit that the student's multiplier aims at, as a share of `limit` (beyond the paper)."""
+    tolerance: float = 0.0
+    """Foreseen cost that the student's actor does not pay for, as a share of `limit` on the
+    discounted scale of the critics (beyond the paper)."""
     excursions: float = 0.0
     """Share of the steps that the guide drives unasked, in spells of 50 (beyond the paper)."""
     replay: Literal["auto", "split", "ring"] = "auto"
@@ -283,6 +286,14 @@ def check_margin(margin: float) -> None:
     """Refuses a negative share of the limit."""
     if not margin >= 0:
         raise HandrailError(f"margin is {margin}: expected a share of the limit, such as 0.5")
+
+
+def check_tolerance(tolerance: float) -> None:
+    """Refuses a negative share of the limit."""
+    if not tolerance >= 0:
+        raise HandrailError(
+            f"tolerance is {tolerance}: expected a share of the limit, such as 0.5, or 0"
+        )
 
 
 def check_schedule(steps: int, epoch: int, learning: SacSettings) -> None:

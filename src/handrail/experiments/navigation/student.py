@@ -62,6 +62,7 @@ from handrail.experiments.navigation.settings import (
     check_margin,
     check_schedule,
     check_share,
+    check_tolerance,
 )
 from handrail.interventions.base import Intervention
 from handrail.interventions.recipes import (
@@ -73,7 +74,7 @@ from handrail.interventions.recipes import (
 )
 from handrail.interventions.what import Policy
 from handrail.interventions.when import Always
-from handrail.learners.constraint import present_actions, stored_actions
+from handrail.learners.constraint import Beyond, all_of_it, present_actions, stored_actions
 from handrail.learners.sac_networks import Distribution, OnVectors, Sampled
 from handrail.records import read_table
 from handrail.rng import stream
@@ -117,6 +118,7 @@ def check(run: StudentRun, knowledge: Knowledge) -> None:
             f"threshold is {run.threshold}: expected a positive multiple of the limit, such as 2.0"
         )
     check_margin(run.margin)
+    check_tolerance(run.tolerance)
     check_share("excursions", run.excursions)
     if run.excursions and run.method in ONE_ACTOR:
         raise HandrailError(
@@ -162,6 +164,7 @@ def _agent(run: StudentRun, guide: Guide | None, expert: Distribution | None) ->
     constraints = {"stored": stored_actions, "present": present_actions}
     pull = None if guide is None else distillation(run)
     acts = expert if guide is None else guide.distribution
+    free = run.tolerance * discounted_limit(run.limit, run.learning.discount, LIMIT_STEPS)
     learner = sac_learner(
         run.learning,
         run.margin * run.limit,
@@ -169,6 +172,7 @@ def _agent(run: StudentRun, guide: Guide | None, expert: Distribution | None) ->
         distillation=pull,
         weighted_square=squares[run.weighting],
         constrained=constraints[run.constraint],
+        charged=Beyond(free) if free else all_of_it,
     )
     weighs = {"ratio_low": 1.0, "ratio_high": 1.0} if run.weighting == "none" else {}
     return sac_agent(
