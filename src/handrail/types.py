@@ -33,7 +33,11 @@ class Timestep(eqx.Module):
 
 
 class Context(eqx.Module):
-    """What an intervention may look at before the action is executed."""
+    """What an intervention may look at before the action is executed.
+
+    Where n environments are stepped side by side in a run of T steps, the i-th counts its steps
+    and episodes from i · T / n on: no two share a number, and each has consecutive ones.
+    """
 
     observation: Observation
     proposed: Action  # what the learner wants to do, exploration included

@@ -66,7 +66,8 @@ class Loop(eqx.Module):
         """The state before the first step."""
         state, observation = self.environment.reset(key=stream(key, "first reset"))
         example = self._example(state, observation, key)
-        return first_state(self, state, observation, example, key=key)
+        memory = self.intervention.init()
+        return first_state(self, state, observation, example, memory, key=key)
 
     def _example(self, state: PyTree, observation: Observation, key: Key[Array, ""]) -> Transition:
         """A transition of zeros with the shapes and dtypes of this problem, without extras."""
@@ -161,14 +162,20 @@ class Loop(eqx.Module):
 
 
 def first_state(
-    loop: Any, environment: PyTree, observation: Observation, example: Transition, *, key
+    loop: Any,
+    environment: PyTree,
+    observation: Observation,
+    example: Transition,
+    memory: Memory,
+    *,
+    key: Key[Array, ""],
 ) -> RunState:
     """The state of a loop, compiled or on the host, before its first step."""
     first = RunState(
         environment=environment,
         observation=observation,
         agent=loop.agent.init(example, key=stream(key, "agent")),
-        memory=loop.intervention.init(),
+        memory=memory,
         counts=loop.tally.init(),
         progress=Progress.begin(),
         key=key,

@@ -15,13 +15,16 @@ from jaxtyping import Array, Key, PyTree
 
 from handrail.envs.base import zero_action
 from handrail.envs.host import AbstractHostEnvironment
+from handrail.envs.vector_host import AbstractVectorHost
 from handrail.interventions.base import Intervention
 from handrail.learners.base import AbstractAgent, Clock
 from handrail.rng import stream
+from handrail.train.alone import Alone, timestep_like
 from handrail.train.compiled import RunState, check_delay, first_state, learn_late
-from handrail.train.host_steps import HostSteps, timestep_like
+from handrail.train.formation import AbstractFormation
+from handrail.train.host_steps import HostSteps
+from handrail.train.side_by_side import SideBySide
 from handrail.train.step import (
-    EpisodeSoFar,
     Record,
     example_transition,
     store_block,
@@ -29,6 +32,7 @@ from handrail.train.step import (
 )
 from handrail.train.tally import AbstractTally, NoTally
 
+AnyHost = AbstractHostEnvironment | AbstractVectorHost
 UNSAVED = {"unsaved": np.zeros(0, np.uint8)}  # in place of an episode that cannot be saved
 
 
@@ -48,7 +52,7 @@ class HostLoop:
 
     def __init__(
         self,
-        environment: AbstractHostEnvironment,
+        environment: AnyHost,
         agent: AbstractAgent,
         intervention: Intervention,
         total: int,
@@ -60,7 +64,8 @@ class HostLoop:
         self.environment, self.agent, self.intervention = environment, agent, intervention
         self.total, self.delayed = total, delayed
         self.tally = NoTally() if tally is None else tally
-        self._steps = HostSteps(agent, intervention, self.tally, total)
+        self._formation = formation_of(environment, total=total, block=agent.block)
+        self._steps = HostSteps(agent, intervention, self.tally, total, self._formation)
         # The agent is an argument: the arrays in it (a guide's, a table) are not to be constants.
         self._arrays, static = eqx.partition(agent, eqx.is_array)
         self._episode: dict[str, np.ndarray] | None = None  # the one that the environment is in
@@ -90,16 +95,19 @@ class HostLoop:
 
     def init(self, *, key: Key[Array, ""]) -> RunState:
         """The state before the first step."""
-        observation = self.environment.reset(key=stream(key, "first reset"))
-        shapes = jax.eval_shape(lambda x: x, observation)  # as the device will see it
-        action = zero_action(self.environment.actions)
+        formation = self._formation
+        observation = formation.begin(key)
+        shapes = jax.eval_shape(formation.example, observation)  # as the device will see it
+        action = zero_action(formation.actions)
         example = example_transition(shapes, action, timestep_like(zeros_like(shapes)))
-        return first_state(self, self._saved(), observation, example, key=key)
+        memory = formation.memory(self.intervention)
+        return first_state(self, self._saved(), observation, example, memory, key=key)
 
     def shape_of_step(self, state: RunState) -> PyTree:
         """What one step would store; evaluated for its shapes alone."""
         prepared = self.agent.prepare(state.agent, key=state.key)
-        return self._steps.one(state, prepared, timestep_like(state.observation))[1]
+        outcome = self._formation.outcome(state.observation)
+        return self._formation.example(self._steps.one(state, prepared, outcome)[1])
 
     def blocks(
         self, state: RunState, count: int, *, learn: bool
@@ -131,17 +139,17 @@ class HostLoop:
         if self.delayed:
             learning = worker.submit(learnt, state.pending)
             held = dataclasses.replace(state, agent=None, pending=None)
-            state, pending, records = self._steps.block(self.environment, held, prepared)
+            state, pending, records = self._steps.block(held, prepared)
             agent, metrics = learning.result()
         else:
-            state, transitions, records = self._steps.block(self.environment, state, prepared)
+            state, transitions, records = self._steps.block(state, prepared)
             (agent, metrics), pending = learnt(transitions), None
         state = dataclasses.replace(state, agent=agent, pending=pending)
         return state, *jax.tree.map(np.asarray, (records, metrics))
 
     def _saved(self) -> dict[str, np.ndarray]:
         """The environment's episode, to be part of a state."""
-        saved = self.environment.snapshot()
+        saved = self._formation.snapshot()
         # a copy, since the loop knows the environment's whereabouts by the identity of arrays
         saved = UNSAVED if saved is None else saved
         self._episode = {name: np.array(array) for name, array in saved.items()}
@@ -153,18 +161,23 @@ class HostLoop:
         if here is not None and all(saved.get(name) is array for name, array in here.items()):
             return state
         if saved.keys() != UNSAVED.keys():
-            return dataclasses.replace(state, observation=self.environment.restore(saved))
-        if int(state.progress.so_far.steps):
+            return dataclasses.replace(state, observation=self._formation.restore(saved))
+        if self._formation.midway(state):
             state = self._cut_short(state)
-        observation = self.environment.reset(key=stream(state.key, "resume", state.progress.step))
+        observation = self._formation.begin_again(state.key, state.progress.step)
         return dataclasses.replace(state, observation=observation)
 
     def _cut_short(self, state: RunState) -> RunState:
-        """Ends an episode that cannot be gone on with: the trigger is told, the learner is not."""
+        """Ends episodes that cannot be gone on with: triggers are told, the learner is not."""
         prepared = self.agent.prepare(state.agent, key=state.key)
-        last = dataclasses.replace(timestep_like(state.observation), truncated=jnp.array(True))
+        outcome = self._formation.outcome(state.observation)
+        last = eqx.tree_at(lambda o: o.truncated, outcome, jnp.ones_like(outcome.truncated))
         after, _, _ = self._steps.one(state, prepared, last)
-        progress = dataclasses.replace(
-            state.progress, episode=state.progress.episode + 1, so_far=EpisodeSoFar.begin()
-        )
-        return dataclasses.replace(state, memory=after.memory, progress=progress)
+        return self._formation.cut_short(state, after)
+
+
+def formation_of(environment: AnyHost, *, total: int, block: int) -> AbstractFormation:
+    """How it stands in a run of `total` steps that are learnt from in blocks."""
+    if isinstance(environment, AbstractVectorHost):
+        return SideBySide(environment, total=total, block=block)
+    return Alone(environment)

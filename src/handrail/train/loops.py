@@ -18,8 +18,8 @@ class AnyLoop(Protocol):
     """An agent in an environment, run in chunks of blocks: `Loop` and `HostLoop`."""
 
     @property
-    def environment(self) -> AbstractEnvironment | AbstractHostEnvironment:
-        """Where it acts."""
+    def environment(self) -> Any:
+        """Where it acts: one environment, compiled or on the host, or several side by side."""
         ...
 
     @property

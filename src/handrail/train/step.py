@@ -88,8 +88,23 @@ def decide(
     total: int,
     key: Key[Array, ""],
 ) -> tuple[Context, Decision]:
-    """What the learner proposes and what will be executed."""
+    """What the learner proposes and what will be executed, in a run's only environment."""
     clock = progress.clock(total)
+    return decide_at(clock, agent, intervention, prepared, memory, observation, progress, key=key)
+
+
+def decide_at(
+    clock: Clock,
+    agent: AbstractAgent,
+    intervention: Intervention,
+    prepared: Any,
+    memory: Memory,
+    observation: Observation,
+    progress: Progress,
+    *,
+    key: Key[Array, ""],
+) -> tuple[Context, Decision]:
+    """The same where the run's clock is not that of the environment, whose `progress` it is."""
     proposal = agent.propose(
         prepared, observation, clock, key=stream(key, "propose", progress.step)
     )

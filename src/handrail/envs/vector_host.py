@@ -1,0 +1,48 @@
+"""The contract of several environments on the host that are stepped together.
+
+It mirrors `AbstractHostEnvironment`; observations, actions, rewards, costs and ends have a
+leading axis of copies.
+"""
+
+import abc
+from typing import Any
+
+import numpy as np
+from jaxtyping import Array, Bool, Key
+
+from handrail.envs.base import ActionSpace
+from handrail.envs.host import HostTimestep
+
+
+class AbstractVectorHost(abc.ABC):
+    """`copies` environments in lockstep, each in an episode of its own.
+
+    There is no auto-reset: the loop resets the copies whose episodes ended, so that the final
+    observation of an episode reaches the learner and every step of a copy is one of an episode.
+    All randomness comes from the keys, one for each copy.
+    """
+
+    actions: ActionSpace  # of one copy
+    copies: int
+
+    @abc.abstractmethod
+    def reset(self, which: Bool[np.ndarray, " copies"], *, keys: Key[Array, " copies"]) -> Any:
+        """Begins an episode in the copies `which`; returns what all copies now observe.
+
+        In the first call these are all of them.
+        """
+
+    @abc.abstractmethod
+    def step(self, actions: np.ndarray, *, keys: Key[Array, " copies"]) -> HostTimestep:
+        """One step of every copy; NumPy leaves with a leading axis of copies.
+
+        A copy whose episode ended must be reset before the next call.
+        """
+
+    @abc.abstractmethod
+    def snapshot(self) -> dict[str, np.ndarray] | None:
+        """All episodes as they are now, as arrays for a checkpoint; None if one cannot be saved."""
+
+    @abc.abstractmethod
+    def restore(self, snapshot: dict[str, np.ndarray]) -> Any:
+        """Goes back to a snapshot of equal environments and returns what all copies observe."""
