@@ -11,9 +11,9 @@ import numpy as np
 from jaxtyping import Array, Key
 
 from handrail.envs.host import AbstractHostEnvironment, HostTimestep, seed_of
-from handrail.envs.host_costs import CostFn, Costs
-from handrail.envs.host_spaces import ObservationCodec, action_codec
-from handrail.envs.raw import RawStep, environment_name, raw_copy, read_reset, read_step
+from handrail.envs.host_costs import CostFn
+from handrail.envs.host_reader import HostReader
+from handrail.envs.raw import environment_name, read_reset, read_step
 from handrail.errors import HandrailError
 
 
@@ -47,22 +47,26 @@ class GymnasiumHost(AbstractHostEnvironment):
         self.env = env
         self.name = environment_name(env)
         self.parts = parts
-        self._read_cost = Costs(cost, limits)
-        self._episode, self._step = -1, 0
-        self._running = False
-        self._raw: Any = None
-        self.costs: dict[str, float] = {}
-        try:
-            self._codec = action_codec(env.action_space)
-            self._observe = ObservationCodec(env.observation_space, parts)
-        except HandrailError as error:
-            raise HandrailError(f"{self.name}: {error}") from None
+        self._reader = HostReader(
+            self.name, env.action_space, env.observation_space, cost, limits=limits, parts=parts
+        )
+        self._codec, self._observe = self._reader.codec, self._reader.observe
         self.actions = self._codec.actions
+
+    @property
+    def costs(self) -> dict[str, float]:
+        """The last step's costs by name."""
+        return self._reader.costs
 
     @property
     def limit(self) -> float | None:
         """The limit per episode of several combined costs; None where the cost is one number."""
-        return self._read_cost.limit
+        return self._reader.read_cost.limit
+
+    @property
+    def time_limit(self) -> int | None:
+        """Steps of an episode that the environment was registered with, if it says."""
+        return getattr(getattr(self.env, "spec", None), "max_episode_steps", None)
 
     @property
     def action_bounds(self) -> dict[str, list[float]]:
@@ -74,44 +78,18 @@ class GymnasiumHost(AbstractHostEnvironment):
         return self._observe.zeros()
 
     def reset(self, *, key: Key[Array, ""]) -> Any:
-        self._episode, self._step = self._episode + 1, 0
-        self._running = False
+        self._reader.begin()
         try:
-            self._raw = self._kept(read_reset(self.env, seed_of(key)))
-            observation = self._observe(self._raw)
+            return self._reader.begun(read_reset(self.env, seed_of(key)))
         except HandrailError as error:
-            raise self._located(error) from error.__cause__
-        self._running = True
-        return observation
+            raise self._reader.failed(error) from error.__cause__
 
     def step(self, action: np.ndarray | np.generic | Array, *, key: Key[Array, ""]) -> HostTimestep:
         try:
-            if not self._running:
-                raise HandrailError(
-                    "the episode has ended; call reset before the next step"
-                    if self._episode >= 0
-                    else "step was called before reset; call reset first"
-                )
-            self._step += 1
-            taken = self._codec.to_environment(action)
-            raw = read_step(self.env, taken)
-            observation = self._observe(raw.observation)
-            reward = _finite_reward(raw)
-            named = self._read_cost.named(self._raw, taken, raw.observation, raw.info, raw.sixth)
-            cost = self._read_cost.combined(named)
+            taken = self._reader.act(action)
+            return self._reader.happened(taken, read_step(self.env, taken))
         except HandrailError as error:
-            self._running = False
-            raise self._located(error) from error.__cause__
-        self.costs = named
-        self._raw = self._kept(raw.observation)
-        self._running = not (raw.terminated or raw.truncated)
-        return HostTimestep(
-            observation=observation,
-            reward=np.float32(reward),
-            cost=np.float32(cost),
-            terminated=np.bool_(raw.terminated),
-            truncated=np.bool_(raw.truncated),
-        )
+            raise self._reader.failed(error) from error.__cause__
 
     def snapshot(self) -> dict[str, np.ndarray] | None:
         """None: Gymnasium has no way to save an episode."""
@@ -119,22 +97,3 @@ class GymnasiumHost(AbstractHostEnvironment):
 
     def restore(self, snapshot: dict[str, np.ndarray]) -> Any:
         raise HandrailError(f"{self.name}: a Gymnasium environment cannot be restored; reset it")
-
-    def _kept(self, raw: Any) -> Any:
-        """The observation until the next step; environments may write into it meanwhile."""
-        return raw if self._read_cost.cost_fn is None else raw_copy(raw)
-
-    def _located(self, error: HandrailError) -> HandrailError:
-        return HandrailError(
-            f"{self.name}, episode {max(self._episode, 0)}, step {self._step}: {error}"
-        )
-
-
-def _finite_reward(raw: RawStep) -> float:
-    try:
-        reward = float(raw.reward)
-    except (TypeError, ValueError):
-        raise HandrailError(f"the reward is {raw.reward!r}; expected one number") from None
-    if not np.isfinite(reward):
-        raise HandrailError(f"the reward is {reward}; expected a finite number")
-    return reward

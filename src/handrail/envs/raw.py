@@ -33,8 +33,8 @@ def environment_name(env: Any) -> str:
     if hasattr(env, "num_envs"):
         raise HandrailError(
             f"{type(env).__name__} holds {env.num_envs} environments; expected a single one. "
-            "Training takes one; for an agent that steps several, wrap each before they are put "
-            "side by side: SyncVectorEnv([lambda: SafeExploration(make(), …), …])"
+            "Training takes a function that builds several side by side; for another library's "
+            "agent, wrap each before: SyncVectorEnv([lambda: SafeExploration(make(), …), …])"
         )
     spec = getattr(env, "spec", None)
     return getattr(spec, "id", None) or type(getattr(env, "unwrapped", env)).__name__
@@ -48,7 +48,7 @@ def read_reset(env: Any, seed: int) -> Any:
         raise HandrailError(f"reset(seed=...) raised {type(error).__name__}: {error}") from error
     if not (isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], Mapping)):
         raise HandrailError(
-            f"reset returned a {_describe(result)}; expected (observation, info). "
+            f"reset returned a {describe(result)}; expected (observation, info). "
             "An environment of the old Gym API needs a compatibility wrapper"
         )
     return result[0]
@@ -63,7 +63,7 @@ def read_step(env: Any, action: Any) -> RawStep:
     length = len(result) if isinstance(result, tuple) else 0
     if length not in (5, 6):
         raise HandrailError(
-            f"step returned a {_describe(result)}; expected (observation, reward, terminated, "
+            f"step returned a {describe(result)}; expected (observation, reward, terminated, "
             "truncated, info), or with the cost after the reward"
         )
     observation, reward, *cost, terminated, truncated, info = result
@@ -91,7 +91,8 @@ def _flag(name: str, value: Any) -> bool:
     return bool(array)
 
 
-def _describe(result: Any) -> str:
+def describe(result: Any) -> str:
+    """What it is, in a word or three."""
     if isinstance(result, tuple):
         return f"tuple of {len(result)}"
     return type(result).__name__
