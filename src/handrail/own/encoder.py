@@ -13,7 +13,6 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from handrail.artifact import Card, fill, load, named_arrays, save, widths
-from handrail.envs.gymnasium_host import GymnasiumHost
 from handrail.envs.host_costs import CostFn
 from handrail.errors import HandrailError
 from handrail.experiments.lava.encoder import KNOWN, autoencoder, known_of
@@ -24,7 +23,7 @@ from handrail.learners.autoencoder import AutoencoderLearner, Contrastive
 from handrail.learners.representation_agent import RepresentationAgent
 from handrail.learners.sac_networks import observation_vector
 from handrail.networks.autoencoder import MLPEncoder
-from handrail.own.environments import Environment, build_host, named
+from handrail.own.environments import Environment, build_host, closed_after, host_of, named
 from handrail.own.guide import part_shapes
 from handrail.own.q import q_learner
 from handrail.replay.ring import Ring
@@ -70,11 +69,11 @@ def train_encoder(
     `HandrailError` where no step cost anything: then nothing is known of danger.
 
     Args:
-        environment: id of the environment, or a function that builds it; best one that begins
-            differently at every reset.
+        environment: id of the environment, or a function that builds it, or several of it side
+            by side; best one that begins differently at every reset.
         folder: of the run; it must be empty or hold this very run.
         cost: as of `GymnasiumHost`; also `limits` (of several named costs) and `parts`.
-        steps: environment steps.
+        steps: environment steps, those of all side by side.
         latent: size of the embedding.
         hidden: hidden layers of the encoder, and of the decoder in reverse.
         margin: squared distance that safe and unsafe observations should keep.
@@ -127,10 +126,11 @@ def train_encoder(
         save(folder / ENCODER, card, {**named_arrays(encoder), "known": known})
         return {}
 
-    execute(
-        HostLoop(host, agent, none(), steps), folder, settings, seed=seed, summarise=keep,
-        report=lambda step, metrics: report(step, steps),
-    )  # fmt: skip
+    with closed_after(host):
+        execute(
+            HostLoop(host, agent, none(), steps), folder, settings, seed=seed, summarise=keep,
+            report=lambda step, metrics: report(step, steps),
+        )  # fmt: skip
     return folder / ENCODER
 
 
@@ -141,7 +141,7 @@ def load_encoder(
 
     Raises `HandrailError` where it does not fit this Gymnasium environment.
     """
-    path, host = Path(path), GymnasiumHost(environment, parts=parts)
+    path, host = Path(path), host_of(environment, parts=parts)
     zeros = host.observation_zeros()
     card, arrays = load(path, expect="encoder", spec={"parts": part_shapes(zeros)})
     known = known_of(arrays, source=str(path))

@@ -1,14 +1,24 @@
-"""Environments as users name them: an id, or a function that builds one."""
+"""Environments as users name them: an id, or a function that builds one or several."""
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Key
+
 from handrail.envs.gymnasium_host import GymnasiumHost
+from handrail.envs.gymnasium_vector import GymnasiumVectorHost
 from handrail.envs.host_costs import CostFn
+from handrail.envs.vector_wrappers import copy_of
 from handrail.errors import HandrailError
 
 Environment = Any
-"""The id of a registered environment, or a function (such as a class) that builds one."""
+"""The id of a registered environment, or a function (such as a class) that builds one, or a
+`gymnasium.vector.VectorEnv` of several.
+"""
+Host = GymnasiumHost | GymnasiumVectorHost
 
 
 def build_host(
@@ -17,8 +27,8 @@ def build_host(
     cost: CostFn | None = None,
     limits: Mapping[str, float] | None = None,
     parts: Sequence[str] | None = None,
-) -> GymnasiumHost:
-    """A fresh environment of this id, or from this function, as a host environment."""
+) -> Host:
+    """A fresh environment of this id, or from this function, on the host."""
     if isinstance(environment, str):
         import gymnasium
 
@@ -37,13 +47,43 @@ def build_host(
             "environment or a function that builds one (lambda: ...), since training and "
             "evaluation each need their own"
         )
-    return GymnasiumHost(env, cost, limits=limits, parts=parts)
+    return host_of(env, cost, limits=limits, parts=parts)
 
 
-def episode_steps(host: GymnasiumHost, given: int | None) -> int:
+def host_of(
+    env: Any,
+    cost: CostFn | None = None,
+    *,
+    limits: Mapping[str, float] | None = None,
+    parts: Sequence[str] | None = None,
+) -> Host:
+    """An environment, or several side by side, on the host."""
+    kind = GymnasiumVectorHost if hasattr(env, "num_envs") else GymnasiumHost
+    return kind(env, cost, limits=limits, parts=parts)
+
+
+def first_observation(host: Host, *, key: Key[Array, ""]) -> Any:
+    """What an episode with this key begins with; of several side by side, the first one's."""
+    if isinstance(host, GymnasiumHost):
+        return host.reset(key=key)
+    keys = jnp.stack([key] * host.copies)
+    return copy_of(host.reset(np.ones(host.copies, np.bool_), keys=keys), 0)
+
+
+@contextlib.contextmanager
+def closed_after(*hosts: Host) -> Iterator[None]:
+    """Closes those that are several side by side: processes of theirs may be waiting."""
+    try:
+        yield
+    finally:
+        for host in hosts:
+            if isinstance(host, GymnasiumVectorHost):
+                host.close()
+
+
+def episode_steps(host: Host, given: int | None) -> int:
     """The time limit in steps: as given, or as the environment was registered with."""
-    registered = getattr(getattr(host.env, "spec", None), "max_episode_steps", None)
-    steps = registered if given is None else given
+    steps = host.time_limit if given is None else given
     if steps is None:
         raise HandrailError(
             f"{host.name} says nothing of its time limit (max_episode_steps); give episode_length"
@@ -53,7 +93,7 @@ def episode_steps(host: GymnasiumHost, given: int | None) -> int:
     return int(steps)
 
 
-def episode_limit(host: GymnasiumHost, given: float | None) -> float:
+def episode_limit(host: Host, given: float | None) -> float:
     """The cost limit of an episode, undiscounted: as given, or that of several combined costs."""
     if given is None and host.limit is None:
         raise HandrailError(

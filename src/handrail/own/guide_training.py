@@ -14,13 +14,21 @@ from handrail.experiments.navigation.guide import GuideNetworks, wanderer
 from handrail.experiments.navigation.settings import SacSettings, check_schedule
 from handrail.learners.sac_lagrangian import FixedEntropy
 from handrail.learners.sac_networks import OnVectors
-from handrail.own.environments import Environment, build_host, episode_limit, episode_steps, named
+from handrail.own.environments import (
+    Environment,
+    build_host,
+    closed_after,
+    episode_limit,
+    episode_steps,
+    named,
+)
 from handrail.own.guide import part_shapes
 from handrail.own.rewards import BonusFn, with_bonus
 from handrail.own.sac import Report, card_of, needs_box, run_epochs
 from handrail.rng import stream
 from handrail.train.compiled import RunState
-from handrail.train.evaluate_host import run_on_host, sampled
+from handrail.train.evaluate_copies import run_episodes
+from handrail.train.evaluate_host import sampled
 from handrail.train.host import HostLoop
 
 COLUMNS = ("step", "return", "cost", "length", "unsafe_episodes")
@@ -55,7 +63,8 @@ def train_guide(
     on from its last checkpoint when called again; a finished one is not repeated.
 
     Args:
-        source: id of the environment to learn in, or a function that builds it.
+        source: id of the environment to learn in, or a function that builds it, or several of
+            it side by side (a Gymnasium vector environment).
         folder: of the run; it must be empty or hold this very run.
         bonus: what is rewarded: a function (obs, action, next_obs), the part of the
             observation whose displacement counts, or None for a policy that is random within
@@ -63,7 +72,7 @@ def train_guide(
         cost: as of `GymnasiumHost`; also `limits` (of several named costs) and `parts`.
         limit: expected undiscounted cost of an episode; well below the student's.
         episode_length: the time limit in steps, if the environment does not say.
-        steps: environment steps; a multiple of `epoch`.
+        steps: environment steps, those of all side by side; a multiple of `epoch`.
         epoch: steps between two evaluations.
         evaluation_episodes: whole episodes of each.
         entropy_weight: α, fixed.
@@ -103,7 +112,7 @@ def train_guide(
         if step % epoch:
             return
         policy = OnVectors(state.agent.learner.parameters.actor)
-        test = run_on_host(
+        test = run_episodes(
             tried, sampled(policy), episodes=evaluation_episodes, longest=longest,
             key=stream(state.key, "evaluation", step),
         )  # fmt: skip
@@ -116,11 +125,12 @@ def train_guide(
             )
             save(folder / BEST, card_of("guide", host, settings, learning, row), networks)
 
-    run_epochs(
-        HostLoop(with_bonus(host, bonus), agent, driver, steps), folder, settings, watch=watch,
-        summarise=lambda state: {"best": load(folder / BEST)[0].training["evaluation"]},
-        epoch=epoch, seed=10 * seed + 1, report=report,
-    )  # fmt: skip
+    with closed_after(host, trial):
+        run_epochs(
+            HostLoop(with_bonus(host, bonus), agent, driver, steps), folder, settings, watch=watch,
+            summarise=lambda state: {"best": load(folder / BEST)[0].training["evaluation"]},
+            epoch=epoch, seed=10 * seed + 1, report=report,
+        )  # fmt: skip
     card, arrays = load(folder / BEST, expect="guide")
     save(folder / GUIDE, card, arrays)
     return folder / GUIDE

@@ -13,10 +13,10 @@ from jaxtyping import Array, Float, Key
 
 from handrail.artifact import Card, fill, load, save, widths
 from handrail.envs.base import DiscreteActions
-from handrail.envs.gymnasium_host import GymnasiumHost
 from handrail.envs.host import HostTimestep
 from handrail.envs.host_costs import CostFn
-from handrail.envs.host_wrappers import HostRewarded, RewardFn
+from handrail.envs.host_wrappers import RewardFn
+from handrail.envs.vector_wrappers import rewarded
 from handrail.equations.pseudo_reward import pseudo_reward
 from handrail.errors import HandrailError
 from handrail.experiments.lava.build import q_agent
@@ -28,10 +28,18 @@ from handrail.learners.q_agent import QAgent
 from handrail.learners.sac_networks import observation_vector
 from handrail.learners.values import Direct
 from handrail.networks.mlp import MLP
-from handrail.own.environments import Environment, build_host, named
+from handrail.own.environments import (
+    Environment,
+    Host,
+    build_host,
+    closed_after,
+    first_observation,
+    host_of,
+    named,
+)
 from handrail.own.guide import part_shapes
 from handrail.train.compiled import RunState
-from handrail.train.evaluate_host import run_on_host
+from handrail.train.evaluate_copies import run_episodes
 from handrail.train.host import HostLoop
 from handrail.train.run import execute
 from handrail.types import Observation
@@ -82,12 +90,13 @@ def train_dqn(
     checkpoint when called again; a finished one is not repeated.
 
     Args:
-        environment: id of the environment, or a function that builds it.
+        environment: id of the environment, or a function that builds it, or several of it side
+            by side (a Gymnasium vector environment).
         folder: of the run; it must be empty or hold this very run.
         intervention: WHEN × WHAT, such as `domain_prior(load_prior(...))`; none by default.
         cost: as of `GymnasiumHost`; also `limits` (of several named costs) and `parts`.
         episode_length: steps after which an episode of the test is cut off.
-        steps: environment steps.
+        steps: environment steps, those of all side by side.
         evaluation_episodes: whole episodes of the test.
         learning: the learner.
         seed: of everything.
@@ -108,7 +117,7 @@ def train_dqn(
     def summarise(state: RunState) -> dict[str, Any]:
         network = state.agent.network
         save(Path(folder) / POLICY, _card("policy", host, settings, learning), network)
-        test = run_on_host(
+        test = run_episodes(
             trial, lambda _: partial(_best_action, network), episodes=evaluation_episodes,
             longest=settings["episode_length"], key=jax.random.key(seed),
         )  # fmt: skip
@@ -119,10 +128,11 @@ def train_dqn(
         }
 
     chosen = none() if intervention is None else intervention
-    return execute(
-        HostLoop(host, agent, chosen, steps), Path(folder), settings, seed=seed,
-        summarise=summarise, report=lambda step, metrics: report(step, steps),
-    )  # fmt: skip
+    with closed_after(host, trial):
+        return execute(
+            HostLoop(host, agent, chosen, steps), Path(folder), settings, seed=seed,
+            summarise=summarise, report=lambda step, metrics: report(step, steps),
+        )  # fmt: skip
 
 
 def train_prior(
@@ -146,7 +156,8 @@ def train_prior(
     negative, ends would look no worse than anything else (docs/decisions.md, C4).
 
     Args:
-        sources: at least two tasks with the same observation and actions.
+        sources: at least two tasks with the same observation and actions; each an environment as
+            of `train_dqn`.
         folder: of the runs.
         cost: as of `GymnasiumHost`, also `parts`; it is recorded, not learnt from.
         steps: of each source.
@@ -187,7 +198,7 @@ def train_prior(
         else prior_learning
     )
     host = hosts[-1]
-    first = host.reset(key=jax.random.key(seed))
+    first = first_observation(host, key=jax.random.key(seed))
     reward = pseudo_rewards(networks, learning.discount, undesirable, first)
     settings = {
         "purpose": "own prior", "sources": [h.name for h in hosts], "steps": prior_steps,
@@ -203,10 +214,9 @@ def train_prior(
         save(folder / PRIOR_FILE, card, state.agent.network)
         return {}
 
-    loop = HostLoop(
-        HostRewarded(host, reward), q_learner(host, prior_learning), none(), prior_steps
-    )
-    execute(loop, folder / "prior", settings, seed=100 * seed + 99, summarise=keep)
+    loop = HostLoop(rewarded(host, reward), q_learner(host, prior_learning), none(), prior_steps)
+    with closed_after(*hosts):
+        execute(loop, folder / "prior", settings, seed=100 * seed + 99, summarise=keep)
     return folder / PRIOR_FILE
 
 
@@ -214,10 +224,10 @@ def load_prior(
     path: Path | str, environment: Any, *, parts: Sequence[str] | None = None
 ) -> VectorQ:
     """The prior of a file, for `domain_prior` and others, if it fits this Gymnasium environment."""
-    return _read(Path(path), "prior", GymnasiumHost(environment, parts=parts))
+    return _read(Path(path), "prior", host_of(environment, parts=parts))
 
 
-def _read(path: Path, kind: str, host: GymnasiumHost) -> VectorQ:
+def _read(path: Path, kind: str, host: Host) -> VectorQ:
     parts = part_shapes(host.observation_zeros())
     actions = action_count(host)
     card, arrays = load(path, expect=kind, spec={"parts": parts, "actions": actions})
@@ -227,7 +237,7 @@ def _read(path: Path, kind: str, host: GymnasiumHost) -> VectorQ:
     return fill(fresh, arrays, source=str(path))
 
 
-def q_learner(host: GymnasiumHost, learning: QLearning) -> QAgent:
+def q_learner(host: Host, learning: QLearning) -> QAgent:
     """Double DQN on the observation's parts side by side."""
     width = observation_vector(host.observation_zeros()).shape[0]
     actions = action_count(host)
@@ -253,7 +263,7 @@ def pseudo_rewards(
     return reward
 
 
-def action_count(host: GymnasiumHost) -> int:
+def action_count(host: Host) -> int:
     """How many discrete actions it has. Raises `HandrailError` where they are real numbers."""
     if not isinstance(host.actions, DiscreteActions):
         raise HandrailError(
@@ -263,7 +273,7 @@ def action_count(host: GymnasiumHost) -> int:
     return host.actions.n
 
 
-def _card(kind: str, host: GymnasiumHost, settings: Any, learning: QLearning) -> Card:
+def _card(kind: str, host: Host, settings: Any, learning: QLearning) -> Card:
     return Card(
         kind=kind,
         spec={"parts": settings["parts"], "actions": action_count(host), "view": "named parts"},

@@ -5,23 +5,24 @@ from typing import Any
 
 import numpy as np
 
-from handrail.envs.gymnasium_host import GymnasiumHost
 from handrail.envs.host import HostTimestep
 from handrail.envs.host_wrappers import HostRewarded
+from handrail.envs.vector_wrappers import VectorRewarded, rewarded
 from handrail.errors import HandrailError
+from handrail.own.environments import Host
 
 BonusFn = Callable[[Any, np.ndarray, Any], float]
 """`bonus(observation, action, next_observation)`, as an agent has them: float32, [−1, 1]."""
 
 
-def with_bonus(host: GymnasiumHost, bonus: BonusFn | str | None) -> HostRewarded:
+def with_bonus(host: Host, bonus: BonusFn | str | None) -> HostRewarded | VectorRewarded:
     """The source of a guide: the task's reward gives way to a bonus for getting around.
 
     A function, the name of an observation's part whose displacement (its length) is the bonus,
     or None: then the policy's entropy alone is rewarded (MAXENT of arXiv:2307.14316).
     """
     if bonus is None:
-        return HostRewarded(host, lambda observation, action, timestep: 0.0)
+        return rewarded(host, lambda observation, action, timestep: 0.0)
     if not isinstance(bonus, str):
 
         def own(observation: Any, action: np.ndarray, timestep: HostTimestep) -> float:
@@ -30,7 +31,7 @@ def with_bonus(host: GymnasiumHost, bonus: BonusFn | str | None) -> HostRewarded
                 raise HandrailError(f"{host.name}: bonus is {reward}; expected a finite number")
             return reward
 
-        return HostRewarded(host, own)
+        return rewarded(host, own)
     example = host.observation_zeros()
     if not isinstance(example, Mapping) or bonus not in example:
         known = ", ".join(sorted(example)) if isinstance(example, Mapping) else "no named parts"
@@ -43,4 +44,4 @@ def with_bonus(host: GymnasiumHost, bonus: BonusFn | str | None) -> HostRewarded
         change: Any = timestep.observation
         return float(np.linalg.norm(change[bonus] - observation[bonus]))
 
-    return HostRewarded(host, moved)
+    return rewarded(host, moved)

@@ -6,10 +6,10 @@ from typing import Any
 
 from handrail.artifact import Card
 from handrail.envs.base import action_size
-from handrail.envs.gymnasium_host import GymnasiumHost
 from handrail.errors import HandrailError
 from handrail.experiments.navigation.evaluations import CHECKPOINT_SECONDS, chunk_steps
 from handrail.experiments.navigation.settings import SacSettings
+from handrail.own.environments import Host
 from handrail.train.host import HostLoop
 from handrail.train.run import execute
 
@@ -34,7 +34,7 @@ def run_epochs(
 
 
 def card_of(
-    kind: str, host: GymnasiumHost, settings: dict[str, Any], learning: SacSettings, row: Any
+    kind: str, host: Host, settings: dict[str, Any], learning: SacSettings, row: Any
 ) -> Card:
     """What the networks of a run are and fit; `row` is their evaluation."""
     return Card(
@@ -52,7 +52,7 @@ def card_of(
     )
 
 
-def needs_box(host: GymnasiumHost) -> None:
+def needs_box(host: Host) -> None:
     """Refuses discrete actions before anything is built."""
     try:
         action_size(host.actions)

@@ -8,7 +8,6 @@ from typing import Any
 import jax
 
 from handrail.artifact import load, save
-from handrail.envs.gymnasium_host import GymnasiumHost
 from handrail.envs.host_costs import CostFn
 from handrail.equations.distillation import authors_distillation
 from handrail.equations.importance import exact_point
@@ -40,7 +39,15 @@ from handrail.interventions.recipes import none, with_excursions
 from handrail.learners.constraint import present_actions
 from handrail.learners.sac_agent import SacAgent
 from handrail.learners.sac_networks import OnVectors
-from handrail.own.environments import Environment, build_host, episode_limit, episode_steps, named
+from handrail.own.environments import (
+    Environment,
+    Host,
+    build_host,
+    closed_after,
+    episode_limit,
+    episode_steps,
+    named,
+)
 from handrail.own.guide import (
     RECIPES,
     Interface,
@@ -53,7 +60,8 @@ from handrail.own.sac import Report, card_of, needs_box, run_epochs
 from handrail.records import read_table
 from handrail.rng import stream
 from handrail.train.compiled import RunState
-from handrail.train.evaluate_host import run_on_host, sampled
+from handrail.train.evaluate_copies import run_episodes
+from handrail.train.evaluate_host import sampled
 from handrail.train.host import HostLoop
 
 POLICY = "policy.safetensors"
@@ -92,7 +100,8 @@ def train_student(
     now, and aims below the limit; under budget-switch the guide makes excursions.
 
     Args:
-        target: id of the environment, or a function that builds it.
+        target: id of the environment, or a function that builds it, or several of it side by
+            side (a Gymnasium vector environment).
         guide: its file; None for the method `sac`.
         folder: of the run; it must be empty or hold this very run.
         method: `control-switch`, `linear-decay`, `budget-switch`, or `sac` without a guide.
@@ -106,7 +115,7 @@ def train_student(
         distil: also pull the student towards what the guide does, as the paper has it, by the
             true densities of its actions.
         episode_length: the time limit in steps, if the environment does not say.
-        steps: environment steps; a multiple of `epoch`.
+        steps: environment steps, those of all side by side; a multiple of `epoch`.
         epoch: steps between two tests.
         evaluation_episodes: whole episodes of each.
         learning: the learner; by default our preset, in which the guide's cost critic is a
@@ -169,7 +178,7 @@ def train_student(
         if step % epoch:
             return
         policy = OnVectors(state.agent.learner.parameters.actor)
-        test = run_on_host(
+        test = run_episodes(
             trial, sampled(policy), episodes=evaluation_episodes, longest=longest,
             key=stream(state.key, "test", step),
         )  # fmt: skip
@@ -185,14 +194,15 @@ def train_student(
         }
         return {"limit": allowed, "last_epoch": last}
 
-    return run_epochs(
-        HostLoop(host, agent, intervention, steps), folder, settings, watch=watch,
-        summarise=summarise, epoch=epoch, seed=10 * seed, report=report,
-    )  # fmt: skip
+    with closed_after(host, trial):
+        return run_epochs(
+            HostLoop(host, agent, intervention, steps), folder, settings, watch=watch,
+            summarise=summarise, epoch=epoch, seed=10 * seed, report=report,
+        )  # fmt: skip
 
 
 def _loaded(
-    host: GymnasiumHost, guide: Path | str | None, method: str, view: Any, limit: float
+    host: Host, guide: Path | str | None, method: str, view: Any, limit: float
 ) -> tuple[LoadedGuide | None, str | None]:
     """The guide, found to fit the environment and the limit, and the checksum of its file."""
     if method not in METHODS:
@@ -205,7 +215,8 @@ def _loaded(
         )
     if guide is None:
         return None, None
-    loaded = load_fitting(Path(guide), Interface.of(host.env, host.parts), view=view)
+    seen = Interface(host.name, host.observation_zeros(), host.actions, host.action_bounds)
+    loaded = load_fitting(Path(guide), seen, view=view)
     if loaded.limit > limit:
         raise HandrailError(
             f"{guide}: the guide was trained for a cost limit of {loaded.limit:g} an episode, but "
