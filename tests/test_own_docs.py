@@ -1,5 +1,6 @@
 """The worked examples of docs/own-environment.md run as printed."""
 
+import json
 import re
 from pathlib import Path
 
@@ -14,7 +15,7 @@ EXAMPLES = {
 
 
 def test_there_are_three():
-    assert [len(blocks) for blocks in EXAMPLES.values()] == [1, 2, 1]
+    assert [len(blocks) for blocks in EXAMPLES.values()] == [2, 2, 1]
 
 
 @pytest.mark.parametrize("title", EXAMPLES)
@@ -27,6 +28,8 @@ def test_example_runs(title, tmp_path, monkeypatch, capsys):
     if title.startswith("Example 1"):
         assert out.startswith("[]\n")
         assert (tmp_path / "runs" / "rail-guide" / "guide.safetensors").exists()
+        settings = json.loads((tmp_path / "runs" / "rail-students" / "run.json").read_text())
+        assert settings["environment"] == "4 × Rail"
     if title.startswith("Example 2"):
         assert out.startswith("0.0 ") and namespace["summary"]["intervention_rate"] > 0
         assert (tmp_path / "runs" / "lava-encoder" / "encoder.safetensors").exists()
