@@ -12,7 +12,7 @@ import pytest
 from handrail.envs.host import OnHost
 from handrail.envs.vector_host import AbstractVectorHost
 from handrail.errors import HandrailError
-from handrail.interventions.recipes import control_switch, none, wandering
+from handrail.interventions.recipes import control_switch, linear_decay, none, wandering
 from handrail.interventions.what import Policy
 from handrail.learners.base import Clock
 from handrail.learners.sac_networks import OnVectors, Sampled
@@ -280,6 +280,19 @@ def test_episodes_that_cannot_be_saved_begin_anew():
     assert state.memory.progress.episode.tolist() == [1, 52]
     # the guide took over after the first cost of the new episodes, not before
     assert np.asarray(records.episode.interventions)[::2].tolist() == [0, 1, 2, 3, 4]
+
+
+def test_only_an_episode_that_was_under_way_is_concluded():
+    """Concluding one draws a new coin for the next; the copy that had ended keeps its coin."""
+    guide = OnVectors(GaussianPolicy(3, 2, (4,), key=jax.random.key(9)))
+    loop = HostLoop(
+        Together([Fleeting(), Short()]), sac(block=10), linear_decay(Policy(Sampled(guide))), 100
+    )
+    state, _ = run(loop, plan=((1, False),))
+    again = loop._entered(copied(state))
+    coins = [np.asarray(s.memory.memory["coin"]) for s in (state, again)]
+    assert (coins[0] == coins[1]).tolist() == [False, True]
+    assert again.memory.progress.so_far.steps.tolist() == [0, 0]
 
 
 def test_rows_of_a_run(tmp_path):
