@@ -44,6 +44,9 @@ class HostLoop:
     thread while the next one is stepped (see `Loop`), which takes a second core; call
     `handrail.dispatch.dispatch_at_once` at the beginning of the program.
 
+    The environment may be several side by side; a block is then a number of waves, in each of which
+    all are decided for at once (`SideBySide`).
+
     The environment itself lives in the object and its episode, as a snapshot, in the state
     between two blocks; any state goes on from where it was. An environment that has no snapshots
     begins a new episode if the state given is not the last one that was returned. States
