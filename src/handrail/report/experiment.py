@@ -134,7 +134,7 @@ def _tables(finished: Finished) -> list[Table]:
         ours = {
             environment: {
                 variant: bootstrap(finished.values(variant, environment, quantity))
-                for variant in finished.experiment.variants
+                for variant in finished.ran(environment)
             }
             for environment in finished.experiment.environments
         }

@@ -34,6 +34,13 @@ class Finished:
         """One entry of the summaries, `(seeds,)`."""
         return summary_values(self.runs(variant, environment), quantity)
 
+    def ran(self, environment: str) -> list[str]:
+        """The variants that have runs in an environment: of an experiment that was collected
+        before its end, some have none.
+        """
+        there = {row.variant for row, _ in self.rows if row.environment == environment}
+        return [name for name in self.experiment.variants if name in there]
+
     @property
     def steps(self) -> int:
         """The longest run, in steps."""

@@ -22,7 +22,7 @@ def learning(finished: Finished) -> list[Block]:
     returns, violations = [], []
     for environment in finished.experiment.environments:
         rewarded, burnt = {}, {}
-        for variant in finished.experiment.variants:
+        for variant in finished.ran(environment):
             runs = finished.runs(variant, environment)
             curve = bootstrap_curve(learning_curves(runs, steps, window), iqm)
             rewarded[variant] = (steps, curve)
@@ -54,7 +54,7 @@ def bars_of_variants(finished: Finished) -> list[Block]:
         values = {
             _short(environment): {
                 variant: bootstrap(finished.values(variant, environment, quantity))
-                for variant in finished.experiment.variants
+                for variant in finished.ran(environment)
             }
             for environment in finished.experiment.environments
         }

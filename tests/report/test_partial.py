@@ -1,0 +1,47 @@
+"""A report of an experiment that was collected before its end."""
+
+import json
+
+import pytest
+
+from handrail.experiments.plan import plan
+from handrail.experiments.schema import read
+from handrail.records import EPISODE_COLUMNS, Table
+from handrail.report.experiment import write_report
+from handrail.report.finished import Finished
+
+RAN = {("LavaCrossingS9N1", "dqn"), ("LavaCrossingS9N1", "full"), ("LavaCrossingS9N2", "dqn")}
+
+
+@pytest.fixture
+def finished(tmp_path):
+    """Two variants in one environment, one in another, none in the third."""
+    experiment = read("lava-pixels")
+    planned = plan(experiment, "paper", 1, tmp_path)
+    rows = tuple((r, task) for r, task in planned if (r.environment, r.variant) in RAN)
+    for _, task in rows:
+        task.folder.mkdir(parents=True)
+        (task.folder / "run.json").write_text("{}")
+        summary = {"final_return": 0.5, "violations": 7.0, "steps": 200_000}
+        (task.folder / "summary.json").write_text(json.dumps(summary))
+        Table(task.folder / "progress.csv").add([{"step": 200_000, "loss": 0.5}])
+        Table(task.folder / "episodes.csv", EPISODE_COLUMNS).add(
+            [dict(zip(EPISODE_COLUMNS, (100_000, 0.5, 7.0, 10, 2), strict=True))]
+        )
+    return Finished(experiment, "paper", (123,), rows, "command", 0.0, "machine")
+
+
+def test_what_did_not_run_is_a_dash_and_no_error(finished, tmp_path):
+    _, tables = write_report(finished, tmp_path / "report")
+    for table in tables:
+        cells = {row[0]: row[1:] for row in table.rows}
+        ours = dict(zip(table.columns[1:], cells["full"], strict=False))
+        assert str(float(ours["LavaCrossingS9N1"].value)) in ("0.5", "7.0")
+        assert ours["LavaCrossingS9N2"] is None and ours["LavaCrossingS9N3"] is None
+    assert (tmp_path / "report" / "figure-1.png").stat().st_size > 10_000
+
+
+def test_variants_keep_the_order_of_the_experiment(finished):
+    assert finished.ran("LavaCrossingS9N1") == ["full", "dqn"]
+    assert finished.ran("LavaCrossingS9N2") == ["dqn"]
+    assert finished.ran("LavaCrossingS9N3") == []
