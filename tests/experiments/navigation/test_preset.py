@@ -32,7 +32,9 @@ def test_the_preset_of_the_paper_is_that_of_the_scripts():
     )  # fmt: skip
 
 
-@pytest.mark.parametrize(("method", "margin"), [("control-switch", 1.0), ("linear-decay", 0.5)])
+@pytest.mark.parametrize(
+    ("method", "margin"), [("control-switch", 1.0), ("linear-decay", 1.0), ("stusam", 0.5)]
+)
 def test_what_only_budget_switch_has(method, margin):
     row = complete({**TASK, "method": method, "preset": "recommended"})
     assert (row.run.excursions, row.run.margin) == (0.0, margin)
