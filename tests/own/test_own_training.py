@@ -71,6 +71,14 @@ def test_a_student_and_its_summary(guide, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("method", "margin"), [("budget-switch", 0.5), ("control-switch", 0.5), ("linear-decay", 1.0)]
+)
+def test_the_margin_is_the_methods_own(guide, tmp_path, method, margin):
+    train_student(Walker, guide, tmp_path, method=method, limit=2.0, **FEW)
+    assert json.loads((tmp_path / "run.json").read_text())["margin"] == margin
+
+
+@pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"limit": None}, "give limit"),

@@ -80,7 +80,7 @@ def train_student(
     limit: float | None = None,
     parts: Sequence[str] | None = None,
     threshold: float = EARLY,
-    margin: float = MARGIN,
+    margin: float | None = None,
     excursions: float | None = None,
     distil: bool = False,
     episode_length: int | None = None,
@@ -109,7 +109,8 @@ def train_student(
         cost: as of `GymnasiumHost`; also `limits` (of several named costs) and `parts`.
         limit: expected undiscounted cost of an episode; at least the guide's.
         threshold: of budget-switch, in multiples of the limit on the critic's scale.
-        margin: the limit that the student's multiplier aims at, as a share of `limit`.
+        margin: the limit that the student's multiplier aims at, as a share of `limit`; by default
+            0.5, under linear-decay 1 (docs/results-sagui.md).
         excursions: share of the steps, 0 to 1, that the guide drives unasked, in spells of 50, so
             that the student sees more of the task; by default 0.1 under budget-switch, else 0.
         distil: also pull the student towards what the guide does, as the paper has it, by the
@@ -133,6 +134,8 @@ def train_student(
     loaded, checksum = _loaded(host, guide, method, view, allowed)
     if excursions is None:
         excursions = EXCURSIONS if method == "budget-switch" else 0.0
+    if margin is None:
+        margin = 1.0 if method == "linear-decay" else MARGIN
     check_margin(margin)
     check_share("excursions", excursions)
     if excursions and loaded is None:
