@@ -44,20 +44,22 @@ def tables(folder):
 
 def test_one_side_by_side_trains_what_a_single_environment_trains(tmp_path):
     """Byte by byte, whenever the vector environment would have reset by itself."""
-    for method in ("guide", "student"):
-        kinds = {"single": Env} | {
-            mode.name: beside(Env, autoreset_mode=mode) for mode in AutoresetMode
-        }
-        seen = []
-        for name, kind in kinds.items():
-            folder = tmp_path / f"{method}-{name}"
-            if method == "guide":
-                train_guide(kind, folder, bonus=moved, limit=1.0, **FEW)
-            else:
-                guide = tmp_path / "guide-single" / "guide.safetensors"
-                train_student(kind, guide, folder, limit=2.0, **FEW)
-            seen.append(tables(folder))
-        assert all(each == seen[0] for each in seen[1:])
+
+    def seen(name, kind, train):
+        train(kind, tmp_path / name)
+        return tables(tmp_path / name)
+
+    def guide(kind, folder):
+        train_guide(kind, folder, bonus=moved, limit=1.0, **FEW)
+
+    def student(kind, folder):
+        train_student(kind, tmp_path / "alone" / "guide.safetensors", folder, limit=2.0, **FEW)
+
+    default = beside(Env, autoreset_mode=AutoresetMode.NEXT_STEP)
+    assert seen("alone", Env, guide) == seen("beside", default, guide)
+    expected = seen("student", Env, student)
+    for mode in (AutoresetMode.SAME_STEP, AutoresetMode.DISABLED):
+        assert seen(mode.name, beside(Env, autoreset_mode=mode), student) == expected
 
 
 def test_a_guide_and_a_student_with_it(tmp_path):
