@@ -21,7 +21,7 @@ from handrail.records import read_table
 from handrail.rng import stream
 from handrail.train.host import HostLoop
 from handrail.train.run import execute
-from handrail.train.step import EpisodeSoFar, Progress, conclude, decide_at, store
+from handrail.train.step import EpisodeSoFar, Progress, conclude, decide, store
 from handrail.types import Timestep
 from tests.experiments.navigation.toy import Toy
 from tests.train.test_host_loop import (
@@ -128,7 +128,7 @@ def in_plain_python(loop, hosts, blocks, learning_from):
     episodes, so_far = [0] * n, [[0, 0.0, 0.0, 0] for _ in hosts]
     rows, step = [], 0
     choose = eqx.filter_jit(
-        lambda clock, *given: decide_at(clock, agent, intervention, *given, key=key)
+        lambda clock, *given: decide(agent, intervention, *given, clock=clock, key=key)
     )
     settle = eqx.filter_jit(lambda *given: conclude(agent, intervention, *given, key=key))
     remember = eqx.filter_jit(

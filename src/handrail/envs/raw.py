@@ -54,18 +54,25 @@ def read_reset(env: Any, seed: int) -> Any:
     return result[0]
 
 
-def read_step(env: Any, action: Any) -> RawStep:
-    """One step of Gymnasium's five values or Safety-Gymnasium's six."""
+def take_step(env: Any, action: Any, *, expected: str) -> tuple[Any, ...]:
+    """The five values, or six with the cost, that a step returns; `expected` names them."""
     try:
         result = env.step(action)
     except Exception as error:
         raise HandrailError(f"step raised {type(error).__name__}: {error}") from error
     length = len(result) if isinstance(result, tuple) else 0
     if length not in (5, 6):
-        raise HandrailError(
-            f"step returned a {describe(result)}; expected (observation, reward, terminated, "
-            "truncated, info), or with the cost after the reward"
-        )
+        raise HandrailError(f"step returned a {describe(result)}; expected {expected}")
+    return result
+
+
+def read_step(env: Any, action: Any) -> RawStep:
+    """One step of Gymnasium's five values or Safety-Gymnasium's six."""
+    result = take_step(
+        env, action,
+        expected="(observation, reward, terminated, truncated, info), or with the cost after the "
+        "reward",
+    )  # fmt: skip
     observation, reward, *cost, terminated, truncated, info = result
     if not isinstance(info, Mapping):
         raise HandrailError(f"step's info is a {type(info).__name__}; expected a dictionary")

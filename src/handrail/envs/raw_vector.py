@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from handrail.envs.raw import RawStep, describe
+from handrail.envs.raw import RawStep, describe, take_step
 from handrail.errors import HandrailError
 
 SEEDED = ("SyncVectorEnv", "AsyncVectorEnv")  # these reset the copies of a mask in every mode
@@ -61,16 +61,11 @@ def read_vector_step(
     In the mode SAME_STEP a copy that ended has been reset already: its observation and info are
     the final ones, not those of the next episode.
     """
-    try:
-        result = env.step(actions)
-    except Exception as error:
-        raise HandrailError(f"step raised {type(error).__name__}: {error}") from error
-    length = len(result) if isinstance(result, tuple) else 0
-    if length not in (5, 6):
-        raise HandrailError(
-            f"step returned a {describe(result)}; expected (observations, rewards, terminations, "
-            "truncations, infos), or with the costs after the rewards"
-        )
+    result = take_step(
+        env, actions,
+        expected="(observations, rewards, terminations, truncations, infos), or with the costs "
+        "after the rewards",
+    )  # fmt: skip
     observations, rewards, *costs, terminated, truncated, infos = result
     if not isinstance(infos, Mapping):
         raise HandrailError(

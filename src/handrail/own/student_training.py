@@ -27,12 +27,12 @@ from handrail.experiments.navigation.evaluations import (
 )
 from handrail.experiments.navigation.settings import (
     EARLY,
-    EXCURSIONS,
-    MARGIN,
     SacSettings,
-    check_margin,
+    check_part_of_limit,
     check_schedule,
     check_share,
+    recommended_excursions,
+    recommended_margin,
     recommended_student,
 )
 from handrail.interventions.recipes import none, with_excursions
@@ -133,10 +133,10 @@ def train_student(
     longest, allowed = episode_steps(host, episode_length), episode_limit(host, limit)
     loaded, checksum = _loaded(host, guide, method, view, allowed)
     if excursions is None:
-        excursions = EXCURSIONS if method == "budget-switch" else 0.0
+        excursions = recommended_excursions(method)
     if margin is None:
-        margin = 1.0 if method == "linear-decay" else MARGIN
-    check_margin(margin)
+        margin = recommended_margin(method, split=False)
+    check_part_of_limit("margin", margin)
     check_share("excursions", excursions)
     if excursions and loaded is None:
         raise HandrailError(

@@ -67,7 +67,7 @@ class Alone(AbstractFormation):
         agent, intervention, _ = actors
         return decide(
             agent, intervention, prepared, state.memory, state.observation, state.progress,
-            total=total, key=state.key,
+            clock=state.progress.clock(total), key=state.key,
         )  # fmt: skip
 
     def conclude(

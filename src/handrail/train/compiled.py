@@ -137,7 +137,7 @@ class Loop(eqx.Module):
         progress, key = state.progress, state.key
         context, decision = decide(
             self.agent, self.intervention, prepared, state.memory, state.observation, progress,
-            total=self.total, key=key,
+            clock=progress.clock(self.total), key=key,
         )  # fmt: skip
         environment, timestep = self.environment.step(
             state.environment, decision.action, key=stream(key, "environment", progress.step)

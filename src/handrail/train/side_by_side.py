@@ -19,7 +19,7 @@ from handrail.rng import stream
 from handrail.train.alone import timestep_like
 from handrail.train.compiled import RunState
 from handrail.train.formation import AbstractFormation, next_progress
-from handrail.train.step import EpisodeSoFar, Progress, Record, conclude, decide_at
+from handrail.train.step import EpisodeSoFar, Progress, Record, conclude, decide
 from handrail.types import Context, Decision, Memory, Observation, Timestep, Transition
 
 
@@ -117,9 +117,9 @@ class SideBySide(AbstractFormation):
         def one(place: Int[Array, ""], observation: Observation, copy: Copies):
             step = state.progress.step + place
             clock = Clock(step, step.astype(jnp.float32) / total)
-            return decide_at(
-                clock, agent, intervention, prepared, copy.memory, observation, copy.progress,
-                key=state.key,
+            return decide(
+                agent, intervention, prepared, copy.memory, observation, copy.progress,
+                clock=clock, key=state.key,
             )  # fmt: skip
 
         return jax.vmap(one)(jnp.arange(self.width), state.observation, state.memory)

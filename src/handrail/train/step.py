@@ -85,26 +85,14 @@ def decide(
     observation: Observation,
     progress: Progress,
     *,
-    total: int,
-    key: Key[Array, ""],
-) -> tuple[Context, Decision]:
-    """What the learner proposes and what will be executed, in a run's only environment."""
-    clock = progress.clock(total)
-    return decide_at(clock, agent, intervention, prepared, memory, observation, progress, key=key)
-
-
-def decide_at(
     clock: Clock,
-    agent: AbstractAgent,
-    intervention: Intervention,
-    prepared: Any,
-    memory: Memory,
-    observation: Observation,
-    progress: Progress,
-    *,
     key: Key[Array, ""],
 ) -> tuple[Context, Decision]:
-    """The same where the run's clock is not that of the environment, whose `progress` it is."""
+    """What the learner proposes and what will be executed.
+
+    `progress` is that of the environment, `clock` that of the run: they differ where several
+    environments stand side by side.
+    """
     proposal = agent.propose(
         prepared, observation, clock, key=stream(key, "propose", progress.step)
     )

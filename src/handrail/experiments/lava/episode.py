@@ -53,7 +53,7 @@ def _trace(loop: Loop, state: RunState, progress: float, key: Key[Array, ""]) ->
         world, observation, memory, at = carry
         context, decision = decide(
             loop.agent, loop.intervention, prepared, memory, observation, at,
-            total=loop.total, key=key,
+            clock=at.clock(loop.total), key=key,
         )  # fmt: skip
         after, timestep = loop.environment.step(world, decision.action, key=key)
         _, memory, transition = settle(

@@ -27,14 +27,9 @@ EARLY = 2.0
 FORESEEN = 2.0
 """Our threshold of budget-switch in the navigation tasks: a discounted cost, of two steps."""
 MARGIN = 0.5
-"""Our margin of a student that has a guide. The multiplier aims at the limit on average, over
-states and over time: half of the averages lie above. Not where the guide's half of a split memory
-lies in hazards (control-switch): nothing can be avoided there, so that less is never reached. Nor
-under linear-decay: two of its five students ended at 2.0 and −1.4."""
-WHOLE = (*SPLIT, "linear-decay")
-"""Methods whose student aims at the whole limit."""
+"""Our margin of a student that has a guide: see `recommended_margin`."""
 EXCURSIONS = 0.1
-"""Our share of excursions of the guide, under budget-switch (docs/results-sagui.md)."""
+"""Our share of excursions of the guide: see `recommended_excursions`."""
 LIMIT_STEPS = 1000
 """Limits are the expected cost of an episode of this many steps."""
 
@@ -232,7 +227,8 @@ def recommended(run: StudentRun) -> StudentRun:
         density="exact",
         weighting="none",
         constraint="present",
-        margin=run.margin if run.method in WHOLE else MARGIN,
+        margin=recommended_margin(run.method, split=run.method in SPLIT),
+        excursions=recommended_excursions(run.method),
         learning=recommended_student(run.learning),
     )
     if run.method not in ("fixreg", "decreg"):
@@ -240,8 +236,24 @@ def recommended(run: StudentRun) -> StudentRun:
     if run.method == "budget-switch":
         scale = discounted_limit(run.limit, run.learning.discount, LIMIT_STEPS)
         threshold = FORESEEN / scale if scale else run.threshold
-        ours = dataclasses.replace(ours, threshold=threshold, excursions=EXCURSIONS, replay="split")
+        ours = dataclasses.replace(ours, threshold=threshold, replay="split")
     return ours
+
+
+def recommended_margin(method: str, *, split: bool) -> float:
+    """Our margin of a student with a guide, who has a memory for each actor if `split`.
+
+    The multiplier aims at the limit on average, over states and over time: half of the averages
+    lie above, hence `MARGIN`. Not where the guide takes over for good and its half of the memory
+    lies in hazards: nothing can be avoided there, so that less is never reached. Nor under
+    linear-decay: two of its five students ended at 2.0 and −1.4 (docs/results-sagui.md).
+    """
+    return 1.0 if method == "linear-decay" or (split and method in SPLIT) else MARGIN
+
+
+def recommended_excursions(method: str) -> float:
+    """Our share of the steps that the guide drives unasked (docs/results-sagui.md)."""
+    return EXCURSIONS if method == "budget-switch" else 0.0
 
 
 def recommended_student(learning: SacSettings, *, rate: float = 0.1) -> SacSettings:
@@ -285,18 +297,10 @@ def check_share(name: str, share: float) -> None:
         raise HandrailError(f"{name} is {share}: expected a share of the steps, from 0 to 1")
 
 
-def check_margin(margin: float) -> None:
+def check_part_of_limit(name: str, part: float) -> None:
     """Refuses a negative share of the limit."""
-    if not margin >= 0:
-        raise HandrailError(f"margin is {margin}: expected a share of the limit, such as 0.5")
-
-
-def check_tolerance(tolerance: float) -> None:
-    """Refuses a negative share of the limit."""
-    if not tolerance >= 0:
-        raise HandrailError(
-            f"tolerance is {tolerance}: expected a share of the limit, such as 0.5, or 0"
-        )
+    if not part >= 0:
+        raise HandrailError(f"{name} is {part}: expected a share of the limit, such as 0.5")
 
 
 def check_schedule(steps: int, epoch: int, learning: SacSettings) -> None:

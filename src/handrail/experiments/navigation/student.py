@@ -59,10 +59,9 @@ from handrail.experiments.navigation.settings import (
     NEEDS_PRETRAINED,
     ONE_ACTOR,
     StudentRun,
-    check_margin,
+    check_part_of_limit,
     check_schedule,
     check_share,
-    check_tolerance,
 )
 from handrail.interventions.base import Intervention
 from handrail.interventions.recipes import (
@@ -117,8 +116,8 @@ def check(run: StudentRun, knowledge: Knowledge) -> None:
         raise HandrailError(
             f"threshold is {run.threshold}: expected a positive multiple of the limit, such as 2.0"
         )
-    check_margin(run.margin)
-    check_tolerance(run.tolerance)
+    check_part_of_limit("margin", run.margin)
+    check_part_of_limit("tolerance", run.tolerance)
     check_share("excursions", run.excursions)
     if run.excursions and run.method in ONE_ACTOR:
         raise HandrailError(
