@@ -19,6 +19,7 @@ import hypothesis
 import jax
 import jaxtyping
 import pytest
+from jax.experimental.compilation_cache import compilation_cache
 
 # Every annotation in handrail becomes an assertion, while users pay nothing for it. As in
 # Python's own rules, an int will do where a float is asked for. The hook takes the checker by
@@ -34,6 +35,21 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 # a fixed derivation keeps a red run red when it is repeated.
 hypothesis.settings.register_profile("handrail", deadline=None, derandomize=True, database=None)
 hypothesis.settings.load_profile("handrail")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def compiled_once(tmp_path_factory, worker_id):
+    """What was compiled for one test serves the others, in this process and beside it.
+
+    Compiling is two thirds of the suite. Nothing outlives the session; processes that tests start
+    (and kill) take no part. A bound on the size is what makes JAX lock the folder.
+    """
+    own = tmp_path_factory.getbasetemp()
+    folder = (own if worker_id == "master" else own.parent) / "compiled"
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update("jax_compilation_cache_max_size", 2**30)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+    compilation_cache.reset_cache()
 
 
 @pytest.fixture(autouse=True, scope="module")
