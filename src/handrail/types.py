@@ -22,7 +22,8 @@ class Timestep(eqx.Module):
     `cost` is mandatory: non-negative, per step, undiscounted. `terminated` is the task's
     own end (no bootstrap); `truncated` is the time limit (bootstrap). `observation` is the
     one reached by the action, also at the end of an episode. Environments on the host give
-    NumPy's numbers.
+    NumPy's numbers. Where there are several costs, each with a limit of its own, they are
+    `constraints`, in the order of their names, and `cost` is what they are combined to.
     """
 
     observation: Observation
@@ -30,6 +31,7 @@ class Timestep(eqx.Module):
     cost: Float[Any, ""]
     terminated: Bool[Any, ""]
     truncated: Bool[Any, ""]
+    constraints: Float[Any, " constraints"] | None = None  # None where `cost` is the only one
 
 
 class Context(eqx.Module):
@@ -72,3 +74,4 @@ class Transition(eqx.Module):
     intervened: Bool[Array, ""]
     weight: Float[Array, ""]  # importance weight of the executed action, 1 where the learner acted
     extras: dict[str, Array]  # what a learner needs beside (such as the guide's log-density)
+    constraints: Float[Array, " constraints"] | None = None  # several costs, as in `Timestep`

@@ -77,7 +77,8 @@ def test_every_copy_is_a_single_environment_in_every_mode(kind, mode):
         alone = driven_alone(copy, GymnasiumHost(Walker(length)))
         np.testing.assert_array_equal(together[0][copy], alone[0])
         for (wave, fresh), (timestep, begun) in zip(together[1:], alone[1:], strict=True):
-            for whole, one in zip(wave, timestep, strict=True):
+            pair = jax.tree.leaves(wave), jax.tree.leaves(timestep)
+            for whole, one in zip(*pair, strict=True):
                 np.testing.assert_array_equal(whole[copy], one)
             if begun is not None:
                 np.testing.assert_array_equal(fresh[copy], begun)
@@ -136,11 +137,12 @@ class Costs(Env):
 
 def test_named_costs_with_limits():
     host = GymnasiumVectorHost(walkers(make=Costs), limits={"time": 4.0, "place": 2.0})
-    assert host.limit == 2.0
+    assert host.limit == 2.0 and host.constraints == ("place", "time")
     host.reset(ALL, keys=KEYS)
-    cost = host.step(actions(0), keys=KEYS).cost
-    expected = [max(0.5, abs(one.at)) for one in host.env.envs]
-    np.testing.assert_allclose(cost, expected, rtol=1e-6)
+    timestep = host.step(actions(0), keys=KEYS)
+    places = [abs(one.at) for one in host.env.envs]
+    np.testing.assert_allclose(timestep.cost, [max(0.5, place) for place in places], rtol=1e-6)
+    np.testing.assert_allclose(timestep.constraints, [[p, 1.0] for p in places], rtol=1e-6)
     host = GymnasiumVectorHost(walkers(make=Costs))
     host.reset(ALL, keys=KEYS)
     with pytest.raises(HandrailError, match=r"copy 0, episode 0, step 1: .* named costs \(place"):

@@ -28,6 +28,13 @@ def test_within_the_combined_limit_every_limit_is_kept(limits, data):
 def test_one_named_cost_stays_what_it_is():
     costs = Costs(limits={"a": 25})
     assert costs.combined({"a": 3.0}) == 3.0 and costs.limit == 25
+    assert costs.each({"a": 3.0}) is None and costs.apart == {}
+
+
+def test_several_are_kept_apart_in_the_order_of_their_names():
+    costs = Costs(limits={"b": 2.0, "a": 25})
+    assert costs.names == ("a", "b")
+    assert costs.each({"b": 1.0, "a": 7.0}).tolist() == [7.0, 1.0]
 
 
 def test_through_the_host():
@@ -38,6 +45,8 @@ def test_through_the_host():
     assert host.limit == 1.0
     timestep = steps(host, 2)[-1]
     assert timestep.cost == np.float32(max(host.costs["edge"], 0.5))
+    assert host.limits == {"edge": 1.0, "effort": 4.0} and host.constraints == ("edge", "effort")
+    np.testing.assert_array_equal(timestep.constraints, np.float32([host.costs["edge"], 2.0]))
 
 
 @pytest.mark.parametrize("limit", [0, -1, float("nan"), float("inf")])

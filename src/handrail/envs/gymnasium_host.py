@@ -23,8 +23,8 @@ class GymnasiumHost(AbstractHostEnvironment):
     The cost is what `cost(obs, action, next_obs, info)` returns (observations and action as the
     environment has them), else the cost of a Safety-Gymnasium step `(obs, reward, cost, terminated,
     truncated, info)`, else `info["cost"]`. It may be a mapping of named costs; then `limits` gives
-    each its limit per episode and they are combined (see `handrail.envs.host_costs.Costs`), with
-    `limit` as the limit of the combined cost.
+    each its limit per episode. Timesteps have them apart (`constraints`) and combined to one cost,
+    whose limit is `limit` (see `handrail.envs.host_costs.Costs`).
 
     Observations are float32: an array, or a dictionary of named parts for a `Dict` space (`parts`
     keeps only some). `Discrete` observations are one-hot. Agents act in [−1, 1] whatever the
@@ -52,6 +52,7 @@ class GymnasiumHost(AbstractHostEnvironment):
         )
         self._codec, self._observe = self._reader.codec, self._reader.observe
         self.actions = self._codec.actions
+        self.constraints = self._reader.read_cost.names
 
     @property
     def costs(self) -> dict[str, float]:
@@ -62,6 +63,11 @@ class GymnasiumHost(AbstractHostEnvironment):
     def limit(self) -> float | None:
         """The limit per episode of several combined costs; None where the cost is one number."""
         return self._reader.read_cost.limit
+
+    @property
+    def limits(self) -> dict[str, float]:
+        """The limits per episode of several costs, by name; empty where the cost is one number."""
+        return self._reader.read_cost.apart
 
     @property
     def time_limit(self) -> int | None:

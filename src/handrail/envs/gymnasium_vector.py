@@ -58,11 +58,17 @@ class GymnasiumVectorHost(AbstractVectorHost):
         self._one_type = None if cost is not None else _OneType()
         self._observed: list[Any] = [None] * self.copies
         self.actions = self._readers[0].codec.actions
+        self.constraints = self._readers[0].read_cost.names
 
     @property
     def limit(self) -> float | None:
         """The limit per episode of several combined costs; None where the cost is one number."""
         return self._readers[0].read_cost.limit
+
+    @property
+    def limits(self) -> dict[str, float]:
+        """The limits per episode of several costs, by name; empty where the cost is one number."""
+        return self._readers[0].read_cost.apart
 
     @property
     def time_limit(self) -> int | None:

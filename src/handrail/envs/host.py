@@ -22,6 +22,7 @@ class HostTimestep(NamedTuple):
     cost: np.float32
     terminated: np.bool_
     truncated: np.bool_
+    constraints: Any = None
 
 
 class AbstractHostEnvironment(abc.ABC):
@@ -34,6 +35,8 @@ class AbstractHostEnvironment(abc.ABC):
     """
 
     actions: ActionSpace
+    constraints: tuple[str, ...] = ()
+    """Names of several costs, each with a limit of its own; none where the cost is one number."""
 
     @abc.abstractmethod
     def reset(self, *, key: Key[Array, ""]) -> Any:

@@ -14,8 +14,9 @@ CostFn = Callable[[Any, Any, Any, dict[str, Any]], "float | Mapping[str, float]"
 class Costs:
     """Reads the cost of a step: from `cost_fn`, else the sixth value, else `info["cost"]`.
 
-    Several named costs c_i, each with its limit d_i (expected undiscounted sum an episode), become
-    one: c = D · max_i c_i / d_i per step, with D the smallest limit. Since Σ c ≥ D/d_i · Σ c_i
+    Several named costs c_i, each with its limit d_i (expected undiscounted sum an episode), stay
+    apart for learners that have a multiplier for each (`each`). Whatever knows one cost only gets
+    c = D · max_i c_i / d_i per step, with D the smallest limit. Since Σ c ≥ D/d_i · Σ c_i
     for every i, a policy with E[Σ c] ≤ D keeps every limit. The converse does not hold: where
     different constraints are touched at different steps the one limit is stricter than all.
     """
@@ -33,6 +34,16 @@ class Costs:
     def limit(self) -> float | None:
         """The limit of the combined cost (D), or None where costs have no names."""
         return None if self.limits is None else min(self.limits.values())
+
+    @property
+    def apart(self) -> dict[str, float]:
+        """Limits of several costs in the order of their names; empty where there is but one."""
+        return dict(self.limits) if self.limits is not None and len(self.limits) > 1 else {}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of several costs, in the order of `each`; none where there is but one."""
+        return tuple(self.apart)
 
     def named(
         self, obs: Any, action: Any, next_obs: Any, info: Mapping[str, Any], sixth: Any = None
@@ -76,10 +87,14 @@ class Costs:
         smallest = min(self.limits.values())
         return max(cost * (smallest / self.limits[name]) for name, cost in named.items())
 
+    def each(self, named: Mapping[str, float]) -> np.ndarray | None:
+        """Several costs by themselves, as they are, in the order of `names`; None for one."""
+        return np.array([named[name] for name in self.names], np.float32) if self.names else None
+
 
 def _checked_limits(limits: Mapping[str, float]) -> dict[str, float]:
     checked = {}
-    for name, value in limits.items():
+    for name, value in sorted(limits.items()):
         if not isinstance(value, int | float) or not np.isfinite(value) or value <= 0:
             raise HandrailError(
                 f"the limit of {name!r} is {value!r}; expected a positive number, the expected "

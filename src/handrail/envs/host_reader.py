@@ -79,6 +79,7 @@ class HostReader:
             cost=np.float32(cost),
             terminated=np.bool_(raw.terminated),
             truncated=np.bool_(raw.truncated),
+            constraints=self.read_cost.each(named),
         )
 
     def failed(self, error: HandrailError) -> HandrailError:

@@ -24,6 +24,8 @@ class AbstractVectorHost(abc.ABC):
 
     actions: ActionSpace  # of one copy
     copies: int
+    constraints: tuple[str, ...] = ()
+    """Names of several costs, each with a limit of its own; none where the cost is one number."""
 
     @abc.abstractmethod
     def reset(self, which: Bool[np.ndarray, " copies"], *, keys: Key[Array, " copies"]) -> Any:

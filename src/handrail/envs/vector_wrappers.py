@@ -25,6 +25,7 @@ class VectorRewarded(AbstractVectorHost):
 
     def __init__(self, inner: AbstractVectorHost, reward: RewardFn):
         self.inner, self.actions, self.copies = inner, inner.actions, inner.copies
+        self.constraints = inner.constraints
         self._reward = reward
         self._observations: Any = None
 

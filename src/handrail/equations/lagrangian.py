@@ -16,7 +16,7 @@ from jaxtyping import Array, Float
 Scalar = Float[Array, ""]
 
 
-def positive(parameter: Scalar) -> Scalar:
+def positive(parameter: Float[Array, "*costs"]) -> Float[Array, "*costs"]:
     """α or β from its free parameter: softplus, so that gradient steps keep it positive."""
     return jax.nn.softplus(parameter)
 
@@ -73,15 +73,17 @@ def damping(cost_values: Float[Array, " batch"], limit: float, scale: float) -> 
 def actor_loss(
     log_prob: Scalar,
     reward_values: Float[Array, " critics"],
-    cost_value: Scalar,
+    cost_values: Float[Array, "*costs"],
     *,
     entropy_weight: Scalar,
-    multiplier: Scalar,
-    damping: Scalar,
+    multiplier: Float[Array, "*costs"],
+    damping: Float[Array, "*costs"],
 ) -> Scalar:
-    """α log π − min Q + (β − κ) Q^c at an action of the current policy."""
+    """α log π − min Q + Σ (β − κ) Q^c at an action of the current policy; a sum where there are
+    several costs, each with a multiplier and a damping of its own (beyond the paper).
+    """
     price = multiplier - damping
-    return entropy_weight * log_prob - jnp.min(reward_values) + price * cost_value
+    return entropy_weight * log_prob - jnp.min(reward_values) + jnp.sum(price * cost_values)
 
 
 def entropy_weight_loss(

@@ -17,39 +17,39 @@ from jaxtyping import Array, Float
 
 from handrail.types import Action, Observation
 
-Scalar = Float[Array, ""]
+Values = Float[Array, " costs"]
 
 
 class AbstractCostFloor(eqx.Module):
-    """The least cost, discounted, that is believed of an action."""
+    """The least that is believed of each cost of an action, discounted."""
 
     @abc.abstractmethod
-    def __call__(self, value: Scalar, observation: Observation, action: Action) -> Scalar:
-        """The cost critic's `value` of an action, or the floor if that is higher."""
+    def __call__(self, values: Values, observation: Observation, action: Action) -> Values:
+        """The cost critics' `values` of an action, or the floor where that is higher."""
 
 
 class NoFloor(AbstractCostFloor):
     """The critic is believed (the authors' scripts)."""
 
-    def __call__(self, value: Scalar, observation: Observation, action: Action) -> Scalar:
-        return value
+    def __call__(self, values: Values, observation: Observation, action: Action) -> Values:
+        return values
 
 
 class NeverNegative(AbstractCostFloor):
     """Costs are never negative, so neither are their sums. Beyond the paper."""
 
-    def __call__(self, value: Scalar, observation: Observation, action: Action) -> Scalar:
-        return jnp.maximum(value, 0.0)
+    def __call__(self, values: Values, observation: Observation, action: Action) -> Values:
+        return jnp.maximum(values, 0.0)
 
 
 class Foresight(AbstractCostFloor):
-    """What another's critic foresees (a guide's, in observations of this task), and never less
+    """What another's critics foresee (a guide's, in observations of this task), and never less
     than zero. Beyond the paper.
 
-    `foresees(observation, action)` is a discounted sum of costs, from that action on.
+    `foresees(observation, action)` is the discounted sum of each cost, from that action on.
     """
 
-    foresees: Callable[[Observation, Action], Scalar]
+    foresees: Callable[[Observation, Action], Values]
 
-    def __call__(self, value: Scalar, observation: Observation, action: Action) -> Scalar:
-        return jnp.maximum(jnp.maximum(value, 0.0), self.foresees(observation, action))
+    def __call__(self, values: Values, observation: Observation, action: Action) -> Values:
+        return jnp.maximum(jnp.maximum(values, 0.0), self.foresees(observation, action))

@@ -35,11 +35,11 @@ METRICS = (
     "sac/reward_critic_loss",
     "sac/cost_critic_loss",
     "sac/entropy_weight",  # α
-    "sac/multiplier",  # β
-    "sac/damping",  # κ
+    "sac/multiplier",  # β, the largest of several
+    "sac/damping",  # κ, the mean of several
     "sac/entropy",  # of the policy, nats
     "sac/reward_value",  # of the first reward critic at stored actions, discounted
-    "sac/cost_value",  # of the cost critic at stored actions, discounted
+    "sac/cost_value",  # of the cost critic at stored actions, discounted; the largest of several
     "sac/bonus",  # reward per step beside the environment's: the guide's, the learner's own
     "sac/finite",  # 1 if every loss is a finite number
 )
@@ -88,7 +88,7 @@ class SacParameters(eqx.Module):
     actor: GaussianPolicy
     critics: CriticEnsemble
     entropy: Scalar  # α = softplus of this
-    multiplier: Scalar  # β = softplus of this
+    multiplier: Float[Array, "*costs"]  # β = softplus of this; a number where there is one cost
 
 
 class SacState(eqx.Module):
@@ -104,6 +104,9 @@ class SacLagrangian(eqx.Module):
 
     Attributes:
         cost_limit: expected cost of one episode, undiscounted.
+        constraints: names and limits of several costs, each to have a critic and a multiplier of
+            its own (beyond the paper); empty for one cost. Every cost is scaled so that its limit
+            becomes the smallest one, which is what `cost_limit`, if anything less, is a share of.
         episode_length: steps of an episode, with which the limit is converted.
         discount: γ per step, of rewards and costs.
         smoothing: share of the old targets that an update keeps.
@@ -121,6 +124,7 @@ class SacLagrangian(eqx.Module):
     """
 
     cost_limit: float = eqx.field(default=25.0, static=True)
+    constraints: tuple[tuple[str, float], ...] = eqx.field(default=(), static=True)
     episode_length: int = eqx.field(default=1000, static=True)
     discount: float = eqx.field(default=0.99, static=True)
     smoothing: float = eqx.field(default=0.995, static=True)
@@ -142,8 +146,17 @@ class SacLagrangian(eqx.Module):
 
     @property
     def limit(self) -> float:
-        """The cost limit on the critic's discounted scale."""
+        """The cost limit on the critics' discounted scale."""
         return discounted_limit(self.cost_limit, self.discount, self.episode_length)
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The names of what an update reports."""
+        return METRICS + tuple(
+            f"sac/{what}/{name}"
+            for what in ("multiplier", "cost_value")
+            for name, _ in self.constraints
+        )
 
     def init(
         self, observation: int, action: int, hidden: tuple[int, ...], *, key: Key[Array, ""]
@@ -152,9 +165,11 @@ class SacLagrangian(eqx.Module):
         actor_key, critic_key = jax.random.split(key)
         parameters = SacParameters(
             actor=GaussianPolicy(observation, action, hidden, key=actor_key),
-            critics=CriticEnsemble.init(observation, action, hidden, key=critic_key),
+            critics=CriticEnsemble.init(
+                observation, action, hidden, costs=max(len(self.constraints), 1), key=critic_key
+            ),
             entropy=jnp.zeros(()),
-            multiplier=jnp.zeros(()),
+            multiplier=jnp.zeros(len(self.constraints) or ()),
         )
         # Copied, since a loop that donates its state must not find one array in it twice.
         targets = jax.tree.map(jnp.copy, parameters.critics)
@@ -183,7 +198,7 @@ class SacLagrangian(eqx.Module):
         parameters = jax.tree.map(jnp.subtract, state.parameters, step)
         return SacState(parameters, self.smooth(state.targets, parameters.critics), adam), metrics
 
-    def _faster(self, step: Scalar) -> Scalar:
+    def _faster(self, step: Array) -> Array:
         return self.multiplier_rate * step
 
     def smooth(self, targets: CriticEnsemble, critics: CriticEnsemble) -> CriticEnsemble:
@@ -202,12 +217,10 @@ class SacLagrangian(eqx.Module):
     ) -> tuple[Scalar, dict[str, Scalar]]:
         """The sum of all losses, each blind to the parameters that are not its own, and metrics."""
         frozen = jax.lax.stop_gradient(parameters)
-        alpha, beta = (
-            self.entropy.weight(parameters.entropy),
-            lagrangian.positive(parameters.multiplier),
-        )
+        alpha = self.entropy.weight(parameters.entropy)
+        beta = jnp.atleast_1d(lagrangian.positive(parameters.multiplier))  # one for each cost
         fixed_alpha, fixed_beta = jax.lax.stop_gradient((alpha, beta))
-        pull, entropy_weight = self._pull(batch, fixed_alpha, fixed_beta, progress)
+        pull, entropy_weight = self._pull(batch, fixed_alpha, jnp.max(fixed_beta), progress)
         bonus = pull + self.intrinsic(batch)
         observations = jax.vmap(observation_vector)(batch.observation)
 
@@ -216,42 +229,64 @@ class SacLagrangian(eqx.Module):
         square = jax.vmap(jax.vmap(self.weighted_square), in_axes=(0, None))
         critic_losses = square(values - jax.lax.stop_gradient(goals), batch.weight).mean(axis=1)
 
-        cost_values = jax.lax.stop_gradient(values[REWARD_CRITICS])
-        kappa = lagrangian.damping(cost_values, self.limit, self.damping_scale)
+        cost_values = jax.lax.stop_gradient(values[REWARD_CRITICS:])
+        kappa = jax.vmap(lambda q: lagrangian.damping(q, self.limit, self.damping_scale))(
+            cost_values
+        )
         actions, log_probs = _act(parameters.actor, observations, noise)
         acted = frozen.critics.batch(observations, actions)
-        acted_costs = jax.vmap(self.cost_floor)(acted[REWARD_CRITICS], batch.observation, actions)
+        believed = jax.vmap(self.cost_floor)(acted[REWARD_CRITICS:].T, batch.observation, actions)
+        acted_costs = believed.T
         actor_losses = jax.vmap(
-            lambda log_prob, reward_values, cost_value: lagrangian.actor_loss(
-                log_prob, reward_values, cost_value,
+            lambda log_prob, reward_values, costs: lagrangian.actor_loss(
+                log_prob, reward_values, costs,
                 entropy_weight=entropy_weight, multiplier=fixed_beta, damping=kappa,
             )
-        )(log_probs, acted[:REWARD_CRITICS].T, self.charged(acted_costs))  # fmt: skip
+        )(log_probs, acted[:REWARD_CRITICS].T, jax.vmap(self.charged)(acted_costs).T)  # fmt: skip
         actor_loss = jnp.mean(batch.weight * actor_losses)
 
         entropies = jax.lax.stop_gradient(log_probs)
         alpha_loss = jnp.mean(
             jax.vmap(lambda log_prob: self.entropy.loss(alpha, log_prob, noise.shape[1]))(entropies)
         )
-        limited = self.constrained(cost_values, jax.lax.stop_gradient(acted_costs))
-        beta_loss = self.reduce_multiplier(
-            jax.vmap(lambda q: lagrangian.multiplier_loss(beta, q, limit=self.limit))(limited)
-        )
+        limited = jax.vmap(self.constrained)(cost_values, jax.lax.stop_gradient(acted_costs))
+        beta_loss = jnp.sum(jax.vmap(self._multiplier_loss)(beta, limited))
         total = actor_loss + jnp.sum(critic_losses) + alpha_loss + beta_loss
+        expected = jnp.mean(cost_values, axis=1)
+        apart = (*beta, *expected) if self.constraints else ()
         metrics = (
             actor_loss,
             jnp.mean(critic_losses[:REWARD_CRITICS]),
-            critic_losses[REWARD_CRITICS],
+            jnp.mean(critic_losses[REWARD_CRITICS:]),
             alpha,
-            beta,
-            kappa,
+            jnp.max(beta),
+            jnp.mean(kappa),
             -jnp.mean(log_probs),
             jnp.mean(values[0]),
-            jnp.mean(cost_values),
+            jnp.max(expected),
             jnp.mean(bonus),
             jnp.isfinite(total).astype(total.dtype),
+            *apart,
         )
-        return total, dict(zip(METRICS, metrics, strict=True))
+        return total, dict(zip(self.metrics, metrics, strict=True))
+
+    def _multiplier_loss(self, beta: Scalar, costs: Float[Array, " batch"]) -> Scalar:
+        """Of one cost, from a batch of the critic's values that are compared with the limit."""
+        losses = jax.vmap(lambda q: lagrangian.multiplier_loss(beta, q, limit=self.limit))
+        return self.reduce_multiplier(losses(costs))
+
+    def _costs(self, batch: Transition) -> Float[Array, "costs batch"]:
+        """What each step of a batch cost, on the scale of the smallest limit."""
+        if not self.constraints:
+            return batch.cost[None]
+        if batch.constraints is None:
+            names = ", ".join(name for name, _ in self.constraints)
+            raise HandrailError(
+                f"the learner has limits for the costs {names}, but transitions have one cost; "
+                "give the environment the same limits"
+            )
+        limits = jnp.array([limit for _, limit in self.constraints])
+        return jax.vmap(lambda costs: costs * (limits.min() / limits))(batch.constraints).T
 
     def _pull(self, batch, alpha, beta, progress):
         """The likelihood bonus of every transition, and the entropy weight in use."""
@@ -269,7 +304,7 @@ class SacLagrangian(eqx.Module):
         )
 
     def _critic_targets(self, frozen, targets, batch, bonus, entropy_weight, next_noise):
-        """What the three critics should say; a time limit is no end, so it is bootstrapped."""
+        """What the critics should say; a time limit is no end, so it is bootstrapped."""
         observations = jax.vmap(observation_vector)(batch.next_observation)
         actions, log_probs = _act(frozen.actor, observations, next_noise)
         following = targets.batch(observations, actions)
@@ -279,13 +314,12 @@ class SacLagrangian(eqx.Module):
                 *x, discount=self.discount, entropy_weight=entropy_weight
             )
         )(batch.reward + bonus, terminated, following[:REWARD_CRITICS].T, log_probs)
-        costs = jax.vmap(self.cost_floor)(
-            following[REWARD_CRITICS], batch.next_observation, actions
+        believed = jax.vmap(self.cost_floor)(
+            following[REWARD_CRITICS:].T, batch.next_observation, actions
         )
-        cost_goal = jax.vmap(lambda *x: lagrangian.cost_target(*x, discount=self.discount))(
-            batch.cost, terminated, costs
-        )
-        return jnp.stack([reward_goal, reward_goal, cost_goal])
+        one = jax.vmap(lambda *x: lagrangian.cost_target(*x, discount=self.discount))
+        cost_goals = jax.vmap(one, in_axes=(0, None, 0))(self._costs(batch), terminated, believed.T)
+        return jnp.concatenate([reward_goal[None], reward_goal[None], cost_goals])
 
 
 def _act(actor, observations, noise):

@@ -1,7 +1,7 @@
 """The networks of SAC-λ, and observations as the vectors that they read.
 
-Three critics share one architecture and one batch, so they are one ensemble: two for reward,
-then one for cost. Their products run as one batched product.
+All critics share one architecture and one batch, so they are one ensemble: two for reward,
+then one for each cost. Their products run as one batched product.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from handrail.networks.gaussian import GaussianPolicy, SquashedGaussian
 from handrail.networks.mlp import MLP
 from handrail.types import Observation
 
-REWARD_CRITICS, CRITICS = 2, 3
+REWARD_CRITICS = 2
 Distribution = Callable[[Observation], SquashedGaussian]
 
 
@@ -26,37 +26,49 @@ def observation_vector(observation: Observation) -> Float[Array, " observation"]
 
 
 class CriticEnsemble(eqx.Module):
-    """Three discounted action values: reward, reward, cost (members 0, 1, 2)."""
+    """Discounted action values: reward, reward, and each cost (members 0, 1, 2, …)."""
 
-    members: MLP  # every array has a leading axis of length 3
+    members: MLP  # every array has a leading axis of critics
 
     @staticmethod
     def init(
-        observation: int, action: int, hidden: tuple[int, ...], *, key: Key[Array, ""]
+        observation: int,
+        action: int,
+        hidden: tuple[int, ...],
+        *,
+        costs: int = 1,
+        key: Key[Array, ""],
     ) -> "CriticEnsemble":
         """Independent fresh critics for vectors of these sizes."""
         sizes = (observation + action, *hidden, 1)
         return CriticEnsemble(
             eqx.filter_vmap(lambda k: MLP(sizes, init="glorot", key=k))(
-                jax.random.split(key, CRITICS)
+                jax.random.split(key, REWARD_CRITICS + costs)
             )
         )
 
     def batch(
         self, observations: Float[Array, "batch n"], actions: Float[Array, "batch a"]
-    ) -> Float[Array, "3 batch"]:
+    ) -> Float[Array, "critics batch"]:
         """The values of a batch, one row a critic."""
         inputs = jnp.concatenate([observations, actions], axis=1)
         return eqx.filter_vmap(lambda critic: jax.vmap(critic)(inputs)[:, 0])(self.members)
 
-    def __call__(self, observation: Observation, action: Float[Array, " a"]) -> Float[Array, " 3"]:
+    def __call__(
+        self, observation: Observation, action: Float[Array, " a"]
+    ) -> Float[Array, " critics"]:
         """The values of one observation and action."""
         return self.batch(observation_vector(observation)[None], action[None])[:, 0]
 
+    def costs(self, observation: Observation, action: Float[Array, " a"]) -> Float[Array, " costs"]:
+        """The expected discounted sum of each cost from here on."""
+        critics = jax.tree.map(lambda leaf: leaf[REWARD_CRITICS:], self.members)
+        given = jnp.concatenate([observation_vector(observation), action])
+        return eqx.filter_vmap(lambda critic: critic(given)[0])(critics)
+
     def cost(self, observation: Observation, action: Float[Array, " a"]) -> Float[Array, ""]:
-        """The expected discounted sum of costs from here on: what a trigger may look at."""
-        critic = jax.tree.map(lambda leaf: leaf[REWARD_CRITICS], self.members)
-        return critic(jnp.concatenate([observation_vector(observation), action]))[0]
+        """The highest of `costs`, on their common scale: what a trigger may look at."""
+        return jnp.max(self.costs(observation, action))
 
 
 class OnVectors(eqx.Module):

@@ -16,7 +16,12 @@ from handrail.envs.transfer import AbstractView, SameView, View
 from handrail.equations.budget import discounted_limit
 from handrail.errors import HandrailError, UnknownName
 from handrail.experiments.navigation.agents import LIMIT_STEPS
-from handrail.experiments.navigation.guide import Guide, critic_discount, networks_of
+from handrail.experiments.navigation.guide import (
+    Guide,
+    critic_discount,
+    limits_of,
+    networks_of,
+)
 from handrail.experiments.navigation.settings import EARLY
 from handrail.interventions.base import Intervention
 from handrail.interventions.recipes import budget_switch, control_switch, linear_decay
@@ -55,6 +60,31 @@ class LoadedGuide:
     """Expected cost of an episode it was trained for, undiscounted."""
     limit_steps: int
     """Steps of the episode that limits are for."""
+    limits: dict[str, float]
+    """Limits of several costs, by name; empty where it knows one cost."""
+
+    def under(self, limits: Mapping[str, float], *, source: str) -> Guide:
+        """The guide where these are the limits, by name (none where there is one cost).
+
+        Raises `HandrailError` if it was trained for other costs, or for a higher limit of one.
+        """
+        if list(self.limits) != sorted(limits):
+            raise HandrailError(
+                f"{source}: the guide was trained for {_costs(self.limits)}, the environment has "
+                f"{_costs(limits)}; train a guide with limits for the same costs"
+            )
+        for name, own in self.limits.items():
+            if own > limits[name]:
+                raise HandrailError(
+                    f"{source}: the guide was trained for a limit of {own:g} of {name!r}, but the "
+                    f"student's is {limits[name]:g}; train a guide for at most that"
+                )
+        if not limits:
+            return self.guide
+        # its critics expect c · min d⋄ / d⋄; what is compared is c · min d⊙ / d⊙
+        lowest, here = min(self.limits.values()), min(limits.values())
+        scales = tuple(here / limits[name] * own / lowest for name, own in self.limits.items())
+        return dataclasses.replace(self.guide, scales=scales)
 
 
 def part_shapes(observation: Any) -> dict[str, list[int]]:
@@ -94,6 +124,7 @@ def load_fitting(
         limit_steps=int(
             number(card.spec.get("limit_steps", LIMIT_STEPS), f"{path}: the card's limit_steps")
         ),
+        limits=limits_of(card, source=str(path)),
     )
 
 
@@ -174,6 +205,10 @@ def _check_actions(path: Path, card: Card, interface: Interface) -> None:
 
 def _text(parts: dict[str, Any]) -> str:
     return ", ".join(f"{name} {tuple(shape)}" for name, shape in parts.items()) or "nothing"
+
+
+def _costs(limits: Mapping[str, float]) -> str:
+    return f"the costs {', '.join(sorted(limits))}" if limits else "one cost"
 
 
 def _bounds(bounds: Any) -> str:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from handrail.artifact import load, save
 from handrail.envs.host_costs import CostFn
 from handrail.experiments.navigation.agents import memory, sac_agent, sac_learner
-from handrail.experiments.navigation.evaluations import best, record, tested
+from handrail.experiments.navigation.evaluations import best, record
 from handrail.experiments.navigation.guide import GuideNetworks, wanderer
 from handrail.experiments.navigation.settings import SacSettings, check_schedule
 from handrail.learners.sac_lagrangian import FixedEntropy
@@ -25,6 +25,7 @@ from handrail.own.environments import (
 from handrail.own.guide import part_shapes
 from handrail.own.rewards import BonusFn, with_bonus
 from handrail.own.sac import Report, card_of, needs_box, run_epochs
+from handrail.own.several_costs import cost_columns, tested_costs
 from handrail.rng import stream
 from handrail.train.compiled import RunState
 from handrail.train.evaluate_copies import run_episodes
@@ -92,7 +93,13 @@ def train_guide(
     longest, allowed = episode_steps(host, episode_length), episode_limit(host, limit)
     agent = sac_agent(
         learning,
-        sac_learner(learning, allowed, longest, entropy=FixedEntropy(entropy_weight)),
+        sac_learner(
+            learning,
+            allowed,
+            longest,
+            entropy=FixedEntropy(entropy_weight),
+            constraints=tuple(host.limits.items()),
+        ),
         memory(learning, steps, split=False),
         uniform_steps=uniform_steps,
     )
@@ -117,8 +124,9 @@ def train_guide(
             key=stream(state.key, "evaluation", step),
         )  # fmt: skip
         unsafe = float(jnp.mean(test.costs > 0))
-        row = {"step": step, **tested(test), "unsafe_episodes": unsafe}
-        table = record(folder, COLUMNS, row)
+        costs = tested_costs(test, host.limits)
+        row = {"step": step, **costs, "unsafe_episodes": unsafe}
+        table = record(folder, (*COLUMNS, *cost_columns("", host.limits)), row)
         if best(table, allowed) == len(table["step"]) - 1:
             networks = GuideNetworks(
                 state.agent.learner.parameters.actor, state.agent.learner.parameters.critics

@@ -46,6 +46,7 @@ def card_of(
             "view": "named parts",
             "limit": settings["limit"],
             "limit_steps": settings["episode_length"],
+            **({"limits": host.limits} if host.limits else {}),
         },
         network={"hidden": list(learning.hidden)},
         training={"task": host.name, "evaluation": row, "settings": settings},

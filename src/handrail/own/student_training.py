@@ -21,9 +21,7 @@ from handrail.experiments.navigation.agents import (
 from handrail.experiments.navigation.evaluations import (
     EVALUATIONS,
     STUDENT_COLUMNS,
-    behaviour,
     record,
-    tested,
 )
 from handrail.experiments.navigation.settings import (
     EARLY,
@@ -57,6 +55,7 @@ from handrail.own.guide import (
     part_shapes,
 )
 from handrail.own.sac import Report, card_of, needs_box, run_epochs
+from handrail.own.several_costs import behaviour_costs, cost_columns, tested_costs
 from handrail.records import read_table
 from handrail.rng import stream
 from handrail.train.compiled import RunState
@@ -157,7 +156,8 @@ def train_student(
             learning,
             margin * allowed,
             longest,
-            foresees=None if asked is None else asked.cost,
+            constraints=tuple(host.limits.items()),
+            foresees=None if asked is None else asked.costs,
             distillation=authors_distillation() if pulled else None,
             constrained=present_actions,
         ),
@@ -177,6 +177,9 @@ def train_student(
         "learning": dataclasses.asdict(learning),
     }  # fmt: skip
 
+    each = [cost_columns(what, host.limits) for what in ("behaviour_", "target_")]
+    columns = (*STUDENT_COLUMNS, *each[0], *each[1])
+
     def watch(step: int, state: RunState) -> None:
         if step % epoch:
             return
@@ -185,9 +188,10 @@ def train_student(
             trial, sampled(policy), episodes=evaluation_episodes, longest=longest,
             key=stream(state.key, "test", step),
         )  # fmt: skip
-        target = {f"target_{name}": value for name, value in tested(test).items()}
-        row = {"step": step, **behaviour(folder, step, epoch), **target}
-        record(folder, STUDENT_COLUMNS, row)
+        costs = tested_costs(test, host.limits)
+        target = {f"target_{name}": value for name, value in costs.items()}
+        row = {"step": step, **behaviour_costs(folder, step, epoch, host.limits), **target}
+        record(folder, columns, row)
 
     def summarise(state: RunState) -> dict[str, Any]:
         actor = state.agent.learner.parameters.actor
@@ -220,6 +224,8 @@ def _loaded(
         return None, None
     seen = Interface(host.name, host.observation_zeros(), host.actions, host.action_bounds)
     loaded = load_fitting(Path(guide), seen, view=view)
+    fitting = loaded.under(host.limits, source=str(guide))
+    loaded = dataclasses.replace(loaded, guide=fitting)
     if loaded.limit > limit:
         raise HandrailError(
             f"{guide}: the guide was trained for a cost limit of {loaded.limit:g} an episode, but "

@@ -14,7 +14,7 @@ from handrail.interventions.base import Intervention
 from handrail.rng import stream
 from handrail.train.compiled import RunState
 from handrail.train.formation import AbstractFormation, next_progress
-from handrail.train.step import EpisodeSoFar, Record, conclude, decide
+from handrail.train.step import Record, conclude, decide
 from handrail.types import Context, Decision, Memory, Observation, Timestep, Transition
 
 
@@ -59,7 +59,7 @@ class Alone(AbstractFormation):
         return wave
 
     def outcome(self, observation: Observation) -> Timestep:
-        return timestep_like(observation)
+        return timestep_like(observation, self._environment.constraints)
 
     def decide(
         self, actors: Any, prepared: Any, state: RunState, *, total: int
@@ -99,8 +99,9 @@ class Alone(AbstractFormation):
         return waves
 
     def cut_short(self, state: RunState, after: RunState) -> RunState:
+        before = state.progress
         progress = dataclasses.replace(
-            state.progress, episode=state.progress.episode + 1, so_far=EpisodeSoFar.begin()
+            before, episode=before.episode + 1, so_far=before.so_far.anew()
         )
         return dataclasses.replace(state, memory=after.memory, progress=progress)
 
@@ -117,7 +118,8 @@ def _reset_key(
     return stream(key, "reset", step + index)
 
 
-def timestep_like(observation: Any) -> Timestep:
+def timestep_like(observation: Any, constraints: tuple[str, ...]) -> Timestep:
     """A step that reaches such an observation, as the device sees it."""
     zero, no = jnp.zeros(()), jnp.array(False)
-    return Timestep(jax.tree.map(jnp.asarray, observation), zero, zero, no, no)
+    costs = jnp.zeros(len(constraints)) if constraints else None
+    return Timestep(jax.tree.map(jnp.asarray, observation), zero, zero, no, no, costs)

@@ -168,6 +168,7 @@ def first_state(
     example: Transition,
     memory: Memory,
     *,
+    constraints: tuple[str, ...] = (),
     key: Key[Array, ""],
 ) -> RunState:
     """The state of a loop, compiled or on the host, before its first step."""
@@ -177,7 +178,7 @@ def first_state(
         agent=loop.agent.init(example, key=stream(key, "agent")),
         memory=memory,
         counts=loop.tally.init(),
-        progress=Progress.begin(),
+        progress=Progress.begin(constraints),
         key=key,
     )
     if not loop.delayed:

@@ -18,6 +18,7 @@ class Evaluation(eqx.Module):
     returns: Float[Array, " episodes"]
     costs: Float[Array, " episodes"]
     lengths: Int[Array, " episodes"]
+    constraints: Float[Array, "episodes constraints"] | None = None  # of several costs, each
 
 
 @eqx.filter_jit

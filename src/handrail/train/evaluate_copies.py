@@ -14,7 +14,7 @@ from handrail.envs.vector_host import AbstractVectorHost
 from handrail.envs.vector_wrappers import copy_of
 from handrail.rng import stream
 from handrail.train.evaluate import Evaluation
-from handrail.train.evaluate_host import Act, run_on_host
+from handrail.train.evaluate_host import Act, evaluation_of, run_on_host
 
 
 def run_episodes(
@@ -38,12 +38,7 @@ def run_episodes(
         _round(environment, begin, keys[first : first + environment.copies], longest)
         for first in range(0, episodes, environment.copies)
     ]
-    returns, costs, lengths = np.concatenate(rounds, axis=1)
-    return Evaluation(
-        jnp.array(returns, jnp.float32),
-        jnp.array(costs, jnp.float32),
-        jnp.array(lengths, jnp.int32),
-    )
+    return evaluation_of(np.concatenate(rounds, axis=1).T)
 
 
 def _round(
@@ -51,13 +46,14 @@ def _round(
     begin: Callable[[Key[Array, ""]], Act],
     keys: Key[Array, " episodes"],
     longest: int | None,
-) -> Float[np.ndarray, "3 episodes"]:
-    """Returns, costs and lengths of one episode in each of the first copies."""
+) -> Float[np.ndarray, "sums episodes"]:
+    """Return, cost, length and each of several costs of an episode in each of the first copies."""
     copies, count = environment.copies, len(keys)
     own = keys[jnp.arange(copies) % count]
     acts = [begin(one) for one in keys]
     zero = np.asarray(zero_action(environment.actions))
-    sums, running = np.zeros((3, count)), np.ones(count, np.bool_)
+    sums = np.zeros((3 + len(environment.constraints), count))
+    running = np.ones(count, np.bool_)
     observations = environment.reset(np.ones(copies, np.bool_), keys=_named(own, "reset"))
     for step in itertools.islice(itertools.count(), longest):
         actions = [
@@ -65,7 +61,8 @@ def _round(
             for copy in range(copies)
         ]
         timestep = environment.step(np.stack(actions), keys=_named(own, "step", step))
-        happened = np.stack([timestep.reward, timestep.cost, np.ones(copies)])[:, :count]
+        each = () if timestep.constraints is None else timestep.constraints.T
+        happened = np.stack([timestep.reward, timestep.cost, np.ones(copies), *each])[:, :count]
         sums += np.where(running, happened, 0.0)
         ended = np.asarray(timestep.terminated | timestep.truncated)
         running &= ~ended[:count]

@@ -36,11 +36,18 @@ def run_on_host(
     """
     keys = jax.random.split(key, episodes)
     done = [_episode(environment, begin(one), longest, one) for one in keys]
-    returns, costs, lengths = zip(*done, strict=True)
+    return evaluation_of(np.array(done))
+
+
+def evaluation_of(sums: Float[np.ndarray, "episodes sums"]) -> Evaluation:
+    """Of a row for each episode: return, cost, length, and each of several costs."""
+    returns, costs, lengths = sums[:, :3].T
+    each = sums[:, 3:]
     return Evaluation(
         jnp.array(returns, jnp.float32),
         jnp.array(costs, jnp.float32),
         jnp.array(lengths, jnp.int32),
+        jnp.array(each, jnp.float32) if each.size else None,
     )
 
 
@@ -61,15 +68,16 @@ def sampled(policy: OnVectors) -> Callable[[Key[Array, ""]], Act]:
 
 def _episode(environment: AbstractHostEnvironment, act: Act, longest: int | None, key):
     observation = environment.reset(key=stream(key, "reset"))
-    total, cost, length = 0.0, 0.0, 0
+    sums = np.zeros(3 + len(environment.constraints))
     for step_key in itertools.islice(_chained(lambda first: _keys(key, first)), longest):
         timestep = environment.step(np.asarray(act(observation)), key=step_key)
-        total, cost = total + float(timestep.reward), cost + float(timestep.cost)
-        length += 1
+        sums[:3] += float(timestep.reward), float(timestep.cost), 1
+        if timestep.constraints is not None:
+            sums[3:] += timestep.constraints
         if timestep.terminated or timestep.truncated:
             break
         observation = timestep.observation
-    return total, cost, length
+    return sums
 
 
 def _chained(drawn: Callable[[int], Any]) -> Iterator[Any]:

@@ -102,9 +102,13 @@ class HostLoop:
         observation = formation.begin(key)
         shapes = jax.eval_shape(formation.example, observation)  # as the device will see it
         action = zero_action(formation.actions)
-        example = example_transition(shapes, action, timestep_like(zeros_like(shapes)))
+        timestep = timestep_like(zeros_like(shapes), self.environment.constraints)
+        example = example_transition(shapes, action, timestep)
         memory = formation.memory(self.intervention)
-        return first_state(self, self._saved(), observation, example, memory, key=key)
+        return first_state(
+            self, self._saved(), observation, example, memory,
+            constraints=self.environment.constraints, key=key,
+        )  # fmt: skip
 
     def shape_of_step(self, state: RunState) -> PyTree:
         """What one step would store; evaluated for its shapes alone."""

@@ -14,9 +14,18 @@ from typing import Any
 import jax
 import numpy as np
 
+from handrail.envs.host import AbstractHostEnvironment
+from handrail.envs.vector_host import AbstractVectorHost
 from handrail.errors import HandrailError
 from handrail.files import atomic, read_json, write_json
-from handrail.records import EPISODE_COLUMNS, EPISODES, PROGRESS, Table, read_table
+from handrail.records import (
+    EPISODE_COLUMNS,
+    EPISODES,
+    ONE_OF_SEVERAL,
+    PROGRESS,
+    Table,
+    read_table,
+)
 from handrail.train.checkpoint import (
     chosen_saving,
     clear_checkpoints,
@@ -76,7 +85,10 @@ def execute(
         signature = json.dumps(settings, sort_keys=True)
         state = loop.init(key=jax.random.key(seed))
         step, wall, state = _resume(folder, state, signature)
-        episodes = Table(folder / EPISODES, EPISODE_COLUMNS)
+        names = _constraints(loop)
+        episodes = Table(
+            folder / EPISODES, (*EPISODE_COLUMNS, *(ONE_OF_SEVERAL + name for name in names))
+        )
         progress = Table(folder / PROGRESS)
         episodes.cut(step)
         progress.cut(step)
@@ -96,7 +108,7 @@ def execute(
             del good  # its replay is not to be held beside the new one
             means = {name: float(np.mean(values)) for name, values in metrics.items()}
             step += count * loop.agent.block
-            rows = _episode_rows(records, step)
+            rows = _episode_rows(records, step, names)
             episodes.add(rows)
             progress.add([_progress_row(loop, state, rows, means)])
             report(step, means)
@@ -206,15 +218,28 @@ def _chunks(loop: AnyLoop, done: int, chunk_steps: int | None = None) -> Iterato
             begin = end
 
 
-def _episode_rows(records: Record, end: int) -> list[dict[str, float]]:
+def _constraints(loop: AnyLoop) -> tuple[str, ...]:
+    """Names of several costs; compiled environments have one."""
+    environment = loop.environment
+    on_host = isinstance(environment, AbstractHostEnvironment | AbstractVectorHost)
+    return environment.constraints if on_host else ()
+
+
+def _episode_rows(
+    records: Record, end: int, constraints: tuple[str, ...]
+) -> list[dict[str, float]]:
     ended = np.flatnonzero(np.asarray(records.ended))
     first = end - len(records.ended) + 1
     episode = jax.tree.map(lambda x: np.asarray(x)[ended], records.episode)
     columns = (first + ended, episode.reward, episode.cost, episode.steps, episode.interventions)
-    return [
+    rows = [
         dict(zip(EPISODE_COLUMNS, (int(s), float(r), float(c), int(n), int(i)), strict=True))
         for s, r, c, n, i in zip(*columns, strict=True)
     ]
+    for index, name in enumerate(constraints):
+        for row, costs in zip(rows, episode.constraints, strict=True):
+            row[ONE_OF_SEVERAL + name] = float(costs[index])
+    return rows
 
 
 def _progress_row(loop: AnyLoop, state: RunState, rows, means) -> dict[str, float]:

@@ -19,7 +19,7 @@ from handrail.rng import stream
 from handrail.train.alone import timestep_like
 from handrail.train.compiled import RunState
 from handrail.train.formation import AbstractFormation, next_progress
-from handrail.train.step import EpisodeSoFar, Progress, Record, conclude, decide
+from handrail.train.step import Progress, Record, conclude, decide
 from handrail.types import Context, Decision, Memory, Observation, Timestep, Transition
 
 
@@ -98,7 +98,8 @@ class SideBySide(AbstractFormation):
 
     def memory(self, intervention: Intervention) -> Memory:
         def begun(number: Int[Array, ""]) -> Copies:
-            progress = dataclasses.replace(Progress.begin(), step=number, episode=number)
+            fresh = Progress.begin(self._environment.constraints)
+            progress = dataclasses.replace(fresh, step=number, episode=number)
             return Copies(jax.tree.map(jnp.asarray, intervention.init()), progress)
 
         return jax.vmap(begun)(self._numbers(jnp.int32(0)))
@@ -107,7 +108,8 @@ class SideBySide(AbstractFormation):
         return jax.tree.map(lambda leaf: leaf[0], wave)
 
     def outcome(self, observation: Observation) -> Timestep:
-        return jax.vmap(timestep_like)(observation)
+        names = self._environment.constraints
+        return jax.vmap(lambda one: timestep_like(one, names))(observation)
 
     def decide(
         self, actors: Any, prepared: Any, state: RunState, *, total: int
@@ -175,7 +177,7 @@ class SideBySide(AbstractFormation):
             progress = dataclasses.replace(
                 copy.progress,
                 episode=copy.progress.episode + running.astype(jnp.int32),
-                so_far=EpisodeSoFar.begin(),
+                so_far=copy.progress.so_far.anew(),
             )
             memory = jax.tree.map(
                 lambda new, old: jnp.where(running, new, old), concluded.memory, copy.memory

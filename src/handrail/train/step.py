@@ -23,17 +23,26 @@ class EpisodeSoFar(eqx.Module):
     reward: Float[Array, ""]
     cost: Float[Array, ""]
     interventions: Int[Array, ""]
+    constraints: Float[Array, " constraints"] | None = None  # of several costs, one each
 
     @staticmethod
-    def begin() -> "EpisodeSoFar":
-        return EpisodeSoFar(jnp.int32(0), jnp.float32(0), jnp.float32(0), jnp.int32(0))
+    def begin(constraints: tuple[str, ...] = ()) -> "EpisodeSoFar":
+        zero, none = jnp.float32(0), jnp.int32(0)
+        each = jnp.zeros(len(constraints)) if constraints else None
+        return EpisodeSoFar(none, zero, zero, none, each)
+
+    def anew(self) -> "EpisodeSoFar":
+        """The next episode, before its first step."""
+        return jax.tree.map(jnp.zeros_like, self)
 
     def add(self, transition: Transition) -> "EpisodeSoFar":
+        each = (self.constraints, transition.constraints)  # both are None where there is one cost
         return EpisodeSoFar(
             self.steps + 1,
             self.reward + transition.reward,
             self.cost + transition.cost,
             self.interventions + transition.intervened.astype(jnp.int32),
+            jax.tree.map(jnp.add, *each),
         )
 
 
@@ -47,9 +56,9 @@ class Progress(eqx.Module):
     so_far: EpisodeSoFar
 
     @staticmethod
-    def begin() -> "Progress":
+    def begin(constraints: tuple[str, ...] = ()) -> "Progress":
         zero = jnp.int32(0)
-        return Progress(zero, zero, jnp.float32(0), zero, EpisodeSoFar.begin())
+        return Progress(zero, zero, jnp.float32(0), zero, EpisodeSoFar.begin(constraints))
 
     def clock(self, total: int) -> Clock:
         """The clock of a run of `total` steps."""
@@ -59,8 +68,7 @@ class Progress(eqx.Module):
         """After a step; an ended episode gives way to an empty one."""
         ended = transition.terminated | transition.truncated
         after = self.so_far.add(transition)
-        fresh = EpisodeSoFar.begin()
-        so_far = jax.tree.map(lambda new, old: jnp.where(ended, new, old), fresh, after)
+        so_far = jax.tree.map(lambda new, old: jnp.where(ended, new, old), after.anew(), after)
         return Progress(
             step=self.step + 1,
             episode=self.episode + ended.astype(jnp.int32),
@@ -135,6 +143,7 @@ def conclude(
         intervened=decision.intervened,
         weight=weight,
         extras=extras,
+        constraints=timestep.constraints,
     )
     memory = intervention.observe(
         memory, context, transition, key=stream(key, "remember", context.step)
@@ -207,6 +216,7 @@ def example_transition(observation: Any, action: Any, timestep: Any) -> Transiti
             intervened=jnp.array(False),
             weight=jnp.ones(()),
             extras={},
+            constraints=timestep.constraints,
         )
 
     return zeros_like(jax.eval_shape(transition, observation, action, timestep))

@@ -265,6 +265,7 @@ def test_a_split_memory_needs_two_actors():
         ({"actions": 3}, "its actions is 3, expected 2"),
         ({"limit": 2.0}, "trained for a cost limit of 2 an episode, but the student's is 1"),
         ({"limit": None}, "the card's limit is None"),
+        ({"limits": {"a": 1.0, "b": 1.0}}, r"several costs \(a, b\), and the task has one"),
     ],
 )
 def test_guides_that_do_not_fit_are_refused(tmp_path, options, message):

@@ -17,7 +17,7 @@ BATCH, UPDATES, LIMIT = 32, 6000, 0.25
 
 def foreseen(observation, action):
     """The price of a dangerous action, as a guide has learnt it elsewhere."""
-    return ((1 + action[0]) / 2) ** 2
+    return ((1 + action[:1]) / 2) ** 2
 
 
 def transitions(actions, *, cost=0.0, intervened=False, terminated=True):
@@ -40,13 +40,13 @@ def transitions(actions, *, cost=0.0, intervened=False, terminated=True):
         (NoFloor(), [-3.0, 0.1, 2.0]),
         (NeverNegative(), [0.0, 0.1, 2.0]),
         (Foresight(foreseen), [0.25, 0.25, 2.0]),
-        (Foresight(lambda observation, action: jnp.float32(-7.0)), [0.0, 0.1, 2.0]),
+        (Foresight(lambda observation, action: jnp.array([-7.0])), [0.0, 0.1, 2.0]),
     ],
 )
 def test_a_critic_is_held_up_to_the_floor(floor, believed):
     values = jnp.array([-3.0, 0.1, 2.0])
-    seen = jax.vmap(lambda value: floor(value, jnp.ones(1), jnp.zeros(1)))(values)
-    assert seen.tolist() == pytest.approx(believed)
+    seen = jax.vmap(lambda value: floor(value[None], jnp.ones(1), jnp.zeros(1)))(values)
+    assert seen[:, 0].tolist() == pytest.approx(believed)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_foresight_teaches_what_is_never_tried(floor, best):
 def test_a_guide_that_wanders_safely_does_not_reassure_the_multiplier(constrained, rises):
     """A quarter of the batch is the student's, whose actions are foreseen to cost 0.25 and more."""
     learner = SacLagrangian(
-        cost_limit=0.1, episode_length=1, cost_floor=Foresight(lambda o, a: jnp.float32(0.3)),
+        cost_limit=0.1, episode_length=1, cost_floor=Foresight(lambda o, a: jnp.array([0.3])),
         constrained=constrained, damping_scale=0.0,
     )  # fmt: skip
     state = learner.init(1, 1, (4,), key=jax.random.key(0))
@@ -131,7 +131,7 @@ def test_the_actor_pays_beyond_the_tolerance_only(charged, pays):
     """With equal rewards everywhere, only costs that are charged give the actor a direction."""
     learner = SacLagrangian(
         entropy=FixedEntropy(0.0), damping_scale=0.0, charged=charged,
-        cost_floor=Foresight(lambda o, a: 1.0 + a[0]),
+        cost_floor=Foresight(lambda o, a: 1.0 + a[:1]),
     )  # fmt: skip
     state = learner.init(1, 1, (4,), key=jax.random.key(0))
     zeros = jax.tree.map(jnp.zeros_like, state.parameters.critics)

@@ -40,8 +40,8 @@ def sac_learner(
 ) -> SacLagrangian:
     """One update with these settings; `limit` is undiscounted, of an episode of that length.
 
-    `foresees` is the cost critic of the student's guide, if it has one. Raises `HandrailError`
-    where the settings need one and there is none.
+    `foresees` is what the student's guide, if there is one, expects of each cost. Raises
+    `HandrailError` where the settings need it and there is none.
     """
     return SacLagrangian(
         cost_floor=_cost_floor(settings, foresees),
@@ -92,6 +92,7 @@ def sac_agent(
         block=settings.block,
         updates=settings.updates,
         learning_starts=settings.learning_starts,
+        metrics=(*learner.metrics, "sac/updates"),
         **options,
     )
 

@@ -62,15 +62,21 @@ def behaviour(folder: Path, step: int, epoch: int) -> dict[str, float]:
     NaN where none ended. `guide_share` is the share of these episodes' steps that were not the
     student's.
     """
+    ended = in_epoch(folder, step, epoch)
+    steps = ended["length"].sum()
+    return {
+        "behaviour_return": _mean(ended["return"]),
+        "behaviour_cost": _mean(ended["cost"]),
+        "behaviour_episodes": len(ended["step"]),
+        "guide_share": float(ended["interventions"].sum() / steps) if steps else math.nan,
+    }
+
+
+def in_epoch(folder: Path, step: int, epoch: int) -> dict[str, np.ndarray]:
+    """The training episodes that ended in the epoch that ends at `step`."""
     table = read_table(folder / EPISODES)
     inside = (table["step"] > step - epoch) & (table["step"] <= step)
-    steps = table["length"][inside].sum()
-    return {
-        "behaviour_return": _mean(table["return"][inside]),
-        "behaviour_cost": _mean(table["cost"][inside]),
-        "behaviour_episodes": int(inside.sum()),
-        "guide_share": float(table["interventions"][inside].sum() / steps) if steps else math.nan,
-    }
+    return {name: values[inside] for name, values in table.items()}
 
 
 def tested(evaluation: Evaluation) -> dict[str, float]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
@@ -57,21 +58,36 @@ class GuideNetworks(eqx.Module):
 
     @staticmethod
     def fresh(
-        observation: int, actions: int, hidden: tuple[int, ...], *, key: Key[Array, ""]
+        observation: int,
+        actions: int,
+        hidden: tuple[int, ...],
+        *,
+        costs: int = 1,
+        key: Key[Array, ""],
     ) -> "GuideNetworks":
         """Untrained networks for vectors of these sizes."""
+        critics = stream(key, "critics")
         return GuideNetworks(
             GaussianPolicy(observation, actions, hidden, key=stream(key, "actor")),
-            CriticEnsemble.init(observation, actions, hidden, key=stream(key, "critics")),
+            CriticEnsemble.init(observation, actions, hidden, costs=costs, key=critics),
         )
 
 
 class Guide(eqx.Module):
-    """A guide that is asked about observations of the target."""
+    """A guide that is asked about observations of the target.
+
+    Attributes:
+        networks: how it acts, and what it expects.
+        view: what it sees of an observation of the target.
+        discount: γ of its critics, per step.
+        scales: of several costs, what each is multiplied with to be compared with the *target's*
+            smallest limit; empty where they are on that scale already.
+    """
 
     networks: GuideNetworks
     view: AbstractView
-    discount: float = eqx.field(static=True)  # γ of its critics, per step
+    discount: float = eqx.field(static=True)
+    scales: tuple[float, ...] = eqx.field(default=(), static=True)
 
     @property
     def distribution(self) -> OnVectors:
@@ -83,9 +99,16 @@ class Guide(eqx.Module):
         """What acts in the student's place: a random action of the guide."""
         return Policy(Sampled(self.distribution))
 
+    def costs(self, observation: Observation, action: Float[Array, " a"]) -> Float[Array, " costs"]:
+        """Expected discounted sum of each cost after an action of the target, should the guide go
+        on from it.
+        """
+        costs = self.networks.critics.costs(self.view(observation), action)
+        return costs * jnp.array(self.scales) if self.scales else costs
+
     def cost(self, observation: Observation, action: Float[Array, " a"]) -> Float[Array, ""]:
-        """Expected discounted cost of an action of the target, should the guide go on from it."""
-        return self.networks.critics.cost(self.view(observation), action)
+        """The highest of `costs`."""
+        return jnp.max(self.costs(observation, action))
 
 
 def guide_loop(settings: GuideSettings) -> AnyLoop:
@@ -211,6 +234,12 @@ def load_guide(path: Path, problem: TransferProblem, *, limit: float | None = No
     shapes = parts(problem.source)
     spec = {"parts": shapes, "actions": action_size(problem.target.actions)}
     card, arrays = load(path, expect="guide", spec=spec)
+    several = limits_of(card, source=str(path))
+    if several:
+        raise HandrailError(
+            f"{path}: the guide was trained for several costs ({', '.join(several)}), and the task "
+            "has one; train a guide in the task's own source"
+        )
     own = number(card.spec.get("limit"), f"{path}: the card's limit")
     if limit is not None and own > limit:
         raise HandrailError(
@@ -223,11 +252,28 @@ def load_guide(path: Path, problem: TransferProblem, *, limit: float | None = No
 
 def networks_of(card: Card, arrays: dict[str, np.ndarray], *, source: str) -> GuideNetworks:
     """The networks of a guide's file whose parts and actions have been found to fit."""
-    hidden = widths(card, "hidden", source=source)
     fresh = GuideNetworks.fresh(
-        total_size(card.spec["parts"]), card.spec["actions"], hidden, key=jax.random.key(0)
+        total_size(card.spec["parts"]),
+        card.spec["actions"],
+        widths(card, "hidden", source=source),
+        costs=max(len(limits_of(card, source=source)), 1),
+        key=jax.random.key(0),
     )
     return fill(fresh, arrays, source=source)
+
+
+def limits_of(card: Card, *, source: str) -> dict[str, float]:
+    """The limits of several costs, in the order of their critics; empty where a guide knows one."""
+    limits = card.spec.get("limits") or {}
+    if not isinstance(limits, dict) or len(limits) == 1:
+        raise HandrailError(f"{source}: the card's limits are {limits!r}, expected several by name")
+    checked = {
+        name: number(value, f"{source}: the card's limit of {name!r}")
+        for name, value in sorted(limits.items())
+    }
+    if any(value <= 0 for value in checked.values()):
+        raise HandrailError(f"{source}: the card's limits are {checked}, expected positive numbers")
+    return checked
 
 
 def critic_discount(card: Card, *, source: str) -> float:

@@ -167,7 +167,7 @@ def _agent(run: StudentRun, guide: Guide | None, expert: Distribution | None) ->
     learner = sac_learner(
         run.learning,
         run.margin * run.limit,
-        foresees=None if guide is None else guide.cost,
+        foresees=None if guide is None else guide.costs,
         distillation=pull,
         weighted_square=squares[run.weighting],
         constrained=constraints[run.constraint],
