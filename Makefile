@@ -41,7 +41,7 @@ lint: $(VENV)/.installed-dev
 test: $(VENV)/.installed-dev
 	@status=0; \
 	$(MAKE) --no-print-directory lint || status=1; \
-	$(BIN)/python -m pytest -q -n $(WORKERS) || status=1; \
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile || status=1; \
 	exit $$status
 
 $(PEERS)/.installed: pyproject.toml constraints.txt | $(BIN)/python

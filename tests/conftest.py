@@ -48,7 +48,7 @@ def compiled_once(tmp_path_factory, worker_id):
     folder = (own if worker_id == "master" else own.parent) / "compiled"
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_compilation_cache_max_size", 2**30)
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
     compilation_cache.reset_cache()
 
 
