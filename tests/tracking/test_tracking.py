@@ -156,6 +156,14 @@ def test_losses_are_among_losses(name, tag):
     assert tags.of_metric(name) == tag
 
 
+def test_each_of_several_costs_has_a_tag():
+    row = {"step": 5, "return": 1.0, "cost": 2.0, "cost.heat": 3.0, "costume": 4.0}
+    assert tags.of_episode(row) == {
+        "charts/episodic_return": 1.0, "charts/episodic_cost": 2.0,
+        "charts/episodic_cost/heat": 3.0,
+    }  # fmt: skip
+
+
 def events(folder):
     """Every scalar of the event files in a folder, by tag; checks lengths and check sums."""
     from tensorboardX.crc32c import crc32c

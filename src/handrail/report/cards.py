@@ -16,6 +16,7 @@ UNITS = {
     "unsafe_episodes": "share of episodes with any cost",
     "exit_cost": "per episode that begins in a hazard",
     "limit": "cost of an episode",
+    "limits": "cost of an episode",
 }
 
 
@@ -47,7 +48,8 @@ def show(card: Card, arrays: Mapping[str, np.ndarray]) -> None:
         table.add_column(style="dim")
         entries = flat(values) if isinstance(values, Mapping) else {"": values}
         for name, value in entries.items():
-            note = UNITS.get(name, "") if title in ("evaluation", "fits") else ""
+            of = name.partition(".")[0]  # one of several costs has the unit of one
+            note = UNITS.get(of, "") if title in ("evaluation", "fits") else ""
             table.add_row(f"  {escape(name)}", escape(text(value)), note)
         console.print(f"\n[bold]{title}[/bold]")
         console.print(table)

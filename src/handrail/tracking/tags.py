@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from handrail.records import ONE_OF_SEVERAL
+
 EPISODE = {
     "return": "charts/episodic_return",
     "cost": "charts/episodic_cost",
@@ -12,8 +14,15 @@ SPEED = "charts/SPS"
 
 
 def of_episode(row: Mapping[str, float]) -> dict[str, float]:
-    """A row of `episodes.csv`: return, cost (undiscounted), length and interventions."""
-    return {EPISODE[name]: value for name, value in row.items() if name in EPISODE}
+    """A row of `episodes.csv`: return, cost (undiscounted), length and interventions; each of
+    several costs as `charts/episodic_cost/…`.
+    """
+    several = {
+        f"{EPISODE['cost']}/{name.removeprefix(ONE_OF_SEVERAL)}": value
+        for name, value in row.items()
+        if name.startswith(ONE_OF_SEVERAL)
+    }
+    return {EPISODE[name]: value for name, value in row.items() if name in EPISODE} | several
 
 
 def of_progress(row: Mapping[str, float], before: Mapping[str, float]) -> dict[str, float]:
