@@ -55,6 +55,12 @@ def test_limits_that_are_no_positive_numbers(limit):
         GymnasiumHost(Walker(), limits={"a": limit})
 
 
+@pytest.mark.parametrize("name", ["", "a\n"])
+def test_names_that_are_no_columns(name):
+    with pytest.raises(HandrailError, match=r"limits has the name .*; expected a word"):
+        GymnasiumHost(Walker(), limits={name: 1.0, "b": 1.0})
+
+
 def test_limits_that_do_not_fit():
     with pytest.raises(HandrailError, match="limits is empty"):
         GymnasiumHost(Walker(), limits={})

@@ -93,6 +93,11 @@ class Costs:
 
 
 def _checked_limits(limits: Mapping[str, float]) -> dict[str, float]:
+    for name in limits:
+        if not isinstance(name, str) or not name or not name.isprintable():
+            raise HandrailError(
+                f"limits has the name {name!r}; expected a word, since tables have a column for it"
+            )
     checked = {}
     for name, value in sorted(limits.items()):
         if not isinstance(value, int | float) or not np.isfinite(value) or value <= 0:
