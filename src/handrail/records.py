@@ -84,17 +84,13 @@ class Table:
 
 
 def read_table(
-    path: Path,
-    columns: Iterable[str] | None = None,
-    *,
-    further: str | None = None,
-    growing: bool = False,
+    path: Path, columns: Iterable[str] | None = None, *, growing: bool = False
 ) -> dict[str, np.ndarray]:
     """The columns of a CSV table as float64; an empty cell is NaN.
 
-    `columns`, if given, are exactly those the table must have, but for others behind them whose
-    names begin with `further`. With `growing` a last line without its newline is dropped, since it
-    is still being written.
+    `columns`, if given, are exactly those the table must have, but for those of several costs
+    behind them. With `growing` a last line without its newline is dropped, since it is still being
+    written.
     """
     try:
         with open(path, encoding="utf-8", newline="") as file:
@@ -114,10 +110,11 @@ def read_table(
     if not lines:
         raise HandrailError(f"{path}, line 1: no header")
     header, *rows = csv.reader(lines)
-    columns = None if columns is None else list(columns)
-    if columns is not None and _without(further, header, len(columns)) != columns:
+    expected = header if columns is None else list(columns)
+    behind = header[len(expected) :]
+    if header != expected + [name for name in behind if name.startswith(ONE_OF_SEVERAL)]:
         raise HandrailError(
-            f"{path}, line 1: columns are {', '.join(header)}; expected {', '.join(columns)}"
+            f"{path}, line 1: columns are {', '.join(header)}; expected {', '.join(expected)}"
         )
     if not header or header[0] != "step" or len(set(header)) != len(header):
         raise HandrailError(
@@ -144,12 +141,6 @@ def read_table(
             f"after {values[backward[0], 0]:g}; steps must not decrease"
         )
     return dict(zip(header, values.T, strict=True))
-
-
-def _without(further: str | None, header: list[str], first: int) -> list[str]:
-    """The header, less the names behind the first ones that begin with `further`."""
-    behind = [name for name in header[first:] if further is None or not name.startswith(further)]
-    return header[:first] + behind
 
 
 def _first(line: str) -> str:

@@ -33,7 +33,7 @@ def test_one_named_cost_stays_what_it_is():
 
 def test_several_are_kept_apart_in_the_order_of_their_names():
     costs = Costs(limits={"b": 2.0, "a": 25})
-    assert costs.names == ("a", "b")
+    assert tuple(costs.apart) == ("a", "b")
     assert costs.each({"b": 1.0, "a": 7.0}).tolist() == [7.0, 1.0]
 
 

@@ -1,6 +1,7 @@
 """The contract of compiled environments, and of environments with finitely many observations."""
 
 import abc
+from typing import ClassVar
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -54,6 +55,7 @@ class AbstractEnvironment(eqx.Module):
 
     actions: eqx.AbstractVar[ActionSpace]
     episode_length: eqx.AbstractVar[int]  # the time limit, in steps
+    constraints: ClassVar[tuple[str, ...]] = ()  # several costs are for environments on the host
 
     @abc.abstractmethod
     def reset(self, *, key: Key[Array, ""]) -> tuple[PyTree, Observation]:

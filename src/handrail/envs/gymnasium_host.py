@@ -52,7 +52,7 @@ class GymnasiumHost(AbstractHostEnvironment):
         )
         self._codec, self._observe = self._reader.codec, self._reader.observe
         self.actions = self._codec.actions
-        self.constraints = self._reader.read_cost.names
+        self.constraints = tuple(self.limits)
 
     @property
     def costs(self) -> dict[str, float]:

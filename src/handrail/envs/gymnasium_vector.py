@@ -58,7 +58,7 @@ class GymnasiumVectorHost(AbstractVectorHost):
         self._one_type = None if cost is not None else _OneType()
         self._observed: list[Any] = [None] * self.copies
         self.actions = self._readers[0].codec.actions
-        self.constraints = self._readers[0].read_cost.names
+        self.constraints = tuple(self.limits)
 
     @property
     def limit(self) -> float | None:

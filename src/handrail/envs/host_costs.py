@@ -29,21 +29,10 @@ class Costs:
             )
         self.cost_fn = cost_fn
         self.limits = None if limits is None else _checked_limits(limits)
-
-    @property
-    def limit(self) -> float | None:
-        """The limit of the combined cost (D), or None where costs have no names."""
-        return None if self.limits is None else min(self.limits.values())
-
-    @property
-    def apart(self) -> dict[str, float]:
-        """Limits of several costs in the order of their names; empty where there is but one."""
-        return dict(self.limits) if self.limits is not None and len(self.limits) > 1 else {}
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Of several costs, in the order of `each`; none where there is but one."""
-        return tuple(self.apart)
+        self.limit = None if self.limits is None else min(self.limits.values())
+        """Of the combined cost (D); None where costs have no names."""
+        self.apart = self.limits if self.limits is not None and len(self.limits) > 1 else {}
+        """Limits of several costs, in the order of their names; empty where there is but one."""
 
     def named(
         self, obs: Any, action: Any, next_obs: Any, info: Mapping[str, Any], sixth: Any = None
@@ -72,7 +61,7 @@ class Costs:
 
     def combined(self, named: Mapping[str, float]) -> float:
         """One cost for all. Raises `HandrailError` where costs and limits do not fit together."""
-        if self.limits is None:
+        if self.limits is None or self.limit is None:
             if tuple(named) == ("cost",):
                 return named["cost"]
             raise HandrailError(
@@ -84,12 +73,11 @@ class Costs:
                 f"the step has the costs {', '.join(sorted(named))}, but limits are given for "
                 f"{', '.join(sorted(self.limits))}; name the same ones"
             )
-        smallest = min(self.limits.values())
-        return max(cost * (smallest / self.limits[name]) for name, cost in named.items())
+        return max(cost * (self.limit / self.limits[name]) for name, cost in named.items())
 
     def each(self, named: Mapping[str, float]) -> np.ndarray | None:
-        """Several costs by themselves, as they are, in the order of `names`; None for one."""
-        return np.array([named[name] for name in self.names], np.float32) if self.names else None
+        """Several costs by themselves, as they are, in the order of `apart`; None for one."""
+        return np.array([named[name] for name in self.apart], np.float32) if self.apart else None
 
 
 def _checked_limits(limits: Mapping[str, float]) -> dict[str, float]:

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, Key, PyTree
 from handrail.equations.importance import Point, authors_point, importance_weight
 from handrail.errors import HandrailError
 from handrail.learners.base import AbstractAgent, Clock, Proposal
-from handrail.learners.sac_lagrangian import GUIDE_LOG_PROB, METRICS, SacLagrangian, SacState
+from handrail.learners.sac_lagrangian import GUIDE_LOG_PROB, SacLagrangian, SacState
 from handrail.learners.sac_networks import Distribution, OnVectors, observation_vector
 from handrail.replay.base import AbstractReplay
 from handrail.replay.ring import Ring
@@ -69,7 +69,10 @@ class SacAgent(AbstractAgent):
     uniform_steps: int = eqx.field(default=0, static=True)
     ratio_low: float = eqx.field(default=0.1, static=True)
     ratio_high: float = eqx.field(default=2.0, static=True)
-    metrics: tuple[str, ...] = eqx.field(default=(*METRICS, "sac/updates"), static=True)
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        return (*self.learner.metrics, "sac/updates")
 
     def __check_init__(self):
         if self.learner.distillation is not None and self.guide is None:

@@ -22,7 +22,7 @@ def tested_costs(evaluation: Evaluation, limits: Mapping[str, float]) -> dict[st
     smallest limit: `cost` ≤ the smallest limit if and only if every mean is within its own.
     """
     row = tested(evaluation)
-    if not limits or evaluation.constraints is None:
+    if evaluation.constraints is None:
         return row
     means = np.asarray(evaluation.constraints, np.float64).mean(axis=0)
     return row | _each("", means, limits)
@@ -32,11 +32,11 @@ def behaviour_costs(
     folder: Path, step: int, epoch: int, limits: Mapping[str, float]
 ) -> dict[str, float]:
     """`evaluations.behaviour`, with each of several costs, as in `tested_costs`."""
-    row = behaviour(folder, step, epoch)
+    ended = in_epoch(folder, step, epoch)
+    row = behaviour(ended)
     if not limits:
         return row
-    episodes = in_epoch(folder, step, epoch)
-    each = np.array([episodes[ONE_OF_SEVERAL + name] for name in limits])
+    each = np.array([ended[ONE_OF_SEVERAL + name] for name in limits])
     means = each.mean(axis=1) if each.size else np.full(len(limits), np.nan)
     return row | _each("behaviour_", means, limits)
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from handrail.errors import HandrailError
 from handrail.files import read_json
-from handrail.records import EPISODE_COLUMNS, EPISODES, ONE_OF_SEVERAL, PROGRESS, read_table
+from handrail.records import EPISODE_COLUMNS, EPISODES, PROGRESS, read_table
 from handrail.report.curves import cumulative, rolling_mean
 
 Key = TypeVar("Key", bound=Hashable)
@@ -79,7 +79,7 @@ def _table(path: Path, columns: tuple[str, ...] | None, growing: bool) -> dict[s
     """A table of a run; a run that has only begun has none yet, or an empty one."""
     if growing and not (path.exists() and path.stat().st_size > 0):
         return {column: np.zeros(0) for column in columns or ("step",)}
-    return read_table(path, columns, further=ONE_OF_SEVERAL, growing=growing)
+    return read_table(path, columns, growing=growing)
 
 
 def find_runs(root: Path | str, *, finished: bool | None = None) -> list[Run]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Int, Key, PyTree
+from jaxtyping import Array, Float, Int, Key, PyTree
 
 from handrail.envs.host import AbstractHostEnvironment
 from handrail.interventions.base import Intervention
@@ -121,5 +121,10 @@ def _reset_key(
 def timestep_like(observation: Any, constraints: tuple[str, ...]) -> Timestep:
     """A step that reaches such an observation, as the device sees it."""
     zero, no = jnp.zeros(()), jnp.array(False)
-    costs = jnp.zeros(len(constraints)) if constraints else None
+    costs = no_costs(constraints)
     return Timestep(jax.tree.map(jnp.asarray, observation), zero, zero, no, no, costs)
+
+
+def no_costs(constraints: tuple[str, ...]) -> Float[Array, " constraints"] | None:
+    """Zeros for several costs; None where there is one."""
+    return jnp.zeros(len(constraints)) if constraints else None

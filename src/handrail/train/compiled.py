@@ -168,7 +168,6 @@ def first_state(
     example: Transition,
     memory: Memory,
     *,
-    constraints: tuple[str, ...] = (),
     key: Key[Array, ""],
 ) -> RunState:
     """The state of a loop, compiled or on the host, before its first step."""
@@ -178,7 +177,7 @@ def first_state(
         agent=loop.agent.init(example, key=stream(key, "agent")),
         memory=memory,
         counts=loop.tally.init(),
-        progress=Progress.begin(constraints),
+        progress=Progress.begin(example.constraints),
         key=key,
     )
     if not loop.delayed:

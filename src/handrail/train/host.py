@@ -105,10 +105,7 @@ class HostLoop:
         timestep = timestep_like(zeros_like(shapes), self.environment.constraints)
         example = example_transition(shapes, action, timestep)
         memory = formation.memory(self.intervention)
-        return first_state(
-            self, self._saved(), observation, example, memory,
-            constraints=self.environment.constraints, key=key,
-        )  # fmt: skip
+        return first_state(self, self._saved(), observation, example, memory, key=key)
 
     def shape_of_step(self, state: RunState) -> PyTree:
         """What one step would store; evaluated for its shapes alone."""

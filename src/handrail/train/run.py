@@ -14,8 +14,6 @@ from typing import Any
 import jax
 import numpy as np
 
-from handrail.envs.host import AbstractHostEnvironment
-from handrail.envs.vector_host import AbstractVectorHost
 from handrail.errors import HandrailError
 from handrail.files import atomic, read_json, write_json
 from handrail.records import (
@@ -85,7 +83,7 @@ def execute(
         signature = json.dumps(settings, sort_keys=True)
         state = loop.init(key=jax.random.key(seed))
         step, wall, state = _resume(folder, state, signature)
-        names = _constraints(loop)
+        names = loop.environment.constraints
         episodes = Table(
             folder / EPISODES, (*EPISODE_COLUMNS, *(ONE_OF_SEVERAL + name for name in names))
         )
@@ -216,13 +214,6 @@ def _chunks(loop: AnyLoop, done: int, chunk_steps: int | None = None) -> Iterato
         if end > begin:
             yield (end - begin) // block, begin >= silent
             begin = end
-
-
-def _constraints(loop: AnyLoop) -> tuple[str, ...]:
-    """Names of several costs; compiled environments have one."""
-    environment = loop.environment
-    on_host = isinstance(environment, AbstractHostEnvironment | AbstractVectorHost)
-    return environment.constraints if on_host else ()
 
 
 def _episode_rows(

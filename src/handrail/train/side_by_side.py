@@ -16,7 +16,7 @@ from handrail.errors import HandrailError
 from handrail.interventions.base import Intervention
 from handrail.learners.base import Clock
 from handrail.rng import stream
-from handrail.train.alone import timestep_like
+from handrail.train.alone import no_costs, timestep_like
 from handrail.train.compiled import RunState
 from handrail.train.formation import AbstractFormation, next_progress
 from handrail.train.step import Progress, Record, conclude, decide
@@ -98,7 +98,7 @@ class SideBySide(AbstractFormation):
 
     def memory(self, intervention: Intervention) -> Memory:
         def begun(number: Int[Array, ""]) -> Copies:
-            fresh = Progress.begin(self._environment.constraints)
+            fresh = Progress.begin(no_costs(self._environment.constraints))
             progress = dataclasses.replace(fresh, step=number, episode=number)
             return Copies(jax.tree.map(jnp.asarray, intervention.init()), progress)
 

@@ -26,10 +26,10 @@ class EpisodeSoFar(eqx.Module):
     constraints: Float[Array, " constraints"] | None = None  # of several costs, one each
 
     @staticmethod
-    def begin(constraints: tuple[str, ...] = ()) -> "EpisodeSoFar":
+    def begin(constraints: Float[Array, " constraints"] | None = None) -> "EpisodeSoFar":
+        """Nothing yet; `constraints` are zeros for several costs."""
         zero, none = jnp.float32(0), jnp.int32(0)
-        each = jnp.zeros(len(constraints)) if constraints else None
-        return EpisodeSoFar(none, zero, zero, none, each)
+        return EpisodeSoFar(none, zero, zero, none, constraints)
 
     def anew(self) -> "EpisodeSoFar":
         """The next episode, before its first step."""
@@ -56,7 +56,8 @@ class Progress(eqx.Module):
     so_far: EpisodeSoFar
 
     @staticmethod
-    def begin(constraints: tuple[str, ...] = ()) -> "Progress":
+    def begin(constraints: Float[Array, " constraints"] | None = None) -> "Progress":
+        """Nothing yet; `constraints` are zeros for several costs."""
         zero = jnp.int32(0)
         return Progress(zero, zero, jnp.float32(0), zero, EpisodeSoFar.begin(constraints))
 

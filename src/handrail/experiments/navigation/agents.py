@@ -92,7 +92,6 @@ def sac_agent(
         block=settings.block,
         updates=settings.updates,
         learning_starts=settings.learning_starts,
-        metrics=(*learner.metrics, "sac/updates"),
         **options,
     )
 

@@ -56,13 +56,12 @@ def chunk_steps(epoch: int, block: int) -> int:
     return chunk if chunk % block == 0 else epoch
 
 
-def behaviour(folder: Path, step: int, epoch: int) -> dict[str, float]:
-    """Means over the training episodes that ended in the epoch that ends at `step`.
+def behaviour(ended: dict[str, np.ndarray]) -> dict[str, float]:
+    """Means over the training episodes of an epoch (`in_epoch`).
 
     NaN where none ended. `guide_share` is the share of these episodes' steps that were not the
     student's.
     """
-    ended = in_epoch(folder, step, epoch)
     steps = ended["length"].sum()
     return {
         "behaviour_return": _mean(ended["return"]),

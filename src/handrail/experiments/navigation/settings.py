@@ -227,7 +227,7 @@ def recommended(run: StudentRun) -> StudentRun:
         density="exact",
         weighting="none",
         constraint="present",
-        margin=recommended_margin(run.method, split=run.method in SPLIT),
+        margin=recommended_margin(run.method, split=True),
         excursions=recommended_excursions(run.method),
         learning=recommended_student(run.learning),
     )
@@ -241,7 +241,8 @@ def recommended(run: StudentRun) -> StudentRun:
 
 
 def recommended_margin(method: str, *, split: bool) -> float:
-    """Our margin of a student with a guide, who has a memory for each actor if `split`.
+    """Our margin of a student with a guide; `split` if there is a memory for each actor where
+    the method asks for it.
 
     The multiplier aims at the limit on average, over states and over time: half of the averages
     lie above, hence `MARGIN`. Not where the guide takes over for good and its half of the memory

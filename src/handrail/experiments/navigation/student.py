@@ -40,6 +40,7 @@ from handrail.experiments.navigation.evaluations import (
     STUDENT_COLUMNS,
     behaviour,
     chunk_steps,
+    in_epoch,
     record,
     tested,
     try_policy,
@@ -252,7 +253,9 @@ def run_student(
         test = try_policy(testing, policy, episodes=run.test_episodes, key=key)
         target = {f"target_{name}": value for name, value in tested(test).items()}
         record(
-            folder, STUDENT_COLUMNS, {"step": step, **behaviour(folder, step, run.epoch), **target}
+            folder,
+            STUDENT_COLUMNS,
+            {"step": step, **behaviour(in_epoch(folder, step, run.epoch)), **target},
         )
 
     def summarise(state: RunState) -> dict[str, Any]:
