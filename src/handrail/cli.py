@@ -46,6 +46,7 @@ def reproduce(
     seeds: int | None = None,
     jobs: int | None = None,
     out: Path = Path("runs"),
+    device: str | None = None,
     tensorboard: bool = False,
     wandb: str | None = None,
 ) -> None:
@@ -57,11 +58,14 @@ def reproduce(
         seeds: Take this many seeds instead of the budget's.
         jobs: Runs at a time; by default one per usable core.
         out: Folder for runs, knowledge and reports; finished runs in it are not repeated.
+        device: Where to compute: cpu, gpu, gpu:1, …; by default HANDRAIL_DEVICE, else cpu.
         tensorboard: Write event files at OUT/tensorboard (the extra `tracking`).
         wandb: Send the same to this project of Weights & Biases (the extra `wandb`).
     """
+    from handrail.devices import choose
     from handrail.reproduce import reproduce as run
 
+    choose(device)
     tracker = _tracker(tensorboard, wandb, out)
     path, tables = run(name, budget=budget, seeds=seeds, jobs=jobs, out=out, tracker=tracker)
     _show(tables)
@@ -79,6 +83,7 @@ def sweep(
     shared: bool = False,
     slurm: Repeatable = (),
     out: Path = Path("runs"),
+    device: str | None = None,
     tensorboard: bool = False,
     wandb: str | None = None,
 ) -> None:
@@ -94,11 +99,14 @@ def sweep(
         shared: Every Ray node sees the output folder under the same path.
         slurm: Parameters of the jobs, such as slurm_partition=cpu timeout_min=240.
         out: Folder in which everything is collected; finished runs in it are not repeated.
+        device: Where to compute: cpu, gpu, gpu:1, …; by default HANDRAIL_DEVICE, else cpu.
         tensorboard: Write event files at OUT/tensorboard (the extra `tracking`).
         wandb: Send the same to this project of Weights & Biases (the extra `wandb`).
     """
+    from handrail.devices import choose
     from handrail.sweep_command import sweep as run
 
+    choose(device, elsewhere=engine != "local")
     path, tables = run(
         name, budget=budget, seeds=seeds, engine=engine, address=address, jobs=jobs,
         shared=shared, slurm=tuple(chain(*slurm)), out=out,
@@ -126,6 +134,7 @@ def train(
     knowledge_folder: Path = Path("runs"),
     out: Path = Path("runs/train"),
     resume: Path | None = None,
+    device: str | None = None,
     tensorboard: bool = False,
     wandb: str | None = None,
 ) -> None:
@@ -148,9 +157,13 @@ def train(
         knowledge_folder: Where acquired knowledge is kept and found again.
         out: Folder of this run.
         resume: Go on with the run in this folder, whatever it is; takes no other settings.
+        device: Where to compute: cpu, gpu, gpu:1, …; by default HANDRAIL_DEVICE, else cpu.
         tensorboard: Write event files at OUT/tensorboard (the extra `tracking`).
         wandb: Send the same to this project of Weights & Biases (the extra `wandb`).
     """
+    from handrail.devices import choose
+
+    choose(device)
     settings = {
         "environment": environment,
         "method": method,
@@ -194,23 +207,6 @@ def train(
 
 
 @app.command
-def evaluate(run: Annotated[Path, tyro.conf.Positional], episodes: int = 10, seed: int = 0) -> None:
-    """Runs the policy of a finished run by itself, without intervention.
-
-    A lava agent acts greedily; a student of navigation samples, as the paper tests it.
-
-    Args:
-        run: Folder of a finished run.
-        episodes: Whole episodes to run.
-        seed: Seed of the evaluation.
-    """
-    from handrail.train_command import evaluate_one
-
-    for key, value in evaluate_one(run, episodes=episodes, seed=seed).items():
-        print(f"{key:24} {value}")
-
-
-@app.command
 def report(
     name: Annotated[str, tyro.conf.Positional],
     budget: str = "quick",
@@ -230,19 +226,6 @@ def report(
     path, tables = report_only(name, budget=budget, seeds=seeds, out=out)
     _show(tables)
     print(f"report: {path}")
-
-
-@app.command
-def inspect(file: Annotated[Path, tyro.conf.Positional]) -> None:
-    """Shows what a saved policy, prior, encoder or guide is: its card and its arrays.
-
-    Args:
-        file: An artefact (.safetensors) written by handrail.
-    """
-    from handrail.artifact import load
-    from handrail.report.cards import show
-
-    show(*load(file))
 
 
 @app.command(name="check-env")
@@ -274,6 +257,7 @@ def check_transfer(
     episodes: int = 100,
     seed: int = 0,
     out: Path | None = None,
+    device: str | None = None,
 ) -> None:
     """Measures whether a guide may be trusted in a target: exit code 0 if so, else 1.
 
@@ -290,11 +274,14 @@ def check_transfer(
             the default takes about three minutes; with fewer, more is left open.
         seed: Seed of the measurement.
         out: Write the raw numbers here, as JSON.
+        device: Where to compute: cpu, gpu, gpu:1, …; by default HANDRAIL_DEVICE, else cpu.
     """
     from handrail.check_transfer import check_transfer as run
     from handrail.check_transfer import show
+    from handrail.devices import choose
     from handrail.experiments.progress import Steps
 
+    choose(device)
     with Steps() as bars:
         verdict = run(
             guide, task=task, limit=limit, episodes=episodes, seed=seed, out=out,
@@ -305,7 +292,7 @@ def check_transfer(
         sys.exit(1)
 
 
-for command in (cli_results.compare, cli_results.tensorboard, cli_results.push, cli_results.pull):
+for command in cli_results.COMMANDS:
     app.command(command)
 
 

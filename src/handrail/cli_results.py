@@ -1,4 +1,4 @@
-"""The commands on what has been computed: `compare | tensorboard | push | pull`."""
+"""The commands on what has been computed, which `cli` registers."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,6 +6,42 @@ from typing import Annotated
 import tyro
 
 from handrail.errors import HandrailError
+
+
+def evaluate(
+    run: Annotated[Path, tyro.conf.Positional],
+    episodes: int = 10,
+    seed: int = 0,
+    device: str | None = None,
+) -> None:
+    """Runs the policy of a finished run by itself, without intervention.
+
+    A lava agent acts greedily; a student of navigation samples, as the paper tests it.
+
+    Args:
+        run: Folder of a finished run.
+        episodes: Whole episodes to run.
+        seed: Seed of the evaluation.
+        device: Where to compute: cpu, gpu, gpu:1, …; by default HANDRAIL_DEVICE, else cpu.
+    """
+    from handrail.devices import choose
+    from handrail.train_command import evaluate_one
+
+    choose(device)
+    for key, value in evaluate_one(run, episodes=episodes, seed=seed).items():
+        print(f"{key:24} {value}")
+
+
+def inspect(file: Annotated[Path, tyro.conf.Positional]) -> None:
+    """Shows what a saved policy, prior, encoder or guide is: its card and its arrays.
+
+    Args:
+        file: An artefact (.safetensors) written by handrail.
+    """
+    from handrail.artifact import load
+    from handrail.report.cards import show
+
+    show(*load(file))
 
 
 def compare(
@@ -97,3 +133,6 @@ def pull(
             raise HandrailError(f"{out} exists already; name another file with --out")
     path, card = run(folder, out)
     print(f"{card.kind}: {path}")
+
+
+COMMANDS = (evaluate, inspect, compare, tensorboard, push, pull)

@@ -27,6 +27,7 @@ def attempt(task: Task, publish: Publish) -> str | None:
     `publish` is given what is being done (`what`, `step`, `total`), when and in which process,
     at most twice a second.
     """
+    from handrail.devices import settle
     from handrail.experiments.work import work
 
     last = [0.0]
@@ -38,6 +39,7 @@ def attempt(task: Task, publish: Publish) -> str | None:
             publish({"what": what, "step": step, "total": total, "at": time.time(), **who})
 
     try:
+        settle()
         work(task, report)
     except HandrailError as error:
         return str(error)

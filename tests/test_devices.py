@@ -1,0 +1,109 @@
+"""The chosen device holds everything, and nothing leaves it while a loop runs.
+
+Two CPU devices stand for a CPU and a GPU: their number is fixed once JAX has started, so these
+run in a process of their own. A GPU itself is not needed, nor is it tested here.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from handrail import devices
+from handrail.cli import main
+from handrail.errors import HandrailError
+
+ROOT = Path(__file__).parents[1]
+ON_THE_SECOND = """
+import json, sys
+import equinox as eqx, jax, numpy as np
+from handrail import devices
+devices.choose("cpu:1")
+from tests.train.small import small_loop
+
+second = jax.devices("cpu")[1]
+loop = small_loop()
+state = loop.init(key=jax.random.key(7))
+state, _, _ = loop.blocks(state, 1_000 // loop.agent.block, learn=False)
+state, _, _ = loop.blocks(state, 10, learn=True)
+fetched = None
+with jax.transfer_guard("disallow"):  # compiled by now: what is left is the loop itself
+    state, records, metrics = loop.blocks(state, 10, learn=True)
+    jax.block_until_ready(state)
+    try:  # the negative arm: the guard does see what comes from the host
+        foreign = eqx.tree_at(lambda s: s.progress.step, state, np.int32(0))
+        loop.blocks(foreign, 10, learn=True)
+    except Exception as error:
+        fetched = type(error).__name__
+everywhere = {d for a in jax.tree.leaves((state, records, metrics)) for d in a.devices()}
+print(json.dumps({"only second": everywhere == {second}, "refused": fetched}))
+"""
+
+
+def run(code: str, **variables: str) -> dict:
+    environment = {**os.environ, "JAX_PLATFORMS": "cpu", **variables}
+    environment["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_a_loop_stays_on_the_chosen_device_and_asks_nothing_of_the_host():
+    assert run(ON_THE_SECOND) == {"only second": True, "refused": "JaxRuntimeError"}
+
+
+def test_a_worker_takes_the_device_of_the_environment():
+    """The variable is what worker processes and nodes of a cluster are given."""
+    code = """
+import json
+import jax
+from pathlib import Path
+from handrail.experiments.attempt import attempt
+from handrail.experiments.plan import Task
+failure = attempt(Task("run", Path("x"), None), lambda entry: None)
+print(json.dumps([str(jax.numpy.zeros(1).device), failure]))
+"""
+    where, _ = run(code, **{devices.DEVICE: "cpu:1"})
+    assert where.endswith("1")
+    where, failure = run(code, **{devices.DEVICE: "cpu:2"})
+    assert where.endswith("0")
+    assert "this machine has 2 of platform 'cpu'" in failure
+
+
+@pytest.mark.parametrize(
+    ("device", "message"),
+    [
+        ("gpu", "Unknown backend.*handrail\\[cuda\\]"),
+        ("cuda:x", "device 'cuda:x': expected cpu, gpu or tpu"),
+        ("cpu:7", "this machine has 1 of platform 'cpu'"),
+        ("", "device '': expected cpu"),
+    ],
+)
+def test_a_device_that_is_not_there_is_refused(monkeypatch, device, message):
+    monkeypatch.setenv(devices.DEVICE, "cpu")
+    with pytest.raises(HandrailError, match=message):
+        devices.choose(device)
+
+
+def test_of_other_machines_only_the_name_is_checked(monkeypatch):
+    monkeypatch.setenv(devices.DEVICE, "cpu")
+    devices.choose("gpu", elsewhere=True)
+    assert devices.chosen() == "gpu"
+    with pytest.raises(HandrailError, match="device 'gpu:': expected"):
+        devices.choose("gpu:", elsewhere=True)
+
+
+def test_the_command_line_says_it_in_one_line(monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv(devices.DEVICE, "cpu")
+    monkeypatch.setattr(sys, "argv", ["handrail", "train", "--device", "gpu", "--out", "x"])
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    assert not (tmp_path / "x").exists()
