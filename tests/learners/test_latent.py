@@ -69,6 +69,7 @@ def latent_agent(world, *, variational: bool) -> LatentAgent:
         frames=frames,
         seen=Ring(256),
         batch=8,
+        learning_starts=10,
     )
 
 
@@ -152,6 +153,22 @@ def test_what_acts_from_a_saved_network_is_what_has_been_learnt(world):
     assert jax.tree.structure(fresh) == jax.tree.structure(state.network)
     actor = agent.actor(state.network)
     np.testing.assert_array_equal(actor.values, agent.prepare(state, key=KEY).values)
+
+
+def test_a_latent_agent_waits_for_its_own_start_while_the_autoencoder_learns(world):
+    agent = latent_agent(world, variational=False)
+    state = after_steps(Loop(world, agent, none(), 10_000), 20).agent
+
+    @jax.jit
+    def learn(state, step):
+        prepared = agent.prepare(state, key=KEY)
+        return agent.learn(state, prepared, Clock(step, jnp.float32(0.1)), key=KEY)
+
+    for step, learns in ((20, False), (30, True)):
+        after, metrics = learn(state, jnp.int32(step))
+        assert _moved(state.head, after.head) == learns
+        assert (metrics["losses/td"] > 0) == learns
+        assert _moved(state.autoencoder.model.decoder, after.autoencoder.model.decoder)
 
 
 def _example() -> Transition:

@@ -70,9 +70,10 @@ class LatentAgent(AbstractAgent):
     """`q` with its network read off an auto-encoder's latent.
 
     At the end of a block the temporal-difference gradient steps the head, and the encoder
-    (clipped to its own norm, with the encoder's own Adam); then the auto-encoder takes its
-    `updates` on `batch` observations each. Differs from the originals, which update it every 5
-    steps from step 1,000 on: here twice at the end of 10, from `learning_starts` (10,000) on.
+    (clipped to its own norm, with the encoder's own Adam), once `q` has seen its own
+    `learning_starts`; then the auto-encoder takes its `updates` on `batch` observations each, from
+    `learning_starts` on. Differs from the originals, which update it every 5 steps: here twice at
+    the end of 10.
     """
 
     q: QAgent
@@ -82,14 +83,11 @@ class LatentAgent(AbstractAgent):
     seen: Ring
     updates: int = eqx.field(default=2, static=True)
     batch: int = eqx.field(default=32, static=True)
+    learning_starts: int = eqx.field(default=1_000, static=True)  # of the auto-encoder
 
     @property
     def block(self) -> int:
         return self.q.block
-
-    @property
-    def learning_starts(self) -> int:
-        return self.q.learning_starts
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -142,11 +140,11 @@ class LatentAgent(AbstractAgent):
     def learn(
         self, state: LatentState, prepared: Actor, clock: Clock, *, key: Key[Array, ""]
     ) -> tuple[LatentState, dict[str, Float[Array, ""]]]:
-        step = self.q.gradient(prepared, state.target, state.replay, clock, key=key)
-        updates, head_optimizer = self.q.optimizer.update(
-            step.gradients.head, state.head_optimizer, state.head
+        state, metrics = jax.lax.cond(
+            clock.step > self.q.learning_starts,
+            lambda: self._from_rewards(state, prepared, clock, key=key),
+            lambda: (state, {name: jnp.zeros(()) for name in self.q.metrics}),
         )
-        autoencoder = self.autoencoder.step_encoder(state.autoencoder, step.gradients.encoder)
 
         def reconstruct(autoencoder: AutoencoderState, key: Key[Array, ""]):
             rows = self.seen.sample(state.seen, self.batch, key=stream(key, "seen")).items
@@ -154,14 +152,25 @@ class LatentAgent(AbstractAgent):
             return self.autoencoder.update(autoencoder, self.frames[rows], labels, key=key)
 
         keys = jax.random.split(stream(key, "autoencoder"), self.updates)
-        autoencoder, measured = jax.lax.scan(reconstruct, autoencoder, keys)
+        autoencoder, measured = jax.lax.scan(reconstruct, state.autoencoder, keys)
         reconstruction = measured["autoencoder/reconstruction"].mean()
-        state = LatentState(
-            autoencoder=autoencoder,
+        learnt = eqx.tree_at(lambda s: s.autoencoder, state, autoencoder)
+        return learnt, {**metrics, "losses/reconstruction": reconstruction}
+
+    def _from_rewards(
+        self, state: LatentState, prepared: Actor, clock: Clock, *, key: Key[Array, ""]
+    ) -> tuple[LatentState, dict[str, Float[Array, ""]]]:
+        """The temporal-difference step of head and encoder."""
+        step = self.q.gradient(prepared, state.target, state.replay, clock, key=key)
+        updates, head_optimizer = self.q.optimizer.update(
+            step.gradients.head, state.head_optimizer, state.head
+        )
+        learnt = LatentState(
+            autoencoder=self.autoencoder.step_encoder(state.autoencoder, step.gradients.encoder),
             head=optax.apply_updates(state.head, updates),
             head_optimizer=head_optimizer,
             target=step.target,
             replay=step.replay,
             seen=state.seen,
         )
-        return state, {**step.metrics, "losses/reconstruction": reconstruction}
+        return learnt, step.metrics

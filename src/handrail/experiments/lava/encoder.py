@@ -145,6 +145,7 @@ def latent_agent(run: LavaRun, environment: LavaEnvironment) -> LatentAgent:
         frames=jnp.asarray(observations.frames),
         seen=Ring(100_000),
         updates=run.learning.train_every // 5,
+        learning_starts=min(1_000, run.learning.learning_starts),
     )
 
 
