@@ -1,24 +1,62 @@
 """Tables on the terminal."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from handrail.report.html import Cell, Table
 from handrail.report.stats import Interval, decimals
 
+BORDER = 3  # of a column: a line and a space on each side
+
 
 def show(tables: Iterable[Table]) -> None:
-    """Prints tables; intervals as value [low, high], None as a dash."""
+    """Prints tables; intervals as value [low, high], None as a dash.
+
+    A table that is too wide for the terminal continues below itself, with its first column
+    repeated, so that no number is cut in two.
+    """
     from rich.console import Console
     from rich.table import Table as Shown
 
     console = Console()
     for table in tables:
-        shown = Shown(title=table.caption, title_justify="left")
-        for number, column in enumerate(table.columns):
-            shown.add_column(str(column), overflow="fold", no_wrap=number == 0)
-        for row in table.rows:
-            shown.add_row(*(_text(cell, table.digits) for cell in row))
-        console.print(shown)
+        columns = [str(column) for column in table.columns]
+        rows = [[_text(cell, table.digits) for cell in row] for row in table.rows]
+        texts = list(zip(columns, *rows, strict=True))
+        least = [_longest_word(cells) for cells in texts]
+        most = [max(map(len, cells)) for cells in texts]
+        least[0] = max(least[0], min(most[0], console.width // 2))  # names are best read whole
+        title = table.caption
+        for part in _parts(least, console.width):
+            shown = Shown(title=title, title_justify="left")
+            spare = console.width - _together(least[number] for number in part)
+            for number in part:
+                more = max(0, min(most[number] - least[number], spare))
+                spare -= more
+                shown.add_column(columns[number], overflow="fold", width=least[number] + more)
+            for row in rows:
+                shown.add_row(*(row[number] for number in part))
+            console.print(shown)
+            title = None
+
+
+def _longest_word(texts: Iterable[str]) -> int:
+    return max((len(word) for text in texts for word in text.split()), default=1)
+
+
+def _parts(widths: Sequence[int], room: int) -> list[list[int]]:
+    """Columns that fit side by side, the first in every part; at least one beside it."""
+    parts: list[list[int]] = []
+    for number in range(1, len(widths)):
+        wanted = _together(widths[n] for n in (*(parts[-1] if parts else [0]), number))
+        if not parts or (wanted > room and len(parts[-1]) > 1):
+            parts.append([0])
+        parts[-1].append(number)
+    return parts or [[0]]
+
+
+def _together(widths: Iterable[int]) -> int:
+    """What a table of columns of these widths takes."""
+    return 1 + sum(width + BORDER for width in widths)
 
 
 def _text(cell: Cell, digits: int) -> str:

@@ -1,0 +1,44 @@
+"""Tables on the terminal: no word and no number is cut, at any width."""
+
+import pytest
+
+from handrail.report import console
+from handrail.report.html import Table
+from handrail.report.stats import Interval
+
+WIDE = Table(
+    ("method", *(f"measurement{n} per epoch" for n in range(9))),
+    tuple((f"method {m}", *(Interval(1e4 + m, 1e4, 2e4) for _ in range(9))) for m in range(3)),
+    "Transfer",
+)
+
+
+def printed(monkeypatch, capsys, table: Table, width: int) -> str:
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("LINES", "50")
+    console.show([table])
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize("width", [40, 80, 120, 400])
+def test_no_word_is_cut_and_no_line_is_too_long(monkeypatch, capsys, width):
+    text = printed(monkeypatch, capsys, WIDE, width)
+    words = text.replace("│", " ").replace("┃", " ").split()
+    for number in range(9):
+        assert f"measurement{number}" in words
+    assert words.count("10,001") == 9
+    assert max(map(len, text.splitlines())) <= width
+    assert text.count("Transfer") == 1
+    assert (words.count("method") > 4) == (width < 400), "repeated in every part, if there are some"
+
+
+def test_one_table_stays_one_where_there_is_room(monkeypatch, capsys):
+    few = Table(("method", "return"), (("dqn", 0.5),), "Small")
+    text = printed(monkeypatch, capsys, few, 80)
+    assert text.count("┏") == 1
+    assert "0.5" in text
+
+
+def test_a_table_of_one_column_and_one_without_rows_are_shown(monkeypatch, capsys):
+    assert "alone" in printed(monkeypatch, capsys, Table(("alone",), (("x",),)), 80)
+    assert "nothing" in printed(monkeypatch, capsys, Table(("nothing", "here"), ()), 80)
