@@ -7,6 +7,7 @@ authors' scripts, where the targets' update races with the critics'.
 """
 
 import abc
+import math
 from collections.abc import Callable
 
 import equinox as eqx
@@ -38,7 +39,7 @@ METRICS = (
     "sac/multiplier",  # β, the largest of several
     "sac/damping",  # κ, the mean of several
     "sac/entropy",  # of the policy, nats
-    "sac/reward_value",  # of the first reward critic at stored actions, discounted
+    "sac/reward_value",  # of the first reward critic at stored actions, discounted, scaled
     "sac/cost_value",  # of the cost critic at stored actions, discounted; the largest of several
     "sac/bonus",  # reward per step beside the environment's: the guide's, the learner's own
     "sac/finite",  # 1 if every loss is a finite number
@@ -110,6 +111,9 @@ class SacLagrangian(eqx.Module):
         episode_length: steps of an episode, with which the limit is converted.
         discount: γ per step, of rewards and costs.
         smoothing: share of the old targets that an update keeps.
+        reward_scale: what the environment's rewards are multiplied by (beyond the paper). Adam
+            moves the critics by steps of one size, whatever the rewards: where these are
+            hundredths, what one action earns more than another drowns in the critics' jitter.
         learning_rate: of actor, critics and α.
         multiplier_rate: learning rate of β as a multiple of `learning_rate`.
         damping_scale: of κ; 0 turns damping off.
@@ -128,6 +132,7 @@ class SacLagrangian(eqx.Module):
     episode_length: int = eqx.field(default=1000, static=True)
     discount: float = eqx.field(default=0.99, static=True)
     smoothing: float = eqx.field(default=0.995, static=True)
+    reward_scale: float = eqx.field(default=1.0, static=True)
     learning_rate: float = eqx.field(default=1e-3, static=True)
     multiplier_rate: float = eqx.field(default=50.0, static=True)
     damping_scale: float = eqx.field(default=10.0, static=True)
@@ -143,6 +148,8 @@ class SacLagrangian(eqx.Module):
 
     def __check_init__(self):
         discounted_limit(self.cost_limit, self.discount, self.episode_length)
+        if not 0 < self.reward_scale < math.inf:
+            raise HandrailError(f"reward_scale is {self.reward_scale}: expected a positive number")
 
     @property
     def limit(self) -> float:
@@ -309,11 +316,12 @@ class SacLagrangian(eqx.Module):
         actions, log_probs = _act(frozen.actor, observations, next_noise)
         following = targets.batch(observations, actions)
         terminated = batch.terminated.astype(bonus.dtype)
+        rewards = self.reward_scale * batch.reward + bonus
         reward_goal = jax.vmap(
             lambda *x: lagrangian.reward_target(
                 *x, discount=self.discount, entropy_weight=entropy_weight
             )
-        )(batch.reward + bonus, terminated, following[:REWARD_CRITICS].T, log_probs)
+        )(rewards, terminated, following[:REWARD_CRITICS].T, log_probs)
         believed = jax.vmap(self.cost_floor)(
             following[REWARD_CRITICS:].T, batch.next_observation, actions
         )

@@ -50,6 +50,7 @@ def sac_learner(
         discount=settings.discount,
         smoothing=settings.smoothing,
         learning_rate=settings.learning_rate,
+        reward_scale=settings.reward_scale,
         multiplier_rate=settings.multiplier_rate,
         damping_scale=settings.damping,
         **options,

@@ -48,6 +48,8 @@ class SacSettings:
     """γ per step, of rewards and costs."""
     smoothing: float = 0.995
     """Share of the old target networks that an update keeps."""
+    reward_scale: float = 1.0
+    """What the environment's rewards are multiplied by before they are learnt from."""
     multiplier_rate: float = 50.0
     """Step size of the multiplier β, as a multiple of `learning_rate`."""
     damping: float = 10.0
