@@ -27,7 +27,6 @@ from tests.train.small import small_loop
 second = jax.devices("cpu")[1]
 loop = small_loop()
 state = loop.init(key=jax.random.key(7))
-state, _, _ = loop.blocks(state, 1_000 // loop.agent.block, learn=False)
 state, _, _ = loop.blocks(state, 10, learn=True)
 fetched = None
 with jax.transfer_guard("disallow"):  # compiled by now: what is left is the loop itself

@@ -223,16 +223,17 @@ def test_settings_are_checked():
         )
 
 
-def test_a_reward_scale_multiplies_the_environments_rewards_alone(script):
+def test_a_reward_scale_multiplies_the_environments_rewards_alone():
     """Not costs, and not the pull towards the guide, which the student's learner adds to them."""
-    scaled = dataclasses.replace(LEARNERS[script], reward_scale=30.0)
-    metrics, gradients = first(script, scaled)
-    by_hand = first(script, change=lambda b: eqx.tree_at(lambda b: b.reward, b, 30.0 * b.reward))
+    scaled = dataclasses.replace(STUDENT, reward_scale=30.0)
+    with jax.enable_x64(True):
+        metrics, gradients = first("sagui-cs", scaled)
+        by_hand = first("sagui-cs", change=_thirty_times)
+        untouched, _ = first("sagui-cs")
     for name, value in by_hand[0].items():
         assert metrics[name] == pytest.approx(float(value), rel=1e-12), name
     for name, value in by_hand[1].items():
         np.testing.assert_allclose(gradients[name], value, rtol=1e-9, atol=1e-12)
-    untouched, _ = first(script)
     assert metrics["sac/reward_critic_loss"] != untouched["sac/reward_critic_loss"]
     for name in ("sac/cost_critic_loss", "sac/bonus"):
         assert metrics[name] == untouched[name]
@@ -242,3 +243,7 @@ def test_a_reward_scale_multiplies_the_environments_rewards_alone(script):
 def test_a_reward_scale_that_is_no_positive_number_is_refused(scale):
     with pytest.raises(HandrailError, match=r"reward_scale is .*expected a positive number"):
         SacLagrangian(reward_scale=scale)
+
+
+def _thirty_times(batch):
+    return eqx.tree_at(lambda b: b.reward, batch, 30.0 * batch.reward)
