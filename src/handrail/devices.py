@@ -11,6 +11,7 @@ from handrail.errors import HandrailError, first_line
 
 DEVICE = "HANDRAIL_DEVICE"
 CPU = "cpu"
+GPUS = ("gpu", "cuda", "rocm")  # as JAX calls them
 EXPECTED = "expected cpu, gpu or tpu, or one of several by its number, such as gpu:1"
 
 
@@ -46,13 +47,13 @@ def settle() -> None:
 
     Several processes may share an accelerator, so none claims its memory in advance
     (`XLA_PYTHON_CLIENT_PREALLOCATE=true` makes a single one do so). On a CPU, no accelerator is
-    even looked for, unless `JAX_PLATFORMS` says otherwise.
+    even looked for; where no device was chosen, `JAX_PLATFORMS` has its way.
     """
     import jax
 
     device = chosen()
     platform, number = parse(device)
-    if platform == CPU and not os.environ.get("JAX_PLATFORMS"):
+    if platform == CPU and (DEVICE in os.environ or not os.environ.get("JAX_PLATFORMS")):
         jax.config.update("jax_platforms", CPU)
     if device == CPU:  # the default; JAX is not started yet, so that it can still be configured
         return

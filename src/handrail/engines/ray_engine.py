@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from handrail.devices import chosen, parse
+from handrail.devices import GPUS, chosen, parse
 from handrail.engines import parcel
 from handrail.engines.base import RETRIES, AbstractEngine, differing, versions, worker_environment
 from handrail.errors import HandrailError, first_line
@@ -55,7 +55,7 @@ class Cluster(AbstractCrew):
         self._engine = engine
         self._ray, self._ours = connect(engine.address)
         options = {"num_cpus": 1, "max_retries": engine.retries}
-        if parse(chosen())[0] == "gpu":
+        if parse(chosen())[0] in GPUS:
             options["num_gpus"] = 1  # Ray hides GPUs from tasks that ask for none
         self._remote = self._ray.remote(**options)(_in_place if engine.shared else _elsewhere)
         self._versions = versions()
