@@ -46,7 +46,7 @@ def reproduce(
     seeds: int | None = None,
     jobs: int | None = None,
     out: Path = Path("runs"),
-    device: str | None = None,
+    device: cli_results.Device = None,
     tensorboard: bool = False,
     wandb: str | None = None,
 ) -> None:
@@ -58,7 +58,6 @@ def reproduce(
         seeds: Take this many seeds instead of the budget's.
         jobs: Runs at a time; by default one per usable core.
         out: Folder for runs, knowledge and reports; finished runs in it are not repeated.
-        device: Where to compute: cpu, gpu, gpu:1, …; by default HANDRAIL_DEVICE, else cpu.
         tensorboard: Write event files at OUT/tensorboard (the extra `tracking`).
         wandb: Send the same to this project of Weights & Biases (the extra `wandb`).
     """
@@ -83,7 +82,7 @@ def sweep(
     shared: bool = False,
     slurm: Repeatable = (),
     out: Path = Path("runs"),
-    device: str | None = None,
+    device: cli_results.Device = None,
     tensorboard: bool = False,
     wandb: str | None = None,
 ) -> None:
@@ -99,7 +98,6 @@ def sweep(
         shared: Every Ray node sees the output folder under the same path.
         slurm: Parameters of the jobs, such as slurm_partition=cpu timeout_min=240.
         out: Folder in which everything is collected; finished runs in it are not repeated.
-        device: Where to compute: cpu, gpu, gpu:1, …; by default HANDRAIL_DEVICE, else cpu.
         tensorboard: Write event files at OUT/tensorboard (the extra `tracking`).
         wandb: Send the same to this project of Weights & Biases (the extra `wandb`).
     """
@@ -134,7 +132,7 @@ def train(
     knowledge_folder: Path = Path("runs"),
     out: Path = Path("runs/train"),
     resume: Path | None = None,
-    device: str | None = None,
+    device: cli_results.Device = None,
     tensorboard: bool = False,
     wandb: str | None = None,
 ) -> None:
@@ -157,7 +155,6 @@ def train(
         knowledge_folder: Where acquired knowledge is kept and found again.
         out: Folder of this run.
         resume: Go on with the run in this folder, whatever it is; takes no other settings.
-        device: Where to compute: cpu, gpu, gpu:1, …; by default HANDRAIL_DEVICE, else cpu.
         tensorboard: Write event files at OUT/tensorboard (the extra `tracking`).
         wandb: Send the same to this project of Weights & Biases (the extra `wandb`).
     """
@@ -257,7 +254,7 @@ def check_transfer(
     episodes: int = 100,
     seed: int = 0,
     out: Path | None = None,
-    device: str | None = None,
+    device: cli_results.Device = None,
 ) -> None:
     """Measures whether a guide may be trusted in a target: exit code 0 if so, else 1.
 
@@ -274,7 +271,6 @@ def check_transfer(
             the default takes about three minutes; with fewer, more is left open.
         seed: Seed of the measurement.
         out: Write the raw numbers here, as JSON.
-        device: Where to compute: cpu, gpu, gpu:1, …; by default HANDRAIL_DEVICE, else cpu.
     """
     from handrail.check_transfer import check_transfer as run
     from handrail.check_transfer import show

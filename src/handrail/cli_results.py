@@ -7,12 +7,19 @@ import tyro
 
 from handrail.errors import HandrailError
 
+Device = Annotated[
+    str | None,
+    tyro.conf.arg(
+        help="Where to compute: cpu, gpu, gpu:1, …; by default HANDRAIL_DEVICE, else cpu."
+    ),
+]
+
 
 def evaluate(
     run: Annotated[Path, tyro.conf.Positional],
     episodes: int = 10,
     seed: int = 0,
-    device: str | None = None,
+    device: Device = None,
 ) -> None:
     """Runs the policy of a finished run by itself, without intervention.
 
@@ -22,7 +29,6 @@ def evaluate(
         run: Folder of a finished run.
         episodes: Whole episodes to run.
         seed: Seed of the evaluation.
-        device: Where to compute: cpu, gpu, gpu:1, …; by default HANDRAIL_DEVICE, else cpu.
     """
     from handrail.devices import choose
     from handrail.train_command import evaluate_one
