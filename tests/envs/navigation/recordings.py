@@ -64,7 +64,7 @@ def snapshot(rows: dict[str, np.ndarray], row: int) -> Snapshot:
         draws,
     )
     motion = [rows[f"before_{name}"][row] for name in ("qpos", "qvel", "qacc_warmstart")]
-    return Snapshot(layout, draws.get_state(), goal, 0, 0, *motion, np.zeros(2))
+    return Snapshot(layout, draws.get_state(), goal, 0, 0, *motion, np.zeros(2), np.zeros(0, int))
 
 
 def expected_reward(rows: dict[str, np.ndarray], task: NavigationTask) -> np.ndarray:

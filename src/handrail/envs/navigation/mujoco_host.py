@@ -16,7 +16,7 @@ from handrail.envs.navigation.tasks import NavigationTask
 
 CAR_SPEED, CAR_TURN_RATE = 0.8, 1.5  # what the car reaches by driving (m/s, rad/s)
 _TRIES = 100  # places for a rescue start that touches no vase
-_ARRAYS = ("qpos", "qvel", "warmstart", "ctrl")
+_ARRAYS = ("qpos", "qvel", "warmstart", "ctrl", "asleep")
 
 
 class MujocoHost(AbstractHostEnvironment):
@@ -41,7 +41,7 @@ class MujocoHost(AbstractHostEnvironment):
         self.task = dataclasses.replace(task, episode_length=length)
         self.episode_length, self.rescue = length, rescue
         self.actions = BoxActions(2)
-        self.engine = MujocoNavigation(self.task)
+        self.engine = MujocoNavigation(self.task, resting=True)
         self.observation_space = self.engine.observation_space
 
     def reset(self, *, key: Key[Array, ""]) -> dict[str, np.ndarray]:
