@@ -276,8 +276,8 @@ class MujocoNavigation(gymnasium.Env):
         arrays = (data.qpos, data.qvel, data.qacc_warmstart, data.ctrl)
         draws = layout.draws.get_state()
         copies = [array.copy() for array in arrays]
-        asleep = sleepers(data)
-        return Snapshot(layout, draws, self._goal, self._seed, self._steps, *copies, asleep)
+        counts = (self._seed, self._steps)
+        return Snapshot(layout, draws, self._goal, *counts, *copies, asleep=sleepers(data))
 
     def restore(self, snapshot: Snapshot) -> dict[str, np.ndarray]:
         """Goes back to a snapshot, and gives its observation."""
