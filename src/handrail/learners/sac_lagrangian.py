@@ -24,7 +24,12 @@ from handrail.learners.constraint import Charged, Constrained, all_of_it, stored
 from handrail.learners.cost_floor import AbstractCostFloor, NoFloor
 from handrail.learners.intrinsic import AbstractIntrinsic, NoIntrinsic
 from handrail.learners.sac_adam import Adam, AdamState
-from handrail.learners.sac_networks import REWARD_CRITICS, CriticEnsemble, observation_vector
+from handrail.learners.sac_networks import (
+    REWARD_CRITICS,
+    CostCritic,
+    CriticEnsemble,
+    observation_vector,
+)
 from handrail.networks.gaussian import GaussianPolicy, SquashedGaussian
 from handrail.types import Transition
 
@@ -125,6 +130,7 @@ class SacLagrangian(eqx.Module):
         cost_floor: what the cost critic is held up to where actions are chosen and bootstrapped.
         constrained: whose costs β compares with the limit.
         charged: what of its expected cost the actor pays for.
+        cost_critic: `linear` or `positive`, see `CriticEnsemble`.
     """
 
     cost_limit: float = eqx.field(default=25.0, static=True)
@@ -144,6 +150,7 @@ class SacLagrangian(eqx.Module):
     cost_floor: AbstractCostFloor = NoFloor()
     constrained: Constrained = eqx.field(default=stored_actions, static=True)
     charged: Charged = eqx.field(default=all_of_it, static=True)
+    cost_critic: CostCritic = eqx.field(default="linear", static=True)
     adam: Adam = Adam()
 
     def __check_init__(self):
@@ -173,7 +180,12 @@ class SacLagrangian(eqx.Module):
         parameters = SacParameters(
             actor=GaussianPolicy(observation, action, hidden, key=actor_key),
             critics=CriticEnsemble.init(
-                observation, action, hidden, costs=max(len(self.constraints), 1), key=critic_key
+                observation,
+                action,
+                hidden,
+                costs=max(len(self.constraints), 1),
+                cost_critic=self.cost_critic,
+                key=critic_key,
             ),
             entropy=jnp.zeros(()),
             multiplier=jnp.zeros(len(self.constraints) or ()),

@@ -5,6 +5,7 @@ then one for each cost. Their products run as one batched product.
 """
 
 from collections.abc import Callable
+from typing import Literal, get_args
 
 import equinox as eqx
 import jax
@@ -16,6 +17,8 @@ from handrail.networks.mlp import MLP
 from handrail.types import Observation
 
 REWARD_CRITICS = 2
+CostCritic = Literal["linear", "positive"]
+COST_CRITICS: tuple[CostCritic, ...] = get_args(CostCritic)
 Distribution = Callable[[Observation], SquashedGaussian]
 
 
@@ -26,9 +29,16 @@ def observation_vector(observation: Observation) -> Float[Array, " observation"]
 
 
 class CriticEnsemble(eqx.Module):
-    """Discounted action values: reward, reward, and each cost (members 0, 1, 2, …)."""
+    """Discounted action values: reward, reward, and each cost (members 0, 1, 2, …).
 
-    members: MLP  # every array has a leading axis of critics
+    Attributes:
+        members: the networks; every array has a leading axis of critics.
+        cost_critic: what a cost's network gives: the value (`linear`), or what the value is the
+            softplus of (`positive`), see `docs/decisions.md`, G27.
+    """
+
+    members: MLP
+    cost_critic: CostCritic = eqx.field(default="linear", static=True)
 
     @staticmethod
     def init(
@@ -37,6 +47,7 @@ class CriticEnsemble(eqx.Module):
         hidden: tuple[int, ...],
         *,
         costs: int = 1,
+        cost_critic: CostCritic = "linear",
         key: Key[Array, ""],
     ) -> "CriticEnsemble":
         """Independent fresh critics for vectors of these sizes."""
@@ -44,7 +55,8 @@ class CriticEnsemble(eqx.Module):
         return CriticEnsemble(
             eqx.filter_vmap(lambda k: MLP(sizes, init="glorot", key=k))(
                 jax.random.split(key, REWARD_CRITICS + costs)
-            )
+            ),
+            cost_critic,
         )
 
     def batch(
@@ -52,7 +64,9 @@ class CriticEnsemble(eqx.Module):
     ) -> Float[Array, "critics batch"]:
         """The values of a batch, one row a critic."""
         inputs = jnp.concatenate([observations, actions], axis=1)
-        return eqx.filter_vmap(lambda critic: jax.vmap(critic)(inputs)[:, 0])(self.members)
+        values = eqx.filter_vmap(lambda critic: jax.vmap(critic)(inputs)[:, 0])(self.members)
+        costs = self._expected(values[REWARD_CRITICS:])
+        return jnp.concatenate([values[:REWARD_CRITICS], costs])
 
     def __call__(
         self, observation: Observation, action: Float[Array, " a"]
@@ -64,7 +78,11 @@ class CriticEnsemble(eqx.Module):
         """The expected discounted sum of each cost from here on."""
         critics = jax.tree.map(lambda leaf: leaf[REWARD_CRITICS:], self.members)
         given = jnp.concatenate([observation_vector(observation), action])
-        return eqx.filter_vmap(lambda critic: critic(given)[0])(critics)
+        return self._expected(eqx.filter_vmap(lambda critic: critic(given)[0])(critics))
+
+    def _expected(self, outputs: Float[Array, "costs ..."]) -> Float[Array, "costs ..."]:
+        """Costs from what their networks give."""
+        return jax.nn.softplus(outputs) if self.cost_critic == "positive" else outputs
 
     def cost(self, observation: Observation, action: Float[Array, " a"]) -> Float[Array, ""]:
         """The highest of `costs`, on their common scale: what a trigger may look at."""

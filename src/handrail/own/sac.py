@@ -48,7 +48,7 @@ def card_of(
             "limit_steps": settings["episode_length"],
             **({"limits": host.limits} if host.limits else {}),
         },
-        network={"hidden": list(learning.hidden)},
+        network={"hidden": list(learning.hidden), "cost_critic": learning.cost_critic},
         training={"task": host.name, "evaluation": row, "settings": settings},
     )
 

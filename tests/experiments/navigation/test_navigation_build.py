@@ -11,14 +11,14 @@ import pytest
 from handrail.artifact import Card, save
 from handrail.envs.navigation.problems import compiled_problem
 from handrail.errors import HandrailError, UnknownName
-from handrail.experiments.navigation.agents import Continued
+from handrail.experiments.navigation.agents import Continued, sac_learner
 from handrail.experiments.navigation.environments import Unrewarded, ZeroFilled
 from handrail.experiments.navigation.forebears import (
     forebear_environment,
     load_expert,
     load_pretrained,
 )
-from handrail.experiments.navigation.guide import guide_loop, load_guide, parts
+from handrail.experiments.navigation.guide import guide_loop, load_guide, parts, save_guide
 from handrail.experiments.navigation.rows import complete
 from handrail.experiments.navigation.settings import METHODS, GuideSettings
 from handrail.experiments.navigation.student import Knowledge, build, check
@@ -272,6 +272,45 @@ def test_guides_that_do_not_fit_are_refused(tmp_path, options, message):
     path = write_guide(tmp_path / "guide.safetensors", **options)
     with pytest.raises(HandrailError, match=message):
         load_guide(path, toy_problem("toy"), limit=1.0)
+
+
+@pytest.mark.parametrize(("kind", "says"), [(None, 3.5), ("linear", 3.5), ("positive", 3.5298)])
+def test_a_guide_knows_the_kind_of_its_cost_critic(tmp_path, kind, says):
+    """Files of older versions do not say it: theirs are linear."""
+    path = write_guide(tmp_path / "guide.safetensors", cost=3.5, kind=kind)
+    loaded = load_guide(path, toy_problem("toy"), limit=1.0)
+    _, observation = toy_problem("toy").target.reset(key=jax.random.key(0))
+    assert float(loaded.cost(observation, jax.numpy.zeros(2))) == pytest.approx(says, abs=1e-4)
+    again = tmp_path / "again.safetensors"
+    save_guide(again, loaded.networks, toy_problem("toy"), hidden=(4,), limit=0.2)
+    copy = load_guide(again, toy_problem("toy"), limit=1.0)
+    assert copy.networks.critics.cost_critic == loaded.networks.critics.cost_critic
+
+
+@pytest.mark.parametrize("kind", ["square", 3, ["positive"]])
+def test_another_kind_of_cost_critic_is_refused(tmp_path, kind):
+    path = write_guide(tmp_path / "guide.safetensors", kind=kind)
+    with pytest.raises(HandrailError, match=r"cost_critic is .* expected 'linear' or 'positive'"):
+        load_guide(path, toy_problem("toy"), limit=1.0)
+    with pytest.raises(HandrailError, match=r"unknown value of 'learning.cost_critic' 'square'"):
+        complete({"environment": "navigation-static", "learning.cost_critic": "square"})
+
+
+def test_a_student_goes_on_with_the_critic_that_it_was_pretrained_with(knowledge):
+    learning = dataclasses.replace(small("sac").run.learning, cost_critic="positive")
+    with pytest.raises(HandrailError, match="cost critic is 'linear', the student's 'positive'"):
+        load_pretrained(knowledge.pretrained, toy_problem("toy"), learning)
+
+
+def test_the_kind_of_cost_critic_reaches_guide_and_student():
+    row = complete(
+        {"environment": "navigation-static", "preset": "recommended", "method": "control-switch"}
+        | {"learning.cost_critic": "positive"}
+    )
+    assert row.guide.learning.cost_critic == row.run.learning.cost_critic == "positive"
+    learner = sac_learner(row.run.learning, 1.0, foresees=lambda observation, action: action[:1])
+    state = learner.init(3, 2, (4,), key=jax.random.key(0))
+    assert state.parameters.critics.cost_critic == state.targets.cost_critic == "positive"
 
 
 def test_a_guide_is_no_expert(tmp_path):

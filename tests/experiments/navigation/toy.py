@@ -109,8 +109,12 @@ def small(method: str, **own):
     return complete(SMALL | {"method": method} | own)
 
 
-def write_guide(path, *, problem=None, limit: float = 0.2, cost: float = 0.0, task=None, **spec):
-    """A guide's file whose cost critic says `cost` everywhere; its card may name its `task`."""
+def write_guide(
+    path, *, problem=None, limit: float = 0.2, cost: float = 0.0, task=None, kind=None, **spec
+):
+    """A guide's file whose cost critic says `cost` everywhere; its card may name its `task` and
+    its critic's `kind`.
+    """
     problem = problem or toy_problem("toy")
     shapes = guide.parts(problem.source)
     width = sum(int(jnp.prod(jnp.array(shape))) for shape in shapes.values())
@@ -123,5 +127,6 @@ def write_guide(path, *, problem=None, limit: float = 0.2, cost: float = 0.0, ta
         constant,
     )
     spec = {"parts": shapes, "actions": 2, "limit": limit} | spec
-    save(path, Card("guide", spec, {"hidden": [4]}, {"task": task} if task else {}), networks)
+    network = {"hidden": [4]} | ({"cost_critic": kind} if kind else {})
+    save(path, Card("guide", spec, network, {"task": task} if task else {}), networks)
     return path

@@ -53,6 +53,7 @@ def sac_learner(
         reward_scale=settings.reward_scale,
         multiplier_rate=settings.multiplier_rate,
         damping_scale=settings.damping,
+        cost_critic=settings.cost_critic,
         **options,
     )
 

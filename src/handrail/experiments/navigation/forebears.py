@@ -11,6 +11,7 @@ from handrail.artifact import Card, fill, load, save, widths
 from handrail.envs.base import action_size
 from handrail.envs.navigation.problems import navigation_problem
 from handrail.envs.transfer import TransferProblem, observation_shapes
+from handrail.errors import HandrailError
 from handrail.experiments.navigation.agents import fresh_learner, memory, sac_agent, sac_learner
 from handrail.experiments.navigation.environments import AnyEnvironment, zero_filled
 from handrail.experiments.navigation.evaluations import (
@@ -23,6 +24,7 @@ from handrail.experiments.navigation.evaluations import (
     try_policy,
 )
 from handrail.experiments.navigation.guide import BEST, parts, total_size
+from handrail.experiments.navigation.guide_card import cost_critic_of
 from handrail.experiments.navigation.settings import ForebearSettings, SacSettings
 from handrail.interventions.recipes import none
 from handrail.learners.sac_lagrangian import SacState
@@ -123,7 +125,13 @@ def load_pretrained(path: Path, problem: TransferProblem, learning: SacSettings)
         "actions": action_size(problem.target.actions),
         "hidden": list(learning.hidden),
     }
-    _, arrays = load(path, expect="policy", spec=spec)
+    card, arrays = load(path, expect="policy", spec=spec)
+    own = cost_critic_of(card, source=str(path))
+    if own != learning.cost_critic:
+        raise HandrailError(
+            f"{path}: its cost critic is {own!r}, the student's {learning.cost_critic!r}; set "
+            f"learning.cost_critic to {own!r}"
+        )
     template = fresh_learner(
         problem.target, learning, sac_learner(learning, 0.0), key=jax.random.key(0)
     )
@@ -140,6 +148,6 @@ def _card(settings: ForebearSettings, environment: AnyEnvironment, row: dict) ->
             "hidden": hidden,
             "limit": settings.limit,
         },
-        network={"hidden": hidden},
+        network={"hidden": hidden, "cost_critic": settings.learning.cost_critic},
         training={"evaluation": row, "settings": dataclasses.asdict(settings)},
     )

@@ -29,13 +29,14 @@ from handrail.experiments.navigation.evaluations import (
     tested,
     try_policy,
 )
+from handrail.experiments.navigation.guide_card import cost_critic_of, critic_discount, limits_of
 from handrail.experiments.navigation.settings import GuideSettings, check_share
 from handrail.interventions.base import Intervention
 from handrail.interventions.recipes import none, wandering
 from handrail.interventions.what import Policy
 from handrail.learners.intrinsic import AbstractIntrinsic, NeighbourEntropy, NoIntrinsic
 from handrail.learners.sac_lagrangian import FixedEntropy, SacState
-from handrail.learners.sac_networks import CriticEnsemble, OnVectors, Sampled
+from handrail.learners.sac_networks import CostCritic, CriticEnsemble, OnVectors, Sampled
 from handrail.networks.gaussian import GaussianPolicy
 from handrail.rng import stream
 from handrail.train.compiled import RunState
@@ -63,13 +64,20 @@ class GuideNetworks(eqx.Module):
         hidden: tuple[int, ...],
         *,
         costs: int = 1,
+        cost_critic: CostCritic = "linear",
         key: Key[Array, ""],
     ) -> "GuideNetworks":
         """Untrained networks for vectors of these sizes."""
-        critics = stream(key, "critics")
         return GuideNetworks(
             GaussianPolicy(observation, actions, hidden, key=stream(key, "actor")),
-            CriticEnsemble.init(observation, actions, hidden, costs=costs, key=critics),
+            CriticEnsemble.init(
+                observation,
+                actions,
+                hidden,
+                costs=costs,
+                cost_critic=cost_critic,
+                key=stream(key, "critics"),
+            ),
         )
 
 
@@ -257,31 +265,10 @@ def networks_of(card: Card, arrays: dict[str, np.ndarray], *, source: str) -> Gu
         card.spec["actions"],
         widths(card, "hidden", source=source),
         costs=max(len(limits_of(card, source=source)), 1),
+        cost_critic=cost_critic_of(card, source=source),
         key=jax.random.key(0),
     )
     return fill(fresh, arrays, source=source)
-
-
-def limits_of(card: Card, *, source: str) -> dict[str, float]:
-    """The limits of several costs, in the order of their critics; empty where a guide knows one."""
-    limits = card.spec.get("limits") or {}
-    if not isinstance(limits, dict) or len(limits) == 1:
-        raise HandrailError(f"{source}: the card's limits are {limits!r}, expected several by name")
-    checked = {
-        name: number(value, f"{source}: the card's limit of {name!r}")
-        for name, value in sorted(limits.items())
-    }
-    if any(value <= 0 for value in checked.values()):
-        raise HandrailError(f"{source}: the card's limits are {checked}, expected positive numbers")
-    return checked
-
-
-def critic_discount(card: Card, *, source: str) -> float:
-    """γ per step of a guide's critics, as its training says; by default the paper's."""
-    value: Any = card.training
-    for name in ("settings", "learning", "discount"):
-        value = value.get(name) if isinstance(value, dict) else None
-    return number(0.99 if value is None else value, f"{source}: the card's discount")
 
 
 def total_size(parts: dict[str, list[int]]) -> int:
@@ -311,7 +298,7 @@ def save_guide(
             "view": "named parts",
             "limit": limit,
         },
-        network={"hidden": list(hidden)},
+        network={"hidden": list(hidden), "cost_critic": networks.critics.cost_critic},
         training=training or {},
     )
     save(path, card, networks)

@@ -5,6 +5,7 @@ from typing import Any, Literal, get_args
 
 from handrail.equations.budget import discounted_limit
 from handrail.errors import HandrailError, UnknownName
+from handrail.learners.sac_networks import CostCritic
 
 Role = Literal["expert", "pretrained"]
 Method = Literal[
@@ -57,6 +58,9 @@ class SacSettings:
     cost_floor: Literal["none", "zero", "guide"] = "none"
     """The least that is believed of the cost critic: nothing is (the scripts), zero, or what the
     guide's own cost critic foresees of the student's action."""
+    cost_critic: CostCritic = "linear"
+    """What a cost critic can say: any number (the scripts), or positive ones alone, the softplus
+    of its last layer, which is quiet where nothing can happen (beyond the paper)."""
     replay: int = 1_000_000
     """Capacity of the replay (a split one has half of it for each actor)."""
     block: int = 100

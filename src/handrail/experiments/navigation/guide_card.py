@@ -1,0 +1,39 @@
+"""What the card of a guide's file says, checked: files from others are data."""
+
+from typing import Any
+
+from handrail.artifact import Card, number
+from handrail.errors import HandrailError
+from handrail.learners.sac_networks import COST_CRITICS, CostCritic
+
+
+def cost_critic_of(card: Card, *, source: str) -> CostCritic:
+    """The kind of a file's cost critics; those of older files are linear."""
+    named = card.network.get("cost_critic", "linear")
+    for kind in COST_CRITICS:
+        if named == kind:
+            return kind
+    expected = " or ".join(map(repr, COST_CRITICS))
+    raise HandrailError(f"{source}: the card's cost_critic is {named!r}, expected {expected}")
+
+
+def limits_of(card: Card, *, source: str) -> dict[str, float]:
+    """The limits of several costs, in the order of their critics; empty where a guide knows one."""
+    limits = card.spec.get("limits") or {}
+    if not isinstance(limits, dict) or len(limits) == 1:
+        raise HandrailError(f"{source}: the card's limits are {limits!r}, expected several by name")
+    checked = {
+        name: number(value, f"{source}: the card's limit of {name!r}")
+        for name, value in sorted(limits.items())
+    }
+    if any(value <= 0 for value in checked.values()):
+        raise HandrailError(f"{source}: the card's limits are {checked}, expected positive numbers")
+    return checked
+
+
+def critic_discount(card: Card, *, source: str) -> float:
+    """γ per step of a guide's critics, as its training says; by default the paper's."""
+    value: Any = card.training
+    for name in ("settings", "learning", "discount"):
+        value = value.get(name) if isinstance(value, dict) else None
+    return number(0.99 if value is None else value, f"{source}: the card's discount")

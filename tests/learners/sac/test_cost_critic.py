@@ -1,0 +1,62 @@
+"""Cost critics that can say positive numbers alone."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from handrail.learners.sac_lagrangian import FixedEntropy, SacLagrangian
+from handrail.learners.sac_networks import REWARD_CRITICS, CriticEnsemble
+from handrail.types import Transition
+
+KEY = jax.random.key(0)
+BATCH, UPDATES = 32, 3000
+
+
+def test_positive_critics_are_the_softplus_of_linear_ones():
+    linear, positive = (
+        CriticEnsemble.init(3, 2, (8,), costs=2, cost_critic=kind, key=KEY)
+        for kind in ("linear", "positive")
+    )
+    observations, actions = jax.random.normal(KEY, (5, 3)), jax.random.uniform(KEY, (5, 2))
+    before, after = linear.batch(observations, actions), positive.batch(observations, actions)
+    np.testing.assert_array_equal(before[:REWARD_CRITICS], after[:REWARD_CRITICS])
+    np.testing.assert_allclose(
+        jax.nn.softplus(before[REWARD_CRITICS:]), after[REWARD_CRITICS:], rtol=1e-6
+    )
+    assert float(before[REWARD_CRITICS:].min()) < 0 < float(after[REWARD_CRITICS:].min())
+    for critics, values in ((linear, before), (positive, after)):
+        costs = jax.vmap(critics.costs)(observations, actions).T
+        np.testing.assert_allclose(costs, values[REWARD_CRITICS:], rtol=1e-5, atol=1e-6)
+
+
+def test_it_learns_what_is_expected():
+    """One step: an action above zero costs 5 every second time, any other nothing."""
+    learner = SacLagrangian(
+        cost_critic="positive", damping_scale=0.0, multiplier_rate=0.0, entropy=FixedEntropy(0.1)
+    )
+
+    def one(key):
+        action = jax.random.uniform(key, (1,), minval=-1, maxval=1)
+        harmed = (action[0] > 0) & jax.random.bernoulli(jax.random.fold_in(key, 1))
+        return Transition(
+            observation=jnp.ones(1), proposed=action, action=action, reward=0.1 * action[0],
+            cost=5.0 * harmed, next_observation=jnp.ones(1), terminated=jnp.array(True),
+            truncated=jnp.array(False), intervened=jnp.array(False), weight=jnp.ones(()), extras={},
+        )  # fmt: skip
+
+    @jax.jit
+    def learn(state):
+        def update(state, key):
+            batch = jax.vmap(one)(jax.random.split(key, BATCH))
+            return learner.update(state, batch, jnp.zeros(()), key=key)[0], None
+
+        return jax.lax.scan(update, state, jax.random.split(KEY, UPDATES))[0]
+
+    state = learn(learner.init(1, 1, (16, 16), key=KEY))
+    for critics in (state.parameters.critics, state.targets):
+        assert critics.cost_critic == "positive"
+        actions = jnp.array([[-0.8], [-0.3], [0.4], [0.8]])
+        said = critics.batch(jnp.ones((4, 1)), actions)[REWARD_CRITICS]
+        assert said[:2].tolist() == pytest.approx([0.0, 0.0], abs=0.15)
+        assert said[2:].tolist() == pytest.approx([2.5, 2.5], abs=0.6)
