@@ -11,7 +11,7 @@ from handrail.envs.navigation.models import import_mujoco
 from handrail.envs.navigation.mujoco_engine import MujocoNavigation
 from handrail.envs.navigation.tasks import TASKS
 
-SEMI = TASKS["navigation-semi-dynamic"]
+SEMI, DYNAMIC = TASKS["navigation-semi-dynamic"], TASKS["navigation-dynamic"]
 SLEEPS = hasattr(import_mujoco().mjtEnableBit, "mjENBL_SLEEP")
 pytestmark = pytest.mark.skipif(not SLEEPS, reason="this MuJoCo cannot let trees sleep")
 SEEDS = (0, 1, 5)  # episodes in which vases are pushed
@@ -57,6 +57,20 @@ def test_a_step_with_sleeping_vases_is_the_step_without():
             total += 1
     assert apart < 1e-6  # m, the vases' settling included
     assert alone > 0.7 * total and same > 0.7 * total and pushed > 20
+
+
+def test_nor_does_the_point_robot_notice():
+    """Its chaotic yaw is the same to the last bit wherever it touches nothing."""
+    env, exact = (MujocoNavigation(DYNAMIC, resting=way) for way in (True, False))
+    touched, steps = 0, 0
+    for awake, ours, theirs, places in follow(env, exact, 2):  # an episode that meets the vase
+        assert ours[2:] == theirs[2:]
+        if awake == 1 and not env.touches():
+            assert not np.any(places[:3])
+            assert all(np.array_equal(ours[0][n], theirs[0][n]) for n in DYNAMIC.sensors)
+        assert np.abs(places).max() < 1e-6
+        touched, steps = touched + env.touches(), steps + (awake == 1)
+    assert touched and steps > 350
 
 
 def test_a_vase_that_slept_too_early_would_be_noticed(monkeypatch):
