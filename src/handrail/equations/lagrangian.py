@@ -57,6 +57,22 @@ def cost_target(cost: Scalar, terminated: Scalar, next_value: Scalar, *, discoun
     return cost + discount * (1 - terminated) * next_value
 
 
+def insisted(
+    next_values: Float[Array, "*costs"],
+    same_action_values: Float[Array, "*costs"],
+    *,
+    insistence: float,
+) -> Float[Array, "*costs"]:
+    """What is to be expected if with probability `insistence` the action is not let go: the same
+    action goes on for another step, which may insist again. Beyond the paper.
+
+    Args:
+        next_values: of each cost, the target critic at the next observation and a fresh action.
+        same_action_values: the same at the next observation and the *last* action.
+    """
+    return (1 - insistence) * next_values + insistence * same_action_values
+
+
 def damping(cost_values: Float[Array, " batch"], limit: float, scale: float) -> Scalar:
     """κ = scale · mean(limit − Q^c(s, a)): lowers the price of cost while the critic is below the
     limit, raises it above; it damps the oscillation between policy and multiplier.

@@ -6,7 +6,6 @@ the parameters before the update; then the targets move towards the new ones. Di
 authors' scripts, where the targets' update races with the critics'.
 """
 
-import abc
 import math
 from collections.abc import Callable
 
@@ -24,13 +23,15 @@ from handrail.learners.constraint import Charged, Constrained, all_of_it, stored
 from handrail.learners.cost_floor import AbstractCostFloor, NoFloor
 from handrail.learners.intrinsic import AbstractIntrinsic, NoIntrinsic
 from handrail.learners.sac_adam import Adam, AdamState
+from handrail.learners.sac_entropy import AbstractEntropy, AdaptiveEntropy
 from handrail.learners.sac_networks import (
     REWARD_CRITICS,
     CostCritic,
     CriticEnsemble,
+    acted_on,
     observation_vector,
 )
-from handrail.networks.gaussian import GaussianPolicy, SquashedGaussian
+from handrail.networks.gaussian import GaussianPolicy
 from handrail.types import Transition
 
 Scalar = Float[Array, ""]
@@ -49,43 +50,6 @@ METRICS = (
     "sac/bonus",  # reward per step beside the environment's: the guide's, the learner's own
     "sac/finite",  # 1 if every loss is a finite number
 )
-
-
-class AbstractEntropy(eqx.Module):
-    """How the entropy weight α comes about."""
-
-    @abc.abstractmethod
-    def weight(self, parameter: Scalar) -> Scalar:
-        """α from its free parameter."""
-
-    @abc.abstractmethod
-    def loss(self, weight: Scalar, log_prob: Scalar, actions: int) -> Scalar:
-        """The loss of α for one action of `actions` numbers."""
-
-
-class AdaptiveEntropy(AbstractEntropy):
-    """α keeps the policy's entropy at a target (nats per action dimension)."""
-
-    target: float = eqx.field(default=-1.0, static=True)
-
-    def weight(self, parameter: Scalar) -> Scalar:
-        return lagrangian.positive(parameter)
-
-    def loss(self, weight: Scalar, log_prob: Scalar, actions: int) -> Scalar:
-        target = self.target * actions
-        return lagrangian.entropy_weight_loss(weight, log_prob, target_entropy=target)
-
-
-class FixedEntropy(AbstractEntropy):
-    """α is a constant; guides have 1."""
-
-    value: float = eqx.field(default=1.0, static=True)
-
-    def weight(self, parameter: Scalar) -> Scalar:
-        return jnp.full_like(parameter, self.value)
-
-    def loss(self, weight: Scalar, log_prob: Scalar, actions: int) -> Scalar:
-        return jnp.zeros_like(log_prob)
 
 
 class SacParameters(eqx.Module):
@@ -131,6 +95,7 @@ class SacLagrangian(eqx.Module):
         constrained: whose costs β compares with the limit.
         charged: what of its expected cost the actor pays for.
         cost_critic: `linear` or `positive`, see `CriticEnsemble`.
+        insistence: of what the cost critics reckon with, see `lagrangian.insisted`.
     """
 
     cost_limit: float = eqx.field(default=25.0, static=True)
@@ -151,12 +116,15 @@ class SacLagrangian(eqx.Module):
     constrained: Constrained = eqx.field(default=stored_actions, static=True)
     charged: Charged = eqx.field(default=all_of_it, static=True)
     cost_critic: CostCritic = eqx.field(default="linear", static=True)
+    insistence: float = eqx.field(default=0.0, static=True)
     adam: Adam = Adam()
 
     def __check_init__(self):
         discounted_limit(self.cost_limit, self.discount, self.episode_length)
         if not 0 < self.reward_scale < math.inf:
             raise HandrailError(f"reward_scale is {self.reward_scale}: expected a positive number")
+        if not 0 <= self.insistence < 1:
+            raise HandrailError(f"insistence is {self.insistence}: expected 0 ≤ insistence < 1")
 
     @property
     def limit(self) -> float:
@@ -252,7 +220,7 @@ class SacLagrangian(eqx.Module):
         kappa = jax.vmap(lambda q: lagrangian.damping(q, self.limit, self.damping_scale))(
             cost_values
         )
-        actions, log_probs = _act(parameters.actor, observations, noise)
+        actions, log_probs = acted_on(parameters.actor, observations, noise)
         acted = frozen.critics.batch(observations, actions)
         believed = jax.vmap(self.cost_floor)(acted[REWARD_CRITICS:].T, batch.observation, actions)
         acted_costs = believed.T
@@ -325,7 +293,7 @@ class SacLagrangian(eqx.Module):
     def _critic_targets(self, frozen, targets, batch, bonus, entropy_weight, next_noise):
         """What the critics should say; a time limit is no end, so it is bootstrapped."""
         observations = jax.vmap(observation_vector)(batch.next_observation)
-        actions, log_probs = _act(frozen.actor, observations, next_noise)
+        actions, log_probs = acted_on(frozen.actor, observations, next_noise)
         following = targets.batch(observations, actions)
         terminated = batch.terminated.astype(bonus.dtype)
         rewards = self.reward_scale * batch.reward + bonus
@@ -338,12 +306,14 @@ class SacLagrangian(eqx.Module):
             following[REWARD_CRITICS:].T, batch.next_observation, actions
         )
         one = jax.vmap(lambda *x: lagrangian.cost_target(*x, discount=self.discount))
-        cost_goals = jax.vmap(one, in_axes=(0, None, 0))(self._costs(batch), terminated, believed.T)
+        costs = self._insisted(targets, batch, observations, believed.T)
+        cost_goals = jax.vmap(one, in_axes=(0, None, 0))(self._costs(batch), terminated, costs)
         return jnp.concatenate([reward_goal[None], reward_goal[None], cost_goals])
 
-
-def _act(actor, observations, noise):
-    """An action in every observation, with its log-density."""
-    policies = jax.vmap(actor)(observations)
-    pre_squash = jax.vmap(SquashedGaussian.pre_squash)(policies, noise)
-    return jnp.tanh(pre_squash), jax.vmap(SquashedGaussian.log_prob)(policies, pre_squash)
+    def _insisted(self, targets, batch, observations, costs):
+        """What follows, given what does if the policy goes on, should the action not be let go."""
+        if not self.insistence:
+            return costs
+        again = targets.batch(observations, batch.action)[REWARD_CRITICS:]
+        again = jax.vmap(self.cost_floor)(again.T, batch.next_observation, batch.action).T
+        return lagrangian.insisted(costs, again, insistence=self.insistence)

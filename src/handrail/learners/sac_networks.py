@@ -114,3 +114,12 @@ class Sampled(eqx.Module):
         """A random action and its pre-squash value."""
         pre_squash = self.distribution(observation).sample(key=key)
         return jnp.tanh(pre_squash), {"pre_squash": pre_squash}
+
+
+def acted_on(
+    actor: GaussianPolicy, observations: Float[Array, "batch n"], noise: Float[Array, "batch a"]
+) -> tuple[Float[Array, "batch a"], Float[Array, " batch"]]:
+    """An action in every observation, from standard normal numbers, with its log-density."""
+    policies = jax.vmap(actor)(observations)
+    pre_squash = jax.vmap(SquashedGaussian.pre_squash)(policies, noise)
+    return jnp.tanh(pre_squash), jax.vmap(SquashedGaussian.log_prob)(policies, pre_squash)

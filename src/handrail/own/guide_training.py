@@ -12,7 +12,7 @@ from handrail.experiments.navigation.agents import memory, sac_agent, sac_learne
 from handrail.experiments.navigation.evaluations import best, record
 from handrail.experiments.navigation.guide import GuideNetworks, wanderer
 from handrail.experiments.navigation.settings import SacSettings, check_schedule
-from handrail.learners.sac_lagrangian import FixedEntropy
+from handrail.learners.sac_entropy import FixedEntropy
 from handrail.learners.sac_networks import OnVectors
 from handrail.own.environments import (
     Environment,

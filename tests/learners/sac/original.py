@@ -5,8 +5,8 @@ import jax
 import jax.numpy as jnp
 
 from handrail.equations.distillation import authors_distillation
+from handrail.learners.sac_entropy import FixedEntropy
 from handrail.learners.sac_lagrangian import (
-    FixedEntropy,
     SacLagrangian,
     SacParameters,
     SacState,

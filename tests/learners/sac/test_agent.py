@@ -13,7 +13,8 @@ from handrail.equations.importance import exact_point
 from handrail.errors import HandrailError
 from handrail.learners.base import Clock
 from handrail.learners.sac_agent import SacAgent, executed_pre_squash
-from handrail.learners.sac_lagrangian import FixedEntropy, SacLagrangian
+from handrail.learners.sac_entropy import FixedEntropy
+from handrail.learners.sac_lagrangian import SacLagrangian
 from handrail.learners.sac_networks import (
     CriticEnsemble,
     OnVectors,

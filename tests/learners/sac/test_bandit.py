@@ -11,7 +11,8 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from handrail.learners.sac_lagrangian import FixedEntropy, SacLagrangian
+from handrail.learners.sac_entropy import FixedEntropy
+from handrail.learners.sac_lagrangian import SacLagrangian
 from handrail.networks.gaussian import SquashedGaussian
 from handrail.types import Transition
 

@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from handrail.learners.sac_lagrangian import FixedEntropy, SacLagrangian
+from handrail.learners.sac_entropy import FixedEntropy
+from handrail.learners.sac_lagrangian import SacLagrangian
 from handrail.learners.sac_networks import REWARD_CRITICS, CriticEnsemble
 from handrail.types import Transition
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from handrail.learners.constraint import Beyond, all_of_it, present_actions, stored_actions
 from handrail.learners.cost_floor import Foresight, NeverNegative, NoFloor
-from handrail.learners.sac_lagrangian import FixedEntropy, SacLagrangian
+from handrail.learners.sac_entropy import FixedEntropy
+from handrail.learners.sac_lagrangian import SacLagrangian
 from handrail.types import Transition
 from tests.learners.sac.harmless import settled
 

@@ -12,7 +12,8 @@ from handrail.errors import HandrailError
 from handrail.interventions.recipes import none
 from handrail.learners.intrinsic import NeighbourEntropy, NoIntrinsic
 from handrail.learners.sac_agent import SacAgent
-from handrail.learners.sac_lagrangian import FixedEntropy, SacLagrangian
+from handrail.learners.sac_entropy import FixedEntropy
+from handrail.learners.sac_lagrangian import SacLagrangian
 from handrail.replay.ring import Ring
 from handrail.train.compiled import Loop
 from handrail.types import Timestep, Transition

@@ -10,7 +10,8 @@ import pytest
 
 from handrail.learners.base import Clock
 from handrail.learners.sac_agent import SacAgent, SacAgentState
-from handrail.learners.sac_lagrangian import FixedEntropy, SacLagrangian
+from handrail.learners.sac_entropy import FixedEntropy
+from handrail.learners.sac_lagrangian import SacLagrangian
 from handrail.learners.sac_networks import OnVectors
 from handrail.networks.gaussian import GaussianPolicy
 from handrail.replay.ring import Ring

@@ -11,7 +11,8 @@ import pytest
 from handrail.equations.distillation import paper_distillation
 from handrail.equations.importance import weight_outside_square
 from handrail.errors import HandrailError
-from handrail.learners.sac_lagrangian import FixedEntropy, SacLagrangian
+from handrail.learners.sac_entropy import FixedEntropy
+from handrail.learners.sac_lagrangian import SacLagrangian
 from tests.learners.sac.original import LEARNERS, STUDENT, named, networks, transitions
 from tests.learners.sac.recorded import subset, whole
 

@@ -35,7 +35,8 @@ from handrail.interventions.base import Intervention
 from handrail.interventions.recipes import none, wandering
 from handrail.interventions.what import Policy
 from handrail.learners.intrinsic import AbstractIntrinsic, NeighbourEntropy, NoIntrinsic
-from handrail.learners.sac_lagrangian import FixedEntropy, SacState
+from handrail.learners.sac_entropy import FixedEntropy
+from handrail.learners.sac_lagrangian import SacState
 from handrail.learners.sac_networks import CostCritic, CriticEnsemble, OnVectors, Sampled
 from handrail.networks.gaussian import GaussianPolicy
 from handrail.rng import stream
@@ -138,6 +139,7 @@ def guide_loop(settings: GuideSettings) -> AnyLoop:
         settings.limit,
         entropy=FixedEntropy(settings.entropy_weight),
         intrinsic=_intrinsic(settings, environment),
+        insistence=settings.insistence,
     )
     agent = sac_agent(
         settings.learning,

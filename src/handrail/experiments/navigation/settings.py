@@ -130,6 +130,10 @@ class GuideSettings:
     """Share of the training steps that are driven by random actions, each held for 30 steps: a
     cost critic that is to judge a student's actions must have seen other actions than its guide's,
     and at speed (beyond the paper)."""
+    insistence: float = 0.0
+    """Probability with which the cost critic expects an action to go on for another step, and
+    another, before the guide takes over: a student that is asked about may insist (beyond the
+    paper)."""
     bonus: Literal["displacement", "entropy", "none"] = "displacement"
     """Reward of the source: the distance moved; observations far from their nearest neighbours
     among a batch of what has been visited; or nothing (the ablation MAXENT)."""

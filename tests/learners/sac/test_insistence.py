@@ -1,0 +1,72 @@
+"""Cost critics that reckon with somebody who insists."""
+
+import jax
+import jax.numpy as jnp
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from handrail.equations.lagrangian import insisted
+from handrail.errors import HandrailError
+from handrail.learners.sac_entropy import FixedEntropy
+from handrail.learners.sac_lagrangian import SacLagrangian
+from handrail.learners.sac_networks import REWARD_CRITICS
+from handrail.types import Transition
+
+PLACES, BATCH, UPDATES = 4, 32, 6000
+DISCOUNT = 0.9
+KEY = jax.random.key(0)
+
+
+@given(st.floats(0, 50), st.floats(0, 50), st.floats(0, 0.99))
+def test_it_lies_between_letting_go_and_going_on(own, same, insistence):
+    expected = own + insistence * (same - own)
+    got = insisted(jnp.float32(own), jnp.float32(same), insistence=insistence)
+    assert float(got) == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize("insistence", [-0.1, 1.0, float("nan")])
+def test_it_is_a_probability_below_one(insistence):
+    with pytest.raises(HandrailError, match=r"insistence is .*: expected 0 ≤ insistence < 1"):
+        SacLagrangian(insistence=insistence)
+
+
+def on_the_way(key):
+    """A step in a corridor: an action above zero goes on, from the last place into harm (cost 1,
+    and the end); any other stays. Staying is what the policy is paid for.
+    """
+    place = jax.random.randint(key, (), 0, PLACES)
+    action = jax.random.uniform(jax.random.fold_in(key, 1), (1,), minval=-1, maxval=1)
+    on = action[0] > 0
+    harmed = on & (place == 0)
+    return Transition(
+        observation=jax.nn.one_hot(place, PLACES), proposed=action, action=action,
+        reward=-action[0], cost=jnp.where(harmed, 1.0, 0.0),
+        next_observation=jax.nn.one_hot(jnp.maximum(place - on, 0), PLACES),
+        terminated=harmed, truncated=jnp.array(False), intervened=jnp.array(False),
+        weight=jnp.ones(()), extras={},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("insistence", [0.0, 0.8])
+def test_it_foresees_what_follows_if_the_action_is_not_let_go(insistence):
+    """Exactly (γ p)ᵏ at the k-th place before harm, since the policy itself stays where it is."""
+    learner = SacLagrangian(
+        insistence=insistence, cost_critic="positive", discount=DISCOUNT, damping_scale=0.0,
+        multiplier_rate=0.0, entropy=FixedEntropy(0.01),
+    )  # fmt: skip
+
+    @jax.jit
+    def learn(state):
+        def update(state, key):
+            batch = jax.vmap(on_the_way)(jax.random.split(key, BATCH))
+            return learner.update(state, batch, jnp.zeros(()), key=key)[0], None
+
+        return jax.lax.scan(update, state, jax.random.split(KEY, UPDATES))[0]
+
+    critics = learn(learner.init(PLACES, 1, (32, 32), key=KEY)).parameters.critics
+    said = critics.batch(jnp.eye(PLACES), jnp.full((PLACES, 1), 0.6))[REWARD_CRITICS]
+    expected = [(DISCOUNT * insistence) ** place for place in range(PLACES)]
+    assert said.tolist() == pytest.approx(expected, abs=0.12)
+    stays = critics.batch(jnp.eye(PLACES), jnp.full((PLACES, 1), -0.6))[REWARD_CRITICS]
+    assert float(stays.max()) < 0.12
