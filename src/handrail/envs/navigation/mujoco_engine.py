@@ -44,7 +44,7 @@ class Snapshot:
     qvel: np.ndarray
     warmstart: np.ndarray
     ctrl: np.ndarray
-    asleep: np.ndarray  # see `resting.sleepers`
+    asleep: np.ndarray  # see `vases.sleepers`
 
 
 class MujocoNavigation(gymnasium.Env):
