@@ -22,7 +22,7 @@ def drive(gate: Gate, *, task: str, way: str, steps_a_turn: int) -> None:
     """Episodes of random actions, the same in every contestant."""
     import mujoco
 
-    from handrail.envs.navigation.mujoco_engine import MujocoNavigation
+    from handrail.envs.navigation.mujoco_engine import SUBSTEPS, MujocoNavigation
     from handrail.envs.navigation.tasks import TASKS as KNOWN
 
     env = MujocoNavigation(KNOWN[task], resting=way == "resting")
@@ -33,7 +33,7 @@ def drive(gate: Gate, *, task: str, way: str, steps_a_turn: int) -> None:
 
     def physics(action: np.ndarray) -> None:
         env.data.ctrl[:] = action
-        mujoco.mj_step(env.model, env.data, 10)
+        mujoco.mj_step(env.model, env.data, SUBSTEPS)
 
     step = physics if way == "physics" else env.step
     while True:

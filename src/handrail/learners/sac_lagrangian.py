@@ -306,14 +306,14 @@ class SacLagrangian(eqx.Module):
             following[REWARD_CRITICS:].T, batch.next_observation, actions
         )
         one = jax.vmap(lambda *x: lagrangian.cost_target(*x, discount=self.discount))
-        costs = self._insisted(targets, batch, observations, believed.T)
+        costs = self._insisted(targets, batch, believed.T)
         cost_goals = jax.vmap(one, in_axes=(0, None, 0))(self._costs(batch), terminated, costs)
         return jnp.concatenate([reward_goal[None], reward_goal[None], cost_goals])
 
-    def _insisted(self, targets, batch, observations, costs):
+    def _insisted(self, targets, batch, costs):
         """What follows, given what does if the policy goes on, should the action not be let go."""
         if not self.insistence:
             return costs
-        again = targets.batch(observations, batch.action)[REWARD_CRITICS:]
-        again = jax.vmap(self.cost_floor)(again.T, batch.next_observation, batch.action).T
-        return lagrangian.insisted(costs, again, insistence=self.insistence)
+        again = jax.vmap(targets.costs)(batch.next_observation, batch.action)
+        again = jax.vmap(self.cost_floor)(again, batch.next_observation, batch.action)
+        return lagrangian.insisted(costs, again.T, insistence=self.insistence)

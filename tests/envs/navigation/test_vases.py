@@ -17,25 +17,24 @@ pytestmark = pytest.mark.skipif(not SLEEPS, reason="this MuJoCo cannot let trees
 SEEDS = (0, 1, 5)  # episodes in which vases are pushed
 
 
+def held(seed, steps):
+    """Random actions, each held for 20 steps."""
+    return np.repeat(np.random.default_rng(seed).uniform(-1, 1, (-(-steps // 20), 2)), 20, 0)[
+        :steps
+    ]
+
+
 def drive(env, seed, steps):
-    """Random actions, each held for 20 steps; gives the results of every step."""
-    draws, action = np.random.default_rng(seed), np.zeros(2)
-    for step in range(steps):
-        if step % 20 == 0:
-            action = draws.uniform(-1, 1, 2)
-        yield env.step(action)
+    """The results of every step of random driving."""
+    return [env.step(action) for action in held(seed, steps)]
 
 
 def follow(env, exact, seed, steps=450):
     """Every step of `env` beside the same step of `exact`, taken from where `env` was."""
-    draws, action = np.random.default_rng(seed), np.zeros(2)
+    first, *others = held(seed, steps)
     env.reset(seed=seed)
-    for step in range(steps):
-        if step % 20 == 0:
-            action = draws.uniform(-1, 1, 2)
-        if step == 0:
-            env.step(action)  # the car's first step hangs by the last digit (see the oracle)
-            continue
+    env.step(first)  # the car's first step hangs by the last digit (see the oracle)
+    for action in others:
         exact.restore(env.snapshot())
         awake = env.data.ntree_awake
         yield awake, env.step(action), exact.step(action), exact.data.qpos - env.data.qpos
@@ -89,11 +88,10 @@ def test_an_episode_with_sleeping_vases_goes_on_exactly():
     """And without saying who slept it would not."""
     env = MujocoNavigation(SEMI, resting=True)
     env.reset(seed=1)
-    for _ in drive(env, 1, 300):
-        pass
+    drive(env, 1, 300)
     kept = env.snapshot()
     assert env.data.ntree_awake < env.model.ntree
-    expected = list(drive(env, 2, 200))
+    expected = drive(env, 2, 200)
 
     def goes_on(snapshot):
         other = MujocoNavigation(SEMI, resting=True)
@@ -112,5 +110,6 @@ def test_an_episode_with_sleeping_vases_goes_on_exactly():
 def test_an_exact_engine_never_sleeps():
     env = MujocoNavigation(SEMI)
     env.reset(seed=1)
-    for _ in drive(env, 1, 100):
+    for action in held(1, 100):
+        env.step(action)
         assert env.data.ntree_awake == env.model.ntree

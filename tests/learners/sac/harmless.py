@@ -1,4 +1,4 @@
-"""A learner that is shown random actions of one number, in episodes of one step."""
+"""Learners that are shown random transitions, whatever they would do themselves."""
 
 from collections.abc import Callable
 
@@ -38,3 +38,17 @@ def _learn(learner, batch_of, state):
 
     _, actions = jax.lax.scan(one, state, jax.random.split(jax.random.key(1), UPDATES))
     return actions[-UPDATES // 3 :].mean()
+
+
+def learnt(learner, step_of: Callable[[Array], Transition], state, *, updates: int):
+    """The state after that many updates, each from a batch of steps drawn from keys."""
+
+    @jax.jit
+    def learn(state, keys):
+        def update(state, key):
+            batch = jax.vmap(step_of)(jax.random.split(key, BATCH))
+            return learner.update(state, batch, jnp.zeros(()), key=key)[0], None
+
+        return jax.lax.scan(update, state, keys)[0]
+
+    return learn(state, jax.random.split(jax.random.key(0), updates))

@@ -9,9 +9,9 @@ from handrail.learners.sac_entropy import FixedEntropy
 from handrail.learners.sac_lagrangian import SacLagrangian
 from handrail.learners.sac_networks import REWARD_CRITICS, CriticEnsemble
 from handrail.types import Transition
+from tests.learners.sac.harmless import learnt
 
 KEY = jax.random.key(0)
-BATCH, UPDATES = 32, 3000
 
 
 def test_positive_critics_are_the_softplus_of_linear_ones():
@@ -46,15 +46,8 @@ def test_it_learns_what_is_expected():
             truncated=jnp.array(False), intervened=jnp.array(False), weight=jnp.ones(()), extras={},
         )  # fmt: skip
 
-    @jax.jit
-    def learn(state):
-        def update(state, key):
-            batch = jax.vmap(one)(jax.random.split(key, BATCH))
-            return learner.update(state, batch, jnp.zeros(()), key=key)[0], None
-
-        return jax.lax.scan(update, state, jax.random.split(KEY, UPDATES))[0]
-
-    state = learn(learner.init(1, 1, (16, 16), key=KEY))
+    fresh = learner.init(1, 1, (16, 16), key=KEY)
+    state = learnt(learner, one, fresh, updates=3000)
     for critics in (state.parameters.critics, state.targets):
         assert critics.cost_critic == "positive"
         actions = jnp.array([[-0.8], [-0.3], [0.4], [0.8]])

@@ -12,9 +12,9 @@ from handrail.learners.sac_entropy import FixedEntropy
 from handrail.learners.sac_lagrangian import SacLagrangian
 from handrail.learners.sac_networks import REWARD_CRITICS
 from handrail.types import Transition
+from tests.learners.sac.harmless import learnt
 
-PLACES, BATCH, UPDATES = 4, 32, 6000
-DISCOUNT = 0.9
+PLACES, DISCOUNT = 4, 0.9
 KEY = jax.random.key(0)
 
 
@@ -56,15 +56,8 @@ def test_it_foresees_what_follows_if_the_action_is_not_let_go(insistence):
         multiplier_rate=0.0, entropy=FixedEntropy(0.01),
     )  # fmt: skip
 
-    @jax.jit
-    def learn(state):
-        def update(state, key):
-            batch = jax.vmap(on_the_way)(jax.random.split(key, BATCH))
-            return learner.update(state, batch, jnp.zeros(()), key=key)[0], None
-
-        return jax.lax.scan(update, state, jax.random.split(KEY, UPDATES))[0]
-
-    critics = learn(learner.init(PLACES, 1, (32, 32), key=KEY)).parameters.critics
+    fresh = learner.init(PLACES, 1, (32, 32), key=KEY)
+    critics = learnt(learner, on_the_way, fresh, updates=6000).parameters.critics
     said = critics.batch(jnp.eye(PLACES), jnp.full((PLACES, 1), 0.6))[REWARD_CRITICS]
     expected = [(DISCOUNT * insistence) ** place for place in range(PLACES)]
     assert said.tolist() == pytest.approx(expected, abs=0.12)
