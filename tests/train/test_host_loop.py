@@ -1,7 +1,8 @@
 """The host loop takes the compiled loop's decisions and stores its transitions.
 
-Bit for bit as long as the parameters are; compiling SAC's update by itself instead of in the
-middle of a scan rounds it differently in the last digit, which lava's tabulated update is not.
+Bit for bit as long as the parameters are the same. Compiling an update by itself instead of in
+the middle of a scan may round it differently in the last digit: SAC's does on every processor,
+lava's on some. Lava's decisions do not follow from a last digit, so its transitions are the same.
 """
 
 import dataclasses
@@ -88,7 +89,7 @@ def learnt(state):
     [
         (guided, False, {"rtol": 1e-4, "atol": 1e-6}),
         (guided, True, {"rtol": 1e-4, "atol": 1e-6}),
-        (lava, True, {}),
+        (lava, True, {"rtol": 1e-6, "atol": 1e-8}),
     ],
     ids=["prompt", "delayed", "lava, delayed"],
 )
@@ -99,6 +100,8 @@ def test_both_loops_are_the_same(make, delayed, tolerance):
     assert_same(seen[0], measured[0])  # nothing learnt yet
     assert_same(seen[1], measured[1], **tolerance)
     assert_same(learnt(one), learnt(other), **tolerance)
+    if make is lava:
+        assert_same(one.agent.replay.ring.items, other.agent.replay.ring.items)
     assert int(one.progress.episode) > 3
     _, metrics = seen[-1]
     name = "sac/updates" if make is guided else "losses/td"

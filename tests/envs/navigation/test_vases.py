@@ -19,9 +19,8 @@ SEEDS = (0, 1, 5)  # episodes in which vases are pushed
 
 def held(seed, steps):
     """Random actions, each held for 20 steps."""
-    return np.repeat(np.random.default_rng(seed).uniform(-1, 1, (-(-steps // 20), 2)), 20, 0)[
-        :steps
-    ]
+    actions = np.random.default_rng(seed).uniform(-1, 1, (steps, 2))
+    return actions[np.arange(steps) // 20]
 
 
 def drive(env, seed, steps):
