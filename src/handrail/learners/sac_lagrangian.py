@@ -212,7 +212,7 @@ class SacLagrangian(eqx.Module):
         observations = jax.vmap(observation_vector)(batch.observation)
 
         goals = self._critic_targets(frozen, targets, batch, bonus, entropy_weight, next_noise)
-        values = parameters.critics.batch(observations, batch.action)
+        values = parameters.critics.fitted(observations, batch.action)
         square = jax.vmap(jax.vmap(self.weighted_square), in_axes=(0, None))
         critic_losses = square(values - jax.lax.stop_gradient(goals), batch.weight).mean(axis=1)
 

@@ -63,10 +63,28 @@ class CriticEnsemble(eqx.Module):
         self, observations: Float[Array, "batch n"], actions: Float[Array, "batch a"]
     ) -> Float[Array, "critics batch"]:
         """The values of a batch, one row a critic."""
+        return self._values(self._outputs(observations, actions))
+
+    def fitted(
+        self, observations: Float[Array, "batch n"], actions: Float[Array, "batch a"]
+    ) -> Float[Array, "critics batch"]:
+        """`batch`, whose gradient is that of what the networks give: for squared errors.
+
+        The softplus of a network that expects next to nothing is flat: squared, an error there
+        would change as little as the softplus does, and what was once thought harmless could
+        never be learnt to cost (`docs/decisions.md`, G30). An error that counts in full makes the
+        square the matching loss of the softplus, of which the expected cost is the minimum, too.
+        """
+        outputs = self._outputs(observations, actions)
+        return outputs + jax.lax.stop_gradient(self._values(outputs) - outputs)
+
+    def _outputs(self, observations, actions):
         inputs = jnp.concatenate([observations, actions], axis=1)
-        values = eqx.filter_vmap(lambda critic: jax.vmap(critic)(inputs)[:, 0])(self.members)
-        costs = self._expected(values[REWARD_CRITICS:])
-        return jnp.concatenate([values[:REWARD_CRITICS], costs])
+        return eqx.filter_vmap(lambda critic: jax.vmap(critic)(inputs)[:, 0])(self.members)
+
+    def _values(self, outputs):
+        costs = self._expected(outputs[REWARD_CRITICS:])
+        return jnp.concatenate([outputs[:REWARD_CRITICS], costs])
 
     def __call__(
         self, observation: Observation, action: Float[Array, " a"]

@@ -1,5 +1,6 @@
 """Cost critics that can say positive numbers alone."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -54,3 +55,34 @@ def test_it_learns_what_is_expected():
         said = critics.batch(jnp.ones((4, 1)), actions)[REWARD_CRITICS]
         assert said[:2].tolist() == pytest.approx([0.0, 0.0], abs=0.15)
         assert said[2:].tolist() == pytest.approx([2.5, 2.5], abs=0.6)
+
+
+def test_what_was_thought_harmless_is_learnt_to_cost():
+    """The gradient of the square is the error, however flat the softplus; not so of its values."""
+    critics = CriticEnsemble.init(3, 2, (8,), cost_critic="positive", key=KEY)
+    last = critics.members.layers[-1]
+    calm = jnp.array([0.0, 0.0, -20.0])[:, None]  # nothing is foreseen, anywhere
+    critics = eqx.tree_at(
+        lambda c: (c.members.layers[-1].weight, c.members.layers[-1].bias),
+        critics,
+        (jnp.zeros_like(last.weight), calm),
+    )
+    observation, action = jnp.ones((1, 3)), jnp.ones((1, 2))
+
+    def slope(read):
+        def loss(critics):
+            return 0.5 * jnp.sum((read(critics, observation, action)[REWARD_CRITICS:] - 5.0) ** 2)
+
+        return float(jax.grad(loss)(critics).members.layers[-1].bias[REWARD_CRITICS, 0])
+
+    assert slope(CriticEnsemble.fitted) == pytest.approx(-5.0, rel=1e-5)
+    assert abs(slope(CriticEnsemble.batch)) < 1e-6
+
+
+@pytest.mark.parametrize("kind", ["linear", "positive"])
+def test_what_is_fitted_is_what_is_said(kind):
+    critics = CriticEnsemble.init(3, 2, (8,), cost_critic=kind, key=KEY)
+    observations, actions = jax.random.normal(KEY, (5, 3)), jax.random.uniform(KEY, (5, 2))
+    said, fitted = critics.batch(observations, actions), critics.fitted(observations, actions)
+    tolerance = {"linear": 0.0, "positive": 1e-6}[kind]
+    np.testing.assert_allclose(said, fitted, rtol=tolerance, atol=tolerance)
