@@ -127,6 +127,22 @@ def test_rescue_starts_begin_in_hazards_moving_and_clear_of_vases(task, speed, r
     assert 0.8 * rate < rates.max() <= rate * 1.001 and rates.min() < 0.2 * rate
 
 
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_a_car_that_is_rescued_has_rolled_on_its_ball(share):
+    """How the ball lies is all that would give away that an episode has just begun."""
+    host = MujocoHost(SEMI.source, rescue=RescueStarts(share))
+    seen = [host.reset(key=jax.random.key(seed))["ballquat_rear"] for seed in range(30)]
+    seen = np.reshape(seen, (-1, 3, 3))
+    np.testing.assert_allclose(
+        seen @ np.swapaxes(seen, 1, 2), np.tile(np.eye(3), (30, 1, 1)), atol=1e-6
+    )
+    cosines = seen[:, 2, 2]  # of the ball's axis with the upright
+    if share:
+        assert np.mean(cosines < 0) == pytest.approx(0.5, abs=0.3)
+    else:
+        assert (cosines > 0.999).all()
+
+
 def test_a_share_of_the_episodes_are_rescue_starts():
     depth, speeds, *_ = starts(DYNAMIC, 0.5, 60)
     assert 0.3 < (speeds > 0).mean() < 0.7

@@ -28,6 +28,7 @@ SUBSTEPS = 10
 MOVING = 1e-4  # m/s; a slower vase is at rest
 EXCEPTION_REWARD = -10.0
 WHEEL, AXLE = 0.05, 0.13  # of the car: radius, half of what lies between the wheels (m)
+BALL = slice(9, 13)  # of the car: the orientation of its rear ball among the positions
 _REDRAWS = 1000  # seeds to try for a start that does not cost
 
 
@@ -245,15 +246,24 @@ class MujocoNavigation(gymnasium.Env):
             self._set_goal(layout.goal)
 
     def launch(
-        self, layout: Layout, *, speed: float, course: float, turn_rate: float
+        self,
+        layout: Layout,
+        *,
+        speed: float,
+        course: float,
+        turn_rate: float,
+        ball: np.ndarray | None = None,
     ) -> dict[str, np.ndarray]:
         """Begins an episode in a layout, already moving; gives the observation.
 
         `speed` in m/s and `turn_rate` in rad/s; `course` is the direction of motion in the world
-        (rad). The car's wheels roll with it, so it had better move along its axis.
+        (rad). The car's wheels roll with it, so it had better move along its axis; `ball` is how
+        its rear ball lies (a unit quaternion), as at the beginning of every episode unless given.
         """
         self._arrange(layout)
         velocity = self.data.qvel
+        if ball is not None:
+            self.data.qpos[BALL] = ball
         ahead = course - layout.robot_heading
         y = speed * math.sin(ahead)  # in the robot's frame
         if self.task.robot == "point":  # its slides lie along its first heading

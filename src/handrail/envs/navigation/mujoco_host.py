@@ -67,13 +67,17 @@ class MujocoHost(AbstractHostEnvironment):
             bearing, course = draws.uniform(0, 2 * math.pi, 2)
             place = np.add(hazard, radius * np.array([math.cos(bearing), math.sin(bearing)]))
             x, y = np.clip(place, -self.task.extent, self.task.extent).tolist()
+            ball = None
             if self.task.robot == "car":  # it drives along its -y axis, forwards or backwards
                 course = usual.robot_heading + math.pi * (0.5 - draws.integers(2))
+                turned = draws.normal(size=4)  # the ball has rolled on the way, anyhow
+                ball = turned / np.linalg.norm(turned)
             observation = self.engine.launch(
                 dataclasses.replace(usual, robot=(x, y)),
                 speed=top_speed * draws.random(),
                 course=float(course),
                 turn_rate=top_rate * draws.uniform(-1, 1),
+                ball=ball,
             )
             if not self.engine.touches():
                 return observation
