@@ -76,7 +76,8 @@ class CriticEnsemble(eqx.Module):
         square the matching loss of the softplus, of which the expected cost is the minimum, too.
         """
         outputs = self._outputs(observations, actions)
-        return outputs + jax.lax.stop_gradient(self._values(outputs) - outputs)
+        slope = outputs - jax.lax.stop_gradient(outputs)  # zero, with the gradient of the outputs
+        return jax.lax.stop_gradient(self._values(outputs)) + slope
 
     def _outputs(self, observations, actions):
         inputs = jnp.concatenate([observations, actions], axis=1)

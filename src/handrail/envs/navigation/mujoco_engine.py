@@ -28,7 +28,6 @@ SUBSTEPS = 10
 MOVING = 1e-4  # m/s; a slower vase is at rest
 EXCEPTION_REWARD = -10.0
 WHEEL, AXLE = 0.05, 0.13  # of the car: radius, half of what lies between the wheels (m)
-BALL = slice(9, 13)  # of the car: the orientation of its rear ball among the positions
 _REDRAWS = 1000  # seeds to try for a start that does not cost
 
 
@@ -263,7 +262,7 @@ class MujocoNavigation(gymnasium.Env):
         self._arrange(layout)
         velocity = self.data.qvel
         if ball is not None:
-            self.data.qpos[BALL] = ball
+            self.data.joint("rear").qpos[:] = ball
         ahead = course - layout.robot_heading
         y = speed * math.sin(ahead)  # in the robot's frame
         if self.task.robot == "point":  # its slides lie along its first heading
