@@ -32,6 +32,7 @@ from handrail.learners.sac_networks import (
     observation_vector,
 )
 from handrail.networks.gaussian import GaussianPolicy
+from handrail.networks.inputs import ScaledInputs
 from handrail.types import Transition
 
 Scalar = Float[Array, ""]
@@ -96,6 +97,7 @@ class SacLagrangian(eqx.Module):
         charged: what of its expected cost the actor pays for.
         cost_critic: `linear` or `positive`, see `CriticEnsemble`.
         insistence: of what the cost critics reckon with, see `lagrangian.insisted`.
+        inputs: what actor and critics read of an observation's vector, if not the vector.
     """
 
     cost_limit: float = eqx.field(default=25.0, static=True)
@@ -117,6 +119,7 @@ class SacLagrangian(eqx.Module):
     charged: Charged = eqx.field(default=all_of_it, static=True)
     cost_critic: CostCritic = eqx.field(default="linear", static=True)
     insistence: float = eqx.field(default=0.0, static=True)
+    inputs: ScaledInputs | None = None
     adam: Adam = Adam()
 
     def __check_init__(self):
@@ -146,13 +149,14 @@ class SacLagrangian(eqx.Module):
         """Fresh networks for vectors of these sizes; the targets equal the critics."""
         actor_key, critic_key = jax.random.split(key)
         parameters = SacParameters(
-            actor=GaussianPolicy(observation, action, hidden, key=actor_key),
+            actor=GaussianPolicy(observation, action, hidden, inputs=self.inputs, key=actor_key),
             critics=CriticEnsemble.init(
                 observation,
                 action,
                 hidden,
                 costs=max(len(self.constraints), 1),
                 cost_critic=self.cost_critic,
+                inputs=self.inputs,
                 key=critic_key,
             ),
             entropy=jnp.zeros(()),

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from handrail.networks.gaussian import GaussianPolicy, SquashedGaussian
+from handrail.networks.inputs import ScaledInputs
 from handrail.networks.mlp import MLP
 from handrail.types import Observation
 
@@ -35,10 +36,12 @@ class CriticEnsemble(eqx.Module):
         members: the networks; every array has a leading axis of critics.
         cost_critic: what a cost's network gives: the value (`linear`), or what the value is the
             softplus of (`positive`), see `docs/decisions.md`, G27.
+        inputs: what the networks read of an observation's vector, if not the vector.
     """
 
     members: MLP
     cost_critic: CostCritic = eqx.field(default="linear", static=True)
+    inputs: ScaledInputs | None = None
 
     @staticmethod
     def init(
@@ -48,6 +51,7 @@ class CriticEnsemble(eqx.Module):
         *,
         costs: int = 1,
         cost_critic: CostCritic = "linear",
+        inputs: ScaledInputs | None = None,
         key: Key[Array, ""],
     ) -> "CriticEnsemble":
         """Independent fresh critics for vectors of these sizes."""
@@ -57,6 +61,7 @@ class CriticEnsemble(eqx.Module):
                 jax.random.split(key, REWARD_CRITICS + costs)
             ),
             cost_critic,
+            inputs,
         )
 
     def batch(
@@ -80,8 +85,11 @@ class CriticEnsemble(eqx.Module):
         return jax.lax.stop_gradient(self._values(outputs)) + slope
 
     def _outputs(self, observations, actions):
-        inputs = jnp.concatenate([observations, actions], axis=1)
-        return eqx.filter_vmap(lambda critic: jax.vmap(critic)(inputs)[:, 0])(self.members)
+        given = jnp.concatenate([jax.vmap(self._read)(observations), actions], axis=1)
+        return eqx.filter_vmap(lambda critic: jax.vmap(critic)(given)[:, 0])(self.members)
+
+    def _read(self, vector):
+        return vector if self.inputs is None else self.inputs(vector)
 
     def _values(self, outputs):
         costs = self._expected(outputs[REWARD_CRITICS:])
@@ -96,7 +104,7 @@ class CriticEnsemble(eqx.Module):
     def costs(self, observation: Observation, action: Float[Array, " a"]) -> Float[Array, " costs"]:
         """The expected discounted sum of each cost from here on."""
         critics = jax.tree.map(lambda leaf: leaf[REWARD_CRITICS:], self.members)
-        given = jnp.concatenate([observation_vector(observation), action])
+        given = jnp.concatenate([self._read(observation_vector(observation)), action])
         return self._expected(eqx.filter_vmap(lambda critic: critic(given)[0])(critics))
 
     def _expected(self, outputs: Float[Array, "costs ..."]) -> Float[Array, "costs ..."]:

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from handrail.errors import HandrailError
+from handrail.networks.inputs import ScaledInputs
 from handrail.networks.mlp import Linear
 
 LOG_STD_MIN, LOG_STD_MAX = -20.0, 2.0
@@ -61,12 +62,13 @@ class SquashedGaussian(eqx.Module):
 
 class GaussianPolicy(eqx.Module):
     """Observation vector → `SquashedGaussian`: a ReLU trunk and one affine head for each of mean
-    and log-deviation, the latter clipped to [−20, 2].
+    and log-deviation, the latter clipped to [−20, 2]. `inputs`, if any, is what the trunk reads.
     """
 
     trunk: tuple[Linear, ...]
     mean: Linear
     log_std: Linear
+    inputs: ScaledInputs | None
 
     def __init__(
         self,
@@ -75,6 +77,7 @@ class GaussianPolicy(eqx.Module):
         hidden: tuple[int, ...],
         *,
         init: str = "glorot",
+        inputs: ScaledInputs | None = None,
         key: Key[Array, ""],
     ):
         """Fresh layers for vectors of `observation` and `action` numbers."""
@@ -91,9 +94,10 @@ class GaussianPolicy(eqx.Module):
         )
         self.mean = Linear(sizes[-1], action, init=init, key=mean_key)
         self.log_std = Linear(sizes[-1], action, init=init, key=log_std_key)
+        self.inputs = inputs
 
     def __call__(self, observation: Float[Array, " observation"]) -> SquashedGaussian:
-        hidden = observation
+        hidden = observation if self.inputs is None else self.inputs(observation)
         for layer in self.trunk:
             hidden = jax.nn.relu(layer(hidden))
         log_std = jnp.clip(self.log_std(hidden), LOG_STD_MIN, LOG_STD_MAX)

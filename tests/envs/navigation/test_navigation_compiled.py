@@ -293,6 +293,39 @@ def test_an_open_source_goes_on_outside_without_reward():
     assert not timestep.terminated and timestep.reward == 0.0
 
 
+@pytest.mark.parametrize(("at", "velocity", "earned"), [
+    ((1.6, 0.0), (-1.0, 0.0), 0.02),  # back
+    ((1.6, 0.0), (1.0, 0.0), -0.02),  # away
+    ((1.6, 0.0), (0.0, 1.0), 0.0),  # along
+    ((1.6, -1.7), (-1.0, 1.0), 0.028),  # back to a corner
+    ((1.0, 0.0), (0.0, 1.0), 0.02),  # inside: the distance moved
+])  # fmt: skip
+def test_a_homing_source_rewards_the_way_back(at, velocity, earned):
+    env = CompiledNavigation(STATIC.homing_source)
+    state = state_at(at, velocity=velocity)
+    _, timestep = env.step(state, jnp.zeros(2), key=jax.random.key(0))
+    assert not timestep.terminated
+    assert float(timestep.reward) == pytest.approx(earned, abs=2e-3)
+
+
+def test_the_real_engine_agrees_about_the_way_back():
+    """The way out and the way back earn together what is earned inside the extents alone."""
+    env = MujocoNavigation(STATIC.homing_source)
+    env.reset(seed=0)
+    rewards, outside = [], []
+    for step in range(900):
+        x, y = env.scene().robot
+        outside.append(max(abs(x), abs(y)) > 1.5)
+        _, reward, terminated, _, _ = env.step(np.array([1.0 if step < 300 else -1.0, 0.0]))
+        rewards.append(reward)
+        assert not terminated
+        if outside[-1] and max(map(abs, env.scene().robot)) <= 1.5:
+            break  # back again
+    rewards, outside = np.array(rewards), np.array(outside)
+    assert outside[-1] and (rewards[outside] < 0).sum() > 20 < (rewards[outside] > 0).sum()
+    assert abs(rewards[outside].sum()) < 0.03  # a step's way at the border
+
+
 @pytest.mark.parametrize(("task", "ends"), [(STATIC.source, True), (STATIC.open_source, False)])
 def test_the_real_engine_agrees_about_the_border(task, ends):
     env = MujocoNavigation(task)

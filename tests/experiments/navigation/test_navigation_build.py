@@ -298,7 +298,7 @@ def test_another_kind_of_cost_critic_is_refused(tmp_path, kind):
 
 def test_a_student_goes_on_with_the_critic_that_it_was_pretrained_with(knowledge):
     learning = dataclasses.replace(small("sac").run.learning, cost_critic="positive")
-    with pytest.raises(HandrailError, match="cost critic is 'linear', the student's 'positive'"):
+    with pytest.raises(HandrailError, match="cost_critic is 'linear', the student's 'positive'"):
         load_pretrained(knowledge.pretrained, toy_problem("toy"), learning)
 
 

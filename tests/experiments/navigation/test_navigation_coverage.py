@@ -117,7 +117,7 @@ def test_cover_sums_up_what_the_guide_did(tmp_path, monkeypatch):
     problem = TransferProblem(Plane(), Plane(), SameView())
     seen = {}
 
-    def instead(name, *, source_length=None, rescue=None, open_source=False):
+    def instead(name, *, source_length=None, rescue=None, **source):
         seen[source_length] = rescue and rescue.share
         return problem
 

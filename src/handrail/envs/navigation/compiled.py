@@ -71,7 +71,8 @@ class CompiledNavigation(AbstractEnvironment):
     MuJoCo engine. Cost is 1 in a hazard, else 0, per step and undiscounted. The target rewards
     progress to the goal, plus 1 on reaching it; the source rewards the distance moved (the
     paper's auxiliary reward, arXiv:2307.14316), and ends with reward 0 where the robot had left
-    the extents (`task.open_source` goes on, with reward 0). A goal that cannot be placed again
+    the extents (`task.open_source` goes on, with reward 0; `task.homing_source` with the way
+    back as the reward). A goal that cannot be placed again
     ends the target's episode.
     """
 
@@ -124,7 +125,12 @@ class CompiledNavigation(AbstractEnvironment):
     def _moved(self, state: NavigationState, before: Body, body: Body, key):
         left = jnp.max(jnp.abs(before.position)) > self.task.extent
         distance = jnp.linalg.norm(body.position - before.position)
-        return jnp.where(left, 0.0, distance), left & self.task.ends_outside, state.goal
+        back = self._beyond(before) - self._beyond(body) if self.task.homing else 0.0
+        return jnp.where(left, back, distance), left & self.task.ends_outside, state.goal
+
+    def _beyond(self, body: Body) -> Float[Array, ""]:
+        """How far the robot is outside the extents (m)."""
+        return jnp.linalg.norm(jnp.maximum(jnp.abs(body.position) - self.task.extent, 0.0))
 
     def _towards_goal(self, state: NavigationState, before: Body, body: Body, key):
         distance = jnp.linalg.norm(state.goal - body.position)

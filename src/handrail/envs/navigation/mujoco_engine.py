@@ -162,7 +162,9 @@ class MujocoNavigation(gymnasium.Env):
         new_x, new_y, _ = self._place.tolist()
         if self._goal is None:  # the guide's reward: the distance moved, within the extents
             left = max(abs(x), abs(y)) > self.task.extent
-            moved = 0.0 if left else math.sqrt((new_x - x) ** 2 + (new_y - y) ** 2)
+            moved = math.sqrt((new_x - x) ** 2 + (new_y - y) ** 2)
+            if left:
+                moved = self._beyond(x, y) - self._beyond(new_x, new_y) if self.task.homing else 0.0
             return moved, left and self.task.ends_outside, False
         goal_x, goal_y = self._goal
         distance = math.sqrt((goal_x - new_x) ** 2 + (goal_y - new_y) ** 2)
@@ -180,6 +182,11 @@ class MujocoNavigation(gymnasium.Env):
         if goal is not None:
             self._set_goal(goal)
         return reward + GOAL_BONUS, goal is None, True
+
+    def _beyond(self, x: float, y: float) -> float:
+        """How far a place is outside the extents (m)."""
+        extent = self.task.extent
+        return math.hypot(max(abs(x) - extent, 0.0), max(abs(y) - extent, 0.0))
 
     def _cost_parts(self) -> dict[str, float]:
         """The raw parts of the cost: depth in hazards (m), touches, speed of vases (m/s)."""

@@ -11,15 +11,17 @@ def compiled_problem(
     source_length: int | None = None,
     rescue: RescueStarts | None = None,
     open_source: bool = False,
+    homing: bool = False,
 ) -> TransferProblem:
     """The task on compiled physics: `navigation-static`, `navigation-dynamic-without-vases`, …
 
     `source_length` shortens the guide's episodes (steps); `rescue` starts some in hazards;
-    with `open_source` they do not end where the robot leaves the extents.
+    with `open_source` they do not end where the robot leaves the extents, and with `homing` the
+    way back is rewarded.
     Raises `HandrailError` for a task with a car or vases, `UnknownName` for an unknown one.
     """
     target = navigation_task(name)
-    where = target.open_source if open_source else target.source
+    where = target.source_that(goes_on=open_source, homes=homing)
     source = CompiledNavigation(where, episode_length=source_length, rescue=rescue)
     view = View.keep(target.source.parts)
     return TransferProblem(source, CompiledNavigation(target), view, name)
@@ -31,21 +33,27 @@ def navigation_problem(
     source_length: int | None = None,
     rescue: RescueStarts | None = None,
     open_source: bool = False,
+    homing: bool = False,
 ) -> TransferProblem:
     """The task on compiled physics where that can simulate it, else on MuJoCo, on the host.
 
     `source_length` shortens the guide's episodes (steps); `rescue` starts some in hazards;
-    with `open_source` they do not end where the robot leaves the extents.
+    with `open_source` they do not end where the robot leaves the extents, and with `homing` the
+    way back is rewarded.
     Raises `HandrailError` if `mujoco` is needed but missing, `UnknownName` for an unknown task.
     """
     target = navigation_task(name)
     if target.compiles:
         return compiled_problem(
-            name, source_length=source_length, rescue=rescue, open_source=open_source
+            name,
+            source_length=source_length,
+            rescue=rescue,
+            open_source=open_source,
+            homing=homing,
         )
     from handrail.envs.navigation.mujoco_host import MujocoHost
 
-    where = target.open_source if open_source else target.source
+    where = target.source_that(goes_on=open_source, homes=homing)
     source = MujocoHost(where, episode_length=source_length, rescue=rescue)
     view = View.keep(target.source.parts)
     return TransferProblem(source, MujocoHost(target), view, name)

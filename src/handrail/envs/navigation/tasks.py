@@ -59,6 +59,7 @@ class NavigationTask:
     goal_at: tuple[tuple[float, float], ...] = ()  # one fixed place; empty: drawn
     episode_length: int = 1000  # steps
     ends_outside: bool = True  # of the source: leaving the extents ends the episode
+    homing: bool = False  # of a source that goes on outside: the reward there is the way back
     limit: float = 25.0  # the paper's limit on the expected undiscounted cost of an episode
 
     def __post_init__(self):
@@ -114,6 +115,27 @@ class NavigationTask:
         happens to say there, and students go there.
         """
         return dataclasses.replace(self.source, ends_outside=False)
+
+    @property
+    def homing_source(self) -> "NavigationTask":
+        """The open source, with a reward outside: how much nearer the extents came, in m.
+
+        Beyond the paper. Where nothing is earned outside, a guide among many hazards drives out
+        and stays there, and takes the student along. A difference of distances cannot be earned
+        twice.
+        """
+        return dataclasses.replace(self.open_source, homing=True)
+
+    def source_that(self, *, goes_on: bool, homes: bool) -> "NavigationTask":
+        """The source that ends outside, or goes on there, or leads back from there."""
+        if homes and not goes_on:
+            raise HandrailError(
+                "a guide with homing needs a source that goes on outside the extents: set "
+                "guide.open_source to true, or guide.homing to false"
+            )
+        if homes:
+            return self.homing_source
+        return self.open_source if goes_on else self.source
 
     @property
     def without_vases(self) -> "NavigationTask":

@@ -24,7 +24,8 @@ from handrail.experiments.navigation.evaluations import (
     try_policy,
 )
 from handrail.experiments.navigation.guide import BEST, parts, total_size
-from handrail.experiments.navigation.guide_card import cost_critic_of
+from handrail.experiments.navigation.guide_card import cost_critic_of, input_kind_of
+from handrail.experiments.navigation.inputs import inputs_of
 from handrail.experiments.navigation.settings import ForebearSettings, SacSettings
 from handrail.interventions.recipes import none
 from handrail.learners.sac_lagrangian import SacState
@@ -40,10 +41,12 @@ KINDS = {"expert": "expert", "pretrained": "policy"}  # role → kind of artefac
 
 def forebear_loop(settings: ForebearSettings) -> AnyLoop:
     """SAC-λ in the target (the expert), or in the source observed like the target."""
-    learner = sac_learner(settings.learning, settings.limit)
+    environment = forebear_environment(settings)
+    inputs = inputs_of(settings.learning.inputs, parts(environment))
+    learner = sac_learner(settings.learning, settings.limit, inputs=inputs)
     replay = memory(settings.learning, settings.steps, split=False)
     return make_loop(
-        forebear_environment(settings),
+        environment,
         sac_agent(settings.learning, learner, replay),
         none(),
         settings.steps,
@@ -114,7 +117,9 @@ def load_policy(path: Path, problem: TransferProblem, *, kind: str) -> tuple[Car
     shapes, actions = parts(problem.target), action_size(problem.target.actions)
     card, arrays = load(path, expect=kind, spec={"parts": shapes, "actions": actions})
     hidden = widths(card, "hidden", source=str(path))
-    template = GaussianPolicy(total_size(shapes), actions, hidden, key=jax.random.key(0))
+    inputs = inputs_of(input_kind_of(card, source=str(path)), shapes)
+    key = jax.random.key(0)
+    template = GaussianPolicy(total_size(shapes), actions, hidden, inputs=inputs, key=key)
     return card, OnVectors(fill(template, arrays, source=str(path)))
 
 
@@ -126,15 +131,19 @@ def load_pretrained(path: Path, problem: TransferProblem, learning: SacSettings)
         "hidden": list(learning.hidden),
     }
     card, arrays = load(path, expect="policy", spec=spec)
-    own = cost_critic_of(card, source=str(path))
-    if own != learning.cost_critic:
-        raise HandrailError(
-            f"{path}: its cost critic is {own!r}, the student's {learning.cost_critic!r}; set "
-            f"learning.cost_critic to {own!r}"
-        )
-    template = fresh_learner(
-        problem.target, learning, sac_learner(learning, 0.0), key=jax.random.key(0)
-    )
+    own = {
+        "cost_critic": cost_critic_of(card, source=str(path)),
+        "inputs": input_kind_of(card, source=str(path)),
+    }
+    for name, kind in own.items():
+        if kind != getattr(learning, name):
+            raise HandrailError(
+                f"{path}: its {name} is {kind!r}, the student's {getattr(learning, name)!r}; set "
+                f"learning.{name} to {kind!r}"
+            )
+    inputs = inputs_of(learning.inputs, spec["parts"])
+    learner = sac_learner(learning, 0.0, inputs=inputs)
+    template = fresh_learner(problem.target, learning, learner, key=jax.random.key(0))
     return fill(template, arrays, source=str(path))
 
 
@@ -148,6 +157,10 @@ def _card(settings: ForebearSettings, environment: AnyEnvironment, row: dict) ->
             "hidden": hidden,
             "limit": settings.limit,
         },
-        network={"hidden": hidden, "cost_critic": settings.learning.cost_critic},
+        network={
+            "hidden": hidden,
+            "cost_critic": settings.learning.cost_critic,
+            "inputs": settings.learning.inputs,
+        },
         training={"evaluation": row, "settings": dataclasses.asdict(settings)},
     )

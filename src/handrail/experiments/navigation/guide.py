@@ -29,7 +29,13 @@ from handrail.experiments.navigation.evaluations import (
     tested,
     try_policy,
 )
-from handrail.experiments.navigation.guide_card import cost_critic_of, critic_discount, limits_of
+from handrail.experiments.navigation.guide_card import (
+    cost_critic_of,
+    critic_discount,
+    input_kind_of,
+    limits_of,
+)
+from handrail.experiments.navigation.inputs import inputs_of, kind_of
 from handrail.experiments.navigation.settings import GuideSettings, check_share
 from handrail.interventions.base import Intervention
 from handrail.interventions.recipes import none, wandering
@@ -39,6 +45,7 @@ from handrail.learners.sac_entropy import FixedEntropy
 from handrail.learners.sac_lagrangian import SacState
 from handrail.learners.sac_networks import CostCritic, CriticEnsemble, OnVectors, Sampled
 from handrail.networks.gaussian import GaussianPolicy
+from handrail.networks.inputs import ScaledInputs
 from handrail.rng import stream
 from handrail.train.compiled import RunState
 from handrail.train.loops import AnyLoop, make_loop
@@ -66,17 +73,19 @@ class GuideNetworks(eqx.Module):
         *,
         costs: int = 1,
         cost_critic: CostCritic = "linear",
+        inputs: ScaledInputs | None = None,
         key: Key[Array, ""],
     ) -> "GuideNetworks":
         """Untrained networks for vectors of these sizes."""
         return GuideNetworks(
-            GaussianPolicy(observation, actions, hidden, key=stream(key, "actor")),
+            GaussianPolicy(observation, actions, hidden, inputs=inputs, key=stream(key, "actor")),
             CriticEnsemble.init(
                 observation,
                 actions,
                 hidden,
                 costs=costs,
                 cost_critic=cost_critic,
+                inputs=inputs,
                 key=stream(key, "critics"),
             ),
         )
@@ -131,6 +140,7 @@ def guide_loop(settings: GuideSettings) -> AnyLoop:
         source_length=settings.episode_length,
         rescue=starts,
         open_source=settings.open_source,
+        homing=settings.homing,
     ).source
     if settings.bonus != "displacement":
         environment = unrewarded(environment)
@@ -140,6 +150,7 @@ def guide_loop(settings: GuideSettings) -> AnyLoop:
         entropy=FixedEntropy(settings.entropy_weight),
         intrinsic=_intrinsic(settings, environment),
         insistence=settings.insistence,
+        inputs=inputs_of(settings.learning.inputs, parts(environment)),
     )
     agent = sac_agent(
         settings.learning,
@@ -268,6 +279,7 @@ def networks_of(card: Card, arrays: dict[str, np.ndarray], *, source: str) -> Gu
         widths(card, "hidden", source=source),
         costs=max(len(limits_of(card, source=source)), 1),
         cost_critic=cost_critic_of(card, source=source),
+        inputs=inputs_of(input_kind_of(card, source=source), card.spec["parts"]),
         key=jax.random.key(0),
     )
     return fill(fresh, arrays, source=source)
@@ -292,15 +304,20 @@ def save_guide(
     `limit` is the cost an episode that it was trained for; `hidden` are the widths of its
     layers; `training` says how it came about, in whatever JSON can hold.
     """
+    shapes = parts(problem.source)
     card = Card(
         kind="guide",
         spec={
-            "parts": parts(problem.source),
+            "parts": shapes,
             "actions": action_size(problem.source.actions),
             "view": "named parts",
             "limit": limit,
         },
-        network={"hidden": list(hidden), "cost_critic": networks.critics.cost_critic},
+        network={
+            "hidden": list(hidden),
+            "cost_critic": networks.critics.cost_critic,
+            "inputs": kind_of(networks.actor.inputs, shapes),
+        },
         training=training or {},
     )
     save(path, card, networks)

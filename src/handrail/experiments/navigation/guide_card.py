@@ -1,20 +1,31 @@
 """What the card of a guide's file says, checked: files from others are data."""
 
-from typing import Any
+from typing import Any, get_args
 
 from handrail.artifact import Card, number
 from handrail.errors import HandrailError
+from handrail.experiments.navigation.settings import Inputs
 from handrail.learners.sac_networks import COST_CRITICS, CostCritic
 
 
 def cost_critic_of(card: Card, *, source: str) -> CostCritic:
     """The kind of a file's cost critics; those of older files are linear."""
-    named = card.network.get("cost_critic", "linear")
-    for kind in COST_CRITICS:
+    return _named(card, "cost_critic", COST_CRITICS, source=source)
+
+
+def input_kind_of(card: Card, *, source: str) -> Inputs:
+    """What a file's networks read; those of older files read observations as they are."""
+    return _named(card, "inputs", get_args(Inputs), source=source)
+
+
+def _named(card: Card, name: str, kinds: tuple[Any, ...], *, source: str) -> Any:
+    """One of the kinds; the first where the card does not say."""
+    named = card.network.get(name, kinds[0])
+    for kind in kinds:
         if named == kind:
             return kind
-    expected = " or ".join(map(repr, COST_CRITICS))
-    raise HandrailError(f"{source}: the card's cost_critic is {named!r}, expected {expected}")
+    expected = " or ".join(map(repr, kinds))
+    raise HandrailError(f"{source}: the card's {name} is {named!r}, expected {expected}")
 
 
 def limits_of(card: Card, *, source: str) -> dict[str, float]:

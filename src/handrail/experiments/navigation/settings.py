@@ -8,6 +8,7 @@ from handrail.errors import HandrailError, UnknownName
 from handrail.learners.sac_networks import CostCritic
 
 Role = Literal["expert", "pretrained"]
+Inputs = Literal["raw", "scaled"]
 Method = Literal[
     "control-switch", "linear-decay", "budget-switch", "sac", "sac-pre", "egpo",
     "fixreg", "decreg", "stusam", "guisam", "random-guide",
@@ -61,6 +62,9 @@ class SacSettings:
     cost_critic: CostCritic = "linear"
     """What a cost critic can say: any number (the scripts), or positive ones alone, the softplus
     of its last layer, which is quiet where nothing can happen (beyond the paper)."""
+    inputs: Inputs = "raw"
+    """What the networks read of an observation: its numbers (the scripts), or those brought to one
+    scale, with lidars in the logarithm of the distance (beyond the paper)."""
     replay: int = 1_000_000
     """Capacity of the replay (a split one has half of it for each actor)."""
     block: int = 100
@@ -126,6 +130,9 @@ class GuideSettings:
     open_source: bool = False
     """Whether episodes go on outside the extents, without reward, so that the cost critic also
     knows what is out there; evaluations keep the paper's border (beyond the paper)."""
+    homing: bool = False
+    """Whether the way back is rewarded outside the extents, so that a guide among many hazards
+    does not lead a student off; needs `open_source` (beyond the paper)."""
     wander: float = 0.0
     """Share of the training steps that are driven by random actions, each held for 30 steps: a
     cost critic that is to judge a student's actions must have seen other actions than its guide's,

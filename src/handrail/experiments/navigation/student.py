@@ -52,6 +52,7 @@ from handrail.experiments.navigation.guide import (
     parts,
     random_guide,
 )
+from handrail.experiments.navigation.inputs import inputs_of
 from handrail.experiments.navigation.metrics import Curves, summary
 from handrail.experiments.navigation.settings import (
     METHODS,
@@ -101,7 +102,7 @@ def build(run: StudentRun, knowledge: Knowledge) -> AnyLoop:
     problem = navigation_problem(run.environment)
     guide = _guide(run, knowledge, problem)
     expert = _expert(run, knowledge, problem)
-    agent = _agent(run, guide, expert)
+    agent = _agent(run, parts(problem.target), guide, expert)
     if run.method in NEEDS_PRETRAINED:
         assert knowledge.pretrained is not None  # `check` has seen to it
         agent = Continued(agent, load_pretrained(knowledge.pretrained, problem, run.learning))
@@ -154,7 +155,9 @@ def _expert(run: StudentRun, knowledge: Knowledge, problem: TransferProblem) -> 
     return load_expert(knowledge.expert, problem)
 
 
-def _agent(run: StudentRun, guide: Guide | None, expert: Distribution | None) -> Any:
+def _agent(
+    run: StudentRun, shapes: dict[str, list[int]], guide: Guide | None, expert: Distribution | None
+) -> Any:
     squares = {
         "squared": weight_inside_square,
         "linear": weight_outside_square,
@@ -168,6 +171,7 @@ def _agent(run: StudentRun, guide: Guide | None, expert: Distribution | None) ->
     learner = sac_learner(
         run.learning,
         run.margin * run.limit,
+        inputs=inputs_of(run.learning.inputs, shapes),
         foresees=None if guide is None else guide.costs,
         distillation=pull,
         weighted_square=squares[run.weighting],
@@ -288,6 +292,6 @@ def _card(run: StudentRun, loop: AnyLoop) -> Card:
             "actions": action_size(loop.environment.actions),
             "limit": run.limit,
         },
-        network={"hidden": list(run.learning.hidden)},
+        network={"hidden": list(run.learning.hidden), "inputs": run.learning.inputs},
         training={"task": run.environment, "settings": dataclasses.asdict(run)},
     )

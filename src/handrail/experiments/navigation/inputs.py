@@ -1,0 +1,39 @@
+"""What the networks of a run read of the navigation tasks' parts: `learning.inputs`."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+from handrail.errors import HandrailError
+from handrail.experiments.navigation.settings import Inputs
+from handrail.networks.inputs import ScaledInputs
+
+FACTORS = {  # that bring a part's numbers to about 1; parts of the order of 1 are not named
+    "accelerometer": 0.1,
+    "ballangvel_rear": 0.2,
+    "magnetometer": 2.0,
+    "velocimeter": 2.0,
+}
+
+
+def inputs_of(kind: Inputs, parts: Mapping[str, Sequence[int]]) -> ScaledInputs | None:
+    """What is read of an observation with parts of these shapes; None if it is read as it is."""
+    if kind == "raw":
+        return None
+    factors, readings = [], []
+    for name in sorted(parts):
+        size = math.prod(parts[name])
+        factors += [FACTORS.get(name, 1.0)] * size
+        readings += [name.endswith("_lidar")] * size
+    return ScaledInputs(tuple(factors), tuple(readings))
+
+
+def kind_of(inputs: ScaledInputs | None, parts: Mapping[str, Sequence[int]]) -> Inputs:
+    """The kind by which a card names them; raises `HandrailError` for scales of one's own."""
+    if inputs is None:
+        return "raw"
+    if inputs != inputs_of("scaled", parts):
+        raise HandrailError(
+            "these networks scale their inputs in a way that no card can name; take "
+            "inputs_of('scaled', parts), or None"
+        )
+    return "scaled"
