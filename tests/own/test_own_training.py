@@ -167,6 +167,15 @@ def test_sources_that_are_refused(source, message, tmp_path):
         train_guide(source, tmp_path, limit=1.0)
 
 
+def test_the_scales_of_other_tasks_are_refused(tmp_path):
+    few = FEW | {"learning": dataclasses.replace(LEARNING, inputs="scaled")}
+    refused = r"learning\.inputs is 'scaled', but only the parts"
+    with pytest.raises(HandrailError, match=refused):
+        train_guide(Walker, tmp_path / "guide", limit=1.0, **few)
+    with pytest.raises(HandrailError, match=refused):
+        train_student(Walker, None, tmp_path / "student", method="sac", limit=1.0, **few)
+
+
 def test_bonuses():
     import jax
 
