@@ -13,7 +13,6 @@ which more than 1 follows from those in which less than 0.1 does (1 always, 0.5 
 import argparse
 import itertools
 from pathlib import Path
-from typing import Any
 
 import equinox as eqx
 import jax
@@ -24,6 +23,7 @@ from handrail.artifact import load
 from handrail.envs.navigation.problems import navigation_problem
 from handrail.experiments.navigation.forebears import load_policy
 from handrail.experiments.navigation.guide import Guide, load_guide
+from handrail.learners.sac_networks import Distribution, Sampled
 
 EPISODES, STEPS, SHARE = 16, 300, 0.08  # episodes, steps of each, share of the steps asked about
 HELD, DRIVES_ON, THRESHOLD = 20, 100, 2.0
@@ -31,19 +31,23 @@ BINS = (0.0, 0.1, 0.5, 1.0, 2.0, 3.0, 5.0, np.inf)
 
 
 class Asked(eqx.Module):
-    """What a driver does, what the guide would, and what the guide foresees of the first."""
+    """A guide, and the driver that it is asked about."""
 
     guide: Guide
-    driver: Any
+    driver: Distribution | None  # None: a held action drives
 
     @eqx.filter_jit
-    def __call__(self, observation, held, key):
-        driver, guide = jax.random.split(key)
+    def about(self, observation, held, key):
+        """What the driver does, and what the guide foresees of that."""
         action = held
         if self.driver is not None:
-            action = jnp.tanh(self.driver(observation).sample(key=driver))
-        instead = jnp.tanh(self.guide.distribution(observation).sample(key=guide))
-        return action, instead, self.guide.cost(observation, action)
+            action = Sampled(self.driver)(observation, jax.random.split(key)[0])[0]
+        return action, self.guide.cost(observation, action)
+
+    @eqx.filter_jit
+    def guided(self, observation, key):
+        """What the guide does."""
+        return Sampled(self.guide.distribution)(observation, jax.random.split(key)[1])[0]
 
 
 def states(environment, asked: Asked, draws: np.random.Generator) -> list[tuple]:
@@ -55,11 +59,12 @@ def states(environment, asked: Asked, draws: np.random.Generator) -> list[tuple]
             if step % HELD == 0:
                 held = jnp.asarray(draws.uniform(-1, 1, 2), jnp.float32)
             key = jax.random.key(1000 * episode + step)
-            action, instead, foreseen = asked(observation, held, key)
+            action, foreseen = asked.about(observation, held, key)
             if draws.random() < SHARE:
                 picked.append((environment.snapshot(), observation, action, float(foreseen)))
-            guided = episode % 2 and foreseen > THRESHOLD
-            timestep = environment.step(np.asarray(instead if guided else action), key=key)
+            if episode % 2 and foreseen > THRESHOLD:
+                action = asked.guided(observation, key)
+            timestep = environment.step(np.asarray(action), key=key)
             observation = timestep.observation
             if timestep.terminated or timestep.truncated:
                 break
@@ -74,7 +79,7 @@ def followed(environment, asked: Asked, state, insistence: float, draws) -> floa
     for step in range(DRIVES_ON):
         if not insists:
             key = jax.random.key(int(draws.integers(2**31)))
-            action = asked(observation, action, key)[1]
+            action = asked.guided(observation, key)
         timestep = environment.step(np.asarray(action), key=jax.random.key(0))
         observation = timestep.observation
         total += asked.guide.discount**step * float(timestep.cost)

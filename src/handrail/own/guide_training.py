@@ -24,7 +24,7 @@ from handrail.own.environments import (
 )
 from handrail.own.guide import part_shapes
 from handrail.own.rewards import BonusFn, with_bonus
-from handrail.own.sac import Report, card_of, check_learner, run_epochs
+from handrail.own.sac import Report, card_of, needs_box, run_epochs
 from handrail.own.several_costs import cost_columns, tested_costs
 from handrail.rng import stream
 from handrail.train.compiled import RunState
@@ -89,7 +89,7 @@ def train_guide(
     learning = LEARNING if learning is None else learning
     check_schedule(steps, epoch, learning)
     host, trial = (build_host(source, cost=cost, limits=limits, parts=parts) for _ in range(2))
-    check_learner(host, learning)
+    needs_box(host)
     longest, allowed = episode_steps(host, episode_length), episode_limit(host, limit)
     agent = sac_agent(
         learning,

@@ -53,13 +53,8 @@ def card_of(
     )
 
 
-def check_learner(host: Host, learning: SacSettings) -> None:
-    """Refuses discrete actions, and scales of the navigation tasks, before anything is built."""
-    if learning.inputs != "raw":
-        raise HandrailError(
-            f"learning.inputs is {learning.inputs!r}, but only the parts of the navigation tasks "
-            "have known scales: leave it at 'raw', and scale the environment's observations"
-        )
+def needs_box(host: Host) -> None:
+    """Refuses discrete actions before anything is built."""
     try:
         action_size(host.actions)
     except HandrailError as error:

@@ -54,7 +54,7 @@ from handrail.own.guide import (
     load_fitting,
     part_shapes,
 )
-from handrail.own.sac import Report, card_of, check_learner, run_epochs
+from handrail.own.sac import Report, card_of, needs_box, run_epochs
 from handrail.own.several_costs import behaviour_costs, cost_columns, tested_costs
 from handrail.records import read_table
 from handrail.rng import stream
@@ -128,7 +128,7 @@ def train_student(
         learning = SacSettings() if guide is None else recommended_student(SacSettings(), rate=1.0)
     check_schedule(steps, epoch, learning)
     host, trial = (build_host(target, cost=cost, limits=limits, parts=parts) for _ in range(2))
-    check_learner(host, learning)
+    needs_box(host)
     longest, allowed = episode_steps(host, episode_length), episode_limit(host, limit)
     loaded, checksum = _loaded(host, guide, method, view, allowed)
     if excursions is None:

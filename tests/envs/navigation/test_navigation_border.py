@@ -28,7 +28,7 @@ def test_the_source_ends_outside_the_extents_without_reward():
 
 
 def test_an_open_source_goes_on_outside_without_reward():
-    env = CompiledNavigation(STATIC.open_source)
+    env = CompiledNavigation(STATIC.source_that("open"))
     _, timestep = env.step(moving((1.6, 0.0), (1.0, 0.0)), jnp.zeros(2), key=jax.random.key(0))
     assert not timestep.terminated and timestep.reward == 0.0
 
@@ -41,7 +41,7 @@ def test_an_open_source_goes_on_outside_without_reward():
     ((1.0, 0.0), (0.0, 1.0), 0.02),  # inside: the distance moved
 ])  # fmt: skip
 def test_a_homing_source_rewards_the_way_back(at, velocity, earned):
-    env = CompiledNavigation(STATIC.homing_source)
+    env = CompiledNavigation(STATIC.source_that("homing"))
     state = moving(at, velocity)
     _, timestep = env.step(state, jnp.zeros(2), key=jax.random.key(0))
     assert not timestep.terminated
@@ -50,7 +50,7 @@ def test_a_homing_source_rewards_the_way_back(at, velocity, earned):
 
 def test_the_real_engine_agrees_about_the_way_back():
     """The way out and the way back earn nothing together."""
-    env = MujocoNavigation(STATIC.homing_source)
+    env = MujocoNavigation(STATIC.source_that("homing"))
     env.reset(seed=0)
     rewards, outside = [], []
     for step in range(900):
@@ -66,7 +66,9 @@ def test_the_real_engine_agrees_about_the_way_back():
     assert abs(rewards[outside].sum()) < 0.03  # a step's way at the border
 
 
-@pytest.mark.parametrize(("task", "ends"), [(STATIC.source, True), (STATIC.open_source, False)])
+@pytest.mark.parametrize(
+    ("task", "ends"), [(STATIC.source, True), (STATIC.source_that("open"), False)]
+)
 def test_the_real_engine_agrees_about_the_border(task, ends):
     env = MujocoNavigation(task)
     env.reset(seed=0)

@@ -11,7 +11,6 @@ from handrail.artifact import Card, load, save
 from handrail.errors import HandrailError
 from handrail.experiments.navigation.guide import GuideNetworks, guide_loop, load_guide, save_guide
 from handrail.experiments.navigation.inputs import inputs_of, kind_of
-from handrail.experiments.navigation.rows import complete
 from handrail.experiments.navigation.student import Knowledge, build
 from handrail.networks.inputs import ScaledInputs
 from tests.experiments.navigation.toy import small, toy_problem, use_toy, write_guide
@@ -76,9 +75,3 @@ def test_they_reach_guide_and_student(tmp_path, monkeypatch):
         assert fresh.parameters.actor.inputs == fresh.parameters.critics.inputs
         assert fresh.parameters.actor.inputs == loop.agent.learner.inputs
     assert build(small("sac").run, Knowledge()).agent.learner.inputs is None
-
-
-def test_a_guide_can_only_come_home_from_where_it_can_go():
-    row = complete({"environment": "navigation-static", "guide.homing": True})
-    with pytest.raises(HandrailError, match="homing needs a source that goes on"):
-        guide_loop(row.guide)

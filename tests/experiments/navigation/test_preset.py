@@ -19,7 +19,7 @@ def test_a_student_learns_from_what_its_guide_foresees():
     assert (run.learning.multiplier_rate, run.learning.damping) == (0.1, 0.0)
     assert row.guide is not None and row.guide.learning.cost_floor == "zero"
     assert (row.guide.learning.multiplier_rate, row.guide.learning.damping) == (0.0, 0.0)
-    assert (row.guide.open_source, row.guide.entropy_weight) == (True, 0.005)
+    assert (row.guide.outside, row.guide.entropy_weight) == ("open", 0.005)
     assert row.guide.wander == 0.25
 
 

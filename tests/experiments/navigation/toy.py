@@ -54,7 +54,7 @@ class Toy(AbstractEnvironment):
 
 
 def toy_problem(
-    name: str, *, source_length: int | None = None, rescue=None, open_source=False, homing=False
+    name: str, *, source_length: int | None = None, rescue=None, outside="ends"
 ) -> TransferProblem:
     """Takes the place of `navigation_problem`."""
     source = Toy(False, source_length or LENGTH)

@@ -71,9 +71,8 @@ class CompiledNavigation(AbstractEnvironment):
     MuJoCo engine. Cost is 1 in a hazard, else 0, per step and undiscounted. The target rewards
     progress to the goal, plus 1 on reaching it; the source rewards the distance moved (the
     paper's auxiliary reward, arXiv:2307.14316), and ends with reward 0 where the robot had left
-    the extents (`task.open_source` goes on, with reward 0; `task.homing_source` with the way
-    back as the reward). A goal that cannot be placed again
-    ends the target's episode.
+    the extents (unless it is a source that goes on: `tasks.Outside`). A goal that cannot be placed
+    again ends the target's episode.
     """
 
     task: NavigationTask = eqx.field(static=True)
@@ -125,8 +124,9 @@ class CompiledNavigation(AbstractEnvironment):
     def _moved(self, state: NavigationState, before: Body, body: Body, key):
         left = jnp.max(jnp.abs(before.position)) > self.task.extent
         distance = jnp.linalg.norm(body.position - before.position)
-        back = self._beyond(before) - self._beyond(body) if self.task.homing else 0.0
-        return jnp.where(left, back, distance), left & self.task.ends_outside, state.goal
+        homing = self.task.outside == "homing"
+        back = self._beyond(before) - self._beyond(body) if homing else 0.0
+        return jnp.where(left, back, distance), left & (self.task.outside == "ends"), state.goal
 
     def _beyond(self, body: Body) -> Float[Array, ""]:
         """How far the robot is outside the extents (m)."""

@@ -161,11 +161,11 @@ class MujocoNavigation(gymnasium.Env):
         """Reward, end of the task and whether the goal was met, having come from (x, y)."""
         new_x, new_y, _ = self._place.tolist()
         if self._goal is None:  # the guide's reward: the distance moved, within the extents
-            left = max(abs(x), abs(y)) > self.task.extent
-            moved = math.sqrt((new_x - x) ** 2 + (new_y - y) ** 2)
-            if left:
-                moved = self._beyond(x, y) - self._beyond(new_x, new_y) if self.task.homing else 0.0
-            return moved, left and self.task.ends_outside, False
+            if max(abs(x), abs(y)) <= self.task.extent:
+                return math.sqrt((new_x - x) ** 2 + (new_y - y) ** 2), False, False
+            homing = self.task.outside == "homing"
+            back = self._beyond(x, y) - self._beyond(new_x, new_y) if homing else 0.0
+            return back, self.task.outside == "ends", False
         goal_x, goal_y = self._goal
         distance = math.sqrt((goal_x - new_x) ** 2 + (goal_y - new_y) ** 2)
         reward = min(max(self._distance - distance, -10.0), 10.0)

@@ -6,11 +6,17 @@ towards a goal. Hazards and vases cost in both.
 """
 
 import dataclasses
-from typing import Literal
+from typing import Literal, get_args
 
 from handrail.errors import HandrailError, UnknownName
 
 Variant = Literal["source", "target"]
+Outside = Literal["ends", "open", "homing"]
+"""Of a source, where the robot has left the extents: the episode ends; it goes on without reward;
+or it goes on with a reward for the way back, how much nearer the extents came (m). The last two are
+beyond the paper: a guide that has never been outside foresees whatever its critic happens to say
+there, and students go there; a guide that earns nothing outside, among many hazards, drives out,
+stays there and takes its student along. A difference of distances cannot be earned twice."""
 
 LIDAR_BINS = 16
 LIDAR_RANGE = 3.0  # m; nearer objects read higher, farther ones read 0
@@ -58,8 +64,7 @@ class NavigationTask:
     goal_keepout: float = 0.305
     goal_at: tuple[tuple[float, float], ...] = ()  # one fixed place; empty: drawn
     episode_length: int = 1000  # steps
-    ends_outside: bool = True  # of the source: leaving the extents ends the episode
-    homing: bool = False  # of a source that goes on outside: the reward there is the way back
+    outside: Outside = "ends"  # of the source
     limit: float = 25.0  # the paper's limit on the expected undiscounted cost of an episode
 
     def __post_init__(self):
@@ -67,6 +72,8 @@ class NavigationTask:
             raise HandrailError(
                 f"variant {self.variant!r} of task {self.name!r}: expected 'source' or 'target'"
             )
+        if self.outside not in get_args(Outside):
+            raise UnknownName("value of outside", self.outside, get_args(Outside))
 
     @property
     def has_goal(self) -> bool:
@@ -107,35 +114,9 @@ class NavigationTask:
     def target(self) -> "NavigationTask":
         return dataclasses.replace(self, variant="target", robot_keepout=0.4)
 
-    @property
-    def open_source(self) -> "NavigationTask":
-        """The source without its border: the guide also learns that it is safe out there.
-
-        Beyond the paper. A guide that has never been outside foresees whatever its critic
-        happens to say there, and students go there.
-        """
-        return dataclasses.replace(self.source, ends_outside=False)
-
-    @property
-    def homing_source(self) -> "NavigationTask":
-        """The open source, with a reward outside: how much nearer the extents came, in m.
-
-        Beyond the paper. Where nothing is earned outside, a guide among many hazards drives out
-        and stays there, and takes the student along. A difference of distances cannot be earned
-        twice.
-        """
-        return dataclasses.replace(self.open_source, homing=True)
-
-    def source_that(self, *, goes_on: bool, homes: bool) -> "NavigationTask":
-        """The source that ends outside, or goes on there, or leads back from there."""
-        if homes and not goes_on:
-            raise HandrailError(
-                "a guide with homing needs a source that goes on outside the extents: set "
-                "guide.open_source to true, or guide.homing to false"
-            )
-        if homes:
-            return self.homing_source
-        return self.open_source if goes_on else self.source
+    def source_that(self, outside: Outside) -> "NavigationTask":
+        """The source of which this is true where the robot has left the extents."""
+        return dataclasses.replace(self.source, outside=outside)
 
     @property
     def without_vases(self) -> "NavigationTask":

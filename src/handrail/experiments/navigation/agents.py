@@ -1,7 +1,7 @@
 """The SAC-λ agents of SaGui from their settings."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import equinox as eqx
@@ -13,6 +13,7 @@ from handrail.envs.base import action_size
 from handrail.envs.transfer import observation_shapes
 from handrail.errors import HandrailError
 from handrail.experiments.navigation.environments import AnyEnvironment
+from handrail.experiments.navigation.inputs import inputs_of
 from handrail.experiments.navigation.settings import LIMIT_STEPS, SacSettings
 from handrail.learners.base import AbstractAgent, Clock, Proposal
 from handrail.learners.cost_floor import (
@@ -35,13 +36,15 @@ def sac_learner(
     limit: float,
     episode_length: int = LIMIT_STEPS,
     *,
+    parts: Mapping[str, Sequence[int]] | None = None,
     foresees: Callable[..., Array] | None = None,
     **options: Any,
 ) -> SacLagrangian:
     """One update with these settings; `limit` is undiscounted, of an episode of that length.
 
-    `foresees` is what the student's guide, if there is one, expects of each cost. Raises
-    `HandrailError` where the settings need it and there is none.
+    `parts` are the shapes of the observation's parts if they are a navigation task's, `foresees`
+    is what the student's guide, if there is one, expects of each cost. Raises `HandrailError`
+    where the settings need what there is not.
     """
     return SacLagrangian(
         cost_floor=_cost_floor(settings, foresees),
@@ -54,6 +57,7 @@ def sac_learner(
         multiplier_rate=settings.multiplier_rate,
         damping_scale=settings.damping,
         cost_critic=settings.cost_critic,
+        inputs=inputs_of(settings.inputs, parts),
         **options,
     )
 

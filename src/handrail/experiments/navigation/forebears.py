@@ -24,8 +24,7 @@ from handrail.experiments.navigation.evaluations import (
     try_policy,
 )
 from handrail.experiments.navigation.guide import BEST, parts, total_size
-from handrail.experiments.navigation.guide_card import cost_critic_of, input_kind_of
-from handrail.experiments.navigation.inputs import inputs_of
+from handrail.experiments.navigation.guide_card import card_inputs, cost_critic_of, input_kind_of
 from handrail.experiments.navigation.settings import ForebearSettings, SacSettings
 from handrail.interventions.recipes import none
 from handrail.learners.sac_lagrangian import SacState
@@ -42,8 +41,7 @@ KINDS = {"expert": "expert", "pretrained": "policy"}  # role → kind of artefac
 def forebear_loop(settings: ForebearSettings) -> AnyLoop:
     """SAC-λ in the target (the expert), or in the source observed like the target."""
     environment = forebear_environment(settings)
-    inputs = inputs_of(settings.learning.inputs, parts(environment))
-    learner = sac_learner(settings.learning, settings.limit, inputs=inputs)
+    learner = sac_learner(settings.learning, settings.limit, parts=parts(environment))
     replay = memory(settings.learning, settings.steps, split=False)
     return make_loop(
         environment,
@@ -117,8 +115,7 @@ def load_policy(path: Path, problem: TransferProblem, *, kind: str) -> tuple[Car
     shapes, actions = parts(problem.target), action_size(problem.target.actions)
     card, arrays = load(path, expect=kind, spec={"parts": shapes, "actions": actions})
     hidden = widths(card, "hidden", source=str(path))
-    inputs = inputs_of(input_kind_of(card, source=str(path)), shapes)
-    key = jax.random.key(0)
+    inputs, key = card_inputs(card, source=str(path)), jax.random.key(0)
     template = GaussianPolicy(total_size(shapes), actions, hidden, inputs=inputs, key=key)
     return card, OnVectors(fill(template, arrays, source=str(path)))
 
@@ -141,8 +138,7 @@ def load_pretrained(path: Path, problem: TransferProblem, learning: SacSettings)
                 f"{path}: its {name} is {kind!r}, the student's {getattr(learning, name)!r}; set "
                 f"learning.{name} to {kind!r}"
             )
-    inputs = inputs_of(learning.inputs, spec["parts"])
-    learner = sac_learner(learning, 0.0, inputs=inputs)
+    learner = sac_learner(learning, 0.0, parts=spec["parts"])
     template = fresh_learner(problem.target, learning, learner, key=jax.random.key(0))
     return fill(template, arrays, source=str(path))
 

@@ -30,12 +30,12 @@ from handrail.experiments.navigation.evaluations import (
     try_policy,
 )
 from handrail.experiments.navigation.guide_card import (
+    card_inputs,
     cost_critic_of,
     critic_discount,
-    input_kind_of,
     limits_of,
 )
-from handrail.experiments.navigation.inputs import inputs_of, kind_of
+from handrail.experiments.navigation.inputs import kind_of
 from handrail.experiments.navigation.settings import GuideSettings, check_share
 from handrail.interventions.base import Intervention
 from handrail.interventions.recipes import none, wandering
@@ -64,6 +64,13 @@ class GuideNetworks(eqx.Module):
 
     actor: GaussianPolicy
     critics: CriticEnsemble
+
+    def __check_init__(self):
+        if self.actor.inputs != self.critics.inputs:
+            raise HandrailError(
+                "a guide's actor and critics read their inputs differently, and its file can say "
+                "one way: build both with the same `inputs`"
+            )
 
     @staticmethod
     def fresh(
@@ -139,18 +146,17 @@ def guide_loop(settings: GuideSettings) -> AnyLoop:
         settings.environment,
         source_length=settings.episode_length,
         rescue=starts,
-        open_source=settings.open_source,
-        homing=settings.homing,
+        outside=settings.outside,
     ).source
     if settings.bonus != "displacement":
         environment = unrewarded(environment)
     learner = sac_learner(
         settings.learning,
         settings.limit,
+        parts=parts(environment),
         entropy=FixedEntropy(settings.entropy_weight),
         intrinsic=_intrinsic(settings, environment),
         insistence=settings.insistence,
-        inputs=inputs_of(settings.learning.inputs, parts(environment)),
     )
     agent = sac_agent(
         settings.learning,
@@ -279,7 +285,7 @@ def networks_of(card: Card, arrays: dict[str, np.ndarray], *, source: str) -> Gu
         widths(card, "hidden", source=source),
         costs=max(len(limits_of(card, source=source)), 1),
         cost_critic=cost_critic_of(card, source=source),
-        inputs=inputs_of(input_kind_of(card, source=source), card.spec["parts"]),
+        inputs=card_inputs(card, source=source),
         key=jax.random.key(0),
     )
     return fill(fresh, arrays, source=source)

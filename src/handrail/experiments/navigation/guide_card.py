@@ -4,8 +4,10 @@ from typing import Any, get_args
 
 from handrail.artifact import Card, number
 from handrail.errors import HandrailError
+from handrail.experiments.navigation.inputs import inputs_of
 from handrail.experiments.navigation.settings import Inputs
 from handrail.learners.sac_networks import COST_CRITICS, CostCritic
+from handrail.networks.inputs import ScaledInputs
 
 
 def cost_critic_of(card: Card, *, source: str) -> CostCritic:
@@ -16,6 +18,11 @@ def cost_critic_of(card: Card, *, source: str) -> CostCritic:
 def input_kind_of(card: Card, *, source: str) -> Inputs:
     """What a file's networks read; those of older files read observations as they are."""
     return _named(card, "inputs", get_args(Inputs), source=source)
+
+
+def card_inputs(card: Card, *, source: str) -> ScaledInputs | None:
+    """What a file's networks read of observations with the card's parts."""
+    return inputs_of(input_kind_of(card, source=source), card.spec["parts"])
 
 
 def _named(card: Card, name: str, kinds: tuple[Any, ...], *, source: str) -> Any:

@@ -15,10 +15,18 @@ FACTORS = {  # that bring a part's numbers to about 1; parts of the order of 1 a
 }
 
 
-def inputs_of(kind: Inputs, parts: Mapping[str, Sequence[int]]) -> ScaledInputs | None:
-    """What is read of an observation with parts of these shapes; None if it is read as it is."""
+def inputs_of(kind: Inputs, parts: Mapping[str, Sequence[int]] | None) -> ScaledInputs | None:
+    """What is read of an observation with parts of these shapes; None if it is read as it is.
+
+    Raises `HandrailError` where `parts` are needed and None: they are no navigation task's.
+    """
     if kind == "raw":
         return None
+    if parts is None:
+        raise HandrailError(
+            f"learning.inputs is {kind!r}, but only the parts of the navigation tasks have known "
+            "scales: leave it at 'raw', and scale the environment's observations"
+        )
     factors, readings = [], []
     for name in sorted(parts):
         size = math.prod(parts[name])

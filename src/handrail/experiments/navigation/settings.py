@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Any, Literal, get_args
 
+from handrail.envs.navigation.tasks import Outside
 from handrail.equations.budget import discounted_limit
 from handrail.errors import HandrailError, UnknownName
 from handrail.learners.sac_networks import CostCritic
@@ -127,12 +128,10 @@ class GuideSettings:
     """d⋄: expected cost of an episode of 1,000 steps; at most d⊙, better well below."""
     episode_length: int = 200
     """Steps of a training episode (the authors: 1,000); the limit is always for 1,000 steps."""
-    open_source: bool = False
-    """Whether episodes go on outside the extents, without reward, so that the cost critic also
-    knows what is out there; evaluations keep the paper's border (beyond the paper)."""
-    homing: bool = False
-    """Whether the way back is rewarded outside the extents, so that a guide among many hazards
-    does not lead a student off; needs `open_source` (beyond the paper)."""
+    outside: Outside = "ends"
+    """What becomes of an episode outside the extents: it ends (the paper), goes on without reward
+    (`open`), so that the cost critic knows what is out there, or goes on with a reward for the way
+    back (`homing`), so that no student is led off. Evaluations keep the paper's border."""
     wander: float = 0.0
     """Share of the training steps that are driven by random actions, each held for 30 steps: a
     cost critic that is to judge a student's actions must have seen other actions than its guide's,
@@ -297,7 +296,7 @@ def recommended_guide(learning: SacSettings) -> dict[str, Any]:
             learning, multiplier_rate=0.0, damping=0.0, cost_floor="zero"
         ),
         "entropy_weight": 0.005,
-        "open_source": True,
+        "outside": "open",
         "wander": 0.25,
     }
 

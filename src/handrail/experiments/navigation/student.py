@@ -52,7 +52,6 @@ from handrail.experiments.navigation.guide import (
     parts,
     random_guide,
 )
-from handrail.experiments.navigation.inputs import inputs_of
 from handrail.experiments.navigation.metrics import Curves, summary
 from handrail.experiments.navigation.settings import (
     METHODS,
@@ -171,7 +170,7 @@ def _agent(
     learner = sac_learner(
         run.learning,
         run.margin * run.limit,
-        inputs=inputs_of(run.learning.inputs, shapes),
+        parts=shapes,
         foresees=None if guide is None else guide.costs,
         distillation=pull,
         weighted_square=squares[run.weighting],
