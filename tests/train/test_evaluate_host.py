@@ -10,21 +10,23 @@ from handrail.learners.host_policy import HostPolicy
 from handrail.learners.sac_agent import SacAgent
 from handrail.learners.sac_networks import OnVectors
 from handrail.networks.gaussian import GaussianPolicy
+from handrail.networks.inputs import ScaledInputs
 from handrail.replay.ring import Ring
 from handrail.train.evaluate import run_greedily
 from handrail.train.evaluate_host import run_on_host, sampled
 from tests.experiments.navigation.toy import LENGTH, Toy, unchecked
 
 
-def policy(width: int, hidden=(6, 4), view=None, scale: float = 1.0) -> OnVectors:
-    inner = GaussianPolicy(width, 2, hidden, key=jax.random.key(3))
+def policy(width: int, hidden=(6, 4), view=None, scale: float = 1.0, inputs=None) -> OnVectors:
+    inner = GaussianPolicy(width, 2, hidden, inputs=inputs, key=jax.random.key(3))
     return OnVectors(jax.tree.map(lambda x: scale * x, inner), view)
 
 
 @pytest.mark.parametrize("scale", [1.0, 30.0])  # the latter reaches both bounds of the deviation
 @pytest.mark.parametrize("view", [None, View.keep(["b", "a"])])
-def test_a_policy_in_numpy_is_the_policy(view, scale):
-    ours = policy(8, view=view, scale=scale)
+@pytest.mark.parametrize("inputs", [None, ScaledInputs((0.1,) * 4 + (3.0,) * 4, (True, False) * 4)])
+def test_a_policy_in_numpy_is_the_policy(view, scale, inputs):
+    ours = policy(8, view=view, scale=scale, inputs=inputs)
     host, draws = HostPolicy(ours), np.random.default_rng(0)
     for _ in range(5):
         seen = {"b": draws.normal(size=2), "a": draws.normal(size=(2, 3))}

@@ -1,8 +1,11 @@
 """What a network reads of a vector whose numbers have different units: fixed, nothing is learnt."""
 
+from types import ModuleType
+from typing import Any
+
 import equinox as eqx
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
 from handrail.errors import HandrailError
 
@@ -31,7 +34,8 @@ class ScaledInputs(eqx.Module):
                 "give one each"
             )
 
-    def __call__(self, vector: Float[Array, " n"]) -> Float[Array, " n"]:
-        """What is read of a vector."""
-        logarithm = -jnp.log(jnp.maximum(1 - vector, CLOSEST))
-        return jnp.array(self.factors) * jnp.where(jnp.array(self.readings), logarithm, vector)
+    def __call__(self, vector: Float[Any, " n"], xp: ModuleType = jnp) -> Float[Any, " n"]:
+        """What is read of a vector, computed by `xp`: JAX's NumPy, or NumPy on the host."""
+        logarithm = -xp.log(xp.maximum(1 - vector, CLOSEST))
+        factors = xp.array(self.factors, dtype=vector.dtype)
+        return factors * xp.where(xp.array(self.readings), logarithm, vector)
