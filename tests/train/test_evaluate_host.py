@@ -1,5 +1,7 @@
 """A policy in NumPy is the policy, and a test on the host is the compiled test."""
 
+import dataclasses
+
 import jax
 import numpy as np
 import pytest
@@ -44,8 +46,16 @@ def test_a_policy_in_numpy_is_the_policy(view, scale, inputs):
         assert action.dtype == np.float32
 
 
-def test_a_test_on_the_host_is_the_compiled_one():
-    environment, ours, key = Toy(True), policy(5), jax.random.key(4)
+def test_a_policy_in_numpy_knows_all_that_a_policy_has():
+    """A new field would be left out without a word: teach it to `HostPolicy`, then name it here."""
+    known = {"trunk", "mean", "log_std", "inputs"}
+    assert {field.name for field in dataclasses.fields(GaussianPolicy)} == known
+    assert {field.name for field in dataclasses.fields(OnVectors)} == {"policy", "view"}
+
+
+@pytest.mark.parametrize("inputs", [None, ScaledInputs((3.0,) * 5, (False,) * 5)])
+def test_a_test_on_the_host_is_the_compiled_one(inputs):
+    environment, ours, key = Toy(True), policy(5, inputs=inputs), jax.random.key(4)
     agent = SacAgent(replay=Ring(1))
     with unchecked():
         compiled = run_greedily(environment, agent, ours, episodes=3, key=key)
