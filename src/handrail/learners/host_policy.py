@@ -16,7 +16,8 @@ class HostPolicy:
     """What `OnVectors` computes, from NumPy observations, in float32."""
 
     def __init__(self, policy: OnVectors):
-        inner, self._view, self._inputs = policy.policy, policy.view, policy.policy.inputs
+        inner, self._view = policy.policy, policy.view
+        self._read = None if inner.inputs is None else inner.inputs.reader(np)
         self._trunk = [_weights(layer) for layer in inner.trunk]
         # both heads read the same features: one product
         heads = [_weights(head) for head in (inner.mean, inner.log_std)]
@@ -28,8 +29,8 @@ class HostPolicy:
         seen = observation if self._view is None else self._view(observation)
         parts = [np.ravel(part) for part in jax.tree.leaves(seen)]
         features = np.concatenate(parts, dtype=np.float32)
-        if self._inputs is not None:
-            features = self._inputs(features, np)
+        if self._read is not None:
+            features = self._read(features)
         for weight, bias in self._trunk:
             features = np.maximum(features @ weight + bias, 0)
         weight, bias = self._heads

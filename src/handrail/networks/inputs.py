@@ -1,5 +1,6 @@
 """What a network reads of a vector whose numbers have different units: fixed, nothing is learnt."""
 
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
@@ -34,8 +35,17 @@ class ScaledInputs(eqx.Module):
                 "give one each"
             )
 
-    def __call__(self, vector: Float[Any, " n"], xp: ModuleType = jnp) -> Float[Any, " n"]:
-        """What is read of a vector, computed by `xp`: JAX's NumPy, or NumPy on the host."""
-        logarithm = -xp.log(xp.maximum(1 - vector, CLOSEST))
-        factors = xp.array(self.factors, dtype=vector.dtype)
-        return factors * xp.where(xp.array(self.readings), logarithm, vector)
+    def __call__(self, vector: Float[Any, " n"]) -> Float[Any, " n"]:
+        """What is read of a vector."""
+        return self.reader()(vector)
+
+    def reader(self, xp: ModuleType = jnp) -> Callable[[Float[Any, " n"]], Float[Any, " n"]]:
+        """The same as a function of `xp`: JAX's NumPy, or NumPy for one vector after another."""
+        factors = xp.array(self.factors, dtype=xp.float32)
+        readings = xp.array(self.readings)
+
+        def read(vector):
+            logarithm = -xp.log(xp.maximum(1 - vector, CLOSEST))
+            return factors * xp.where(readings, logarithm, vector)
+
+        return read
