@@ -26,6 +26,7 @@ KINDS = {
     "encoder": "an encoder: embeds observations so that distances tell how near danger is",
     "guide": "a guide: a safe policy, and what it expects an action to cost",
     "expert": "an expert: a policy that has learnt in the target itself",
+    "transitions": "transitions: steps of a source, for students to learn costs from",
     "checkpoint": "a checkpoint of a run",
 }
 """What an artefact may be, in words for readers."""

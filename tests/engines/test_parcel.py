@@ -1,5 +1,6 @@
 """Folders that travel as bytes, and what must agree on both ends."""
 
+import dataclasses
 import os
 
 import pytest
@@ -66,6 +67,23 @@ def test_needs_are_where_the_moved_task_looks_for_them(task, tmp_path):
     assert all(need.done for need in here.needs)
     assert [need.folder.name for need in here.needs] == ["p"], "settings record the name"
     assert here.folder.name == task.folder.name
+
+
+def test_what_lies_beside_a_guide_travels_with_it(task, tmp_path):
+    folder = tmp_path / "knowledge" / "g"
+    folder.mkdir()
+    for name in ("guide.safetensors", "episodes.csv"):
+        (folder / name).write_bytes(name.encode())
+    guide = Task("guide", folder, None, label="guide")
+    assert set(parcel.result_of_need(guide)) == {"guide.safetensors"}, "it may have kept none"
+    (folder / "transitions.safetensors").write_bytes(b"kept")
+    task = dataclasses.replace(task, needs=(guide,))
+    here = parcel.moved(task, tmp_path / "scratch")
+    parcel.place_needs(here, [parcel.result_of_need(guide)])
+    found = {path.name: path.read_bytes() for path in here.needs[0].folder.iterdir()}
+    assert found == {
+        "guide.safetensors": b"guide.safetensors", "transitions.safetensors": b"kept"
+    }  # fmt: skip
 
 
 def test_attempts_at_one_task_share_a_scratch_folder(task):

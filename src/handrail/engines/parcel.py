@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from handrail.errors import HandrailError
-from handrail.experiments.plan import DONE, Task
+from handrail.experiments.plan import BESIDE, DONE, Task
 from handrail.files import atomic
 
 CHECKPOINTS = "checkpoints"
@@ -51,16 +51,21 @@ def moved(task: Task, scratch: Path) -> Task:
     return dataclasses.replace(task, folder=scratch / "result" / task.folder.name, needs=needs)
 
 
-def result_of_need(task: Task) -> bytes:
-    """What others need of a finished task: one file."""
-    return (task.folder / DONE[task.kind]).read_bytes()
+def result_of_need(task: Task) -> dict[str, bytes]:
+    """What others need of a finished task, by file."""
+    files = {DONE[task.kind]: (task.folder / DONE[task.kind]).read_bytes()}
+    for name in BESIDE.get(task.kind, ()):
+        if (task.folder / name).exists():
+            files[name] = (task.folder / name).read_bytes()
+    return files
 
 
-def place_needs(task: Task, contents: list[bytes]) -> None:
+def place_needs(task: Task, contents: list[Files]) -> None:
     """Puts what a moved task needs where it looks for it."""
-    for need, content in zip(task.needs, contents, strict=True):
-        with atomic(need.folder / DONE[need.kind]) as path:
-            path.write_bytes(content)
+    for need, files in zip(task.needs, contents, strict=True):
+        for name, content in files.items():
+            with atomic(need.folder / _inside(name)) as path:
+                path.write_bytes(content)
 
 
 def scratch_folder(sender: str, task: Task) -> Path:

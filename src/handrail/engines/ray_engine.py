@@ -216,7 +216,7 @@ def _in_place(task: Task, expected: dict[str, str]) -> tuple[str | None, None]:
 
 
 def _elsewhere(
-    task: Task, sender: str, expected: dict[str, str], board: Any, *contents: bytes
+    task: Task, sender: str, expected: dict[str, str], board: Any, *contents: parcel.Files
 ) -> tuple[str | None, dict[str, bytes] | None]:
     """Runs on a node of its own."""
     difference = differing(expected)

@@ -19,12 +19,22 @@ class AbstractView(eqx.Module):
     def __call__(self, observation: Any) -> Any:
         """What the source's policy sees in place of the target's observation."""
 
+    @abc.abstractmethod
+    def completed(self, source: Any, target: Any) -> Any:
+        """An observation of the target of which the view shows `source`; the rest is `target`'s.
+
+        Raises `HandrailError` where the view cannot be undone.
+        """
+
 
 class SameView(AbstractView):
     """Source and target are observed alike."""
 
     def __call__(self, observation: Any) -> Any:
         return observation
+
+    def completed(self, source: Any, target: Any) -> Any:
+        return source
 
 
 class View(AbstractView):
@@ -67,6 +77,9 @@ class View(AbstractView):
                     f"which has {', '.join(sorted(observation)) or 'no parts'}"
                 )
         return {source: observation[target] for source, target in self.parts}
+
+    def completed(self, source: Any, target: Any) -> dict[str, Any]:
+        return {**target, **{theirs: source[own] for own, theirs in self.parts}}
 
 
 @dataclasses.dataclass(frozen=True)

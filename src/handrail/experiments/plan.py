@@ -20,6 +20,7 @@ from handrail.experiments.lava.settings import (
 )
 from handrail.experiments.navigation import rows as navigation
 from handrail.experiments.navigation.rows import NavigationRow
+from handrail.experiments.navigation.settings import TRANSITIONS
 from handrail.experiments.schema import Experiment, Row, digest, override, rows
 
 Layouts = Literal["one", "many"]
@@ -50,6 +51,8 @@ DONE = {
     "run": "summary.json",
 }
 """The file that a finished task has left, by kind."""
+BESIDE = {"guide": (TRANSITIONS,)}
+"""What else a finished task may have left for others, by kind."""
 
 
 @dataclasses.dataclass(frozen=True)

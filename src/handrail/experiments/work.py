@@ -50,7 +50,7 @@ def _navigation(task: Task, report: Report) -> dict[str, Any] | None:
 
     dispatch_at_once()  # some of the tasks are on the host
     if task.kind == "guide":
-        from handrail.experiments.navigation.guide import acquire_guide
+        from handrail.experiments.navigation.guide_training import acquire_guide
 
         acquire_guide(task.settings, task.folder, report)
         return None

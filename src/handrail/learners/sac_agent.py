@@ -10,8 +10,10 @@ from jaxtyping import Array, Float, Key, PyTree
 from handrail.equations.importance import Point, authors_point, importance_weight
 from handrail.errors import HandrailError
 from handrail.learners.base import AbstractAgent, Clock, Proposal
-from handrail.learners.sac_lagrangian import GUIDE_LOG_PROB, SacLagrangian, SacState
+from handrail.learners.sac_lagrangian import GUIDE_LOG_PROB, SacLagrangian
 from handrail.learners.sac_networks import Distribution, OnVectors, observation_vector
+from handrail.learners.sac_state import SacState
+from handrail.learners.source_data import SourceData
 from handrail.replay.base import AbstractReplay
 from handrail.replay.ring import Ring
 from handrail.replay.split import ready
@@ -47,6 +49,7 @@ class SacAgent(AbstractAgent):
         replay: a `Ring`, or a `Split` where a guide acts by turns.
         guide: the guide's distribution for an observation of *this* task (`OnVectors` with a
             view). Without it every weight is 1 and there is no distillation.
+        source: steps of the source to learn costs from, beside those of the target.
         point: where both log-densities of an executed action are evaluated.
         hidden: widths of the hidden layers of actor and critics.
         batch: transitions in one update.
@@ -60,6 +63,7 @@ class SacAgent(AbstractAgent):
     learner: SacLagrangian = SacLagrangian()
     replay: AbstractReplay = Ring(1_000_000)
     guide: Distribution | None = None
+    source: SourceData | None = None
     point: Point = eqx.field(default=authors_point, static=True)
     hidden: tuple[int, ...] = eqx.field(default=(256, 256), static=True)
     batch: int = eqx.field(default=256, static=True)
@@ -79,6 +83,11 @@ class SacAgent(AbstractAgent):
             raise HandrailError(
                 "the learner distils a guide, but the agent has none: give `guide`, or set the "
                 "learner's distillation to None"
+            )
+        if self.source is not None and self.learner.constraints:
+            raise HandrailError(
+                "steps of the source have one cost, but the learner has several constraints: "
+                "leave `source` out"
             )
         if not 0 < self.ratio_low <= 1 <= self.ratio_high:
             raise HandrailError(
@@ -149,12 +158,15 @@ class SacAgent(AbstractAgent):
 
         def updated(learner: SacState):
             batches, noise = self._batches(state.replay, clock, key)
+            beside = self._beside(batches, clock, key)
 
             def one(learner, x):
-                batch, (now, after) = x
-                return self.learner.update_with_noise(learner, batch, clock.progress, now, after)
+                batch, (now, after), source = x
+                return self.learner.update_with_noise(
+                    learner, batch, clock.progress, now, after, source
+                )
 
-            learner, metrics = jax.lax.scan(one, learner, (batches, noise))
+            learner, metrics = jax.lax.scan(one, learner, (batches, noise, beside))
             finite = jnp.min(metrics["sac/finite"])
             metrics = {name: jnp.mean(values) for name, values in metrics.items()}
             return learner, metrics | {
@@ -177,3 +189,11 @@ class SacAgent(AbstractAgent):
         shape = (self.updates, 2, *batches.action.shape[1:])
         noise = jax.random.normal(stream(key, "noise", clock.step), shape, batches.action.dtype)
         return batches, (noise[:, 0], noise[:, 1])
+
+    def _beside(self, batches: Transition, clock: Clock, key: Key[Array, ""]):
+        """A batch of the source for each of the target's, if there is one to draw from."""
+        if self.source is None:
+            return None
+        keys = jax.random.split(stream(key, "source", clock.step), self.updates)
+        draw = self.source.draw
+        return jax.vmap(lambda batch, k: draw(batch, key=k))(batches, keys)

@@ -22,7 +22,7 @@ from handrail.errors import HandrailError
 from handrail.learners.constraint import Charged, Constrained, all_of_it, stored_actions
 from handrail.learners.cost_floor import AbstractCostFloor, NoFloor
 from handrail.learners.intrinsic import AbstractIntrinsic, NoIntrinsic
-from handrail.learners.sac_adam import Adam, AdamState
+from handrail.learners.sac_adam import Adam
 from handrail.learners.sac_entropy import AbstractEntropy, AdaptiveEntropy
 from handrail.learners.sac_networks import (
     REWARD_CRITICS,
@@ -31,43 +31,14 @@ from handrail.learners.sac_networks import (
     acted_on,
     observation_vector,
 )
+from handrail.learners.sac_state import METRICS, SacParameters, SacState, Scalar
+from handrail.learners.source_data import SourceTransitions
 from handrail.networks.gaussian import GaussianPolicy
 from handrail.networks.inputs import ScaledInputs
 from handrail.types import Transition
 
-Scalar = Float[Array, ""]
 Noise = Float[Array, "batch action"]
 GUIDE_LOG_PROB = "guide_log_prob"  # the extra that distillation reads
-METRICS = (
-    "sac/actor_loss",
-    "sac/reward_critic_loss",
-    "sac/cost_critic_loss",
-    "sac/entropy_weight",  # α
-    "sac/multiplier",  # β, the largest of several
-    "sac/damping",  # κ, the mean of several
-    "sac/entropy",  # of the policy, nats
-    "sac/reward_value",  # of the first reward critic at stored actions, discounted, scaled
-    "sac/cost_value",  # of the cost critic at stored actions, discounted; the largest of several
-    "sac/bonus",  # reward per step beside the environment's: the guide's, the learner's own
-    "sac/finite",  # 1 if every loss is a finite number
-)
-
-
-class SacParameters(eqx.Module):
-    """Everything that gradients change."""
-
-    actor: GaussianPolicy
-    critics: CriticEnsemble
-    entropy: Scalar  # α = softplus of this
-    multiplier: Float[Array, "*costs"]  # β = softplus of this; a number where there is one cost
-
-
-class SacState(eqx.Module):
-    """The learner between two updates."""
-
-    parameters: SacParameters
-    targets: CriticEnsemble
-    adam: AdamState
 
 
 class SacLagrangian(eqx.Module):
@@ -167,21 +138,35 @@ class SacLagrangian(eqx.Module):
         return SacState(parameters, targets, self.adam.init(parameters))
 
     def update(
-        self, state: SacState, batch: Transition, progress: Scalar, *, key: Key[Array, ""]
+        self,
+        state: SacState,
+        batch: Transition,
+        progress: Scalar,
+        source: SourceTransitions | None = None,
+        *,
+        key: Key[Array, ""],
     ) -> tuple[SacState, dict[str, Scalar]]:
         """One update from a batch (every leaf has a leading axis); `progress` in [0, 1]."""
         now, after = jax.random.normal(key, (2, *batch.action.shape), batch.action.dtype)
-        return self.update_with_noise(state, batch, progress, now, after)
+        return self.update_with_noise(state, batch, progress, now, after, source)
 
     def update_with_noise(
-        self, state: SacState, batch: Transition, progress: Scalar, noise: Noise, next_noise: Noise
+        self,
+        state: SacState,
+        batch: Transition,
+        progress: Scalar,
+        noise: Noise,
+        next_noise: Noise,
+        source: SourceTransitions | None = None,
     ) -> tuple[SacState, dict[str, Scalar]]:
         """`update`, given the standard normal numbers of the actions in both observations.
 
-        Metrics are means over the batch; `sac/finite` is 1 if every loss is a finite number.
+        With as many steps of the source, cost critic and actor learn from those, too, by the same
+        numbers. Metrics are means over the batch; `sac/finite` is 1 if every loss is a finite
+        number.
         """
         gradients, metrics = jax.grad(self.loss, has_aux=True)(
-            state.parameters, state.targets, batch, progress, noise, next_noise
+            state.parameters, state.targets, batch, progress, noise, next_noise, source
         )
         direction, adam = self.adam.direction(gradients, state.adam)
         step = jax.tree.map(lambda d: self.learning_rate * d, direction)
@@ -205,6 +190,7 @@ class SacLagrangian(eqx.Module):
         progress: Scalar,
         noise: Noise,
         next_noise: Noise,
+        source: SourceTransitions | None = None,
     ) -> tuple[Scalar, dict[str, Scalar]]:
         """The sum of all losses, each blind to the parameters that are not its own, and metrics."""
         frozen = jax.lax.stop_gradient(parameters)
@@ -224,16 +210,10 @@ class SacLagrangian(eqx.Module):
         kappa = jax.vmap(lambda q: lagrangian.damping(q, self.limit, self.damping_scale))(
             cost_values
         )
-        actions, log_probs = acted_on(parameters.actor, observations, noise)
-        acted = frozen.critics.batch(observations, actions)
-        believed = jax.vmap(self.cost_floor)(acted[REWARD_CRITICS:].T, batch.observation, actions)
-        acted_costs = believed.T
-        actor_losses = jax.vmap(
-            lambda log_prob, reward_values, costs: lagrangian.actor_loss(
-                log_prob, reward_values, costs,
-                entropy_weight=entropy_weight, multiplier=fixed_beta, damping=kappa,
-            )
-        )(log_probs, acted[:REWARD_CRITICS].T, jax.vmap(self.charged)(acted_costs).T)  # fmt: skip
+        actor_losses, log_probs, acted_costs = self._actor_losses(
+            parameters.actor, frozen.critics, batch.observation, noise,
+            entropy_weight=entropy_weight, multiplier=fixed_beta, damping=kappa,
+        )  # fmt: skip
         actor_loss = jnp.mean(batch.weight * actor_losses)
 
         entropies = jax.lax.stop_gradient(log_probs)
@@ -243,6 +223,11 @@ class SacLagrangian(eqx.Module):
         limited = jax.vmap(self.constrained)(cost_values, jax.lax.stop_gradient(acted_costs))
         beta_loss = jnp.sum(jax.vmap(self._multiplier_loss)(beta, limited))
         total = actor_loss + jnp.sum(critic_losses) + alpha_loss + beta_loss
+        if source is not None:
+            total += self._source_loss(
+                parameters, targets, source, (noise, next_noise),
+                entropy_weight=entropy_weight, multiplier=fixed_beta, damping=kappa,
+            )  # fmt: skip
         expected = jnp.mean(cost_values, axis=1)
         apart = (*beta, *expected) if self.constraints else ()
         metrics = (
@@ -260,6 +245,41 @@ class SacLagrangian(eqx.Module):
             *apart,
         )
         return total, dict(zip(self.metrics, metrics, strict=True))
+
+    def _actor_losses(self, actor, critics, observation, noise, **prices):
+        """Of each observation: the loss, log π of the action, and the costs that are believed."""
+        vectors = jax.vmap(observation_vector)(observation)
+        actions, log_probs = acted_on(actor, vectors, noise)
+        acted = critics.batch(vectors, actions)
+        costs = jax.vmap(self.cost_floor)(acted[REWARD_CRITICS:].T, observation, actions).T
+        losses = jax.vmap(lambda *values: lagrangian.actor_loss(*values, **prices))(
+            log_probs, acted[:REWARD_CRITICS].T, jax.vmap(self.charged)(costs).T
+        )
+        return losses, log_probs, costs
+
+    def _source_loss(self, parameters, targets, source: SourceTransitions, noise, **prices):
+        """Of cost critic and actor, from steps of the source; no reward is known of them."""
+        now, after = noise
+        frozen = jax.lax.stop_gradient(parameters)
+        next_actions, _ = acted_on(
+            frozen.actor, jax.vmap(observation_vector)(source.next_observation), after
+        )
+        following = jax.vmap(targets.costs)(source.next_observation, next_actions)
+        believed = jax.vmap(self.cost_floor)(following, source.next_observation, next_actions)
+        goals = self._cost_goals(source.cost[None], source.terminated, believed.T)
+        vectors = jax.vmap(observation_vector)(source.observation)
+        values = parameters.critics.fitted(vectors, source.action)[REWARD_CRITICS:]
+        errors = values - jax.lax.stop_gradient(goals)
+        square = jax.vmap(jax.vmap(lambda error: self.weighted_square(error, jnp.ones(()))))
+        actor_losses, _, _ = self._actor_losses(
+            parameters.actor, frozen.critics, source.observation, now, **prices
+        )
+        return jnp.sum(square(errors).mean(axis=1)) + jnp.mean(actor_losses)
+
+    def _cost_goals(self, costs, terminated, following):
+        """One row a cost: each step's, and what is expected to follow."""
+        one = jax.vmap(lambda *x: lagrangian.cost_target(*x, discount=self.discount))
+        return jax.vmap(one, in_axes=(0, None, 0))(costs, terminated, following)
 
     def _multiplier_loss(self, beta: Scalar, costs: Float[Array, " batch"]) -> Scalar:
         """Of one cost, from a batch of the critic's values that are compared with the limit."""
@@ -309,9 +329,8 @@ class SacLagrangian(eqx.Module):
         believed = jax.vmap(self.cost_floor)(
             following[REWARD_CRITICS:].T, batch.next_observation, actions
         )
-        one = jax.vmap(lambda *x: lagrangian.cost_target(*x, discount=self.discount))
         costs = self._insisted(targets, batch, believed.T)
-        cost_goals = jax.vmap(one, in_axes=(0, None, 0))(self._costs(batch), terminated, costs)
+        cost_goals = self._cost_goals(self._costs(batch), terminated, costs)
         return jnp.concatenate([reward_goal[None], reward_goal[None], cost_goals])
 
     def _insisted(self, targets, batch, costs):

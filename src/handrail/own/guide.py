@@ -167,6 +167,12 @@ class _Function(AbstractView):
     def __call__(self, observation: Any) -> Any:
         return self.function(observation)
 
+    def completed(self, source: Any, target: Any) -> Any:
+        raise HandrailError(
+            "a function of the observation cannot be undone: give the view as named parts "
+            "(handrail.View)"
+        )
+
 
 def _as_view(view: Callable[[Any], Any]) -> AbstractView:
     return view if isinstance(view, AbstractView) else _Function(view)

@@ -10,7 +10,8 @@ from handrail.artifact import load, save
 from handrail.envs.host_costs import CostFn
 from handrail.experiments.navigation.agents import memory, sac_agent, sac_learner
 from handrail.experiments.navigation.evaluations import best, record
-from handrail.experiments.navigation.guide import GuideNetworks, wanderer
+from handrail.experiments.navigation.guide import GuideNetworks
+from handrail.experiments.navigation.guide_training import wanderer
 from handrail.experiments.navigation.settings import SacSettings, check_schedule
 from handrail.learners.sac_entropy import FixedEntropy
 from handrail.learners.sac_networks import OnVectors

@@ -18,7 +18,8 @@ from handrail.experiments.navigation.forebears import (
     load_expert,
     load_pretrained,
 )
-from handrail.experiments.navigation.guide import guide_loop, load_guide, parts, save_guide
+from handrail.experiments.navigation.guide import load_guide, parts, save_guide
+from handrail.experiments.navigation.guide_training import guide_loop
 from handrail.experiments.navigation.rows import complete
 from handrail.experiments.navigation.settings import METHODS, GuideSettings
 from handrail.experiments.navigation.student import Knowledge, build, check

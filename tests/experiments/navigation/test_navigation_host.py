@@ -14,7 +14,7 @@ from handrail.envs.transfer import observation_shapes
 from handrail.experiments.navigation import student
 from handrail.experiments.navigation.evaluations import EVALUATIONS
 from handrail.experiments.navigation.forebears import acquire_forebear, forebear_environment
-from handrail.experiments.navigation.guide import acquire_guide, guide_loop
+from handrail.experiments.navigation.guide_training import acquire_guide, guide_loop
 from handrail.experiments.navigation.rows import complete
 from handrail.experiments.navigation.student import Knowledge, build, run_student
 from handrail.records import read_table

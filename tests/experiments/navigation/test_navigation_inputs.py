@@ -9,7 +9,8 @@ import pytest
 
 from handrail.artifact import Card, load, save
 from handrail.errors import HandrailError
-from handrail.experiments.navigation.guide import GuideNetworks, guide_loop, load_guide, save_guide
+from handrail.experiments.navigation.guide import GuideNetworks, load_guide, save_guide
+from handrail.experiments.navigation.guide_training import guide_loop
 from handrail.experiments.navigation.inputs import inputs_of, kind_of
 from handrail.experiments.navigation.student import Knowledge, build
 from handrail.networks.inputs import ScaledInputs

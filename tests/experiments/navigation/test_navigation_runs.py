@@ -11,7 +11,8 @@ from handrail.artifact import load
 from handrail.experiments.navigation import student
 from handrail.experiments.navigation.evaluations import EVALUATIONS, chunk_steps, record
 from handrail.experiments.navigation.forebears import acquire_forebear
-from handrail.experiments.navigation.guide import acquire_guide, load_guide
+from handrail.experiments.navigation.guide import load_guide
+from handrail.experiments.navigation.guide_training import acquire_guide
 from handrail.experiments.navigation.metrics import Curves
 from handrail.experiments.navigation.student import Knowledge, build, run_student
 from handrail.experiments.plan import Task, plan

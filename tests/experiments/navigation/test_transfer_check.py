@@ -60,6 +60,9 @@ class Tampered(AbstractView):
         lidar = self.scale * jnp.roll(seen["hazards_lidar"], self.turn)
         return {**seen, "hazards_lidar": lidar}
 
+    def completed(self, source, target):
+        raise AssertionError("nobody learns here")
+
 
 LIES = {"turned lidar": (8, 1.0), "blind lidar": (0, 0.0)}
 

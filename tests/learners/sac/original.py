@@ -6,12 +6,9 @@ import jax.numpy as jnp
 
 from handrail.equations.distillation import authors_distillation
 from handrail.learners.sac_entropy import FixedEntropy
-from handrail.learners.sac_lagrangian import (
-    SacLagrangian,
-    SacParameters,
-    SacState,
-)
+from handrail.learners.sac_lagrangian import SacLagrangian
 from handrail.learners.sac_networks import CriticEnsemble
+from handrail.learners.sac_state import SacParameters, SacState
 from handrail.types import Transition
 
 CRITICS = ("qr1", "qr2", "qc")

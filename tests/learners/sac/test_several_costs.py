@@ -8,8 +8,9 @@ import pytest
 from handrail.errors import HandrailError
 from handrail.learners.constraint import present_actions
 from handrail.learners.cost_floor import Foresight
-from handrail.learners.sac_lagrangian import SacLagrangian, SacParameters
+from handrail.learners.sac_lagrangian import SacLagrangian
 from handrail.learners.sac_networks import CriticEnsemble
+from handrail.learners.sac_state import SacParameters
 from handrail.types import Transition
 from tests.learners.sac.harmless import settled
 

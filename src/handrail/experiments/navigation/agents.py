@@ -23,7 +23,8 @@ from handrail.learners.cost_floor import (
     NoFloor,
 )
 from handrail.learners.sac_agent import SacAgent, SacAgentState
-from handrail.learners.sac_lagrangian import SacLagrangian, SacState
+from handrail.learners.sac_lagrangian import SacLagrangian
+from handrail.learners.sac_state import SacState
 from handrail.replay.base import AbstractReplay
 from handrail.replay.ring import Ring
 from handrail.replay.split import Split

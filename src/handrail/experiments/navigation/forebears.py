@@ -27,8 +27,8 @@ from handrail.experiments.navigation.guide import BEST, parts, total_size
 from handrail.experiments.navigation.guide_card import card_inputs, cost_critic_of, input_kind_of
 from handrail.experiments.navigation.settings import ForebearSettings, SacSettings
 from handrail.interventions.recipes import none
-from handrail.learners.sac_lagrangian import SacState
 from handrail.learners.sac_networks import OnVectors
+from handrail.learners.sac_state import SacState
 from handrail.networks.gaussian import GaussianPolicy
 from handrail.rng import stream
 from handrail.train.compiled import RunState

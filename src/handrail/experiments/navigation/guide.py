@@ -1,8 +1,6 @@
-"""Guides: learnt in the source, kept by evaluation, and asked in the target through the view."""
+"""Guides: their files, and what is asked of them in the target through the view."""
 
-import dataclasses
 import math
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,21 +12,9 @@ from jaxtyping import Array, Float, Key
 
 from handrail.artifact import Card, fill, load, number, save, widths
 from handrail.envs.base import action_size
-from handrail.envs.navigation.compiled import RescueStarts
-from handrail.envs.navigation.problems import navigation_problem
 from handrail.envs.transfer import AbstractView, TransferProblem, observation_shapes
 from handrail.errors import HandrailError
-from handrail.experiments.navigation.agents import memory, sac_agent, sac_learner
-from handrail.experiments.navigation.environments import AnyEnvironment, unrewarded
-from handrail.experiments.navigation.evaluations import (
-    CHECKPOINT_SECONDS,
-    KNOWLEDGE_COLUMNS,
-    best,
-    chunk_steps,
-    record,
-    tested,
-    try_policy,
-)
+from handrail.experiments.navigation.environments import AnyEnvironment
 from handrail.experiments.navigation.guide_card import (
     card_inputs,
     cost_critic_of,
@@ -36,27 +22,14 @@ from handrail.experiments.navigation.guide_card import (
     limits_of,
 )
 from handrail.experiments.navigation.inputs import kind_of
-from handrail.experiments.navigation.settings import GuideSettings, check_share
-from handrail.interventions.base import Intervention
-from handrail.interventions.recipes import none, wandering
 from handrail.interventions.what import Policy
-from handrail.learners.intrinsic import AbstractIntrinsic, NeighbourEntropy, NoIntrinsic
-from handrail.learners.sac_entropy import FixedEntropy
-from handrail.learners.sac_lagrangian import SacState
 from handrail.learners.sac_networks import CostCritic, CriticEnsemble, OnVectors, Sampled
 from handrail.networks.gaussian import GaussianPolicy
 from handrail.networks.inputs import ScaledInputs
 from handrail.rng import stream
-from handrail.train.compiled import RunState
-from handrail.train.loops import AnyLoop, make_loop
-from handrail.train.run import execute
 from handrail.types import Observation
 
 BEST = "best.safetensors"
-# Parts that a robot varies by shaking on the spot; the entropy bonus leaves them out.
-SHAKEN = ("accelerometer", "ballangvel_rear", "gyro")
-WANDER_STEPS = 30  # of one action: the robot gets up to speed
-Report = Callable[[str, int, int], None]
 
 
 class GuideNetworks(eqx.Module):
@@ -134,122 +107,6 @@ class Guide(eqx.Module):
     def cost(self, observation: Observation, action: Float[Array, " a"]) -> Float[Array, ""]:
         """The highest of `costs`."""
         return jnp.max(self.costs(observation, action))
-
-
-def guide_loop(settings: GuideSettings) -> AnyLoop:
-    """The training of a guide in the source."""
-    rescue = settings.rescue
-    starts = (
-        RescueStarts(rescue.share, rescue.max_speed, rescue.max_turn_rate) if rescue.share else None
-    )
-    environment: AnyEnvironment = navigation_problem(
-        settings.environment,
-        source_length=settings.episode_length,
-        rescue=starts,
-        outside=settings.outside,
-    ).source
-    if settings.bonus != "displacement":
-        environment = unrewarded(environment)
-    learner = sac_learner(
-        settings.learning,
-        settings.limit,
-        parts=parts(environment),
-        entropy=FixedEntropy(settings.entropy_weight),
-        intrinsic=_intrinsic(settings, environment),
-        insistence=settings.insistence,
-    )
-    agent = sac_agent(
-        settings.learning,
-        learner,
-        memory(settings.learning, settings.steps, split=False),
-        uniform_steps=settings.uniform_steps,
-    )
-    driver = wanderer(settings.wander, seed=10 * settings.seed + 1)
-    return make_loop(environment, agent, driver, settings.steps)
-
-
-def wanderer(share: float, *, seed: int) -> Intervention:
-    """What drives a share of a guide's training: random actions, held. Raises `HandrailError`."""
-    check_share("wander", share)
-    if not share:
-        return none()
-    return wandering(share, WANDER_STEPS, key=stream(jax.random.key(seed), "wander"))
-
-
-def _intrinsic(settings: GuideSettings, environment: AnyEnvironment) -> AbstractIntrinsic:
-    """What the guide pays itself: nothing, or for observations unlike what it has seen."""
-    if settings.bonus != "entropy":
-        return NoIntrinsic()
-    return NeighbourEntropy(tuple(name for name in parts(environment) if name not in SHAKEN))
-
-
-def acquire_guide(
-    settings: GuideSettings, folder: Path, report: Report = lambda what, step, total: None
-) -> Path:
-    """Trains a guide inside `folder` and returns its file; a finished one is not repeated.
-
-    Every epoch the policy is evaluated over whole episodes of the source, without rescue starts
-    and with the displacement reward; the best safe one is kept (see `evaluations.best`), since
-    multiplier and policy oscillate and the last iterate is rarely the best. `exit_cost` in
-    `evaluations.csv` is the cost of an episode of the training's length that begins in a hazard.
-    """
-    path = folder / "guide.safetensors"
-    if path.exists():
-        return path
-    loop = guide_loop(settings)
-    problem = navigation_problem(settings.environment)
-    rescue = RescueStarts(1.0, settings.rescue.max_speed, settings.rescue.max_turn_rate)
-    from_hazards = navigation_problem(
-        settings.environment, source_length=settings.episode_length, rescue=rescue
-    ).source
-
-    def watch(step: int, state: RunState) -> None:
-        if step % settings.epoch:
-            return
-        key = stream(state.key, "evaluation", step)
-        policy = OnVectors(state.agent.learner.parameters.actor)
-        clean, inside = (
-            try_policy(
-                environment, policy,
-                episodes=settings.evaluation_episodes, key=stream(key, name),
-            )
-            for name, environment in (("clean", problem.source), ("rescue", from_hazards))
-        )  # fmt: skip
-        row = {
-            "step": step,
-            **tested(clean),
-            "unsafe_episodes": float(np.mean(np.asarray(clean.costs) > 0)),
-            "exit_cost": tested(inside)["cost"],
-        }
-        table = record(folder, KNOWLEDGE_COLUMNS, row)
-        if best(table, settings.limit) == len(table["step"]) - 1:
-            save_guide(
-                folder / BEST,
-                _networks(state.agent.learner),
-                problem,
-                hidden=settings.learning.hidden,
-                limit=settings.limit,
-                training={
-                    "task": settings.environment,
-                    "evaluation": row,
-                    "settings": dataclasses.asdict(settings),
-                },
-            )
-
-    execute(
-        loop,
-        folder,
-        {"purpose": "guide", **dataclasses.asdict(settings)},
-        seed=10 * settings.seed + 1,
-        summarise=lambda state: {"best": load(folder / BEST)[0].training["evaluation"]},
-        watch=watch,
-        chunk_steps=chunk_steps(settings.epoch, settings.learning.block),
-        report=lambda step, _: report("guide", step, settings.steps),
-        checkpoint_seconds=CHECKPOINT_SECONDS,
-    )
-    card, arrays = load(folder / BEST, expect="guide")
-    save(path, card, arrays)
-    return path
 
 
 def load_guide(path: Path, problem: TransferProblem, *, limit: float | None = None) -> Guide:
@@ -342,7 +199,3 @@ def parts(environment: AnyEnvironment) -> dict[str, list[int]]:
     """Names and shapes of an observation's parts, as a card states them."""
     shapes = observation_shapes(environment)
     return {name: list(shape.shape) for name, shape in sorted(shapes.items())}
-
-
-def _networks(learner: SacState) -> GuideNetworks:
-    return GuideNetworks(learner.parameters.actor, learner.parameters.critics)

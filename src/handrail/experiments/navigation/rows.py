@@ -22,6 +22,7 @@ from handrail.experiments.navigation.settings import (
 from handrail.experiments.schema import override
 
 PREFIX = "navigation-"
+KEPT = 100_000  # steps of the source, where a student learns from them
 MARGIN = 0.2  # of the student's limit: the guide's, unless a row says otherwise
 
 
@@ -92,6 +93,8 @@ def complete(settings: Mapping[str, Any]) -> NavigationRow:
             given = {name: x for name, x in groups["run"].items() if name.startswith("learning.")}
             common |= recommended_guide(published.learning)
             own = {**given, **own}
+        if run.source_data:
+            own = {"keep": KEPT, **own}
         guide = _guide(run, common, own)
     if run.method in NEEDS_EXPERT:
         expert = _forebear(run, "expert", common, groups["expert"])
@@ -106,6 +109,10 @@ def _guide(run: StudentRun, common: dict[str, Any], own: dict[str, Any]) -> Guid
     if type(margin) not in (int, float) or margin < 0:
         raise HandrailError(f"guide.margin is {margin!r}: expected a number of at least 0")
     settings = override(GuideSettings(limit=margin * run.limit, **common), own)
+    if settings.keep < 0 or (run.source_data and not settings.keep):
+        raise HandrailError(
+            f"guide.keep is {settings.keep}: expected the number of steps to keep, such as {KEPT}"
+        )
     check_schedule(settings.steps, settings.epoch, settings.learning)
     return settings
 

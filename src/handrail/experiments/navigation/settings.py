@@ -33,6 +33,8 @@ MARGIN = 0.5
 """Our margin of a student that has a guide: see `recommended_margin`."""
 EXCURSIONS = 0.1
 """Our share of excursions of the guide: see `recommended_excursions`."""
+TRANSITIONS = "transitions.safetensors"
+"""Beside a guide: steps of its source, if some were kept."""
 LIMIT_STEPS = 1000
 """Limits are the expected cost of an episode of this many steps."""
 
@@ -149,6 +151,8 @@ class GuideSettings:
     """Steps of uniformly random actions at the beginning."""
     rescue: RescueSettings = RescueSettings()
     """Rescue starts."""
+    keep: int = 0
+    """Steps of the source that are kept beside the guide, for students with `source_data`."""
     learning: SacSettings = SacSettings()
     """The learner."""
 
@@ -214,6 +218,9 @@ class StudentRun:
     discounted scale of the critics (beyond the paper)."""
     excursions: float = 0.0
     """Share of the steps that the guide drives unasked, in spells of 50 (beyond the paper)."""
+    source_data: bool = False
+    """Whether the student's cost critic and actor learn from as many steps of the source as of the
+    target, rewards from the target alone (beyond the paper)."""
     replay: Literal["auto", "split", "ring"] = "auto"
     """One memory for each actor, or one for both; `auto`: split where another takes over for
     the rest of an episode, as in the paper."""

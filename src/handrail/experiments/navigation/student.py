@@ -64,6 +64,7 @@ from handrail.experiments.navigation.settings import (
     check_schedule,
     check_share,
 )
+from handrail.experiments.navigation.source_data import load_steps
 from handrail.interventions.base import Intervention
 from handrail.interventions.recipes import (
     budget_switch,
@@ -76,6 +77,7 @@ from handrail.interventions.what import Policy
 from handrail.interventions.when import Always
 from handrail.learners.constraint import Beyond, all_of_it, present_actions, stored_actions
 from handrail.learners.sac_networks import Distribution, OnVectors, Sampled
+from handrail.learners.source_data import SourceData
 from handrail.records import read_table
 from handrail.rng import stream
 from handrail.train.compiled import RunState
@@ -101,7 +103,11 @@ def build(run: StudentRun, knowledge: Knowledge) -> AnyLoop:
     problem = navigation_problem(run.environment)
     guide = _guide(run, knowledge, problem)
     expert = _expert(run, knowledge, problem)
-    agent = _agent(run, parts(problem.target), guide, expert)
+    source = None
+    if run.source_data:
+        assert knowledge.guide is not None  # `check` has seen to it
+        source = load_steps(knowledge.guide, problem)
+    agent = _agent(run, parts(problem.target), guide, expert, source)
     if run.method in NEEDS_PRETRAINED:
         assert knowledge.pretrained is not None  # `check` has seen to it
         agent = Continued(agent, load_pretrained(knowledge.pretrained, problem, run.learning))
@@ -124,6 +130,11 @@ def check(run: StudentRun, knowledge: Knowledge) -> None:
         raise HandrailError(
             f"excursions is {run.excursions}, but method {run.method!r} has one actor, so nobody "
             "else can make them; leave it at 0"
+        )
+    if run.source_data and run.method not in NEEDS_GUIDE:
+        raise HandrailError(
+            f"source_data is true, but method {run.method!r} has no guide beside which steps of "
+            "the source are kept; set it to false"
         )
     if run.splits and run.method in ONE_ACTOR:
         raise HandrailError(
@@ -155,7 +166,11 @@ def _expert(run: StudentRun, knowledge: Knowledge, problem: TransferProblem) -> 
 
 
 def _agent(
-    run: StudentRun, shapes: dict[str, list[int]], guide: Guide | None, expert: Distribution | None
+    run: StudentRun,
+    shapes: dict[str, list[int]],
+    guide: Guide | None,
+    expert: Distribution | None,
+    source: SourceData | None,
 ) -> Any:
     squares = {
         "squared": weight_inside_square,
@@ -184,6 +199,7 @@ def _agent(
         memory(run.learning, run.steps, split=run.splits),
         # densities are worth their time only where a pull or a weight reads them
         guide=None if pull is None and run.weighting == "none" else acts,
+        source=source,
         point=points[run.density],
         **weighs,
     )

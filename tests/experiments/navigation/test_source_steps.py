@@ -1,0 +1,143 @@
+"""Steps of the source that a guide's training keeps, and students that learn from them."""
+
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from handrail.artifact import load, save
+from handrail.errors import HandrailError
+from handrail.experiments.navigation.guide_training import acquire_guide
+from handrail.experiments.navigation.source_data import beside, load_steps, save_steps
+from handrail.experiments.navigation.student import Knowledge, build, check, run_student
+from handrail.replay.ring import Ring
+from handrail.types import Transition
+from tests.experiments.navigation.toy import COSTLY, small, toy_problem, use_toy
+
+PROBLEM = toy_problem("toy")
+CAPACITY = 30
+
+
+def filled(added: int):
+    """A memory of steps that are known by their numbers; beyond its capacity it forgets."""
+    memory = Ring(CAPACITY)
+
+    def step(n) -> Transition:
+        seen = {"hazards_lidar": n[None], "place": jnp.stack([n, -n])}
+        action = jnp.stack([n, -n]) / 100
+        return Transition(
+            observation=seen, proposed=action, action=action, reward=n, cost=n,
+            next_observation=seen, terminated=n < 0, truncated=n < 0, intervened=n < 0,
+            weight=jnp.ones(()), extras={},
+        )  # fmt: skip
+
+    steps = [step(jnp.float32(n)) for n in range(added)]
+    state = memory.init(steps[0])
+    for one in steps:
+        state = memory.add(state, one)
+    return memory, state
+
+
+@pytest.mark.parametrize(("added", "count", "kept"), [(40, 10, 10), (40, 99, 30), (8, 99, 8)])
+def test_what_is_kept_is_drawn_from_all_that_is_remembered(tmp_path, added, count, kept):
+    guide = tmp_path / "guide.safetensors"
+    memory, state = filled(added)
+    save_steps(beside(guide), memory, state, PROBLEM, count=count, key=jax.random.key(0))
+    data = load_steps(guide, PROBLEM)
+    numbers = np.asarray(data.steps.cost)
+    assert len(set(numbers)) == len(numbers) == kept == data.steps.size
+    assert set(numbers) <= set(range(max(0, added - CAPACITY), added))
+    assert (data.steps.observation["place"][:, 1] == -numbers).all()
+    assert np.allclose(data.steps.action[:, 0], numbers / 100)
+    if kept == 10:
+        assert numbers.max() - numbers.min() > 15, "not one stretch of the memory"
+
+
+@pytest.fixture
+def kept(tmp_path):
+    guide = tmp_path / "guide.safetensors"
+    save_steps(beside(guide), *filled(20), PROBLEM, count=20, key=jax.random.key(0))
+    return guide
+
+
+def changed(guide, change):
+    """The file again, with arrays that a change was made to, and a checksum that fits."""
+    card, arrays = load(beside(guide))
+    arrays = {name: array.copy() for name, array in arrays.items()}
+    change(arrays)
+    save(beside(guide), card, arrays)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda a: a["cost"].__setitem__(3, -1.0), "cost has numbers outside of its range"),
+        (lambda a: a["action"].__setitem__((3, 0), 1.5), "action has numbers outside"),
+        (lambda a: a["terminated"].__setitem__(3, 2.0), "terminated has numbers outside"),
+        (lambda a: a["cost"].__setitem__(3, np.nan), "cost holds numbers that are not finite"),
+        (lambda a: a.update(cost=a["cost"][:5]), r"'cost' is float32\[5\], expected float32\[20\]"),
+        (lambda a: a.pop("action"), r"arrays missing \['action'\]"),
+    ],
+)
+def test_a_file_that_is_no_steps_of_the_source_is_refused(kept, change, message):
+    changed(kept, change)
+    with pytest.raises(HandrailError, match=message):
+        load_steps(kept, PROBLEM)
+
+
+@pytest.mark.parametrize("count", [0, "many", None, True])
+def test_a_card_without_a_count_is_refused(kept, count):
+    path = beside(kept)
+    card, _ = load(path)
+    arrays = load_file(path)
+    text = json.loads(json.dumps(card.__dict__))
+    text["spec"]["count"] = count
+    save_file(arrays, path, metadata={"handrail": json.dumps(text)})
+    with pytest.raises(HandrailError, match="the card's count is"):
+        load_steps(kept, PROBLEM)
+
+
+def test_a_file_of_another_task_is_refused(kept):
+    other = toy_problem("toy")
+    object.__setattr__(other, "source", other.target)
+    with pytest.raises(HandrailError, match="does not fit: its parts"):
+        load_steps(kept, other)
+
+
+def test_a_guide_without_steps_says_how_to_get_them(tmp_path):
+    with pytest.raises(HandrailError, match=r"no steps of the source.*guide\.keep = 100_000"):
+        load_steps(tmp_path / "guide.safetensors", PROBLEM)
+
+
+def test_a_student_learns_from_what_its_guide_has_kept(tmp_path, monkeypatch):
+    """From training the guide to the student, whose costs are learnt from both tasks."""
+    use_toy(monkeypatch)
+    row = small("budget-switch", source_data=True, **{"guide.keep": 50})
+    guide = acquire_guide(row.guide, tmp_path / "guide")
+    data = load_steps(guide, PROBLEM)
+    assert data.steps.size == 50
+    costs, times = data.steps.cost, 10 * data.steps.observation["hazards_lidar"][:, 0]
+    assert (costs == jnp.isin(jnp.round(times), jnp.array(COSTLY))).all() and costs.any()
+    loop = build(row.run, Knowledge(guide=guide))
+    assert loop.agent.source is not None
+    summary = run_student(row.run, Knowledge(guide=guide), tmp_path / "run", settings={"n": 1})
+    assert summary["epochs"] == 2
+    alone = small("budget-switch").run
+    other = run_student(alone, Knowledge(guide=guide), tmp_path / "alone", settings={"n": 2})
+    policies = [load(tmp_path / name / "policy.safetensors")[1] for name in ("run", "alone")]
+    assert any((a != b).any() for a, b in zip(*(p.values() for p in policies), strict=True))
+    assert other["epochs"] == 2
+
+
+def test_settings_that_cannot_work_are_refused(tmp_path):
+    assert small("control-switch", source_data=True).guide.keep == 100_000
+    assert small("control-switch").guide.keep == 0
+    with pytest.raises(HandrailError, match=r"guide\.keep is 0: expected the number of steps"):
+        small("control-switch", source_data=True, **{"guide.keep": 0})
+    with pytest.raises(HandrailError, match=r"guide\.keep is -1"):
+        small("control-switch", **{"guide.keep": -1})
+    with pytest.raises(HandrailError, match="method 'sac' has no guide beside which"):
+        check(small("sac", source_data=True).run, Knowledge())
