@@ -114,6 +114,31 @@ def test_a_student_learns_from_what_its_guide_foresees_if_it_can_be_compared(gui
         train_student(Walker, None, tmp_path / "d", **{**few, "learning": own, "method": "sac"})
 
 
+def test_a_student_learns_costs_from_what_its_guide_has_met(tmp_path):
+    few = {**FEW, "limit": 2.0}
+    guide = train_guide(Walker, tmp_path / "guide", bonus=moved, limit=1.0, keep=50, **FEW)
+    assert load(guide.with_name("transitions.safetensors"))[0].spec["count"] == 50
+    taught = train_student(Walker, guide, tmp_path / "a", source_data=True, **few)
+    alone = train_student(Walker, guide, tmp_path / "b", **few)
+    assert taught["last_epoch"] != alone["last_epoch"]
+    with pytest.raises(HandrailError, match=r"cannot be undone.*handrail\.View"):
+        train_student(
+            Walker, guide, tmp_path / "c", source_data=True, view=lambda seen: seen, **few
+        )
+
+
+@pytest.mark.parametrize(
+    ("method", "message"),
+    [("budget-switch", "no steps of the source were kept"), ("sac", "there is no guide beside")],
+)
+def test_steps_of_the_source_have_to_be_there(guide, tmp_path, method, message):
+    given = None if method == "sac" else guide
+    options = {**FEW, "limit": 2.0, "source_data": True, "method": method}
+    with pytest.raises(HandrailError, match=message):
+        train_student(Walker, given, tmp_path / "run", **options)
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_guide_makes_the_excursions_it_is_asked_for(guide, tmp_path):
     """Nothing is too much for this threshold and this limit, so the guide acts unasked or never."""
     calm = {**FEW, "limit": 1000.0, "threshold": 1000.0, "method": "budget-switch"}

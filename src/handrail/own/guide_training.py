@@ -3,16 +3,19 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import jax.numpy as jnp
 
 from handrail.artifact import load, save
 from handrail.envs.host_costs import CostFn
+from handrail.errors import HandrailError
 from handrail.experiments.navigation.agents import memory, sac_agent, sac_learner
 from handrail.experiments.navigation.evaluations import best, record
 from handrail.experiments.navigation.guide import GuideNetworks
 from handrail.experiments.navigation.guide_training import wanderer
 from handrail.experiments.navigation.settings import SacSettings, check_schedule
+from handrail.experiments.navigation.source_data import beside, save_steps
 from handrail.learners.sac_entropy import FixedEntropy
 from handrail.learners.sac_networks import OnVectors
 from handrail.own.environments import (
@@ -54,6 +57,7 @@ def train_guide(
     entropy_weight: float = 1.0,
     uniform_steps: int = 500,
     wander: float = 0.25,
+    keep: int = 0,
     learning: SacSettings | None = None,
     seed: int = 0,
     report: Report = lambda step, total: None,
@@ -81,6 +85,7 @@ def train_guide(
         uniform_steps: of uniformly random actions at the beginning.
         wander: share of the steps that are driven by random actions, each held for 30 steps, so
             that the guide's cost critic can judge actions that are not its own.
+        keep: steps that are kept beside the guide, for students with `source_data`.
         learning: the learner; by default one whose cost critic is never negative, with a
             slower, undamped multiplier.
         seed: of everything.
@@ -110,9 +115,13 @@ def train_guide(
         "parts": part_shapes(host.observation_zeros()), "episode_length": longest,
         "steps": steps, "epoch": epoch, "evaluation_episodes": evaluation_episodes,
         "entropy_weight": entropy_weight, "uniform_steps": uniform_steps, "seed": seed,
-        "wander": wander,
+        "wander": wander, "keep": keep,
         "learning": dataclasses.asdict(learning),
     }  # fmt: skip
+    if keep < 0 or (keep and limits is not None):
+        raise HandrailError(
+            f"keep is {keep}: expected the number of steps to keep, 0 where there are several costs"
+        )
     tried = with_bonus(trial, bonus)
     driver = wanderer(wander, seed=10 * seed + 1)
 
@@ -134,10 +143,18 @@ def train_guide(
             )
             save(folder / BEST, card_of("guide", host, settings, learning, row), networks)
 
+    def summarise(state: RunState) -> dict[str, Any]:
+        if keep:
+            save_steps(
+                beside(folder / GUIDE), agent, state.agent, parts=settings["parts"],
+                source=host.name, count=keep, key=stream(state.key, "kept steps"),
+            )  # fmt: skip
+        return {"best": load(folder / BEST)[0].training["evaluation"]}
+
     with closed_after(host, trial):
         run_epochs(
             HostLoop(with_bonus(host, bonus), agent, driver, steps), folder, settings, watch=watch,
-            summarise=lambda state: {"best": load(folder / BEST)[0].training["evaluation"]},
+            summarise=summarise,
             epoch=epoch, seed=10 * seed + 1, report=report,
         )  # fmt: skip
     card, arrays = load(folder / BEST, expect="guide")

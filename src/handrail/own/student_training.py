@@ -8,6 +8,7 @@ from typing import Any
 import jax
 
 from handrail.artifact import load, save
+from handrail.envs.base import action_size
 from handrail.envs.host_costs import CostFn
 from handrail.equations.distillation import authors_distillation
 from handrail.equations.importance import exact_point
@@ -33,10 +34,12 @@ from handrail.experiments.navigation.settings import (
     recommended_margin,
     recommended_student,
 )
+from handrail.experiments.navigation.source_data import load_steps
 from handrail.interventions.recipes import none, with_excursions
 from handrail.learners.constraint import present_actions
 from handrail.learners.sac_agent import SacAgent
 from handrail.learners.sac_networks import OnVectors
+from handrail.learners.source_data import SourceData
 from handrail.own.environments import (
     Environment,
     Host,
@@ -82,6 +85,7 @@ def train_student(
     margin: float | None = None,
     excursions: float | None = None,
     distil: bool = False,
+    source_data: bool = False,
     episode_length: int | None = None,
     steps: int = 100_000,
     epoch: int = 10_000,
@@ -114,6 +118,8 @@ def train_student(
             that the student sees more of the task; by default 0.1 under budget-switch, else 0.
         distil: also pull the student towards what the guide does, as the paper has it, by the
             true densities of its actions.
+        source_data: also learn costs from the steps that the guide's training has kept beside its
+            file (`keep`), where the student would go on as it does here.
         episode_length: the time limit in steps, if the environment does not say.
         steps: environment steps, those of all side by side; a multiple of `epoch`.
         epoch: steps between two tests.
@@ -149,6 +155,7 @@ def train_student(
         intervention = with_excursions(intervention, excursions, key=key)
         asked = loaded.guide
         check_foresight(learning, asked.discount, source=str(guide))
+    source = _source_data(host, guide, loaded, source_data)
     pulled = distil and asked is not None
     agent: SacAgent = sac_agent(
         learning,
@@ -163,6 +170,7 @@ def train_student(
         ),
         memory(learning, steps, split=False),
         guide=asked.distribution if pulled else None,
+        source=source,
         point=exact_point,
         ratio_low=1.0,
         ratio_high=1.0,
@@ -172,6 +180,7 @@ def train_student(
         "cost": named(cost), "limit": allowed, "limits": None if limits is None else dict(limits),
         "view": named(view), "parts": part_shapes(host.observation_zeros()),
         "threshold": threshold, "margin": margin, "excursions": excursions, "distil": distil,
+        "source_data": source_data,
         "episode_length": longest, "steps": steps, "epoch": epoch,
         "evaluation_episodes": evaluation_episodes, "seed": seed,
         "learning": dataclasses.asdict(learning),
@@ -206,6 +215,28 @@ def train_student(
             HostLoop(host, agent, intervention, steps), folder, settings, watch=watch,
             summarise=summarise, epoch=epoch, seed=10 * seed, report=report,
         )  # fmt: skip
+
+
+def _source_data(
+    host: Host, guide: Path | str | None, loaded: LoadedGuide | None, wanted: bool
+) -> SourceData | None:
+    """The steps beside the guide's file, if they are wanted."""
+    if not wanted:
+        return None
+    if loaded is None:
+        raise HandrailError(
+            "source_data is true, but there is no guide beside which steps are kept: leave it out"
+        )
+    if host.limits:
+        raise HandrailError(
+            "source_data is true, but the environment has several costs, and steps are kept of "
+            "one: leave it out"
+        )
+    view, example = loaded.guide.view, host.observation_zeros()
+    return load_steps(
+        Path(str(guide)), view, example, parts=part_shapes(view(example)),
+        actions=action_size(host.actions),
+    )  # fmt: skip
 
 
 def _loaded(

@@ -10,9 +10,12 @@ from safetensors.numpy import load_file, save_file
 
 from handrail.artifact import load, save
 from handrail.errors import HandrailError
+from handrail.experiments.navigation.guide import parts
 from handrail.experiments.navigation.guide_training import acquire_guide
 from handrail.experiments.navigation.source_data import beside, load_steps, save_steps
 from handrail.experiments.navigation.student import Knowledge, build, check, run_student
+from handrail.learners.sac_agent import SacAgent, SacAgentState
+from handrail.learners.sac_lagrangian import SacLagrangian
 from handrail.replay.ring import Ring
 from handrail.types import Transition
 from tests.experiments.navigation.toy import COSTLY, small, toy_problem, use_toy
@@ -21,9 +24,10 @@ PROBLEM = toy_problem("toy")
 CAPACITY = 30
 
 
-def filled(added: int):
-    """A memory of steps that are known by their numbers; beyond its capacity it forgets."""
+def filled(added: int) -> tuple[SacAgent, SacAgentState]:
+    """An agent with a memory of steps that are known by their numbers."""
     memory = Ring(CAPACITY)
+    learner = SacLagrangian().init(1, 1, (1,), key=jax.random.key(0))
 
     def step(n) -> Transition:
         seen = {"hazards_lidar": n[None], "place": jnp.stack([n, -n])}
@@ -38,15 +42,27 @@ def filled(added: int):
     state = memory.init(steps[0])
     for one in steps:
         state = memory.add(state, one)
-    return memory, state
+    return SacAgent(replay=memory), SacAgentState(learner, state)
+
+
+def kept_by(guide, added: int, count: int):
+    save_steps(
+        beside(guide), *filled(added), parts=parts(PROBLEM.source), source="toy", count=count,
+        key=jax.random.key(0),
+    )  # fmt: skip
+
+
+def loaded(guide, problem=PROBLEM):
+    shapes = parts(problem.target)
+    example = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
+    return load_steps(guide, problem.view, example, parts=parts(problem.source), actions=2)
 
 
 @pytest.mark.parametrize(("added", "count", "kept"), [(40, 10, 10), (40, 99, 30), (8, 99, 8)])
 def test_what_is_kept_is_drawn_from_all_that_is_remembered(tmp_path, added, count, kept):
     guide = tmp_path / "guide.safetensors"
-    memory, state = filled(added)
-    save_steps(beside(guide), memory, state, PROBLEM, count=count, key=jax.random.key(0))
-    data = load_steps(guide, PROBLEM)
+    kept_by(guide, added, count)
+    data = loaded(guide)
     numbers = np.asarray(data.steps.cost)
     assert len(set(numbers)) == len(numbers) == kept == data.steps.size
     assert set(numbers) <= set(range(max(0, added - CAPACITY), added))
@@ -59,7 +75,7 @@ def test_what_is_kept_is_drawn_from_all_that_is_remembered(tmp_path, added, coun
 @pytest.fixture
 def kept(tmp_path):
     guide = tmp_path / "guide.safetensors"
-    save_steps(beside(guide), *filled(20), PROBLEM, count=20, key=jax.random.key(0))
+    kept_by(guide, 20, 20)
     return guide
 
 
@@ -85,7 +101,7 @@ def changed(guide, change):
 def test_a_file_that_is_no_steps_of_the_source_is_refused(kept, change, message):
     changed(kept, change)
     with pytest.raises(HandrailError, match=message):
-        load_steps(kept, PROBLEM)
+        loaded(kept)
 
 
 @pytest.mark.parametrize("count", [0, "many", None, True])
@@ -97,19 +113,19 @@ def test_a_card_without_a_count_is_refused(kept, count):
     text["spec"]["count"] = count
     save_file(arrays, path, metadata={"handrail": json.dumps(text)})
     with pytest.raises(HandrailError, match="the card's count is"):
-        load_steps(kept, PROBLEM)
+        loaded(kept)
 
 
 def test_a_file_of_another_task_is_refused(kept):
     other = toy_problem("toy")
     object.__setattr__(other, "source", other.target)
     with pytest.raises(HandrailError, match="does not fit: its parts"):
-        load_steps(kept, other)
+        loaded(kept, other)
 
 
 def test_a_guide_without_steps_says_how_to_get_them(tmp_path):
     with pytest.raises(HandrailError, match=r"no steps of the source.*guide\.keep = 100_000"):
-        load_steps(tmp_path / "guide.safetensors", PROBLEM)
+        loaded(tmp_path / "guide.safetensors")
 
 
 def test_a_student_learns_from_what_its_guide_has_kept(tmp_path, monkeypatch):
@@ -117,7 +133,7 @@ def test_a_student_learns_from_what_its_guide_has_kept(tmp_path, monkeypatch):
     use_toy(monkeypatch)
     row = small("budget-switch", source_data=True, **{"guide.keep": 50})
     guide = acquire_guide(row.guide, tmp_path / "guide")
-    data = load_steps(guide, PROBLEM)
+    data = loaded(guide)
     assert data.steps.size == 50
     costs, times = data.steps.cost, 10 * data.steps.observation["hazards_lidar"][:, 0]
     assert (costs == jnp.isin(jnp.round(times), jnp.array(COSTLY))).all() and costs.any()

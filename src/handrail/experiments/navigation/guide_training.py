@@ -32,7 +32,6 @@ from handrail.learners.sac_agent import SacAgent
 from handrail.learners.sac_entropy import FixedEntropy
 from handrail.learners.sac_networks import OnVectors
 from handrail.learners.sac_state import SacState
-from handrail.replay.ring import Ring
 from handrail.rng import stream
 from handrail.train.compiled import RunState
 from handrail.train.loops import AnyLoop, make_loop
@@ -146,11 +145,11 @@ def acquire_guide(
 
     def summarise(state: RunState) -> dict[str, Any]:
         if settings.keep:
-            agent = loop.agent
-            assert isinstance(agent, SacAgent) and isinstance(agent.replay, Ring)  # `guide_loop`
+            assert isinstance(loop.agent, SacAgent)  # see `guide_loop`
             save_steps(
-                beside(path), agent.replay, state.agent.replay, problem,
-                count=settings.keep, key=stream(state.key, "kept steps"),
+                beside(path), loop.agent, state.agent, parts=parts(problem.source),
+                source=settings.environment, count=settings.keep,
+                key=stream(state.key, "kept steps"),
             )  # fmt: skip
         return {"best": load(folder / BEST)[0].training["evaluation"]}
 

@@ -1,5 +1,6 @@
 """Steps of the source, kept beside a guide, for students to learn costs from."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import jax
@@ -8,13 +9,15 @@ import numpy as np
 from jaxtyping import Array, Key
 
 from handrail.artifact import Card, fill, load, save
-from handrail.envs.base import action_size
-from handrail.envs.transfer import TransferProblem
+from handrail.envs.transfer import AbstractView
 from handrail.errors import HandrailError
-from handrail.experiments.navigation.guide import parts
 from handrail.experiments.navigation.settings import TRANSITIONS
+from handrail.learners.sac_agent import SacAgent, SacAgentState
 from handrail.learners.source_data import SourceData, SourceTransitions, without_rewards
-from handrail.replay.ring import Ring, RingState
+from handrail.replay.ring import Ring
+from handrail.types import Observation
+
+Parts = Mapping[str, Sequence[int]]
 
 
 def beside(guide: Path) -> Path:
@@ -23,54 +26,62 @@ def beside(guide: Path) -> Path:
 
 
 def save_steps(
-    path: Path, memory: Ring, state: RingState, problem: TransferProblem, *, count: int,
+    path: Path,
+    agent: SacAgent,
+    state: SacAgentState,
+    *,
+    parts: Parts,
+    source: str,
+    count: int,
     key: Key[Array, ""],
-) -> None:  # fmt: skip
-    """Keeps `count` of the steps that a memory holds, drawn without replacement, or all of them."""
-    size = int(memory.size(state))
-    order = np.asarray(jax.random.permutation(key, size))[:count]
-    # in the order of their slots: drawn at random either way, and half as long to read
-    steps = without_rewards(memory.read(state, jnp.asarray(np.sort(order))))
-    card = Card(
-        kind="transitions",
-        spec={
-            "parts": parts(problem.source),
-            "actions": action_size(problem.source.actions),
-            "count": steps.size,
-        },
-        network={},
-        training={"task": problem.name},
-    )
-    save(path, card, steps)
+) -> None:
+    """Keeps `count` of the steps that a guide remembers, drawn without replacement, or all.
 
-
-def load_steps(guide: Path, problem: TransferProblem) -> SourceData:
-    """The steps beside a guide's file, for students of the problem's target.
-
-    Raises `HandrailError` where there are none, or where they are not what the problem's source
-    gives: other parts or actions, costs below zero, numbers that are none.
+    `parts` are the shapes of what is observed in the source of that name.
     """
-    path, shapes, size = beside(guide), parts(problem.source), action_size(problem.source.actions)
+    memory = agent.replay
+    assert isinstance(memory, Ring)  # a guide has one actor
+    size = int(memory.size(state.replay))
+    order = np.asarray(jax.random.permutation(key, size))[:count]
+    steps = without_rewards(memory.read(state.replay, jnp.asarray(np.sort(order))))
+    spec = {"parts": dict(parts), "actions": steps.action.shape[1], "count": steps.size}
+    save(path, Card("transitions", spec, network={}, training={"task": source}), steps)
+
+
+def load_steps(
+    guide: Path, view: AbstractView, target: Observation, *, parts: Parts, actions: int
+) -> SourceData:
+    """The steps beside a guide's file, for students that observe `target` (an example).
+
+    `parts` are the shapes of what the view shows, `actions` the numbers of an action. Raises
+    `HandrailError` where there are none, where the view cannot be undone, or where they are not
+    what such a source gives: other parts or actions, costs below zero, numbers that are none.
+    """
+    path = beside(guide)
     if not path.exists():
         raise HandrailError(
             f"{path} does not exist: no steps of the source were kept beside this guide; train "
-            "one with guide.keep = 100_000, or set source_data to false"
+            "one that keeps some (guide.keep = 100_000), or set source_data to false"
         )
-    card, arrays = load(path, expect="transitions", spec={"parts": shapes, "actions": size})
+    seen = jax.eval_shape(view, target)
+    jax.eval_shape(view.completed, seen, target)
+    spec = {"parts": dict(parts), "actions": actions}
+    card, arrays = load(path, expect="transitions", spec=spec)
     count = card.spec.get("count")
     if type(count) is not int or count < 1:
         raise HandrailError(f"{path}: the card's count is {count!r}, expected at least 1")
-    zeros = {name: jnp.zeros((count, *shape)) for name, shape in shapes.items()}
-    numbers = jnp.zeros(count)
-    template = SourceTransitions(zeros, jnp.zeros((count, size)), numbers, dict(zeros), numbers)
     for name, array in arrays.items():
         if not np.all(np.isfinite(array)):
             raise HandrailError(f"{path}: {name} holds numbers that are not finite")
-    steps: SourceTransitions = fill(template, arrays, source=str(path))
+    observations = jax.tree.map(lambda one: jnp.zeros((count, *one.shape), one.dtype), seen)
+    acted, numbers = jnp.zeros((count, actions)), jnp.zeros(count)
+    template = SourceTransitions(observations, acted, numbers, observations, numbers)
+    steps = fill(template, arrays, source=str(path))
     for what, values, most in (
-        ("cost", steps.cost, np.inf), ("terminated", steps.terminated, 1.0),
+        ("cost", steps.cost, np.inf),
+        ("terminated", steps.terminated, 1.0),
         ("action", jnp.abs(steps.action), 1.0),
-    ):  # fmt: skip
-        if not bool(jnp.all((values >= 0) & (values <= most))):
+    ):
+        if not jnp.all((values >= 0) & (values <= most)):
             raise HandrailError(f"{path}: {what} has numbers outside of its range")
-    return SourceData(steps, problem.view.completed)
+    return SourceData(steps, view.completed)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 
 from handrail.artifact import Card, save
 from handrail.envs.base import action_size
@@ -103,11 +104,7 @@ def build(run: StudentRun, knowledge: Knowledge) -> AnyLoop:
     problem = navigation_problem(run.environment)
     guide = _guide(run, knowledge, problem)
     expert = _expert(run, knowledge, problem)
-    source = None
-    if run.source_data:
-        assert knowledge.guide is not None  # `check` has seen to it
-        source = load_steps(knowledge.guide, problem)
-    agent = _agent(run, parts(problem.target), guide, expert, source)
+    agent = _agent(run, parts(problem.target), guide, expert, _source_data(run, knowledge, problem))
     if run.method in NEEDS_PRETRAINED:
         assert knowledge.pretrained is not None  # `check` has seen to it
         agent = Continued(agent, load_pretrained(knowledge.pretrained, problem, run.learning))
@@ -156,6 +153,22 @@ def _guide(run: StudentRun, knowledge: Knowledge, problem: TransferProblem) -> G
     guide = load_guide(knowledge.guide, problem, limit=run.limit)
     check_foresight(run.learning, guide.discount, source=str(knowledge.guide))
     return guide
+
+
+def _source_data(
+    run: StudentRun, knowledge: Knowledge, problem: TransferProblem
+) -> SourceData | None:
+    if not run.source_data:
+        return None
+    assert knowledge.guide is not None  # `check` has seen to it
+    shapes = parts(problem.target)
+    return load_steps(
+        knowledge.guide,
+        problem.view,
+        {name: np.zeros(shape, np.float32) for name, shape in shapes.items()},
+        parts=parts(problem.source),
+        actions=action_size(problem.target.actions),
+    )
 
 
 def _expert(run: StudentRun, knowledge: Knowledge, problem: TransferProblem) -> Any:
