@@ -24,15 +24,17 @@ from handrail.experiments.navigation.evaluations import (
     STUDENT_COLUMNS,
     record,
 )
+from handrail.experiments.navigation.presets import (
+    recommended_excursions,
+    recommended_margin,
+    recommended_student,
+)
 from handrail.experiments.navigation.settings import (
     EARLY,
     SacSettings,
     check_part_of_limit,
     check_schedule,
     check_share,
-    recommended_excursions,
-    recommended_margin,
-    recommended_student,
 )
 from handrail.experiments.navigation.source_data import load_steps
 from handrail.interventions.recipes import none, with_excursions

@@ -63,3 +63,34 @@ def test_what_is_given_wins_over_the_preset():
 def test_an_unknown_preset_is_refused_by_name():
     with pytest.raises(HandrailError, match="preset is 'best'"):
         complete({**TASK, "method": "sac", "preset": "best"})
+
+
+def test_a_taught_student_sees_what_its_guide_met():
+    recommended, taught = (
+        complete({**TASK, "method": "budget-switch", "preset": preset})
+        for preset in ("recommended", "taught")
+    )
+    run = taught.run
+    assert (run.source_data, run.margin, run.splits) == (True, 1.0, False)
+    assert (run.learning.cost_critic, run.learning.inputs) == ("positive", "scaled")
+    for name in ("threshold", "excursions", "distillation", "weighting", "constraint"):
+        assert getattr(run, name) == getattr(recommended.run, name)
+    guide = taught.guide
+    assert guide is not None and guide.learning.cost_floor == "zero"
+    assert (guide.learning.cost_critic, guide.learning.inputs) == ("positive", "scaled")
+    assert (guide.outside, guide.insistence, guide.wander) == ("homing", 0.9, 0.4)
+    assert guide.keep == 100_000
+
+
+@pytest.mark.parametrize("method", ["sac", "sac-pre", "egpo", "random-guide"])
+def test_nobody_is_taught_without_a_guide(method):
+    taught, recommended = (
+        complete({**TASK, "method": method, "preset": preset})
+        for preset in ("taught", "recommended")
+    )
+    assert taught == recommended and not taught.run.source_data
+
+
+def test_a_preset_that_is_none_is_refused():
+    with pytest.raises(HandrailError, match="'paper' or 'recommended' or 'taught'"):
+        complete({**TASK, "method": "budget-switch", "preset": "best"})

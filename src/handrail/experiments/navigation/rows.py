@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from handrail.errors import HandrailError
+from handrail.experiments.navigation.presets import GUIDES, KEPT, STUDENTS, check_preset
 from handrail.experiments.navigation.settings import (
     NEEDS_EXPERT,
     NEEDS_GUIDE,
@@ -15,14 +16,11 @@ from handrail.experiments.navigation.settings import (
     SacSettings,
     StudentRun,
     check_schedule,
-    recommended,
-    recommended_guide,
     task_defaults,
 )
 from handrail.experiments.schema import override
 
 PREFIX = "navigation-"
-KEPT = 100_000  # steps of the source, where a student learns from them
 MARGIN = 0.2  # of the student's limit: the guide's, unless a row says otherwise
 
 
@@ -54,8 +52,7 @@ def complete(settings: Mapping[str, Any]) -> NavigationRow:
     (`guide.learning.…`). `guides = "each"` (the default) gives every seed its own guide (and
     expert, and pre-trained student); `"one"` shares those of seed 0. The guide's limit d⋄ is a
     fifth of the run's unless `guide.limit` or `guide.margin` (a multiple of the run's) is given.
-    `preset` is `paper` or `recommended` (see `settings.recommended`); it changes students with a
-    guide, and their guide.
+    `preset` is one of `presets.PRESETS`; it changes students with a guide, and their guide.
     """
     groups: dict[str, dict[str, Any]] = {"guide": {}, "expert": {}, "pretrained": {}, "run": {}}
     guides, preset = "each", "paper"
@@ -71,15 +68,12 @@ def complete(settings: Mapping[str, Any]) -> NavigationRow:
             groups["run"][name] = value
     if guides not in ("each", "one"):
         raise HandrailError(f"guides is {guides!r}: expected 'each' (seed) or 'one' (for all)")
-    if preset not in ("paper", "recommended"):
-        raise HandrailError(f"preset is {preset!r}: expected 'paper' or 'recommended'")
+    check_preset(preset)
     defaults = task_defaults(groups["run"].get("environment", StudentRun.environment))
     learning = SacSettings(hidden=defaults.hidden, batch=defaults.batch)
     run = StudentRun(steps=defaults.steps, limit=defaults.limit, learning=learning)
     published = override(run, groups["run"])
-    run = published
-    if preset == "recommended":
-        run = override(recommended(published), groups["run"])
+    run = override(STUDENTS[preset](published), groups["run"])
     check_schedule(run.steps, run.epoch, run.learning)
     common = {
         "environment": run.environment,
@@ -89,12 +83,12 @@ def complete(settings: Mapping[str, Any]) -> NavigationRow:
     guide = expert = pretrained = None
     if run.method in NEEDS_GUIDE:
         own = groups["guide"]
-        if preset == "recommended":
+        if preset != "paper":
             given = {name: x for name, x in groups["run"].items() if name.startswith("learning.")}
-            common |= recommended_guide(published.learning)
+            common |= GUIDES[preset](published.learning)
             own = {**given, **own}
         if run.source_data:
-            own = {"keep": KEPT, **own}
+            common.setdefault("keep", KEPT)
         guide = _guide(run, common, own)
     if run.method in NEEDS_EXPERT:
         expert = _forebear(run, "expert", common, groups["expert"])

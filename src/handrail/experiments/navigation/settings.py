@@ -1,10 +1,9 @@
 """What determines the runs of SaGui: frozen values, one docstring a field."""
 
 import dataclasses
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from handrail.envs.navigation.tasks import Outside
-from handrail.equations.budget import discounted_limit
 from handrail.errors import HandrailError, UnknownName
 from handrail.learners.sac_networks import CostCritic
 
@@ -27,12 +26,6 @@ ONE_ACTOR = ("sac", "sac-pre", "stusam", "guisam")
 
 EARLY = 2.0
 """Threshold of budget-switch where nothing else is said, in multiples of the limit."""
-FORESEEN = 2.0
-"""Our threshold of budget-switch in the navigation tasks: a discounted cost, of two steps."""
-MARGIN = 0.5
-"""Our margin of a student that has a guide: see `recommended_margin`."""
-EXCURSIONS = 0.1
-"""Our share of excursions of the guide: see `recommended_excursions`."""
 TRANSITIONS = "transitions.safetensors"
 """Beside a guide: steps of its source, if some were kept."""
 LIMIT_STEPS = 1000
@@ -231,81 +224,6 @@ class StudentRun:
     def splits(self) -> bool:
         """Whether each actor has a memory of its own."""
         return self.method in SPLIT if self.replay == "auto" else self.replay == "split"
-
-
-def recommended(run: StudentRun) -> StudentRun:
-    """Our settings for a student with a guide; other methods keep the paper's.
-
-    The student learns from what its guide foresees instead of being pulled towards what its guide
-    does: the guide's cost critic is a floor of the student's own, in place of distillation and
-    importance weights; the multiplier is slow, undamped, and looks at what the student would do
-    now, aiming at half of the limit where it can (docs/results-sagui.md). The ablations of the
-    pull keep it. Under budget-switch the guide makes excursions, and there are two memories like
-    under control-switch.
-    """
-    if run.method not in (*NEEDS_GUIDE, "random-guide"):
-        return run
-    ours = dataclasses.replace(
-        run,
-        density="exact",
-        weighting="none",
-        constraint="present",
-        margin=recommended_margin(run.method, split=True),
-        excursions=recommended_excursions(run.method),
-        learning=recommended_student(run.learning),
-    )
-    if run.method not in ("fixreg", "decreg"):
-        ours = dataclasses.replace(ours, distillation="none")
-    if run.method == "budget-switch":
-        scale = discounted_limit(run.limit, run.learning.discount, LIMIT_STEPS)
-        threshold = FORESEEN / scale if scale else run.threshold
-        ours = dataclasses.replace(ours, threshold=threshold, replay="split")
-    return ours
-
-
-def recommended_margin(method: str, *, split: bool) -> float:
-    """Our margin of a student with a guide; `split` if there is a memory for each actor where
-    the method asks for it.
-
-    The multiplier aims at the limit on average, over states and over time: half of the averages
-    lie above, hence `MARGIN`. Not where the guide takes over for good and its half of the memory
-    lies in hazards: nothing can be avoided there, so that less is never reached. Nor under
-    linear-decay: two of its five students ended at 2.0 and −1.4 (docs/results-sagui.md).
-    """
-    return 1.0 if method == "linear-decay" or (split and method in SPLIT) else MARGIN
-
-
-def recommended_excursions(method: str) -> float:
-    """Our share of the steps that the guide drives unasked (docs/results-sagui.md)."""
-    return EXCURSIONS if method == "budget-switch" else 0.0
-
-
-def recommended_student(learning: SacSettings, *, rate: float = 0.1) -> SacSettings:
-    """Our learner of a student that has a guide.
-
-    A multiplier of this `rate` keeps pace with rewards of 0.02 a step, which the navigation tasks
-    pay; it also cannot run away before the critics have learnt anything.
-    """
-    return dataclasses.replace(learning, multiplier_rate=rate, damping=0.0, cost_floor="guide")
-
-
-def recommended_guide(learning: SacSettings) -> dict[str, Any]:
-    """All settings of a guide that differ from the paper's, given the paper's learner.
-
-    Only with the floor do the numbers of the guide's cost critic mean what they say. No policy
-    keeps a limit in episodes that begin inside a hazard, so that a multiplier would grow for as
-    long as it is trained: it stays at its first value, ln 2, and the limit decides which guide
-    is kept. With the paper's entropy weight of 1 a guide shakes on the spot: a nat a step
-    outweighs 0.02 m.
-    """
-    return {
-        "learning": dataclasses.replace(
-            learning, multiplier_rate=0.0, damping=0.0, cost_floor="zero"
-        ),
-        "entropy_weight": 0.005,
-        "outside": "open",
-        "wander": 0.25,
-    }
 
 
 def task_defaults(environment: str) -> TaskDefaults:

@@ -22,7 +22,7 @@ from handrail.equations.budget import discounted_limit
 from handrail.errors import HandrailError
 from handrail.experiments.navigation.agents import LIMIT_STEPS
 from handrail.experiments.navigation.environments import AnyEnvironment
-from handrail.experiments.navigation.settings import MARGIN
+from handrail.experiments.navigation.presets import MARGIN
 from handrail.experiments.navigation.transfer_foresight import Foresight, foresight
 from handrail.experiments.navigation.transfer_host import SIDE_BY_SIDE, roll_on_host
 from handrail.experiments.navigation.transfer_neighbours import (
