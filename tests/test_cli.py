@@ -1,6 +1,7 @@
 """The command line itself: what reaches the commands behind it."""
 
 import sys
+from importlib.metadata import version
 
 import pytest
 
@@ -42,3 +43,9 @@ def test_nor_is_a_parameter_of_slurm(monkeypatch):
     monkeypatch.setattr(sys, "argv", words)
     main()
     assert seen == ["a=1", "b=2"]
+
+
+def test_it_says_its_version(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["handrail", "--version"])
+    main()
+    assert capsys.readouterr().out == f"handrail {version('handrail')}\n"

@@ -1,6 +1,7 @@
 """The command line; the commands on results are in `cli_results`."""
 
 import sys
+from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
 from typing import Annotated, Literal
@@ -310,6 +311,9 @@ def _tracker(tensorboard: bool, wandb: str | None, out: Path):
 
 def main() -> None:
     """Entry point: a user's mistake is one line and exit code 2, Ctrl-C is 130."""
+    if sys.argv[1:] == ["--version"]:
+        print(f"handrail {version('handrail')}")
+        return
     try:
         app.cli(prog="handrail", description="Safe exploration by transferring safety knowledge.")
     except HandrailError as error:

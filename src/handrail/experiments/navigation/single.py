@@ -14,6 +14,7 @@ from handrail.errors import HandrailError
 from handrail.experiments.navigation.evaluations import tested, try_policy
 from handrail.experiments.navigation.forebears import load_policy
 from handrail.experiments.navigation.rows import NavigationRow, complete
+from handrail.experiments.navigation.source_data import beside
 from handrail.experiments.navigation.student import POLICY, Knowledge, check, run_student
 from handrail.experiments.plan import navigation_knowledge
 from handrail.experiments.progress import Steps
@@ -43,7 +44,10 @@ def train_student(
     promised = {task.kind: task.folder / f"{task.kind}.safetensors" for task in tasks}
     knowledge = Knowledge(**promised, **given)
     check(row.run, knowledge)
-    needs = [task.folder.name for task in tasks] + [load(p)[0].checksum for p in given.values()]
+    brought = list(given.values())
+    if row.run.source_data and "guide" in given and beside(given["guide"]).exists():
+        brought.append(beside(given["guide"]))
+    needs = [task.folder.name for task in tasks] + [load(p)[0].checksum for p in brought]
     with Steps() as steps:
         for task in tasks:
             if not task.done:
