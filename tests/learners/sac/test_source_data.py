@@ -65,9 +65,8 @@ def test_draws_are_steps_of_the_source_in_the_dress_of_the_target():
 
 def test_observed_alike_nothing_has_to_be_completed():
     steps = without_rewards(target_steps(jax.random.key(1), 1))
-    drawn = SourceData(steps, SameView().completed).draw(
-        target_steps(jax.random.key(2)), key=NOISE_KEY
-    )
+    data = SourceData(steps, SameView().completed)
+    drawn = data.draw(target_steps(jax.random.key(2)), key=jax.random.key(9))
     assert (drawn.observation["goal"] == steps.observation["goal"]).all()
 
 
