@@ -30,6 +30,7 @@ KINDS = {
     "checkpoint": "a checkpoint of a run",
 }
 """What an artefact may be, in words for readers."""
+WHOLE = "observation"  # what a card calls an observation without named parts
 # By schema version, what makes a card of it one of the next version: cards of versions from
 # which a chain leads to SCHEMA are migrated when they are read, all others are refused by name.
 MIGRATIONS: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
@@ -63,6 +64,12 @@ def checksum(arrays: dict[str, np.ndarray]) -> str:
         digest.update(f"{name}|{array.dtype.str}|{array.shape}|".encode())
         digest.update(array.tobytes())
     return digest.hexdigest()
+
+
+def part_shapes(observation: Any) -> dict[str, list[int]]:
+    """Names and shapes of an observation's parts, as a card states them."""
+    named = observation if isinstance(observation, Mapping) else {WHOLE: observation}
+    return {name: list(np.shape(part)) for name, part in sorted(named.items())}
 
 
 def named_arrays(tree: Any) -> dict[str, np.ndarray]:

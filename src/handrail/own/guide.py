@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import numpy as np
 
-from handrail.artifact import Card, load, number
+from handrail.artifact import WHOLE, Card, load, number, part_shapes
 from handrail.envs.base import BoxActions
 from handrail.envs.host_spaces import ObservationCodec, action_codec
 from handrail.envs.raw import environment_name
@@ -23,7 +22,6 @@ from handrail.interventions.base import Intervention
 from handrail.interventions.recipes import budget_switch, control_switch, linear_decay
 
 RECIPES = ("control-switch", "linear-decay", "budget-switch")
-WHOLE = "observation"  # what a card calls an observation without named parts
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,12 +79,6 @@ class LoadedGuide:
         lowest, here = min(self.limits.values()), min(limits.values())
         scales = tuple(here / limits[name] * own / lowest for name, own in self.limits.items())
         return dataclasses.replace(self.guide, scales=scales)
-
-
-def part_shapes(observation: Any) -> dict[str, list[int]]:
-    """Names and shapes of an observation's parts, as a guide's card states them."""
-    named = observation if isinstance(observation, Mapping) else {WHOLE: observation}
-    return {name: list(np.shape(part)) for name, part in sorted(named.items())}
 
 
 def load_fitting(

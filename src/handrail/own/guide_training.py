@@ -7,7 +7,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from handrail.artifact import load, save
+from handrail.artifact import load, part_shapes, save
 from handrail.envs.host_costs import CostFn
 from handrail.errors import HandrailError
 from handrail.experiments.navigation.agents import memory, sac_agent, sac_learner
@@ -26,7 +26,6 @@ from handrail.own.environments import (
     episode_steps,
     named,
 )
-from handrail.own.guide import part_shapes
 from handrail.own.rewards import BonusFn, with_bonus
 from handrail.own.sac import Report, card_of, needs_box, run_epochs
 from handrail.own.several_costs import cost_columns, tested_costs
@@ -94,6 +93,10 @@ def train_guide(
     folder = Path(folder)
     learning = LEARNING if learning is None else learning
     check_schedule(steps, epoch, learning)
+    if keep < 0 or (keep and limits is not None):
+        raise HandrailError(
+            f"keep is {keep}: expected the number of steps to keep, 0 where there are several costs"
+        )
     host, trial = (build_host(source, cost=cost, limits=limits, parts=parts) for _ in range(2))
     needs_box(host)
     longest, allowed = episode_steps(host, episode_length), episode_limit(host, limit)
@@ -118,10 +121,6 @@ def train_guide(
         "wander": wander, "keep": keep,
         "learning": dataclasses.asdict(learning),
     }  # fmt: skip
-    if keep < 0 or (keep and limits is not None):
-        raise HandrailError(
-            f"keep is {keep}: expected the number of steps to keep, 0 where there are several costs"
-        )
     tried = with_bonus(trial, bonus)
     driver = wanderer(wander, seed=10 * seed + 1)
 
@@ -146,7 +145,7 @@ def train_guide(
     def summarise(state: RunState) -> dict[str, Any]:
         if keep:
             save_steps(
-                beside(folder / GUIDE), agent, state.agent, parts=settings["parts"],
+                beside(folder / GUIDE), agent, state.agent,
                 source=host.name, count=keep, key=stream(state.key, "kept steps"),
             )  # fmt: skip
         return {"best": load(folder / BEST)[0].training["evaluation"]}

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from handrail.artifact import Card, fill, load, save, widths
+from handrail.artifact import Card, fill, load, part_shapes, save, widths
 from handrail.envs.base import DiscreteActions
 from handrail.envs.host import HostTimestep
 from handrail.envs.host_costs import CostFn
@@ -37,7 +37,6 @@ from handrail.own.environments import (
     host_of,
     named,
 )
-from handrail.own.guide import part_shapes
 from handrail.train.compiled import RunState
 from handrail.train.evaluate_copies import run_episodes
 from handrail.train.host import HostLoop

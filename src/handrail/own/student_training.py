@@ -7,7 +7,7 @@ from typing import Any
 
 import jax
 
-from handrail.artifact import load, save
+from handrail.artifact import load, part_shapes, save
 from handrail.envs.base import action_size
 from handrail.envs.host_costs import CostFn
 from handrail.equations.distillation import authors_distillation
@@ -36,7 +36,7 @@ from handrail.experiments.navigation.settings import (
     check_schedule,
     check_share,
 )
-from handrail.experiments.navigation.source_data import load_steps
+from handrail.experiments.navigation.source_data import beside, load_steps
 from handrail.interventions.recipes import none, with_excursions
 from handrail.learners.constraint import present_actions
 from handrail.learners.sac_agent import SacAgent
@@ -57,7 +57,6 @@ from handrail.own.guide import (
     LoadedGuide,
     intervention_of,
     load_fitting,
-    part_shapes,
 )
 from handrail.own.sac import Report, card_of, needs_box, run_epochs
 from handrail.own.several_costs import behaviour_costs, cost_columns, tested_costs
@@ -182,7 +181,7 @@ def train_student(
         "cost": named(cost), "limit": allowed, "limits": None if limits is None else dict(limits),
         "view": named(view), "parts": part_shapes(host.observation_zeros()),
         "threshold": threshold, "margin": margin, "excursions": excursions, "distil": distil,
-        "source_data": source_data,
+        "source_data": load(beside(Path(str(guide))))[0].checksum if source_data else None,
         "episode_length": longest, "steps": steps, "epoch": epoch,
         "evaluation_episodes": evaluation_episodes, "seed": seed,
         "learning": dataclasses.asdict(learning),
@@ -234,9 +233,8 @@ def _source_data(
             "source_data is true, but the environment has several costs, and steps are kept of "
             "one: leave it out"
         )
-    view, example = loaded.guide.view, host.observation_zeros()
     return load_steps(
-        Path(str(guide)), view, example, parts=part_shapes(view(example)),
+        Path(str(guide)), loaded.guide.view, host.observation_zeros(),
         actions=action_size(host.actions),
     )  # fmt: skip
 

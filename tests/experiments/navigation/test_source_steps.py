@@ -1,5 +1,6 @@
 """Steps of the source that a guide's training keeps, and students that learn from them."""
 
+import dataclasses
 import json
 
 import jax
@@ -9,6 +10,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from handrail.artifact import load, save
+from handrail.envs.transfer import SameView
 from handrail.errors import HandrailError
 from handrail.experiments.navigation.guide import parts
 from handrail.experiments.navigation.guide_training import acquire_guide
@@ -47,15 +49,14 @@ def filled(added: int) -> tuple[SacAgent, SacAgentState]:
 
 def kept_by(guide, added: int, count: int):
     save_steps(
-        beside(guide), *filled(added), parts=parts(PROBLEM.source), source="toy", count=count,
-        key=jax.random.key(0),
+        beside(guide), *filled(added), source="toy", count=count, key=jax.random.key(0),
     )  # fmt: skip
 
 
 def loaded(guide, problem=PROBLEM):
     shapes = parts(problem.target)
     example = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
-    return load_steps(guide, problem.view, example, parts=parts(problem.source), actions=2)
+    return load_steps(guide, problem.view, example, actions=2)
 
 
 @pytest.mark.parametrize(("added", "count", "kept"), [(40, 10, 10), (40, 99, 30), (8, 99, 8)])
@@ -117,8 +118,7 @@ def test_a_card_without_a_count_is_refused(kept, count):
 
 
 def test_a_file_of_another_task_is_refused(kept):
-    other = toy_problem("toy")
-    object.__setattr__(other, "source", other.target)
+    other = dataclasses.replace(PROBLEM, source=PROBLEM.target, view=SameView())
     with pytest.raises(HandrailError, match="does not fit: its parts"):
         loaded(kept, other)
 

@@ -70,8 +70,8 @@ def test_observed_alike_nothing_has_to_be_completed():
     assert (drawn.observation["goal"] == steps.observation["goal"]).all()
 
 
-def setting(**options):
-    learner = SacLagrangian(cost_floor=NeverNegative(), cost_critic="positive", **options)
+def setting():
+    learner = SacLagrangian(cost_floor=NeverNegative(), cost_critic="positive")
     state = learner.init(3, 2, (8,), key=jax.random.key(4))
     # targets of their own: goals must come from them
     targets = learner.init(3, 2, (8,), key=jax.random.key(5)).targets

@@ -147,7 +147,7 @@ def acquire_guide(
         if settings.keep:
             assert isinstance(loop.agent, SacAgent)  # see `guide_loop`
             save_steps(
-                beside(path), loop.agent, state.agent, parts=parts(problem.source),
+                beside(path), loop.agent, state.agent,
                 source=settings.environment, count=settings.keep,
                 key=stream(state.key, "kept steps"),
             )  # fmt: skip

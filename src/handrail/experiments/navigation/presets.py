@@ -4,7 +4,6 @@ import dataclasses
 from typing import Any
 
 from handrail.equations.budget import discounted_limit
-from handrail.errors import HandrailError
 from handrail.experiments.navigation.settings import (
     LIMIT_STEPS,
     NEEDS_GUIDE,
@@ -139,11 +138,3 @@ def _sighted(learning: SacSettings) -> SacSettings:
 
 STUDENTS = {"paper": lambda run: run, "recommended": recommended, "taught": taught}
 GUIDES = {"paper": lambda learning: {}, "recommended": recommended_guide, "taught": taught_guide}
-PRESETS = tuple(STUDENTS)
-
-
-def check_preset(preset: Any) -> None:
-    """Refuses what is no preset."""
-    if preset not in PRESETS:
-        expected = " or ".join(map(repr, PRESETS))
-        raise HandrailError(f"preset is {preset!r}: expected {expected}")

@@ -4,8 +4,8 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from handrail.errors import HandrailError
-from handrail.experiments.navigation.presets import GUIDES, KEPT, STUDENTS, check_preset
+from handrail.errors import HandrailError, UnknownName
+from handrail.experiments.navigation.presets import GUIDES, KEPT, STUDENTS
 from handrail.experiments.navigation.settings import (
     NEEDS_EXPERT,
     NEEDS_GUIDE,
@@ -52,7 +52,7 @@ def complete(settings: Mapping[str, Any]) -> NavigationRow:
     (`guide.learning.…`). `guides = "each"` (the default) gives every seed its own guide (and
     expert, and pre-trained student); `"one"` shares those of seed 0. The guide's limit d⋄ is a
     fifth of the run's unless `guide.limit` or `guide.margin` (a multiple of the run's) is given.
-    `preset` is one of `presets.PRESETS`; it changes students with a guide, and their guide.
+    `preset` is one of `presets.STUDENTS`; it changes students with a guide, and their guide.
     """
     groups: dict[str, dict[str, Any]] = {"guide": {}, "expert": {}, "pretrained": {}, "run": {}}
     guides, preset = "each", "paper"
@@ -68,7 +68,8 @@ def complete(settings: Mapping[str, Any]) -> NavigationRow:
             groups["run"][name] = value
     if guides not in ("each", "one"):
         raise HandrailError(f"guides is {guides!r}: expected 'each' (seed) or 'one' (for all)")
-    check_preset(preset)
+    if preset not in STUDENTS:
+        raise UnknownName("preset", str(preset), STUDENTS)
     defaults = task_defaults(groups["run"].get("environment", StudentRun.environment))
     learning = SacSettings(hidden=defaults.hidden, batch=defaults.batch)
     run = StudentRun(steps=defaults.steps, limit=defaults.limit, learning=learning)
@@ -82,11 +83,10 @@ def complete(settings: Mapping[str, Any]) -> NavigationRow:
     }
     guide = expert = pretrained = None
     if run.method in NEEDS_GUIDE:
-        own = groups["guide"]
-        if preset != "paper":
-            given = {name: x for name, x in groups["run"].items() if name.startswith("learning.")}
-            common |= GUIDES[preset](published.learning)
-            own = {**given, **own}
+        # what is given for both wins over the preset, what is given for the guide over that
+        given = {name: x for name, x in groups["run"].items() if name.startswith("learning.")}
+        own = {**given, **groups["guide"]}
+        common |= GUIDES[preset](published.learning)
         if run.source_data:
             common.setdefault("keep", KEPT)
         guide = _guide(run, common, own)

@@ -1,6 +1,5 @@
 """Steps of the source, kept beside a guide, for students to learn costs from."""
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import jax
@@ -8,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Key
 
-from handrail.artifact import Card, fill, load, save
+from handrail.artifact import Card, fill, load, part_shapes, save
 from handrail.envs.transfer import AbstractView
 from handrail.errors import HandrailError
 from handrail.experiments.navigation.settings import TRANSITIONS
@@ -16,8 +15,6 @@ from handrail.learners.sac_agent import SacAgent, SacAgentState
 from handrail.learners.source_data import SourceData, SourceTransitions, without_rewards
 from handrail.replay.ring import Ring
 from handrail.types import Observation
-
-Parts = Mapping[str, Sequence[int]]
 
 
 def beside(guide: Path) -> Path:
@@ -30,32 +27,30 @@ def save_steps(
     agent: SacAgent,
     state: SacAgentState,
     *,
-    parts: Parts,
     source: str,
     count: int,
     key: Key[Array, ""],
 ) -> None:
     """Keeps `count` of the steps that a guide remembers, drawn without replacement, or all.
 
-    `parts` are the shapes of what is observed in the source of that name.
+    `source` is the name of where that was.
     """
     memory = agent.replay
     assert isinstance(memory, Ring)  # a guide has one actor
     size = int(memory.size(state.replay))
     order = np.asarray(jax.random.permutation(key, size))[:count]
     steps = without_rewards(memory.read(state.replay, jnp.asarray(np.sort(order))))
-    spec = {"parts": dict(parts), "actions": steps.action.shape[1], "count": steps.size}
+    one = jax.tree.map(lambda leaf: leaf[0], steps.observation)
+    spec = {"parts": part_shapes(one), "actions": steps.action.shape[1], "count": steps.size}
     save(path, Card("transitions", spec, network={}, training={"task": source}), steps)
 
 
-def load_steps(
-    guide: Path, view: AbstractView, target: Observation, *, parts: Parts, actions: int
-) -> SourceData:
+def load_steps(guide: Path, view: AbstractView, target: Observation, *, actions: int) -> SourceData:
     """The steps beside a guide's file, for students that observe `target` (an example).
 
-    `parts` are the shapes of what the view shows, `actions` the numbers of an action. Raises
-    `HandrailError` where there are none, where the view cannot be undone, or where they are not
-    what such a source gives: other parts or actions, costs below zero, numbers that are none.
+    `actions` are the numbers of an action. Raises `HandrailError` where there are none, where the
+    view cannot be undone, or where they are not what the source gives: other parts or actions,
+    costs below zero, numbers that are none.
     """
     path = beside(guide)
     if not path.exists():
@@ -65,7 +60,7 @@ def load_steps(
         )
     seen = jax.eval_shape(view, target)
     jax.eval_shape(view.completed, seen, target)
-    spec = {"parts": dict(parts), "actions": actions}
+    spec = {"parts": part_shapes(seen), "actions": actions}
     card, arrays = load(path, expect="transitions", spec=spec)
     count = card.spec.get("count")
     if type(count) is not int or count < 1:

@@ -166,7 +166,6 @@ def _source_data(
         knowledge.guide,
         problem.view,
         {name: np.zeros(shape, np.float32) for name, shape in shapes.items()},
-        parts=parts(problem.source),
         actions=action_size(problem.target.actions),
     )
 
