@@ -68,6 +68,9 @@ class SacLagrangian(eqx.Module):
         charged: what of its expected cost the actor pays for.
         cost_critic: `linear` or `positive`, see `CriticEnsemble`.
         insistence: of what the cost critics reckon with, see `lagrangian.insisted`.
+        source_price: the least price of cost in steps of the source. β may fall to nothing, since
+            it looks at the target, where a guide prevents harm; the policy would then be free to
+            stay in the source's hazards, and the critic learn to expect it (beyond the paper).
         inputs: what actor and critics read of an observation's vector, if not the vector.
     """
 
@@ -90,6 +93,7 @@ class SacLagrangian(eqx.Module):
     charged: Charged = eqx.field(default=all_of_it, static=True)
     cost_critic: CostCritic = eqx.field(default="linear", static=True)
     insistence: float = eqx.field(default=0.0, static=True)
+    source_price: float = eqx.field(default=0.0, static=True)
     inputs: ScaledInputs | None = None
     adam: Adam = Adam()
 
@@ -99,6 +103,10 @@ class SacLagrangian(eqx.Module):
             raise HandrailError(f"reward_scale is {self.reward_scale}: expected a positive number")
         if not 0 <= self.insistence < 1:
             raise HandrailError(f"insistence is {self.insistence}: expected 0 ≤ insistence < 1")
+        if not 0 <= self.source_price < math.inf:
+            raise HandrailError(
+                f"source_price is {self.source_price}: expected a number of at least 0, such as 0.7"
+            )
 
     @property
     def limit(self) -> float:
@@ -225,8 +233,8 @@ class SacLagrangian(eqx.Module):
         total = actor_loss + jnp.sum(critic_losses) + alpha_loss + beta_loss
         if source is not None:
             total += self._source_loss(
-                parameters, targets, source, (noise, next_noise),
-                entropy_weight=entropy_weight, multiplier=fixed_beta, damping=kappa,
+                parameters, targets, source, (noise, next_noise), entropy_weight=entropy_weight,
+                multiplier=jnp.maximum(fixed_beta, self.source_price), damping=kappa,
             )  # fmt: skip
         expected = jnp.mean(cost_values, axis=1)
         apart = (*beta, *expected) if self.constraints else ()

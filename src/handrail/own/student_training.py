@@ -25,6 +25,7 @@ from handrail.experiments.navigation.evaluations import (
     record,
 )
 from handrail.experiments.navigation.presets import (
+    SOURCE_PRICE,
     recommended_excursions,
     recommended_margin,
     recommended_student,
@@ -87,6 +88,7 @@ def train_student(
     excursions: float | None = None,
     distil: bool = False,
     source_data: bool = False,
+    source_price: float = SOURCE_PRICE,
     episode_length: int | None = None,
     steps: int = 100_000,
     epoch: int = 10_000,
@@ -121,6 +123,7 @@ def train_student(
             true densities of its actions.
         source_data: also learn costs from the steps that the guide's training has kept beside its
             file (`keep`), where the student would go on as it does here.
+        source_price: what a cost is worth there at least, in rewards; by default what guides pay.
         episode_length: the time limit in steps, if the environment does not say.
         steps: environment steps, those of all side by side; a multiple of `epoch`.
         epoch: steps between two tests.
@@ -168,6 +171,7 @@ def train_student(
             foresees=None if asked is None else asked.costs,
             distillation=authors_distillation() if pulled else None,
             constrained=present_actions,
+            source_price=source_price,
         ),
         memory(learning, steps, split=False),
         guide=asked.distribution if pulled else None,
@@ -182,7 +186,7 @@ def train_student(
         "view": named(view), "parts": part_shapes(host.observation_zeros()),
         "threshold": threshold, "margin": margin, "excursions": excursions, "distil": distil,
         "source_data": load(beside(Path(str(guide))))[0].checksum if source_data else None,
-        "episode_length": longest, "steps": steps, "epoch": epoch,
+        "source_price": source_price, "episode_length": longest, "steps": steps, "epoch": epoch,
         "evaluation_episodes": evaluation_episodes, "seed": seed,
         "learning": dataclasses.asdict(learning),
     }  # fmt: skip

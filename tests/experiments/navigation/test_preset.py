@@ -1,5 +1,7 @@
 """The preset `recommended`: it changes students with a guide, and their guide."""
 
+import math
+
 import pytest
 
 from handrail.errors import HandrailError
@@ -72,6 +74,7 @@ def test_a_taught_student_sees_what_its_guide_met():
     )
     run = taught.run
     assert (run.source_data, run.margin, run.splits) == (True, 1.0, False)
+    assert run.source_price == pytest.approx(math.log(2))  # what its guide paid
     assert (run.learning.cost_critic, run.learning.inputs) == ("positive", "scaled")
     for name in ("threshold", "excursions", "distillation", "weighting", "constraint"):
         assert getattr(run, name) == getattr(recommended.run, name)

@@ -70,8 +70,8 @@ def test_observed_alike_nothing_has_to_be_completed():
     assert (drawn.observation["goal"] == steps.observation["goal"]).all()
 
 
-def setting():
-    learner = SacLagrangian(cost_floor=NeverNegative(), cost_critic="positive")
+def setting(**options):
+    learner = SacLagrangian(cost_floor=NeverNegative(), cost_critic="positive", **options)
     state = learner.init(3, 2, (8,), key=jax.random.key(4))
     # targets of their own: goals must come from them
     targets = learner.init(3, 2, (8,), key=jax.random.key(5)).targets
@@ -80,12 +80,15 @@ def setting():
     return learner, state.parameters, targets, batch, data.draw(batch, key=jax.random.key(8))
 
 
-def test_the_loss_is_that_of_one_step_after_another():
-    learner, parameters, targets, batch, source = setting()
+@pytest.mark.parametrize("least", [0.0, 3.0])
+def test_the_loss_is_that_of_one_step_after_another(least):
+    learner, parameters, targets, batch, source = setting(source_price=least)
     alone, _ = learner.loss(parameters, targets, batch, PROGRESS, *NOISE)
     both, _ = learner.loss(parameters, targets, batch, PROGRESS, *NOISE, source)
     soft = jax.nn.softplus
     alpha, beta = soft(parameters.entropy), soft(parameters.multiplier)
+    assert 0 < beta < 3  # so that one case has the multiplier's price, the other the least one
+    price = max(float(beta), least)
     own = [
         parameters.critics(jax.tree.map(lambda x, i=i: x[i], batch.observation), batch.action[i])[2]
         for i in range(BATCH)
@@ -107,7 +110,7 @@ def test_the_loss_is_that_of_one_step_after_another():
         pre_squash = here.mean + jnp.exp(here.log_std) * NOISE[0, i]
         values = parameters.critics(now, jnp.tanh(pre_squash))
         expected += float(
-            alpha * here.log_prob(pre_squash) - values[:2].min() + (beta - kappa) * values[2]
+            alpha * here.log_prob(pre_squash) - values[:2].min() + (price - kappa) * values[2]
         )
     assert float(both - alone) == pytest.approx(expected / BATCH, rel=1e-4)
 
@@ -124,6 +127,35 @@ def test_the_source_says_nothing_of_rewards_and_limits():
     assert not changed.entropy and not changed.multiplier
     assert all(leaf.any() for leaf in jax.tree.leaves(changed.actor))
     assert np.isfinite(float(metrics["sac/actor_loss"]))
+
+
+def test_a_multiplier_asleep_leaves_the_least_price_in_the_source():
+    """And nothing in the target: the pull away from harm is that of the source alone."""
+
+    def pull(price):
+        learner, parameters, targets, batch, source = setting(source_price=price, damping_scale=0)
+        asleep = eqx.tree_at(lambda p: p.multiplier, parameters, jnp.full((), -50.0))
+        dear = eqx.tree_at(lambda p: p.critics, asleep, jax.tree.map(scaled, asleep.critics))
+        gradient = jax.grad(learner.loss, has_aux=True)
+        of = (targets, batch, PROGRESS, *NOISE)
+        alone, both = gradient(dear, *of)[0].actor, gradient(dear, *of, source)[0].actor
+        return jax.tree.map(jnp.subtract, both, alone)
+
+    def scaled(leaf):
+        return leaf.at[REWARD_CRITICS:].multiply(2.0)
+
+    free, priced, twice = (jax.tree.leaves(pull(price)) for price in (0.0, 0.7, 1.4))
+    for nothing, some, more in zip(free, priced, twice, strict=True):
+        assert np.allclose(more - nothing, 2 * (some - nothing), atol=1e-4)
+    assert any(
+        jnp.abs(some - nothing).max() > 1e-3 for nothing, some in zip(free, priced, strict=True)
+    )
+
+
+@pytest.mark.parametrize("price", [-0.1, float("nan"), float("inf")])
+def test_a_price_is_a_number_of_at_least_zero(price):
+    with pytest.raises(HandrailError, match="source_price is"):
+        SacLagrangian(source_price=price)
 
 
 def steps_of(actions, cost) -> Transition:

@@ -1,6 +1,7 @@
 """Our settings, by the name of a preset: what differs from the paper's, and why."""
 
 import dataclasses
+import math
 from typing import Any
 
 from handrail.equations.budget import discounted_limit
@@ -20,6 +21,8 @@ EXCURSIONS = 0.1
 """Our share of excursions of the guide: see `recommended_excursions`."""
 KEPT = 100_000
 """Steps of the source that a guide keeps, where a student learns from them."""
+SOURCE_PRICE = math.log(2)
+"""Our price of cost in the source: what our guides pay (the multiplier's first value)."""
 
 
 def recommended(run: StudentRun) -> StudentRun:
@@ -101,8 +104,9 @@ def taught(run: StudentRun) -> StudentRun:
     """Our settings for a student that also learns from what its guide met in the source.
 
     As `recommended`, and beyond: cost critics of positive numbers, inputs at one scale, source
-    data, and the whole limit for the multiplier to aim at, since such a student alone knows how
-    an incident ends. Under budget-switch there is one memory for both actors.
+    data at the price that the guide paid, and the whole limit for the multiplier to aim at, since
+    such a student alone knows how an incident ends. Under budget-switch there is one memory for
+    both actors.
     """
     ours = recommended(run)
     if run.method not in NEEDS_GUIDE:
@@ -110,6 +114,7 @@ def taught(run: StudentRun) -> StudentRun:
     return dataclasses.replace(
         ours,
         source_data=True,
+        source_price=SOURCE_PRICE,
         margin=1.0,
         replay="ring" if run.method == "budget-switch" else ours.replay,
         learning=_sighted(ours.learning),

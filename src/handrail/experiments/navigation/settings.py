@@ -214,6 +214,8 @@ class StudentRun:
     source_data: bool = False
     """Whether the student's cost critic and actor learn from as many steps of the source as of the
     target, rewards from the target alone (beyond the paper)."""
+    source_price: float = 0.0
+    """The least price of cost in steps of the source, where the multiplier may say less."""
     replay: Literal["auto", "split", "ring"] = "auto"
     """One memory for each actor, or one for both; `auto`: split where another takes over for
     the rest of an episode, as in the paper."""

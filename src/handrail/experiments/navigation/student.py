@@ -203,6 +203,7 @@ def _agent(
         weighted_square=squares[run.weighting],
         constrained=constraints[run.constraint],
         charged=Beyond(free) if free else all_of_it,
+        source_price=run.source_price,
     )
     weighs = {"ratio_low": 1.0, "ratio_high": 1.0} if run.weighting == "none" else {}
     return sac_agent(
