@@ -127,22 +127,6 @@ def test_a_student_learns_costs_from_what_its_guide_has_met(tmp_path):
         )
 
 
-def test_an_average_is_tested_and_kept_while_the_actor_acts(tmp_path):
-    """An average that hardly moves is the policy of the beginning, whatever is learnt."""
-    own = {**FEW, "method": "sac", "limit": 2.0}
-    last = train_student(Walker, None, tmp_path / "last", **own)["last_epoch"]
-    kept = train_student(Walker, None, tmp_path / "kept", averaging=1e-9, **own)["last_epoch"]
-    for name in ("behaviour_return", "behaviour_cost"):
-        assert kept[name] == pytest.approx(last[name])
-    policies = [load(tmp_path / name / "policy.safetensors")[1] for name in ("last", "kept")]
-    weight = [np.asarray(arrays["mean.weight"]) for arrays in policies]
-    assert np.abs(weight[0] - weight[1]).max() > 1e-4
-    untrained = {**own, "learning": dataclasses.replace(LEARNING, learning_rate=1e-12)}
-    train_student(Walker, None, tmp_path / "first", **untrained)
-    first = load(tmp_path / "first" / "policy.safetensors")[1]["mean.weight"]
-    np.testing.assert_allclose(weight[1], first, atol=1e-6)
-
-
 @pytest.mark.parametrize(
     ("method", "message"),
     [("budget-switch", "no steps of the source were kept"), ("sac", "there is no guide beside")],

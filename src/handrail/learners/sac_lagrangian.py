@@ -33,6 +33,7 @@ from handrail.learners.sac_networks import (
 )
 from handrail.learners.sac_state import METRICS, SacParameters, SacState, Scalar
 from handrail.learners.source_data import SourceTransitions
+from handrail.networks.gaussian import GaussianPolicy
 from handrail.networks.inputs import ScaledInputs
 from handrail.types import Transition
 
@@ -70,8 +71,6 @@ class SacLagrangian(eqx.Module):
         source_price: the least price of cost in steps of the source. β may fall to nothing, since
             it looks at the target, where a guide prevents harm; the policy would then be free to
             stay in the source's hazards, and the critic learn to expect it (beyond the paper).
-        averaging: share of the new actor that an update takes into an average of them, which then
-            is what has been learnt; 0: the actor is (beyond the paper).
         inputs: what actor and critics read of an observation's vector, if not the vector.
     """
 
@@ -95,7 +94,6 @@ class SacLagrangian(eqx.Module):
     cost_critic: CostCritic = eqx.field(default="linear", static=True)
     insistence: float = eqx.field(default=0.0, static=True)
     source_price: float = eqx.field(default=0.0, static=True)
-    averaging: float = eqx.field(default=0.0, static=True)
     inputs: ScaledInputs | None = None
     adam: Adam = Adam()
 
@@ -109,8 +107,6 @@ class SacLagrangian(eqx.Module):
             raise HandrailError(
                 f"source_price is {self.source_price}: expected a number of at least 0, such as 0.7"
             )
-        if not 0 <= self.averaging <= 1:
-            raise HandrailError(f"averaging is {self.averaging}: expected a share, such as 1e-4")
 
     @property
     def limit(self) -> float:
@@ -130,15 +126,24 @@ class SacLagrangian(eqx.Module):
         self, observation: int, action: int, hidden: tuple[int, ...], *, key: Key[Array, ""]
     ) -> SacState:
         """Fresh networks for vectors of these sizes; the targets equal the critics."""
-        parameters = SacParameters.init(
-            observation, action, hidden,
-            constraints=len(self.constraints), cost_critic=self.cost_critic, inputs=self.inputs,
-            key=key,
-        )  # fmt: skip
+        actor_key, critic_key = jax.random.split(key)
+        parameters = SacParameters(
+            actor=GaussianPolicy(observation, action, hidden, inputs=self.inputs, key=actor_key),
+            critics=CriticEnsemble.init(
+                observation,
+                action,
+                hidden,
+                costs=max(len(self.constraints), 1),
+                cost_critic=self.cost_critic,
+                inputs=self.inputs,
+                key=critic_key,
+            ),
+            entropy=jnp.zeros(()),
+            multiplier=jnp.zeros(len(self.constraints) or ()),
+        )
         # Copied, since a loop that donates its state must not find one array in it twice.
         targets = jax.tree.map(jnp.copy, parameters.critics)
-        state = SacState(parameters, targets, self.adam.init(parameters))
-        return state.averaging(self.averaging)
+        return SacState(parameters, targets, self.adam.init(parameters))
 
     def update(
         self,
@@ -175,9 +180,7 @@ class SacLagrangian(eqx.Module):
         step = jax.tree.map(lambda d: self.learning_rate * d, direction)
         step = eqx.tree_at(lambda p: p.multiplier, step, replace_fn=self._faster)
         parameters = jax.tree.map(jnp.subtract, state.parameters, step)
-        targets = self.smooth(state.targets, parameters.critics)
-        averaged = state.followed(parameters.actor, self.averaging)
-        return SacState(parameters, targets, adam, averaged), metrics
+        return SacState(parameters, self.smooth(state.targets, parameters.critics), adam), metrics
 
     def _faster(self, step: Array) -> Array:
         return self.multiplier_rate * step

@@ -1,16 +1,11 @@
 """What SAC-λ learns, and what it reports of an update."""
 
-import dataclasses
-
 import equinox as eqx
-import jax
-import jax.numpy as jnp
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float
 
 from handrail.learners.sac_adam import AdamState
-from handrail.learners.sac_networks import CostCritic, CriticEnsemble
+from handrail.learners.sac_networks import CriticEnsemble
 from handrail.networks.gaussian import GaussianPolicy
-from handrail.networks.inputs import ScaledInputs
 
 Scalar = Float[Array, ""]
 METRICS = (
@@ -36,30 +31,6 @@ class SacParameters(eqx.Module):
     entropy: Scalar  # α = softplus of this
     multiplier: Float[Array, "*costs"]  # β = softplus of this; a number where there is one cost
 
-    @classmethod
-    def init(
-        cls,
-        observation: int,
-        action: int,
-        hidden: tuple[int, ...],
-        *,
-        constraints: int,
-        cost_critic: CostCritic,
-        inputs: ScaledInputs | None,
-        key: Key[Array, ""],
-    ) -> "SacParameters":
-        """Fresh networks for vectors of these sizes; `constraints` is 0 where there is one cost."""
-        actor_key, critic_key = jax.random.split(key)
-        return cls(
-            actor=GaussianPolicy(observation, action, hidden, inputs=inputs, key=actor_key),
-            critics=CriticEnsemble.init(
-                observation, action, hidden,
-                costs=max(constraints, 1), cost_critic=cost_critic, inputs=inputs, key=critic_key,
-            ),
-            entropy=jnp.zeros(()),
-            multiplier=jnp.zeros(constraints or ()),
-        )  # fmt: skip
-
 
 class SacState(eqx.Module):
     """The learner between two updates."""
@@ -67,20 +38,3 @@ class SacState(eqx.Module):
     parameters: SacParameters
     targets: CriticEnsemble
     adam: AdamState
-    averaged: GaussianPolicy | None = None  # of the actors so far, the latest weighing most
-
-    @property
-    def policy(self) -> GaussianPolicy:
-        """What has been learnt to do, to be tested and kept; it is the actor that acts."""
-        return self.parameters.actor if self.averaged is None else self.averaged
-
-    def averaging(self, share: float) -> "SacState":
-        """This state, with an average that begins as the actor; as it is if `share` is 0."""
-        begins = jax.tree.map(jnp.copy, self.parameters.actor) if share else None
-        return dataclasses.replace(self, averaged=begins)
-
-    def followed(self, actor: GaussianPolicy, share: float) -> GaussianPolicy | None:
-        """The average, if there is one, after a step of that share towards an actor."""
-        if self.averaged is None:
-            return None
-        return jax.tree.map(lambda old, new: (1 - share) * old + share * new, self.averaged, actor)

@@ -89,7 +89,6 @@ def train_student(
     distil: bool = False,
     source_data: bool = False,
     source_price: float = SOURCE_PRICE,
-    averaging: float = 0.0,
     episode_length: int | None = None,
     steps: int = 100_000,
     epoch: int = 10_000,
@@ -125,8 +124,6 @@ def train_student(
         source_data: also learn costs from the steps that the guide's training has kept beside its
             file (`keep`), where the student would go on as it does here.
         source_price: what a cost is worth there at least, in rewards; by default what guides pay.
-        averaging: the student's policy is an average of its actors, of which the latest has this
-            share (1e-4: of the last ten thousand updates, about); 0: it is the latest.
         episode_length: the time limit in steps, if the environment does not say.
         steps: environment steps, those of all side by side; a multiple of `epoch`.
         epoch: steps between two tests.
@@ -175,7 +172,6 @@ def train_student(
             distillation=authors_distillation() if pulled else None,
             constrained=present_actions,
             source_price=source_price,
-            averaging=averaging,
         ),
         memory(learning, steps, split=False),
         guide=asked.distribution if pulled else None,
@@ -190,8 +186,8 @@ def train_student(
         "view": named(view), "parts": part_shapes(host.observation_zeros()),
         "threshold": threshold, "margin": margin, "excursions": excursions, "distil": distil,
         "source_data": load(beside(Path(str(guide))))[0].checksum if source_data else None,
-        "source_price": source_price, "averaging": averaging, "episode_length": longest,
-        "steps": steps, "epoch": epoch, "evaluation_episodes": evaluation_episodes, "seed": seed,
+        "source_price": source_price, "episode_length": longest, "steps": steps, "epoch": epoch,
+        "evaluation_episodes": evaluation_episodes, "seed": seed,
         "learning": dataclasses.asdict(learning),
     }  # fmt: skip
 
@@ -201,7 +197,7 @@ def train_student(
     def watch(step: int, state: RunState) -> None:
         if step % epoch:
             return
-        policy = OnVectors(state.agent.learner.policy)
+        policy = OnVectors(state.agent.learner.parameters.actor)
         test = run_episodes(
             trial, sampled(policy), episodes=evaluation_episodes, longest=longest,
             key=stream(state.key, "test", step),
@@ -212,7 +208,7 @@ def train_student(
         record(folder, columns, row)
 
     def summarise(state: RunState) -> dict[str, Any]:
-        actor = state.agent.learner.policy
+        actor = state.agent.learner.parameters.actor
         save(folder / POLICY, card_of("policy", host, settings, learning, None), actor)
         last = {
             name: float(column[-1]) for name, column in read_table(folder / EVALUATIONS).items()

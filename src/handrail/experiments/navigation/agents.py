@@ -136,8 +136,7 @@ class Continued(AbstractAgent):
 
     def init(self, example: Transition, *, key: Key[Array, ""]) -> SacAgentState:
         fresh = self.inner.init(example, key=key)
-        learner = _copied(self.learner).averaging(self.inner.learner.averaging)
-        return SacAgentState(learner, fresh.replay)
+        return SacAgentState(_copied(self.learner), fresh.replay)
 
     def prepare(self, state: SacAgentState, *, key: Key[Array, ""]) -> Any:
         return self.inner.prepare(state, key=key)

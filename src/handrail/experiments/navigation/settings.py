@@ -216,9 +216,6 @@ class StudentRun:
     target, rewards from the target alone (beyond the paper)."""
     source_price: float = 0.0
     """The least price of cost in steps of the source, where the multiplier may say less."""
-    averaging: float = 0.0
-    """The target policy is an average of the student's actors, of which the latest has this share;
-    0: it is the latest (the paper)."""
     replay: Literal["auto", "split", "ring"] = "auto"
     """One memory for each actor, or one for both; `auto`: split where another takes over for
     the rest of an episode, as in the paper."""

@@ -204,7 +204,6 @@ def _agent(
         constrained=constraints[run.constraint],
         charged=Beyond(free) if free else all_of_it,
         source_price=run.source_price,
-        averaging=run.averaging,
     )
     weighs = {"ratio_low": 1.0, "ratio_high": 1.0} if run.weighting == "none" else {}
     return sac_agent(
@@ -282,7 +281,7 @@ def run_student(
         if step % run.epoch:
             return
         key = stream(state.key, "test", step)
-        policy = OnVectors(state.agent.learner.policy)
+        policy = OnVectors(state.agent.learner.parameters.actor)
         test = try_policy(testing, policy, episodes=run.test_episodes, key=key)
         target = {f"target_{name}": value for name, value in tested(test).items()}
         record(
@@ -292,7 +291,7 @@ def run_student(
         )
 
     def summarise(state: RunState) -> dict[str, Any]:
-        save(folder / POLICY, _card(run, loop), state.agent.learner.policy)
+        save(folder / POLICY, _card(run, loop), state.agent.learner.parameters.actor)
         curves = Curves.of(read_table(folder / EVALUATIONS))
         return {
             "total_cost": float(state.progress.cost),
