@@ -103,6 +103,21 @@ def test_losses(case):
     assert jnp.mean(ours) == pytest.approx(float(f["alpha_loss"]), rel=1e-9)
 
 
+def test_of_several_critics_the_lowest_is_believed_or_what_is_asked_for():
+    values, log_prob, nothing = jnp.array([1.0, 4.0]), jnp.array(-0.5), jnp.zeros(())
+    for believed, value in ({}, 1.0), ({"believed": jnp.mean}, 2.5), ({"believed": jnp.max}, 4.0):
+        target = lagrangian.reward_target(
+            jnp.array(0.25), nothing, values, log_prob,
+            discount=0.5, entropy_weight=jnp.array(2.0), **believed,
+        )  # fmt: skip
+        assert float(target) == 0.25 + 0.5 * (value + 1.0)
+        loss = lagrangian.actor_loss(
+            log_prob, values, jnp.array(3.0),
+            entropy_weight=jnp.array(2.0), multiplier=jnp.array(0.5), damping=nothing, **believed,
+        )  # fmt: skip
+        assert float(loss) == -1.0 - value + 1.5
+
+
 def test_multiplier_rises_above_the_limit_and_falls_below():
     slope = jax.grad(
         lambda theta, q: lagrangian.multiplier_loss(lagrangian.positive(theta), q, limit=1.0)

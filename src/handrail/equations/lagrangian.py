@@ -8,6 +8,7 @@ Source: arXiv:2307.14316, Sec. 4 and Appendix (SAC-λ), as the authors' scripts 
 """
 
 import math
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -34,6 +35,7 @@ def reward_target(
     *,
     discount: float,
     entropy_weight: Scalar,
+    believed: Callable[[Array], Scalar] = jnp.min,
 ) -> Scalar:
     """What a reward critic should say: r + γ (1 − terminated)(min Q⁻ − α log π).
 
@@ -42,8 +44,9 @@ def reward_target(
         terminated: 1 at the task's own end, 0 otherwise; a time limit is *not* an end.
         next_values: the target critics at the next observation and a fresh action.
         next_log_prob: log-density of that action under the current policy.
+        believed: what is believed of several critics; the lowest, unless another is given.
     """
-    soft = jnp.min(next_values) - entropy_weight * next_log_prob
+    soft = believed(next_values) - entropy_weight * next_log_prob
     return reward + discount * (1 - terminated) * soft
 
 
@@ -94,12 +97,14 @@ def actor_loss(
     entropy_weight: Scalar,
     multiplier: Float[Array, "*costs"],
     damping: Float[Array, "*costs"],
+    believed: Callable[[Array], Scalar] = jnp.min,
 ) -> Scalar:
     """α log π − min Q + Σ (β − κ) Q^c at an action of the current policy; a sum where there are
-    several costs, each with a multiplier and a damping of its own (beyond the paper).
+    several costs, each with a multiplier and a damping of its own (beyond the paper). `believed`
+    as in `reward_target`.
     """
     price = multiplier - damping
-    return entropy_weight * log_prob - jnp.min(reward_values) + jnp.sum(price * cost_values)
+    return entropy_weight * log_prob - believed(reward_values) + jnp.sum(price * cost_values)
 
 
 def entropy_weight_loss(

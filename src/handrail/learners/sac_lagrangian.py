@@ -33,7 +33,6 @@ from handrail.learners.sac_networks import (
 )
 from handrail.learners.sac_state import METRICS, SacParameters, SacState, Scalar
 from handrail.learners.source_data import SourceTransitions
-from handrail.networks.gaussian import GaussianPolicy
 from handrail.networks.inputs import ScaledInputs
 from handrail.types import Transition
 
@@ -71,6 +70,9 @@ class SacLagrangian(eqx.Module):
         source_price: the least price of cost in steps of the source. β may fall to nothing, since
             it looks at the target, where a guide prevents harm; the policy would then be free to
             stay in the source's hazards, and the critic learn to expect it (beyond the paper).
+        believed: what is believed of two reward critics: `jnp.min` (the scripts), or `jnp.mean`.
+            What the lower lacks is bootstrapped a hundredfold, most of all where little was tried
+            (beyond the paper).
         inputs: what actor and critics read of an observation's vector, if not the vector.
     """
 
@@ -94,6 +96,7 @@ class SacLagrangian(eqx.Module):
     cost_critic: CostCritic = eqx.field(default="linear", static=True)
     insistence: float = eqx.field(default=0.0, static=True)
     source_price: float = eqx.field(default=0.0, static=True)
+    believed: Callable[[Array], Array] = eqx.field(default=jnp.min, static=True)
     inputs: ScaledInputs | None = None
     adam: Adam = Adam()
 
@@ -126,21 +129,11 @@ class SacLagrangian(eqx.Module):
         self, observation: int, action: int, hidden: tuple[int, ...], *, key: Key[Array, ""]
     ) -> SacState:
         """Fresh networks for vectors of these sizes; the targets equal the critics."""
-        actor_key, critic_key = jax.random.split(key)
-        parameters = SacParameters(
-            actor=GaussianPolicy(observation, action, hidden, inputs=self.inputs, key=actor_key),
-            critics=CriticEnsemble.init(
-                observation,
-                action,
-                hidden,
-                costs=max(len(self.constraints), 1),
-                cost_critic=self.cost_critic,
-                inputs=self.inputs,
-                key=critic_key,
-            ),
-            entropy=jnp.zeros(()),
-            multiplier=jnp.zeros(len(self.constraints) or ()),
-        )
+        parameters = SacParameters.init(
+            observation, action, hidden,
+            constraints=len(self.constraints), cost_critic=self.cost_critic, inputs=self.inputs,
+            key=key,
+        )  # fmt: skip
         # Copied, since a loop that donates its state must not find one array in it twice.
         targets = jax.tree.map(jnp.copy, parameters.critics)
         return SacState(parameters, targets, self.adam.init(parameters))
@@ -260,9 +253,9 @@ class SacLagrangian(eqx.Module):
         actions, log_probs = acted_on(actor, vectors, noise)
         acted = critics.batch(vectors, actions)
         costs = jax.vmap(self.cost_floor)(acted[REWARD_CRITICS:].T, observation, actions).T
-        losses = jax.vmap(lambda *values: lagrangian.actor_loss(*values, **prices))(
-            log_probs, acted[:REWARD_CRITICS].T, jax.vmap(self.charged)(costs).T
-        )
+        losses = jax.vmap(
+            lambda *values: lagrangian.actor_loss(*values, believed=self.believed, **prices)
+        )(log_probs, acted[:REWARD_CRITICS].T, jax.vmap(self.charged)(costs).T)
         return losses, log_probs, costs
 
     def _source_loss(self, parameters, targets, source: SourceTransitions, noise, **prices):
@@ -331,7 +324,7 @@ class SacLagrangian(eqx.Module):
         rewards = self.reward_scale * batch.reward + bonus
         reward_goal = jax.vmap(
             lambda *x: lagrangian.reward_target(
-                *x, discount=self.discount, entropy_weight=entropy_weight
+                *x, discount=self.discount, entropy_weight=entropy_weight, believed=self.believed
             )
         )(rewards, terminated, following[:REWARD_CRITICS].T, log_probs)
         believed = jax.vmap(self.cost_floor)(

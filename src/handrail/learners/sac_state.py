@@ -1,11 +1,14 @@
 """What SAC-λ learns, and what it reports of an update."""
 
 import equinox as eqx
-from jaxtyping import Array, Float
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Key
 
 from handrail.learners.sac_adam import AdamState
-from handrail.learners.sac_networks import CriticEnsemble
+from handrail.learners.sac_networks import CostCritic, CriticEnsemble
 from handrail.networks.gaussian import GaussianPolicy
+from handrail.networks.inputs import ScaledInputs
 
 Scalar = Float[Array, ""]
 METRICS = (
@@ -30,6 +33,30 @@ class SacParameters(eqx.Module):
     critics: CriticEnsemble
     entropy: Scalar  # α = softplus of this
     multiplier: Float[Array, "*costs"]  # β = softplus of this; a number where there is one cost
+
+    @classmethod
+    def init(
+        cls,
+        observation: int,
+        action: int,
+        hidden: tuple[int, ...],
+        *,
+        constraints: int,
+        cost_critic: CostCritic,
+        inputs: ScaledInputs | None,
+        key: Key[Array, ""],
+    ) -> "SacParameters":
+        """Fresh networks for vectors of these sizes; `constraints` is 0 where there is one cost."""
+        actor_key, critic_key = jax.random.split(key)
+        return cls(
+            actor=GaussianPolicy(observation, action, hidden, inputs=inputs, key=actor_key),
+            critics=CriticEnsemble.init(
+                observation, action, hidden,
+                costs=max(constraints, 1), cost_critic=cost_critic, inputs=inputs, key=critic_key,
+            ),
+            entropy=jnp.zeros(()),
+            multiplier=jnp.zeros(constraints or ()),
+        )  # fmt: skip
 
 
 class SacState(eqx.Module):

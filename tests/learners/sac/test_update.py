@@ -246,5 +246,25 @@ def test_a_reward_scale_that_is_no_positive_number_is_refused(scale):
         SacLagrangian(reward_scale=scale)
 
 
+@pytest.mark.parametrize("believed", [jnp.min, jnp.mean, lambda values: values[0]])
+def test_only_what_is_believed_of_two_critics_counts(believed):
+    """By actor and critics, of policies and of targets: shown by a second critic that goes mad."""
+
+    def gradient(second):
+        learner = dataclasses.replace(STUDENT, believed=believed)
+        state = started("sagui-cs", jnp.float32)
+        mad = jax.tree.map(lambda leaf: leaf.at[1].multiply(second), state.parameters.critics)
+        state = eqx.tree_at(lambda s: (s.parameters.critics, s.targets), state, (mad, mad))
+        batch, noise, next_noise = next(batches("sagui-cs", subset(), jnp.float32))
+        _, slope = loss(learner, state, batch, jnp.zeros(()), noise, next_noise)
+        return jax.tree.leaves((slope.actor, jax.tree.map(lambda x: x[0], slope.critics)))
+
+    same = [
+        np.allclose(calm, mad, rtol=1e-5, atol=1e-7)
+        for calm, mad in zip(gradient(1.0), gradient(-3.0), strict=True)
+    ]
+    assert all(same) if believed not in (jnp.min, jnp.mean) else not any(same)
+
+
 def _thirty_times(batch):
     return eqx.tree_at(lambda b: b.reward, batch, 30.0 * batch.reward)

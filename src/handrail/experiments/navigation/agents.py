@@ -55,6 +55,7 @@ def sac_learner(
         smoothing=settings.smoothing,
         learning_rate=settings.learning_rate,
         reward_scale=settings.reward_scale,
+        believed={"lowest": jnp.min, "mean": jnp.mean}[settings.reward_critics],
         multiplier_rate=settings.multiplier_rate,
         damping_scale=settings.damping,
         cost_critic=settings.cost_critic,

@@ -48,6 +48,9 @@ class SacSettings:
     """Share of the old target networks that an update keeps."""
     reward_scale: float = 1.0
     """What the environment's rewards are multiplied by before they are learnt from."""
+    reward_critics: Literal["lowest", "mean"] = "lowest"
+    """What is believed of the two reward critics: the lower (the scripts), or their mean, which
+    does not despair of what has seldom been tried (beyond the paper)."""
     multiplier_rate: float = 50.0
     """Step size of the multiplier β, as a multiple of `learning_rate`."""
     damping: float = 10.0
