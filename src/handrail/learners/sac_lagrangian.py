@@ -266,8 +266,8 @@ class SacLagrangian(eqx.Module):
             frozen.actor, jax.vmap(observation_vector)(source.next_observation), after
         )
         following = jax.vmap(targets.costs)(source.next_observation, next_actions)
-        believed = jax.vmap(self.cost_floor)(following, source.next_observation, next_actions)
-        goals = self._cost_goals(source.cost[None], source.terminated, believed.T)
+        floored = jax.vmap(self.cost_floor)(following, source.next_observation, next_actions)
+        goals = self._cost_goals(source.cost[None], source.terminated, floored.T)
         vectors = jax.vmap(observation_vector)(source.observation)
         values = parameters.critics.fitted(vectors, source.action)[REWARD_CRITICS:]
         errors = values - jax.lax.stop_gradient(goals)
@@ -327,10 +327,10 @@ class SacLagrangian(eqx.Module):
                 *x, discount=self.discount, entropy_weight=entropy_weight, believed=self.believed
             )
         )(rewards, terminated, following[:REWARD_CRITICS].T, log_probs)
-        believed = jax.vmap(self.cost_floor)(
+        floored = jax.vmap(self.cost_floor)(
             following[REWARD_CRITICS:].T, batch.next_observation, actions
         )
-        costs = self._insisted(targets, batch, believed.T)
+        costs = self._insisted(targets, batch, floored.T)
         cost_goals = self._cost_goals(self._costs(batch), terminated, costs)
         return jnp.concatenate([reward_goal[None], reward_goal[None], cost_goals])
 

@@ -37,7 +37,7 @@ from handrail.experiments.navigation.settings import (
     check_schedule,
     check_share,
 )
-from handrail.experiments.navigation.source_data import beside, load_steps
+from handrail.experiments.navigation.source_data import load_steps
 from handrail.interventions.recipes import none, with_excursions
 from handrail.learners.constraint import present_actions
 from handrail.learners.sac_agent import SacAgent
@@ -159,7 +159,7 @@ def train_student(
         intervention = with_excursions(intervention, excursions, key=key)
         asked = loaded.guide
         check_foresight(learning, asked.discount, source=str(guide))
-    source = _source_data(host, guide, loaded, source_data)
+    source, kept = _source_data(host, guide, loaded, source_data)
     pulled = distil and asked is not None
     agent: SacAgent = sac_agent(
         learning,
@@ -185,9 +185,8 @@ def train_student(
         "cost": named(cost), "limit": allowed, "limits": None if limits is None else dict(limits),
         "view": named(view), "parts": part_shapes(host.observation_zeros()),
         "threshold": threshold, "margin": margin, "excursions": excursions, "distil": distil,
-        "source_data": load(beside(Path(str(guide))))[0].checksum if source_data else None,
-        "source_price": source_price, "episode_length": longest, "steps": steps, "epoch": epoch,
-        "evaluation_episodes": evaluation_episodes, "seed": seed,
+        "source_data": kept, "source_price": source_price, "episode_length": longest,
+        "steps": steps, "epoch": epoch, "evaluation_episodes": evaluation_episodes, "seed": seed,
         "learning": dataclasses.asdict(learning),
     }  # fmt: skip
 
@@ -224,10 +223,10 @@ def train_student(
 
 def _source_data(
     host: Host, guide: Path | str | None, loaded: LoadedGuide | None, wanted: bool
-) -> SourceData | None:
-    """The steps beside the guide's file, if they are wanted."""
+) -> tuple[SourceData | None, str | None]:
+    """The steps beside the guide's file and their checksum, if they are wanted."""
     if not wanted:
-        return None
+        return None, None
     if loaded is None:
         raise HandrailError(
             "source_data is true, but there is no guide beside which steps are kept: leave it out"
@@ -237,10 +236,11 @@ def _source_data(
             "source_data is true, but the environment has several costs, and steps are kept of "
             "one: leave it out"
         )
-    return load_steps(
+    card, steps = load_steps(
         Path(str(guide)), loaded.guide.view, host.observation_zeros(),
         actions=action_size(host.actions),
     )  # fmt: skip
+    return steps, card.checksum
 
 
 def _loaded(

@@ -56,7 +56,7 @@ def kept_by(guide, added: int, count: int):
 def loaded(guide, problem=PROBLEM):
     shapes = parts(problem.target)
     example = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
-    return load_steps(guide, problem.view, example, actions=2)
+    return load_steps(guide, problem.view, example, actions=2)[1]
 
 
 @pytest.mark.parametrize(("added", "count", "kept"), [(40, 10, 10), (40, 99, 30), (8, 99, 8)])

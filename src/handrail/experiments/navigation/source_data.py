@@ -45,12 +45,14 @@ def save_steps(
     save(path, Card("transitions", spec, network={}, training={"task": source}), steps)
 
 
-def load_steps(guide: Path, view: AbstractView, target: Observation, *, actions: int) -> SourceData:
-    """The steps beside a guide's file, for students that observe `target` (an example).
+def load_steps(
+    guide: Path, view: AbstractView, target: Observation, *, actions: int
+) -> tuple[Card, SourceData]:
+    """The steps beside a guide's file and their card, for students that observe `target`.
 
-    `actions` are the numbers of an action. Raises `HandrailError` where there are none, where the
-    view cannot be undone, or where they are not what the source gives: other parts or actions,
-    costs below zero, numbers that are none.
+    `target` is an example, `actions` are the numbers of an action. Raises `HandrailError` where
+    there are none, where the view cannot be undone, or where they are not what the source gives:
+    other parts or actions, costs below zero, numbers that are none.
     """
     path = beside(guide)
     if not path.exists():
@@ -79,4 +81,4 @@ def load_steps(guide: Path, view: AbstractView, target: Observation, *, actions:
     ):
         if not jnp.all((values >= 0) & (values <= most)):
             raise HandrailError(f"{path}: {what} has numbers outside of its range")
-    return SourceData(steps, view.completed)
+    return card, SourceData(steps, view.completed)

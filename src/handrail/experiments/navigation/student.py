@@ -162,12 +162,13 @@ def _source_data(
         return None
     assert knowledge.guide is not None  # `check` has seen to it
     shapes = parts(problem.target)
-    return load_steps(
+    _, steps = load_steps(
         knowledge.guide,
         problem.view,
         {name: np.zeros(shape, np.float32) for name, shape in shapes.items()},
         actions=action_size(problem.target.actions),
     )
+    return steps
 
 
 def _expert(run: StudentRun, knowledge: Knowledge, problem: TransferProblem) -> Any:
