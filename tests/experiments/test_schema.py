@@ -36,6 +36,7 @@ def test_every_experiment_can_be_planned(tmp_path, name, budget):
 def test_published_values_belong_to_variants_and_environments(name):
     experiment = read(name)
     assert experiment.title and experiment.question
+    assert not experiment.source or experiment.source.startswith("arXiv:")  # reports say "after"
     for by_label in experiment.published.values():
         assert by_label.keys() <= experiment.variants.keys()
         for by_environment in by_label.values():
