@@ -59,6 +59,13 @@ def test_known_methods_keep_their_colour_and_nobody_shares_one():
     assert crowd["control-switch"].label == "SaGui, control-switch"
 
 
+@pytest.mark.parametrize("variants", [range(70), read("sagui-ablation").variants], ids=len)
+def test_with_more_names_than_colours_nobody_shares_colour_and_marker(variants):
+    chosen = style.looks(map(str, variants)).values()
+    assert len({(look.color, look.marker) for look in chosen}) == len(variants)
+    assert len({look.color for look in chosen}) == 10  # all are taken before one is taken twice
+
+
 def test_bars_show_values_and_published_markers():
     interval = Interval(0.9, 0.8, 1.0)
     figure = figures.bars(

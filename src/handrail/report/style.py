@@ -86,13 +86,20 @@ _SPARE = (
     ("#6A3D9A", "p"),
     ("#999933", "h"),
 )
+# Lap after lap, every colour with another marker: the first lap is `_SPARE` itself.
+_PAIRS = [
+    (color, _SPARE[(place + lap) % len(_SPARE)][1])
+    for lap in range(len(_SPARE))
+    for place, (color, _) in enumerate(_SPARE)
+]
 
 
 def looks(names: Iterable[str]) -> dict[str, Look]:
     """A look for each name: its own if it is known, else a spare one not yet in the figure.
 
     Names are matched without regard to case; `-` and `_` are the same. A known look whose
-    colour an earlier name of this figure has taken gives way as well.
+    colour an earlier name of this figure has taken gives way as well. Where there are more names
+    than colours, no two have both colour and marker in common.
     """
     taken: set[str] = set()
     chosen: dict[str, Look] = {}
@@ -102,12 +109,14 @@ def looks(names: Iterable[str]) -> dict[str, Look]:
         if known and known.color not in taken:
             chosen[name] = known
             taken.add(known.color)
+    used = {(look.color, look.marker) for look in chosen.values()}
     for number, name in enumerate(name for name in names if name not in chosen):
-        free = [spare for spare in _SPARE if spare[0] not in taken]
-        color, marker = free[0] if free else _SPARE[number % len(_SPARE)]
+        free = [pair for pair in _PAIRS if pair not in used] or [_PAIRS[number % len(_PAIRS)]]
+        color, marker = next((pair for pair in free if pair[0] not in taken), free[0])
         known = KNOWN.get(name.lower().replace("_", "-"))
         chosen[name] = Look(known.label if known else name, color, marker)
         taken.add(color)
+        used.add((color, marker))
     return {name: chosen[name] for name in names}
 
 
