@@ -13,6 +13,7 @@ from handrail.experiments.navigation.rows import is_navigation
 from handrail.experiments.schema import Experiment
 from handrail.files import atomic, read_json, write_text
 from handrail.report import coverage_figures, navigation_figures
+from handrail.report.doses import doses
 from handrail.report.finished import Cell, Finished
 from handrail.report.html import Block, Heading, Picture, Player, Table, Text, comparison, page
 from handrail.report.lava_figures import (
@@ -34,6 +35,7 @@ KINDS: dict[str, Kind] = {
     "embedding": embeddings,
     "appearance": appearance,
     "navigation": navigation_figures.navigation,
+    "doses": doses,
     "coverage": coverage_figures.coverage,
 }
 COLUMNS = (
@@ -56,6 +58,7 @@ def sheet(experiment: Experiment) -> Sheet:
     """The columns and tables of an experiment: those of navigation, or those of lava."""
     readings = {
         "navigation": navigation_figures.reading(experiment),
+        "doses": navigation_figures.reading(experiment),
         "coverage": coverage_figures.READING,
     }
     if experiment.report in readings:

@@ -45,12 +45,12 @@ def navigation(finished: Finished) -> list[Block]:
     blocks: list[Block] = []
     for environment in finished.experiment.environments:
         found = _curves(finished, environment)
-        limit = _limit(finished, environment)
+        limit = limit_of(finished, environment)
         floor, lowest = _floor(found)
         returns, costs = (
             [
                 Panel(
-                    f"{_short(environment)}, {title}",
+                    f"{short_name(environment)}, {title}",
                     label,
                     {
                         variant: (runs[0].steps, _over_seeds(runs, f"{policy}_{name}"))
@@ -66,13 +66,13 @@ def navigation(finished: Finished) -> list[Block]:
         )
         several = len(finished.seeds) > 1
         caption = (
-            f"{_short(environment)}: means of every epoch"
+            f"{short_name(environment)}: means of every epoch"
             + ("; interquartile mean over seeds with 95 % intervals" if several else ", one seed")
             + f". Dashed: the limit on an episode's cost, {limit:g}."
             + (f" Returns below {floor:.1f} are cut off; the lowest is {lowest:.1f}."
                if floor is not None else "")
         )  # fmt: skip
-        alt = f"Return and cost-return of behaviour and target policy, {_short(environment)}"
+        alt = f"Return and cost-return of behaviour and target policy, {short_name(environment)}"
         interval = "95 % interval" if several else ""
         figure = curves(
             [returns, costs], interval=interval, width=3.9, share_rows=False, legend_columns=4
@@ -132,14 +132,14 @@ def rows(finished: Finished) -> list[dict[str, Any]]:
 def _violations(finished: Finished, environment: str) -> Table:
     names = ("epochs_above_limit", "worst_epoch_cost", "total_cost", "intervention_rate")
     epochs = len(_curves_of(finished.rows[0][1].folder).steps)
-    limit = _limit(finished, environment)
-    caption = f"{_short(environment)}, violations: limit {limit:g} an episode, {epochs} epochs."
+    limit = limit_of(finished, environment)
+    caption = f"{short_name(environment)}, violations: limit {limit:g} an episode, {epochs} epochs."
     return _summaries(finished, environment, names, caption)
 
 
 def _finals(finished: Finished, environment: str) -> Table:
     names = ("behaviour_return", "behaviour_cost", "target_return", "target_cost")
-    caption = f"{_short(environment)}, final values: means over the last three epochs."
+    caption = f"{short_name(environment)}, final values: means over the last three epochs."
     return _summaries(finished, environment, names, caption)
 
 
@@ -171,7 +171,7 @@ def _transfer(finished: Finished, environment: str) -> Table | None:
         float(np.nanmean(finished.values(variant, environment, "behaviour_return")))
         for variant in by_seed
     )
-    limit = _limit(finished, environment)
+    limit = limit_of(finished, environment)
     made: list[list[Cell]] = []
     for variant, runs in by_seed.items():
         if variant == scratch:
@@ -192,7 +192,7 @@ def _transfer(finished: Finished, environment: str) -> Table | None:
         "Δ time to optimum (steps)",
     ]  # fmt: skip
     caption = (
-        f"{_short(environment)}: transfer metrics against {scratch}; positive is better. "
+        f"{short_name(environment)}: transfer metrics against {scratch}; positive is better. "
         f"The optimum is 95 % of the best method's final return, {optimum:.2f}."
     )
     return Table(columns, made, caption)
@@ -219,7 +219,7 @@ def _beside_published(finished: Finished, environment: str) -> Table | None:
         for name, values in published.items():
             cells += [over_seeds(finished.values(variant, environment, name)), values.get(variant)]
         made.append(cells)
-    caption = f"{_short(environment)}: beside what the paper's plots show, at its full length."
+    caption = f"{short_name(environment)}: beside what the paper's plots show, at its full length."
     return Table(columns, made, caption)
 
 
@@ -230,29 +230,42 @@ def _guides(finished: Finished, environment: str) -> Table | None:
     """
     users: dict[tuple[Path, ...], list[str]] = {}
     for variant in finished.experiment.variants:
-        files = tuple(
-            need.folder / "guide.safetensors"
-            for row, task in finished.rows
-            if row.variant == variant and row.environment == environment
-            for need in task.needs
-            if need.kind == "guide"
-        )
+        files = _guide_files(finished, variant, environment)
         if files:
             users.setdefault(files, []).append(variant)
     names = ("step", "return", "cost", "length", "exit_cost")
     made: list[list[Cell]] = []
     for files, variants in users.items():
-        kept = [load(file, expect="guide")[0].training["evaluation"] for file in files]
+        kept = [_evaluation(file) for file in files]
         shared = f"{variants[0]} and {len(variants) - 1} others"
         cells: list[Cell] = [shared if len(variants) > 3 else ", ".join(variants)]
         cells += [over_seeds(np.array([one[name] for one in kept], dtype=float)) for name in names]
         made.append(cells)
     columns = ["guide of", "kept at step", "distance", "cost", "length", "exit cost"]
     caption = (
-        f"{_short(environment)}: the guides when they were kept, in whole episodes of their source "
-        "without reward of the task. Exit cost: of an episode that begins inside a hazard."
+        f"{short_name(environment)}: the guides when they were kept, in whole episodes of their "
+        "source without reward of the task. Exit cost: of an episode that begins inside a hazard."
     )
     return Table(columns, made, caption) if made else None
+
+
+def kept_guides(finished: Finished, variant: str, environment: str) -> list[dict[str, float]]:
+    """What the guides of a variant's runs were when they were kept, one a seed."""
+    return [_evaluation(file) for file in _guide_files(finished, variant, environment)]
+
+
+def _guide_files(finished: Finished, variant: str, environment: str) -> tuple[Path, ...]:
+    return tuple(
+        need.folder / "guide.safetensors"
+        for row, task in finished.rows
+        if row.variant == variant and row.environment == environment
+        for need in task.needs
+        if need.kind == "guide"
+    )
+
+
+def _evaluation(guide: Path) -> dict[str, float]:
+    return load(guide, expect="guide")[0].training["evaluation"]
 
 
 def _curves(finished: Finished, environment: str) -> dict[str, list[Curves]]:
@@ -275,11 +288,13 @@ def _over_seeds(runs: list[Curves], name: str):
     return bootstrap_curve(np.stack([getattr(run, name) for run in runs]), iqm)
 
 
-def _limit(finished: Finished, environment: str) -> float:
+def limit_of(finished: Finished, environment: str) -> float:
+    """The limit of a task's students: expected cost of an episode."""
     return next(
         task.settings.run.limit for row, task in finished.rows if row.environment == environment
     )
 
 
-def _short(environment: str) -> str:
+def short_name(environment: str) -> str:
+    """A task's name without what all of them have in common."""
     return environment.removeprefix("navigation-")
