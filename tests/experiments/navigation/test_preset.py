@@ -76,10 +76,13 @@ def test_a_taught_student_sees_what_its_guide_met():
     assert (run.source_data, run.margin, run.splits) == (True, 1.0, False)
     assert run.source_price == pytest.approx(math.log(2))  # what its guide paid
     assert (run.learning.cost_critic, run.learning.inputs) == ("positive", "scaled")
-    for name in ("threshold", "excursions", "distillation", "weighting", "constraint"):
+    assert (run.learning.reward_critics, run.learning.reward_scale) == ("mean", 10.0)
+    assert run.threshold == 2.0  # times the limit
+    for name in ("excursions", "distillation", "weighting", "constraint"):
         assert getattr(run, name) == getattr(recommended.run, name)
     guide = taught.guide
     assert guide is not None and guide.learning.cost_floor == "zero"
+    assert (guide.learning.reward_critics, guide.learning.reward_scale) == ("lowest", 1.0)
     assert (guide.learning.cost_critic, guide.learning.inputs) == ("positive", "scaled")
     assert (guide.outside, guide.insistence, guide.wander) == ("homing", 0.9, 0.4)
     assert guide.keep == 100_000

@@ -6,6 +6,7 @@ from typing import Any
 
 from handrail.equations.budget import discounted_limit
 from handrail.experiments.navigation.settings import (
+    EARLY,
     LIMIT_STEPS,
     NEEDS_GUIDE,
     SPLIT,
@@ -21,6 +22,8 @@ EXCURSIONS = 0.1
 """Our share of excursions of the guide: see `recommended_excursions`."""
 KEPT = 100_000
 """Steps of the source that a guide keeps, where a student learns from them."""
+REWARD_SCALE = 10.0
+"""What rewards of 0.02 a step are multiplied by, where the mean of the critics is believed."""
 SOURCE_PRICE = math.log(2)
 """Our price of cost in the source: what our guides pay (the multiplier's first value)."""
 
@@ -105,8 +108,10 @@ def taught(run: StudentRun) -> StudentRun:
 
     As `recommended`, and beyond: cost critics of positive numbers, inputs at one scale, source
     data at the price that the guide paid, and the whole limit for the multiplier to aim at, since
-    such a student alone knows how an incident ends. Under budget-switch there is one memory for
-    both actors.
+    such a student alone knows how an incident ends. It believes the mean of its reward critics, of
+    rewards that are no hundredths, since it is held back where it knows little. Under
+    budget-switch there is one memory for both actors, and the guide acts where it foresees twice
+    the limit.
     """
     ours = recommended(run)
     if run.method not in NEEDS_GUIDE:
@@ -116,8 +121,11 @@ def taught(run: StudentRun) -> StudentRun:
         source_data=True,
         source_price=SOURCE_PRICE,
         margin=1.0,
+        threshold=EARLY,
         replay="ring" if run.method == "budget-switch" else ours.replay,
-        learning=_sighted(ours.learning),
+        learning=dataclasses.replace(
+            _sighted(ours.learning), reward_scale=REWARD_SCALE, reward_critics="mean"
+        ),
     )
 
 
