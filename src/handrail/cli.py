@@ -55,7 +55,8 @@ def reproduce(
 
     Args:
         name: An experiment (see `handrail list`), or an experiment file ending in .toml.
-        budget: `quick` for a first impression, `paper` for the published length.
+        budget: `quick` for a first impression, `paper` for the published length; some have
+            `reduced` in between.
         seeds: Take this many seeds instead of the budget's.
         jobs: Runs at a time; by default one per usable core.
         out: Folder for runs, knowledge and reports; finished runs in it are not repeated.
@@ -91,7 +92,8 @@ def sweep(
 
     Args:
         name: An experiment (see `handrail list`), or an experiment file ending in .toml.
-        budget: `quick` for a first impression, `paper` for the published length.
+        budget: `quick` for a first impression, `paper` for the published length; some have
+            `reduced` in between.
         seeds: Take this many seeds instead of the budget's.
         engine: Processes of this machine, an existing Ray cluster, or Slurm.
         address: Of the Ray cluster: auto, HOST:PORT or ray://HOST:PORT.
