@@ -147,8 +147,7 @@ def train(
         observation: What the learner sees; symbolic. Lava only.
         knowledge: Acquire knowledge on one layout (the paper) or on many; many. Lava only.
         preset: The paper's settings, or ours; recommended. In navigation also taught: students
-            that learn costs from what their guide met in the source, as for Semi-dynamic and
-            Dynamic.
+            that learn costs from what their guide met in the source.
         seed: Seed of the layout and of all else.
         steps: Environment steps; 200,000, in navigation the paper's for the task.
         prior: Use this prior instead of acquiring one.

@@ -3,7 +3,6 @@
 import dataclasses
 import json
 
-import numpy as np
 import pytest
 
 from handrail.artifact import Card, load, save
@@ -12,10 +11,9 @@ from handrail.experiments.navigation.evaluations import EVALUATIONS, STUDENT_COL
 from handrail.experiments.plan import plan
 from handrail.experiments.schema import read
 from handrail.records import EPISODE_COLUMNS, EPISODES, PROGRESS, Table
-from handrail.report.doses import Response, responses, swept
+from handrail.report.doses import panels, swept
 from handrail.report.experiment import write_report
 from handrail.report.finished import Finished
-from handrail.report.stats import iqm
 from tests.experiments.navigation.toy import write_guide
 
 SHARES = (0.0, 0.25, 0.5, 0.75)
@@ -39,17 +37,6 @@ def test_anything_else_is_refused(variants, named):
     experiment = dataclasses.replace(read("sagui-rescue"), variants=variants)
     with pytest.raises(HandrailError, match=f"differ in .*{named}.*one setting, with a number"):
         swept(experiment)
-
-
-def test_every_seed_is_drawn_and_the_line_goes_through_their_middle():
-    scores = [np.array([1.0, 2.0, 6.0]), np.array([]), np.array([0.0, np.nan, 4.0])]
-    panel = Response("cost", {"static": scores}, limit=5.0)
-    (axes,) = responses((0.0, 0.5, 1.0), [panel], xlabel="share", interval="95 %").axes
-    line, *points, limit = axes.lines
-    assert line.get_xdata().tolist() == [0.0, 1.0], "nothing is drawn where nothing is known"
-    assert line.get_ydata().tolist() == [iqm(np.array([[1.0], [2.0], [6.0]])), 2.0]
-    assert [own.get_ydata().tolist() for own in points] == [[1.0, 2.0, 6.0], [0.0, 4.0]]
-    assert limit.get_ydata() == [5.0, 5.0] and axes.get_xlabel() == "share"
 
 
 @pytest.fixture
@@ -81,22 +68,14 @@ def _guide(path, *, exit_cost):
     save(path, Card(card.kind, card.spec, card.network, {"evaluation": evaluation}), arrays)
 
 
-def test_the_report_of_an_experiment(finished, tmp_path, monkeypatch):
-    drawn = []
-
-    def keep(values, panels, **options):
-        drawn.append((values, panels))
-        return responses(values, panels, **options)
-
-    monkeypatch.setattr("handrail.report.doses.responses", keep)
-    page, tables = write_report(finished, tmp_path / "report")
-    ((values, (exits, total, earned, cost)),) = drawn
-    assert values == list(SHARES)
+def test_the_report_of_an_experiment(finished, tmp_path):
+    exits, total, earned, cost = panels(finished, "navigation-static")
     expected = [[0.0, 1.0], [2.5, 3.5], [5.0, 6.0], [7.5]]
-    assert [own.tolist() for own in exits.scores["static"]] == expected
+    assert [own.tolist() for own in exits.lines["static"]] == expected
     expected = [[0.0, 4.0], [1.0, 5.0], [2.0, 6.0], [3.0]]
     for panel in (total, earned, cost):
-        assert [own.tolist() for own in panel.scores["static"]] == expected
+        assert [own.tolist() for own in panel.lines["static"]] == expected
+    page, tables = write_report(finished, tmp_path / "report")
     assert cost.limit == 5.0 and [table.rows[0][0] for table in tables] == ["0"] * 3
     assert (tmp_path / "report" / "figure-2.png").stat().st_size > 10_000  # over steps
-    assert "points: every seed" in page.read_text()
+    assert "over guide.rescue.share: interquartile means" in page.read_text()

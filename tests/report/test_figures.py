@@ -87,11 +87,23 @@ def test_log_panels_keep_zero_and_leave_room_on_top():
 
 
 def test_sweep_marks_the_chosen_value():
-    line = figures.SweepLine(band(0.5), band(3.0))
-    figure = figures.sweep(STEPS, {"S9N1": line}, xlabel="d_max", chosen=20)
+    scores = [np.array([level, level + 0.1]) for level in STEPS]
+    panels = [figures.Sweep(label, {"S9N1": scores}) for label in ("final return", "violations")]
+    figure = figures.sweep(STEPS, panels, xlabel="d_max", chosen=20)
     assert [ax.get_ylabel() for ax in figure.axes] == ["final return", "violations"]
     assert {text.get_text() for ax in figure.axes for text in ax.texts} == {"paper: 20"}
     style.png(figure)
+
+
+def test_a_sweep_draws_every_run_and_a_line_through_their_middle():
+    scores = [np.array([1.0, 2.0, 6.0]), np.array([]), np.array([0.0, np.nan, 4.0])]
+    panel = figures.Sweep("cost", {"static": scores}, limit=5.0)
+    (axes,) = figures.sweep((0.0, 0.5, 1.0), [panel], xlabel="share").axes
+    line, *points, limit = axes.lines
+    assert line.get_xdata().tolist() == [0.0, 1.0], "nothing is drawn where nothing is known"
+    assert line.get_ydata().tolist() == [3.0, 2.0]
+    assert [own.get_ydata().tolist() for own in points] == [[1.0, 2.0, 6.0], [0.0, 4.0]]
+    assert limit.get_ydata() == [5.0, 5.0] and axes.get_xlabel() == "share"
 
 
 def test_heatmap_shares_one_scale_and_outlines_lava():

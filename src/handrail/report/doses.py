@@ -4,78 +4,61 @@ How the guide leaves a hazard, what students cost while they learn, and what the
 over that setting.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from handrail.errors import HandrailError
 from handrail.experiments.schema import Experiment
+from handrail.report.figures import Sweep, sweep
 from handrail.report.finished import Finished
 from handrail.report.html import Block, Picture
 from handrail.report.navigation_figures import kept_guides, limit_of, navigation, short_name
-from handrail.report.stats import bootstrap
-from handrail.report.style import INK, MUTED, RC, canvas, legend, log_axis, looks, png
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-
-@dataclass(frozen=True)
-class Response:
-    """One set of axes: by task, what came out at every value, `(seeds,)` each."""
-
-    ylabel: str
-    scores: Mapping[str, Sequence[np.ndarray]]
-    limit: float | None = None  # drawn across the panel
-    log: bool = False
+from handrail.report.style import png
 
 
 def doses(finished: Finished) -> list[Block]:
-    """Exit cost, cost while learning and final values over the setting, then the curves."""
-    experiment = finished.experiment
-    setting, values = swept(experiment)
+    """Exit cost, cost while learning and final values over the setting, a figure a task; then the
+    curves.
+    """
+    setting, values = swept(finished.experiment)
+    several = len(finished.seeds) > 1
+    seeds = "interquartile means over seeds with 95 % intervals, and every seed"
+    pictures = []
+    for environment in finished.experiment.environments:
+        task, limit = short_name(environment), limit_of(finished, environment)
+        caption = (
+            f"{task}, over {setting}: {seeds if several else 'one seed'}. Exit cost: of an episode "
+            "of the source that begins inside a hazard. Target policy: the student alone, means "
+            f"over the last three epochs. Dashed: the limit on an episode's cost, {limit:g}."
+        )
+        figure = sweep(
+            values,
+            panels(finished, environment),
+            xlabel=setting,
+            interval="95 % interval" if several else "",
+            width=2.6,
+        )
+        pictures.append(Picture(png(figure), caption, f"What comes of {setting}, {task}"))
+    return [*pictures, *navigation(finished)]
 
-    def by_task(found: Callable[[str, str], np.ndarray]) -> dict[str, list[np.ndarray]]:
-        return {
-            short_name(environment): [
-                found(variant, environment) for variant in experiment.variants
-            ]
-            for environment in experiment.environments
-        }
+
+def panels(finished: Finished, environment: str) -> list[Sweep]:
+    """What is drawn of a task."""
+    task, variants = short_name(environment), finished.experiment.variants
 
     def of_runs(quantity: str) -> dict[str, list[np.ndarray]]:
-        return by_task(lambda variant, task: finished.values(variant, task, quantity))
+        return {task: [finished.values(variant, environment, quantity) for variant in variants]}
 
-    exits = by_task(lambda variant, task: _exit_costs(finished, variant, task))
-    limit = limit_of(finished, experiment.environments[0])
-    panels = [
-        Response("the guide's exit cost", exits),
-        Response("total cost while learning", of_runs("total_cost"), log=True),
-        Response("return, target policy", of_runs("target_return")),
-        Response("cost, target policy", of_runs("target_cost"), limit=limit, log=True),
+    exits = [
+        np.array([kept["exit_cost"] for kept in kept_guides(finished, variant, environment)])
+        for variant in variants
     ]
-    several = len(finished.seeds) > 1
-    seeds = (
-        "Interquartile means over seeds with 95 % intervals; points: every seed"
-        if several
-        else "One seed"
-    )
-    caption = (
-        f"Over {setting}. Exit cost: of an episode of the source that begins inside a hazard; "
-        "target policy: the student alone, means over the last three epochs. "
-        f"{seeds}. Dashed: the limit on an episode's cost, {limit:g}."
-    )
-    figure = responses(values, panels, xlabel=setting, interval="95 % interval" if several else "")
-    picture = Picture(png(figure), caption, f"What comes of {setting}")
-    return [picture, *navigation(finished)]
-
-
-def _exit_costs(finished: Finished, variant: str, environment: str) -> np.ndarray:
-    kept = kept_guides(finished, variant, environment)
-    return np.array([evaluation["exit_cost"] for evaluation in kept], dtype=float)
+    limit = limit_of(finished, environment)
+    return [
+        Sweep("the guide's exit cost", {task: exits}),
+        Sweep("total cost while learning", of_runs("total_cost"), log=True),
+        Sweep("return, target policy", of_runs("target_return")),
+        Sweep("cost, target policy", of_runs("target_cost"), limit=limit, log=True),
+    ]
 
 
 def swept(experiment: Experiment) -> tuple[str, list[float]]:
@@ -96,52 +79,3 @@ def swept(experiment: Experiment) -> tuple[str, list[float]]:
         f"{experiment.name}: its variants differ in {sorted(differing) or 'nothing'}; a report of "
         "the kind 'doses' needs one setting, with a number in every variant"
     )
-
-
-def responses(
-    values: Sequence[float], panels: Sequence[Response], *, xlabel: str, interval: str
-) -> "Figure":
-    """Panels over a setting, a line a task; every seed is a point."""
-    import matplotlib
-    from matplotlib.lines import Line2D
-    from matplotlib.patches import Patch
-
-    names = looks(name for panel in panels for name in panel.scores)
-    with matplotlib.rc_context(RC):
-        figure, axes = canvas(1, len(panels), width=2.6, height=2.5)
-        for ax, panel in zip(axes[0], panels, strict=True):
-            for name, scores in panel.scores.items():
-                _draw(ax, values, scores, names[name].color, names[name].marker)
-            if panel.limit is not None:
-                ax.axhline(panel.limit, color=INK, linestyle="--", linewidth=1.1)
-            ax.set_xticks(values, [f"{value:g}" for value in values])
-            ax.set_xlabel(xlabel)
-            ax.set_ylabel(panel.ylabel)
-            if panel.log:
-                log_axis(ax)
-            elif ax.dataLim.y0 >= 0:
-                ax.set_ylim(0, 1.08 * max(ax.dataLim.y1, 0.1))
-        handles: list = [
-            Line2D([], [], color=look.color, marker=look.marker, linewidth=1.8, label=look.label)
-            for look in names.values()
-        ]
-        if interval:
-            handles.append(Patch(facecolor=MUTED, alpha=0.25, label=interval))
-        legend(figure, handles)
-        return figure
-
-
-def _draw(
-    ax: "Axes", values: Sequence[float], scores: Sequence[np.ndarray], color: str, marker: str
-) -> None:
-    known = {x: own[np.isfinite(own)] for x, own in zip(values, scores, strict=True)}
-    known = {x: own for x, own in known.items() if own.size}
-    bands = [bootstrap(own) for own in known.values()]
-    value, low, high = (
-        np.array([float(getattr(band, part)) for band in bands])
-        for part in ("value", "low", "high")
-    )
-    ax.fill_between(list(known), low, high, color=color, alpha=0.18, linewidth=0)
-    ax.plot(list(known), value, color=color, marker=marker, linewidth=1.8)
-    for x, own in known.items():
-        ax.plot([x] * own.size, own, ".", color=color, alpha=0.5, markersize=4)

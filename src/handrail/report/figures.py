@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from handrail.errors import HandrailError
-from handrail.report.stats import Interval
+from handrail.report.stats import Interval, bootstrap
 from handrail.report.style import INK, MUTED, RC, Look, canvas, legend, log_axis, looks, steps_axis
 
 if TYPE_CHECKING:
@@ -213,48 +213,62 @@ def bars(
 
 
 @dataclass(frozen=True)
-class SweepLine:
-    """What came out along a parameter: intervals of arrays `(values,)`."""
+class Sweep:
+    """One set of axes over a parameter: for every line and value the scores of all runs `(runs,)`.
 
-    returns: Interval
-    violations: Interval
+    Runs may be missing (NaN, or an empty array).
+    """
+
+    ylabel: str
+    lines: Mapping[str, Sequence[np.ndarray]]
+    limit: float | None = None  # a cost limit, drawn across the panel
+    log: bool = False
+
+
+def _draw_sweep(axes: "Axes", values: Numbers, panel: Sweep, names: Mapping[str, Look]) -> None:
+    for name, scores in panel.lines.items():
+        look = names[name]
+        finite = (own[np.isfinite(own)] for own in scores)
+        known = {float(x): own for x, own in zip(values, finite, strict=True) if own.size}
+        bands = [bootstrap(own) for own in known.values()]
+        x, middle = list(known), [float(band.value) for band in bands]
+        low, high = [float(band.low) for band in bands], [float(band.high) for band in bands]
+        axes.fill_between(x, low, high, color=look.color, alpha=0.18, linewidth=0)
+        axes.plot(x, middle, color=look.color, marker=look.marker, markersize=5, linewidth=1.8)
+        for place, own in known.items():
+            axes.plot([place] * own.size, own, ".", color=look.color, alpha=0.5, markersize=4)
+    if panel.limit is not None:
+        axes.axhline(panel.limit, color=INK, linestyle="--", linewidth=1.1)
+    axes.set_ylabel(panel.ylabel)
+    if panel.log:
+        log_axis(axes)
+    elif axes.dataLim.y0 >= 0:
+        axes.set_ylim(0, 1.08 * max(axes.dataLim.y1, 0.1))
 
 
 def sweep(
     values: Numbers,
-    lines: Mapping[str, SweepLine],
+    panels: Sequence[Sweep],
     *,
     xlabel: str,
     chosen: float | None = None,
     chosen_label: str = "paper",
     log_x: bool = False,
     interval: str = "95 % interval",
-    ylabels: tuple[str, str] = ("final return", "violations"),
+    width: float = 3.6,
 ) -> "Figure":
-    """Return and violations over a parameter, a line per environment or method.
+    """Panels over a parameter: interquartile means with intervals, and every run as a point.
 
-    `chosen` marks the value that the paper or the preset uses with a dashed line.
+    `chosen` marks the value that the paper or the preset uses with a dashed line; an empty
+    `interval` leaves the bands out of the legend.
     """
     import matplotlib
 
-    names = looks(lines)
-    x = np.asarray(values, dtype=np.float64)
+    names = looks(name for panel in panels for name in panel.lines)
     with matplotlib.rc_context(RC):
-        figure, axes = canvas(1, 2, width=3.6, height=2.7)
-        for ax, ylabel, part in zip(axes[0], ylabels, ("returns", "violations"), strict=True):
-            for name, line in lines.items():
-                look, estimate = names[name], getattr(line, part)
-                ax.fill_between(
-                    x, estimate.low, estimate.high, color=look.color, alpha=0.18, linewidth=0
-                )
-                ax.plot(
-                    x,
-                    estimate.value,
-                    color=look.color,
-                    marker=look.marker,
-                    markersize=5,
-                    linewidth=1.8,
-                )
+        figure, axes = canvas(1, len(panels), width=width, height=2.7)
+        for ax, panel in zip(axes[0], panels, strict=True):
+            _draw_sweep(ax, values, panel, names)
             if chosen is not None:
                 ax.axvline(chosen, color=INK, linestyle="--", linewidth=1.1)
                 ax.annotate(
@@ -268,11 +282,8 @@ def sweep(
                 )
             if log_x:
                 ax.set_xscale("log")
-                ax.set_xticks(x, [f"{value:g}" for value in x])
                 ax.minorticks_off()
+            ax.set_xticks(values, [f"{value:g}" for value in values])
             ax.set_xlabel(xlabel)
-            ax.set_ylabel(ylabel)
-            if ax.dataLim.y0 >= 0:
-                ax.set_ylim(bottom=0)
         legend(figure, _handles(names, "line", False, interval))
         return figure

@@ -3,12 +3,12 @@
 import numpy as np
 
 from handrail.report.curves import grid
-from handrail.report.figures import Bars, Panel, SweepLine, bars, curves, sweep
+from handrail.report.figures import Bars, Panel, Sweep, bars, curves, sweep
 from handrail.report.finished import Finished
 from handrail.report.html import Block, Picture, Table
 from handrail.report.maps import Embedding, VisitMap, heatmap, principal_components, scatter
 from handrail.report.runs import cumulative_curves, learning_curves
-from handrail.report.stats import Interval, bootstrap, bootstrap_curve, iqm
+from handrail.report.stats import bootstrap, bootstrap_curve, iqm
 from handrail.report.style import png
 
 WINDOW = 10_000  # steps over which returns are averaged
@@ -71,18 +71,15 @@ def sweep_of_variants(finished: Finished) -> list[Block]:
     numbers = [name for name in finished.experiment.variants if _number(name) is not None]
     others = [name for name in finished.experiment.variants if _number(name) is None]
     x = [float(name) for name in numbers]
-    lines = {}
-    for environment in finished.experiment.environments:
-        lines[_short(environment)] = _line(finished, numbers, environment)
-        for other in others:
-            lines[f"{_short(environment)}, {other}"] = _line(
-                finished, [other] * len(numbers), environment
-            )
+    panels = [
+        Sweep(label, _lines(finished, numbers, others, quantity))
+        for quantity, label in (("final_return", "final return"), ("violations", "violations"))
+    ]
     chosen = {"lava-dmax": 2.5, "lava-buffer": 100.0}.get(finished.experiment.name)
     label = {"lava-dmax": "d_max", "lava-buffer": "unsafe embeddings kept"}
     figure = sweep(
         x,
-        lines,
+        panels,
         xlabel=label.get(finished.experiment.name, "value"),
         chosen=chosen,
         log_x=finished.experiment.name == "lava-buffer",
@@ -190,13 +187,18 @@ def _visits(title: str, arrays: dict[str, np.ndarray]) -> VisitMap:
     )
 
 
-def _line(finished: Finished, variants: list[str], environment: str) -> SweepLine:
-    parts = []
-    for quantity in ("final_return", "violations"):
-        found = [bootstrap(finished.values(name, environment, quantity)) for name in variants]
-        ends = ((i.value, i.low, i.high) for i in found)
-        parts.append(Interval(*map(np.array, zip(*ends, strict=True))))
-    return SweepLine(*parts)
+def _lines(
+    finished: Finished, numbers: list[str], others: list[str], quantity: str
+) -> dict[str, list[np.ndarray]]:
+    """The runs of every value by environment; a variant beside the values is a flat line."""
+    lines = {}
+    for environment in finished.experiment.environments:
+        name = _short(environment)
+        lines[name] = [finished.values(value, environment, quantity) for value in numbers]
+        for other in others:
+            flat = finished.values(other, environment, quantity)
+            lines[f"{name}, {other}"] = [flat] * len(numbers)
+    return lines
 
 
 def _last_point(finished: Finished, quantity: str, environment: str):
