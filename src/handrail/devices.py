@@ -46,8 +46,9 @@ def settle() -> None:
     """Tells JAX of the chosen device; to be called before the process computes anything.
 
     Several processes may share an accelerator, so none claims its memory in advance
-    (`XLA_PYTHON_CLIENT_PREALLOCATE=true` makes a single one do so). On a CPU, no accelerator is
-    even looked for; where no device was chosen, `JAX_PLATFORMS` has its way.
+    (`XLA_PYTHON_CLIENT_PREALLOCATE=true` makes a single one do so), and products of matrices are of
+    whole float32 numbers (`JAX_DEFAULT_MATMUL_PRECISION` says otherwise). On a CPU, no accelerator
+    is even looked for; where no device was chosen, `JAX_PLATFORMS` has its way.
     """
     import jax
 
@@ -71,3 +72,6 @@ def settle() -> None:
             "counted from 0"
         )
     jax.config.update("jax_default_device", there[number])
+    if platform != CPU and "JAX_DEFAULT_MATMUL_PRECISION" not in os.environ:
+        # left alone, accelerators round the factors of a product to 10 bits or fewer
+        jax.config.update("jax_default_matmul_precision", "highest")

@@ -1,0 +1,221 @@
+"""A compiled SaGui experiment over many seeds in one program, for a GPU; here on fresh seeds.
+
+    python results/many_seeds.py [--experiment sagui-static] [--variants control-switch …]
+        [--first 100] [--seeds 128] [--steps 240000] [--device gpu] --out FOLDER
+
+Every seed has its own guide and its own student, with the settings, keys, tests and choice of a
+guide of `handrail reproduce EXPERIMENT --budget paper`; only the students' steps are fewer. Seeds
+begin at `--first`, since the presets were chosen by looking at the first ones. Written are the
+guides, and `many-seeds.npz` after each variant: `VARIANT/COLUMN` has a row a seed and a column an
+epoch, as in `evaluations.csv`. What ended is summed up; a whole run is not resumed.
+"""
+
+import argparse
+import dataclasses
+import functools
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from handrail.devices import choose
+from handrail.envs.navigation.problems import navigation_problem
+from handrail.experiments.navigation.evaluations import best, try_policy
+from handrail.experiments.navigation.guide import GuideNetworks, save_guide
+from handrail.experiments.navigation.guide_training import guide_loop
+from handrail.experiments.navigation.rows import NavigationRow, complete
+from handrail.experiments.navigation.settings import GuideSettings
+from handrail.experiments.navigation.student import Knowledge, build
+from handrail.experiments.schema import read, rows
+from handrail.files import atomic
+from handrail.learners.sac_networks import OnVectors
+from handrail.rng import stream
+from handrail.train.compiled import Loop
+from handrail.train.together import Together
+
+CALL = 5  # blocks in one call: as many as are stepped before learning starts, so one is compiled
+Columns = dict[str, np.ndarray]
+
+
+def planned(experiment: str, variant: str, seeds: Sequence[int], steps: int) -> list[NavigationRow]:
+    """The rows of a variant at the paper's budget, with these seeds and steps."""
+    whole = read(experiment)
+    alone = dataclasses.replace(whole, variants={variant: whole.variants[variant]})
+    settings = next(iter(rows(alone, "paper", 1))).settings
+    return [complete({**settings, "seed": seed, "steps": steps}) for seed in seeds]
+
+
+def epochs(loops: Sequence[Any], keys: Any, *, epoch: int, total: int, note: Callable[..., None]):
+    """Trains them, and yields step, states and what the behaviours did in each epoch."""
+    together, block = Together(loops), loops[0].agent.block
+    states = together.init(keys)
+    silent, step = loops[0].agent.learning_starts // block, 0
+    while step < total:
+        sums, began = None, time.monotonic()
+        while True:
+            learn = step // block >= silent
+            states, record, _ = together.blocks(states, CALL, learn=learn)
+            added = _ended(record)
+            sums = added if sums is None else jax.tree.map(jnp.add, sums, added)
+            step += CALL * block
+            if step % epoch == 0:
+                break
+        assert sums is not None
+        episodes, reward, cost, length, guided = map(np.asarray, sums)
+        note(step, time.monotonic() - began)
+        yield step, states, {
+            "behaviour_return": reward / episodes,
+            "behaviour_cost": cost / episodes,
+            "guide_share": guided / length,
+            "total_cost": np.asarray(states.progress.cost),
+        }  # fmt: skip
+
+
+@jax.jit
+def _ended(record):
+    """Sums over the episodes that ended, of each run."""
+    each = record.episode
+    summed = (jnp.ones_like(each.reward), each.reward, each.cost, each.steps, each.interventions)
+    return [jnp.sum(jnp.where(record.ended, values, 0), axis=1) for values in summed]
+
+
+@eqx.filter_jit
+def tests(environment, actors, keys, episodes: int):
+    """Mean return and cost of each run's own policy."""
+
+    def one(actor, key):
+        done = try_policy(environment, OnVectors(actor), episodes=episodes, key=key)
+        return jnp.mean(done.returns), jnp.mean(done.costs)
+
+    return jax.vmap(one)(actors, keys)
+
+
+def test_keys(states, name: str, step: int, *more: str):
+    """The keys with which a run by itself tests its policy."""
+
+    def one(key):
+        key = stream(key, name, step)
+        return stream(key, *more) if more else key
+
+    return jax.vmap(one)(states.key)
+
+
+def guides(settings: Sequence[GuideSettings], folder: Path, note) -> list[Path]:
+    """Each seed's guide, kept by evaluation as `acquire_guide` does."""
+    first = settings[0]
+    problem = navigation_problem(first.environment)
+    keys = _keys(10 * one.seed + 1 for one in settings)
+    loops = [guide_loop(one) for one in settings]
+    tables: list[dict[str, list[float]]] = [{"return": [], "cost": []} for _ in settings]
+    kept: list[GuideNetworks | None] = [None] * len(settings)
+    for step, states, _ in epochs(
+        loops, keys, epoch=first.epoch, total=first.steps, note=functools.partial(note, "guides")
+    ):
+        learnt = states.agent.learner.parameters
+        earned, cost = map(np.asarray, tests(
+            problem.source, learnt.actor, test_keys(states, "evaluation", step, "clean"),
+            first.evaluation_episodes,
+        ))  # fmt: skip
+        networks = jax.tree.map(np.asarray, GuideNetworks(learnt.actor, learnt.critics))
+        for index, table in enumerate(tables):
+            table["return"].append(float(earned[index]))
+            table["cost"].append(float(cost[index]))
+            rows_ = {name: np.array(values) for name, values in table.items()}
+            if best(rows_, first.limit) == len(table["cost"]) - 1:
+                kept[index] = jax.tree.map(lambda leaf, i=index: leaf[i], networks)
+    paths = []
+    for one, networks, table in zip(settings, kept, tables, strict=True):
+        assert networks is not None  # the first evaluation is the best so far
+        paths.append(folder / f"guide-{one.seed}.safetensors")
+        save_guide(
+            paths[-1], networks, problem, hidden=one.learning.hidden, limit=one.limit,
+            training={"task": one.environment, "evaluations": table,
+                      "settings": dataclasses.asdict(one)},
+        )  # fmt: skip
+    return paths
+
+
+def students(all_rows: Sequence[NavigationRow], paths: Sequence[Path | None], note) -> Columns:
+    """One student a row; every column has a row a seed and a column an epoch."""
+    run = all_rows[0].run
+    pairs = zip(all_rows, paths, strict=True)
+    loops = [build(row.run, Knowledge(guide=path)) for row, path in pairs]
+    assert isinstance(loops[0], Loop)  # the tasks on MuJoCo cannot be put into one program
+    target = navigation_problem(run.environment).target
+    found: list[Columns] = []
+    keys = _keys(10 * row.run.seed for row in all_rows)
+    for step, states, columns in epochs(loops, keys, epoch=run.epoch, total=run.steps, note=note):
+        actors = states.agent.learner.parameters.actor
+        own = test_keys(states, "test", step)
+        earned, cost = map(np.asarray, tests(target, actors, own, run.test_episodes))
+        found.append({**columns, "target_return": earned, "target_cost": cost})
+    return {name: np.stack([one[name] for one in found], axis=1) for name in found[0]}
+
+
+def summed_up(columns: Columns, limit: float) -> str:
+    """One line: the behaviour's violations, and the last test of the policies."""
+    behaviour, total = columns["behaviour_cost"], columns["total_cost"][:, -1]
+    above = behaviour > limit
+    last, cost = columns["target_return"][:, -1], columns["target_cost"][:, -1]
+    return (
+        f"{above.sum()} of {above.size} epochs above the limit, in {above.any(axis=1).sum()} of "
+        f"{len(above)} runs (worst {behaviour.max():.1f}); total cost: median "
+        f"{np.median(total):.0f}, mean {total.mean():.0f}; policies alone, last test: return "
+        f"{np.median(last):.2f} "
+        f"[{np.quantile(last, 0.1):.2f}, {np.quantile(last, 0.9):.2f}], within the limit "
+        f"{np.sum(cost <= limit)} of {len(cost)}"
+    )
+
+
+def _keys(seeds) -> Any:
+    return jax.vmap(jax.random.key)(jnp.array(list(seeds)))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--experiment", default="sagui-static")
+    parser.add_argument("--variants", nargs="+",
+                        default=["budget-switch", "control-switch", "scratch"])  # fmt: skip
+    parser.add_argument("--first", type=int, default=100)
+    parser.add_argument("--seeds", type=int, default=128)
+    parser.add_argument("--steps", type=int, default=240_000)
+    parser.add_argument("--guide-steps", type=int, default=None, help="fewer, for a trial")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--out", type=Path, required=True)
+    options = parser.parse_args()
+    choose(options.device)
+    options.out.mkdir(parents=True, exist_ok=True)
+    seeds = range(options.first, options.first + options.seeds)
+    began = time.monotonic()
+
+    def note(what: str, step: int, seconds: float) -> None:
+        print(f"{time.monotonic() - began:6.0f} s  {what}: {step:,} ({seconds:.1f} s)", flush=True)
+
+    known: dict[GuideSettings, list[Path]] = {}
+    results: Columns = {}
+    for variant in options.variants:
+        wanted = planned(options.experiment, variant, seeds, options.steps)
+        paths: list[Path | None] = [None] * len(wanted)
+        settings = [row.guide for row in wanted if row.guide is not None]
+        if settings:
+            if options.guide_steps:
+                settings = [dataclasses.replace(s, steps=options.guide_steps) for s in settings]
+            if settings[0] not in known:
+                known[settings[0]] = guides(settings, options.out, note)
+            paths = [*known[settings[0]]]
+        columns = students(wanted, paths, functools.partial(note, variant))
+        results |= {f"{variant}/{name}": values for name, values in columns.items()}
+        with atomic(options.out / "many-seeds.npz") as path, open(path, "wb") as file:
+            np.savez_compressed(file, **results)  # pyrefly: ignore[bad-argument-type]
+        print(f"{variant}: {summed_up(columns, wanted[0].run.limit)}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
