@@ -5,7 +5,7 @@
 
 Every step is learnt from (one update a step), with the networks and the batch of the task's
 defaults. `alone` is the loop that `handrail train` runs, on the CPU in one thread; the others are
-`jax.vmap` of the same loop over so many keys on the device. `times as fast` is the sum of all
+so many seeds of the same loop as one program (`handrail.train.together`) on the device. `times as fast` is the sum of all
 seeds' steps against that one core, by the clock. `apart` compares what the first hundred updates
 report (losses, values, multiplier), of one seed on the CPU and of the same memory and key among
 several on the device: the largest difference, as a share.
@@ -62,21 +62,22 @@ def alone(gate: Gate, *, task: str, method: str, blocks: int) -> None:
 
 def together(gate: Gate, *, task: str, method: str, blocks: int, seeds: int, device: str) -> None:
     """Many seeds in one program on the device."""
-    import equinox as eqx
     import jax
 
     from handrail.devices import choose
+    from handrail.train.together import Together
 
     choose(device)
     loop = loop_of(task, method, STEPS)
-    states = eqx.filter_jit(jax.vmap(lambda key: started(loop, key)))(keys_of(seeds))
-    # donated, since the replays of all seeds fill the device
-    go_on = eqx.filter_jit(jax.vmap(lambda state: trained(loop, state, blocks)), donate="all")
-    states = go_on(states)
+    runs = Together([loop] * seeds)
+    silent = PUTTING_ASIDE // loop.agent.block
+    states, *_ = runs.blocks(runs.init(keys_of(seeds)), silent, learn=False)
+    states, *_ = runs.blocks(states, blocks, learn=True)
     while True:
         jax.block_until_ready(states)
         gate()
-        states = jax.block_until_ready(go_on(states))
+        states, *_ = runs.blocks(states, blocks, learn=True)
+        jax.block_until_ready(states)
 
 
 def keys_of(seeds: int) -> Any:

@@ -1,7 +1,8 @@
 """The chosen device holds everything, and nothing leaves it while a loop runs.
 
 Two CPU devices stand for a CPU and a GPU: their number is fixed once JAX has started, so these
-run in a process of their own. A GPU itself is not needed, nor is it tested here.
+run in a process of their own. A GPU itself is not needed, nor is it tested here
+(`python -m benchmarks.seeds_at_once --device gpu` is what was run on one).
 """
 
 import json
@@ -72,6 +73,24 @@ print(json.dumps([str(jax.numpy.zeros(1).device), failure]))
     where, failure = run(code, **{devices.DEVICE: "cpu:2"})
     assert where.endswith("0")
     assert "this machine has 2 of platform 'cpu'" in failure
+
+
+AS_IF_A_GPU = """
+import json
+import jax
+from handrail import devices
+there = jax.devices("cpu")
+jax.devices = lambda platform: there
+devices.choose("gpu:1")
+print(json.dumps([jax.config.jax_default_matmul_precision, str(jax.numpy.zeros(1).device)]))
+"""
+
+
+def test_products_on_an_accelerator_are_of_whole_numbers_unless_somebody_says_otherwise():
+    """A GPU's default keeps 10 bits of a factor: losses would agree to a thousandth only."""
+    precision, device = run(AS_IF_A_GPU)
+    assert precision == "highest" and device.endswith("1")
+    assert run(AS_IF_A_GPU, JAX_DEFAULT_MATMUL_PRECISION="default")[0] == "default"
 
 
 @pytest.mark.parametrize(

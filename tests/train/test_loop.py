@@ -169,26 +169,3 @@ def test_an_unsafe_step_is_stored_before_the_reset():
     assert burnt.any()
     assert (stored.next_observation[burnt] >= loop.environment.observations.live).all()
     assert stored.terminated[burnt].all()
-
-
-def test_seeds_in_one_program_train_as_they_do_alone():
-    """How many small runs fill a GPU: the state is a pytree, and the loop a pure function of it."""
-    loop, keys = small_loop(), jax.random.split(jax.random.key(3), 3)
-
-    @eqx.filter_jit
-    def trained(key):
-        return Loop.blocks(loop, loop.init(key=key), 40, learn=True)[:2]
-
-    together = eqx.filter_jit(jax.vmap(trained))(keys)
-    for index, key in enumerate(keys):
-        state, records = jax.tree.map(lambda leaf, index=index: leaf[index], together)
-        alone, recorded = trained(key)
-        assert_same_state((state.environment, state.progress, records), (
-            alone.environment, alone.progress, recorded,
-        ))  # fmt: skip
-        for a, b in zip(
-            jax.tree.leaves(state.agent.network), jax.tree.leaves(alone.agent.network), strict=True
-        ):
-            np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
-    costs = np.asarray(together[0].progress.cost)
-    assert len(set(costs)) > 1  # different seeds, different runs

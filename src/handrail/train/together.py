@@ -33,7 +33,8 @@ class Together:
             if not eqx.tree_equal(make, makes[0]):
                 raise HandrailError(
                     f"loop {index} is not made like loop 0: runs of one program may differ in "
-                    "their seeds and in the arrays of their knowledge alone; run it by itself"
+                    "their keys and in the arrays of their knowledge alone (functions are the same "
+                    "only if they are one object: derive the loops from one); or run it by itself"
                 )
         self.runs = len(loops)
         static, tree = statics[0], jax.tree.structure(arrays[0])
