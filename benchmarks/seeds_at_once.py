@@ -5,7 +5,8 @@
 
 Every step is learnt from (one update a step), with the networks and the batch of the task's
 defaults. `alone` is the loop that `handrail train` runs, on the CPU in one thread; the others are
-so many seeds of the same loop as one program (`handrail.train.together`) on the device. `times as fast` is the sum of all
+so many seeds of the same loop as one program (`handrail.train.together`) on the device. `times as
+fast` is the sum of all
 seeds' steps against that one core, by the clock. `apart` compares what the first hundred updates
 report (losses, values, multiplier), of one seed on the CPU and of the same memory and key among
 several on the device: the largest difference, as a share.
