@@ -127,6 +127,19 @@ def alternate(contestants: dict[str, Contestant], repeats: int) -> dict[str, lis
     return turns
 
 
+def beside(contestant: Contestant, busy: Contestant, repeats: int) -> list[Portion]:
+    """The turns of one while the other is at work, which must take longer; both are stopped."""
+    turns = []
+    for _ in range(repeats):
+        busy.connection.send("go")
+        turns.append(contestant.turn())
+        assert not busy.connection.poll(), "what was to keep the machine busy ended first"
+        busy.connection.recv()
+    contestant.stop()
+    busy.stop()
+    return turns
+
+
 @dataclasses.dataclass(frozen=True)
 class Spread:
     """Median and range of repeated measurements."""

@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 
 from handrail.envs.host import OnHost
+from handrail.envs.host_copies import HostCopies
 from handrail.learners.sac_networks import OnVectors
 from handrail.networks.gaussian import GaussianPolicy
 from handrail.train.evaluate_copies import run_episodes
 from handrail.train.evaluate_host import run_on_host, sampled
 from tests.experiments.navigation.toy import Toy
-from tests.train.test_side_by_side import Together
 
 KEY = jax.random.key(5)
 
@@ -24,7 +24,7 @@ def policy():
 def test_the_same_episodes(copies, episodes, longest):
     asked = {"episodes": episodes, "longest": longest, "key": KEY}
     one = run_on_host(OnHost(Toy(True)), sampled(policy()), **asked)
-    together = Together([OnHost(Toy(True)) for _ in range(copies)])
+    together = HostCopies([OnHost(Toy(True)) for _ in range(copies)])
     other = run_episodes(together, sampled(policy()), **asked)
     for name in ("returns", "costs", "lengths"):
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
@@ -32,7 +32,7 @@ def test_the_same_episodes(copies, episodes, longest):
 
 
 def test_who_ends_first_waits_without_being_counted():
-    together = Together([OnHost(Toy(True, length)) for length in (2, 9)])
+    together = HostCopies([OnHost(Toy(True, length)) for length in (2, 9)])
     done = run_episodes(together, sampled(policy()), episodes=5, key=KEY)
     assert done.lengths.tolist() == [2, 9, 2, 9, 2]
     assert done.costs.tolist() == [0, 2, 0, 2, 0]

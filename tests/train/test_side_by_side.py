@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from handrail.envs.host import OnHost
-from handrail.envs.vector_host import AbstractVectorHost
+from handrail.envs.host_copies import HostCopies
+from handrail.envs.vector_host import together
 from handrail.errors import HandrailError
 from handrail.interventions.recipes import control_switch, linear_decay, none, wandering
 from handrail.interventions.what import Policy
@@ -41,44 +42,6 @@ LENGTHS = (10, 7, 5, 3)  # of the copies' episodes
 TOTAL = 400
 
 
-class Together(AbstractVectorHost):
-    """Host environments that are stepped one after another."""
-
-    def __init__(self, hosts):
-        self.hosts, self.copies, self.actions = hosts, len(hosts), hosts[0].actions
-        self.observed = [None] * len(hosts)
-
-    def reset(self, which, *, keys):
-        for copy in np.flatnonzero(which):
-            self.observed[copy] = self.hosts[copy].reset(key=keys[copy])
-        return stacked(self.observed)
-
-    def step(self, actions, *, keys):
-        timesteps = [
-            host.step(np.asarray(action), key=key)
-            for host, action, key in zip(self.hosts, actions, keys, strict=True)
-        ]
-        self.observed = [timestep.observation for timestep in timesteps]
-        return stacked(timesteps)
-
-    def snapshot(self):
-        saved = [host.snapshot() for host in self.hosts]
-        if None in saved:
-            return None
-        return {f"{i} {name}": array for i, own in enumerate(saved) for name, array in own.items()}
-
-    def restore(self, snapshot):
-        for copy, host in enumerate(self.hosts):
-            named = [(name.split(), array) for name, array in snapshot.items()]
-            own = {name: array for (number, name), array in named if int(number) == copy}
-            self.observed[copy] = host.restore(own)
-        return stacked(self.observed)
-
-
-def stacked(trees):
-    return jax.tree.map(lambda *leaves: np.stack([np.asarray(x) for x in leaves]), *trees)
-
-
 def toys():
     return [OnHost(Toy(True, length)) for length in LENGTHS]
 
@@ -87,7 +50,7 @@ def toys():
 def four():
     """Compiled once for all tests."""
     _, agent, intervention = guided()
-    return HostLoop(Together(toys()), agent, intervention, TOTAL)
+    return HostLoop(HostCopies(toys()), agent, intervention, TOTAL)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +63,7 @@ def test_one_environment_side_by_side_is_one_alone(make, delayed):
     environment, agent, intervention = make()
     _, alone = both(make, delayed=delayed)
     beside = HostLoop(
-        Together([OnHost(environment)]), agent, intervention, alone.total, delayed=delayed
+        HostCopies([OnHost(environment)]), agent, intervention, alone.total, delayed=delayed
     )
     (one, seen), (other, measured) = run(alone), run(beside)
     assert_same(seen, measured)
@@ -178,8 +141,8 @@ def test_several_are_what_a_plain_loop_makes_of_them():
     close = {"rtol": 1e-4, "atol": 1e-6}
     assert_same(state.agent.replay, agent.replay, **close)
     assert_same(state.agent.learner, agent.learner, **close)
-    assert_same(state.memory.memory, stacked(memories))
-    assert_same(state.observation, stacked(observed), **close)
+    assert_same(state.memory.memory, together(memories))
+    assert_same(state.observation, together(observed), **close)
     records = jax.tree.map(lambda *x: np.concatenate(x), *(chunk[0] for chunk in seen))
     ended = np.flatnonzero(records.ended)
     episode = jax.tree.map(lambda x: x[ended], records.episode)
@@ -223,7 +186,7 @@ def test_the_final_observation_is_stored_and_the_next_episode_begins_elsewhere()
 
 def test_no_two_copies_draw_alike():
     """Even where they are the same environment."""
-    alike = HostLoop(Together([OnHost(Toy(True)), OnHost(Toy(True))]), sac(), none(), 40)
+    alike = HostLoop(HostCopies([OnHost(Toy(True)), OnHost(Toy(True))]), sac(), none(), 40)
     state, _ = run(alike, plan=((1, False),))
     items = jax.tree.map(lambda x: np.asarray(x[:BLOCK]), state.agent.replay.items)
     assert len(np.unique(items.action, axis=0)) == BLOCK
@@ -233,7 +196,7 @@ def test_no_two_copies_draw_alike():
 def test_spells_are_of_consecutive_steps_of_one_environment():
     length = 5
     loop = HostLoop(
-        Together(toys()), sac(), wandering(0.5, length, key=jax.random.key(3)), TOTAL
+        HostCopies(toys()), sac(), wandering(0.5, length, key=jax.random.key(3)), TOTAL
     )  # fmt: skip
     state, _ = run(loop, plan=((15, False),))
     items = jax.tree.map(lambda x: np.asarray(x[: 15 * BLOCK]), state.agent.replay.items)
@@ -269,7 +232,7 @@ def test_episodes_that_cannot_be_saved_begin_anew():
     guide = OnVectors(GaussianPolicy(3, 2, (4,), key=jax.random.key(9)))
     hosts = [Fleeting(), Short()]
     agent = sac(block=10, learning_starts=10)
-    loop = HostLoop(Together(hosts), agent, control_switch(Policy(Sampled(guide))), 100)
+    loop = HostLoop(HostCopies(hosts), agent, control_switch(Policy(Sampled(guide))), 100)
     state = loop.init(key=jax.random.key(0))
     state, *_ = loop.blocks(state, 1, learn=True)  # five steps each
     assert int(state.progress.episode) == 1
@@ -286,7 +249,7 @@ def test_only_an_episode_that_was_under_way_is_concluded():
     """Concluding one draws a new coin for the next; the copy that had ended keeps its coin."""
     guide = OnVectors(GaussianPolicy(3, 2, (4,), key=jax.random.key(9)))
     loop = HostLoop(
-        Together([Fleeting(), Short()]), sac(block=10), linear_decay(Policy(Sampled(guide))), 100
+        HostCopies([Fleeting(), Short()]), sac(block=10), linear_decay(Policy(Sampled(guide))), 100
     )
     state, _ = run(loop, plan=((1, False),))
     again = loop._entered(copied(state))
@@ -318,4 +281,4 @@ def test_rows_of_a_run(tmp_path):
 )
 def test_a_block_and_a_run_are_whole_waves(copies, total, message):
     with pytest.raises(HandrailError, match=message):
-        HostLoop(Together([OnHost(Toy(True))] * copies), sac(), none(), total)
+        HostLoop(HostCopies([OnHost(Toy(True))] * copies), sac(), none(), total)

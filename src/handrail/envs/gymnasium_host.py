@@ -36,6 +36,8 @@ class GymnasiumHost(AbstractHostEnvironment):
     five- or six-tuple, an environment that raises, and steps before a reset or after an end.
     """
 
+    steps_draw = False  # from keys
+
     def __init__(
         self,
         env: Any,

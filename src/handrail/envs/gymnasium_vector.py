@@ -16,7 +16,7 @@ from handrail.envs.raw_vector import (
     read_vector_reset,
     read_vector_step,
 )
-from handrail.envs.vector_host import AbstractVectorHost
+from handrail.envs.vector_host import AbstractVectorHost, together
 from handrail.errors import HandrailError
 
 
@@ -31,6 +31,8 @@ class GymnasiumVectorHost(AbstractVectorHost):
     copies cannot be reset with seeds (see `autoreset_mode`); and for costs in infos whose type
     changes, since Gymnasium rounds the others' to the type of the first copy's.
     """
+
+    steps_draw = False  # from keys
 
     def __init__(
         self,
@@ -99,7 +101,7 @@ class GymnasiumVectorHost(AbstractVectorHost):
                 self._observed[copy] = reader.begun(observation_of(raw, copy))
             except HandrailError as error:
                 raise reader.failed(error) from error.__cause__
-        return _together(self._observed)
+        return together(self._observed)
 
     def step(self, actions: np.ndarray, *, keys: Key[Array, " copies"]) -> HostTimestep:
         taken = [
@@ -118,7 +120,7 @@ class GymnasiumVectorHost(AbstractVectorHost):
             for reader, action, raw in zip(self._readers, taken, steps, strict=True)
         ]
         self._observed = [timestep.observation for timestep in timesteps]
-        return _together(timesteps)
+        return together(timesteps)
 
     def snapshot(self) -> dict[str, np.ndarray] | None:
         """None: Gymnasium has no way to save an episode."""
@@ -166,10 +168,6 @@ def _located(reader: HostReader, read: Any, *given: Any) -> Any:
         return read(*given)
     except HandrailError as error:
         raise reader.failed(error) from error.__cause__
-
-
-def _together(trees: list[Any]) -> Any:
-    return jax.tree.map(lambda *leaves: np.stack(leaves), *trees)
 
 
 @jax.jit

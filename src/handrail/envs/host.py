@@ -37,6 +37,8 @@ class AbstractHostEnvironment(abc.ABC):
     actions: ActionSpace
     constraints: tuple[str, ...] = ()
     """Names of several costs, each with a limit of its own; none where the cost is one number."""
+    steps_draw: bool = True
+    """Whether steps are random. Where only resets are, any key may be given to a step."""
 
     @abc.abstractmethod
     def reset(self, *, key: Key[Array, ""]) -> Any:

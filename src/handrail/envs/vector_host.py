@@ -5,8 +5,10 @@ leading axis of copies.
 """
 
 import abc
+from collections.abc import Sequence
 from typing import Any
 
+import jax
 import numpy as np
 from jaxtyping import Array, Bool, Key
 
@@ -26,6 +28,8 @@ class AbstractVectorHost(abc.ABC):
     copies: int
     constraints: tuple[str, ...] = ()
     """Names of several costs, each with a limit of its own; none where the cost is one number."""
+    steps_draw: bool = True
+    """Whether steps are random. Where only resets are, any key may be given to a step."""
 
     @abc.abstractmethod
     def reset(self, which: Bool[np.ndarray, " copies"], *, keys: Key[Array, " copies"]) -> Any:
@@ -48,3 +52,8 @@ class AbstractVectorHost(abc.ABC):
     @abc.abstractmethod
     def restore(self, snapshot: dict[str, np.ndarray]) -> Any:
         """Goes back to a snapshot of equal environments and returns what all copies observe."""
+
+
+def together(trees: Sequence[Any]) -> Any:
+    """What single environments gave, with a leading axis of copies."""
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *trees)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import itertools
 from collections.abc import Iterable
 from typing import Any
 
@@ -33,6 +34,8 @@ class Alone(AbstractFormation):
         return self._environment.reset(key=stream(key, "resume", step))
 
     def step_keys(self, key: Key[Array, ""], step: Int[Array, ""], block: int) -> Iterable[Any]:
+        if not self._environment.steps_draw:
+            return itertools.repeat(key, block)
         return _step_keys(key, step, block)
 
     def move(

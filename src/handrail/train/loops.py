@@ -6,6 +6,7 @@ from jaxtyping import Array, Key
 
 from handrail.envs.base import AbstractEnvironment
 from handrail.envs.host import AbstractHostEnvironment
+from handrail.envs.vector_host import AbstractVectorHost
 from handrail.interventions.base import Intervention
 from handrail.learners.base import AbstractAgent
 from handrail.train.compiled import Loop, RunState
@@ -47,12 +48,12 @@ class AnyLoop(Protocol):
 
 
 def make_loop(
-    environment: AbstractEnvironment | AbstractHostEnvironment,
+    environment: AbstractEnvironment | AbstractHostEnvironment | AbstractVectorHost,
     agent: AbstractAgent,
     intervention: Intervention,
     total: int,
 ) -> Loop | HostLoop:
     """The compiled loop where the environment compiles, else one that learns while it steps."""
-    if isinstance(environment, AbstractHostEnvironment):
+    if isinstance(environment, AbstractHostEnvironment | AbstractVectorHost):
         return HostLoop(environment, agent, intervention, total, delayed=True)
     return Loop(environment, agent, intervention, total)

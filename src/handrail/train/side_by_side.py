@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import itertools
 from collections.abc import Iterable
 from typing import Any
 
@@ -68,7 +69,10 @@ class SideBySide(AbstractFormation):
         return self._environment.reset(np.ones(self.width, np.bool_), keys=keys)
 
     def step_keys(self, key: Key[Array, ""], step: Int[Array, ""], block: int) -> Iterable[Any]:
-        waves = jnp.arange(block // self.width)[:, None]
+        count = block // self.width
+        if not self._environment.steps_draw:
+            return itertools.repeat(_wave_keys(key, self._numbers(step), "environment"), count)
+        waves = jnp.arange(count)[:, None]
         return _block_keys(key, self._numbers(step)[None] + waves)
 
     def move(

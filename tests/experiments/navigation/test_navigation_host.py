@@ -11,6 +11,7 @@ from handrail.envs.navigation.compiled import CompiledNavigation
 from handrail.envs.navigation.problems import navigation_problem
 from handrail.envs.navigation.tasks import TASKS
 from handrail.envs.transfer import observation_shapes
+from handrail.errors import HandrailError
 from handrail.experiments.navigation import student
 from handrail.experiments.navigation.evaluations import EVALUATIONS
 from handrail.experiments.navigation.forebears import acquire_forebear, forebear_environment
@@ -58,6 +59,23 @@ def test_the_tasks_on_mujoco_have_the_papers_settings():
         assert (run.learning.hidden, run.learning.batch) == ((256, 256), 256)
 
 
+def whole_and_cut(row, knowledge, folder, monkeypatch):
+    """The summary of a run, which another repeats exactly that is cut and resumed."""
+    monkeypatch.setattr(student, "CHECKPOINT_SECONDS", 0.0)
+    whole = run_student(row.run, knowledge, folder / "whole", settings={"n": 1})
+
+    def stop(step, total):
+        if step == 200:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_student(row.run, knowledge, folder / "cut", settings={"n": 1}, report=stop)
+    run_student(row.run, knowledge, folder / "cut", settings={"n": 1})
+    for name in ("episodes.csv", "progress.csv", EVALUATIONS):
+        assert (folder / "cut" / name).read_bytes() == (folder / "whole" / name).read_bytes()
+    return whole
+
+
 def test_a_guide_and_its_student(tmp_path, monkeypatch):
     """Acquired, cut and resumed exactly, though tests of the policy come in between."""
     row = tiny("linear-decay")
@@ -65,19 +83,7 @@ def test_a_guide_and_its_student(tmp_path, monkeypatch):
     assert load(path, expect="guide")[0].spec["parts"]["vases_lidar"] == [16]
     table = read_table(tmp_path / "guide" / EVALUATIONS)
     assert table["step"].tolist() == [100, 200] and np.isfinite(table["exit_cost"]).all()
-    monkeypatch.setattr(student, "CHECKPOINT_SECONDS", 0.0)
-    knowledge = Knowledge(guide=path)
-    whole = run_student(row.run, knowledge, tmp_path / "whole", settings={"n": 1})
-
-    def stop(step, total):
-        if step == 200:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        run_student(row.run, knowledge, tmp_path / "cut", settings={"n": 1}, report=stop)
-    run_student(row.run, knowledge, tmp_path / "cut", settings={"n": 1})
-    for name in ("episodes.csv", "progress.csv", EVALUATIONS):
-        assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    whole = whole_and_cut(row, Knowledge(guide=path), tmp_path, monkeypatch)
     assert 0 < whole["intervention_rate"] < 1
     assert (read_table(tmp_path / "whole" / EVALUATIONS)["target_length"] == 1000).all()
 
@@ -107,3 +113,34 @@ def test_a_guide_without_bonus_has_no_reward_on_the_host():
     after = environment.step(np.ones(2), key=jax.random.key(1)).observation
     environment.restore(saved)
     np.testing.assert_equal(environment.step(np.ones(2), key=jax.random.key(1)).observation, after)
+
+
+def test_copies_side_by_side(tmp_path, monkeypatch):
+    """Guide and student in waves of four, cut and resumed exactly."""
+    own = {"copies": 4, "guide.copies": 2}
+    row = tiny("budget-switch", "navigation-semi-dynamic", **own)
+    assert (row.run.copies, row.guide.copies) == (4, 2)
+    assert guide_loop(row.guide).environment.copies == 2
+    path = acquire_guide(row.guide, tmp_path / "guide")
+    knowledge = Knowledge(guide=path)
+    loop = build(row.run, knowledge)
+    assert loop.environment.copies == 4
+    assert len({id(host.engine) for host in loop.environment.hosts}) == 4
+    whole_and_cut(row, knowledge, tmp_path, monkeypatch)
+    table = read_table(tmp_path / "whole" / EVALUATIONS)
+    assert table["step"].tolist() == [100, 200] and np.isfinite(table["target_cost"]).all()
+
+
+@pytest.mark.parametrize(
+    ("environment", "own", "message"),
+    [
+        ("navigation-static", {"copies": 2}, "copies is 2, but navigation-static is compiled"),
+        ("navigation-static", {"guide.copies": 2}, "copies is 2, but navigation-static is comp"),
+        ("navigation-dynamic", {"copies": 0}, r"copies is 0: expected a divisor of 20 \(learn"),
+        ("navigation-dynamic", {"guide.copies": 3}, "copies is 3: expected a divisor of 20"),
+        ("navigation-dynamic", {"copies": 40}, "copies is 40: expected a divisor of 20"),
+    ],
+)
+def test_copies_that_do_not_fit_are_refused(environment, own, message):
+    with pytest.raises(HandrailError, match=message):
+        tiny("budget-switch", environment, **own)

@@ -30,6 +30,8 @@ class MujocoHost(AbstractHostEnvironment):
     along its axis with rolling wheels, no faster than it can drive.
     """
 
+    steps_draw = False
+
     def __init__(
         self,
         task: NavigationTask,

@@ -1,6 +1,6 @@
-"""Environments made of others: without reward, or with the target's parts filled with zeros."""
+"""Environments made of others: without reward, with parts that are zeros, or side by side."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import equinox as eqx
@@ -9,10 +9,19 @@ from jaxtyping import Array, Key, PyTree
 
 from handrail.envs.base import AbstractEnvironment, ActionSpace
 from handrail.envs.host import AbstractHostEnvironment
+from handrail.envs.host_copies import HostCopies
 from handrail.envs.host_wrappers import HostRewarded, HostZeroFilled
 from handrail.types import Action, Observation, Timestep
 
 AnyEnvironment = AbstractEnvironment | AbstractHostEnvironment
+
+
+def side_by_side(make: Callable[[], AnyEnvironment], copies: int) -> AnyEnvironment | HostCopies:
+    """What `make` builds or, of more than one, as many on the host, stepped together."""
+    if copies == 1:
+        return make()
+    hosts = [make() for _ in range(copies)]
+    return HostCopies([host for host in hosts if isinstance(host, AbstractHostEnvironment)])
 
 
 def unrewarded(environment: AnyEnvironment) -> AnyEnvironment:

@@ -13,7 +13,11 @@ from handrail.envs.navigation.problems import navigation_problem
 from handrail.envs.transfer import TransferProblem, observation_shapes
 from handrail.errors import HandrailError
 from handrail.experiments.navigation.agents import fresh_learner, memory, sac_agent, sac_learner
-from handrail.experiments.navigation.environments import AnyEnvironment, zero_filled
+from handrail.experiments.navigation.environments import (
+    AnyEnvironment,
+    side_by_side,
+    zero_filled,
+)
 from handrail.experiments.navigation.evaluations import (
     CHECKPOINT_SECONDS,
     KNOWLEDGE_COLUMNS,
@@ -40,7 +44,7 @@ KINDS = {"expert": "expert", "pretrained": "policy"}  # role → kind of artefac
 
 def forebear_loop(settings: ForebearSettings) -> AnyLoop:
     """SAC-λ in the target (the expert), or in the source observed like the target."""
-    environment = forebear_environment(settings)
+    environment = side_by_side(lambda: forebear_environment(settings), settings.copies)
     learner = sac_learner(settings.learning, settings.limit, parts=parts(environment))
     replay = memory(settings.learning, settings.steps, split=False)
     return make_loop(

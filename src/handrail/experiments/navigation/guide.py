@@ -12,6 +12,7 @@ from jaxtyping import Array, Float, Key
 
 from handrail.artifact import Card, fill, load, number, save, widths
 from handrail.envs.base import action_size
+from handrail.envs.host_copies import HostCopies
 from handrail.envs.transfer import AbstractView, TransferProblem, observation_shapes
 from handrail.errors import HandrailError
 from handrail.experiments.navigation.environments import AnyEnvironment
@@ -195,7 +196,7 @@ def random_guide(
     return Guide(networks, problem.view, discount)
 
 
-def parts(environment: AnyEnvironment) -> dict[str, list[int]]:
+def parts(environment: AnyEnvironment | HostCopies) -> dict[str, list[int]]:
     """Names and shapes of an observation's parts, as a card states them."""
     shapes = observation_shapes(environment)
     return {name: list(shape.shape) for name, shape in sorted(shapes.items())}

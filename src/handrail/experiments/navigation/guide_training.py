@@ -9,10 +9,15 @@ import jax
 import numpy as np
 
 from handrail.artifact import load, save
+from handrail.envs.host_copies import HostCopies
 from handrail.envs.navigation.compiled import RescueStarts
 from handrail.envs.navigation.problems import navigation_problem
 from handrail.experiments.navigation.agents import memory, sac_agent, sac_learner
-from handrail.experiments.navigation.environments import AnyEnvironment, unrewarded
+from handrail.experiments.navigation.environments import (
+    AnyEnvironment,
+    side_by_side,
+    unrewarded,
+)
 from handrail.experiments.navigation.evaluations import (
     CHECKPOINT_SECONDS,
     KNOWLEDGE_COLUMNS,
@@ -49,14 +54,17 @@ def guide_loop(settings: GuideSettings) -> AnyLoop:
     starts = (
         RescueStarts(rescue.share, rescue.max_speed, rescue.max_turn_rate) if rescue.share else None
     )
-    environment: AnyEnvironment = navigation_problem(
-        settings.environment,
-        source_length=settings.episode_length,
-        rescue=starts,
-        outside=settings.outside,
-    ).source
-    if settings.bonus != "displacement":
-        environment = unrewarded(environment)
+
+    def source() -> AnyEnvironment:
+        environment: AnyEnvironment = navigation_problem(
+            settings.environment,
+            source_length=settings.episode_length,
+            rescue=starts,
+            outside=settings.outside,
+        ).source
+        return environment if settings.bonus == "displacement" else unrewarded(environment)
+
+    environment = side_by_side(source, settings.copies)
     learner = sac_learner(
         settings.learning,
         settings.limit,
@@ -83,7 +91,9 @@ def wanderer(share: float, *, seed: int) -> Intervention:
     return wandering(share, WANDER_STEPS, key=stream(jax.random.key(seed), "wander"))
 
 
-def _intrinsic(settings: GuideSettings, environment: AnyEnvironment) -> AbstractIntrinsic:
+def _intrinsic(
+    settings: GuideSettings, environment: AnyEnvironment | HostCopies
+) -> AbstractIntrinsic:
     """What the guide pays itself: nothing, or for observations unlike what it has seen."""
     if settings.bonus != "entropy":
         return NoIntrinsic()

@@ -15,6 +15,7 @@ from handrail.experiments.navigation.settings import (
     Role,
     SacSettings,
     StudentRun,
+    check_copies,
     check_schedule,
     task_defaults,
 )
@@ -76,6 +77,7 @@ def complete(settings: Mapping[str, Any]) -> NavigationRow:
     published = override(run, groups["run"])
     run = override(STUDENTS[preset](published), groups["run"])
     check_schedule(run.steps, run.epoch, run.learning)
+    check_copies(run.copies, run.environment, run.learning)
     common = {
         "environment": run.environment,
         "seed": run.seed if guides == "each" else 0,
@@ -108,6 +110,7 @@ def _guide(run: StudentRun, common: dict[str, Any], own: dict[str, Any]) -> Guid
             f"guide.keep is {settings.keep}: expected the number of steps to keep, such as {KEPT}"
         )
     check_schedule(settings.steps, settings.epoch, settings.learning)
+    check_copies(settings.copies, settings.environment, settings.learning)
     return settings
 
 
@@ -119,4 +122,5 @@ def _forebear(
     )
     settings = override(settings, own)
     check_schedule(settings.steps, settings.epoch, settings.learning)
+    check_copies(settings.copies, settings.environment, settings.learning)
     return settings

@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Literal, get_args
 
-from handrail.envs.navigation.tasks import Outside
+from handrail.envs.navigation.tasks import Outside, navigation_task
 from handrail.errors import HandrailError, UnknownName
 from handrail.learners.sac_networks import CostCritic
 
@@ -149,6 +149,8 @@ class GuideSettings:
     """Rescue starts."""
     keep: int = 0
     """Steps of the source that are kept beside the guide, for students with `source_data`."""
+    copies: int = 1
+    """Environments that are stepped side by side and decided for in one call; on MuJoCo alone."""
     learning: SacSettings = SacSettings()
     """The learner."""
 
@@ -171,6 +173,8 @@ class ForebearSettings:
     """Episodes of an evaluation."""
     limit: float = 5.0
     """Expected cost of an episode of 1,000 steps."""
+    copies: int = 1
+    """Environments that are stepped side by side and decided for in one call; on MuJoCo alone."""
     learning: SacSettings = SacSettings()
     """The learner."""
 
@@ -222,6 +226,8 @@ class StudentRun:
     replay: Literal["auto", "split", "ring"] = "auto"
     """One memory for each actor, or one for both; `auto`: split where another takes over for
     the rest of an episode, as in the paper."""
+    copies: int = 1
+    """Environments that are stepped side by side and decided for in one call; on MuJoCo alone."""
     learning: SacSettings = SacSettings()
     """The learner."""
 
@@ -258,3 +264,17 @@ def check_schedule(steps: int, epoch: int, learning: SacSettings) -> None:
         )
     if steps < epoch or steps % epoch:
         raise HandrailError(f"steps is {steps}: expected a positive multiple of epoch, {epoch}")
+
+
+def check_copies(copies: int, environment: str, learning: SacSettings) -> None:
+    """Refuses copies of a compiled task, and copies whose waves do not fill a block."""
+    if copies < 1 or learning.block % copies:
+        raise HandrailError(
+            f"copies is {copies}: expected a divisor of {learning.block} (learning.block), such "
+            "as 1, a single environment"
+        )
+    if copies > 1 and navigation_task(environment).compiles:
+        raise HandrailError(
+            f"copies is {copies}, but {environment} is compiled into one loop with its learner, "
+            "where copies gain nothing; leave it at 1"
+        )

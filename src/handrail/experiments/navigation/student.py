@@ -35,6 +35,7 @@ from handrail.experiments.navigation.agents import (
     sac_agent,
     sac_learner,
 )
+from handrail.experiments.navigation.environments import side_by_side
 from handrail.experiments.navigation.evaluations import (
     CHECKPOINT_SECONDS,
     EVALUATIONS,
@@ -108,7 +109,8 @@ def build(run: StudentRun, knowledge: Knowledge) -> AnyLoop:
     if run.method in NEEDS_PRETRAINED:
         assert knowledge.pretrained is not None  # `check` has seen to it
         agent = Continued(agent, load_pretrained(knowledge.pretrained, problem, run.learning))
-    return make_loop(problem.target, agent, _intervention(run, guide, expert), run.steps)
+    target = side_by_side(lambda: navigation_problem(run.environment).target, run.copies)
+    return make_loop(target, agent, _intervention(run, guide, expert), run.steps)
 
 
 def check(run: StudentRun, knowledge: Knowledge) -> None:
