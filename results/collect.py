@@ -4,8 +4,9 @@
 
 `RUNS` is the folder given to `handrail reproduce --out`, `NAME` an experiment, `BUDGET` the
 paper's unless said, `SEEDS` the number of seeds it was run with if not the budget's own. Runs that
-are not finished are left out, and said. What was collected before of these experiments is
-replaced; rows of other experiments stay.
+are not finished are left out, and said. Rows and curves of the same task, variant and seed are
+replaced, all others stay: an experiment may be collected from several machines. Pictures show what
+is finished in `RUNS`.
 """
 
 import csv
@@ -55,13 +56,15 @@ def collect(runs: Path, name: str, budget: str, seeds: int | None) -> None:
         write_report(finished, Path(report))
         _copy_pictures(Path(report), folder, name)
     summed = sheet(experiment)
-    _merge(folder / "summary.csv", name, summed.columns, summed.rows(finished))
+    _merge(folder / "summary.csv", summed.columns, summed.rows(finished))
     curves = folder / ("epochs" if family == "navigation" else "episodes")
     curves.mkdir(parents=True, exist_ok=True)
     arrays = {
         f"{row.environment}/{row.variant}/{row.seed}": _curve(row, task) for row, task in done
     }
-    np.savez_compressed(curves / f"{name}.npz", **arrays)  # pyrefly: ignore[bad-argument-type]
+    path = curves / f"{name}.npz"
+    before = dict(np.load(path)) if path.exists() else {}
+    np.savez_compressed(path, **before | arrays)  # pyrefly: ignore[bad-argument-type]
 
 
 def _copy_pictures(report: Path, folder: Path, name: str) -> None:
@@ -80,16 +83,25 @@ def _curve(row: Row, task: Task) -> np.ndarray:
     return np.stack(list(table.values()), axis=1).astype(np.float32)
 
 
-def _merge(path: Path, name: str, columns: tuple[str, ...], rows: list[dict]) -> None:
-    kept: list[dict] = []
+def _merge(path: Path, columns: tuple[str, ...], rows: list[dict]) -> None:
+    """Puts rows in the places of their predecessors, and new ones behind their experiment's."""
+    table: dict[tuple[str, ...], dict] = {}
     if path.exists():
         with open(path, encoding="utf-8", newline="") as file:
-            kept = [row for row in csv.DictReader(file) if row["experiment"] != name]
+            table = {_key(row): row for row in csv.DictReader(file)}
+    table |= {_key(row): row for row in rows}
+    experiments = list(dict.fromkeys(key[0] for key in table))
+    kept = sorted(table.values(), key=lambda row: experiments.index(row["experiment"]))
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
-        writer.writerows([*kept, *rows])
+        writer.writerows(kept)
+
+
+def _key(row: dict) -> tuple[str, ...]:
+    names = ("experiment", "task", "environment", "observation", "knowledge", "variant", "seed")
+    return tuple(str(row[name]) for name in names if name in row)
 
 
 if __name__ == "__main__":

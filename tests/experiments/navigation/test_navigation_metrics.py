@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from handrail.experiments.navigation.evaluations import best
+from handrail.experiments.navigation.evaluations import best, latest
 from handrail.experiments.navigation.metrics import (
     Curves,
     final,
@@ -88,13 +88,14 @@ def test_summary_reads_the_last_three_epochs():
 
 
 @pytest.mark.parametrize(
-    ("returns", "costs", "expected"),
+    ("returns", "costs", "farthest", "last"),
     [
-        ([1, 9, 3], [0, 6, 5], 2),  # the best return is not safe
-        ([1, 9, 3], [7, 6, 8], 1),  # none is safe: the cheapest
-        ([2, 2, 2], [1, 0, 1], 0),
+        ([1, 9, 3], [0, 6, 5], 2, 2),  # the best return is not safe
+        ([1, 9, 3], [7, 6, 8], 1, 1),  # none is safe: the cheapest
+        ([2, 2, 2], [1, 0, 1], 0, 2),
+        ([2, 1, 3], [1, 5, 6], 0, 1),  # the last is not safe
     ],
 )
-def test_the_best_safe_evaluation_is_kept(returns, costs, expected):
+def test_the_best_and_the_latest_safe_evaluation(returns, costs, farthest, last):
     table = {"return": np.array(returns, dtype=float), "cost": np.array(costs, dtype=float)}
-    assert best(table, 5.0) == expected
+    assert (best(table, 5.0), latest(table, 5.0)) == (farthest, last)

@@ -139,6 +139,12 @@ def test_a_guide_is_kept_by_evaluation(tmp_path):
     assert path.stat().st_mtime_ns == written
 
 
+def test_the_latest_safe_guide_is_kept_where_that_is_asked_for(tmp_path):
+    row = small("control-switch", **{"guide.chosen": "latest", "guide.limit": 2.0})
+    card, _ = load(acquire_guide(row.guide, tmp_path / "guide"), expect="guide")
+    assert card.training["evaluation"]["step"] == 200
+
+
 def test_an_experiment_ends_in_a_report(tmp_path, monkeypatch):
     """Guide, expert, pre-trained student, their students, and the page with its table."""
     experiment = read("sagui-static")

@@ -97,5 +97,11 @@ def best(table: dict[str, np.ndarray], limit: float) -> int:
     return int(np.argmin(table["cost"]))
 
 
+def latest(table: dict[str, np.ndarray], limit: float) -> int:
+    """The last evaluation within the limit, whose critic has learnt longest; else as `best`."""
+    safe = np.flatnonzero(table["cost"] <= limit)
+    return int(safe[-1]) if safe.size else best(table, limit)
+
+
 def _mean(values: np.ndarray) -> float:
     return float(np.mean(values, dtype=np.float64)) if values.size else math.nan

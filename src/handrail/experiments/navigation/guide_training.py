@@ -23,6 +23,7 @@ from handrail.experiments.navigation.evaluations import (
     KNOWLEDGE_COLUMNS,
     best,
     chunk_steps,
+    latest,
     record,
     tested,
     try_policy,
@@ -44,6 +45,7 @@ from handrail.train.run import execute
 
 # Parts that a robot varies by shaking on the spot; the entropy bonus leaves them out.
 SHAKEN = ("accelerometer", "ballangvel_rear", "gyro")
+CHOICES = {"farthest": best, "latest": latest}  # the evaluation whose guide is kept
 WANDER_STEPS = 30  # of one action: the robot gets up to speed
 Report = Callable[[str, int, int], None]
 
@@ -106,14 +108,14 @@ def acquire_guide(
     """Trains a guide inside `folder` and returns its file; a finished one is not repeated.
 
     Every epoch the policy is evaluated over whole episodes of the source, without rescue starts
-    and with the displacement reward; the best safe one is kept (see `evaluations.best`), since
-    multiplier and policy oscillate and the last iterate is rarely the best. `exit_cost` in
+    and with the displacement reward; a safe one is kept (`settings.chosen`), since multiplier and
+    policy oscillate and the last iterate may not be safe. `exit_cost` in
     `evaluations.csv` is the cost of an episode of the training's length that begins in a hazard.
     """
     path = folder / "guide.safetensors"
     if path.exists():
         return path
-    loop = guide_loop(settings)
+    loop, choice = guide_loop(settings), CHOICES[settings.chosen]
     problem = navigation_problem(settings.environment)
     rescue = RescueStarts(1.0, settings.rescue.max_speed, settings.rescue.max_turn_rate)
     from_hazards = navigation_problem(
@@ -139,7 +141,7 @@ def acquire_guide(
             "exit_cost": tested(inside)["cost"],
         }
         table = record(folder, KNOWLEDGE_COLUMNS, row)
-        if best(table, settings.limit) == len(table["step"]) - 1:
+        if choice(table, settings.limit) == len(table["step"]) - 1:
             save_guide(
                 folder / BEST,
                 _networks(state.agent.learner),
