@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from handrail.experiments.navigation.evaluations import best, latest
+from handrail.experiments.navigation.evaluations import best, best_guard
 from handrail.experiments.navigation.metrics import (
     Curves,
     final,
@@ -88,14 +88,15 @@ def test_summary_reads_the_last_three_epochs():
 
 
 @pytest.mark.parametrize(
-    ("returns", "costs", "farthest", "last"),
+    ("returns", "costs", "guarded", "farthest", "guard"),
     [
-        ([1, 9, 3], [0, 6, 5], 2, 2),  # the best return is not safe
-        ([1, 9, 3], [7, 6, 8], 1, 1),  # none is safe: the cheapest
-        ([2, 2, 2], [1, 0, 1], 0, 2),
-        ([2, 1, 3], [1, 5, 6], 0, 1),  # the last is not safe
+        ([1, 9, 3], [0, 6, 5], [2, 0, 1], 2, 2),  # the best is not safe
+        ([1, 9, 3], [0, 6, 5], [1, 0, 2], 2, 0),
+        ([1, 9, 3], [7, 6, 8], [0, 1, 0], 1, 1),  # none is safe: the cheapest
+        ([2, 2, 2], [1, 0, 1], [3, 1, 1], 0, 2),
     ],
 )
-def test_the_best_and_the_latest_safe_evaluation(returns, costs, farthest, last):
-    table = {"return": np.array(returns, dtype=float), "cost": np.array(costs, dtype=float)}
-    assert (best(table, 5.0), latest(table, 5.0)) == (farthest, last)
+def test_the_evaluation_that_is_kept(returns, costs, guarded, farthest, guard):
+    columns = {"return": returns, "cost": costs, "guarded_cost": guarded}
+    table = {name: np.array(values, dtype=float) for name, values in columns.items()}
+    assert (best(table, 5.0), best_guard(table, 5.0)) == (farthest, guard)

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from handrail.artifact import load
-from handrail.experiments.navigation import student
+from handrail.experiments.navigation import guide_training, student
 from handrail.experiments.navigation.evaluations import EVALUATIONS, chunk_steps, record
 from handrail.experiments.navigation.forebears import acquire_forebear
+from handrail.experiments.navigation.guarded import Guarded
 from handrail.experiments.navigation.guide import load_guide
 from handrail.experiments.navigation.guide_training import acquire_guide
 from handrail.experiments.navigation.metrics import Curves
@@ -139,10 +140,14 @@ def test_a_guide_is_kept_by_evaluation(tmp_path):
     assert path.stat().st_mtime_ns == written
 
 
-def test_the_latest_safe_guide_is_kept_where_that_is_asked_for(tmp_path):
-    row = small("control-switch", **{"guide.chosen": "latest", "guide.limit": 2.0})
+def test_the_best_guard_is_kept_where_that_is_asked_for(tmp_path, monkeypatch):
+    """The first moves as far and costs as much; but under its guard random driving costs more."""
+    tried = iter([Guarded(2.0, 0.1), Guarded(1.0, 0.5)])
+    monkeypatch.setattr(guide_training, "drive_guarded", lambda *_, **__: next(tried))
+    row = small("control-switch", **{"guide.chosen": "guard", "guide.limit": 2.0})
     card, _ = load(acquire_guide(row.guide, tmp_path / "guide"), expect="guide")
-    assert card.training["evaluation"]["step"] == 200
+    found = card.training["evaluation"]
+    assert (found["step"], found["guarded_cost"], found["guarded_share"]) == (200, 1.0, 0.5)
 
 
 def test_an_experiment_ends_in_a_report(tmp_path, monkeypatch):

@@ -11,7 +11,14 @@ from jaxtyping import Array, Float, Int
 from handrail.artifact import Card, save
 from handrail.envs.base import AbstractEnvironment, ActionSpace, BoxActions
 from handrail.envs.transfer import TransferProblem, View
-from handrail.experiments.navigation import evaluations, forebears, guide, guide_training, student
+from handrail.experiments.navigation import (
+    evaluations,
+    forebears,
+    guarded,
+    guide,
+    guide_training,
+    student,
+)
 from handrail.experiments.navigation.guide import GuideNetworks
 from handrail.experiments.navigation.rows import complete
 from handrail.train.evaluate import run_greedily
@@ -81,7 +88,7 @@ def _unchecked(*args, **options):
 def use_toy(monkeypatch) -> None:
     """Makes every acquisition and run use the toy."""
     monkeypatch.setattr(evaluations, "run_greedily", _unchecked)
-    for module in (guide_training, forebears, student):
+    for module in (guide_training, guarded, forebears, student):
         monkeypatch.setattr(module, "navigation_problem", toy_problem)
 
 

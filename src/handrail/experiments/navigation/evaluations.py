@@ -21,7 +21,8 @@ STUDENT_COLUMNS = (
     "step", "behaviour_return", "behaviour_cost", "behaviour_episodes", "guide_share",
     "target_return", "target_cost", "target_length",
 )  # fmt: skip
-KNOWLEDGE_COLUMNS = ("step", "return", "cost", "length", "unsafe_episodes", "exit_cost")
+KNOWLEDGE_COLUMNS = ("step", "return", "cost", "length", "unsafe_episodes")
+GUIDE_COLUMNS = (*KNOWLEDGE_COLUMNS, "exit_cost", "guarded_cost", "guarded_share")
 
 # Tests read the policy alone, so methods share this agent, and with it the compiled test.
 _TESTER = SacAgent(replay=Ring(1))
@@ -97,10 +98,15 @@ def best(table: dict[str, np.ndarray], limit: float) -> int:
     return int(np.argmin(table["cost"]))
 
 
-def latest(table: dict[str, np.ndarray], limit: float) -> int:
-    """The last evaluation within the limit, whose critic has learnt longest; else as `best`."""
-    safe = np.flatnonzero(table["cost"] <= limit)
-    return int(safe[-1]) if safe.size else best(table, limit)
+def best_guard(table: dict[str, np.ndarray], limit: float) -> int:
+    """The evaluation within the limit under whose guard random driving costs least, the latest of
+    equals; else as `best`.
+    """
+    safe = table["cost"] <= limit
+    if not safe.any():
+        return best(table, limit)
+    costs = np.where(safe, table["guarded_cost"], np.inf)
+    return int(np.flatnonzero(costs == costs.min())[-1])
 
 
 def _mean(values: np.ndarray) -> float:

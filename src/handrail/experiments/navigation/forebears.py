@@ -87,7 +87,7 @@ def acquire_forebear(
         evaluation = try_policy(testing, policy, episodes=settings.evaluation_episodes, key=key)
         unsafe = float(np.mean(np.asarray(evaluation.costs) > 0))
         row = {"step": step, **tested(evaluation), "unsafe_episodes": unsafe}
-        table = record(folder, KNOWLEDGE_COLUMNS[:-1], row)
+        table = record(folder, KNOWLEDGE_COLUMNS, row)
         if last or best(table, settings.limit) == len(table["step"]) - 1:
             learner = state.agent.learner
             kept = learner if last else learner.parameters.actor

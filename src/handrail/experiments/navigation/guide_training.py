@@ -20,15 +20,22 @@ from handrail.experiments.navigation.environments import (
 )
 from handrail.experiments.navigation.evaluations import (
     CHECKPOINT_SECONDS,
-    KNOWLEDGE_COLUMNS,
+    GUIDE_COLUMNS,
     best,
+    best_guard,
     chunk_steps,
-    latest,
     record,
     tested,
     try_policy,
 )
-from handrail.experiments.navigation.guide import BEST, GuideNetworks, parts, save_guide
+from handrail.experiments.navigation.guarded import EPISODES, drive_guarded, guarded_source
+from handrail.experiments.navigation.guide import (
+    BEST,
+    Guide,
+    GuideNetworks,
+    parts,
+    save_guide,
+)
 from handrail.experiments.navigation.settings import GuideSettings, check_share
 from handrail.experiments.navigation.source_data import beside, save_steps
 from handrail.interventions.base import Intervention
@@ -45,7 +52,7 @@ from handrail.train.run import execute
 
 # Parts that a robot varies by shaking on the spot; the entropy bonus leaves them out.
 SHAKEN = ("accelerometer", "ballangvel_rear", "gyro")
-CHOICES = {"farthest": best, "latest": latest}  # the evaluation whose guide is kept
+CHOICES = {"farthest": best, "guard": best_guard}  # the evaluation whose guide is kept
 WANDER_STEPS = 30  # of one action: the robot gets up to speed
 Report = Callable[[str, int, int], None]
 
@@ -121,6 +128,7 @@ def acquire_guide(
     from_hazards = navigation_problem(
         settings.environment, source_length=settings.episode_length, rescue=rescue
     ).source
+    guarding = guarded_source(settings.environment)
 
     def watch(step: int, state: RunState) -> None:
         if step % settings.epoch:
@@ -134,17 +142,24 @@ def acquire_guide(
             )
             for name, environment in (("clean", problem.source), ("rescue", from_hazards))
         )  # fmt: skip
+        networks = _networks(state.agent.learner)
+        guarded = drive_guarded(
+            guarding, Guide(networks, problem.view, settings.learning.discount),
+            episodes=EPISODES * settings.evaluation_episodes, key=stream(key, "guarded"),
+        )  # fmt: skip
         row = {
             "step": step,
             **tested(clean),
             "unsafe_episodes": float(np.mean(np.asarray(clean.costs) > 0)),
             "exit_cost": tested(inside)["cost"],
+            "guarded_cost": guarded.cost,
+            "guarded_share": guarded.share,
         }
-        table = record(folder, KNOWLEDGE_COLUMNS, row)
+        table = record(folder, GUIDE_COLUMNS, row)
         if choice(table, settings.limit) == len(table["step"]) - 1:
             save_guide(
                 folder / BEST,
-                _networks(state.agent.learner),
+                networks,
                 problem,
                 hidden=settings.learning.hidden,
                 limit=settings.limit,

@@ -147,10 +147,10 @@ class GuideSettings:
     """Steps of uniformly random actions at the beginning."""
     rescue: RescueSettings = RescueSettings()
     """Rescue starts."""
-    chosen: Literal["farthest", "latest"] = "farthest"
+    chosen: Literal["farthest", "guard"] = "farthest"
     """Which of the guides whose evaluation is within the limit is kept: the one that moves
-    farthest (the paper's return), or the last one, whose cost critic has learnt longest (beyond the
-    paper)."""
+    farthest (the paper's return), or the one under whose guard random driving costs least (beyond
+    the paper)."""
     keep: int = 0
     """Steps of the source that are kept beside the guide, for students with `source_data`."""
     copies: int = 1

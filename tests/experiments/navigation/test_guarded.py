@@ -1,0 +1,117 @@
+"""Random driving under a guide's guard costs what the guide does not foresee, or not avert."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from handrail.envs.host import OnHost
+from handrail.envs.navigation.problems import navigation_problem
+from handrail.experiments.navigation.guarded import (
+    GUARD,
+    HELD,
+    STEPS,
+    drive_guarded,
+    guarded_source,
+)
+from handrail.experiments.navigation.guide import Guide, GuideNetworks, load_guide
+from handrail.types import Timestep
+from tests.experiments.navigation.toy import Toy, toy_problem, write_guide
+
+KEY = jax.random.key(3)
+PROBLEM = toy_problem("toy")
+
+
+class Forwards(Toy):
+    """It costs to go forwards."""
+
+    def step(self, state, action, *, key):
+        after, timestep = super().step(state, action, key=key)
+        cost = (action[0] > 0).astype(jnp.float32)
+        return after, eqx.tree_at(lambda t: t.cost, timestep, cost)
+
+
+class Ending(Toy):
+    """The same as the toy until it ends, and all cost from there on."""
+
+    def step(self, state, action, *, key):
+        after, _ = super().step(state, action, key=key)
+        ended, gone = after.steps >= 5, state.steps >= 5
+        return after, Timestep(
+            self.observe(after), jnp.zeros(()), gone.astype(jnp.float32), ended, jnp.array(False)
+        )
+
+
+def guide(*, foresees: float, goes: float = 0.0) -> Guide:
+    """It foresees so much whatever is proposed, and acts near tanh(`goes`)."""
+    networks = GuideNetworks.fresh(3, 2, (4,), key=KEY)
+    last = networks.critics.members.layers[-1]
+    constant = (
+        jnp.zeros_like(networks.actor.mean.weight), jnp.full(2, goes),
+        jnp.zeros_like(networks.actor.log_std.weight), jnp.full(2, -9.0),
+        jnp.zeros_like(last.weight), jnp.zeros_like(last.bias).at[2].set(foresees),
+    )  # fmt: skip
+    return Guide(eqx.tree_at(_lasts, networks, constant), PROBLEM.view, 0.99)
+
+
+def _lasts(networks):
+    heads = (networks.actor.mean, networks.actor.log_std, networks.critics.members.layers[-1])
+    return [leaf for head in heads for leaf in (head.weight, head.bias)]
+
+
+@pytest.mark.parametrize("wrapped", [lambda x: x, OnHost], ids=["compiled", "host"])
+@pytest.mark.parametrize(
+    ("foresees", "goes", "cost", "share"),
+    [
+        (GUARD + 1, -2.0, 0.0, 1.0),  # it foresees everything and averts everything
+        (GUARD + 1, 2.0, 100.0, 1.0),  # it makes things worse
+        (GUARD - 1, -2.0, None, 0.0),  # it lets everything happen: half of random actions cost
+    ],
+)
+def test_a_guide_has_to_foresee_and_to_avert(wrapped, foresees, goes, cost, share):
+    environment = wrapped(Forwards(False, 100))
+    found = drive_guarded(environment, guide(foresees=foresees, goes=goes), episodes=12, key=KEY)
+    assert found.share == share
+    assert found.cost == cost or (cost is None and 25 < found.cost < 75)
+
+
+def test_random_actions_are_held():
+    """So in 100 steps an episode's cost is made of four spells, not of 100 draws."""
+    costs = [
+        drive_guarded(Forwards(False, HELD), guide(foresees=0.0), episodes=1, key=key).cost
+        for key in jax.random.split(KEY, 8)
+    ]
+    assert set(costs) == {0.0, float(HELD)}
+
+
+def test_both_loops_drive_alike():
+    """The same keys give the same episodes, compiled and on the host."""
+    networks = GuideNetworks.fresh(3, 2, (4,), key=jax.random.key(6))
+    critics = jax.tree.map(lambda leaf: 12 * leaf, networks.critics.members)
+    networks = eqx.tree_at(lambda n: n.critics.members, networks, critics)
+    own, environment = Guide(networks, PROBLEM.view, 0.99), Forwards(False, 50)
+    compiled = drive_guarded(environment, own, episodes=6, key=KEY)
+    host = drive_guarded(OnHost(environment), own, episodes=6, key=KEY)
+    assert tuple(compiled) == pytest.approx(tuple(host)) and 0.1 < host.share < 0.9
+
+
+@pytest.mark.parametrize("wrapped", [lambda x: x, OnHost], ids=["compiled", "host"])
+def test_nothing_counts_after_an_end(wrapped):
+    found = drive_guarded(wrapped(Ending(False, 20)), guide(foresees=0.0), episodes=3, key=KEY)
+    assert found == (0.0, 0.0)
+
+
+def test_the_source_goes_on_outside():
+    source = guarded_source("navigation-static")
+    assert source.episode_length == STEPS
+    assert source.task.outside == "open" and not source.task.has_goal
+
+
+def test_a_guide_of_the_task_can_be_tried(tmp_path):
+    problem = navigation_problem("navigation-static")
+    path = write_guide(tmp_path / "guide.safetensors", problem=problem, cost=9.0)
+    found = drive_guarded(
+        guarded_source("navigation-static"), load_guide(path, problem), episodes=2, key=KEY
+    )
+    assert found.share == 1 and np.isfinite(found.cost)
