@@ -6,13 +6,15 @@
 Every seed has its own guide and its own student, with the settings, keys, tests and choice of a
 guide of `handrail reproduce EXPERIMENT --budget paper`; only the students' steps are fewer. Seeds
 begin at `--first`, since the presets were chosen by looking at the first ones. Written are the
-guides, and `many-seeds.npz` after each variant: `VARIANT/COLUMN` has a row a seed and a column an
-epoch, as in `evaluations.csv`. What ended is summed up; a whole run is not resumed.
+guides, one of a training for every `guide.chosen`, and `many-seeds.npz` after each variant:
+`VARIANT/COLUMN` has a row a seed and a column an epoch, as in `evaluations.csv`. What ended is
+summed up; a whole run is not resumed.
 """
 
 import argparse
 import dataclasses
 import functools
+import itertools
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -25,9 +27,10 @@ import numpy as np
 
 from handrail.devices import choose
 from handrail.envs.navigation.problems import navigation_problem
-from handrail.experiments.navigation.evaluations import best, try_policy
-from handrail.experiments.navigation.guide import GuideNetworks, save_guide
-from handrail.experiments.navigation.guide_training import guide_loop
+from handrail.experiments.navigation.evaluations import try_policy
+from handrail.experiments.navigation.guarded import EPISODES, drive_compiled, guarded_source
+from handrail.experiments.navigation.guide import Guide, GuideNetworks, save_guide
+from handrail.experiments.navigation.guide_training import CHOICES, guide_loop
 from handrail.experiments.navigation.rows import NavigationRow, complete
 from handrail.experiments.navigation.settings import GuideSettings
 from handrail.experiments.navigation.student import Knowledge, build
@@ -105,36 +108,57 @@ def test_keys(states, name: str, step: int, *more: str):
     return jax.vmap(one)(states.key)
 
 
-def guides(settings: Sequence[GuideSettings], folder: Path, note) -> list[Path]:
-    """Each seed's guide, kept by evaluation as `acquire_guide` does."""
+@eqx.filter_jit
+def guards(environment, networks, keys, episodes: int, view, discount: float):
+    """What random driving costs under each guide's guard."""
+
+    def one(own, key):
+        return jnp.mean(drive_compiled(environment, Guide(own, view, discount), episodes, key)[0])
+
+    return jax.vmap(one)(networks, keys)
+
+
+def guides(settings: Sequence[GuideSettings], folder: Path, note) -> dict[str, list[Path]]:
+    """Each seed's guides, by what was chosen, kept by evaluation as `acquire_guide` does."""
     first = settings[0]
     problem = navigation_problem(first.environment)
+    guarding = guarded_source(first.environment)
     keys = _keys(10 * one.seed + 1 for one in settings)
     loops = [guide_loop(one) for one in settings]
-    tables: list[dict[str, list[float]]] = [{"return": [], "cost": []} for _ in settings]
-    kept: list[GuideNetworks | None] = [None] * len(settings)
+    tables: list[dict[str, list[float]]] = [
+        {"return": [], "cost": [], "guarded_cost": []} for _ in settings
+    ]
+    kept: dict[tuple[str, int], GuideNetworks] = {}
     for step, states, _ in epochs(
         loops, keys, epoch=first.epoch, total=first.steps, note=functools.partial(note, "guides")
     ):
         learnt = states.agent.learner.parameters
-        earned, cost = map(np.asarray, tests(
+        networks = GuideNetworks(learnt.actor, learnt.critics)
+        found = dict(zip(("return", "cost"), tests(
             problem.source, learnt.actor, test_keys(states, "evaluation", step, "clean"),
             first.evaluation_episodes,
-        ))  # fmt: skip
-        networks = jax.tree.map(np.asarray, GuideNetworks(learnt.actor, learnt.critics))
+        ), strict=True))  # fmt: skip
+        found["guarded_cost"] = guards(
+            guarding, networks, test_keys(states, "evaluation", step, "guarded"),
+            EPISODES * first.evaluation_episodes, problem.view, first.learning.discount,
+        )  # fmt: skip
+        found = {name: np.asarray(values) for name, values in found.items()}
+        networks = jax.tree.map(np.asarray, networks)
         for index, table in enumerate(tables):
-            table["return"].append(float(earned[index]))
-            table["cost"].append(float(cost[index]))
+            for name, values in found.items():
+                table[name].append(float(values[index]))
             rows_ = {name: np.array(values) for name, values in table.items()}
-            if best(rows_, first.limit) == len(table["cost"]) - 1:
-                kept[index] = jax.tree.map(lambda leaf, i=index: leaf[i], networks)
-    paths = []
-    for one, networks, table in zip(settings, kept, tables, strict=True):
-        assert networks is not None  # the first evaluation is the best so far
-        paths.append(folder / f"guide-{one.seed}.safetensors")
+            for chosen, choice in CHOICES.items():
+                if choice(rows_, first.limit) == len(table["cost"]) - 1:
+                    kept[chosen, index] = jax.tree.map(lambda leaf, i=index: leaf[i], networks)
+    paths: dict[str, list[Path]] = {chosen: [] for chosen in CHOICES}
+    for chosen, index in itertools.product(CHOICES, range(len(settings))):
+        one = dataclasses.replace(settings[index], chosen=chosen)
+        paths[chosen].append(folder / f"guide-{one.seed}-{chosen}.safetensors")
         save_guide(
-            paths[-1], networks, problem, hidden=one.learning.hidden, limit=one.limit,
-            training={"task": one.environment, "evaluations": table,
+            paths[chosen][-1], kept[chosen, index], problem, hidden=one.learning.hidden,
+            limit=one.limit,
+            training={"task": one.environment, "evaluations": tables[index],
                       "settings": dataclasses.asdict(one)},
         )  # fmt: skip
     return paths
@@ -198,7 +222,7 @@ def main() -> None:
     def note(what: str, step: int, seconds: float) -> None:
         print(f"{time.monotonic() - began:6.0f} s  {what}: {step:,} ({seconds:.1f} s)", flush=True)
 
-    known: dict[GuideSettings, list[Path]] = {}
+    known: dict[GuideSettings, dict[str, list[Path]]] = {}
     results: Columns = {}
     for variant in options.variants:
         wanted = planned(options.experiment, variant, seeds, options.steps)
@@ -207,9 +231,11 @@ def main() -> None:
         if settings:
             if options.guide_steps:
                 settings = [dataclasses.replace(s, steps=options.guide_steps) for s in settings]
+            chosen = settings[0].chosen
+            settings = [dataclasses.replace(s, chosen="farthest") for s in settings]
             if settings[0] not in known:
                 known[settings[0]] = guides(settings, options.out, note)
-            paths = [*known[settings[0]]]
+            paths = [*known[settings[0]][chosen]]
         columns = students(wanted, paths, functools.partial(note, variant))
         results |= {f"{variant}/{name}": values for name, values in columns.items()}
         with atomic(options.out / "many-seeds.npz") as path, open(path, "wb") as file:

@@ -85,7 +85,7 @@ def test_a_taught_student_sees_what_its_guide_met():
     assert (guide.learning.reward_critics, guide.learning.reward_scale) == ("lowest", 1.0)
     assert (guide.learning.cost_critic, guide.learning.inputs) == ("positive", "scaled")
     assert (guide.outside, guide.insistence, guide.wander) == ("homing", 0.9, 0.4)
-    assert guide.keep == 100_000
+    assert (guide.chosen, guide.keep) == ("guard", 100_000)
 
 
 @pytest.mark.parametrize("method", ["sac", "sac-pre", "egpo", "random-guide"])

@@ -54,7 +54,7 @@ def drive_guarded(
     if isinstance(environment, AbstractHostEnvironment):
         costs, shares = _on_host(environment, guide, episodes, key)
     else:
-        costs, shares = _compiled(environment, guide, episodes, key)
+        costs, shares = drive_compiled(environment, guide, episodes, key)
     return Guarded(float(np.mean(costs)), float(np.mean(shares)))
 
 
@@ -90,7 +90,11 @@ def _on_host(environment: AbstractHostEnvironment, guide: Guide, episodes: int, 
 
 
 @eqx.filter_jit
-def _compiled(environment: AbstractEnvironment, guide: Guide, episodes: int, key: Any):
+def drive_compiled(
+    environment: AbstractEnvironment, guide: Guide, episodes: int, key: Key[Array, ""]
+) -> tuple[Float[Array, " episodes"], Float[Array, " episodes"]]:
+    """Cost and share of each episode of `drive_guarded`, in a compiled environment."""
+
     def episode(own: Key[Array, ""]):
         world, observation = environment.reset(key=stream(own, "reset"))
 

@@ -133,13 +133,15 @@ def taught_guide(learning: SacSettings) -> dict[str, Any]:
     """All settings of the guide of such a student that differ from the paper's.
 
     As `recommended_guide`; and it reckons with a student that insists, has seen more of what
-    others do, comes back to the extents, and keeps a sample of its memory.
+    others do, comes back to the extents, keeps a sample of its memory, and is chosen as a guard:
+    one that comes back moves less the better it is.
     """
     ours = recommended_guide(learning)
     return ours | {
         "learning": _sighted(ours["learning"]),
         "outside": "homing",
         "insistence": 0.9,
+        "chosen": "guard",
         "wander": 0.4,
         "keep": KEPT,
     }
