@@ -32,7 +32,7 @@ from handrail.experiments.navigation.guarded import EPISODES, drive_compiled, gu
 from handrail.experiments.navigation.guide import Guide, GuideNetworks, save_guide
 from handrail.experiments.navigation.guide_training import CHOICES, guide_loop
 from handrail.experiments.navigation.rows import NavigationRow, complete
-from handrail.experiments.navigation.settings import GuideSettings
+from handrail.experiments.navigation.settings import LIMIT_STEPS, GuideSettings
 from handrail.experiments.navigation.student import Knowledge, build
 from handrail.experiments.schema import read, rows
 from handrail.files import atomic
@@ -113,7 +113,9 @@ def guards(environment, networks, keys, episodes: int, view, discount: float):
     """What random driving costs under each guide's guard."""
 
     def one(own, key):
-        return jnp.mean(drive_compiled(environment, Guide(own, view, discount), episodes, key)[0])
+        guide = Guide(own, view, discount)
+        costs, lengths, _ = drive_compiled(environment, guide, episodes, key)
+        return LIMIT_STEPS * jnp.sum(costs) / jnp.sum(lengths)
 
     return jax.vmap(one)(networks, keys)
 

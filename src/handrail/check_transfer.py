@@ -33,9 +33,12 @@ def check_transfer(
     import jax
 
     from handrail.envs.navigation.tasks import navigation_task
+    from handrail.experiments.navigation.guarded import drive_guarded
     from handrail.experiments.navigation.guide import load_guide
     from handrail.experiments.navigation.transfer_check import measure
     from handrail.experiments.navigation.transfer_rollouts import Controller
+    from handrail.report.transfer_guard import under_guard
+    from handrail.rng import stream
 
     card, _ = load(path, expect="guide")
     own_limit = number(card.spec.get("limit"), f"{path}: the card's limit")
@@ -60,8 +63,16 @@ def check_transfer(
             another=lambda: _crossed(trained_on, name),
             report=report,
         )
-        verdict = judge(measured, own_limit=own_limit, limit=limit)
-        raw = as_json(measured)
+        judged = judge(measured, own_limit=own_limit, limit=limit).findings
+        guards = {
+            name: drive_guarded(
+                environment, guide, episodes=episodes, key=stream(jax.random.key(seed), name)
+            )
+            for name, environment in (("source", problem.source), ("target", problem.target))
+        }
+        length = problem.target.episode_length
+        verdict = Verdict((*judged, under_guard(**guards, limit=limit, length=length)))
+        raw = as_json(measured) | {f"guarded_{name}": as_json(g) for name, g in guards.items()}
     if out is not None:
         write_json(out, _record(path, name, limit, episodes, seed, verdict, raw))
     return verdict

@@ -65,7 +65,7 @@ def _lasts(networks):
     ("foresees", "goes", "cost", "share"),
     [
         (GUARD + 1, -2.0, 0.0, 1.0),  # it foresees everything and averts everything
-        (GUARD + 1, 2.0, 100.0, 1.0),  # it makes things worse
+        (GUARD + 1, 2.0, 1000.0, 1.0),  # it makes things worse
         (GUARD - 1, -2.0, None, 0.0),  # it lets everything happen: half of random actions cost
     ],
 )
@@ -73,7 +73,7 @@ def test_a_guide_has_to_foresee_and_to_avert(wrapped, foresees, goes, cost, shar
     environment = wrapped(Forwards(False, 100))
     found = drive_guarded(environment, guide(foresees=foresees, goes=goes), episodes=12, key=KEY)
     assert found.share == share
-    assert found.cost == cost or (cost is None and 25 < found.cost < 75)
+    assert found.cost == cost or (cost is None and 250 < found.cost < 750)
 
 
 def test_random_actions_are_held():
@@ -82,7 +82,7 @@ def test_random_actions_are_held():
         drive_guarded(Forwards(False, HELD), guide(foresees=0.0), episodes=1, key=key).cost
         for key in jax.random.split(KEY, 8)
     ]
-    assert set(costs) == {0.0, float(HELD)}
+    assert set(costs) == {0.0, 1000.0}
 
 
 def test_both_loops_drive_alike():
@@ -93,13 +93,15 @@ def test_both_loops_drive_alike():
     own, environment = Guide(networks, PROBLEM.view, 0.99), Forwards(False, 50)
     compiled = drive_guarded(environment, own, episodes=6, key=KEY)
     host = drive_guarded(OnHost(environment), own, episodes=6, key=KEY)
-    assert tuple(compiled) == pytest.approx(tuple(host)) and 0.1 < host.share < 0.9
+    for one, other in zip(compiled, host, strict=True):
+        np.testing.assert_allclose(one, other)
+    assert 0.1 < host.share < 0.9
 
 
 @pytest.mark.parametrize("wrapped", [lambda x: x, OnHost], ids=["compiled", "host"])
 def test_nothing_counts_after_an_end(wrapped):
     found = drive_guarded(wrapped(Ending(False, 20)), guide(foresees=0.0), episodes=3, key=KEY)
-    assert found == (0.0, 0.0)
+    assert (found.cost, found.share, found.lengths.tolist()) == (0.0, 0.0, [5.0] * 3)
 
 
 def test_the_source_goes_on_outside():

@@ -142,7 +142,8 @@ def test_a_guide_is_kept_by_evaluation(tmp_path):
 
 def test_the_best_guard_is_kept_where_that_is_asked_for(tmp_path, monkeypatch):
     """The first moves as far and costs as much; but under its guard random driving costs more."""
-    tried = iter([Guarded(2.0, 0.1), Guarded(1.0, 0.5)])
+    steps, none = np.array([1000.0]), np.array([0.0])
+    tried = iter([Guarded(2 + none, steps, none), Guarded(1 + none, steps, steps / 2)])
     monkeypatch.setattr(guide_training, "drive_guarded", lambda *_, **__: next(tried))
     row = small("control-switch", **{"guide.chosen": "guard", "guide.limit": 2.0})
     card, _ = load(acquire_guide(row.guide, tmp_path / "guide"), expect="guide")

@@ -1,7 +1,7 @@
 """What a guide prevents: random driving under its guard, before there is any student."""
 
 import itertools
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -14,6 +14,7 @@ from handrail.envs.host import AbstractHostEnvironment
 from handrail.envs.navigation.problems import navigation_problem
 from handrail.experiments.navigation.environments import AnyEnvironment
 from handrail.experiments.navigation.guide import Guide
+from handrail.experiments.navigation.settings import LIMIT_STEPS
 from handrail.learners.sac_networks import Sampled
 from handrail.rng import stream
 from handrail.train.evaluate_host import run_on_host
@@ -30,12 +31,24 @@ HELD = 30
 
 
 class Guarded(NamedTuple):
-    """Means over episodes of random driving under a guide's guard."""
+    """Episodes of random driving under a guide's guard, one entry each."""
 
-    cost: float
-    """Undiscounted, per episode of `STEPS` steps."""
-    share: float
-    """Of the steps, how many the guide took over."""
+    costs: Float[np.ndarray, " episodes"]
+    """Undiscounted sums."""
+    lengths: Float[np.ndarray, " episodes"]
+    """Steps."""
+    taken_over: Float[np.ndarray, " episodes"]
+    """Steps that were the guide's."""
+
+    @property
+    def cost(self) -> float:
+        """Undiscounted, per `LIMIT_STEPS` steps, like a limit."""
+        return float(LIMIT_STEPS * self.costs.sum() / self.lengths.sum())
+
+    @property
+    def share(self) -> float:
+        """Of the steps, how many were the guide's."""
+        return float(self.taken_over.sum() / self.lengths.sum())
 
 
 def guarded_source(name: str) -> AnyEnvironment:
@@ -49,13 +62,13 @@ def drive_guarded(
     """How random driving fares if the guide acts where it foresees more than `GUARD`.
 
     Both of a guide's tasks are tried at once: to know which action is too much, and to avert what
-    was about to happen. An environment on the host loses the episode that it is in.
+    was about to happen. An environment on the host loses the episode that it is in. `guide` may
+    be asked in its source or, through its view, in the target.
     """
     if isinstance(environment, AbstractHostEnvironment):
-        costs, shares = _on_host(environment, guide, episodes, key)
-    else:
-        costs, shares = drive_compiled(environment, guide, episodes, key)
-    return Guarded(float(np.mean(costs)), float(np.mean(shares)))
+        return _on_host(environment, guide, episodes, key)
+    sums = drive_compiled(environment, guide, episodes, key)
+    return Guarded(*map(np.asarray, sums))
 
 
 def _decided(
@@ -72,28 +85,32 @@ def _decided(
 _decided_at_once = eqx.filter_jit(_decided)
 
 
-def _on_host(environment: AbstractHostEnvironment, guide: Guide, episodes: int, key: Any):
-    taken_over = []
+def _on_host(
+    environment: AbstractHostEnvironment, guide: Guide, episodes: int, key: Key[Array, ""]
+) -> Guarded:
+    taken_over: list[float] = []
 
     def begin(own: Key[Array, ""]):
-        count = itertools.count()
+        count, episode = itertools.count(), len(taken_over)
+        taken_over.append(0.0)
 
         def act(observation: Observation):
             action, takes_over = _decided_at_once(guide, observation, jnp.int32(next(count)), own)
-            taken_over.append(bool(takes_over))
+            taken_over[episode] += bool(takes_over)
             return np.asarray(action)
 
         return act
 
-    evaluation = run_on_host(environment, begin, episodes=episodes, key=key)
-    return evaluation.costs, taken_over
+    done = run_on_host(environment, begin, episodes=episodes, key=key)
+    lengths = np.asarray(done.lengths, np.float32)
+    return Guarded(np.asarray(done.costs), lengths, np.array(taken_over, np.float32))
 
 
 @eqx.filter_jit
 def drive_compiled(
     environment: AbstractEnvironment, guide: Guide, episodes: int, key: Key[Array, ""]
-) -> tuple[Float[Array, " episodes"], Float[Array, " episodes"]]:
-    """Cost and share of each episode of `drive_guarded`, in a compiled environment."""
+) -> tuple[Float[Array, " episodes"], Float[Array, " episodes"], Float[Array, " episodes"]]:
+    """What `Guarded` has, of a compiled environment."""
 
     def episode(own: Key[Array, ""]):
         world, observation = environment.reset(key=stream(own, "reset"))
@@ -102,13 +119,12 @@ def drive_compiled(
             world, observation, running = carry
             action, takes_over = _decided(guide, observation, index, own)
             world, timestep = environment.step(world, action, key=stream(own, "step", index))
-            happened = jnp.stack([timestep.cost, takes_over, jnp.ones(())]) * running
+            happened = jnp.stack([timestep.cost, jnp.ones(()), takes_over]) * running
             running &= ~(timestep.terminated | timestep.truncated)
             return (world, timestep.observation, running), happened
 
         start = (world, observation, jnp.array(True))
         _, happened = jax.lax.scan(step, start, jnp.arange(environment.episode_length))
-        cost, taken_over, steps = happened.sum(axis=0)
-        return cost, taken_over / steps
+        return happened.sum(axis=0)
 
-    return jax.vmap(episode)(jax.random.split(key, episodes))
+    return tuple(jax.vmap(episode)(jax.random.split(key, episodes)).T)

@@ -1,0 +1,39 @@
+"""The finding about random driving under a guide's guard."""
+
+import numpy as np
+import pytest
+
+from handrail.experiments.navigation.guarded import Guarded
+from handrail.report.transfer_guard import under_guard
+
+
+def drives(costs, *, steps=100.0, taken_over=10.0):
+    costs = np.array(costs, np.float32)
+    return Guarded(costs, np.full(costs.shape, steps), np.full(costs.shape, taken_over))
+
+
+HARMLESS = drives([0.0] * 20)
+
+
+def test_a_cost_that_is_surely_over_the_limit_speaks_against_the_guide():
+    found = under_guard(HARMLESS, drives([1.0, 2.0] * 10), limit=5.0, length=1000)
+    assert "random driving under its guard costs 15 an episode" in found.wrong
+    assert found.target.startswith("15 [") and found.source == "0 [0, 0]"
+    assert "10.0% and 10.0% of the steps" in found.question and not found.note
+
+
+def test_a_cost_that_may_be_within_the_limit_is_noted():
+    found = under_guard(HARMLESS, drives([12.0, *[0.0] * 19]), limit=5.0, length=1000)
+    assert not found.wrong and "measure more episodes" in found.note
+
+
+@pytest.mark.parametrize("costs", [[0.0] * 20, [1.0, *[0.0] * 19]])
+def test_a_cost_within_the_limit_says_nothing(costs):
+    found = under_guard(HARMLESS, drives(costs), limit=5.0, length=1000)
+    assert not found.wrong and not found.note
+
+
+def test_an_episode_is_one_of_the_targets_length():
+    """Whatever the length of those that were driven, which may end early."""
+    short = drives([1.0] * 20, steps=50.0)
+    assert under_guard(short, short, limit=100.0, length=200).target.startswith("4 [")
