@@ -1,0 +1,56 @@
+"""What random driving costs under the guard of each guide in a folder.
+
+    python results/guards.py FOLDER [--task navigation-static] [--episodes 300]
+
+Reads `guide-SEED.safetensors` (as `many_seeds.py` writes them, of one choice) and adds
+`guides/guarded_cost` and `guides/guarded_share` to `FOLDER/many-seeds.npz`, in the order of seeds:
+the test of `evaluations.csv`, in the task's source without borders.
+"""
+
+import argparse
+import re
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from handrail.envs.navigation.problems import navigation_problem
+from handrail.experiments.navigation.guarded import drive_guarded, guarded_source
+from handrail.experiments.navigation.guide import load_guide
+from handrail.files import atomic
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--task", default="navigation-static")
+    parser.add_argument("--episodes", type=int, default=300)
+    options = parser.parse_args()
+    problem, source = navigation_problem(options.task), guarded_source(options.task)
+    numbered = {
+        int(found[1]): path
+        for path in options.folder.iterdir()
+        if (found := re.fullmatch(r"guide-(\d+)(?:-\w+)?\.safetensors", path.name))
+    }
+    tried = [
+        drive_guarded(
+            source, load_guide(path, problem), episodes=options.episodes, key=jax.random.key(seed)
+        )
+        for seed, path in sorted(numbered.items())
+    ]
+    columns = {
+        "guides/guarded_cost": np.array([one.cost for one in tried], np.float32),
+        "guides/guarded_share": np.array([one.share for one in tried], np.float32),
+    }
+    file = options.folder / "many-seeds.npz"
+    before = dict(np.load(file)) if file.exists() else {}
+    with atomic(file) as path, open(path, "wb") as written:
+        np.savez_compressed(written, **before | columns)  # pyrefly: ignore[bad-argument-type]
+    costs = columns["guides/guarded_cost"]
+    print(f"{len(costs)} guides: cost per 1,000 steps {np.quantile(costs, [0, 0.25, 0.5, 0.75, 1])}")
+
+
+if __name__ == "__main__":
+    main()
