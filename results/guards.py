@@ -49,7 +49,9 @@ def main() -> None:
     with atomic(file) as path, open(path, "wb") as written:
         np.savez_compressed(written, **before | columns)  # pyrefly: ignore[bad-argument-type]
     costs = columns["guides/guarded_cost"]
-    print(f"{len(costs)} guides: cost per 1,000 steps {np.quantile(costs, [0, 0.25, 0.5, 0.75, 1])}")
+    print(
+        f"{len(costs)} guides: cost per 1,000 steps {np.quantile(costs, [0, 0.25, 0.5, 0.75, 1])}"
+    )
 
 
 if __name__ == "__main__":

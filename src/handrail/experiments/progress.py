@@ -41,6 +41,10 @@ class Steps:
     def __exit__(self, *_) -> None:
         self._progress.stop()
 
+    def note(self, text: str) -> None:
+        """A line above the bars."""
+        self._progress.console.print(text, highlight=False, markup=False, soft_wrap=True)
+
     def __call__(self, what: str, step: int, total: int) -> None:
         if what not in self._bars:
             self._bars[what] = self._progress.add_task(what, total=total)

@@ -15,6 +15,8 @@ UNITS = {
     "length": "steps per episode",
     "unsafe_episodes": "share of episodes with any cost",
     "exit_cost": "per episode that begins in a hazard",
+    "guarded_cost": "per 1,000 steps of random driving under its guard",
+    "guarded_share": "share of those steps that were its own",
     "limit": "cost of an episode",
     "limits": "cost of an episode",
 }

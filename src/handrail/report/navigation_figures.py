@@ -233,18 +233,30 @@ def _guides(finished: Finished, environment: str) -> Table | None:
         files = _guide_files(finished, variant, environment)
         if files:
             users.setdefault(files, []).append(variant)
-    names = ("step", "return", "cost", "length", "exit_cost")
+    names = ("step", "return", "cost", "length", "exit_cost", "guarded_cost")
     made: list[list[Cell]] = []
     for files, variants in users.items():
         kept = [_evaluation(file) for file in files]
         shared = f"{variants[0]} and {len(variants) - 1} others"
         cells: list[Cell] = [shared if len(variants) > 3 else ", ".join(variants)]
-        cells += [over_seeds(np.array([one[name] for one in kept], dtype=float)) for name in names]
+        cells += [
+            over_seeds(np.array([one.get(name, np.nan) for one in kept], dtype=float))
+            for name in names
+        ]
         made.append(cells)
-    columns = ["guide of", "kept at step", "distance", "cost", "length", "exit cost"]
+    columns = [
+        "guide of",
+        "kept at step",
+        "distance",
+        "cost",
+        "length",
+        "exit cost",
+        "guarded cost",
+    ]
     caption = (
         f"{short_name(environment)}: the guides when they were kept, in whole episodes of their "
-        "source without reward of the task. Exit cost: of an episode that begins inside a hazard."
+        "source without reward of the task. Exit cost: of an episode that begins inside a hazard. "
+        "Guarded cost: of random driving under the guide's guard, per 1,000 steps."
     )
     return Table(columns, made, caption) if made else None
 

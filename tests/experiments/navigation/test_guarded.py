@@ -6,12 +6,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from handrail.artifact import Card
 from handrail.envs.host import OnHost
 from handrail.envs.navigation.problems import navigation_problem
 from handrail.experiments.navigation.guarded import (
     GUARD,
     HELD,
     STEPS,
+    doubts,
     drive_guarded,
     guarded_source,
 )
@@ -117,3 +119,19 @@ def test_a_guide_of_the_task_can_be_tried(tmp_path):
         guarded_source("navigation-static"), load_guide(path, problem), episodes=2, key=KEY
     )
     assert found.share == 1 and np.isfinite(found.cost)
+
+
+@pytest.mark.parametrize(
+    ("training", "doubted"),
+    [
+        ({"evaluation": {"guarded_cost": 5.1}}, True),
+        ({"evaluation": {"guarded_cost": 5.0}}, False),
+        ({"evaluation": {"cost": 9.0}}, False),  # of a guide from before the test
+        ({"evaluation": {"guarded_cost": "high"}}, False),  # of others' files anything may be said
+        ({"evaluation": 3}, False),
+        ({}, False),
+    ],
+)
+def test_what_a_card_says_against_its_guide(training, doubted):
+    said = doubts(Card("guide", {}, {}, training), 5.0)
+    assert [("costs 5.1 in 1,000 steps" in text) for text in said] == [True] * doubted

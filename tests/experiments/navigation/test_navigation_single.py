@@ -53,6 +53,15 @@ def test_the_guide_that_no_file_brings_is_trained(tmp_path):
     assert (tmp_path / "knowledge" / need / "guide.safetensors").exists()
 
 
+def test_a_guide_that_tested_badly_is_not_used_in_silence(tmp_path, monkeypatch, capsys):
+    path = write_guide(tmp_path / "guide.safetensors")
+    trained(tmp_path / "silent", guide=path)
+    assert "beware" not in capsys.readouterr().err
+    monkeypatch.setattr(single, "doubts", lambda card, limit: [f"beware of more than {limit:g}"])
+    trained(tmp_path / "said", guide=path)
+    assert f"{path}: beware of more than 1" in capsys.readouterr().err
+
+
 def test_files_that_the_method_does_not_use_are_refused(tmp_path):
     path = write_guide(tmp_path / "guide.safetensors")
     with pytest.raises(HandrailError, match=r"'sac' does not use guide files: .* nothing"):

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
+from handrail.artifact import Card
 from handrail.envs.base import AbstractEnvironment
 from handrail.envs.host import AbstractHostEnvironment
 from handrail.envs.navigation.problems import navigation_problem
@@ -69,6 +70,22 @@ def drive_guarded(
         return _on_host(environment, guide, episodes, key)
     sums = drive_compiled(environment, guide, episodes, key)
     return Guarded(*map(np.asarray, sums))
+
+
+def doubts(card: Card, limit: float) -> list[str]:
+    """What the evaluation on a guide's card says against a student of this limit, in words.
+
+    `limit` is undiscounted, of an episode of `LIMIT_STEPS` steps.
+    """
+    evaluation = card.training.get("evaluation")
+    cost = evaluation.get("guarded_cost") if isinstance(evaluation, dict) else None
+    if not isinstance(cost, (int, float)) or not cost > limit:
+        return []
+    return [
+        f"random driving under this guide's guard costs {cost:.3g} in {LIMIT_STEPS:,} steps, more "
+        f"than the student's limit of {limit:g}: expect epochs above it, or train another guide "
+        "(longer, or with another guide.seed)"
+    ]
 
 
 def _decided(

@@ -13,6 +13,7 @@ from handrail.envs.navigation.problems import navigation_problem
 from handrail.errors import HandrailError
 from handrail.experiments.navigation.evaluations import tested, try_policy
 from handrail.experiments.navigation.forebears import load_policy
+from handrail.experiments.navigation.guarded import doubts
 from handrail.experiments.navigation.rows import NavigationRow, complete
 from handrail.experiments.navigation.source_data import beside
 from handrail.experiments.navigation.student import POLICY, Knowledge, check, run_student
@@ -52,6 +53,9 @@ def train_student(
         for task in tasks:
             if not task.done:
                 work(task, steps)
+        if knowledge.guide is not None:
+            for doubt in doubts(load(knowledge.guide)[0], row.run.limit):
+                steps.note(f"{knowledge.guide}: {doubt}")
 
         def report(step: int, total: int) -> None:
             steps("training", step, total)
