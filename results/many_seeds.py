@@ -98,12 +98,12 @@ def tests(environment, actors, keys, episodes: int):
     return jax.vmap(one)(actors, keys)
 
 
-def test_keys(states, name: str, step: int, *more: str):
+def test_keys(states, name: str, *step: int, of: str | None = None):
     """The keys with which a run by itself tests its policy."""
 
     def one(key):
-        key = stream(key, name, step)
-        return stream(key, *more) if more else key
+        key = stream(key, name, *step)
+        return key if of is None else stream(key, of)
 
     return jax.vmap(one)(states.key)
 
@@ -137,11 +137,11 @@ def guides(settings: Sequence[GuideSettings], folder: Path, note) -> dict[str, l
         learnt = states.agent.learner.parameters
         networks = GuideNetworks(learnt.actor, learnt.critics)
         found = dict(zip(("return", "cost"), tests(
-            problem.source, learnt.actor, test_keys(states, "evaluation", step, "clean"),
+            problem.source, learnt.actor, test_keys(states, "evaluation", step, of="clean"),
             first.evaluation_episodes,
         ), strict=True))  # fmt: skip
         found["guarded_cost"] = guards(
-            guarding, networks, test_keys(states, "evaluation", step, "guarded"),
+            guarding, networks, test_keys(states, "guarded"),
             EPISODES * first.evaluation_episodes, problem.view, first.learning.discount,
         )  # fmt: skip
         found = {name: np.asarray(values) for name, values in found.items()}

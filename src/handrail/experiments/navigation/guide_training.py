@@ -143,9 +143,10 @@ def acquire_guide(
             for name, environment in (("clean", problem.source), ("rescue", from_hazards))
         )  # fmt: skip
         networks = _networks(state.agent.learner)
+        # the same episodes and random actions every time: fewer are needed to compare
         guarded = drive_guarded(
             guarding, Guide(networks, problem.view, settings.learning.discount),
-            episodes=EPISODES * settings.evaluation_episodes, key=stream(key, "guarded"),
+            episodes=EPISODES * settings.evaluation_episodes, key=stream(state.key, "guarded"),
         )  # fmt: skip
         row = {
             "step": step,
