@@ -28,7 +28,7 @@ import numpy as np
 from handrail.devices import choose
 from handrail.envs.navigation.problems import navigation_problem
 from handrail.experiments.navigation.evaluations import try_policy
-from handrail.experiments.navigation.guarded import EPISODES, drive_compiled, guarded_source
+from handrail.experiments.navigation.guarded import drive_compiled, guarded_source
 from handrail.experiments.navigation.guide import Guide, GuideNetworks, save_guide
 from handrail.experiments.navigation.guide_training import CHOICES, guide_loop
 from handrail.experiments.navigation.rows import NavigationRow, complete
@@ -142,7 +142,7 @@ def guides(settings: Sequence[GuideSettings], folder: Path, note) -> dict[str, l
         ), strict=True))  # fmt: skip
         found["guarded_cost"] = guards(
             guarding, networks, test_keys(states, "guarded"),
-            EPISODES * first.evaluation_episodes, problem.view, first.learning.discount,
+            first.guard_episodes, problem.view, first.learning.discount,
         )  # fmt: skip
         found = {name: np.asarray(values) for name, values in found.items()}
         networks = jax.tree.map(np.asarray, networks)

@@ -35,7 +35,7 @@ def tiny(method: str, environment: str = "navigation-dynamic", **own):
     }  # fmt: skip
     for kind in ("guide", "pretrained", "expert"):
         settings |= {f"{kind}.steps": 200, f"{kind}.epoch": 100, f"{kind}.evaluation_episodes": 1}
-    return complete(settings | own)
+    return complete(settings | {"guide.guard_episodes": 1} | own)
 
 
 @pytest.mark.parametrize("name", TASKS)

@@ -107,6 +107,7 @@ SMALL = {
     "guide.steps": 200,
     "guide.epoch": 100,
     "guide.evaluation_episodes": 2,
+    "guide.guard_episodes": 2,
     "guide.uniform_steps": 20,
 }
 

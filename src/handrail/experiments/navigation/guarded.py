@@ -25,8 +25,6 @@ GUARD = 2.0
 """Discounted cost that is foreseen of a random action before the guide takes over in the test."""
 STEPS = 400
 """Of an episode of the test."""
-EPISODES = 3
-"""Of the test, for each that a guide is evaluated with: it is about rare events."""
 HELD = 30
 """Steps for which a random action is held: the robot gets up to speed."""
 

@@ -28,7 +28,7 @@ from handrail.experiments.navigation.evaluations import (
     tested,
     try_policy,
 )
-from handrail.experiments.navigation.guarded import EPISODES, drive_guarded, guarded_source
+from handrail.experiments.navigation.guarded import drive_guarded, guarded_source
 from handrail.experiments.navigation.guide import (
     BEST,
     Guide,
@@ -146,7 +146,7 @@ def acquire_guide(
         # the same episodes and random actions every time: fewer are needed to compare
         guarded = drive_guarded(
             guarding, Guide(networks, problem.view, settings.learning.discount),
-            episodes=EPISODES * settings.evaluation_episodes, key=stream(state.key, "guarded"),
+            episodes=settings.guard_episodes, key=stream(state.key, "guarded"),
         )  # fmt: skip
         row = {
             "step": step,

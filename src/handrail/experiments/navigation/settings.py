@@ -122,6 +122,9 @@ class GuideSettings:
     """Steps between two evaluations."""
     evaluation_episodes: int = 100
     """Episodes of an evaluation: of full length, without rescue starts."""
+    guard_episodes: int = 300
+    """Episodes of random driving under its guard in an evaluation, of 400 steps: costs are rare
+    there, and high."""
     limit: float = 1.0
     """d⋄: expected cost of an episode of 1,000 steps; at most d⊙, better well below."""
     episode_length: int = 200
