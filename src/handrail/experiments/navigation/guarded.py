@@ -97,20 +97,24 @@ def _decided(
     return jnp.where(takes_over, averted, proposed), takes_over
 
 
-_decided_at_once = eqx.filter_jit(_decided)
-
-
 def _on_host(
     environment: AbstractHostEnvironment, guide: Guide, episodes: int, key: Key[Array, ""]
 ) -> Guarded:
+    arrays, rest = eqx.partition(guide, eqx.is_array)
+    leaves, tree = jax.tree.flatten(arrays)
     taken_over: list[float] = []
+
+    @jax.jit  # of a list, since taking a guide apart takes longer than a step of the physics
+    def decided(leaves, observation, index, own):
+        whole = eqx.combine(jax.tree.unflatten(tree, leaves), rest)
+        return _decided(whole, observation, index, own)
 
     def begin(own: Key[Array, ""]):
         count, episode = itertools.count(), len(taken_over)
         taken_over.append(0.0)
 
         def act(observation: Observation):
-            action, takes_over = _decided_at_once(guide, observation, jnp.int32(next(count)), own)
+            action, takes_over = decided(leaves, observation, np.int32(next(count)), own)
             taken_over[episode] += bool(takes_over)
             return np.asarray(action)
 
