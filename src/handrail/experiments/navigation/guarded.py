@@ -15,13 +15,14 @@ from handrail.envs.host import AbstractHostEnvironment
 from handrail.envs.navigation.problems import navigation_problem
 from handrail.experiments.navigation.environments import AnyEnvironment
 from handrail.experiments.navigation.guide import Guide
+from handrail.experiments.navigation.presets import FORESEEN
 from handrail.experiments.navigation.settings import LIMIT_STEPS
 from handrail.learners.sac_networks import Sampled
 from handrail.rng import stream
 from handrail.train.evaluate_host import run_on_host
 from handrail.types import Observation
 
-GUARD = 2.0
+GUARD = FORESEEN
 """Discounted cost that is foreseen of a random action before the guide takes over in the test."""
 STEPS = 400
 """Of an episode of the test."""
