@@ -7,8 +7,9 @@ Every seed has its own guide and its own student, with the settings, keys, tests
 guide of `handrail reproduce EXPERIMENT --budget paper`; only the students' steps are fewer. Seeds
 begin at `--first`, since the presets were chosen by looking at the first ones. Written are the
 guides, one of a training for every `guide.chosen`, and `many-seeds.npz` after each variant:
-`VARIANT/COLUMN` has a row a seed and a column an epoch, as in `evaluations.csv`. What ended is
-summed up; a whole run is not resumed.
+`VARIANT/COLUMN` has a row a seed and a column an epoch, as in `evaluations.csv`; other variants that
+are there already stay. What ended is summed up. Guides that are in FOLDER are not trained again; a
+variant that was cut off is.
 """
 
 import argparse
@@ -122,6 +123,12 @@ def guards(environment, networks, keys, episodes: int, view, discount: float):
 
 def guides(settings: Sequence[GuideSettings], folder: Path, note) -> dict[str, list[Path]]:
     """Each seed's guides, by what was chosen, kept by evaluation as `acquire_guide` does."""
+    paths = {
+        chosen: [folder / f"guide-{one.seed}-{chosen}.safetensors" for one in settings]
+        for chosen in CHOICES
+    }
+    if all(path.exists() for chosen in CHOICES for path in paths[chosen]):
+        return paths
     first = settings[0]
     problem = navigation_problem(first.environment)
     guarding = guarded_source(first.environment)
@@ -153,12 +160,10 @@ def guides(settings: Sequence[GuideSettings], folder: Path, note) -> dict[str, l
             for chosen, choice in CHOICES.items():
                 if choice(rows_, first.limit) == len(table["cost"]) - 1:
                     kept[chosen, index] = jax.tree.map(lambda leaf, i=index: leaf[i], networks)
-    paths: dict[str, list[Path]] = {chosen: [] for chosen in CHOICES}
     for chosen, index in itertools.product(CHOICES, range(len(settings))):
         one = dataclasses.replace(settings[index], chosen=chosen)
-        paths[chosen].append(folder / f"guide-{one.seed}-{chosen}.safetensors")
         save_guide(
-            paths[chosen][-1], kept[chosen, index], problem, hidden=one.learning.hidden,
+            paths[chosen][index], kept[chosen, index], problem, hidden=one.learning.hidden,
             limit=one.limit,
             training={"task": one.environment, "evaluations": tables[index],
                       "settings": dataclasses.asdict(one)},
@@ -225,7 +230,8 @@ def main() -> None:
         print(f"{time.monotonic() - began:6.0f} s  {what}: {step:,} ({seconds:.1f} s)", flush=True)
 
     known: dict[GuideSettings, dict[str, list[Path]]] = {}
-    results: Columns = {}
+    file = options.out / "many-seeds.npz"
+    results: Columns = dict(np.load(file)) if file.exists() else {}
     for variant in options.variants:
         wanted = planned(options.experiment, variant, seeds, options.steps)
         paths: list[Path | None] = [None] * len(wanted)
@@ -240,8 +246,8 @@ def main() -> None:
             paths = [*known[settings[0]][chosen]]
         columns = students(wanted, paths, functools.partial(note, variant))
         results |= {f"{variant}/{name}": values for name, values in columns.items()}
-        with atomic(options.out / "many-seeds.npz") as path, open(path, "wb") as file:
-            np.savez_compressed(file, **results)  # pyrefly: ignore[bad-argument-type]
+        with atomic(file) as path, open(path, "wb") as written:
+            np.savez_compressed(written, **results)  # pyrefly: ignore[bad-argument-type]
         print(f"{variant}: {summed_up(columns, wanted[0].run.limit)}", flush=True)
 
 
