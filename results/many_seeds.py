@@ -7,8 +7,8 @@ Every seed has its own guide and its own student, with the settings, keys, tests
 guide of `handrail reproduce EXPERIMENT --budget paper`; only the students' steps are fewer. Seeds
 begin at `--first`, since the presets were chosen by looking at the first ones. Written are the
 guides, one of a training for every `guide.chosen`, and `many-seeds.npz` after each variant:
-`VARIANT/COLUMN` has a row a seed and a column an epoch, as in `evaluations.csv`; other variants that
-are there already stay. What ended is summed up. Guides that are in FOLDER are not trained again; a
+`VARIANT/COLUMN` has a row a seed and a column an epoch, as in `evaluations.csv`; other variants
+that are there stay. What ended is summed up. Guides that are in FOLDER are not trained again; a
 variant that was cut off is.
 """
 

@@ -22,13 +22,13 @@ def test_a_student_learns_from_what_its_guide_foresees():
     assert row.guide is not None and row.guide.learning.cost_floor == "zero"
     assert (row.guide.learning.multiplier_rate, row.guide.learning.damping) == (0.0, 0.0)
     assert (row.guide.outside, row.guide.entropy_weight) == ("open", 0.005)
-    assert row.guide.wander == 0.25
+    assert (row.guide.wander, row.guide.chosen) == (0.25, "guard")
 
 
 def test_the_preset_of_the_paper_is_that_of_the_scripts():
     row = complete({**TASK, "method": "control-switch"})
     assert row.run.learning == SacSettings() and row.guide is not None
-    assert row.guide.learning == SacSettings()
+    assert row.guide.learning == SacSettings() and row.guide.chosen == "farthest"
     assert (row.run.distillation, row.run.weighting, row.run.constraint) == (
         "authors", "squared", "stored",
     )  # fmt: skip

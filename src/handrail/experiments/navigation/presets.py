@@ -90,14 +90,16 @@ def recommended_guide(learning: SacSettings) -> dict[str, Any]:
     Only with the floor do the numbers of the guide's cost critic mean what they say. No policy
     keeps a limit in episodes that begin inside a hazard, so that a multiplier would grow for as
     long as it is trained: it stays at its first value, ln 2, and the limit decides which guide
-    is kept. With the paper's entropy weight of 1 a guide shakes on the spot: a nat a step
-    outweighs 0.02 m.
+    may be kept. Of those it is the one that does best as a guard: how far it moves, by which the
+    paper's protocol chooses, says nothing of what its students cost. With the paper's entropy
+    weight of 1 a guide shakes on the spot: a nat a step outweighs 0.02 m.
     """
     return {
         "learning": dataclasses.replace(
             learning, multiplier_rate=0.0, damping=0.0, cost_floor="zero"
         ),
         "entropy_weight": 0.005,
+        "chosen": "guard",
         "outside": "open",
         "wander": 0.25,
     }
@@ -133,15 +135,13 @@ def taught_guide(learning: SacSettings) -> dict[str, Any]:
     """All settings of the guide of such a student that differ from the paper's.
 
     As `recommended_guide`; and it reckons with a student that insists, has seen more of what
-    others do, comes back to the extents, keeps a sample of its memory, and is chosen as a guard:
-    one that comes back moves less the better it is.
+    others do, comes back to the extents, and keeps a sample of its memory.
     """
     ours = recommended_guide(learning)
     return ours | {
         "learning": _sighted(ours["learning"]),
         "outside": "homing",
         "insistence": 0.9,
-        "chosen": "guard",
         "wander": 0.4,
         "keep": KEPT,
     }
