@@ -242,8 +242,6 @@ def as_json(value: Any) -> Any:
     """Raw numbers as JSON: dataclasses by field, arrays as lists, NaN as null."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f.name: as_json(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    if hasattr(value, "_asdict"):
-        value = value._asdict()
     if isinstance(value, dict):
         return {name: as_json(entry) for name, entry in value.items()}
     if isinstance(value, (list, tuple, np.ndarray)):

@@ -95,8 +95,8 @@ def test_both_loops_drive_alike():
     own, environment = Guide(networks, PROBLEM.view, 0.99), Forwards(False, 50)
     compiled = drive_guarded(environment, own, episodes=6, key=KEY)
     host = drive_guarded(OnHost(environment), own, episodes=6, key=KEY)
-    for one, other in zip(compiled, host, strict=True):
-        np.testing.assert_allclose(one, other)
+    for name in ("costs", "lengths", "taken_over"):
+        np.testing.assert_allclose(getattr(compiled, name), getattr(host, name))
     assert 0.1 < host.share < 0.9
 
 

@@ -16,12 +16,15 @@ from handrail.types import Action, Observation, Timestep
 AnyEnvironment = AbstractEnvironment | AbstractHostEnvironment
 
 
-def side_by_side(make: Callable[[], AnyEnvironment], copies: int) -> AnyEnvironment | HostCopies:
-    """What `make` builds or, of more than one, as many on the host, stepped together."""
+def side_by_side(
+    first: AnyEnvironment, another: Callable[[], AnyEnvironment], copies: int
+) -> AnyEnvironment | HostCopies:
+    """The first by itself or, of more than one on the host, as many, stepped together."""
     if copies == 1:
-        return make()
-    hosts = [make() for _ in range(copies)]
-    return HostCopies([host for host in hosts if isinstance(host, AbstractHostEnvironment)])
+        return first
+    hosts: list[Any] = [first, *(another() for _ in range(1, copies))]
+    assert all(isinstance(host, AbstractHostEnvironment) for host in hosts)  # see `check_copies`
+    return HostCopies(hosts)
 
 
 def unrewarded(environment: AnyEnvironment) -> AnyEnvironment:

@@ -44,7 +44,9 @@ KINDS = {"expert": "expert", "pretrained": "policy"}  # role → kind of artefac
 
 def forebear_loop(settings: ForebearSettings) -> AnyLoop:
     """SAC-λ in the target (the expert), or in the source observed like the target."""
-    environment = side_by_side(lambda: forebear_environment(settings), settings.copies)
+    environment = side_by_side(
+        forebear_environment(settings), lambda: forebear_environment(settings), settings.copies
+    )
     learner = sac_learner(settings.learning, settings.limit, parts=parts(environment))
     replay = memory(settings.learning, settings.steps, split=False)
     return make_loop(

@@ -1,7 +1,7 @@
 """What a guide prevents: random driving under its guard, before there is any student."""
 
+import dataclasses
 import itertools
-from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -30,7 +30,8 @@ HELD = 30
 """Steps for which a random action is held: the robot gets up to speed."""
 
 
-class Guarded(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Guarded:
     """Episodes of random driving under a guide's guard, one entry each."""
 
     costs: Float[np.ndarray, " episodes"]

@@ -28,7 +28,7 @@ from handrail.experiments.navigation.evaluations import (
     tested,
     try_policy,
 )
-from handrail.experiments.navigation.guarded import drive_guarded, guarded_source
+from handrail.experiments.navigation.guarded import HELD, drive_guarded, guarded_source
 from handrail.experiments.navigation.guide import (
     BEST,
     Guide,
@@ -53,7 +53,6 @@ from handrail.train.run import execute
 # Parts that a robot varies by shaking on the spot; the entropy bonus leaves them out.
 SHAKEN = ("accelerometer", "ballangvel_rear", "gyro")
 CHOICES = {"farthest": best, "guard": best_guard}  # the evaluation whose guide is kept
-WANDER_STEPS = 30  # of one action: the robot gets up to speed
 Report = Callable[[str, int, int], None]
 
 
@@ -73,7 +72,7 @@ def guide_loop(settings: GuideSettings) -> AnyLoop:
         ).source
         return environment if settings.bonus == "displacement" else unrewarded(environment)
 
-    environment = side_by_side(source, settings.copies)
+    environment = side_by_side(source(), source, settings.copies)
     learner = sac_learner(
         settings.learning,
         settings.limit,
@@ -97,7 +96,7 @@ def wanderer(share: float, *, seed: int) -> Intervention:
     check_share("wander", share)
     if not share:
         return none()
-    return wandering(share, WANDER_STEPS, key=stream(jax.random.key(seed), "wander"))
+    return wandering(share, HELD, key=stream(jax.random.key(seed), "wander"))
 
 
 def _intrinsic(

@@ -109,7 +109,9 @@ def build(run: StudentRun, knowledge: Knowledge) -> AnyLoop:
     if run.method in NEEDS_PRETRAINED:
         assert knowledge.pretrained is not None  # `check` has seen to it
         agent = Continued(agent, load_pretrained(knowledge.pretrained, problem, run.learning))
-    target = side_by_side(lambda: navigation_problem(run.environment).target, run.copies)
+    target = side_by_side(
+        problem.target, lambda: navigation_problem(run.environment).target, run.copies
+    )
     return make_loop(target, agent, _intervention(run, guide, expert), run.steps)
 
 
