@@ -49,6 +49,7 @@ _HOMES = {
     "handrail.experiments.lava.settings": ("QLearning",),
     "handrail.experiments.navigation.settings": ("SacSettings",),
     "handrail.own.encoder": ("load_encoder", "train_encoder"),
+    "handrail.own.guarding": ("try_guide",),
     "handrail.own.guide_training": ("train_guide",),
     "handrail.own.q": ("load_prior", "train_dqn", "train_prior"),
     "handrail.own.student_training": ("train_student",),

@@ -20,6 +20,7 @@ from handrail.experiments.navigation.guide_card import critic_discount, limits_o
 from handrail.experiments.navigation.settings import EARLY
 from handrail.interventions.base import Intervention
 from handrail.interventions.recipes import budget_switch, control_switch, linear_decay
+from handrail.own.environments import Host
 
 RECIPES = ("control-switch", "linear-decay", "budget-switch")
 
@@ -43,6 +44,11 @@ class Interface:
         except HandrailError as error:
             raise HandrailError(f"{name}: {error}") from None
         return Interface(name, observation, actions.actions, actions.bounds())
+
+    @staticmethod
+    def of_host(host: Host) -> "Interface":
+        """Of an environment on the host, or of several side by side."""
+        return Interface(host.name, host.observation_zeros(), host.actions, host.action_bounds)
 
 
 @dataclasses.dataclass(frozen=True)

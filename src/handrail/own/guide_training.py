@@ -9,10 +9,11 @@ import jax.numpy as jnp
 
 from handrail.artifact import load, part_shapes, save
 from handrail.envs.host_costs import CostFn
-from handrail.errors import HandrailError
+from handrail.envs.transfer import SameView
+from handrail.errors import HandrailError, UnknownName
 from handrail.experiments.navigation.agents import memory, sac_agent, sac_learner
-from handrail.experiments.navigation.evaluations import best, record
-from handrail.experiments.navigation.guide import GuideNetworks
+from handrail.experiments.navigation.evaluations import best, best_guard, record
+from handrail.experiments.navigation.guide import Guide, GuideNetworks
 from handrail.experiments.navigation.guide_training import wanderer
 from handrail.experiments.navigation.settings import SacSettings, check_schedule
 from handrail.experiments.navigation.source_data import beside, save_steps
@@ -26,6 +27,7 @@ from handrail.own.environments import (
     episode_steps,
     named,
 )
+from handrail.own.guarding import guard_columns, guarded
 from handrail.own.rewards import BonusFn, with_bonus
 from handrail.own.sac import Report, card_of, needs_box, run_epochs
 from handrail.own.several_costs import cost_columns, tested_costs
@@ -37,6 +39,9 @@ from handrail.train.host import HostLoop
 
 COLUMNS = ("step", "return", "cost", "length", "unsafe_episodes")
 LEARNING = SacSettings(multiplier_rate=10.0, damping=0.0, cost_floor="zero")
+CHOICES = {"bonus": best, "guard": best_guard}  # the evaluation whose guide is kept
+STUDENTS = 5.0
+"""A student's limit in multiples of its guide's, where it is not given: that of our presets."""
 BEST, GUIDE = "best.safetensors", "guide.safetensors"
 
 
@@ -48,11 +53,14 @@ def train_guide(
     cost: CostFn | None = None,
     limits: Mapping[str, float] | None = None,
     limit: float | None = None,
+    student_limit: float | None = None,
     parts: Sequence[str] | None = None,
     episode_length: int | None = None,
     steps: int = 100_000,
     epoch: int = 10_000,
     evaluation_episodes: int = 10,
+    guard_episodes: int = 20,
+    chosen: str = "guard",
     entropy_weight: float = 1.0,
     uniform_steps: int = 500,
     wander: float = 0.25,
@@ -63,9 +71,11 @@ def train_guide(
 ) -> Path:
     """Trains a safe guide without the task's reward; returns its file, `guide.safetensors`.
 
-    Every epoch the sampled policy is evaluated over whole episodes; the one with the highest bonus
-    within the limit is kept, or else the one of the lowest cost. A run that was interrupted goes
-    on from its last checkpoint when called again; a finished one is not repeated.
+    Every epoch the sampled policy is evaluated over whole episodes, and tried as a guard: what do
+    random actions cost if it takes over where it foresees too much (`handrail.try_guide`)? Of
+    those within the limit the best guard is kept, or the one with the highest bonus; if there is
+    none, the one of the lowest cost. A run that was interrupted goes on from its last checkpoint
+    when called again; a finished one is not repeated.
 
     Args:
         source: id of the environment to learn in, or a function that builds it, or several of
@@ -76,10 +86,15 @@ def train_guide(
             the limit.
         cost: as of `GymnasiumHost`; also `limits` (of several named costs) and `parts`.
         limit: expected undiscounted cost of an episode; well below the student's.
+        student_limit: that of the students to come, by which the guide is tried as a guard; by
+            default five times `limit` (of several costs, of the smallest).
         episode_length: the time limit in steps, if the environment does not say.
         steps: environment steps, those of all side by side; a multiple of `epoch`.
         epoch: steps between two evaluations.
         evaluation_episodes: whole episodes of each.
+        guard_episodes: of up to 400 steps each, in which it is tried as a guard; the same ones
+            every time.
+        chosen: what is kept, the best "guard" or the one with the highest "bonus".
         entropy_weight: α, fixed.
         uniform_steps: of uniformly random actions at the beginning.
         wander: share of the steps that are driven by random actions, each held for 30 steps, so
@@ -97,9 +112,18 @@ def train_guide(
         raise HandrailError(
             f"keep is {keep}: expected the number of steps to keep, 0 where there are several costs"
         )
+    if chosen not in CHOICES:
+        raise UnknownName("choice of a guide", chosen, CHOICES)
+    if guard_episodes < 1:
+        raise HandrailError(f"guard_episodes is {guard_episodes}: expected at least 1")
     host, trial = (build_host(source, cost=cost, limits=limits, parts=parts) for _ in range(2))
     needs_box(host)
     longest, allowed = episode_steps(host, episode_length), episode_limit(host, limit)
+    students = STUDENTS * allowed if student_limit is None else student_limit
+    if not students >= allowed:
+        raise HandrailError(
+            f"student_limit is {students:g}: expected at least the guide's own limit, {allowed:g}"
+        )
     agent = sac_agent(
         learning,
         sac_learner(
@@ -117,11 +141,13 @@ def train_guide(
         "limits": None if limits is None else dict(limits), "bonus": named(bonus),
         "parts": part_shapes(host.observation_zeros()), "episode_length": longest,
         "steps": steps, "epoch": epoch, "evaluation_episodes": evaluation_episodes,
+        "student_limit": students, "guard_episodes": guard_episodes, "chosen": chosen,
         "entropy_weight": entropy_weight, "uniform_steps": uniform_steps, "seed": seed,
         "wander": wander, "keep": keep,
         "learning": dataclasses.asdict(learning),
     }  # fmt: skip
     tried = with_bonus(trial, bonus)
+    columns = (*COLUMNS, *cost_columns("", host.limits), *guard_columns(host.limits))
     driver = wanderer(wander, seed=10 * seed + 1)
 
     def watch(step: int, state: RunState) -> None:
@@ -132,15 +158,20 @@ def train_guide(
             tried, sampled(policy), episodes=evaluation_episodes, longest=longest,
             key=stream(state.key, "evaluation", step),
         )  # fmt: skip
+        networks = GuideNetworks(
+            state.agent.learner.parameters.actor, state.agent.learner.parameters.critics
+        )
+        guarding = guarded(
+            trial, Guide(networks, SameView(), learning.discount), limit=students,
+            longest=longest, episodes=guard_episodes, key=stream(state.key, "guarded"),
+        )  # fmt: skip
         unsafe = float(jnp.mean(test.costs > 0))
-        costs = tested_costs(test, host.limits)
-        row = {"step": step, **costs, "unsafe_episodes": unsafe}
-        table = record(folder, (*COLUMNS, *cost_columns("", host.limits)), row)
-        if best(table, allowed) == len(table["step"]) - 1:
-            networks = GuideNetworks(
-                state.agent.learner.parameters.actor, state.agent.learner.parameters.critics
+        row = {"step": step, **tested_costs(test, host.limits), "unsafe_episodes": unsafe}
+        table = record(folder, columns, row | guarding)
+        if CHOICES[chosen](table, allowed) == len(table["step"]) - 1:
+            save(
+                folder / BEST, card_of("guide", host, settings, learning, row | guarding), networks
             )
-            save(folder / BEST, card_of("guide", host, settings, learning, row), networks)
 
     def summarise(state: RunState) -> dict[str, Any]:
         if keep:

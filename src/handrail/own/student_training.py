@@ -1,6 +1,7 @@
 """A student in a target of one's own, with a guide where it is dangerous."""
 
 import dataclasses
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from handrail.experiments.navigation.evaluations import (
     STUDENT_COLUMNS,
     record,
 )
+from handrail.experiments.navigation.guarded import doubts
 from handrail.experiments.navigation.presets import (
     SOURCE_PRICE,
     recommended_excursions,
@@ -70,6 +72,7 @@ from handrail.train.host import HostLoop
 
 POLICY = "policy.safetensors"
 METHODS = (*RECIPES, "sac")
+LOG = logging.getLogger(__name__)
 
 
 def train_student(
@@ -101,6 +104,7 @@ def train_student(
 
     `evaluations.csv` in the folder has a row an epoch: the behaviour, interventions
     included, and a test of the student alone, whose policy is kept as `policy.safetensors`.
+    What speaks against the guide as a guard (`handrail.try_guide`) is logged, and in the summary.
     Differs from the paper: one replay for both actors, since a guide that seldom acts would leave
     a split one waiting; no importance weights; the multiplier looks at what the student would do
     now, and aims below the limit; under budget-switch the guide makes excursions.
@@ -159,6 +163,9 @@ def train_student(
         intervention = with_excursions(intervention, excursions, key=key)
         asked = loaded.guide
         check_foresight(learning, asked.discount, source=str(guide))
+    doubted = [] if guide is None else doubts(load(Path(guide))[0], allowed)
+    for doubt in doubted:
+        LOG.warning("%s: %s", guide, doubt)
     source, kept = _source_data(host, guide, loaded, source_data)
     pulled = distil and asked is not None
     agent: SacAgent = sac_agent(
@@ -212,7 +219,7 @@ def train_student(
         last = {
             name: float(column[-1]) for name, column in read_table(folder / EVALUATIONS).items()
         }
-        return {"limit": allowed, "last_epoch": last}
+        return {"limit": allowed, "last_epoch": last, "guide_doubts": doubted}
 
     with closed_after(host, trial):
         return run_epochs(
@@ -257,8 +264,7 @@ def _loaded(
         )
     if guide is None:
         return None, None
-    seen = Interface(host.name, host.observation_zeros(), host.actions, host.action_bounds)
-    loaded = load_fitting(Path(guide), seen, view=view)
+    loaded = load_fitting(Path(guide), Interface.of_host(host), view=view)
     fitting = loaded.under(host.limits, source=str(guide))
     loaded = dataclasses.replace(loaded, guide=fitting)
     if loaded.limit > limit:

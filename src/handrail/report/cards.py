@@ -15,7 +15,7 @@ UNITS = {
     "length": "steps per episode",
     "unsafe_episodes": "share of episodes with any cost",
     "exit_cost": "per episode that begins in a hazard",
-    "guarded_cost": "per 1,000 steps of random driving under its guard",
+    "guarded_cost": "of random driving under its guard, in as many steps as a limit is for",
     "guarded_share": "share of those steps that were its own",
     "limit": "cost of an episode",
     "limits": "cost of an episode",

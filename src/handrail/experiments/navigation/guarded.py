@@ -1,7 +1,10 @@
 """What a guide prevents: random driving under its guard, before there is any student."""
 
 import dataclasses
+import functools
 import itertools
+from collections.abc import Callable
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -19,7 +22,7 @@ from handrail.experiments.navigation.presets import FORESEEN
 from handrail.experiments.navigation.settings import LIMIT_STEPS
 from handrail.learners.sac_networks import Sampled
 from handrail.rng import stream
-from handrail.train.evaluate_host import run_on_host
+from handrail.train.evaluate_host import Act, run_on_host
 from handrail.types import Observation
 
 GUARD = FORESEEN
@@ -66,52 +69,27 @@ def drive_guarded(
     was about to happen. An environment on the host loses the episode that it is in. `guide` may
     be asked in its source or, through its view, in the target.
     """
-    if isinstance(environment, AbstractHostEnvironment):
-        return _on_host(environment, guide, episodes, key)
-    sums = drive_compiled(environment, guide, episodes, key)
-    return Guarded(*map(np.asarray, sums))
+    if not isinstance(environment, AbstractHostEnvironment):
+        return Guarded(*map(np.asarray, drive_compiled(environment, guide, episodes, key)))
+    begin, taken_over = under_guard(guide, GUARD)
+    done = run_on_host(environment, begin, episodes=episodes, key=key)
+    lengths = np.asarray(done.lengths, np.float32)
+    return Guarded(np.asarray(done.costs), lengths, np.array(taken_over, np.float32))
 
 
-def doubts(card: Card, limit: float) -> list[str]:
-    """What the evaluation on a guide's card says against a student of this limit, in words.
-
-    `limit` is undiscounted, of an episode of `LIMIT_STEPS` steps.
+def under_guard(
+    guide: Guide, foreseen: float
+) -> tuple[Callable[[Key[Array, ""]], Act], list[float]]:
+    """What begins an episode of the test on the host, and a list that fills with one number an
+    episode: steps that were the guide's, because it foresaw more than this discounted cost.
     """
-    evaluation = card.training.get("evaluation")
-    cost = evaluation.get("guarded_cost") if isinstance(evaluation, dict) else None
-    if not isinstance(cost, (int, float)) or not cost > limit:
-        return []
-    return [
-        f"random driving under this guide's guard costs {cost:.3g} in {LIMIT_STEPS:,} steps, more "
-        f"than the student's limit of {limit:g}: expect epochs above it, or train another guide "
-        "(longer, or with another guide.seed)"
-    ]
-
-
-def _decided(
-    guide: Guide, observation: Observation, index: Int[Array, ""], key: Key[Array, ""]
-) -> tuple[Float[Array, " a"], Bool[Array, ""]]:
-    """What is done in a step, and whether the guide does it."""
-    averted, _ = Sampled(guide.distribution)(observation, stream(key, "averted", index))
-    held = stream(key, "held", index // HELD)
-    proposed = jax.random.uniform(held, averted.shape, minval=-1, maxval=1)
-    takes_over = guide.cost(observation, proposed) > GUARD
-    return jnp.where(takes_over, averted, proposed), takes_over
-
-
-def _on_host(
-    environment: AbstractHostEnvironment, guide: Guide, episodes: int, key: Key[Array, ""]
-) -> Guarded:
     arrays, rest = eqx.partition(guide, eqx.is_array)
     leaves, tree = jax.tree.flatten(arrays)
+    fixed, rest_tree = jax.tree.flatten(rest)
+    decided = _decided_by_leaves(tree, tuple(fixed), rest_tree, foreseen)
     taken_over: list[float] = []
 
-    @jax.jit  # of a list, since taking a guide apart takes longer than a step of the physics
-    def decided(leaves, observation, index, own):
-        whole = eqx.combine(jax.tree.unflatten(tree, leaves), rest)
-        return _decided(whole, observation, index, own)
-
-    def begin(own: Key[Array, ""]):
+    def begin(own: Key[Array, ""]) -> Act:
         count, episode = itertools.count(), len(taken_over)
         taken_over.append(0.0)
 
@@ -122,9 +100,55 @@ def _on_host(
 
         return act
 
-    done = run_on_host(environment, begin, episodes=episodes, key=key)
-    lengths = np.asarray(done.lengths, np.float32)
-    return Guarded(np.asarray(done.costs), lengths, np.array(taken_over, np.float32))
+    return begin, taken_over
+
+
+def doubts(card: Card, limit: float) -> list[str]:
+    """What the evaluation on a guide's card says against a student of this limit, in words.
+
+    `limit` is undiscounted, of an episode of as many steps as those of the card's own limit.
+    """
+    evaluation = card.training.get("evaluation")
+    cost = evaluation.get("guarded_cost") if isinstance(evaluation, dict) else None
+    if not isinstance(cost, (int, float)) or not cost > limit:
+        return []
+    steps = card.spec.get("limit_steps")
+    steps = steps if isinstance(steps, int) else LIMIT_STEPS
+    return [
+        f"random driving under this guide's guard costs {cost:.3g} in {steps:,} steps, more "
+        f"than the student's limit of {limit:g}: expect epochs above it, or train another guide "
+        "(longer, or from another seed)"
+    ]
+
+
+def _decided(
+    guide: Guide,
+    foreseen: float,
+    observation: Observation,
+    index: Int[Array, ""],
+    key: Key[Array, ""],
+) -> tuple[Float[Array, " a"], Bool[Array, ""]]:
+    """What is done in a step, and whether the guide does it."""
+    averted, _ = Sampled(guide.distribution)(observation, stream(key, "averted", index))
+    held = stream(key, "held", index // HELD)
+    proposed = jax.random.uniform(held, averted.shape, minval=-1, maxval=1)
+    takes_over = guide.cost(observation, proposed) > foreseen
+    return jnp.where(takes_over, averted, proposed), takes_over
+
+
+@functools.lru_cache(maxsize=4)  # so that a guide in training is compiled once
+def _decided_by_leaves(tree: Any, fixed: tuple[Any, ...], rest_tree: Any, foreseen: float):
+    """`_decided` of a guide's arrays as a list: taking the guide apart at every step would take
+    longer than a step of the physics.
+    """
+
+    @jax.jit
+    def decided(leaves, observation, index, own):
+        arrays = jax.tree.unflatten(tree, leaves)
+        guide = eqx.combine(arrays, jax.tree.unflatten(rest_tree, fixed))
+        return _decided(guide, foreseen, observation, index, own)
+
+    return decided
 
 
 @eqx.filter_jit
@@ -138,7 +162,7 @@ def drive_compiled(
 
         def step(carry, index):
             world, observation, running = carry
-            action, takes_over = _decided(guide, observation, index, own)
+            action, takes_over = _decided(guide, GUARD, observation, index, own)
             world, timestep = environment.step(world, action, key=stream(own, "step", index))
             happened = jnp.stack([timestep.cost, jnp.ones(()), takes_over]) * running
             running &= ~(timestep.terminated | timestep.truncated)

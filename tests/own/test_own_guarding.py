@@ -1,0 +1,164 @@
+"""Guides are tried as guards in environments that are not ours, and kept by that."""
+
+import functools
+import logging
+
+import equinox as eqx
+import gymnasium
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from gymnasium.vector import SyncVectorEnv
+
+from handrail.artifact import Card, load, save
+from handrail.errors import HandrailError
+from handrail.experiments.navigation.guide import GuideNetworks
+from handrail.own import guide_training
+from handrail.own.guarding import try_guide
+from handrail.own.guide_training import train_guide
+from handrail.own.student_training import train_student
+from handrail.records import read_table
+from tests.envs.toys import Walker
+from tests.own.test_own_several_costs import LIMITS, Laborious
+from tests.own.test_own_training import FEW, moved
+
+STAYS, RUNS = -1 / 3, 0.99  # of actions that become −2 to 4
+LIMIT = 2.0  # so that it takes over at a foreseen 3.65
+
+
+class WalkerEnv(Walker, gymnasium.Env):
+    """The same as vector environments take it."""
+
+
+def guide(path, *, foresees, goes, limits=None):
+    """It foresees so much whatever is proposed, and acts near `goes`."""
+    costs = len(limits or "1")
+    networks = GuideNetworks.fresh(2, 1, (4,), costs=costs, key=jax.random.key(0))
+    last = networks.critics.members.layers[-1]
+    constant = (
+        jnp.zeros_like(networks.actor.mean.weight), jnp.full(1, np.arctanh(goes)),
+        jnp.zeros_like(networks.actor.log_std.weight), jnp.full(1, -9.0),
+        jnp.zeros_like(last.weight), jnp.zeros_like(last.bias).at[2:].set(foresees),
+    )  # fmt: skip
+    spec = {
+        "parts": {"observation": [2]}, "actions": 1, "limit": 1.0, "limit_steps": 20,
+        **({"limits": limits} if limits else {}),
+    }  # fmt: skip
+    card = Card("guide", spec, {"hidden": [4]}, {"settings": {"learning": {"discount": 0.99}}})
+    save(path, card, eqx.tree_at(_lasts, networks, constant))
+    return path
+
+
+def _lasts(networks):
+    heads = (networks.actor.mean, networks.actor.log_std, networks.critics.members.layers[-1])
+    return [leaf for head in heads for leaf in (head.weight, head.bias)]
+
+
+@pytest.mark.parametrize(
+    ("foresees", "goes", "share", "lowest", "highest"),
+    [
+        (9.0, STAYS, 1.0, 0.0, 0.0),  # it foresees everything and averts everything
+        (9.0, RUNS, 1.0, 15.0, 20.0),  # it makes things worse
+        (0.0, STAYS, 0.0, 5.0, 19.0),  # it lets everything happen
+    ],
+)
+def test_a_guide_has_to_foresee_and_to_avert(tmp_path, foresees, goes, share, lowest, highest):
+    path = guide(tmp_path / "g.safetensors", foresees=foresees, goes=goes)
+    found = try_guide(Walker, path, limit=LIMIT, episode_length=20, episodes=12)
+    assert found["guarded_share"] == share and found["limit"] == LIMIT
+    assert lowest <= found["guarded_cost"] <= highest
+
+
+def test_side_by_side_it_is_tried_in_the_same_episodes(tmp_path):
+    path = guide(tmp_path / "g.safetensors", foresees=0.0, goes=STAYS)
+    beside = functools.partial(SyncVectorEnv, [WalkerEnv] * 3)
+    alone, several = (
+        try_guide(kind, path, limit=LIMIT, episode_length=20, episodes=7)
+        for kind in (Walker, beside)
+    )
+    assert alone == several and alone["guarded_cost"] > 0
+
+
+def test_costs_are_of_as_many_steps_as_the_limit(tmp_path):
+    """An episode that is cut off counts as if it had gone on as it did."""
+    path = guide(tmp_path / "g.safetensors", foresees=9.0, goes=RUNS)
+    long = functools.partial(Walker, 1_000)  # 400 of which are driven, two or three of them inside
+    found = try_guide(long, path, limit=LIMIT, episode_length=1_000, episodes=2)
+    assert 990 < found["guarded_cost"] < 1_000
+
+
+def test_each_of_several_costs_is_named(tmp_path):
+    path = guide(tmp_path / "g.safetensors", foresees=9.0, goes=STAYS, limits=LIMITS)
+    found = try_guide(Laborious, path, limits=LIMITS, episode_length=20, episodes=3)
+    assert found["guarded_cost.effort"] == 5.0 and found["guarded_cost.place"] == 0.0
+    assert found["guarded_cost"] == 2.0 == found["limit"]  # 5 of 5, on the scale of 2
+
+
+@pytest.mark.parametrize(
+    ("chosen", "costs", "kept"),
+    [("guard", [5.0, 1.0], 80), ("guard", [1.0, 5.0], 40), ("bonus", [5.0, 1.0], 40)],
+)
+def test_the_best_guard_is_kept(tmp_path, monkeypatch, chosen, costs, kept):
+    """Among evaluations within the limit; the bonus falls here from one to the next."""
+    left, rewards = iter(costs), iter([3.0, 2.0])
+    monkeypatch.setattr(
+        guide_training, "guarded",
+        lambda *_, **options: {"guarded_cost": next(left), "guarded_share": 0.5},
+    )  # fmt: skip
+    monkeypatch.setattr(
+        guide_training, "tested_costs",
+        lambda *_: {"return": next(rewards), "cost": 0.0, "length": 20.0},
+    )  # fmt: skip
+    path = train_guide(Walker, tmp_path, bonus=moved, limit=1.0, chosen=chosen, **FEW)
+    assert load(path)[0].training["evaluation"]["step"] == kept
+
+
+def test_a_guide_that_fails_is_doubted_by_its_student(tmp_path, caplog):
+    few = FEW | {"guard_episodes": 3}
+    path = train_guide(Walker, tmp_path / "guide", bonus=moved, limit=0.0, **few)
+    cost = load(path)[0].training["evaluation"]["guarded_cost"]
+    assert cost in read_table(path.parent / "evaluations.csv")["guarded_cost"]
+    assert cost > 0.1  # hardly trained
+    with caplog.at_level(logging.WARNING, "handrail"):
+        certain, doubted = (
+            train_student(Walker, path, tmp_path / name, limit=limit, **FEW)["guide_doubts"]
+            for name, limit in (("a", 20.0), ("b", 0.1))
+        )
+    assert certain == [] and len(doubted) == 1
+    assert f"costs {cost:.3g} in 20 steps, more than the student's limit of 0.1" in doubted[0]
+    assert [record.getMessage() for record in caplog.records] == [f"{path}: {doubted[0]}"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"chosen": "gaurd"}, "unknown choice of a guide 'gaurd': did you mean 'guard'"),
+        ({"guard_episodes": 0}, "guard_episodes is 0: expected at least 1"),
+        (
+            {"student_limit": 0.5},
+            "student_limit is 0.5: expected at least the guide's own",
+        ),
+        ({"student_limit": float("nan")}, "student_limit is nan: expected at least"),
+    ],
+)
+def test_what_training_refuses(tmp_path, changes, message):
+    with pytest.raises(HandrailError, match=message):
+        train_guide(Walker, tmp_path / "run", **({"limit": 1.0} | FEW | changes))
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "message"),
+    [
+        (Walker, {"episodes": 0}, "episodes is 0: expected at least 1"),
+        (Walker, {"limit": None}, "give limit"),
+        (Walker, {"episode_length": None}, "says nothing of its time limit"),
+        (lambda: gymnasium.make("CartPole-v1"), {}, "discrete actions there is handrail.train_dqn"),
+        (Laborious, {"limit": None, "limits": LIMITS}, "trained for one cost"),
+    ],
+)
+def test_what_trying_refuses(tmp_path, kind, changes, message):
+    path = guide(tmp_path / "g.safetensors", foresees=9.0, goes=STAYS)
+    with pytest.raises(HandrailError, match=message):
+        try_guide(kind, path, **({"limit": LIMIT, "episode_length": 20} | changes))
