@@ -15,7 +15,7 @@ from handrail.artifact import Card, load, save
 from handrail.errors import HandrailError
 from handrail.experiments.navigation.guide import GuideNetworks
 from handrail.own import guide_training
-from handrail.own.guarding import try_guide
+from handrail.own.guarding import foreseen_at, try_guide
 from handrail.own.guide_training import train_guide
 from handrail.own.student_training import train_student
 from handrail.records import read_table
@@ -24,14 +24,13 @@ from tests.own.test_own_several_costs import LIMITS, Laborious
 from tests.own.test_own_training import FEW, moved
 
 STAYS, RUNS = -1 / 3, 0.99  # of actions that become −2 to 4
-LIMIT = 2.0  # so that it takes over at a foreseen 3.65
 
 
 class WalkerEnv(Walker, gymnasium.Env):
     """The same as vector environments take it."""
 
 
-def guide(path, *, foresees, goes, limits=None):
+def guide(path, *, foresees, goes, limits=None, evaluation=None):
     """It foresees so much whatever is proposed, and acts near `goes`."""
     costs = len(limits or "1")
     networks = GuideNetworks.fresh(2, 1, (4,), costs=costs, key=jax.random.key(0))
@@ -45,7 +44,8 @@ def guide(path, *, foresees, goes, limits=None):
         "parts": {"observation": [2]}, "actions": 1, "limit": 1.0, "limit_steps": 20,
         **({"limits": limits} if limits else {}),
     }  # fmt: skip
-    card = Card("guide", spec, {"hidden": [4]}, {"settings": {"learning": {"discount": 0.99}}})
+    training = {"settings": {"learning": {"discount": 0.99}}, "evaluation": evaluation}
+    card = Card("guide", spec, {"hidden": [4]}, training)
     save(path, card, eqx.tree_at(_lasts, networks, constant))
     return path
 
@@ -65,8 +65,8 @@ def _lasts(networks):
 )
 def test_a_guide_has_to_foresee_and_to_avert(tmp_path, foresees, goes, share, lowest, highest):
     path = guide(tmp_path / "g.safetensors", foresees=foresees, goes=goes)
-    found = try_guide(Walker, path, limit=LIMIT, episode_length=20, episodes=12)
-    assert found["guarded_share"] == share and found["limit"] == LIMIT
+    found = try_guide(Walker, path, foreseen=2.0, episode_length=20, episodes=12)
+    assert found["guarded_share"] == share and found["foreseen"] == 2.0
     assert lowest <= found["guarded_cost"] <= highest
 
 
@@ -74,7 +74,7 @@ def test_side_by_side_it_is_tried_in_the_same_episodes(tmp_path):
     path = guide(tmp_path / "g.safetensors", foresees=0.0, goes=STAYS)
     beside = functools.partial(SyncVectorEnv, [WalkerEnv] * 3)
     alone, several = (
-        try_guide(kind, path, limit=LIMIT, episode_length=20, episodes=7)
+        try_guide(kind, path, foreseen=2.0, episode_length=20, episodes=7)
         for kind in (Walker, beside)
     )
     assert alone == several and alone["guarded_cost"] > 0
@@ -84,15 +84,29 @@ def test_costs_are_of_as_many_steps_as_the_limit(tmp_path):
     """An episode that is cut off counts as if it had gone on as it did."""
     path = guide(tmp_path / "g.safetensors", foresees=9.0, goes=RUNS)
     long = functools.partial(Walker, 1_000)  # 400 of which are driven, two or three of them inside
-    found = try_guide(long, path, limit=LIMIT, episode_length=1_000, episodes=2)
+    found = try_guide(long, path, foreseen=2.0, episode_length=1_000, episodes=2)
     assert 990 < found["guarded_cost"] < 1_000
 
 
 def test_each_of_several_costs_is_named(tmp_path):
     path = guide(tmp_path / "g.safetensors", foresees=9.0, goes=STAYS, limits=LIMITS)
-    found = try_guide(Laborious, path, limits=LIMITS, episode_length=20, episodes=3)
+    options = {"foreseen": 2.0, "episode_length": 20, "episodes": 3}
+    found = try_guide(Laborious, path, limits=LIMITS, **options)
     assert found["guarded_cost.effort"] == 5.0 and found["guarded_cost.place"] == 0.0
-    assert found["guarded_cost"] == 2.0 == found["limit"]  # 5 of 5, on the scale of 2
+    assert found["guarded_cost"] == 2.0  # 5 of 5, on the scale of 2
+
+
+def test_too_much_is_two_steps_that_cost_what_one_does():
+    assert foreseen_at(np.array([0, 0, 1, 1, 0], np.float32)) == 2.0
+    assert foreseen_at(np.array([0, 0.25, 0.75], np.float32)) == 1.0
+    assert foreseen_at(np.zeros(3, np.float32)) == 0.0
+
+
+def test_a_guide_is_tried_at_what_it_was_trained_to_be_tried_at(tmp_path):
+    path = guide(tmp_path / "g.safetensors", foresees=9.0, goes=STAYS, evaluation={"foreseen": 9.5})
+    few = {"episode_length": 20, "episodes": 1}
+    assert try_guide(Walker, path, **few)["guarded_share"] == 0
+    assert try_guide(Walker, path, foreseen=8.5, **few)["guarded_share"] == 1
 
 
 @pytest.mark.parametrize(
@@ -104,7 +118,7 @@ def test_the_best_guard_is_kept(tmp_path, monkeypatch, chosen, costs, kept):
     left, rewards = iter(costs), iter([3.0, 2.0])
     monkeypatch.setattr(
         guide_training, "guarded",
-        lambda *_, **options: {"guarded_cost": next(left), "guarded_share": 0.5},
+        lambda *_, **options: {"guarded_cost": next(left), "guarded_share": 0.5, "foreseen": 2.0},
     )  # fmt: skip
     monkeypatch.setattr(
         guide_training, "tested_costs",
@@ -117,7 +131,9 @@ def test_the_best_guard_is_kept(tmp_path, monkeypatch, chosen, costs, kept):
 def test_a_guide_that_fails_is_doubted_by_its_student(tmp_path, caplog):
     few = FEW | {"guard_episodes": 3}
     path = train_guide(Walker, tmp_path / "guide", bonus=moved, limit=0.0, **few)
-    cost = load(path)[0].training["evaluation"]["guarded_cost"]
+    evaluation = load(path)[0].training["evaluation"]
+    cost = evaluation["guarded_cost"]
+    assert evaluation["foreseen"] == 2.0  # costs are 0 or 1
     assert cost in read_table(path.parent / "evaluations.csv")["guarded_cost"]
     assert cost > 0.1  # hardly trained
     with caplog.at_level(logging.WARNING, "handrail"):
@@ -135,11 +151,6 @@ def test_a_guide_that_fails_is_doubted_by_its_student(tmp_path, caplog):
     [
         ({"chosen": "gaurd"}, "unknown choice of a guide 'gaurd': did you mean 'guard'"),
         ({"guard_episodes": 0}, "guard_episodes is 0: expected at least 1"),
-        (
-            {"student_limit": 0.5},
-            "student_limit is 0.5: expected at least the guide's own",
-        ),
-        ({"student_limit": float("nan")}, "student_limit is nan: expected at least"),
     ],
 )
 def test_what_training_refuses(tmp_path, changes, message):
@@ -152,13 +163,14 @@ def test_what_training_refuses(tmp_path, changes, message):
     ("kind", "changes", "message"),
     [
         (Walker, {"episodes": 0}, "episodes is 0: expected at least 1"),
-        (Walker, {"limit": None}, "give limit"),
+        (Walker, {"foreseen": -1.0}, "foreseen is -1.0: expected a discounted cost of 0 or more"),
+        (Walker, {"foreseen": None}, "does not say which foreseen cost is too much"),
         (Walker, {"episode_length": None}, "says nothing of its time limit"),
         (lambda: gymnasium.make("CartPole-v1"), {}, "discrete actions there is handrail.train_dqn"),
-        (Laborious, {"limit": None, "limits": LIMITS}, "trained for one cost"),
+        (Laborious, {"limits": LIMITS}, "trained for one cost"),
     ],
 )
 def test_what_trying_refuses(tmp_path, kind, changes, message):
     path = guide(tmp_path / "g.safetensors", foresees=9.0, goes=STAYS)
     with pytest.raises(HandrailError, match=message):
-        try_guide(kind, path, **({"limit": LIMIT, "episode_length": 20} | changes))
+        try_guide(kind, path, **({"foreseen": 2.0, "episode_length": 20} | changes))

@@ -6,20 +6,19 @@ from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import Array, Key
+from jaxtyping import Array, Float, Key
 
+from handrail.artifact import load, number
 from handrail.envs.host_costs import CostFn
-from handrail.equations.budget import discounted_limit
 from handrail.errors import HandrailError
 from handrail.experiments.navigation.guarded import STEPS, under_guard
 from handrail.experiments.navigation.guide import Guide
-from handrail.experiments.navigation.settings import EARLY
+from handrail.experiments.navigation.presets import FORESEEN
 from handrail.own.environments import (
     Environment,
     Host,
     build_host,
     closed_after,
-    episode_limit,
     episode_steps,
 )
 from handrail.own.guide import Interface, load_fitting
@@ -30,28 +29,27 @@ from handrail.train.evaluate_copies import run_episodes
 
 def guard_columns(limits: Mapping[str, float]) -> tuple[str, ...]:
     """What `guarded` measures."""
-    return ("guarded_cost", "guarded_share", *cost_columns("guarded_", limits))
+    return ("guarded_cost", "guarded_share", "foreseen", *cost_columns("guarded_", limits))
+
+
+def foreseen_at(costs: Float[np.ndarray, " steps"]) -> float:
+    """The discounted cost at which a guide takes over: two steps that cost what one costs on
+    average where any does, in these steps of its training.
+    """
+    harmful = costs[costs > 0]
+    return FORESEEN * float(np.mean(harmful, dtype=np.float64)) if harmful.size else 0.0
 
 
 def guarded(
-    host: Host,
-    guide: Guide,
-    *,
-    limit: float,
-    longest: int,
-    episodes: int,
-    threshold: float = EARLY,
-    key: Key[Array, ""],
+    host: Host, guide: Guide, *, foreseen: float, longest: int, episodes: int, key: Key[Array, ""]
 ) -> dict[str, float]:
-    """How random actions, each held for 30 steps, fare under the guide's guard.
+    """How random actions, each held for 30 steps, fare if the guide acts where it foresees more
+    than `foreseen` (discounted).
 
-    It takes over where a student under budget-switch would hand over to it: where it foresees more
-    than `threshold` times `limit` (an episode's, undiscounted, of `longest` steps). Episodes end
-    after 400 steps at the latest. Costs are undiscounted and of `longest` steps, like the limit;
-    `guarded_share` is the share of the steps that were the guide's. The episode that `host` was
-    in is lost: give it one of its own.
+    Episodes end after 400 steps at the latest. Costs are undiscounted and of `longest` steps, like
+    a limit; `guarded_share` is the share of the steps that were the guide's. The episode that
+    `host` was in is lost: give it one of its own.
     """
-    foreseen = threshold * discounted_limit(limit, guide.discount, longest)
     begin, taken_over = under_guard(guide, foreseen)
     done = run_episodes(host, begin, episodes=episodes, longest=min(STEPS, longest), key=key)
     driven = float(np.sum(np.asarray(done.lengths)))
@@ -59,7 +57,7 @@ def guarded(
     return {
         f"guarded_{name}": costs[name] * longest * episodes / driven
         for name in ("cost", *cost_columns("", host.limits))
-    } | {"guarded_share": sum(taken_over) / driven}
+    } | {"guarded_share": sum(taken_over) / driven, "foreseen": foreseen}
 
 
 def try_guide(
@@ -69,9 +67,8 @@ def try_guide(
     view: Callable[[Any], Any] | None = None,
     cost: CostFn | None = None,
     limits: Mapping[str, float] | None = None,
-    limit: float | None = None,
     parts: Sequence[str] | None = None,
-    threshold: float = EARLY,
+    foreseen: float | None = None,
     episode_length: int | None = None,
     episodes: int = 100,
     seed: int = 0,
@@ -79,10 +76,11 @@ def try_guide(
     """What a guide is worth as a guard, before a student depends on it.
 
     Random actions, each held for 30 steps, drive for up to 400 steps an episode; the guide takes
-    over where it would under budget-switch. So it is tried whether the guide knows which action is
-    too much, and whether it can avert what was about to happen. In the navigation tasks no student
-    of a guide that passes broke its limit, and the others did (docs/results-sagui.md). Try it in
-    a simulator of the target: what goes wrong goes wrong there.
+    over where it foresees too much. So it is tried whether the guide knows which action is too
+    much, and whether it can avert what was about to happen. It asks for more than students do,
+    who learn. In the navigation tasks no student of a guide that costs less than its student's
+    limit broke that, and of the others one in five did (docs/results-sagui.md). Try it in a
+    simulator of the target: what goes wrong goes wrong there.
 
     Args:
         environment: id of the environment, or a function that builds it, or several of it side
@@ -90,8 +88,8 @@ def try_guide(
         guide: its file.
         view: the guide's parts of the observation; by default those of the same names.
         cost: as of `GymnasiumHost`; also `limits` (of several named costs) and `parts`.
-        limit: of the student, the expected undiscounted cost of an episode.
-        threshold: of budget-switch, in multiples of the limit on the critic's scale.
+        foreseen: the discounted cost that is too much; by default what the guide was trained to
+            be tried at: two steps' cost.
         episode_length: the time limit in steps, if the environment does not say.
         episodes: to drive; a rare cost needs hundreds.
         seed: of everything.
@@ -99,19 +97,33 @@ def try_guide(
     Returns:
         `guarded_cost`, undiscounted, per episode of `episode_length` steps (of several costs the
         one nearest to its limit, on the scale of the smallest limit, and each by its name),
-        `guarded_share` of the steps that were the guide's, and the `limit`: a guide passes if
-        its cost does not exceed it.
+        `guarded_share` of the steps that were the guide's, and `foreseen`.
     """
     if episodes < 1:
         raise HandrailError(f"episodes is {episodes}: expected at least 1")
+    if foreseen is not None and not foreseen >= 0:
+        raise HandrailError(f"foreseen is {foreseen}: expected a discounted cost of 0 or more")
     host = build_host(environment, cost=cost, limits=limits, parts=parts)
     needs_box(host)
-    longest, allowed = episode_steps(host, episode_length), episode_limit(host, limit)
+    longest = episode_steps(host, episode_length)
     loaded = load_fitting(Path(guide), Interface.of_host(host), view=view)
     fitting = loaded.under(host.limits, source=str(guide))
+    if foreseen is None:
+        foreseen = _own_foreseen(Path(guide))
     with closed_after(host):
-        found = guarded(
-            host, fitting, limit=allowed, longest=longest, episodes=episodes,
-            threshold=threshold, key=jax.random.key(seed),
+        return guarded(
+            host, fitting, foreseen=foreseen, longest=longest, episodes=episodes,
+            key=jax.random.key(seed),
         )  # fmt: skip
-    return found | {"limit": allowed}
+
+
+def _own_foreseen(path: Path) -> float:
+    """What the guide was tried at while it was trained, if its file says."""
+    evaluation = load(path, expect="guide")[0].training.get("evaluation")
+    found = evaluation.get("foreseen") if isinstance(evaluation, dict) else None
+    if found is None:
+        raise HandrailError(
+            f"{path}: the card does not say which foreseen cost is too much: give foreseen, such "
+            "as two steps' cost"
+        )
+    return number(found, f"{path}: the card's foreseen cost")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 
 from handrail.artifact import load, part_shapes, save
 from handrail.envs.host_costs import CostFn
@@ -27,10 +28,11 @@ from handrail.own.environments import (
     episode_steps,
     named,
 )
-from handrail.own.guarding import guard_columns, guarded
+from handrail.own.guarding import foreseen_at, guard_columns, guarded
 from handrail.own.rewards import BonusFn, with_bonus
 from handrail.own.sac import Report, card_of, needs_box, run_epochs
 from handrail.own.several_costs import cost_columns, tested_costs
+from handrail.replay.ring import RingState
 from handrail.rng import stream
 from handrail.train.compiled import RunState
 from handrail.train.evaluate_copies import run_episodes
@@ -40,8 +42,6 @@ from handrail.train.host import HostLoop
 COLUMNS = ("step", "return", "cost", "length", "unsafe_episodes")
 LEARNING = SacSettings(multiplier_rate=10.0, damping=0.0, cost_floor="zero")
 CHOICES = {"bonus": best, "guard": best_guard}  # the evaluation whose guide is kept
-STUDENTS = 5.0
-"""A student's limit in multiples of its guide's, where it is not given: that of our presets."""
 BEST, GUIDE = "best.safetensors", "guide.safetensors"
 
 
@@ -53,7 +53,6 @@ def train_guide(
     cost: CostFn | None = None,
     limits: Mapping[str, float] | None = None,
     limit: float | None = None,
-    student_limit: float | None = None,
     parts: Sequence[str] | None = None,
     episode_length: int | None = None,
     steps: int = 100_000,
@@ -72,10 +71,10 @@ def train_guide(
     """Trains a safe guide without the task's reward; returns its file, `guide.safetensors`.
 
     Every epoch the sampled policy is evaluated over whole episodes, and tried as a guard: what do
-    random actions cost if it takes over where it foresees too much (`handrail.try_guide`)? Of
-    those within the limit the best guard is kept, or the one with the highest bonus; if there is
-    none, the one of the lowest cost. A run that was interrupted goes on from its last checkpoint
-    when called again; a finished one is not repeated.
+    random actions cost if it takes over where it foresees the cost of two steps
+    (`handrail.try_guide`)? Of those within the limit the best guard is kept, or the one with the
+    highest bonus; if there is none, the one of the lowest cost. A run that was interrupted goes on
+    from its last checkpoint when called again; a finished one is not repeated.
 
     Args:
         source: id of the environment to learn in, or a function that builds it, or several of
@@ -86,8 +85,6 @@ def train_guide(
             the limit.
         cost: as of `GymnasiumHost`; also `limits` (of several named costs) and `parts`.
         limit: expected undiscounted cost of an episode; well below the student's.
-        student_limit: that of the students to come, by which the guide is tried as a guard; by
-            default five times `limit` (of several costs, of the smallest).
         episode_length: the time limit in steps, if the environment does not say.
         steps: environment steps, those of all side by side; a multiple of `epoch`.
         epoch: steps between two evaluations.
@@ -119,11 +116,6 @@ def train_guide(
     host, trial = (build_host(source, cost=cost, limits=limits, parts=parts) for _ in range(2))
     needs_box(host)
     longest, allowed = episode_steps(host, episode_length), episode_limit(host, limit)
-    students = STUDENTS * allowed if student_limit is None else student_limit
-    if not students >= allowed:
-        raise HandrailError(
-            f"student_limit is {students:g}: expected at least the guide's own limit, {allowed:g}"
-        )
     agent = sac_agent(
         learning,
         sac_learner(
@@ -141,7 +133,7 @@ def train_guide(
         "limits": None if limits is None else dict(limits), "bonus": named(bonus),
         "parts": part_shapes(host.observation_zeros()), "episode_length": longest,
         "steps": steps, "epoch": epoch, "evaluation_episodes": evaluation_episodes,
-        "student_limit": students, "guard_episodes": guard_episodes, "chosen": chosen,
+        "guard_episodes": guard_episodes, "chosen": chosen,
         "entropy_weight": entropy_weight, "uniform_steps": uniform_steps, "seed": seed,
         "wander": wander, "keep": keep,
         "learning": dataclasses.asdict(learning),
@@ -161,8 +153,10 @@ def train_guide(
         networks = GuideNetworks(
             state.agent.learner.parameters.actor, state.agent.learner.parameters.critics
         )
+        assert isinstance(state.agent.replay, RingState)  # see `memory`
         guarding = guarded(
-            trial, Guide(networks, SameView(), learning.discount), limit=students,
+            trial, Guide(networks, SameView(), learning.discount),
+            foreseen=foreseen_at(np.asarray(state.agent.replay.items.cost)),
             longest=longest, episodes=guard_episodes, key=stream(state.key, "guarded"),
         )  # fmt: skip
         unsafe = float(jnp.mean(test.costs > 0))

@@ -86,15 +86,17 @@ def under_guard(
     arrays, rest = eqx.partition(guide, eqx.is_array)
     leaves, tree = jax.tree.flatten(arrays)
     fixed, rest_tree = jax.tree.flatten(rest)
-    decided = _decided_by_leaves(tree, tuple(fixed), rest_tree, foreseen)
+    decided = _decided_by_leaves(tree, tuple(fixed), rest_tree)
     taken_over: list[float] = []
+    too_much = np.float32(foreseen)
 
     def begin(own: Key[Array, ""]) -> Act:
         count, episode = itertools.count(), len(taken_over)
         taken_over.append(0.0)
 
         def act(observation: Observation):
-            action, takes_over = decided(leaves, observation, np.int32(next(count)), own)
+            index = np.int32(next(count))
+            action, takes_over = decided(leaves, too_much, observation, index, own)
             taken_over[episode] += bool(takes_over)
             return np.asarray(action)
 
@@ -123,7 +125,7 @@ def doubts(card: Card, limit: float) -> list[str]:
 
 def _decided(
     guide: Guide,
-    foreseen: float,
+    foreseen: float | Float[Array, ""],
     observation: Observation,
     index: Int[Array, ""],
     key: Key[Array, ""],
@@ -137,13 +139,13 @@ def _decided(
 
 
 @functools.lru_cache(maxsize=4)  # so that a guide in training is compiled once
-def _decided_by_leaves(tree: Any, fixed: tuple[Any, ...], rest_tree: Any, foreseen: float):
+def _decided_by_leaves(tree: Any, fixed: tuple[Any, ...], rest_tree: Any):
     """`_decided` of a guide's arrays as a list: taking the guide apart at every step would take
     longer than a step of the physics.
     """
 
     @jax.jit
-    def decided(leaves, observation, index, own):
+    def decided(leaves, foreseen, observation, index, own):
         arrays = jax.tree.unflatten(tree, leaves)
         guide = eqx.combine(arrays, jax.tree.unflatten(rest_tree, fixed))
         return _decided(guide, foreseen, observation, index, own)
