@@ -45,6 +45,28 @@ def test_nor_is_a_parameter_of_slurm(monkeypatch):
     assert seen == ["a=1", "b=2"]
 
 
+@pytest.mark.parametrize(
+    ("command", "module", "function"),
+    [
+        ("reproduce", "handrail.reproduce", "reproduce"),
+        ("sweep", "handrail.sweep_command", "sweep"),
+        ("report", "handrail.reproduce", "report_only"),
+    ],
+)
+def test_nor_is_a_variant(command, module, function, monkeypatch):
+    seen = []
+
+    def called(name, *, variants, **others):
+        seen.extend(variants)
+        return "report", []
+
+    monkeypatch.setattr(f"{module}.{function}", called)
+    words = ["handrail", command, "sagui-static", "--variants", "scratch", "--variants", "egpo"]
+    monkeypatch.setattr(sys, "argv", words)
+    main()
+    assert seen == ["scratch", "egpo"]
+
+
 def test_it_says_its_version(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["handrail", "--version"])
     main()

@@ -13,7 +13,7 @@ from handrail.errors import HandrailError
 
 app = tyro.extras.SubcommandApp()
 Repeatable = Annotated[tuple[tuple[str, ...], ...], tyro.conf.UseAppendAction]
-"""NAME=VALUE several times, after one flag or after one each: none of them is dropped."""
+"""Several words, after one flag or after one each: none of them is dropped."""
 
 
 @app.command(name="list")
@@ -45,6 +45,7 @@ def reproduce(
     name: Annotated[str, tyro.conf.Positional],
     budget: str = "quick",
     seeds: int | None = None,
+    variants: Repeatable = (),
     jobs: int | None = None,
     out: Path = Path("runs"),
     device: cli_results.Device = None,
@@ -58,6 +59,7 @@ def reproduce(
         budget: `quick` for a first impression, `paper` for the published length; some have
             `reduced` in between.
         seeds: Take this many seeds instead of the budget's.
+        variants: Run these alone, by the names that the experiment gives them.
         jobs: Runs at a time; by default one per usable core.
         out: Folder for runs, knowledge and reports; finished runs in it are not repeated.
         tensorboard: Write event files at OUT/tensorboard (the extra `tracking`).
@@ -68,7 +70,15 @@ def reproduce(
 
     choose(device)
     tracker = _tracker(tensorboard, wandb, out)
-    path, tables = run(name, budget=budget, seeds=seeds, jobs=jobs, out=out, tracker=tracker)
+    path, tables = run(
+        name,
+        budget=budget,
+        seeds=seeds,
+        variants=tuple(chain(*variants)),
+        jobs=jobs,
+        out=out,
+        tracker=tracker,
+    )
     _show(tables)
     print(f"report: {path}")
 
@@ -78,6 +88,7 @@ def sweep(
     name: Annotated[str, tyro.conf.Positional],
     budget: str = "quick",
     seeds: int | None = None,
+    variants: Repeatable = (),
     engine: Literal["local", "ray", "slurm"] = "local",
     address: str = "auto",
     jobs: int | None = None,
@@ -95,6 +106,7 @@ def sweep(
         budget: `quick` for a first impression, `paper` for the published length; some have
             `reduced` in between.
         seeds: Take this many seeds instead of the budget's.
+        variants: Run these alone, by the names that the experiment gives them.
         engine: Processes of this machine, an existing Ray cluster, or Slurm.
         address: Of the Ray cluster: auto, HOST:PORT or ray://HOST:PORT.
         jobs: Tasks at a time; by default one per core of this machine or of the cluster.
@@ -109,8 +121,8 @@ def sweep(
 
     choose(device, elsewhere=engine != "local")
     path, tables = run(
-        name, budget=budget, seeds=seeds, engine=engine, address=address, jobs=jobs,
-        shared=shared, slurm=tuple(chain(*slurm)), out=out,
+        name, budget=budget, seeds=seeds, variants=tuple(chain(*variants)), engine=engine,
+        address=address, jobs=jobs, shared=shared, slurm=tuple(chain(*slurm)), out=out,
         tracker=_tracker(tensorboard, wandb, out),
     )  # fmt: skip
     _show(tables)
@@ -212,6 +224,7 @@ def report(
     name: Annotated[str, tyro.conf.Positional],
     budget: str = "quick",
     seeds: int | None = None,
+    variants: Repeatable = (),
     out: Path = Path("runs"),
 ) -> None:
     """Writes the report of an experiment again, from runs that are all finished.
@@ -220,11 +233,14 @@ def report(
         name: An experiment (see `handrail list`).
         budget: The budget at which it was run.
         seeds: The number of seeds with which it was run, if not the budget's own.
+        variants: Those with which it was run, if not all.
         out: The folder it was run into.
     """
     from handrail.reproduce import report_only
 
-    path, tables = report_only(name, budget=budget, seeds=seeds, out=out)
+    path, tables = report_only(
+        name, budget=budget, seeds=seeds, variants=tuple(chain(*variants)), out=out
+    )
     _show(tables)
     print(f"report: {path}")
 

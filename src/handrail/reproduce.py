@@ -1,7 +1,10 @@
 """Reproducing an experiment: compute what is missing, then report."""
 
 import platform
+import re
+import shlex
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from handrail.engines.base import AbstractEngine
@@ -9,7 +12,7 @@ from handrail.engines.local import Local, usable_cores
 from handrail.errors import HandrailError
 from handrail.experiments.plan import Task, plan
 from handrail.experiments.progress import Follower
-from handrail.experiments.schema import Experiment, Row, budget_of, read
+from handrail.experiments.schema import Experiment, Row, budget_of, only, read
 from handrail.follow_command import seldom
 from handrail.report.experiment import write_report
 from handrail.report.finished import Finished
@@ -22,6 +25,7 @@ def reproduce(
     *,
     budget: str,
     seeds: int | None = None,
+    variants: Sequence[str] = (),
     jobs: int | None = None,
     out: Path = Path("runs"),
     quiet: bool = False,
@@ -32,10 +36,11 @@ def reproduce(
 
     Everything is kept under `out`, shared between experiments. Ctrl-C loses at most what the
     running tasks did since their last checkpoint; the same command goes on from there.
-    `engine` says where tasks are computed: `jobs` processes of this machine if it is None.
+    `variants` are those to run, by their labels; all if there are none. `engine` says where tasks
+    are computed: `jobs` processes of this machine if it is None.
     `tracker` follows the runs.
     """
-    experiment, budget, planned = _planned(name, budget, seeds, out)
+    experiment, budget, planned = _planned(name, budget, seeds, variants, out)
     tasks = _tasks(experiment, planned)
     began = time.monotonic()
     folders = [one.folder for task in tasks for one in (*task.needs, task)]
@@ -49,27 +54,33 @@ def reproduce(
         (engine or Local(jobs)).compute(tasks, follow)
     if tracker:
         tracker.poll(folders)
-    return _report(experiment, budget, seeds, planned, time.monotonic() - began, out)
+    seconds = time.monotonic() - began
+    return _report(experiment, budget, seeds, variants, planned, seconds, out)
 
 
 def report_only(
-    name: str, *, budget: str, seeds: int | None = None, out: Path = Path("runs")
+    name: str,
+    *,
+    budget: str,
+    seeds: int | None = None,
+    variants: Sequence[str] = (),
+    out: Path = Path("runs"),
 ) -> tuple[Path, list[Table]]:
     """Writes the report again; an error if some task has not been finished."""
-    experiment, budget, planned = _planned(name, budget, seeds, out)
+    experiment, budget, planned = _planned(name, budget, seeds, variants, out)
     missing = [task.label for task in _tasks(experiment, planned) if not task.done]
     if missing:
         raise HandrailError(
             f"{len(missing)} tasks of {name!r} are not finished in {out} (first: {missing[0]}); "
-            f"run `{_command(name, budget, seeds)}`"
+            f"run `{_command(name, budget, seeds, variants)}`"
         )
-    return _report(experiment, budget, seeds, planned, 0.0, out)
+    return _report(experiment, budget, seeds, variants, planned, 0.0, out)
 
 
 def _planned(
-    name: str, budget: str, seeds: int | None, out: Path
+    name: str, budget: str, seeds: int | None, variants: Sequence[str], out: Path
 ) -> tuple[Experiment, str, list[tuple[Row, Task]]]:
-    experiment = read(name)
+    experiment = only(read(name), variants)
     if budget not in experiment.budgets and len(experiment.budgets) == 1:
         budget = next(iter(experiment.budgets))
     planned = plan(experiment, budget, seeds, out)
@@ -88,6 +99,7 @@ def _report(
     experiment: Experiment,
     budget: str,
     seeds: int | None,
+    variants: Sequence[str],
     planned: list[tuple[Row, Task]],
     seconds: float,
     out: Path,
@@ -97,11 +109,14 @@ def _report(
         budget=budget,
         seeds=budget_of(experiment, budget, seeds).seeds,
         rows=tuple(planned),
-        command=_command(experiment.name, budget, seeds),
+        command=_command(experiment.name, budget, seeds, variants),
         seconds=seconds,
         machine=machine(),
     )
-    return write_report(finished, out / "reports" / f"{experiment.name}-{budget}")
+    # a report of some variants does not take the place of the whole one
+    some = "-".join(re.sub(r"\W+", "-", label) for label in experiment.variants) if variants else ""
+    folder = f"{experiment.name}-{budget}" + (f"-{some}"[:80] if some else "")
+    return write_report(finished, out / "reports" / folder)
 
 
 def machine() -> str:
@@ -116,6 +131,7 @@ def machine() -> str:
     return f"{name}, {usable_cores()} cores"
 
 
-def _command(name: str, budget: str, seeds: int | None) -> str:
+def _command(name: str, budget: str, seeds: int | None, variants: Sequence[str]) -> str:
     extra = f" --seeds {seeds}" if seeds is not None else ""
-    return f"handrail reproduce {name} --budget {budget}{extra}"
+    some = f" --variants {shlex.join(variants)}" if variants else ""
+    return f"handrail reproduce {name} --budget {budget}{extra}{some}"

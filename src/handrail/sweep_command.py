@@ -18,6 +18,7 @@ def sweep(
     *,
     budget: str,
     seeds: int | None = None,
+    variants: Sequence[str] = (),
     engine: str = "local",
     address: str = "auto",
     jobs: int | None = None,
@@ -30,8 +31,9 @@ def sweep(
     """Computes what is missing on an engine, collects it in `out` and writes the report there."""
     chosen = make_engine(engine, address=address, jobs=jobs, shared=shared, slurm=slurm, out=out)
     return reproduce(
-        name, budget=budget, seeds=seeds, out=out, quiet=quiet, engine=chosen, tracker=tracker
-    )
+        name, budget=budget, seeds=seeds, variants=variants, out=out, quiet=quiet, engine=chosen,
+        tracker=tracker,
+    )  # fmt: skip
 
 
 def make_engine(

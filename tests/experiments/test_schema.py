@@ -8,7 +8,16 @@ from handrail.errors import HandrailError, UnknownName
 from handrail.experiments.lava.method import Knowledge, check
 from handrail.experiments.lava.settings import LavaRun, QLearning
 from handrail.experiments.plan import LavaRow, complete, plan
-from handrail.experiments.schema import budget_of, digest, flat, names, override, read, rows
+from handrail.experiments.schema import (
+    budget_of,
+    digest,
+    flat,
+    names,
+    only,
+    override,
+    read,
+    rows,
+)
 
 BUDGETS = [(name, budget) for name in names() for budget in read(name).budgets]
 
@@ -80,11 +89,30 @@ def test_seeds_are_cut_and_continued():
         budget_of(experiment, "paper", 0)
 
 
+def test_variants_can_be_left_out():
+    whole = read("sagui-static")
+    some = only(whole, ["egpo", "scratch"])
+    assert list(some.variants) == ["scratch", "egpo"]  # in the experiment's order
+    assert {row.variant for row in rows(some, "quick")} == {"scratch", "egpo"}
+    assert [row for row in rows(whole, "quick") if row.variant in some.variants] == list(
+        rows(some, "quick")
+    )
+    assert only(whole, []) == whole
+
+
+@pytest.mark.parametrize(("name", "plain"), [("sagui-rescue", "navigation"), ("lava-dmax", "bars")])
+def test_a_report_over_the_values_of_a_setting_needs_all_of_them(name, plain):
+    whole = read(name)
+    assert only(whole, list(whole.variants)).report == whole.report != plain
+    assert only(whole, list(whole.variants)[:1]).report == plain
+
+
 @pytest.mark.parametrize(
     ("action", "message"),
     [
         (lambda: read("lava-return"), "unknown experiment 'lava-return'.*'lava-returns'"),
         (lambda: read("none.toml"), "none.toml does not exist"),
+        (lambda: only(read("sagui-static"), ["egp"]), "variant of sagui-static 'egp'.*'egpo'"),
         (lambda: budget_of(read("demo"), "qick"), "unknown budget 'qick'.*'quick'"),
         (lambda: override(LavaRun(), {"step": 1}), "setting of LavaRun 'step'.*'steps'"),
         (lambda: override(LavaRun(), {"learning.discont": 1.0}), "setting of QLearning.*discount"),

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from handrail import reproduce
+from handrail.errors import HandrailError
 from handrail.experiments.plan import plan
 from handrail.experiments.schema import read
 from handrail.records import EPISODE_COLUMNS, Table
@@ -45,3 +47,32 @@ def test_variants_keep_the_order_of_the_experiment(finished):
     assert finished.ran("LavaCrossingS9N1") == ["full", "dqn"]
     assert finished.ran("LavaCrossingS9N2") == ["dqn"]
     assert finished.ran("LavaCrossingS9N3") == []
+
+
+def test_a_report_of_some_variants_has_a_folder_and_a_command_of_its_own(finished, monkeypatch):
+    """It does not take the place of the whole one."""
+    written = []
+
+    def write(finished, folder):
+        written.append((finished.command, folder.name))
+        return folder, []
+
+    def planned(experiment, *_):
+        return [(row, task) for row, task in finished.rows if row.variant in experiment.variants]
+
+    monkeypatch.setattr(reproduce, "write_report", write)
+    monkeypatch.setattr(reproduce, "plan", planned)
+    out = finished.rows[0][1].folder.parents[1]
+    reproduce.report_only("lava-pixels", budget="paper", seeds=1, out=out)
+    reproduce.report_only("lava-pixels", budget="paper", variants=["dqn"], out=out)
+    assert written == [
+        ("handrail reproduce lava-pixels --budget paper --seeds 1", "lava-pixels-paper"),
+        ("handrail reproduce lava-pixels --budget paper --variants dqn", "lava-pixels-paper-dqn"),
+    ]
+
+
+def test_what_is_missing_is_asked_for_with_its_variants(tmp_path):
+    with pytest.raises(HandrailError, match=r"run `handrail .* --variants 'scratch, ours'`"):
+        reproduce.report_only(
+            "sagui-static", budget="quick", variants=["scratch, ours"], out=tmp_path
+        )

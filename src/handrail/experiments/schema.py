@@ -7,7 +7,7 @@ import json
 import tomllib
 import types
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -62,6 +62,8 @@ class Row:
 FIELDS = frozenset(
     "title question source report runs base variants environments budgets published".split()
 )
+OF_RUNS = {"doses": "navigation", "sweep": "bars"}
+"""By reports that need all variants: the report of the same runs that does not."""
 FOLDER = resources.files("handrail.experiments") / "files"
 
 
@@ -82,6 +84,21 @@ def read(name: str) -> Experiment:
     except tomllib.TOMLDecodeError as error:
         raise HandrailError(f"{path}: not valid TOML: {error}") from None
     return _experiment(Path(path.name).stem, values, str(path))
+
+
+def only(experiment: Experiment, labels: Sequence[str]) -> Experiment:
+    """The experiment with these of its variants alone, in its own order; whole if none is named.
+
+    A report over the values of a setting becomes one of the runs. Raises `UnknownName`.
+    """
+    for label in labels:
+        if label not in experiment.variants:
+            raise UnknownName(f"variant of {experiment.name}", label, experiment.variants)
+    chosen = {key: own for key, own in experiment.variants.items() if key in labels}
+    if len(chosen) in (0, len(experiment.variants)):
+        return experiment
+    report = OF_RUNS.get(experiment.report, experiment.report)
+    return dataclasses.replace(experiment, variants=chosen, report=report)
 
 
 def rows(experiment: Experiment, budget: str, seeds: int | None = None) -> Iterator[Row]:
