@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from handrail.experiments.schema import names, read
+from handrail.experiments.schema import names, only, read
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, flags=re.DOTALL)
@@ -44,3 +44,6 @@ def test_commands_name_real_experiments_and_budgets():
         if command[1] in ("reproduce", "report"):
             budget = command[command.index("--budget") + 1]
             assert budget in read(command[2]).budgets
+            if "--variants" in command:
+                labels = command[command.index("--variants") + 1 :]
+                assert list(only(read(command[2]), labels).variants) == labels
