@@ -34,7 +34,7 @@ def recommended(run: StudentRun) -> StudentRun:
     The student learns from what its guide foresees instead of being pulled towards what its guide
     does: the guide's cost critic is a floor of the student's own, in place of distillation and
     importance weights; the multiplier is slow, undamped, and looks at what the student would do
-    now, aiming at half of the limit where it can (docs/results-sagui.md). The ablations of the
+    now, aiming at half of the limit where it can (docs/sagui-causes.md). The ablations of the
     pull keep it. Under budget-switch the guide makes excursions, and there are two memories like
     under control-switch.
     """
@@ -71,7 +71,7 @@ def recommended_margin(method: str, *, split: bool) -> float:
 
 
 def recommended_excursions(method: str) -> float:
-    """Our share of the steps that the guide drives unasked (docs/results-sagui.md)."""
+    """Our share of the steps that the guide drives unasked (docs/sagui-causes.md)."""
     return EXCURSIONS if method == "budget-switch" else 0.0
 
 
