@@ -11,7 +11,6 @@ from handrail.envs.host_costs import CostFn, Costs
 from handrail.envs.host_spaces import ObservationCodec, action_codec
 from handrail.envs.raw import environment_name, raw_copy, read_step
 from handrail.errors import HandrailError
-from handrail.experiments.navigation.settings import EARLY
 from handrail.interventions.base import Intervention
 from handrail.interventions.stepwise import Stepwise
 
@@ -87,7 +86,7 @@ class SafeExploration(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
         *,
         recipe: str = "control-switch",
         limit: float | None = None,
-        threshold: float = EARLY,
+        threshold: float | None = None,
         view: Callable[[Any], Any] | None = None,
         **options: Any,
     ) -> "SafeExploration":
@@ -98,7 +97,8 @@ class SafeExploration(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
             guide: the artefact's file.
             recipe: `control-switch`, `linear-decay` (needs `total_steps`) or `budget-switch`.
             limit: cost of an episode that is allowed, undiscounted; by default the guide's own.
-            threshold: of budget-switch, in multiples of the limit on the critic's scale.
+            threshold: of budget-switch, in multiples of the limit on the critic's scale; by
+                default the cost of two steps, at which the guide was tried as a guard.
             view: the guide's parts of the observation; by default those of the same names.
             options: as of `SafeExploration`.
         """

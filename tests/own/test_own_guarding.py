@@ -14,8 +14,10 @@ from gymnasium.vector import SyncVectorEnv
 from handrail.artifact import Card, load, save
 from handrail.errors import HandrailError
 from handrail.experiments.navigation.guide import GuideNetworks
+from handrail.interventions.when import CostCriticExceeds
 from handrail.own import guide_training
 from handrail.own.guarding import foreseen_at, try_guide
+from handrail.own.guide import guide_intervention
 from handrail.own.guide_training import train_guide
 from handrail.own.student_training import train_student
 from handrail.records import read_table
@@ -23,6 +25,7 @@ from tests.envs.toys import Walker
 from tests.own.test_own_several_costs import LIMITS, Laborious
 from tests.own.test_own_training import FEW, moved
 
+LIMIT_SEEN = 3 / 20 * (1 - 0.99**20) / (1 - 0.99)  # of 3 an episode, discounted
 STAYS, RUNS = -1 / 3, 0.99  # of actions that become −2 to 4
 
 
@@ -107,6 +110,30 @@ def test_a_guide_is_tried_at_what_it_was_trained_to_be_tried_at(tmp_path):
     few = {"episode_length": 20, "episodes": 1}
     assert try_guide(Walker, path, **few)["guarded_share"] == 0
     assert try_guide(Walker, path, foreseen=8.5, **few)["guarded_share"] == 1
+
+
+@pytest.mark.parametrize(
+    ("evaluation", "options", "expected"),
+    [
+        ({"foreseen": 2.5}, {}, 2.5),
+        ({"foreseen": 2.5}, {"threshold": 3.0}, 3 * LIMIT_SEEN),
+        ({"cost": 1.0}, {}, 2 * LIMIT_SEEN),  # of a file that does not say
+        (None, {}, 2 * LIMIT_SEEN),
+        ({"foreseen": 0.0}, {}, 2 * LIMIT_SEEN),  # of a guide that has met no cost
+    ],
+)
+def test_where_budget_switch_hands_over(tmp_path, evaluation, options, expected):
+    path = guide(tmp_path / "g.safetensors", foresees=9.0, goes=STAYS, evaluation=evaluation)
+    found = guide_intervention(path, Walker(), recipe="budget-switch", limit=3.0, **options)
+    leaves = jax.tree.leaves(found.when, is_leaf=lambda one: isinstance(one, CostCriticExceeds))
+    thresholds = [leaf.threshold for leaf in leaves if isinstance(leaf, CostCriticExceeds)]
+    assert thresholds == pytest.approx([expected])
+
+
+def test_a_foreseen_cost_that_is_no_number_is_refused(tmp_path):
+    path = guide(tmp_path / "g.safetensors", foresees=9.0, goes=STAYS, evaluation={"foreseen": "a"})
+    with pytest.raises(HandrailError, match="the card's foreseen cost is 'a'"):
+        guide_intervention(path, Walker(), recipe="budget-switch", limit=3.0)
 
 
 @pytest.mark.parametrize(

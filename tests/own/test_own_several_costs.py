@@ -119,7 +119,7 @@ def test_what_a_guide_foresees_is_put_on_the_scale_of_the_students_limits(own, m
     limits = {name: low + more for name, low, more in zip(names, own, margins, strict=True)}
     networks = GuideNetworks.fresh(1, 1, (), costs=3, key=jax.random.key(0))
     loaded = LoadedGuide(
-        Guide(networks, SameView(), 0.99), min(own), 20, dict(zip(names, own, strict=True))
+        Guide(networks, SameView(), 0.99), min(own), 20, dict(zip(names, own, strict=True)), None
     )
     scales = loaded.under(limits, source="here").scales
     foreseen = np.array(costs) * min(own) / np.array(own)

@@ -8,7 +8,6 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from handrail.artifact import load, number
 from handrail.envs.host_costs import CostFn
 from handrail.errors import HandrailError
 from handrail.experiments.navigation.guarded import STEPS, under_guard
@@ -108,22 +107,14 @@ def try_guide(
     longest = episode_steps(host, episode_length)
     loaded = load_fitting(Path(guide), Interface.of_host(host), view=view)
     fitting = loaded.under(host.limits, source=str(guide))
+    foreseen = loaded.foreseen if foreseen is None else foreseen
     if foreseen is None:
-        foreseen = _own_foreseen(Path(guide))
+        raise HandrailError(
+            f"{guide}: the card does not say which foreseen cost is too much: give foreseen, such "
+            "as two steps' cost"
+        )
     with closed_after(host):
         return guarded(
             host, fitting, foreseen=foreseen, longest=longest, episodes=episodes,
             key=jax.random.key(seed),
         )  # fmt: skip
-
-
-def _own_foreseen(path: Path) -> float:
-    """What the guide was tried at while it was trained, if its file says."""
-    evaluation = load(path, expect="guide")[0].training.get("evaluation")
-    found = evaluation.get("foreseen") if isinstance(evaluation, dict) else None
-    if found is None:
-        raise HandrailError(
-            f"{path}: the card does not say which foreseen cost is too much: give foreseen, such "
-            "as two steps' cost"
-        )
-    return number(found, f"{path}: the card's foreseen cost")

@@ -62,6 +62,8 @@ class LoadedGuide:
     """Steps of the episode that limits are for."""
     limits: dict[str, float]
     """Limits of several costs, by name; empty where it knows one cost."""
+    foreseen: float | None
+    """The discounted cost at which it takes over where it is tried as a guard, if its file says."""
 
     def under(self, limits: Mapping[str, float], *, source: str) -> Guide:
         """The guide where these are the limits, by name (none where there is one cost).
@@ -119,16 +121,20 @@ def load_fitting(
             number(card.spec.get("limit_steps", LIMIT_STEPS), f"{path}: the card's limit_steps")
         ),
         limits=limits_of(card, source=str(path)),
+        foreseen=_foreseen(card, source=str(path)),
     )
 
 
 def intervention_of(
-    loaded: LoadedGuide, recipe: str, *, limit: float | None = None, threshold: float = EARLY
+    loaded: LoadedGuide, recipe: str, *, limit: float | None = None, threshold: float | None = None
 ) -> Intervention:
     """A named intervention with this guide.
 
     `limit` is the cost of an episode that is allowed, undiscounted (by default the guide's own);
-    `threshold` is budget-switch's multiple of it, on the discounted scale of the critic.
+    `threshold` is budget-switch's multiple of it, on the discounted scale of the critic. By
+    default it hands over where the guide was tried as a guard, at the cost of two steps: in short
+    episodes twice the limit is more than an episode may cost. A guide whose file does not say
+    that takes over at twice the limit.
     """
     if recipe not in RECIPES:
         raise UnknownName("recipe", recipe, RECIPES)
@@ -138,7 +144,10 @@ def intervention_of(
     if recipe == "linear-decay":
         return linear_decay(guide.policy)
     allowed = loaded.limit if limit is None else limit
-    scaled = threshold * discounted_limit(allowed, guide.discount, loaded.limit_steps)
+    scaled = loaded.foreseen
+    if threshold is not None or scaled is None:
+        multiple = EARLY if threshold is None else threshold
+        scaled = multiple * discounted_limit(allowed, guide.discount, loaded.limit_steps)
     return budget_switch(guide.policy, guide.cost, threshold=scaled, limit=allowed)
 
 
@@ -148,7 +157,7 @@ def guide_intervention(
     *,
     recipe: str,
     limit: float | None = None,
-    threshold: float = EARLY,
+    threshold: float | None = None,
     view: Callable[[Any], Any] | None = None,
     parts: Sequence[str] | None = None,
 ) -> Intervention:
@@ -170,6 +179,14 @@ class _Function(AbstractView):
             "a function of the observation cannot be undone: give the view as named parts "
             "(handrail.View)"
         )
+
+
+def _foreseen(card: Card, *, source: str) -> float | None:
+    evaluation = card.training.get("evaluation")
+    found = evaluation.get("foreseen") if isinstance(evaluation, dict) else None
+    if not found:  # it does not say, or the guide has never met a cost
+        return None
+    return number(found, f"{source}: the card's foreseen cost")
 
 
 def _as_view(view: Callable[[Any], Any]) -> AbstractView:

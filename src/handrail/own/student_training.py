@@ -33,7 +33,6 @@ from handrail.experiments.navigation.presets import (
     recommended_student,
 )
 from handrail.experiments.navigation.settings import (
-    EARLY,
     SacSettings,
     check_part_of_limit,
     check_schedule,
@@ -86,7 +85,7 @@ def train_student(
     limits: Mapping[str, float] | None = None,
     limit: float | None = None,
     parts: Sequence[str] | None = None,
-    threshold: float = EARLY,
+    threshold: float | None = None,
     margin: float | None = None,
     excursions: float | None = None,
     distil: bool = False,
@@ -118,7 +117,8 @@ def train_student(
         view: the guide's parts of the target's observation; by default those of the same names.
         cost: as of `GymnasiumHost`; also `limits` (of several named costs) and `parts`.
         limit: expected undiscounted cost of an episode; at least the guide's.
-        threshold: of budget-switch, in multiples of the limit on the critic's scale.
+        threshold: of budget-switch, in multiples of the limit on the critic's scale; by default
+            the cost of two steps, at which the guide was tried as a guard.
         margin: the limit that the student's multiplier aims at, as a share of `limit`; by default
             0.5, under linear-decay 1 (docs/results-sagui.md).
         excursions: share of the steps, 0 to 1, that the guide drives unasked, in spells of 50, so
