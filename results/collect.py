@@ -29,8 +29,9 @@ from handrail.report.runs import read_run
 
 
 def collect(runs: Path, name: str, budget: str, seeds: int | None) -> None:
-    """Collects one experiment."""
+    """Collects one experiment; `name` may be the path of a file."""
     experiment = read(name)
+    name = experiment.name
     family = "navigation" if any(map(is_navigation, experiment.environments)) else "lava"
     folder = Path(__file__).parent / family
     if not experiment.runs:
