@@ -17,6 +17,8 @@ from handrail.records import read_table
 from tests.envs.toys import Walker
 from tests.own.test_own_training import FEW, Line, OtherEnd, Q, moved
 
+pytestmark = pytest.mark.optimized  # bit for bit
+
 
 class Env(Walker, gymnasium.Env):
     """`Walker` as vector environments take it."""

@@ -27,6 +27,8 @@ from handrail.train.host import HostLoop
 from tests.experiments.navigation.toy import LENGTH, Toy
 from tests.train.small import small_loop
 
+pytestmark = pytest.mark.optimized  # bit for bit
+
 BLOCK = 20
 
 

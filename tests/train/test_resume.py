@@ -18,6 +18,8 @@ from handrail.train.checkpoint import clear_checkpoints, load_checkpoint, save_c
 from tests.support import ROOT
 from tests.train.small import SETTINGS, content, run, shared_loop
 
+pytestmark = pytest.mark.optimized  # bit for bit
+
 
 class Cut(BaseException):
     """Like Ctrl-C: no handler of `Exception` sees it."""

@@ -38,6 +38,8 @@ from tests.train.test_host_loop import (
     sac,
 )
 
+pytestmark = pytest.mark.optimized  # bit for bit
+
 LENGTHS = (10, 7, 5, 3)  # of the copies' episodes
 TOTAL = 400
 

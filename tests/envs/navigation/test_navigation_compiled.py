@@ -28,6 +28,8 @@ from tests.envs.navigation.recordings import (
     subset,
 )
 
+pytestmark = pytest.mark.optimized  # bit for bit
+
 STATIC = TASKS["navigation-static"]
 DYNAMIC = TASKS["navigation-dynamic-without-vases"]
 
