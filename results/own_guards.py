@@ -8,6 +8,7 @@ the limit. `FOLDER/own-guards.csv` has a row a student; finished runs are not re
 """
 
 import argparse
+import csv
 from pathlib import Path
 
 import gymnasium
@@ -16,7 +17,7 @@ import numpy as np
 import handrail
 from handrail.artifact import load
 from handrail.equations.budget import discounted_limit
-from handrail.records import Table, read_table
+from handrail.records import read_table
 
 LENGTH, LIMIT, FIELD = 100, 5.0, 0.5
 COLUMNS = (
@@ -95,14 +96,13 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--seeds", type=int, default=10)
     options = parser.parse_args()
-    table = options.folder / "own-guards.csv"
-    table.unlink(missing_ok=True)
     twice = 2 * discounted_limit(LIMIT, 0.99, LENGTH)
     arms = [(guard, foreseen) for foreseen in (2.0, twice) for guard in (True, False)]
-    rows: list[dict[str, float]] = []
-    for seed in range(options.seeds):
-        rows += [student(options.folder, seed, *arm) for arm in arms]
-        Table(table, COLUMNS).add(rows[-len(arms) :])
+    rows = [student(options.folder, seed, *arm) for seed in range(options.seeds) for arm in arms]
+    with open(options.folder / "own-guards.csv", "w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
     for guard, foreseen in arms:
         own = [row for row in rows if row["guard"] == guard and row["foreseen"] == foreseen]
         print("best guard" if guard else "highest bonus", f"hand-over at a foreseen {foreseen:.2g}")

@@ -1,7 +1,6 @@
 """Reproducing an experiment: compute what is missing, then report."""
 
 import platform
-import re
 import shlex
 import time
 from collections.abc import Sequence
@@ -12,7 +11,7 @@ from handrail.engines.local import Local, usable_cores
 from handrail.errors import HandrailError
 from handrail.experiments.plan import Task, plan
 from handrail.experiments.progress import Follower
-from handrail.experiments.schema import Experiment, Row, budget_of, only, read
+from handrail.experiments.schema import Experiment, Row, budget_of, digest, only, read
 from handrail.follow_command import seldom
 from handrail.report.experiment import write_report
 from handrail.report.finished import Finished
@@ -114,9 +113,8 @@ def _report(
         machine=machine(),
     )
     # a report of some variants does not take the place of the whole one
-    some = "-".join(re.sub(r"\W+", "-", label) for label in experiment.variants) if variants else ""
-    folder = f"{experiment.name}-{budget}" + (f"-{some}"[:80] if some else "")
-    return write_report(finished, out / "reports" / folder)
+    some = f"-{digest(list(experiment.variants))}" if variants else ""
+    return write_report(finished, out / "reports" / f"{experiment.name}-{budget}{some}")
 
 
 def machine() -> str:

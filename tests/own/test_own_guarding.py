@@ -3,10 +3,8 @@
 import functools
 import logging
 
-import equinox as eqx
 import gymnasium
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from gymnasium.vector import SyncVectorEnv
@@ -22,40 +20,28 @@ from handrail.own.guide_training import train_guide
 from handrail.own.student_training import train_student
 from handrail.records import read_table
 from tests.envs.toys import Walker
+from tests.experiments.navigation.toy import foreseeing, going
 from tests.own.test_own_several_costs import LIMITS, Laborious
 from tests.own.test_own_training import FEW, moved
+from tests.own.test_own_vector import Env
 
 LIMIT_SEEN = 3 / 20 * (1 - 0.99**20) / (1 - 0.99)  # of 3 an episode, discounted
 STAYS, RUNS = -1 / 3, 0.99  # of actions that become −2 to 4
-
-
-class WalkerEnv(Walker, gymnasium.Env):
-    """The same as vector environments take it."""
 
 
 def guide(path, *, foresees, goes, limits=None, evaluation=None):
     """It foresees so much whatever is proposed, and acts near `goes`."""
     costs = len(limits or "1")
     networks = GuideNetworks.fresh(2, 1, (4,), costs=costs, key=jax.random.key(0))
-    last = networks.critics.members.layers[-1]
-    constant = (
-        jnp.zeros_like(networks.actor.mean.weight), jnp.full(1, np.arctanh(goes)),
-        jnp.zeros_like(networks.actor.log_std.weight), jnp.full(1, -9.0),
-        jnp.zeros_like(last.weight), jnp.zeros_like(last.bias).at[2:].set(foresees),
-    )  # fmt: skip
+    networks = going(foreseeing(networks, foresees), float(np.arctanh(goes)))
     spec = {
         "parts": {"observation": [2]}, "actions": 1, "limit": 1.0, "limit_steps": 20,
         **({"limits": limits} if limits else {}),
     }  # fmt: skip
     training = {"settings": {"learning": {"discount": 0.99}}, "evaluation": evaluation}
     card = Card("guide", spec, {"hidden": [4]}, training)
-    save(path, card, eqx.tree_at(_lasts, networks, constant))
+    save(path, card, networks)
     return path
-
-
-def _lasts(networks):
-    heads = (networks.actor.mean, networks.actor.log_std, networks.critics.members.layers[-1])
-    return [leaf for head in heads for leaf in (head.weight, head.bias)]
 
 
 @pytest.mark.parametrize(
@@ -75,7 +61,7 @@ def test_a_guide_has_to_foresee_and_to_avert(tmp_path, foresees, goes, share, lo
 
 def test_side_by_side_it_is_tried_in_the_same_episodes(tmp_path):
     path = guide(tmp_path / "g.safetensors", foresees=0.0, goes=STAYS)
-    beside = functools.partial(SyncVectorEnv, [WalkerEnv] * 3)
+    beside = functools.partial(SyncVectorEnv, [Env] * 3)
     alone, several = (
         try_guide(kind, path, foreseen=2.0, episode_length=20, episodes=7)
         for kind in (Walker, beside)

@@ -119,8 +119,9 @@ def test_what_a_guide_foresees_is_put_on_the_scale_of_the_students_limits(own, m
     limits = {name: low + more for name, low, more in zip(names, own, margins, strict=True)}
     networks = GuideNetworks.fresh(1, 1, (), costs=3, key=jax.random.key(0))
     loaded = LoadedGuide(
-        Guide(networks, SameView(), 0.99), min(own), 20, dict(zip(names, own, strict=True)), None
-    )
+        Card("guide", {}, {}, {}), Guide(networks, SameView(), 0.99), min(own), 20,
+        dict(zip(names, own, strict=True)), None,
+    )  # fmt: skip
     scales = loaded.under(limits, source="here").scales
     foreseen = np.array(costs) * min(own) / np.array(own)
     expected = np.array(costs) * min(limits.values()) / np.array(list(limits.values()))

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, Key
 
 from handrail.envs.host_costs import CostFn
 from handrail.errors import HandrailError
-from handrail.experiments.navigation.guarded import STEPS, under_guard
+from handrail.experiments.navigation.guarded import STEPS, random_driving
 from handrail.experiments.navigation.guide import Guide
 from handrail.experiments.navigation.presets import FORESEEN
 from handrail.own.environments import (
@@ -49,7 +49,7 @@ def guarded(
     a limit; `guarded_share` is the share of the steps that were the guide's. The episode that
     `host` was in is lost: give it one of its own.
     """
-    begin, taken_over = under_guard(guide, foreseen)
+    begin, taken_over = random_driving(guide, foreseen)
     done = run_episodes(host, begin, episodes=episodes, longest=min(STEPS, longest), key=key)
     driven = float(np.sum(np.asarray(done.lengths)))
     costs = tested_costs(done, host.limits)

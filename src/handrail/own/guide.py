@@ -53,8 +53,9 @@ class Interface:
 
 @dataclasses.dataclass(frozen=True)
 class LoadedGuide:
-    """A guide and the units of its cost critic."""
+    """A guide, what its file says, and the units of its cost critic."""
 
+    card: Card
     guide: Guide
     limit: float
     """Expected cost of an episode it was trained for, undiscounted."""
@@ -111,6 +112,7 @@ def load_fitting(
         )
     _check_actions(path, card, interface)
     return LoadedGuide(
+        card=card,
         guide=Guide(
             networks_of(card, arrays, source=str(path)),
             _as_view(view),

@@ -160,12 +160,11 @@ def train_guide(
             longest=longest, episodes=guard_episodes, key=stream(state.key, "guarded"),
         )  # fmt: skip
         unsafe = float(jnp.mean(test.costs > 0))
-        row = {"step": step, **tested_costs(test, host.limits), "unsafe_episodes": unsafe}
-        table = record(folder, columns, row | guarding)
+        costs = tested_costs(test, host.limits)
+        row = {"step": step, **costs, "unsafe_episodes": unsafe, **guarding}
+        table = record(folder, columns, row)
         if CHOICES[chosen](table, allowed) == len(table["step"]) - 1:
-            save(
-                folder / BEST, card_of("guide", host, settings, learning, row | guarding), networks
-            )
+            save(folder / BEST, card_of("guide", host, settings, learning, row), networks)
 
     def summarise(state: RunState) -> dict[str, Any]:
         if keep:

@@ -8,7 +8,7 @@ from typing import Any
 
 import jax
 
-from handrail.artifact import load, part_shapes, save
+from handrail.artifact import part_shapes, save
 from handrail.envs.base import action_size
 from handrail.envs.host_costs import CostFn
 from handrail.equations.distillation import authors_distillation
@@ -144,7 +144,7 @@ def train_student(
     host, trial = (build_host(target, cost=cost, limits=limits, parts=parts) for _ in range(2))
     needs_box(host)
     longest, allowed = episode_steps(host, episode_length), episode_limit(host, limit)
-    loaded, checksum = _loaded(host, guide, method, view, allowed)
+    loaded = _loaded(host, guide, method, view, allowed)
     if excursions is None:
         excursions = recommended_excursions(method)
     if margin is None:
@@ -163,7 +163,7 @@ def train_student(
         intervention = with_excursions(intervention, excursions, key=key)
         asked = loaded.guide
         check_foresight(learning, asked.discount, source=str(guide))
-    doubted = [] if guide is None else doubts(load(Path(guide))[0], allowed)
+    doubted = [] if loaded is None else doubts(loaded.card, allowed)
     for doubt in doubted:
         LOG.warning("%s: %s", guide, doubt)
     source, kept = _source_data(host, guide, loaded, source_data)
@@ -188,7 +188,8 @@ def train_student(
         ratio_high=1.0,
     )
     settings = {
-        "purpose": "own student", "environment": host.name, "method": method, "guide": checksum,
+        "purpose": "own student", "environment": host.name, "method": method,
+        "guide": None if loaded is None else loaded.card.checksum,
         "cost": named(cost), "limit": allowed, "limits": None if limits is None else dict(limits),
         "view": named(view), "parts": part_shapes(host.observation_zeros()),
         "threshold": threshold, "margin": margin, "excursions": excursions, "distil": distil,
@@ -252,8 +253,8 @@ def _source_data(
 
 def _loaded(
     host: Host, guide: Path | str | None, method: str, view: Any, limit: float
-) -> tuple[LoadedGuide | None, str | None]:
-    """The guide, found to fit the environment and the limit, and the checksum of its file."""
+) -> LoadedGuide | None:
+    """The guide, found to fit the environment and the limit."""
     if method not in METHODS:
         raise UnknownName("method", method, METHODS)
     if (guide is None) != (method == "sac"):
@@ -263,7 +264,7 @@ def _loaded(
             else f"method {method!r} needs the file of a guide"
         )
     if guide is None:
-        return None, None
+        return None
     loaded = load_fitting(Path(guide), Interface.of_host(host), view=view)
     fitting = loaded.under(host.limits, source=str(guide))
     loaded = dataclasses.replace(loaded, guide=fitting)
@@ -272,4 +273,4 @@ def _loaded(
             f"{guide}: the guide was trained for a cost limit of {loaded.limit:g} an episode, but "
             f"the student's is {limit:g}; train a guide for at most that, or raise limit"
         )
-    return loaded, load(Path(guide))[0].checksum
+    return loaded

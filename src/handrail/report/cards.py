@@ -17,6 +17,7 @@ UNITS = {
     "exit_cost": "per episode that begins in a hazard",
     "guarded_cost": "of random driving under its guard, in as many steps as a limit is for",
     "guarded_share": "share of those steps that were its own",
+    "foreseen": "discounted cost at which it took over there",
     "limit": "cost of an episode",
     "limits": "cost of an episode",
 }

@@ -28,7 +28,7 @@ from tests.envs.navigation.recordings import (
     subset,
 )
 
-pytestmark = pytest.mark.optimized  # bit for bit
+pytestmark = pytest.mark.optimized  # what is allowed was measured so
 
 STATIC = TASKS["navigation-static"]
 DYNAMIC = TASKS["navigation-dynamic-without-vases"]

@@ -19,7 +19,7 @@ from handrail.experiments.navigation.guarded import (
 )
 from handrail.experiments.navigation.guide import Guide, GuideNetworks, load_guide
 from handrail.types import Timestep
-from tests.experiments.navigation.toy import Toy, toy_problem, write_guide
+from tests.experiments.navigation.toy import Toy, foreseeing, going, toy_problem, write_guide
 
 KEY = jax.random.key(3)
 PROBLEM = toy_problem("toy")
@@ -48,18 +48,7 @@ class Ending(Toy):
 def guide(*, foresees: float, goes: float = 0.0) -> Guide:
     """It foresees so much whatever is proposed, and acts near tanh(`goes`)."""
     networks = GuideNetworks.fresh(3, 2, (4,), key=KEY)
-    last = networks.critics.members.layers[-1]
-    constant = (
-        jnp.zeros_like(networks.actor.mean.weight), jnp.full(2, goes),
-        jnp.zeros_like(networks.actor.log_std.weight), jnp.full(2, -9.0),
-        jnp.zeros_like(last.weight), jnp.zeros_like(last.bias).at[2].set(foresees),
-    )  # fmt: skip
-    return Guide(eqx.tree_at(_lasts, networks, constant), PROBLEM.view, 0.99)
-
-
-def _lasts(networks):
-    heads = (networks.actor.mean, networks.actor.log_std, networks.critics.members.layers[-1])
-    return [leaf for head in heads for leaf in (head.weight, head.bias)]
+    return Guide(going(foreseeing(networks, foresees), goes), PROBLEM.view, 0.99)
 
 
 @pytest.mark.parametrize("wrapped", [lambda x: x, OnHost], ids=["compiled", "host"])

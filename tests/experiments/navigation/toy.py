@@ -117,6 +117,34 @@ def small(method: str, **own):
     return complete(SMALL | {"method": method} | own)
 
 
+def foreseeing(networks: GuideNetworks, cost: float) -> GuideNetworks:
+    """A guide whose cost critics say `cost` of everything."""
+    last = networks.critics.members.layers[-1]
+    constant = (jnp.zeros_like(last.weight), jnp.zeros_like(last.bias).at[2:].set(cost))
+    return eqx.tree_at(
+        lambda n: (n.critics.members.layers[-1].weight, n.critics.members.layers[-1].bias),
+        networks,
+        constant,
+    )
+
+
+def going(networks: GuideNetworks, mean: float) -> GuideNetworks:
+    """A guide that acts near tanh(`mean`) everywhere."""
+    heads = networks.actor.mean, networks.actor.log_std
+    constant = [
+        leaf
+        for head, bias in zip(heads, (mean, -9.0), strict=True)
+        for leaf in (jnp.zeros_like(head.weight), jnp.full_like(head.bias, bias))
+    ]
+    return eqx.tree_at(
+        lambda n: [
+            leaf for head in (n.actor.mean, n.actor.log_std) for leaf in (head.weight, head.bias)
+        ],
+        networks,
+        constant,
+    )
+
+
 def write_guide(
     path, *, problem=None, limit: float = 0.2, cost: float = 0.0, task=None, kind=None, **spec
 ):
@@ -127,13 +155,7 @@ def write_guide(
     shapes = guide.parts(problem.source)
     width = sum(int(jnp.prod(jnp.array(shape))) for shape in shapes.values())
     networks = GuideNetworks.fresh(width, 2, (4,), key=jax.random.key(7))
-    last = networks.critics.members.layers[-1]
-    constant = (jnp.zeros_like(last.weight), jnp.zeros_like(last.bias).at[2].set(cost))
-    networks = eqx.tree_at(
-        lambda n: (n.critics.members.layers[-1].weight, n.critics.members.layers[-1].bias),
-        networks,
-        constant,
-    )
+    networks = foreseeing(networks, cost)
     spec = {"parts": shapes, "actions": 2, "limit": limit} | spec
     network = {"hidden": [4]} | ({"cost_critic": kind} if kind else {})
     save(path, Card("guide", spec, network, {"task": task} if task else {}), networks)

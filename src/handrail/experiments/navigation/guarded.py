@@ -71,13 +71,13 @@ def drive_guarded(
     """
     if not isinstance(environment, AbstractHostEnvironment):
         return Guarded(*map(np.asarray, drive_compiled(environment, guide, episodes, key)))
-    begin, taken_over = under_guard(guide, GUARD)
+    begin, taken_over = random_driving(guide, GUARD)
     done = run_on_host(environment, begin, episodes=episodes, key=key)
     lengths = np.asarray(done.lengths, np.float32)
     return Guarded(np.asarray(done.costs), lengths, np.array(taken_over, np.float32))
 
 
-def under_guard(
+def random_driving(
     guide: Guide, foreseen: float
 ) -> tuple[Callable[[Key[Array, ""]], Act], list[float]]:
     """What begins an episode of the test on the host, and a list that fills with one number an
@@ -85,8 +85,7 @@ def under_guard(
     """
     arrays, rest = eqx.partition(guide, eqx.is_array)
     leaves, tree = jax.tree.flatten(arrays)
-    fixed, rest_tree = jax.tree.flatten(rest)
-    decided = _decided_by_leaves(tree, tuple(fixed), rest_tree)
+    decided = _decided_by_leaves(tree, rest)
     taken_over: list[float] = []
     too_much = np.float32(foreseen)
 
@@ -139,15 +138,14 @@ def _decided(
 
 
 @functools.lru_cache(maxsize=4)  # so that a guide in training is compiled once
-def _decided_by_leaves(tree: Any, fixed: tuple[Any, ...], rest_tree: Any):
+def _decided_by_leaves(tree: Any, rest: Guide):
     """`_decided` of a guide's arrays as a list: taking the guide apart at every step would take
     longer than a step of the physics.
     """
 
     @jax.jit
     def decided(leaves, foreseen, observation, index, own):
-        arrays = jax.tree.unflatten(tree, leaves)
-        guide = eqx.combine(arrays, jax.tree.unflatten(rest_tree, fixed))
+        guide = eqx.combine(jax.tree.unflatten(tree, leaves), rest)
         return _decided(guide, foreseen, observation, index, own)
 
     return decided
