@@ -22,13 +22,16 @@ FLOORS = (
     ("learners",),
     ("envs",),
     ("train",),
+    ("methods",),
+    ("transfer_check",),
+    ("tasks",),
     ("experiments",),
     ("engines",),
     ("report", "tracking"),
     ("follow_command",),
     ("reproduce", "train_command", "check_transfer"),
     ("sweep_command", "resume_command"),
-    ("safe_exploration", "own", "check_env_command"),
+    ("safe_exploration", "own", "api", "check_env_command"),
     ("cli", "cli_results", "__main__"),
     ("",),  # the package itself, which gathers the public names
 )

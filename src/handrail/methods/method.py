@@ -1,0 +1,28 @@
+"""What a method is: one row of a table."""
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from handrail.interventions.base import Intervention
+
+
+@dataclasses.dataclass(frozen=True)
+class Method:
+    """Who acts when, and what a run of the method brings along."""
+
+    name: str
+    """As commands, experiments and `run.json` call it."""
+    summary: str
+    """One line for lists and documentation."""
+    intervention: Callable[[Any, Any], Intervention]
+    """(settings of the run, its loaded knowledge) → WHEN × WHAT."""
+    needs: tuple[str, ...] = ()
+    """Kinds of knowledge that it brings along, such as `guide` or `prior`."""
+
+
+def table(methods: Iterable[Method]) -> Mapping[str, Method]:
+    """The methods by name, in their order."""
+    methods = tuple(methods)
+    assert len({method.name for method in methods}) == len(methods)  # one row a name
+    return {method.name: method for method in methods}
