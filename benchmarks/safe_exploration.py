@@ -45,7 +45,7 @@ def wrapped(recipe: str) -> Any:
     import jax
 
     from handrail.envs.transfer import SameView
-    from handrail.experiments.navigation.guide import Guide, GuideNetworks
+    from handrail.methods.sagui.guide import Guide, GuideNetworks
     from handrail.interventions.recipes import budget_switch, control_switch
     from handrail.safe_exploration import SafeExploration
 

@@ -25,8 +25,8 @@ def loop_of(task: str, method: str, steps: int) -> Any:
     """A run's loop in a task, with the paper's networks and batch."""
     import dataclasses
 
-    from handrail.experiments.navigation.settings import SacSettings, StudentRun, task_defaults
-    from handrail.experiments.navigation.student import Knowledge, build
+    from handrail.methods.sagui.settings import SacSettings, StudentRun, task_defaults
+    from handrail.methods.sagui.train_student import Knowledge, build
 
     defaults = task_defaults(task)
     learning = SacSettings(

@@ -18,8 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
-from handrail.experiments.navigation.evaluations import EVALUATIONS
-from handrail.experiments.navigation.rows import is_navigation
+from handrail.methods.sagui.evaluations import EVALUATIONS
+from handrail.tasks.navigation_rows import is_navigation
 from handrail.experiments.plan import Task, plan
 from handrail.experiments.schema import Row, budget_of, read
 from handrail.records import read_table

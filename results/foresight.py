@@ -21,8 +21,8 @@ import numpy as np
 
 from handrail.artifact import load
 from handrail.envs.navigation.problems import navigation_problem
-from handrail.experiments.navigation.forebears import load_policy
-from handrail.experiments.navigation.guide import Guide, load_guide
+from handrail.methods.sagui.pretraining import load_policy
+from handrail.methods.sagui.guide import Guide, load_guide
 from handrail.learners.sac_networks import Distribution, Sampled
 
 EPISODES, STEPS, SHARE = 16, 300, 0.08  # episodes, steps of each, share of the steps asked about

@@ -16,7 +16,7 @@ import numpy as np
 
 from handrail.envs.navigation.problems import navigation_problem
 from handrail.experiments.navigation.guarded import drive_guarded, guarded_source
-from handrail.experiments.navigation.guide import load_guide
+from handrail.methods.sagui.guide import load_guide
 from handrail.files import atomic
 
 

@@ -10,7 +10,7 @@ from gymnasium.utils.env_checker import check_env
 from handrail.artifact import Card, load, save
 from handrail.envs.transfer import View
 from handrail.errors import HandrailError
-from handrail.experiments.navigation.guide import GuideNetworks
+from handrail.methods.sagui.guide import GuideNetworks
 from handrail.interventions.base import Intervention
 from handrail.interventions.recipes import control_switch, shield
 from handrail.interventions.what import Policy, RandomAction

@@ -8,7 +8,7 @@ from typing import Any
 
 from handrail.artifact import load
 from handrail.errors import HandrailError
-from handrail.experiments.navigation.rows import is_navigation
+from handrail.tasks.navigation_rows import is_navigation
 from handrail.experiments.progress import Steps
 from handrail.experiments.schema import override
 from handrail.files import read_json
@@ -115,8 +115,8 @@ def _lava(folder: Path, stored: Mapping[str, Any], found: dict[str, Path], repor
 
 
 def _student(folder: Path, stored: Mapping[str, Any], found: dict[str, Path], report) -> dict:
-    from handrail.experiments.navigation.settings import StudentRun
-    from handrail.experiments.navigation.student import Knowledge, run_student
+    from handrail.methods.sagui.settings import StudentRun
+    from handrail.methods.sagui.train_student import Knowledge, run_student
 
     run = _run(StudentRun(), stored["run"], folder)
     return run_student(run, Knowledge(**found), folder, settings=dict(stored), report=report)

@@ -102,7 +102,7 @@ class SafeExploration(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
             view: the guide's parts of the observation; by default those of the same names.
             options: as of `SafeExploration`.
         """
-        from handrail.own.guide import guide_intervention
+        from handrail.methods.sagui.guide_file import guide_intervention
 
         intervention = guide_intervention(
             Path(guide), env, recipe=recipe, limit=limit, threshold=threshold, view=view,

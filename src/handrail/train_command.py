@@ -9,7 +9,7 @@ from typing import Any
 from handrail.artifact import fill, load
 from handrail.errors import HandrailError
 from handrail.experiments.families import LAVA, NAVIGATION, with_defaults
-from handrail.experiments.navigation.rows import is_navigation
+from handrail.tasks.navigation_rows import is_navigation
 from handrail.experiments.plan import LavaRow, Task, complete, knowledge_tasks
 from handrail.experiments.progress import Steps
 from handrail.experiments.schema import override
@@ -33,7 +33,7 @@ def train_one(
     own = assigned(assignments)
     chosen = {**with_defaults({**settings, **own}, files), **own}
     if is_navigation(chosen["environment"]):
-        from handrail.experiments.navigation.single import train_student
+        from handrail.tasks.single import train_student
 
         return train_student(
             chosen,
@@ -77,7 +77,7 @@ def evaluate_one(folder: Path, *, episodes: int, seed: int) -> dict[str, Any]:
         raise HandrailError(f"{folder} holds no finished run (no summary.json)")
     stored = flatten(read_json(folder / "run.json")["run"])
     if is_navigation(stored.get("environment")):
-        from handrail.experiments.navigation.single import evaluate_student
+        from handrail.tasks.single import evaluate_student
 
         return evaluate_student(folder, stored["environment"], episodes=episodes, seed=seed)
     import jax

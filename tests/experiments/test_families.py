@@ -6,7 +6,7 @@ from handrail.envs.navigation.make import NAMES, make_navigation
 from handrail.envs.registry import make, names
 from handrail.errors import HandrailError, UnknownName
 from handrail.experiments.families import FAMILIES, LAVA, NAVIGATION, family_of, with_defaults
-from handrail.experiments.navigation.settings import TASKS
+from handrail.methods.sagui.settings import TASKS
 
 
 def settings(environment, **given):

@@ -11,13 +11,13 @@ from gymnasium.vector import SyncVectorEnv
 
 from handrail.artifact import Card, load, save
 from handrail.errors import HandrailError
-from handrail.experiments.navigation.guide import GuideNetworks
+from handrail.methods.sagui.guide import GuideNetworks
 from handrail.interventions.when import CostCriticExceeds
 from handrail.own import guide_training
-from handrail.own.guarding import foreseen_at, try_guide
-from handrail.own.guide import guide_intervention
-from handrail.own.guide_training import train_guide
-from handrail.own.student_training import train_student
+from handrail.api.shield_test import foreseen_at, try_guide
+from handrail.methods.sagui.guide_file import guide_intervention
+from handrail.api.guides import train_guide
+from handrail.api.students import train_student
 from handrail.records import read_table
 from tests.envs.toys import Walker
 from tests.experiments.navigation.toy import foreseeing, going

@@ -13,12 +13,12 @@ from handrail.envs.host import HostTimestep
 from handrail.envs.transfer import View
 from handrail.errors import HandrailError
 from handrail.experiments.lava.settings import QLearning
-from handrail.experiments.navigation.settings import SacSettings
+from handrail.methods.sagui.settings import SacSettings
 from handrail.interventions.recipes import domain_prior
-from handrail.own.guide_training import train_guide
+from handrail.api.guides import train_guide
 from handrail.own.q import VectorQ, load_prior, pseudo_rewards, train_dqn, train_prior
-from handrail.own.rewards import with_bonus
-from handrail.own.student_training import train_student
+from handrail.api.bonus import with_bonus
+from handrail.api.students import train_student
 from handrail.records import read_table
 from tests.envs.toys import Named, Walker
 

@@ -7,7 +7,7 @@ import pytest
 
 from handrail.artifact import Card, load, save
 from handrail.errors import HandrailError
-from handrail.experiments.navigation.evaluations import EVALUATIONS, STUDENT_COLUMNS
+from handrail.methods.sagui.evaluations import EVALUATIONS, STUDENT_COLUMNS
 from handrail.experiments.plan import plan
 from handrail.experiments.schema import read
 from handrail.records import EPISODE_COLUMNS, EPISODES, PROGRESS, Table

@@ -7,9 +7,9 @@ from typing import Any
 from handrail.envs.lava.source import NAMES as LAVA_NAMES
 from handrail.errors import HandrailError, UnknownName
 from handrail.experiments.lava.settings import METHODS as LAVA_METHODS
-from handrail.experiments.navigation.rows import is_navigation
-from handrail.experiments.navigation.settings import METHODS as NAVIGATION_METHODS
-from handrail.experiments.navigation.settings import TASKS
+from handrail.tasks.navigation_rows import is_navigation
+from handrail.methods.sagui.settings import METHODS as NAVIGATION_METHODS
+from handrail.methods.sagui.settings import TASKS
 
 
 @dataclasses.dataclass(frozen=True)

@@ -19,8 +19,8 @@ from handrail.experiments.lava.settings import (
     recommended,
 )
 from handrail.experiments.navigation import rows as navigation
-from handrail.experiments.navigation.rows import NavigationRow
-from handrail.experiments.navigation.settings import TRANSITIONS
+from handrail.tasks.navigation_rows import NavigationRow
+from handrail.methods.sagui.settings import TRANSITIONS
 from handrail.experiments.schema import Experiment, Row, digest, override, rows
 
 Layouts = Literal["one", "many"]

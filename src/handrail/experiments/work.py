@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from handrail.experiments.navigation.rows import NavigationRow
+from handrail.tasks.navigation_rows import NavigationRow
 from handrail.experiments.plan import Task
 
 Report = Callable[[str, int, int], None]  # (what, steps done, steps in all)
@@ -50,18 +50,18 @@ def _navigation(task: Task, report: Report) -> dict[str, Any] | None:
 
     dispatch_at_once()  # some of the tasks are on the host
     if task.kind == "guide":
-        from handrail.experiments.navigation.guide_training import acquire_guide
+        from handrail.methods.sagui.train_guide import acquire_guide
 
         acquire_guide(task.settings, task.folder, report)
         return None
     if task.kind != "run":
-        from handrail.experiments.navigation.forebears import acquire_forebear
+        from handrail.methods.sagui.pretraining import acquire_forebear
 
         acquire_forebear(task.settings, task.folder, report)
         return None
     import dataclasses
 
-    from handrail.experiments.navigation.student import Knowledge, run_student
+    from handrail.methods.sagui.train_student import Knowledge, run_student
 
     run = task.settings.run
     files = {need.kind: need.folder / f"{need.kind}.safetensors" for need in task.needs}

@@ -7,8 +7,8 @@ from typing import Any
 from handrail.artifact import Card
 from handrail.envs.base import action_size
 from handrail.errors import HandrailError
-from handrail.experiments.navigation.evaluations import CHECKPOINT_SECONDS, chunk_steps
-from handrail.experiments.navigation.settings import SacSettings
+from handrail.methods.sagui.evaluations import CHECKPOINT_SECONDS, chunk_steps
+from handrail.methods.sagui.settings import SacSettings
 from handrail.own.environments import Host
 from handrail.train.host import HostLoop
 from handrail.train.run import execute

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from handrail.errors import UnknownName
-from handrail.experiments.navigation.rows import is_navigation
+from handrail.tasks.navigation_rows import is_navigation
 from handrail.experiments.schema import Experiment
 from handrail.files import atomic, read_json, write_text
 from handrail.report import coverage_figures, navigation_figures

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from handrail.artifact import load
-from handrail.experiments.navigation.evaluations import EVALUATIONS
-from handrail.experiments.navigation.metrics import Curves, Transfer, transfer
+from handrail.methods.sagui.evaluations import EVALUATIONS
+from handrail.methods.sagui.metrics import Curves, Transfer, transfer
 from handrail.experiments.schema import Experiment
 from handrail.files import read_json
 from handrail.records import read_table

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from handrail.equations.budget import discounted_limit
-from handrail.experiments.navigation.agents import LIMIT_STEPS
+from handrail.methods.sagui.agents import LIMIT_STEPS
 from handrail.experiments.navigation.transfer_check import Measurement, Task
 from handrail.experiments.navigation.transfer_neighbours import PerEpisode
 from handrail.report.transfer_finding import (

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from handrail.artifact import load
-from handrail.experiments.navigation.guide_training import acquire_guide
+from handrail.methods.sagui.train_guide import acquire_guide
 from handrail.files import read_json
 from handrail.train.health import Diverged
 from tests.experiments.navigation.toy import small, use_toy

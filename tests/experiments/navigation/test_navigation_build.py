@@ -11,18 +11,18 @@ import pytest
 from handrail.artifact import Card, save
 from handrail.envs.navigation.problems import compiled_problem
 from handrail.errors import HandrailError, UnknownName
-from handrail.experiments.navigation.agents import Continued, sac_learner
+from handrail.methods.sagui.agents import Continued, sac_learner
 from handrail.experiments.navigation.environments import Unrewarded, ZeroFilled
-from handrail.experiments.navigation.forebears import (
+from handrail.methods.sagui.pretraining import (
     forebear_environment,
     load_expert,
     load_pretrained,
 )
-from handrail.experiments.navigation.guide import load_guide, parts, save_guide
-from handrail.experiments.navigation.guide_training import guide_loop
-from handrail.experiments.navigation.rows import complete
-from handrail.experiments.navigation.settings import METHODS, GuideSettings
-from handrail.experiments.navigation.student import Knowledge, build, check
+from handrail.methods.sagui.guide import load_guide, parts, save_guide
+from handrail.methods.sagui.train_guide import guide_loop
+from handrail.tasks.navigation_rows import complete
+from handrail.methods.sagui.settings import METHODS, GuideSettings
+from handrail.methods.sagui.train_student import Knowledge, build, check
 from handrail.experiments.plan import plan
 from handrail.experiments.schema import names, read
 from handrail.interventions.base import Either

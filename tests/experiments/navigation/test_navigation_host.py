@@ -13,11 +13,11 @@ from handrail.envs.navigation.tasks import TASKS
 from handrail.envs.transfer import observation_shapes
 from handrail.errors import HandrailError
 from handrail.experiments.navigation import student
-from handrail.experiments.navigation.evaluations import EVALUATIONS
-from handrail.experiments.navigation.forebears import acquire_forebear, forebear_environment
-from handrail.experiments.navigation.guide_training import acquire_guide, guide_loop
-from handrail.experiments.navigation.rows import complete
-from handrail.experiments.navigation.student import Knowledge, build, run_student
+from handrail.methods.sagui.evaluations import EVALUATIONS
+from handrail.methods.sagui.pretraining import acquire_forebear, forebear_environment
+from handrail.methods.sagui.train_guide import acquire_guide, guide_loop
+from handrail.tasks.navigation_rows import complete
+from handrail.methods.sagui.train_student import Knowledge, build, run_student
 from handrail.records import read_table
 from handrail.train.compiled import Loop
 from handrail.train.host import HostLoop

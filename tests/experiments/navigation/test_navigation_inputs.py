@@ -9,10 +9,10 @@ import pytest
 
 from handrail.artifact import Card, load, save
 from handrail.errors import HandrailError
-from handrail.experiments.navigation.guide import GuideNetworks, load_guide, save_guide
-from handrail.experiments.navigation.guide_training import guide_loop
-from handrail.experiments.navigation.inputs import inputs_of, kind_of
-from handrail.experiments.navigation.student import Knowledge, build
+from handrail.methods.sagui.guide import GuideNetworks, load_guide, save_guide
+from handrail.methods.sagui.train_guide import guide_loop
+from handrail.methods.sagui.inputs import inputs_of, kind_of
+from handrail.methods.sagui.train_student import Knowledge, build
 from handrail.networks.inputs import ScaledInputs
 from tests.experiments.navigation.toy import small, toy_problem, use_toy, write_guide
 

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from handrail.experiments.navigation.evaluations import best, best_guard
-from handrail.experiments.navigation.metrics import (
+from handrail.methods.sagui.evaluations import best, best_guard
+from handrail.methods.sagui.metrics import (
     Curves,
     final,
     share_of,

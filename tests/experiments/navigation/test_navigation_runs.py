@@ -9,13 +9,13 @@ import pytest
 
 from handrail.artifact import load
 from handrail.experiments.navigation import guide_training, student
-from handrail.experiments.navigation.evaluations import EVALUATIONS, chunk_steps, record
-from handrail.experiments.navigation.forebears import acquire_forebear
+from handrail.methods.sagui.evaluations import EVALUATIONS, chunk_steps, record
+from handrail.methods.sagui.pretraining import acquire_forebear
 from handrail.experiments.navigation.guarded import Guarded
-from handrail.experiments.navigation.guide import load_guide
-from handrail.experiments.navigation.guide_training import acquire_guide
-from handrail.experiments.navigation.metrics import Curves
-from handrail.experiments.navigation.student import Knowledge, build, run_student
+from handrail.methods.sagui.guide import load_guide
+from handrail.methods.sagui.train_guide import acquire_guide
+from handrail.methods.sagui.metrics import Curves
+from handrail.methods.sagui.train_student import Knowledge, build, run_student
 from handrail.experiments.plan import Task, plan
 from handrail.experiments.schema import read
 from handrail.experiments.work import work

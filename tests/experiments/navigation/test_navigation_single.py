@@ -5,7 +5,7 @@ import pytest
 from handrail.artifact import load
 from handrail.errors import HandrailError
 from handrail.experiments.navigation import single
-from handrail.experiments.navigation.single import evaluate_student, train_student, with_epoch
+from handrail.tasks.single import evaluate_student, train_student, with_epoch
 from handrail.files import read_json
 from tests.experiments.navigation.toy import (
     COSTLY,

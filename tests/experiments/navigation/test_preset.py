@@ -5,8 +5,8 @@ import math
 import pytest
 
 from handrail.errors import HandrailError
-from handrail.experiments.navigation.rows import complete
-from handrail.experiments.navigation.settings import SacSettings
+from handrail.tasks.navigation_rows import complete
+from handrail.methods.sagui.settings import SacSettings
 
 TASK = {"environment": "navigation-static"}
 

@@ -12,10 +12,10 @@ from safetensors.numpy import load_file, save_file
 from handrail.artifact import load, save
 from handrail.envs.transfer import SameView
 from handrail.errors import HandrailError
-from handrail.experiments.navigation.guide import parts
-from handrail.experiments.navigation.guide_training import acquire_guide
-from handrail.experiments.navigation.source_data import beside, load_steps, save_steps
-from handrail.experiments.navigation.student import Knowledge, build, check, run_student
+from handrail.methods.sagui.guide import parts
+from handrail.methods.sagui.train_guide import acquire_guide
+from handrail.methods.sagui.offline_batch import beside, load_steps, save_steps
+from handrail.methods.sagui.train_student import Knowledge, build, check, run_student
 from handrail.learners.sac_agent import SacAgent, SacAgentState
 from handrail.learners.sac_lagrangian import SacLagrangian
 from handrail.replay.ring import Ring

@@ -19,8 +19,8 @@ from handrail.experiments.navigation import (
     guide_training,
     student,
 )
-from handrail.experiments.navigation.guide import GuideNetworks
-from handrail.experiments.navigation.rows import complete
+from handrail.methods.sagui.guide import GuideNetworks
+from handrail.tasks.navigation_rows import complete
 from handrail.train.evaluate import run_greedily
 from handrail.types import Timestep
 

@@ -20,9 +20,9 @@ from handrail.envs.host import AbstractHostEnvironment
 from handrail.envs.transfer import AbstractView, SameView, TransferProblem, observation_shapes
 from handrail.equations.budget import discounted_limit
 from handrail.errors import HandrailError
-from handrail.experiments.navigation.agents import LIMIT_STEPS
+from handrail.methods.sagui.agents import LIMIT_STEPS
 from handrail.experiments.navigation.environments import AnyEnvironment
-from handrail.experiments.navigation.presets import MARGIN
+from handrail.methods.sagui.presets import MARGIN
 from handrail.experiments.navigation.transfer_foresight import Foresight, foresight
 from handrail.experiments.navigation.transfer_host import SIDE_BY_SIDE, roll_on_host
 from handrail.experiments.navigation.transfer_neighbours import (

@@ -11,8 +11,8 @@ from jaxtyping import Array, Float, Key
 from handrail.envs.host_costs import CostFn
 from handrail.errors import HandrailError
 from handrail.experiments.navigation.guarded import STEPS, random_driving
-from handrail.experiments.navigation.guide import Guide
-from handrail.experiments.navigation.presets import FORESEEN
+from handrail.methods.sagui.guide import Guide
+from handrail.methods.sagui.presets import FORESEEN
 from handrail.own.environments import (
     Environment,
     Host,
@@ -20,9 +20,9 @@ from handrail.own.environments import (
     closed_after,
     episode_steps,
 )
-from handrail.own.guide import Interface, load_fitting
+from handrail.methods.sagui.guide_file import Interface, load_fitting
 from handrail.own.sac import needs_box
-from handrail.own.several_costs import cost_columns, tested_costs
+from handrail.methods.sagui.several_costs import cost_columns, tested_costs
 from handrail.train.evaluate_copies import run_episodes
 
 

@@ -10,7 +10,7 @@ from jaxtyping import Array, Key
 from handrail.artifact import Card, fill, load, part_shapes, save
 from handrail.envs.transfer import AbstractView
 from handrail.errors import HandrailError
-from handrail.experiments.navigation.settings import TRANSITIONS
+from handrail.methods.sagui.settings import TRANSITIONS
 from handrail.learners.sac_agent import SacAgent, SacAgentState
 from handrail.learners.source_data import SourceData, SourceTransitions, without_rewards
 from handrail.replay.ring import Ring

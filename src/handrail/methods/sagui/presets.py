@@ -5,7 +5,7 @@ import math
 from typing import Any
 
 from handrail.equations.budget import discounted_limit
-from handrail.experiments.navigation.settings import (
+from handrail.methods.sagui.settings import (
     EARLY,
     LIMIT_STEPS,
     NEEDS_GUIDE,

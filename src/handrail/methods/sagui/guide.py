@@ -16,13 +16,13 @@ from handrail.envs.host_copies import HostCopies
 from handrail.envs.transfer import AbstractView, TransferProblem, observation_shapes
 from handrail.errors import HandrailError
 from handrail.experiments.navigation.environments import AnyEnvironment
-from handrail.experiments.navigation.guide_card import (
+from handrail.methods.sagui.guide_card import (
     card_inputs,
     cost_critic_of,
     critic_discount,
     limits_of,
 )
-from handrail.experiments.navigation.inputs import kind_of
+from handrail.methods.sagui.inputs import kind_of
 from handrail.interventions.what import Policy
 from handrail.learners.sac_networks import CostCritic, CriticEnsemble, OnVectors, Sampled
 from handrail.networks.gaussian import GaussianPolicy

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from handrail.experiments.navigation.evaluations import behaviour, in_epoch, tested
+from handrail.methods.sagui.evaluations import behaviour, in_epoch, tested
 from handrail.records import ONE_OF_SEVERAL
 from handrail.train.evaluate import Evaluation
 

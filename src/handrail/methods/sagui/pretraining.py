@@ -12,13 +12,13 @@ from handrail.envs.base import action_size
 from handrail.envs.navigation.problems import navigation_problem
 from handrail.envs.transfer import TransferProblem, observation_shapes
 from handrail.errors import HandrailError
-from handrail.experiments.navigation.agents import fresh_learner, memory, sac_agent, sac_learner
+from handrail.methods.sagui.agents import fresh_learner, memory, sac_agent, sac_learner
 from handrail.experiments.navigation.environments import (
     AnyEnvironment,
     side_by_side,
     zero_filled,
 )
-from handrail.experiments.navigation.evaluations import (
+from handrail.methods.sagui.evaluations import (
     CHECKPOINT_SECONDS,
     KNOWLEDGE_COLUMNS,
     best,
@@ -27,9 +27,9 @@ from handrail.experiments.navigation.evaluations import (
     tested,
     try_policy,
 )
-from handrail.experiments.navigation.guide import BEST, parts, total_size
-from handrail.experiments.navigation.guide_card import card_inputs, cost_critic_of, input_kind_of
-from handrail.experiments.navigation.settings import ForebearSettings, SacSettings
+from handrail.methods.sagui.guide import BEST, parts, total_size
+from handrail.methods.sagui.guide_card import card_inputs, cost_critic_of, input_kind_of
+from handrail.methods.sagui.settings import ForebearSettings, SacSettings
 from handrail.interventions.recipes import none
 from handrail.learners.sac_networks import OnVectors
 from handrail.learners.sac_state import SacState

@@ -14,10 +14,10 @@ from handrail.envs.raw import environment_name
 from handrail.envs.transfer import AbstractView, SameView, View
 from handrail.equations.budget import discounted_limit
 from handrail.errors import HandrailError, UnknownName
-from handrail.experiments.navigation.agents import LIMIT_STEPS
-from handrail.experiments.navigation.guide import Guide, networks_of
-from handrail.experiments.navigation.guide_card import critic_discount, limits_of
-from handrail.experiments.navigation.settings import EARLY
+from handrail.methods.sagui.agents import LIMIT_STEPS
+from handrail.methods.sagui.guide import Guide, networks_of
+from handrail.methods.sagui.guide_card import critic_discount, limits_of
+from handrail.methods.sagui.settings import EARLY
 from handrail.interventions.base import Intervention
 from handrail.interventions.recipes import budget_switch, control_switch, linear_decay
 from handrail.own.environments import Host

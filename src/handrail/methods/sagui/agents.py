@@ -13,8 +13,8 @@ from handrail.envs.base import action_size
 from handrail.envs.transfer import observation_shapes
 from handrail.errors import HandrailError
 from handrail.experiments.navigation.environments import AnyEnvironment
-from handrail.experiments.navigation.inputs import inputs_of
-from handrail.experiments.navigation.settings import LIMIT_STEPS, SacSettings
+from handrail.methods.sagui.inputs import inputs_of
+from handrail.methods.sagui.settings import LIMIT_STEPS, SacSettings
 from handrail.learners.base import AbstractAgent, Clock, Proposal
 from handrail.learners.cost_floor import (
     AbstractCostFloor,

@@ -12,12 +12,12 @@ from handrail.artifact import load, part_shapes, save
 from handrail.envs.host_costs import CostFn
 from handrail.envs.transfer import SameView
 from handrail.errors import HandrailError, UnknownName
-from handrail.experiments.navigation.agents import memory, sac_agent, sac_learner
-from handrail.experiments.navigation.evaluations import best, best_guard, record
-from handrail.experiments.navigation.guide import Guide, GuideNetworks
-from handrail.experiments.navigation.guide_training import wanderer
-from handrail.experiments.navigation.settings import SacSettings, check_schedule
-from handrail.experiments.navigation.source_data import beside, save_steps
+from handrail.methods.sagui.agents import memory, sac_agent, sac_learner
+from handrail.methods.sagui.evaluations import best, best_guard, record
+from handrail.methods.sagui.guide import Guide, GuideNetworks
+from handrail.methods.sagui.train_guide import wanderer
+from handrail.methods.sagui.settings import SacSettings, check_schedule
+from handrail.methods.sagui.offline_batch import beside, save_steps
 from handrail.learners.sac_entropy import FixedEntropy
 from handrail.learners.sac_networks import OnVectors
 from handrail.own.environments import (
@@ -28,10 +28,10 @@ from handrail.own.environments import (
     episode_steps,
     named,
 )
-from handrail.own.guarding import foreseen_at, guard_columns, guarded
-from handrail.own.rewards import BonusFn, with_bonus
+from handrail.api.shield_test import foreseen_at, guard_columns, guarded
+from handrail.api.bonus import BonusFn, with_bonus
 from handrail.own.sac import Report, card_of, needs_box, run_epochs
-from handrail.own.several_costs import cost_columns, tested_costs
+from handrail.methods.sagui.several_costs import cost_columns, tested_costs
 from handrail.replay.ring import RingState
 from handrail.rng import stream
 from handrail.train.compiled import RunState

@@ -12,13 +12,13 @@ from handrail.artifact import load, save
 from handrail.envs.host_copies import HostCopies
 from handrail.envs.navigation.compiled import RescueStarts
 from handrail.envs.navigation.problems import navigation_problem
-from handrail.experiments.navigation.agents import memory, sac_agent, sac_learner
+from handrail.methods.sagui.agents import memory, sac_agent, sac_learner
 from handrail.experiments.navigation.environments import (
     AnyEnvironment,
     side_by_side,
     unrewarded,
 )
-from handrail.experiments.navigation.evaluations import (
+from handrail.methods.sagui.evaluations import (
     CHECKPOINT_SECONDS,
     GUIDE_COLUMNS,
     best,
@@ -29,15 +29,15 @@ from handrail.experiments.navigation.evaluations import (
     try_policy,
 )
 from handrail.experiments.navigation.guarded import HELD, drive_guarded, guarded_source
-from handrail.experiments.navigation.guide import (
+from handrail.methods.sagui.guide import (
     BEST,
     Guide,
     GuideNetworks,
     parts,
     save_guide,
 )
-from handrail.experiments.navigation.settings import GuideSettings, check_share
-from handrail.experiments.navigation.source_data import beside, save_steps
+from handrail.methods.sagui.settings import GuideSettings, check_share
+from handrail.methods.sagui.offline_batch import beside, save_steps
 from handrail.interventions.base import Intervention
 from handrail.interventions.recipes import none, wandering
 from handrail.learners.intrinsic import AbstractIntrinsic, NeighbourEntropy, NoIntrinsic

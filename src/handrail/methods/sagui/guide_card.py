@@ -4,8 +4,8 @@ from typing import Any, get_args
 
 from handrail.artifact import Card, number
 from handrail.errors import HandrailError
-from handrail.experiments.navigation.inputs import inputs_of
-from handrail.experiments.navigation.settings import Inputs
+from handrail.methods.sagui.inputs import inputs_of
+from handrail.methods.sagui.settings import Inputs
 from handrail.learners.sac_networks import COST_CRITICS, CostCritic
 from handrail.networks.inputs import ScaledInputs
 

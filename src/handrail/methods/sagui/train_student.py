@@ -27,7 +27,7 @@ from handrail.equations.importance import (
     weight_outside_square,
 )
 from handrail.errors import HandrailError, UnknownName
-from handrail.experiments.navigation.agents import (
+from handrail.methods.sagui.agents import (
     LIMIT_STEPS,
     Continued,
     check_foresight,
@@ -36,7 +36,7 @@ from handrail.experiments.navigation.agents import (
     sac_learner,
 )
 from handrail.experiments.navigation.environments import side_by_side
-from handrail.experiments.navigation.evaluations import (
+from handrail.methods.sagui.evaluations import (
     CHECKPOINT_SECONDS,
     EVALUATIONS,
     STUDENT_COLUMNS,
@@ -47,15 +47,15 @@ from handrail.experiments.navigation.evaluations import (
     tested,
     try_policy,
 )
-from handrail.experiments.navigation.forebears import load_expert, load_pretrained
-from handrail.experiments.navigation.guide import (
+from handrail.methods.sagui.pretraining import load_expert, load_pretrained
+from handrail.methods.sagui.guide import (
     Guide,
     load_guide,
     parts,
     random_guide,
 )
-from handrail.experiments.navigation.metrics import Curves, summary
-from handrail.experiments.navigation.settings import (
+from handrail.methods.sagui.metrics import Curves, summary
+from handrail.methods.sagui.settings import (
     METHODS,
     NEEDS_EXPERT,
     NEEDS_GUIDE,
@@ -66,7 +66,7 @@ from handrail.experiments.navigation.settings import (
     check_schedule,
     check_share,
 )
-from handrail.experiments.navigation.source_data import load_steps
+from handrail.methods.sagui.offline_batch import load_steps
 from handrail.interventions.base import Intervention
 from handrail.interventions.recipes import (
     budget_switch,

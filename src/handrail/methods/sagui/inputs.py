@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from handrail.errors import HandrailError
-from handrail.experiments.navigation.settings import Inputs
+from handrail.methods.sagui.settings import Inputs
 from handrail.networks.inputs import ScaledInputs
 
 FACTORS = {  # that bring a part's numbers to about 1; parts of the order of 1 are not named

@@ -14,31 +14,31 @@ from handrail.envs.host_costs import CostFn
 from handrail.equations.distillation import authors_distillation
 from handrail.equations.importance import exact_point
 from handrail.errors import HandrailError, UnknownName
-from handrail.experiments.navigation.agents import (
+from handrail.methods.sagui.agents import (
     check_foresight,
     memory,
     sac_agent,
     sac_learner,
 )
-from handrail.experiments.navigation.evaluations import (
+from handrail.methods.sagui.evaluations import (
     EVALUATIONS,
     STUDENT_COLUMNS,
     record,
 )
 from handrail.experiments.navigation.guarded import doubts
-from handrail.experiments.navigation.presets import (
+from handrail.methods.sagui.presets import (
     SOURCE_PRICE,
     recommended_excursions,
     recommended_margin,
     recommended_student,
 )
-from handrail.experiments.navigation.settings import (
+from handrail.methods.sagui.settings import (
     SacSettings,
     check_part_of_limit,
     check_schedule,
     check_share,
 )
-from handrail.experiments.navigation.source_data import load_steps
+from handrail.methods.sagui.offline_batch import load_steps
 from handrail.interventions.recipes import none, with_excursions
 from handrail.learners.constraint import present_actions
 from handrail.learners.sac_agent import SacAgent
@@ -53,7 +53,7 @@ from handrail.own.environments import (
     episode_steps,
     named,
 )
-from handrail.own.guide import (
+from handrail.methods.sagui.guide_file import (
     RECIPES,
     Interface,
     LoadedGuide,
@@ -61,7 +61,7 @@ from handrail.own.guide import (
     load_fitting,
 )
 from handrail.own.sac import Report, card_of, needs_box, run_epochs
-from handrail.own.several_costs import behaviour_costs, cost_columns, tested_costs
+from handrail.methods.sagui.several_costs import behaviour_costs, cost_columns, tested_costs
 from handrail.records import read_table
 from handrail.rng import stream
 from handrail.train.compiled import RunState

@@ -11,12 +11,12 @@ import numpy as np
 from handrail.artifact import load
 from handrail.envs.navigation.problems import navigation_problem
 from handrail.errors import HandrailError
-from handrail.experiments.navigation.evaluations import tested, try_policy
-from handrail.experiments.navigation.forebears import load_policy
+from handrail.methods.sagui.evaluations import tested, try_policy
+from handrail.methods.sagui.pretraining import load_policy
 from handrail.experiments.navigation.guarded import doubts
-from handrail.experiments.navigation.rows import NavigationRow, complete
-from handrail.experiments.navigation.source_data import beside
-from handrail.experiments.navigation.student import POLICY, Knowledge, check, run_student
+from handrail.tasks.navigation_rows import NavigationRow, complete
+from handrail.methods.sagui.offline_batch import beside
+from handrail.methods.sagui.train_student import POLICY, Knowledge, check, run_student
 from handrail.experiments.plan import navigation_knowledge
 from handrail.experiments.progress import Steps
 from handrail.experiments.work import work

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from handrail.errors import HandrailError, UnknownName
-from handrail.experiments.navigation.presets import GUIDES, KEPT, STUDENTS
-from handrail.experiments.navigation.settings import (
+from handrail.methods.sagui.presets import GUIDES, KEPT, STUDENTS
+from handrail.methods.sagui.settings import (
     NEEDS_EXPERT,
     NEEDS_GUIDE,
     NEEDS_PRETRAINED,
