@@ -45,8 +45,8 @@ def wrapped(recipe: str) -> Any:
     import jax
 
     from handrail.envs.transfer import SameView
-    from handrail.methods.sagui.guide import Guide, GuideNetworks
     from handrail.interventions.recipes import budget_switch, control_switch
+    from handrail.methods.sagui.guide import Guide, GuideNetworks
     from handrail.safe_exploration import SafeExploration
 
     networks = GuideNetworks.fresh(OBSERVATION, ACTION, HIDDEN, key=jax.random.key(0))

@@ -18,14 +18,14 @@ from pathlib import Path
 
 import numpy as np
 
-from handrail.methods.sagui.evaluations import EVALUATIONS
-from handrail.tasks.navigation_rows import is_navigation
 from handrail.experiments.plan import Task, plan
 from handrail.experiments.schema import Row, budget_of, read
+from handrail.methods.sagui.evaluations import EVALUATIONS
 from handrail.records import read_table
 from handrail.report.experiment import sheet, write_report
 from handrail.report.finished import Finished
 from handrail.report.runs import read_run
+from handrail.tasks.navigation_rows import is_navigation
 
 
 def collect(runs: Path, name: str, budget: str, seeds: int | None) -> None:

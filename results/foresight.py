@@ -21,9 +21,9 @@ import numpy as np
 
 from handrail.artifact import load
 from handrail.envs.navigation.problems import navigation_problem
-from handrail.methods.sagui.pretraining import load_policy
-from handrail.methods.sagui.guide import Guide, load_guide
 from handrail.learners.sac_networks import Distribution, Sampled
+from handrail.methods.sagui.guide import Guide, load_guide
+from handrail.methods.sagui.pretraining import load_policy
 
 EPISODES, STEPS, SHARE = 16, 300, 0.08  # episodes, steps of each, share of the steps asked about
 HELD, DRIVES_ON, THRESHOLD = 20, 100, 2.0

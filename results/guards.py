@@ -16,8 +16,8 @@ import numpy as np
 
 from handrail.envs.navigation.problems import navigation_problem
 from handrail.experiments.navigation.guarded import drive_guarded, guarded_source
-from handrail.methods.sagui.guide import load_guide
 from handrail.files import atomic
+from handrail.methods.sagui.guide import load_guide
 
 
 def main() -> None:

@@ -28,17 +28,17 @@ import numpy as np
 
 from handrail.devices import choose
 from handrail.envs.navigation.problems import navigation_problem
-from handrail.methods.sagui.evaluations import try_policy
 from handrail.experiments.navigation.guarded import drive_compiled, guarded_source
-from handrail.methods.sagui.guide import Guide, GuideNetworks, save_guide
-from handrail.methods.sagui.train_guide import CHOICES, guide_loop
-from handrail.tasks.navigation_rows import NavigationRow, complete
-from handrail.methods.sagui.settings import LIMIT_STEPS, GuideSettings
-from handrail.methods.sagui.train_student import Knowledge, build
 from handrail.experiments.schema import read, rows
 from handrail.files import atomic
 from handrail.learners.sac_networks import OnVectors
+from handrail.methods.sagui.evaluations import try_policy
+from handrail.methods.sagui.guide import Guide, GuideNetworks, save_guide
+from handrail.methods.sagui.settings import LIMIT_STEPS, GuideSettings
+from handrail.methods.sagui.train_guide import CHOICES, guide_loop
+from handrail.methods.sagui.train_student import Knowledge, build
 from handrail.rng import stream
+from handrail.tasks.navigation_rows import NavigationRow, complete
 from handrail.train.compiled import Loop
 from handrail.train.together import Together
 

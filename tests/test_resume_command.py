@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+from handrail.resume_command import refuse_settings, resume
 
 from handrail import cli, resume_command
 from handrail.artifact import Card, load, save
@@ -12,7 +13,6 @@ from handrail.errors import HandrailError
 from handrail.experiments.lava import method
 from handrail.experiments.lava.settings import LavaRun, QLearning
 from handrail.experiments.plan import complete, knowledge_tasks
-from handrail.resume_command import refuse_settings, resume
 
 SMALL = QLearning(learning_starts=500, batch=16, hidden=(8,))
 DQN = LavaRun("Empty-5x5", "dqn", steps=2_000, learning=SMALL)

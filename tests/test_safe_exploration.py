@@ -10,11 +10,11 @@ from gymnasium.utils.env_checker import check_env
 from handrail.artifact import Card, load, save
 from handrail.envs.transfer import View
 from handrail.errors import HandrailError
-from handrail.methods.sagui.guide import GuideNetworks
 from handrail.interventions.base import Intervention
 from handrail.interventions.recipes import control_switch, shield
 from handrail.interventions.what import Policy, RandomAction
 from handrail.interventions.when import Always, Predicate
+from handrail.methods.sagui.guide import GuideNetworks
 from handrail.safe_exploration import SafeExploration
 from tests.envs.toys import Broken, Named, SixTuple, Walker
 

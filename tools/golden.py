@@ -104,6 +104,7 @@ def left(obs, action, next_obs, info):
 def own(out: Path, names: list[str]) -> None:
     """Guides, students and Q-functions on environments that are not the project's."""
     import gymnasium
+
     import handrail
 
     learning = handrail.SacSettings(hidden=(8,), batch=8, block=50, updates=5, learning_starts=100, replay=2000)

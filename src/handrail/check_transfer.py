@@ -34,9 +34,9 @@ def check_transfer(
 
     from handrail.envs.navigation.tasks import navigation_task
     from handrail.experiments.navigation.guarded import drive_guarded
-    from handrail.methods.sagui.guide import load_guide
     from handrail.experiments.navigation.transfer_check import measure
     from handrail.experiments.navigation.transfer_rollouts import Controller
+    from handrail.methods.sagui.guide_file import load_guide
     from handrail.report.transfer_guard import under_guard
     from handrail.rng import stream
 

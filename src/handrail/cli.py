@@ -22,8 +22,8 @@ def list_() -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from handrail.experiments.families import FAMILIES
     from handrail.experiments.schema import names, read
+    from handrail.tasks.registry import FAMILIES
 
     console = Console()
     for family in FAMILIES:
@@ -191,7 +191,7 @@ def train(
         "guide": guide, "expert": expert, "pretrained": pretrained,
     }  # fmt: skip
     if resume is not None:
-        from handrail.resume_command import refuse_settings
+        from handrail.train_command import refuse_settings
 
         refuse_settings({**settings, "set": set, "out": out}, train)
         out = resume
@@ -202,10 +202,9 @@ def train(
             tracker.poll([out])
 
     if resume is not None:
-        from handrail.resume_command import resume as run
+        from handrail.train_command import resume as run
 
-        named = [path for path in files.values() if path is not None]
-        summary = run(out, knowledge_folder=knowledge_folder, files=named, progress=look)
+        summary = run(out, knowledge_folder=knowledge_folder, files=files, progress=look)
     else:
         from handrail.train_command import train_one
 

@@ -31,7 +31,7 @@ def evaluate(
         seed: Seed of the evaluation.
     """
     from handrail.devices import choose
-    from handrail.train_command import evaluate_one
+    from handrail.experiments.launch import evaluate as evaluate_one
 
     choose(device)
     for key, value in evaluate_one(run, episodes=episodes, seed=seed).items():

@@ -10,7 +10,7 @@ import jax
 from handrail.envs.host_costs import CostFn, Costs
 from handrail.envs.host_spaces import ObservationCodec, action_codec
 from handrail.envs.raw import environment_name, raw_copy, read_step
-from handrail.errors import HandrailError
+from handrail.errors import HandrailError, UnknownName
 from handrail.interventions.base import Intervention
 from handrail.interventions.stepwise import Stepwise
 
@@ -102,12 +102,16 @@ class SafeExploration(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
             view: the guide's parts of the observation; by default those of the same names.
             options: as of `SafeExploration`.
         """
-        from handrail.methods.sagui.guide_file import guide_intervention
+        from handrail.methods.sagui.guide_file import open_guide
+        from handrail.methods.sagui.table import METHODS, RECIPES, Known
 
-        intervention = guide_intervention(
-            Path(guide), env, recipe=recipe, limit=limit, threshold=threshold, view=view,
-            parts=options.get("parts"),
-        )  # fmt: skip
+        if recipe not in RECIPES:
+            raise UnknownName("recipe", recipe, RECIPES)
+        file = open_guide(Path(guide), _interface(env, options), view=view)
+        allowed = file.allowed(limit)
+        intervention = METHODS[recipe].intervention(
+            file.takeover(allowed, threshold), Known(file.guide)
+        )
         return SafeExploration(env, intervention, **options)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
@@ -159,6 +163,21 @@ class SafeExploration(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
 
     def _located(self, error: HandrailError) -> HandrailError:
         return HandrailError(f"{self.called}: {error}")
+
+
+def _interface(env: Any, options: Mapping[str, Any]) -> Any:
+    """What a guide has to fit in a Gymnasium environment that is wrapped with these options."""
+    from handrail.methods.sagui.problem import Interface
+
+    name = environment_name(env)
+    try:
+        actions = action_codec(env.action_space)
+        observation = ObservationCodec(env.observation_space, options.get("parts")).zeros()
+        limits = Costs(None, options.get("limits")).apart
+    except HandrailError as error:
+        raise HandrailError(f"{name}: {error}") from None
+    length = getattr(getattr(env, "spec", None), "max_episode_steps", None)
+    return Interface(name, observation, actions.actions, actions.bounds() or None, limits, length)
 
 
 class _Plain(gymnasium.Env):

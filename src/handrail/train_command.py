@@ -1,19 +1,14 @@
-"""What `handrail train` and `handrail evaluate` do."""
+"""What `handrail train`, with and without `--resume`, and `handrail evaluate` do."""
 
-import dataclasses
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from handrail.artifact import fill, load
 from handrail.errors import HandrailError
-from handrail.experiments.families import LAVA, NAVIGATION, with_defaults
-from handrail.tasks.navigation_rows import is_navigation
-from handrail.experiments.plan import LavaRow, Task, complete, knowledge_tasks
+from handrail.experiments import launch
 from handrail.experiments.progress import Steps
-from handrail.experiments.schema import override
-from handrail.files import read_json
+from handrail.tasks.registry import family_of, with_defaults
 
 
 def train_one(
@@ -32,88 +27,46 @@ def train_one(
     """
     own = assigned(assignments)
     chosen = {**with_defaults({**settings, **own}, files), **own}
-    if is_navigation(chosen["environment"]):
-        from handrail.tasks.single import train_student
-
-        return train_student(
-            chosen,
-            files={kind: files.get(kind) for kind in NAVIGATION.files},
+    row = family_of(chosen["environment"]).resolve(chosen)
+    with Steps() as steps:
+        return launch.train(
+            row,
+            files={kind: path for kind, path in files.items() if path is not None},
             knowledge_folder=knowledge_folder,
             out=out,
-            progress=progress,
+            report=_both(steps, progress),
+            note=steps.note,
         )
-    row = complete(chosen)
-    from handrail.experiments.lava.method import Knowledge, check, run_lava
 
-    files = {kind: files.get(kind) for kind in LAVA.files}
-    needs = [task for task in knowledge_tasks(row, knowledge_folder) if not files[task.kind]]
-    promised = {task.kind: task.folder / f"{task.kind}.safetensors" for task in needs}
-    given = {kind: path for kind, path in files.items() if path is not None}
-    knowledge = Knowledge(view=_view(row, given), **{**promised, **given})
-    check(row.run, knowledge)
+
+def resume(
+    folder: Path,
+    *,
+    knowledge_folder: Path,
+    files: Mapping[str, Path | None],
+    progress: Callable[[], None] = lambda: None,
+) -> dict[str, Any]:
+    """Continues the run in `folder` to its end and returns the summary."""
     with Steps() as steps:
-        for task in needs:
-            _acquire(task, steps)
-        recorded = {
-            "run": dataclasses.asdict(row.run),
-            "knowledge": row.knowledge,
-            "needs": sorted(
-                [task.folder.name for task in needs] + [load(p)[0].checksum for p in given.values()]
-            ),
-        }
-
-        def report(step: int, total: int) -> None:
-            steps("training", step, total)
-            progress()
-
-        return run_lava(row.run, knowledge, out, settings=recorded, report=report)
+        return launch.resume(
+            folder,
+            knowledge_folder=knowledge_folder,
+            files={kind: path for kind, path in files.items() if path is not None},
+            report=_both(steps, progress),
+        )
 
 
-def evaluate_one(folder: Path, *, episodes: int, seed: int) -> dict[str, Any]:
-    """Return, cost-return and length of a finished run's own policy, without intervention."""
-    if episodes < 1:
-        raise HandrailError(f"episodes is {episodes}: expected at least 1")
-    if not (folder / "summary.json").exists():
-        raise HandrailError(f"{folder} holds no finished run (no summary.json)")
-    stored = flatten(read_json(folder / "run.json")["run"])
-    if is_navigation(stored.get("environment")):
-        from handrail.tasks.single import evaluate_student
+def refuse_settings(given: Mapping[str, Any], command: Callable[..., Any]) -> None:
+    """Refuses options that differ from the command's defaults: a run that exists has its own."""
+    import inspect
 
-        return evaluate_student(folder, stored["environment"], episodes=episodes, seed=seed)
-    import jax
-
-    from handrail.experiments.lava.method import agent_in_environment
-    from handrail.experiments.lava.settings import LavaRun
-    from handrail.train.evaluate import run_greedily
-
-    run = override(LavaRun(), stored)
-    environment, agent = agent_in_environment(run)
-    _, arrays = load(folder / "policy.safetensors", expect="policy")
-    template = agent.fresh_network(key=jax.random.key(0))
-    network = fill(template, arrays, source=str(folder / "policy.safetensors"))
-    done = run_greedily(
-        environment, agent, agent.actor(network), episodes=episodes, key=jax.random.key(seed)
-    )
-    return {
-        "episodes": episodes,
-        "mean_return": float(done.returns.mean()),
-        "mean_cost": float(done.costs.mean()),
-        "mean_length": float(done.lengths.mean()),
-    }
-
-
-def flatten(tree: Mapping[str, Any]) -> dict[str, Any]:
-    """Nested settings as dotted names, without those that are not set."""
-    from handrail.experiments.schema import flat
-
-    return {name: value for name, value in flat(tree).items() if value is not None}
-
-
-def _acquire(task: Task, steps: Steps) -> None:
-    from handrail.experiments.work import work
-
-    if not task.done:
-        work(task, steps)
+    defaults = inspect.signature(command).parameters
+    changed = [f"--{name}" for name, value in given.items() if value != defaults[name].default]
+    if changed:
+        raise HandrailError(
+            f"{', '.join(changed)} cannot be given with --resume: the run keeps the settings it "
+            "was begun with"
+        )
 
 
 def assigned(assignments: Sequence[str]) -> dict[str, Any]:
@@ -132,19 +85,10 @@ def assigned(assignments: Sequence[str]) -> dict[str, Any]:
     return values
 
 
-def _view(row: LavaRow, given: Mapping[str, Path]) -> str:
-    """The view of the files that were named, or of the knowledge to be acquired."""
-    views = {load(path, expect=kind)[0].spec.get("view") for kind, path in given.items()}
-    if len(views) > 1:
-        raise HandrailError(
-            f"prior and encoder see different things: {', '.join(sorted(map(str, views)))}; "
-            "both must have been acquired with one view"
-        )
-    known = row.prior or row.encoder
-    wanted = known.view if known else row.run.observation
-    if views and wanted not in views:
-        raise HandrailError(
-            f"the knowledge was acquired on {views.pop()!r} observations, but a run on "
-            f"{row.run.observation!r} observations needs {wanted!r}"
-        )
-    return wanted
+def _both(steps: Steps, progress: Callable[[], None]) -> launch.Report:
+    def report(what: str, step: int, total: int) -> None:
+        steps(what, step, total)
+        if what == "training":
+            progress()
+
+    return report

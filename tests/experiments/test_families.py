@@ -5,8 +5,10 @@ import pytest
 from handrail.envs.navigation.make import NAMES, make_navigation
 from handrail.envs.registry import make, names
 from handrail.errors import HandrailError, UnknownName
-from handrail.experiments.families import FAMILIES, LAVA, NAVIGATION, family_of, with_defaults
-from handrail.methods.sagui.settings import TASKS
+from handrail.tasks.lava_family import LAVA
+from handrail.tasks.navigation import DEFAULTS
+from handrail.tasks.navigation_family import NAVIGATION
+from handrail.tasks.registry import FAMILIES, family_of, with_defaults
 
 
 def settings(environment, **given):
@@ -18,7 +20,7 @@ def test_every_environment_has_the_family_that_lists_it():
     for family in FAMILIES:
         assert family.environments
         assert all(family_of(name) is family for name in family.environments)
-    assert set(TASKS) == set(NAVIGATION.environments)
+    assert set(DEFAULTS) == set(NAVIGATION.environments)
     assert not set(LAVA.methods) & set(NAVIGATION.methods)
 
 

@@ -8,16 +8,16 @@ import jax
 import numpy as np
 import pytest
 from gymnasium.vector import SyncVectorEnv
-
-from handrail.artifact import Card, load, save
-from handrail.errors import HandrailError
-from handrail.methods.sagui.guide import GuideNetworks
-from handrail.interventions.when import CostCriticExceeds
-from handrail.own import guide_training
 from handrail.api.shield_test import foreseen_at, try_guide
-from handrail.methods.sagui.guide_file import guide_intervention
+
 from handrail.api.guides import train_guide
 from handrail.api.students import train_student
+from handrail.artifact import Card, load, save
+from handrail.errors import HandrailError
+from handrail.interventions.when import CostCriticExceeds
+from handrail.methods.sagui.guide import GuideNetworks
+from handrail.methods.sagui.guide_file import guide_intervention
+from handrail.own import guide_training
 from handrail.records import read_table
 from tests.envs.toys import Walker
 from tests.experiments.navigation.toy import foreseeing, going

@@ -13,14 +13,14 @@ from gymnasium.vector import SyncVectorEnv
 from hypothesis import given
 from hypothesis import strategies as st
 
+from handrail.api.environments import build_host
+from handrail.api.guides import train_guide
+from handrail.api.students import train_student
 from handrail.artifact import Card, load, save
 from handrail.envs.transfer import SameView
 from handrail.errors import HandrailError
 from handrail.methods.sagui.guide import Guide, GuideNetworks
-from handrail.own.environments import build_host
 from handrail.methods.sagui.guide_file import Interface, LoadedGuide, load_fitting
-from handrail.api.guides import train_guide
-from handrail.api.students import train_student
 from handrail.records import read_table
 from handrail.report.runs import read_run
 from tests.envs.toys import Walker

@@ -7,18 +7,18 @@ import gymnasium
 import numpy as np
 import pytest
 
+from handrail.api.bonus import with_bonus
+from handrail.api.guides import train_guide
+from handrail.api.students import train_student
 from handrail.artifact import load
 from handrail.envs.gymnasium_host import GymnasiumHost
 from handrail.envs.host import HostTimestep
 from handrail.envs.transfer import View
 from handrail.errors import HandrailError
 from handrail.experiments.lava.settings import QLearning
-from handrail.methods.sagui.settings import SacSettings
 from handrail.interventions.recipes import domain_prior
-from handrail.api.guides import train_guide
+from handrail.methods.sagui.settings import SacSettings
 from handrail.own.q import VectorQ, load_prior, pseudo_rewards, train_dqn, train_prior
-from handrail.api.bonus import with_bonus
-from handrail.api.students import train_student
 from handrail.records import read_table
 from tests.envs.toys import Named, Walker
 

@@ -7,9 +7,9 @@ import pytest
 
 from handrail.artifact import Card, load, save
 from handrail.errors import HandrailError
-from handrail.methods.sagui.evaluations import EVALUATIONS, STUDENT_COLUMNS
 from handrail.experiments.plan import plan
 from handrail.experiments.schema import read
+from handrail.methods.sagui.evaluations import EVALUATIONS, STUDENT_COLUMNS
 from handrail.records import EPISODE_COLUMNS, EPISODES, PROGRESS, Table
 from handrail.report.doses import panels, swept
 from handrail.report.experiment import write_report

@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
+from handrail.api.environments import Host
 from handrail.envs.host import HostTimestep
 from handrail.envs.host_wrappers import HostRewarded
 from handrail.envs.vector_wrappers import VectorRewarded, rewarded
 from handrail.errors import HandrailError
-from handrail.own.environments import Host
 
 BonusFn = Callable[[Any, np.ndarray, Any], float]
 """`bonus(observation, action, next_observation)`, as an agent has them: float32, [−1, 1]."""

@@ -1,48 +1,38 @@
-"""A safe guide, learnt in a source of one's own."""
+"""A safe guide, learnt in a source of one's own, and tried as a shield."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jax.numpy as jnp
-import numpy as np
+import jax
 
-from handrail.artifact import load, part_shapes, save
-from handrail.envs.host_costs import CostFn
-from handrail.envs.transfer import SameView
-from handrail.errors import HandrailError, UnknownName
-from handrail.methods.sagui.agents import memory, sac_agent, sac_learner
-from handrail.methods.sagui.evaluations import best, best_guard, record
-from handrail.methods.sagui.guide import Guide, GuideNetworks
-from handrail.methods.sagui.train_guide import wanderer
-from handrail.methods.sagui.settings import SacSettings, check_schedule
-from handrail.methods.sagui.offline_batch import beside, save_steps
-from handrail.learners.sac_entropy import FixedEntropy
-from handrail.learners.sac_networks import OnVectors
-from handrail.own.environments import (
+from handrail.api.bonus import BonusFn, with_bonus
+from handrail.api.environments import (
     Environment,
     build_host,
     closed_after,
     episode_limit,
     episode_steps,
+    interface_of,
     named,
+    needs_box,
+    prompt_loop,
 )
-from handrail.api.shield_test import foreseen_at, guard_columns, guarded
-from handrail.api.bonus import BonusFn, with_bonus
-from handrail.own.sac import Report, card_of, needs_box, run_epochs
-from handrail.methods.sagui.several_costs import cost_columns, tested_costs
-from handrail.replay.ring import RingState
-from handrail.rng import stream
-from handrail.train.compiled import RunState
-from handrail.train.evaluate_copies import run_episodes
-from handrail.train.evaluate_host import sampled
-from handrail.train.host import HostLoop
+from handrail.envs.host_costs import CostFn
+from handrail.errors import HandrailError, UnknownName
+from handrail.methods.sagui.guide_file import open_guide
+from handrail.methods.sagui.problem import Source
+from handrail.methods.sagui.settings import GuideSettings, SacSettings
+from handrail.methods.sagui.shield import STEPS, evaluate_shield
+from handrail.methods.sagui.train_guide import train_guide as train
 
-COLUMNS = ("step", "return", "cost", "length", "unsafe_episodes")
+Report = Callable[[int, int], None]
 LEARNING = SacSettings(multiplier_rate=10.0, damping=0.0, cost_floor="zero")
-CHOICES = {"bonus": best, "guard": best_guard}  # the evaluation whose guide is kept
-BEST, GUIDE = "best.safetensors", "guide.safetensors"
+SELECTIONS: dict[str, Any] = {
+    "bonus": "farthest",
+    "guard": "guard",
+}  # how this module calls the settings' values
 
 
 def train_guide(
@@ -70,9 +60,9 @@ def train_guide(
 ) -> Path:
     """Trains a safe guide without the task's reward; returns its file, `guide.safetensors`.
 
-    Every epoch the sampled policy is evaluated over whole episodes, and tried as a guard: what do
-    random actions cost if it takes over where it foresees the cost of two steps
-    (`handrail.try_guide`)? Of those within the limit the best guard is kept, or the one with the
+    Every epoch the sampled policy is evaluated over whole episodes, and tried as a shield: what do
+    random actions cost if it takes over where it predicts the cost of two steps of harm
+    (`handrail.try_guide`)? Of those within the limit the best shield is kept, or the one with the
     highest bonus; if there is none, the one of the lowest cost. A run that was interrupted goes on
     from its last checkpoint when called again; a finished one is not repeated.
 
@@ -89,7 +79,7 @@ def train_guide(
         steps: environment steps, those of all side by side; a multiple of `epoch`.
         epoch: steps between two evaluations.
         evaluation_episodes: whole episodes of each.
-        guard_episodes: of up to 400 steps each, in which it is tried as a guard; the same ones
+        guard_episodes: of up to 400 steps each, in which it is tried as a shield; the same ones
             every time.
         chosen: what is kept, the best "guard" or the one with the highest "bonus".
         entropy_weight: α, fixed.
@@ -104,82 +94,92 @@ def train_guide(
     """
     folder = Path(folder)
     learning = LEARNING if learning is None else learning
-    check_schedule(steps, epoch, learning)
-    if keep < 0 or (keep and limits is not None):
-        raise HandrailError(
-            f"keep is {keep}: expected the number of steps to keep, 0 where there are several costs"
-        )
-    if chosen not in CHOICES:
-        raise UnknownName("choice of a guide", chosen, CHOICES)
+    if chosen not in SELECTIONS:
+        raise UnknownName("choice of a guide", chosen, SELECTIONS)
     if guard_episodes < 1:
         raise HandrailError(f"guard_episodes is {guard_episodes}: expected at least 1")
     host, trial = (build_host(source, cost=cost, limits=limits, parts=parts) for _ in range(2))
     needs_box(host)
     longest, allowed = episode_steps(host, episode_length), episode_limit(host, limit)
-    agent = sac_agent(
-        learning,
-        sac_learner(
-            learning,
-            allowed,
-            longest,
-            entropy=FixedEntropy(entropy_weight),
-            constraints=tuple(host.limits.items()),
-        ),
-        memory(learning, steps, split=False),
-        uniform_steps=uniform_steps,
+    settings = GuideSettings(
+        environment=host.name, seed=seed, steps=steps, epoch=epoch,
+        evaluation_episodes=evaluation_episodes, guard_episodes=guard_episodes, limit=allowed,
+        episode_length=longest, wander=wander, entropy_weight=entropy_weight,
+        uniform_steps=uniform_steps, chosen=SELECTIONS[chosen], keep=keep, learning=learning,
+    )  # fmt: skip
+    where = Source(
+        interface=interface_of(host, longest),
+        training=with_bonus(host, bonus),
+        evaluation=with_bonus(trial, bonus),
+        shield_test=trial,
+        longest=longest,
+        make_loop=prompt_loop,
     )
-    settings = {
-        "purpose": "own guide", "environment": host.name, "cost": named(cost), "limit": allowed,
-        "limits": None if limits is None else dict(limits), "bonus": named(bonus),
-        "parts": part_shapes(host.observation_zeros()), "episode_length": longest,
-        "steps": steps, "epoch": epoch, "evaluation_episodes": evaluation_episodes,
-        "guard_episodes": guard_episodes, "chosen": chosen,
-        "entropy_weight": entropy_weight, "uniform_steps": uniform_steps, "seed": seed,
-        "wander": wander, "keep": keep,
-        "learning": dataclasses.asdict(learning),
+    recorded = {
+        "purpose": "own guide", "run": dataclasses.asdict(settings), "needs": {},
+        "cost": named(cost), "limits": None if limits is None else dict(limits),
+        "bonus": named(bonus), "parts": None if parts is None else list(parts),
     }  # fmt: skip
-    tried = with_bonus(trial, bonus)
-    columns = (*COLUMNS, *cost_columns("", host.limits), *guard_columns(host.limits))
-    driver = wanderer(wander, seed=10 * seed + 1)
-
-    def watch(step: int, state: RunState) -> None:
-        if step % epoch:
-            return
-        policy = OnVectors(state.agent.learner.parameters.actor)
-        test = run_episodes(
-            tried, sampled(policy), episodes=evaluation_episodes, longest=longest,
-            key=stream(state.key, "evaluation", step),
-        )  # fmt: skip
-        networks = GuideNetworks(
-            state.agent.learner.parameters.actor, state.agent.learner.parameters.critics
-        )
-        assert isinstance(state.agent.replay, RingState)  # see `memory`
-        guarding = guarded(
-            trial, Guide(networks, SameView(), learning.discount),
-            foreseen=foreseen_at(np.asarray(state.agent.replay.items.cost)),
-            longest=longest, episodes=guard_episodes, key=stream(state.key, "guarded"),
-        )  # fmt: skip
-        unsafe = float(jnp.mean(test.costs > 0))
-        costs = tested_costs(test, host.limits)
-        row = {"step": step, **costs, "unsafe_episodes": unsafe, **guarding}
-        table = record(folder, columns, row)
-        if CHOICES[chosen](table, allowed) == len(table["step"]) - 1:
-            save(folder / BEST, card_of("guide", host, settings, learning, row), networks)
-
-    def summarise(state: RunState) -> dict[str, Any]:
-        if keep:
-            save_steps(
-                beside(folder / GUIDE), agent, state.agent,
-                source=host.name, count=keep, key=stream(state.key, "kept steps"),
-            )  # fmt: skip
-        return {"best": load(folder / BEST)[0].training["evaluation"]}
-
     with closed_after(host, trial):
-        run_epochs(
-            HostLoop(with_bonus(host, bonus), agent, driver, steps), folder, settings, watch=watch,
-            summarise=summarise,
-            epoch=epoch, seed=10 * seed + 1, report=report,
+        return train(where, settings, folder, recorded=recorded, report=report)
+
+
+def try_guide(
+    environment: Environment,
+    guide: Path | str,
+    *,
+    view: Callable[[Any], Any] | None = None,
+    cost: CostFn | None = None,
+    limits: Mapping[str, float] | None = None,
+    parts: Sequence[str] | None = None,
+    foreseen: float | None = None,
+    episode_length: int | None = None,
+    episodes: int = 100,
+    seed: int = 0,
+) -> dict[str, float]:
+    """What a guide is worth as a shield, before a student depends on it.
+
+    Random actions, each held for 30 steps, drive for up to 400 steps an episode; the guide takes
+    over where it predicts too much cost. So it is tried whether the guide knows which action is
+    too much, and whether it can avert what was about to happen. It asks for more than students do,
+    who learn. In the navigation tasks no student of a guide that costs less than its student's
+    limit broke that, and of the others one in five did (docs/results-sagui.md). Try it in a
+    simulator of the target: what goes wrong goes wrong there.
+
+    Args:
+        environment: id of the environment, or a function that builds it, or several of it side
+            by side (a Gymnasium vector environment).
+        guide: its file.
+        view: the guide's parts of the observation; by default those of the same names.
+        cost: as of `GymnasiumHost`; also `limits` (of several named costs) and `parts`.
+        foreseen: the discounted cost that is too much; by default what the guide was trained to
+            be tried at: two steps' cost.
+        episode_length: the time limit in steps, if the environment does not say.
+        episodes: to drive; a rare cost needs hundreds.
+        seed: of everything.
+
+    Returns:
+        `guarded_cost`, undiscounted, per episode of `episode_length` steps (of several costs the
+        one nearest to its limit, on the scale of the smallest limit, and each by its name),
+        `guarded_share` of the steps that were the guide's, and `foreseen`.
+    """
+    if episodes < 1:
+        raise HandrailError(f"episodes is {episodes}: expected at least 1")
+    if foreseen is not None and not foreseen >= 0:
+        raise HandrailError(f"foreseen is {foreseen}: expected a discounted cost of 0 or more")
+    host = build_host(environment, cost=cost, limits=limits, parts=parts)
+    needs_box(host)
+    longest = episode_steps(host, episode_length)
+    with closed_after(host):
+        file = open_guide(Path(guide), interface_of(host, longest), view=view)
+        predicted = file.takeover_cost if foreseen is None else foreseen
+        if predicted is None:
+            raise HandrailError(
+                f"{guide}: the card does not say which predicted cost is too much: give foreseen, "
+                "such as two steps' cost"
+            )
+        return evaluate_shield(
+            host, file.guide, takeover_cost=predicted, episodes=episodes,
+            longest=min(STEPS, longest), limits=host.limits, per_steps=longest,
+            key=jax.random.key(seed),
         )  # fmt: skip
-    card, arrays = load(folder / BEST, expect="guide")
-    save(folder / GUIDE, card, arrays)
-    return folder / GUIDE

@@ -6,71 +6,30 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jax
-
-from handrail.artifact import part_shapes, save
-from handrail.envs.base import action_size
-from handrail.envs.host_costs import CostFn
-from handrail.equations.distillation import authors_distillation
-from handrail.equations.importance import exact_point
-from handrail.errors import HandrailError, UnknownName
-from handrail.methods.sagui.agents import (
-    check_foresight,
-    memory,
-    sac_agent,
-    sac_learner,
-)
-from handrail.methods.sagui.evaluations import (
-    EVALUATIONS,
-    STUDENT_COLUMNS,
-    record,
-)
-from handrail.experiments.navigation.guarded import doubts
-from handrail.methods.sagui.presets import (
-    SOURCE_PRICE,
-    recommended_excursions,
-    recommended_margin,
-    recommended_student,
-)
-from handrail.methods.sagui.settings import (
-    SacSettings,
-    check_part_of_limit,
-    check_schedule,
-    check_share,
-)
-from handrail.methods.sagui.offline_batch import load_steps
-from handrail.interventions.recipes import none, with_excursions
-from handrail.learners.constraint import present_actions
-from handrail.learners.sac_agent import SacAgent
-from handrail.learners.sac_networks import OnVectors
-from handrail.learners.source_data import SourceData
-from handrail.own.environments import (
+from handrail.api.environments import (
     Environment,
-    Host,
     build_host,
     closed_after,
     episode_limit,
     episode_steps,
+    interface_of,
     named,
+    needs_box,
+    prompt_loop,
 )
-from handrail.methods.sagui.guide_file import (
-    RECIPES,
-    Interface,
-    LoadedGuide,
-    intervention_of,
-    load_fitting,
-)
-from handrail.own.sac import Report, card_of, needs_box, run_epochs
-from handrail.methods.sagui.several_costs import behaviour_costs, cost_columns, tested_costs
-from handrail.records import read_table
-from handrail.rng import stream
-from handrail.train.compiled import RunState
-from handrail.train.evaluate_copies import run_episodes
-from handrail.train.evaluate_host import sampled
-from handrail.train.host import HostLoop
+from handrail.artifact import load
+from handrail.envs.host_costs import CostFn
+from handrail.errors import HandrailError, UnknownName
+from handrail.methods.sagui.cards import warnings_of
+from handrail.methods.sagui.offline_batch import beside
+from handrail.methods.sagui.presets import SOURCE_PRICE, limit_fraction, recommended_student
+from handrail.methods.sagui.problem import Target
+from handrail.methods.sagui.settings import SacSettings, StudentRun
+from handrail.methods.sagui.table import METHODS
+from handrail.methods.sagui.train_student import train_student as train
 
-POLICY = "policy.safetensors"
-METHODS = (*RECIPES, "sac")
+Report = Callable[[int, int], None]
+OFFERED = tuple(name for name, row in METHODS.items() if set(row.needs) <= {"guide"})
 LOG = logging.getLogger(__name__)
 
 
@@ -79,7 +38,7 @@ def train_student(
     guide: Path | str | None,
     folder: Path | str,
     *,
-    method: str = "control-switch",
+    method: str = "budget-switch",
     view: Callable[[Any], Any] | None = None,
     cost: CostFn | None = None,
     limits: Mapping[str, float] | None = None,
@@ -111,9 +70,10 @@ def train_student(
     Args:
         target: id of the environment, or a function that builds it, or several of it side by
             side (a Gymnasium vector environment).
-        guide: its file; None for the method `sac`.
+        guide: its file; None for a method without one, such as `sac`.
         folder: of the run; it must be empty or hold this very run.
-        method: `control-switch`, `linear-decay`, `budget-switch`, or `sac` without a guide.
+        method: any that needs no more than a guide, such as `budget-switch`, `control-switch`,
+            `linear-decay`, or `sac` without a guide (`handrail list`).
         view: the guide's parts of the target's observation; by default those of the same names.
         cost: as of `GymnasiumHost`; also `limits` (of several named costs) and `parts`.
         limit: expected undiscounted cost of an episode; at least the guide's.
@@ -138,139 +98,67 @@ def train_student(
         report: called as `report(step, total)`.
     """
     folder = Path(folder)
+    _check_method(method, guide)
+    row = METHODS[method]
     if learning is None:
-        learning = SacSettings() if guide is None else recommended_student(SacSettings(), rate=1.0)
-    check_schedule(steps, epoch, learning)
+        learning = SacSettings()
+        learning = recommended_student(learning, rate=1.0) if row.has_guide else learning
     host, trial = (build_host(target, cost=cost, limits=limits, parts=parts) for _ in range(2))
     needs_box(host)
     longest, allowed = episode_steps(host, episode_length), episode_limit(host, limit)
-    loaded = _loaded(host, guide, method, view, allowed)
-    if excursions is None:
-        excursions = recommended_excursions(method)
-    if margin is None:
-        margin = recommended_margin(method, split=False)
-    check_part_of_limit("margin", margin)
-    check_share("excursions", excursions)
-    if excursions and loaded is None:
-        raise HandrailError(
-            f"excursions is {excursions}, but there is no guide to make them: leave it out"
-        )
-    if loaded is None:
-        intervention, asked = none(), None
-    else:
-        intervention = intervention_of(loaded, method, limit=allowed, threshold=threshold)
-        key = stream(jax.random.key(10 * seed), "excursions")
-        intervention = with_excursions(intervention, excursions, key=key)
-        asked = loaded.guide
-        check_foresight(learning, asked.discount, source=str(guide))
-    doubted = [] if loaded is None else doubts(loaded.card, allowed)
-    for doubt in doubted:
-        LOG.warning("%s: %s", guide, doubt)
-    source, kept = _source_data(host, guide, loaded, source_data)
-    pulled = distil and asked is not None
-    agent: SacAgent = sac_agent(
-        learning,
-        sac_learner(
-            learning,
-            margin * allowed,
-            longest,
-            constraints=tuple(host.limits.items()),
-            foresees=None if asked is None else asked.costs,
-            distillation=authors_distillation() if pulled else None,
-            constrained=present_actions,
-            source_price=source_price,
-        ),
-        memory(learning, steps, split=False),
-        guide=asked.distribution if pulled else None,
-        source=source,
-        point=exact_point,
-        ratio_low=1.0,
-        ratio_high=1.0,
-    )
-    settings = {
-        "purpose": "own student", "environment": host.name, "method": method,
-        "guide": None if loaded is None else loaded.card.checksum,
-        "cost": named(cost), "limit": allowed, "limits": None if limits is None else dict(limits),
-        "view": named(view), "parts": part_shapes(host.observation_zeros()),
-        "threshold": threshold, "margin": margin, "excursions": excursions, "distil": distil,
-        "source_data": kept, "source_price": source_price, "episode_length": longest,
-        "steps": steps, "epoch": epoch, "evaluation_episodes": evaluation_episodes, "seed": seed,
-        "learning": dataclasses.asdict(learning),
-    }  # fmt: skip
-
-    each = [cost_columns(what, host.limits) for what in ("behaviour_", "target_")]
-    columns = (*STUDENT_COLUMNS, *each[0], *each[1])
-
-    def watch(step: int, state: RunState) -> None:
-        if step % epoch:
-            return
-        policy = OnVectors(state.agent.learner.parameters.actor)
-        test = run_episodes(
-            trial, sampled(policy), episodes=evaluation_episodes, longest=longest,
-            key=stream(state.key, "test", step),
-        )  # fmt: skip
-        costs = tested_costs(test, host.limits)
-        target = {f"target_{name}": value for name, value in costs.items()}
-        row = {"step": step, **behaviour_costs(folder, step, epoch, host.limits), **target}
-        record(folder, columns, row)
-
-    def summarise(state: RunState) -> dict[str, Any]:
-        actor = state.agent.learner.parameters.actor
-        save(folder / POLICY, card_of("policy", host, settings, learning, None), actor)
-        last = {
-            name: float(column[-1]) for name, column in read_table(folder / EVALUATIONS).items()
-        }
-        return {"limit": allowed, "last_epoch": last, "guide_doubts": doubted}
-
-    with closed_after(host, trial):
-        return run_epochs(
-            HostLoop(host, agent, intervention, steps), folder, settings, watch=watch,
-            summarise=summarise, epoch=epoch, seed=10 * seed, report=report,
-        )  # fmt: skip
-
-
-def _source_data(
-    host: Host, guide: Path | str | None, loaded: LoadedGuide | None, wanted: bool
-) -> tuple[SourceData | None, str | None]:
-    """The steps beside the guide's file and their checksum, if they are wanted."""
-    if not wanted:
-        return None, None
-    if loaded is None:
-        raise HandrailError(
-            "source_data is true, but there is no guide beside which steps are kept: leave it out"
-        )
-    if host.limits:
-        raise HandrailError(
-            "source_data is true, but the environment has several costs, and steps are kept of "
-            "one: leave it out"
-        )
-    card, steps = load_steps(
-        Path(str(guide)), loaded.guide.view, host.observation_zeros(),
-        actions=action_size(host.actions),
+    run = StudentRun(
+        environment=host.name, method=method, seed=seed, steps=steps, epoch=epoch,
+        test_episodes=evaluation_episodes, limit=allowed, threshold=threshold,
+        distillation="authors" if distil or row.strength else "none",
+        density="exact", weighting="none", constraint="present",
+        margin=limit_fraction(method, split=False) if margin is None else margin,
+        excursions=row.guide_interval_share if excursions is None else excursions,
+        source_data=source_data, source_price=source_price, replay="ring", learning=learning,
     )  # fmt: skip
-    return steps, card.checksum
+    where = Target(
+        interface=interface_of(host, longest),
+        training=host,
+        testing=trial,
+        view=view,
+        longest=longest,
+        make_loop=prompt_loop,
+    )
+    files = {} if guide is None else {"guide": Path(guide)}
+    with closed_after(host, trial):
+        warned = _warnings(files, allowed, longest)
+        recorded = {
+            "purpose": "own student", "run": dataclasses.asdict(run),
+            "needs": _checksums(files, source_data), "cost": named(cost),
+            "limits": None if limits is None else dict(limits), "view": named(view),
+            "parts": None if parts is None else list(parts), "episode_length": longest,
+        }  # fmt: skip
+        return train(
+            where, run, files, folder, recorded=recorded, warnings=tuple(warned), report=report
+        )
 
 
-def _loaded(
-    host: Host, guide: Path | str | None, method: str, view: Any, limit: float
-) -> LoadedGuide | None:
-    """The guide, found to fit the environment and the limit."""
-    if method not in METHODS:
-        raise UnknownName("method", method, METHODS)
-    if (guide is None) != (method == "sac"):
-        raise HandrailError(
-            "method 'sac' has no guide: give None for it"
-            if guide is not None
-            else f"method {method!r} needs the file of a guide"
-        )
-    if guide is None:
-        return None
-    loaded = load_fitting(Path(guide), Interface.of_host(host), view=view)
-    fitting = loaded.under(host.limits, source=str(guide))
-    loaded = dataclasses.replace(loaded, guide=fitting)
-    if loaded.limit > limit:
-        raise HandrailError(
-            f"{guide}: the guide was trained for a cost limit of {loaded.limit:g} an episode, but "
-            f"the student's is {limit:g}; train a guide for at most that, or raise limit"
-        )
-    return loaded
+def _check_method(method: str, guide: Path | str | None) -> None:
+    if method not in OFFERED:
+        raise UnknownName("method", method, OFFERED)
+    needed = METHODS[method].needs_guide
+    if guide is not None and not needed:
+        raise HandrailError(f"method {method!r} has no guide: give None for it")
+    if guide is None and needed:
+        raise HandrailError(f"method {method!r} needs the file of a guide")
+
+
+def _warnings(files: Mapping[str, Path], limit: float, steps: int) -> list[str]:
+    """What speaks against the guide as a shield; logged as well."""
+    if not files:
+        return []
+    found = warnings_of(load(files["guide"], expect="guide")[0], limit, steps)
+    for text in found:
+        LOG.warning("%s: %s", files["guide"], text)
+    return found
+
+
+def _checksums(files: Mapping[str, Path], source_data: bool) -> dict[str, str]:
+    """By kind, the checksums of what is brought along."""
+    kept = {"transitions": beside(files["guide"])} if source_data and files else {}
+    brought = {**files, **{kind: path for kind, path in kept.items() if path.exists()}}
+    return {kind: load(path)[0].checksum for kind, path in brought.items()}

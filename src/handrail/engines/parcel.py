@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from handrail.errors import HandrailError
-from handrail.experiments.plan import BESIDE, DONE, Task
+from handrail.experiments.plan import Task
 from handrail.files import atomic
 
 CHECKPOINTS = "checkpoints"
@@ -32,7 +32,7 @@ def unpack(files: Files, task: Task) -> None:
 
     Checkpoints that an earlier attempt on this machine left there are removed.
     """
-    marker = DONE[task.kind]
+    marker = task.file.name
     if marker not in files:
         raise HandrailError(f"{task.label}: the worker sent no {marker}")
     for name in sorted(files, key=lambda name: name == marker):
@@ -53,8 +53,8 @@ def moved(task: Task, scratch: Path) -> Task:
 
 def result_of_need(task: Task) -> dict[str, bytes]:
     """What others need of a finished task, by file."""
-    files = {DONE[task.kind]: (task.folder / DONE[task.kind]).read_bytes()}
-    for name in BESIDE.get(task.kind, ()):
+    files = {task.file.name: task.file.read_bytes()}
+    for name in task.family.left_beside.get(task.kind, ()):
         if (task.folder / name).exists():
             files[name] = (task.folder / name).read_bytes()
     return files

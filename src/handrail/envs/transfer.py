@@ -7,6 +7,7 @@ from typing import Any
 
 import equinox as eqx
 import jax
+import numpy as np
 
 from handrail.envs.base import AbstractEnvironment, BoxActions, DiscreteActions
 from handrail.errors import HandrailError
@@ -124,6 +125,19 @@ def observation_shapes(environment: Any) -> Any:
     if isinstance(parts, Mapping):
         return {name: _Shape(part.shape) for name, part in parts.items()}
     return _Shape(space.shape)
+
+
+def example_observation(environment: Any) -> Any:
+    """An observation of zeros, float32: an array, or a dictionary of named parts."""
+    zeros = getattr(environment, "observation_zeros", None)
+    if zeros is not None:
+        return zeros()
+    shapes = observation_shapes(environment)
+    return jax.tree.map(
+        lambda part: np.zeros(part.shape, np.float32),
+        shapes,
+        is_leaf=lambda part: isinstance(part, _Shape),
+    )
 
 
 @dataclasses.dataclass(frozen=True)

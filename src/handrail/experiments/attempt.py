@@ -28,7 +28,7 @@ def attempt(task: Task, publish: Publish) -> str | None:
     at most twice a second.
     """
     from handrail.devices import settle
-    from handrail.experiments.work import work
+    from handrail.experiments.launch import work
 
     last = [0.0]
     who = {"pid": os.getpid(), "host": socket.gethostname()}

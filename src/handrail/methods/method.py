@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from handrail.interventions.base import Intervention
 
@@ -21,7 +21,10 @@ class Method:
     """Kinds of knowledge that it brings along, such as `guide` or `prior`."""
 
 
-def table(methods: Iterable[Method]) -> Mapping[str, Method]:
+Row = TypeVar("Row", bound=Method)
+
+
+def table(methods: Iterable[Row]) -> Mapping[str, Row]:
     """The methods by name, in their order."""
     methods = tuple(methods)
     assert len({method.name for method in methods}) == len(methods)  # one row a name

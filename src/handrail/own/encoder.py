@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from handrail.api.environments import Environment, build_host, closed_after, host_of, named
 from handrail.artifact import Card, fill, load, named_arrays, part_shapes, save, widths
 from handrail.envs.host_costs import CostFn
 from handrail.errors import HandrailError
@@ -23,7 +24,6 @@ from handrail.learners.autoencoder import AutoencoderLearner, Contrastive
 from handrail.learners.representation_agent import RepresentationAgent
 from handrail.learners.sac_networks import observation_vector
 from handrail.networks.autoencoder import MLPEncoder
-from handrail.own.environments import Environment, build_host, closed_after, host_of, named
 from handrail.own.q import q_learner
 from handrail.replay.ring import Ring
 from handrail.train.compiled import RunState

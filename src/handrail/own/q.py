@@ -11,6 +11,15 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
+from handrail.api.environments import (
+    Environment,
+    Host,
+    build_host,
+    closed_after,
+    first_observation,
+    host_of,
+    named,
+)
 from handrail.artifact import Card, fill, load, part_shapes, save, widths
 from handrail.envs.base import DiscreteActions
 from handrail.envs.host import HostTimestep
@@ -28,15 +37,6 @@ from handrail.learners.q_agent import QAgent
 from handrail.learners.sac_networks import observation_vector
 from handrail.learners.values import Direct
 from handrail.networks.mlp import MLP
-from handrail.own.environments import (
-    Environment,
-    Host,
-    build_host,
-    closed_after,
-    first_observation,
-    host_of,
-    named,
-)
 from handrail.train.compiled import RunState
 from handrail.train.evaluate_copies import run_episodes
 from handrail.train.host import HostLoop

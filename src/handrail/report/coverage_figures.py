@@ -41,7 +41,9 @@ def coverage(finished: Finished) -> list[Block]:
         }
         task = environment.removeprefix("navigation-")
         limit = next(
-            t.settings.guide.limit for r, t in finished.rows if r.environment == environment
+            t.settings.knowledge["guide"].limit
+            for r, t in finished.rows
+            if r.environment == environment
         )
         blocks.append(_table(found, f"{task}, source: means over episodes; limit {limit:g}."))
         maps = [
@@ -61,7 +63,7 @@ def _measured(finished: Finished, variant: str, environment: str) -> list[Covera
     """One a seed, the first seed first."""
     return [
         cover(
-            task.settings.guide,
+            task.settings.knowledge["guide"],
             next(n.folder for n in task.needs if n.kind == "guide") / "guide.safetensors",
             key=jax.random.key(row.seed),
         )

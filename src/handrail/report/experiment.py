@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from handrail.errors import UnknownName
-from handrail.tasks.navigation_rows import is_navigation
 from handrail.experiments.schema import Experiment
 from handrail.files import atomic, read_json, write_text
 from handrail.report import coverage_figures, navigation_figures
@@ -25,6 +24,7 @@ from handrail.report.lava_figures import (
     sweep_of_variants,
 )
 from handrail.report.stats import bootstrap
+from handrail.tasks.registry import family_of
 
 Kind = Callable[[Finished], list[Block]]
 KINDS: dict[str, Kind] = {
@@ -110,7 +110,8 @@ READING = (
 
 def _facts(finished: Finished) -> dict[str, Any]:
     experiment: Experiment = finished.experiment
-    family = () if any(map(is_navigation, experiment.environments)) else ("minigrid",)
+    families = [family_of(name) for name in experiment.environments]
+    packages = dict.fromkeys(name for family in families for name in family.packages)
     facts = {
         "command": finished.command,
         "budget": f"{finished.budget}, {len(finished.seeds)} "
@@ -119,7 +120,7 @@ def _facts(finished: Finished) -> dict[str, Any]:
         "machine": finished.machine,
         "this call took": f"{finished.seconds:.0f} s (finished runs are not repeated)",
         "versions": ", ".join(
-            f"{name} {version(name)}" for name in ("handrail", "jax", "equinox", *family)
+            f"{name} {version(name)}" for name in ("handrail", "jax", "equinox", *packages)
         ),
     }
     if experiment.source:
@@ -163,7 +164,7 @@ def _rows(finished: Finished) -> list[dict[str, Any]]:
                 "environment": row.environment,
                 "method": task.settings.run.method,
                 "observation": task.settings.run.observation,
-                "knowledge": task.settings.knowledge,
+                "knowledge": task.settings.recorded["knowledge"],
                 "seed": row.seed,
                 **{name: summary.get(name) for name in COLUMNS[6:12]},
                 "variant": row.variant,

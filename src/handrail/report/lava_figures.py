@@ -143,7 +143,7 @@ def appearance(finished: Finished) -> list[Block]:
                 if row.environment != environment or row.variant != variant:
                     continue
                 files = {need.kind: need.folder for need in task.needs}
-                view = task.settings.encoder.view
+                view = task.settings.knowledge["encoder"].view
                 states.append(
                     check_states(
                         files["encoder"] / "encoder.safetensors", view, environment, row.seed,
@@ -173,7 +173,7 @@ def _encoders(finished: Finished, variant: str, environment: str):
     for row, task in finished.rows:
         if row.variant == variant and row.environment == environment:
             folder = next(need.folder for need in task.needs if need.kind == "encoder")
-            yield folder / "encoder.safetensors", task.settings.encoder.view, row.seed
+            yield folder / "encoder.safetensors", task.settings.knowledge["encoder"].view, row.seed
 
 
 def _visits(title: str, arrays: dict[str, np.ndarray]) -> VisitMap:

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 
 from handrail.artifact import load
-from handrail.methods.sagui.evaluations import EVALUATIONS
-from handrail.methods.sagui.metrics import Curves, Transfer, transfer
 from handrail.experiments.schema import Experiment
 from handrail.files import read_json
+from handrail.methods.sagui.evaluations import EVALUATIONS
+from handrail.methods.sagui.metrics import Curves, Transfer, transfer
 from handrail.records import read_table
 from handrail.report.figures import Panel, curves
 from handrail.report.finished import Cell, Finished

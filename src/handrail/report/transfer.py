@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from handrail.equations.budget import discounted_limit
-from handrail.methods.sagui.agents import LIMIT_STEPS
 from handrail.experiments.navigation.transfer_check import Measurement, Task
 from handrail.experiments.navigation.transfer_neighbours import PerEpisode
+from handrail.methods.sagui.settings import LIMIT_STEPS
 from handrail.report.transfer_finding import (
     Finding,
     by_episode,

@@ -24,10 +24,10 @@ follows, and good guides differ by a hundredth, too. It is noted if it is not ab
 """
 
 from handrail.equations.budget import discounted_limit
-from handrail.methods.sagui.agents import LIMIT_STEPS
-from handrail.methods.sagui.presets import MARGIN
 from handrail.experiments.navigation.transfer_check import Measurement
 from handrail.experiments.navigation.transfer_foresight import Foresight
+from handrail.methods.sagui.settings import LIMIT_STEPS
+from handrail.methods.sagui.table import HALF as MARGIN
 from handrail.report.transfer_finding import (
     Finding,
     percent,

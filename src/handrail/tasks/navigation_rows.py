@@ -1,59 +1,34 @@
 """A row of a navigation experiment, completed: the student and the knowledge it brings along."""
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
 from handrail.errors import HandrailError, UnknownName
-from handrail.methods.sagui.presets import GUIDES, KEPT, STUDENTS
+from handrail.experiments.schema import override
+from handrail.methods.sagui.presets import PRESETS, SOURCE_STEPS
 from handrail.methods.sagui.settings import (
-    NEEDS_EXPERT,
-    NEEDS_GUIDE,
-    NEEDS_PRETRAINED,
     ForebearSettings,
     GuideSettings,
     Role,
     SacSettings,
     StudentRun,
-    check_copies,
     check_schedule,
-    task_defaults,
 )
-from handrail.experiments.schema import override
+from handrail.methods.sagui.table import METHODS
+from handrail.tasks.family import Row
+from handrail.tasks.navigation import check_copies, task_defaults
 
-PREFIX = "navigation-"
 MARGIN = 0.2  # of the student's limit: the guide's, unless a row says otherwise
 
 
-@dataclasses.dataclass(frozen=True)
-class NavigationRow:
-    """The run and what it needs; None where the method needs none."""
-
-    run: StudentRun
-    guide: GuideSettings | None = None
-    expert: ForebearSettings | None = None
-    pretrained: ForebearSettings | None = None
-
-    @property
-    def knowledge(self) -> dict[str, GuideSettings | ForebearSettings]:
-        """By kind, what has to be acquired before the run."""
-        wanted = {"guide": self.guide, "expert": self.expert, "pretrained": self.pretrained}
-        return {kind: settings for kind, settings in wanted.items() if settings is not None}
-
-
-def is_navigation(environment: Any) -> bool:
-    """Whether an environment's name is that of a navigation task."""
-    return isinstance(environment, str) and environment.startswith(PREFIX)
-
-
-def complete(settings: Mapping[str, Any]) -> NavigationRow:
+def complete(settings: Mapping[str, Any]) -> Row:
     """Reads a row's dotted settings: those of the run, `guide.…`, `expert.…`, `pretrained.…`.
 
     `learning.…` is common to student and knowledge, which may have their own
     (`guide.learning.…`). `guides = "each"` (the default) gives every seed its own guide (and
     expert, and pre-trained student); `"one"` shares those of seed 0. The guide's limit d⋄ is a
     fifth of the run's unless `guide.limit` or `guide.margin` (a multiple of the run's) is given.
-    `preset` is one of `presets.STUDENTS`; it changes students with a guide, and their guide.
+    `preset` is one of `presets.PRESETS`; it changes students with a guide, and their guide.
     """
     groups: dict[str, dict[str, Any]] = {"guide": {}, "expert": {}, "pretrained": {}, "run": {}}
     guides, preset = "each", "paper"
@@ -69,13 +44,16 @@ def complete(settings: Mapping[str, Any]) -> NavigationRow:
             groups["run"][name] = value
     if guides not in ("each", "one"):
         raise HandrailError(f"guides is {guides!r}: expected 'each' (seed) or 'one' (for all)")
-    if preset not in STUDENTS:
-        raise UnknownName("preset", str(preset), STUDENTS)
+    if preset not in PRESETS:
+        raise UnknownName("preset", str(preset), PRESETS)
     defaults = task_defaults(groups["run"].get("environment", StudentRun.environment))
     learning = SacSettings(hidden=defaults.hidden, batch=defaults.batch)
     run = StudentRun(steps=defaults.steps, limit=defaults.limit, learning=learning)
     published = override(run, groups["run"])
-    run = override(STUDENTS[preset](published), groups["run"])
+    if published.method not in METHODS:
+        raise UnknownName("method", published.method, METHODS)
+    run = override(PRESETS[preset].student(published), groups["run"])
+    needs = METHODS[run.method].needs
     check_schedule(run.steps, run.epoch, run.learning)
     check_copies(run.copies, run.environment, run.learning)
     common = {
@@ -84,19 +62,20 @@ def complete(settings: Mapping[str, Any]) -> NavigationRow:
         "learning": published.learning,
     }
     guide = expert = pretrained = None
-    if run.method in NEEDS_GUIDE:
+    if "guide" in needs:
         # what is given for both wins over the preset, what is given for the guide over that
         given = {name: x for name, x in groups["run"].items() if name.startswith("learning.")}
         own = {**given, **groups["guide"]}
-        common |= GUIDES[preset](published.learning)
+        common |= PRESETS[preset].guide(published.learning)
         if run.source_data:
-            common.setdefault("keep", KEPT)
+            common.setdefault("keep", SOURCE_STEPS)
         guide = _guide(run, common, own)
-    if run.method in NEEDS_EXPERT:
+    if "expert" in needs:
         expert = _forebear(run, "expert", common, groups["expert"])
-    if run.method in NEEDS_PRETRAINED:
+    if "pretrained" in needs:
         pretrained = _forebear(run, "pretrained", common, groups["pretrained"])
-    return NavigationRow(run, guide, expert, pretrained)
+    wanted = {"guide": guide, "expert": expert, "pretrained": pretrained}
+    return Row(run, {kind: own for kind, own in wanted.items() if own is not None})
 
 
 def _guide(run: StudentRun, common: dict[str, Any], own: dict[str, Any]) -> GuideSettings:
@@ -107,7 +86,8 @@ def _guide(run: StudentRun, common: dict[str, Any], own: dict[str, Any]) -> Guid
     settings = override(GuideSettings(limit=margin * run.limit, **common), own)
     if settings.keep < 0 or (run.source_data and not settings.keep):
         raise HandrailError(
-            f"guide.keep is {settings.keep}: expected the number of steps to keep, such as {KEPT}"
+            f"guide.keep is {settings.keep}: expected the number of steps to keep, such as "
+            f"{SOURCE_STEPS}"
         )
     check_schedule(settings.steps, settings.epoch, settings.learning)
     check_copies(settings.copies, settings.environment, settings.learning)

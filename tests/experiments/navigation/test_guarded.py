@@ -17,7 +17,8 @@ from handrail.experiments.navigation.guarded import (
     drive_guarded,
     guarded_source,
 )
-from handrail.methods.sagui.guide import Guide, GuideNetworks, load_guide
+from handrail.methods.sagui.guide import Guide, GuideNetworks
+from handrail.methods.sagui.guide_file import load_guide
 from handrail.types import Timestep
 from tests.experiments.navigation.toy import Toy, foreseeing, going, toy_problem, write_guide
 

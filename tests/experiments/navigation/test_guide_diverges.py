@@ -6,16 +6,15 @@ import numpy as np
 import pytest
 
 from handrail.artifact import load
-from handrail.methods.sagui.train_guide import acquire_guide
 from handrail.files import read_json
 from handrail.train.health import Diverged
-from tests.experiments.navigation.toy import small, use_toy
+from tests.experiments.navigation.toy import acquire_guide, small, use_toy
 
 
 def test_a_guide_whose_multiplier_explodes_keeps_its_last_good_state(tmp_path, monkeypatch):
     """Each step of θ is a million; the first, with a fresh critic below the limit, goes down."""
     use_toy(monkeypatch)
-    settings = small("control-switch").guide
+    settings = small("control-switch").knowledge["guide"]
     learning = dataclasses.replace(settings.learning, multiplier_rate=1e9)
     settings = dataclasses.replace(settings, learning=learning)
     for again in ("", "this run has diverged and would again: "):

@@ -11,28 +11,33 @@ import pytest
 from handrail.artifact import Card, save
 from handrail.envs.navigation.problems import compiled_problem
 from handrail.errors import HandrailError, UnknownName
-from handrail.methods.sagui.agents import Continued, sac_learner
 from handrail.experiments.navigation.environments import Unrewarded, ZeroFilled
-from handrail.methods.sagui.pretraining import (
-    forebear_environment,
-    load_expert,
-    load_pretrained,
-)
-from handrail.methods.sagui.guide import load_guide, parts, save_guide
-from handrail.methods.sagui.train_guide import guide_loop
-from handrail.tasks.navigation_rows import complete
-from handrail.methods.sagui.settings import METHODS, GuideSettings
-from handrail.methods.sagui.train_student import Knowledge, build, check
 from handrail.experiments.plan import plan
 from handrail.experiments.schema import names, read
 from handrail.interventions.base import Either
 from handrail.interventions.when import AfterFirstCost, Always, LinearDecay, Never, Spells
 from handrail.learners.intrinsic import NeighbourEntropy, NoIntrinsic
 from handrail.learners.sac_networks import CriticEnsemble
+from handrail.methods.sagui.agents import Continued, sac_learner
+from handrail.methods.sagui.guide_file import load_guide, save_guide
+from handrail.methods.sagui.pretraining import load_pretrained, open_policy
+from handrail.methods.sagui.settings import GuideSettings
+from handrail.methods.sagui.table import METHODS
+from handrail.methods.sagui.train_student import check
 from handrail.networks.gaussian import GaussianPolicy
 from handrail.replay.ring import Ring
 from handrail.replay.split import Split
-from tests.experiments.navigation.toy import small, toy_problem, use_toy, write_guide
+from handrail.tasks.navigation import target_of
+from handrail.tasks.navigation_rows import complete
+from tests.experiments.navigation.toy import (
+    build,
+    guide_loop,
+    parts,
+    small,
+    toy_problem,
+    use_toy,
+    write_guide,
+)
 
 TRIGGERS = {
     "linear-decay": LinearDecay, "budget-switch": Either, "guisam": Always,
@@ -46,13 +51,13 @@ def knowledge(tmp_path, monkeypatch):
     use_toy(monkeypatch)
     problem = toy_problem("toy")
     shapes = parts(problem.target)
-    learner = build(small("sac").run, Knowledge()).agent.learner
+    learner = build(small("sac").run, dict()).agent.learner
     spec = {"parts": shapes, "actions": 2, "hidden": [4]}
     actor = GaussianPolicy(5, 2, (4,), key=jax.random.key(1))
     save(tmp_path / "expert.safetensors", Card("expert", spec, {"hidden": [4]}), actor)
     state = learner.init(5, 2, (4,), key=jax.random.key(2))
     save(tmp_path / "pretrained.safetensors", Card("policy", spec, {"hidden": [4]}), state)
-    return Knowledge(
+    return dict(
         guide=write_guide(tmp_path / "guide.safetensors"),
         expert=tmp_path / "expert.safetensors",
         pretrained=tmp_path / "pretrained.safetensors",
@@ -112,7 +117,7 @@ def test_excursions_join_the_switch(knowledge):
 )
 def test_excursions_that_nobody_can_make_are_refused(method, share, message):
     with pytest.raises(HandrailError, match=message):
-        check(small(method, excursions=share).run, Knowledge(guide=Path("here")))
+        check(small(method, excursions=share).run, dict(guide=Path("here")))
 
 
 def test_the_multiplier_aims_at_a_share_of_the_limit(knowledge):
@@ -136,14 +141,18 @@ def test_a_pretrained_student_begins_where_it_was(knowledge):
     loop = build(small("sac-pre").run, knowledge)
     fresh = build(small("sac").run, knowledge)
     states = [one.init(key=jax.random.key(0)).agent.learner for one in (loop, fresh)]
-    kept = load_pretrained(knowledge.pretrained, toy_problem("toy"), small("sac").run.learning)
+    kept = load_pretrained(
+        knowledge["pretrained"], target_of(small("sac").run), small("sac").run.learning
+    )
     assert eqx.tree_equal(states[0], kept)
     assert not eqx.tree_equal(states[1], kept)
 
 
 def test_the_real_source_seen_like_the_target():
     problem = compiled_problem("navigation-static")
-    settings = complete({"environment": "navigation-static", "method": "sac-pre"}).pretrained
+    settings = complete({"environment": "navigation-static", "method": "sac-pre"}).knowledge[
+        "pretrained"
+    ]
     environment = forebear_environment(settings)
     assert isinstance(environment, ZeroFilled)
     assert parts(environment) == parts(problem.target)
@@ -153,7 +162,7 @@ def test_the_real_source_seen_like_the_target():
 
 def test_a_guide_without_bonus_has_no_reward(monkeypatch):
     use_toy(monkeypatch)
-    settings = small("control-switch").guide
+    settings = small("control-switch").knowledge["guide"]
     assert not isinstance(guide_loop(settings).environment, Unrewarded)
     maxent = guide_loop(dataclasses.replace(settings, bonus="none")).environment
     state, _ = maxent.reset(key=jax.random.key(0))
@@ -163,7 +172,7 @@ def test_a_guide_without_bonus_has_no_reward(monkeypatch):
 
 def test_a_share_of_wandering_is_a_share(monkeypatch):
     use_toy(monkeypatch)
-    settings = small("control-switch").guide
+    settings = small("control-switch").knowledge["guide"]
     with pytest.raises(HandrailError, match=r"wander is 1\.5"):
         guide_loop(dataclasses.replace(settings, wander=1.5))
     assert isinstance(
@@ -174,7 +183,7 @@ def test_a_share_of_wandering_is_a_share(monkeypatch):
 
 def test_an_entropy_guide_is_paid_by_its_learner_alone(monkeypatch):
     use_toy(monkeypatch)
-    settings = small("control-switch").guide
+    settings = small("control-switch").knowledge["guide"]
     loop = guide_loop(dataclasses.replace(settings, bonus="entropy"))
     assert isinstance(loop.environment, Unrewarded)
     assert loop.agent.learner.intrinsic == NeighbourEntropy(("hazards_lidar", "place"))
@@ -192,16 +201,20 @@ def test_an_entropy_guide_is_not_paid_for_shaking():
 def test_task_defaults_are_those_of_the_paper():
     static = complete({"environment": "navigation-static"})
     assert (static.run.learning.hidden, static.run.learning.batch) == ((32, 32), 32)
-    assert (static.run.steps, static.run.limit, static.guide.limit) == (1_500_000, 5.0, 1.0)
+    assert (static.run.steps, static.run.limit, static.knowledge["guide"].limit) == (
+        1_500_000,
+        5.0,
+        1.0,
+    )
     dynamic = complete({"environment": "navigation-dynamic-without-vases"})
     assert (dynamic.run.learning.hidden, dynamic.run.limit) == ((256, 256), 25.0)
-    assert dynamic.guide.learning == dynamic.run.learning
+    assert dynamic.knowledge["guide"].learning == dynamic.run.learning
 
 
 def test_every_seed_has_its_own_guide_unless_told_otherwise():
     seeds = [{"seed": seed, "environment": "navigation-static"} for seed in (3, 4)]
-    assert [complete(one).guide.seed for one in seeds] == [3, 4]
-    assert [complete(one | {"guides": "one"}).guide.seed for one in seeds] == [0, 0]
+    assert [complete(one).knowledge["guide"].seed for one in seeds] == [3, 4]
+    assert [complete(one | {"guides": "one"}).knowledge["guide"].seed for one in seeds] == [0, 0]
 
 
 @pytest.mark.parametrize("name", [name for name in names() if name.startswith("sagui-")])
@@ -216,8 +229,8 @@ def test_every_experiment_can_be_planned(tmp_path, name):
         for row, task in planned:
             run = task.settings.run
             assert (run.environment, run.seed) == (row.environment, row.seed)
-            check(run, Knowledge(**{need.kind: need.folder for need in task.needs}))
-            guide = task.settings.guide
+            check(run, dict(**{need.kind: need.folder for need in task.needs}))
+            guide = task.settings.knowledge.get("guide")
             assert guide is None or guide.limit <= run.limit
 
 
@@ -239,7 +252,7 @@ def test_an_experiment_shares_its_guides(tmp_path):
 @pytest.mark.parametrize(
     ("own", "message"),
     [
-        ({"method": "control"}, "unknown value of 'method' 'control'.*control-switch"),
+        ({"method": "control"}, "unknown method 'control'.*control-switch"),
         ({"environment": "navigation-semi-static"}, "unknown navigation task"),
         ({"steps": 1050}, "steps is 1050: expected a positive multiple of epoch"),
         ({"epoch": 110}, "epoch is 110: expected a positive multiple of 100"),
@@ -256,19 +269,25 @@ def test_mistakes_in_settings_are_named(own, message):
 def test_a_split_memory_needs_two_actors():
     for method in ("sac", "stusam"):
         with pytest.raises(HandrailError, match="one actor"):
-            check(small(method, replay="split").run, Knowledge(guide=Path("here")))
+            check(small(method, replay="split").run, dict(guide=Path("here")))
     with pytest.raises(HandrailError, match="needs the file of a guide"):
-        check(small("control-switch").run, Knowledge())
+        check(small("control-switch").run, dict())
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"parts": {"hazards_lidar": [1]}}, "its parts is .* expected .*'place': \\[2\\]"),
-        ({"actions": 3}, "its actions is 3, expected 2"),
-        ({"limit": 2.0}, "trained for a cost limit of 2 an episode, but the student's is 1"),
+        (
+            {"parts": {"hazards_lidar": [1]}},
+            r"observes hazards_lidar \(1,\), but sees .*place \(2,\)",
+        ),
+        ({"actions": 3}, "acts with 3 numbers, an action there is 2 numbers"),
+        (
+            {"limit": 2.0, "limit_steps": 10},
+            "trained for a cost limit of 2 an episode, but the student's is 1",
+        ),
         ({"limit": None}, "the card's limit is None"),
-        ({"limits": {"a": 1.0, "b": 1.0}}, r"several costs \(a, b\), and the task has one"),
+        ({"limits": {"a": 1.0, "b": 1.0}}, "for the costs a, b, the environment has one cost"),
     ],
 )
 def test_guides_that_do_not_fit_are_refused(tmp_path, options, message):
@@ -285,7 +304,7 @@ def test_a_guide_knows_the_kind_of_its_cost_critic(tmp_path, kind, says):
     _, observation = toy_problem("toy").target.reset(key=jax.random.key(0))
     assert float(loaded.cost(observation, jax.numpy.zeros(2))) == pytest.approx(says, abs=1e-4)
     again = tmp_path / "again.safetensors"
-    save_guide(again, loaded.networks, toy_problem("toy"), hidden=(4,), limit=0.2)
+    save_guide(again, loaded, toy_problem("toy"), hidden=(4,), limit=0.002)
     copy = load_guide(again, toy_problem("toy"), limit=1.0)
     assert copy.networks.critics.cost_critic == loaded.networks.critics.cost_critic
 
@@ -302,7 +321,7 @@ def test_another_kind_of_cost_critic_is_refused(tmp_path, kind):
 def test_a_student_goes_on_with_the_critic_that_it_was_pretrained_with(knowledge):
     learning = dataclasses.replace(small("sac").run.learning, cost_critic="positive")
     with pytest.raises(HandrailError, match="cost_critic is 'linear', the student's 'positive'"):
-        load_pretrained(knowledge.pretrained, toy_problem("toy"), learning)
+        load_pretrained(knowledge["pretrained"], target_of(small("sac").run), learning)
 
 
 def test_the_kind_of_cost_critic_reaches_guide_and_student():
@@ -310,7 +329,7 @@ def test_the_kind_of_cost_critic_reaches_guide_and_student():
         {"environment": "navigation-static", "preset": "recommended", "method": "control-switch"}
         | {"learning.cost_critic": "positive"}
     )
-    assert row.guide.learning.cost_critic == row.run.learning.cost_critic == "positive"
+    assert row.knowledge["guide"].learning.cost_critic == row.run.learning.cost_critic == "positive"
     learner = sac_learner(row.run.learning, 1.0, foresees=lambda observation, action: action[:1])
     state = learner.init(3, 2, (4,), key=jax.random.key(0))
     assert state.parameters.critics.cost_critic == state.targets.cost_critic == "positive"
@@ -319,7 +338,7 @@ def test_the_kind_of_cost_critic_reaches_guide_and_student():
 def test_a_guide_is_no_expert(tmp_path):
     path = write_guide(tmp_path / "guide.safetensors")
     with pytest.raises(HandrailError, match="holds a guide, expected"):
-        load_expert(path, toy_problem("toy"))
+        open_policy(path, target_of(small("sac").run).interface, "expert")
 
 
 def test_a_guide_carries_its_critics_through_the_view(tmp_path):

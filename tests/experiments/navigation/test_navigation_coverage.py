@@ -135,7 +135,7 @@ def test_cover_sums_up_what_the_guide_did(tmp_path, monkeypatch):
 
 def _settings():
     [(_, task), *_] = plan(read("sagui-guide"), "quick", None, Path("unused"))
-    return task.settings.guide
+    return task.settings.knowledge["guide"]
 
 
 def test_the_report_shows_a_map_and_a_row_for_every_guide(tmp_path, monkeypatch):
@@ -148,7 +148,7 @@ def test_the_report_shows_a_map_and_a_row_for_every_guide(tmp_path, monkeypatch)
     monkeypatch.setattr(coverage_figures, "cover", measured)
     experiment = read("sagui-guide")
     planned = tuple(plan(experiment, "quick", None, tmp_path))
-    task_folders = {t.settings.guide.bonus: t.needs[0].folder for _, t in planned}
+    task_folders = {t.settings.knowledge["guide"].bonus: t.needs[0].folder for _, t in planned}
     finished = Finished(
         experiment=experiment, budget="quick", seeds=(0,), rows=planned, command="…",
         seconds=0.0, machine="…",
@@ -163,7 +163,7 @@ def test_the_report_shows_a_map_and_a_row_for_every_guide(tmp_path, monkeypatch)
 
 def test_guides_differ_in_their_bonus_alone():
     planned = plan(read("sagui-guide"), "quick", None, Path("unused"))
-    settings = [dataclasses.asdict(task.settings.guide) for _, task in planned]
+    settings = [dataclasses.asdict(task.settings.knowledge["guide"]) for _, task in planned]
     different = {
         name for one in settings for name, value in one.items() if value != settings[0][name]
     }

@@ -12,15 +12,20 @@ from handrail.envs.navigation.problems import navigation_problem
 from handrail.envs.navigation.tasks import TASKS
 from handrail.envs.transfer import observation_shapes
 from handrail.errors import HandrailError
-from handrail.experiments.navigation import student
+from handrail.methods.sagui import train_student
 from handrail.methods.sagui.evaluations import EVALUATIONS
-from handrail.methods.sagui.pretraining import acquire_forebear, forebear_environment
-from handrail.methods.sagui.train_guide import acquire_guide, guide_loop
-from handrail.tasks.navigation_rows import complete
-from handrail.methods.sagui.train_student import Knowledge, build, run_student
 from handrail.records import read_table
+from handrail.tasks.navigation_rows import complete
 from handrail.train.compiled import Loop
 from handrail.train.host import HostLoop
+from tests.experiments.navigation.toy import (
+    acquire_forebear,
+    acquire_guide,
+    build,
+    forebear_environment,
+    guide_loop,
+    run_student,
+)
 
 pytest.importorskip("mujoco")
 from handrail.envs.navigation.mujoco_host import MujocoHost
@@ -44,7 +49,7 @@ def test_every_task_is_compiled_where_it_can_be(name):
     kind = CompiledNavigation if TASKS[name].compiles else MujocoHost
     assert isinstance(problem.source, kind) and isinstance(problem.target, kind)
     assert (problem.source.episode_length, problem.target.episode_length) == (50, 1000)
-    loop = build(complete({"environment": name, "method": "sac"}).run, Knowledge())
+    loop = build(complete({"environment": name, "method": "sac"}).run, dict())
     assert isinstance(loop, Loop if TASKS[name].compiles else HostLoop)
     assert getattr(loop, "delayed", None) == (not TASKS[name].compiles)
 
@@ -61,7 +66,7 @@ def test_the_tasks_on_mujoco_have_the_papers_settings():
 
 def whole_and_cut(row, knowledge, folder, monkeypatch):
     """The summary of a run, which another repeats exactly that is cut and resumed."""
-    monkeypatch.setattr(student, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(train_student, "CHECKPOINT_SECONDS", 0.0)
     whole = run_student(row.run, knowledge, folder / "whole", settings={"n": 1})
 
     def stop(step, total):
@@ -79,24 +84,24 @@ def whole_and_cut(row, knowledge, folder, monkeypatch):
 def test_a_guide_and_its_student(tmp_path, monkeypatch):
     """Acquired, cut and resumed exactly, though tests of the policy come in between."""
     row = tiny("linear-decay")
-    path = acquire_guide(row.guide, tmp_path / "guide")
+    path = acquire_guide(row.knowledge["guide"], tmp_path / "guide")
     assert load(path, expect="guide")[0].spec["parts"]["vases_lidar"] == [16]
     table = read_table(tmp_path / "guide" / EVALUATIONS)
     assert table["step"].tolist() == [100, 200] and np.isfinite(table["exit_cost"]).all()
-    whole = whole_and_cut(row, Knowledge(guide=path), tmp_path, monkeypatch)
+    whole = whole_and_cut(row, dict(guide=path), tmp_path, monkeypatch)
     assert 0 < whole["intervention_rate"] < 1
     assert (read_table(tmp_path / "whole" / EVALUATIONS)["target_length"] == 1000).all()
 
 
 def test_what_has_been_pretrained_with_a_car_goes_on(tmp_path):
     row = tiny("sac-pre", "navigation-semi-dynamic", **{"pretrained.steps": 100})
-    environment = forebear_environment(row.pretrained)
+    environment = forebear_environment(row.knowledge["pretrained"])
     target = navigation_problem("navigation-semi-dynamic").target
     assert observation_shapes(environment) == observation_shapes(target)
     seen = environment.reset(key=jax.random.key(0))
     assert not seen["goal_lidar"].any() and seen["hazards_lidar"].any()
-    path = acquire_forebear(row.pretrained, tmp_path, lambda what, step, total: None)
-    loop = build(row.run, Knowledge(pretrained=path))
+    path = acquire_forebear(row.knowledge["pretrained"], tmp_path, lambda what, step, total: None)
+    loop = build(row.run, dict(pretrained=path))
     assert isinstance(loop, HostLoop)
     _, arrays = load(path)
     started = loop.init(key=jax.random.key(0)).agent.learner.parameters.actor.mean.weight
@@ -104,7 +109,7 @@ def test_what_has_been_pretrained_with_a_car_goes_on(tmp_path):
 
 
 def test_a_guide_without_bonus_has_no_reward_on_the_host():
-    settings = dataclasses.replace(tiny("control-switch").guide, bonus="none")
+    settings = dataclasses.replace(tiny("control-switch").knowledge["guide"], bonus="none")
     environment = guide_loop(settings).environment
     environment.reset(key=jax.random.key(0))
     steps = [environment.step(np.ones(2), key=jax.random.key(1)) for _ in range(5)]
@@ -119,10 +124,10 @@ def test_copies_side_by_side(tmp_path, monkeypatch):
     """Guide and student in waves of four, cut and resumed exactly."""
     own = {"copies": 4, "guide.copies": 2}
     row = tiny("budget-switch", "navigation-semi-dynamic", **own)
-    assert (row.run.copies, row.guide.copies) == (4, 2)
-    assert guide_loop(row.guide).environment.copies == 2
-    path = acquire_guide(row.guide, tmp_path / "guide")
-    knowledge = Knowledge(guide=path)
+    assert (row.run.copies, row.knowledge["guide"].copies) == (4, 2)
+    assert guide_loop(row.knowledge["guide"]).environment.copies == 2
+    path = acquire_guide(row.knowledge["guide"], tmp_path / "guide")
+    knowledge = dict(guide=path)
     loop = build(row.run, knowledge)
     assert loop.environment.copies == 4
     assert len({id(host.engine) for host in loop.environment.hosts}) == 4

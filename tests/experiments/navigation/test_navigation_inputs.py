@@ -9,12 +9,18 @@ import pytest
 
 from handrail.artifact import Card, load, save
 from handrail.errors import HandrailError
-from handrail.methods.sagui.guide import GuideNetworks, load_guide, save_guide
-from handrail.methods.sagui.train_guide import guide_loop
+from handrail.methods.sagui.guide import GuideNetworks
+from handrail.methods.sagui.guide_file import load_guide, save_guide
 from handrail.methods.sagui.inputs import inputs_of, kind_of
-from handrail.methods.sagui.train_student import Knowledge, build
 from handrail.networks.inputs import ScaledInputs
-from tests.experiments.navigation.toy import small, toy_problem, use_toy, write_guide
+from tests.experiments.navigation.toy import (
+    build,
+    guide_loop,
+    small,
+    toy_problem,
+    use_toy,
+    write_guide,
+)
 
 PARTS = {"hazards_lidar": [2], "accelerometer": [3], "ballquat_rear": [1, 2]}
 
@@ -68,11 +74,11 @@ def test_a_card_with_unknown_inputs_is_refused(tmp_path):
 def test_they_reach_guide_and_student(tmp_path, monkeypatch):
     use_toy(monkeypatch)
     row = small("control-switch", preset="recommended", **{"learning.inputs": "scaled"})
-    assert row.guide.learning.inputs == row.run.learning.inputs == "scaled"
-    guide = write_guide(tmp_path / "guide.safetensors", limit=row.guide.limit)
-    for loop in (guide_loop(row.guide), build(row.run, Knowledge(guide=guide))):
+    assert row.knowledge["guide"].learning.inputs == row.run.learning.inputs == "scaled"
+    guide = write_guide(tmp_path / "guide.safetensors", limit=row.knowledge["guide"].limit)
+    for loop in (guide_loop(row.knowledge["guide"]), build(row.run, dict(guide=guide))):
         assert loop.agent.learner.inputs is not None
         fresh = loop.agent.learner.init(3, 2, (4,), key=jax.random.key(0))
         assert fresh.parameters.actor.inputs == fresh.parameters.critics.inputs
         assert fresh.parameters.actor.inputs == loop.agent.learner.inputs
-    assert build(small("sac").run, Knowledge()).agent.learner.inputs is None
+    assert build(small("sac").run, dict()).agent.learner.inputs is None

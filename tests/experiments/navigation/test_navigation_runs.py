@@ -8,17 +8,13 @@ import numpy as np
 import pytest
 
 from handrail.artifact import load
-from handrail.experiments.navigation import guide_training, student
-from handrail.methods.sagui.evaluations import EVALUATIONS, chunk_steps, record
-from handrail.methods.sagui.pretraining import acquire_forebear
-from handrail.experiments.navigation.guarded import Guarded
-from handrail.methods.sagui.guide import load_guide
-from handrail.methods.sagui.train_guide import acquire_guide
-from handrail.methods.sagui.metrics import Curves
-from handrail.methods.sagui.train_student import Knowledge, build, run_student
+from handrail.experiments.launch import work
 from handrail.experiments.plan import Task, plan
 from handrail.experiments.schema import read
-from handrail.experiments.work import work
+from handrail.methods.sagui import train_guide, train_student
+from handrail.methods.sagui.evaluations import EVALUATIONS, chunk_steps, record
+from handrail.methods.sagui.guide_file import load_guide
+from handrail.methods.sagui.metrics import Curves
 from handrail.records import read_table
 from handrail.report.experiment import write_report
 from handrail.report.finished import Finished
@@ -27,6 +23,10 @@ from handrail.train import run as running
 from tests.experiments.navigation.toy import (
     COSTLY,
     LENGTH,
+    acquire_forebear,
+    acquire_guide,
+    build,
+    run_student,
     small,
     toy_problem,
     use_toy,
@@ -69,28 +69,28 @@ def acted(row, knowledge) -> tuple[np.ndarray, np.ndarray]:
 )
 def test_who_acts_when(tmp_path, method, cost, expected):
     path = write_guide(tmp_path / "guide.safetensors", cost=cost)
-    guide, costs = acted(small(method), Knowledge(guide=path))
+    guide, costs = acted(small(method), dict(guide=path))
     assert (costs.astype(bool) == np.isin(np.arange(LENGTH), COSTLY)).all()
     assert (guide == np.isin(np.arange(LENGTH), list(expected))).all()
 
 
 def test_a_larger_budget_is_spent_later(tmp_path):
     path = write_guide(tmp_path / "guide.safetensors")
-    guide, _ = acted(small("budget-switch", limit=2.0), Knowledge(guide=path))
+    guide, _ = acted(small("budget-switch", limit=2.0), dict(guide=path))
     assert (guide == (np.arange(LENGTH) > COSTLY[1])).all()
 
 
 def test_linear_decay_hands_over_to_the_student(tmp_path):
     path = write_guide(tmp_path / "guide.safetensors")
-    guide, _ = acted(small("linear-decay"), Knowledge(guide=path))
+    guide, _ = acted(small("linear-decay"), dict(guide=path))
     assert guide[:5].mean() > 0.7 and guide[-5:].mean() < 0.3
 
 
 @pytest.mark.parametrize("method", ["control-switch", "budget-switch"])
 def test_a_student_leaves_its_epochs_and_resumes_exactly(tmp_path, monkeypatch, method):
     path = write_guide(tmp_path / "guide.safetensors")
-    row, knowledge = small(method), Knowledge(guide=path)
-    monkeypatch.setattr(student, "CHECKPOINT_SECONDS", 0.0)  # one after every chunk
+    row, knowledge = small(method), dict(guide=path)
+    monkeypatch.setattr(train_student, "CHECKPOINT_SECONDS", 0.0)  # one after every chunk
     whole = run_student(row.run, knowledge, tmp_path / "whole", settings={"n": 1})
 
     def stop(step, total):
@@ -127,7 +127,7 @@ def _stray(folder):
 
 def test_a_guide_is_kept_by_evaluation(tmp_path):
     row = small("control-switch")
-    path = acquire_guide(row.guide, tmp_path / "guide")
+    path = acquire_guide(row.knowledge["guide"], tmp_path / "guide")
     table = read_table(tmp_path / "guide" / EVALUATIONS)
     assert table["step"].tolist() == [100, 200]
     assert (table["cost"] == 2.0).all() and (table["exit_cost"] == 2.0).all()
@@ -136,17 +136,22 @@ def test_a_guide_is_kept_by_evaluation(tmp_path):
     assert card.training["evaluation"]["step"] == 100
     load_guide(path, toy_problem("toy"), limit=1.0)
     written = path.stat().st_mtime_ns
-    assert acquire_guide(row.guide, tmp_path / "guide") == path
+    assert acquire_guide(row.knowledge["guide"], tmp_path / "guide") == path
     assert path.stat().st_mtime_ns == written
 
 
 def test_the_best_guard_is_kept_where_that_is_asked_for(tmp_path, monkeypatch):
     """The first moves as far and costs as much; but under its guard random driving costs more."""
-    steps, none = np.array([1000.0]), np.array([0.0])
-    tried = iter([Guarded(2 + none, steps, none), Guarded(1 + none, steps, steps / 2)])
-    monkeypatch.setattr(guide_training, "drive_guarded", lambda *_, **__: next(tried))
+    tried = iter([(2.0, 0.0), (1.0, 0.5)])
+
+    def shielded(*_, **__):
+        return dict(zip(("guarded_cost", "guarded_share"), next(tried), strict=True)) | {
+            "foreseen": 2.0
+        }
+
+    monkeypatch.setattr(train_guide, "evaluate_shield", shielded)
     row = small("control-switch", **{"guide.chosen": "guard", "guide.limit": 2.0})
-    card, _ = load(acquire_guide(row.guide, tmp_path / "guide"), expect="guide")
+    card, _ = load(acquire_guide(row.knowledge["guide"], tmp_path / "guide"), expect="guide")
     found = card.training["evaluation"]
     assert (found["step"], found["guarded_cost"], found["guarded_share"]) == (200, 1.0, 0.5)
 
@@ -216,7 +221,7 @@ def test_forebears_fit_their_students(tmp_path, role):
     method = {"expert": "egpo", "pretrained": "sac-pre"}[role]
     row = small(method, **{f"{role}.steps": 100})
     path = acquire_forebear(row.knowledge[role], tmp_path, lambda what, step, total: None)
-    loop = build(row.run, Knowledge(**{role: path}))
+    loop = build(row.run, dict(**{role: path}))
     assert json.loads((tmp_path / "summary.json").read_text())["kept"]["step"] == 100
     assert loop.total == row.run.steps
 
@@ -230,7 +235,7 @@ def test_chunks_end_where_epochs_end():
 def test_chunk_boundaries():
     def ends(total, starts, chunk=None):
         own = {"learning.block": 100, "learning.learning_starts": starts}
-        loop = build(small("sac", steps=total, **own).run, Knowledge())
+        loop = build(small("sac", steps=total, **own).run, dict())
         blocks, learn = zip(*running._chunks(loop, 0, chunk), strict=True)
         return (100 * np.cumsum(blocks)).tolist(), list(learn)
 

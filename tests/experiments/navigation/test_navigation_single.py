@@ -4,14 +4,14 @@ import pytest
 
 from handrail.artifact import load
 from handrail.errors import HandrailError
-from handrail.experiments.navigation import single
-from handrail.tasks.single import evaluate_student, train_student, with_epoch
+from handrail.experiments import launch
 from handrail.files import read_json
+from handrail.tasks import navigation_family
+from handrail.tasks.navigation_family import NAVIGATION, with_epoch
 from tests.experiments.navigation.toy import (
     COSTLY,
     LENGTH,
     SMALL,
-    toy_problem,
     use_toy,
     write_guide,
 )
@@ -22,44 +22,49 @@ SHORT = SMALL | {"method": "budget-switch", "seed": 3, "steps": 100, "guide.step
 @pytest.fixture(autouse=True)
 def toy(monkeypatch):
     use_toy(monkeypatch)
-    monkeypatch.setattr(single, "navigation_problem", toy_problem)
 
 
-def trained(folder, settings=SHORT, **files):
-    return train_student(settings, files=files, knowledge_folder=folder, out=folder / "run")
+def trained(folder, settings=SHORT, note=lambda text: None, **files):
+    return launch.train(
+        NAVIGATION.resolve(settings), files=files, knowledge_folder=folder, out=folder / "run",
+        report=lambda what, step, total: None, note=note,
+    )  # fmt: skip
 
 
 def test_a_student_is_trained_with_the_guide_of_a_file_and_evaluated(tmp_path, monkeypatch):
     def never(task, report):
         raise AssertionError("a file brings the guide, so none is trained")
 
-    monkeypatch.setattr(single, "work", never)
+    monkeypatch.setattr(launch, "work", never)
     path = write_guide(tmp_path / "guide.safetensors")
     summary = trained(tmp_path, guide=path)
     assert summary["steps"] == 100 and summary["epochs"] == 1
+    assert summary["within_limit_alone"] is False and summary["best_safe"] is None
     recorded = read_json(tmp_path / "run" / "run.json")
-    assert recorded["needs"] == [load(path)[0].checksum]
+    assert recorded["needs"] == {"guide": load(path)[0].checksum}
     card, _ = load(tmp_path / "run" / "policy.safetensors", expect="policy")
     assert card.spec["parts"].keys() == {"goal_lidar", "hazards_lidar", "place"}
-    found = evaluate_student(tmp_path / "run", "navigation-static", episodes=5, seed=0)
+    found = launch.evaluate(tmp_path / "run", episodes=5, seed=0)
     assert found["mean_cost"] == len(COSTLY) and found["mean_length"] == LENGTH
     assert found["mean_return"] < 0 and found["episodes_with_cost"] == 5
-    assert (found["episodes"], found["limit"]) == (5, 1.0)
+    assert (found["episodes"], found["limit"], found["within_limit"]) == (5, 1.0, False)
 
 
 def test_the_guide_that_no_file_brings_is_trained(tmp_path):
     trained(tmp_path)
-    [need] = read_json(tmp_path / "run" / "run.json")["needs"]
+    [need] = read_json(tmp_path / "run" / "run.json")["needs"].values()
     assert (tmp_path / "knowledge" / need / "guide.safetensors").exists()
 
 
-def test_a_guide_that_tested_badly_is_not_used_in_silence(tmp_path, monkeypatch, capsys):
-    path = write_guide(tmp_path / "guide.safetensors")
-    trained(tmp_path / "silent", guide=path)
-    assert "beware" not in capsys.readouterr().err
-    monkeypatch.setattr(single, "doubts", lambda card, limit: [f"beware of more than {limit:g}"])
-    trained(tmp_path / "said", guide=path)
-    assert f"{path}: beware of more than 1" in capsys.readouterr().err
+def test_a_guide_that_tested_badly_is_not_used_in_silence(tmp_path, monkeypatch):
+    path, said = write_guide(tmp_path / "guide.safetensors"), []
+    trained(tmp_path / "silent", guide=path, note=said.append)
+    assert not said
+    monkeypatch.setattr(
+        navigation_family, "warnings_of", lambda card, limit, steps: [f"more than {limit:g}"]
+    )
+    summary = trained(tmp_path / "said", guide=path, note=said.append)
+    assert said == [f"{path}: more than 1"] and summary["guide_doubts"] == ["more than 1"]
 
 
 def test_files_that_the_method_does_not_use_are_refused(tmp_path):

@@ -5,8 +5,9 @@ import math
 import pytest
 
 from handrail.errors import HandrailError
-from handrail.tasks.navigation_rows import complete
 from handrail.methods.sagui.settings import SacSettings
+from handrail.methods.sagui.train_student import splits
+from handrail.tasks.navigation_rows import complete
 
 TASK = {"environment": "navigation-static"}
 
@@ -15,20 +16,31 @@ def test_a_student_learns_from_what_its_guide_foresees():
     row = complete({**TASK, "method": "budget-switch", "preset": "recommended"})
     run = row.run
     assert run.threshold == pytest.approx(4.0, rel=1e-3)
-    assert (run.splits, run.distillation, run.excursions) == (True, "none", 0.1)
+    assert (splits(run), run.distillation, run.excursions) == (True, "none", 0.1)
     assert (run.limit, run.margin) == (5.0, 0.5)
     assert (run.weighting, run.constraint, run.learning.cost_floor) == ("none", "present", "guide")
     assert (run.learning.multiplier_rate, run.learning.damping) == (0.1, 0.0)
-    assert row.guide is not None and row.guide.learning.cost_floor == "zero"
-    assert (row.guide.learning.multiplier_rate, row.guide.learning.damping) == (0.0, 0.0)
-    assert (row.guide.outside, row.guide.entropy_weight) == ("open", 0.005)
-    assert (row.guide.wander, row.guide.chosen) == (0.25, "guard")
+    assert (
+        row.knowledge["guide"] is not None and row.knowledge["guide"].learning.cost_floor == "zero"
+    )
+    assert (
+        row.knowledge["guide"].learning.multiplier_rate,
+        row.knowledge["guide"].learning.damping,
+    ) == (0.0, 0.0)
+    assert (row.knowledge["guide"].outside, row.knowledge["guide"].entropy_weight) == (
+        "open",
+        0.005,
+    )
+    assert (row.knowledge["guide"].wander, row.knowledge["guide"].chosen) == (0.25, "guard")
 
 
 def test_the_preset_of_the_paper_is_that_of_the_scripts():
     row = complete({**TASK, "method": "control-switch"})
-    assert row.run.learning == SacSettings() and row.guide is not None
-    assert row.guide.learning == SacSettings() and row.guide.chosen == "farthest"
+    assert row.run.learning == SacSettings() and row.knowledge["guide"] is not None
+    assert (
+        row.knowledge["guide"].learning == SacSettings()
+        and row.knowledge["guide"].chosen == "farthest"
+    )
     assert (row.run.distillation, row.run.weighting, row.run.constraint) == (
         "authors", "squared", "stored",
     )  # fmt: skip
@@ -59,7 +71,10 @@ def test_what_is_given_wins_over_the_preset():
     given = {"learning.multiplier_rate": 5.0, "density": "authors"}
     row = complete({**TASK, "method": "control-switch", "preset": "recommended", **given})
     assert (row.run.learning.multiplier_rate, row.run.density) == (5.0, "authors")
-    assert row.guide is not None and row.guide.learning.multiplier_rate == 5.0
+    assert (
+        row.knowledge["guide"] is not None
+        and row.knowledge["guide"].learning.multiplier_rate == 5.0
+    )
 
 
 def test_an_unknown_preset_is_refused_by_name():
@@ -73,14 +88,14 @@ def test_a_taught_student_sees_what_its_guide_met():
         for preset in ("recommended", "taught")
     )
     run = taught.run
-    assert (run.source_data, run.margin, run.splits) == (True, 1.0, False)
+    assert (run.source_data, run.margin, splits(run)) == (True, 1.0, False)
     assert run.source_price == pytest.approx(math.log(2))  # what its guide paid
     assert (run.learning.cost_critic, run.learning.inputs) == ("positive", "scaled")
     assert (run.learning.reward_critics, run.learning.reward_scale) == ("mean", 10.0)
     assert run.threshold == 2.0  # times the limit
     for name in ("excursions", "distillation", "weighting", "constraint"):
         assert getattr(run, name) == getattr(recommended.run, name)
-    guide = taught.guide
+    guide = taught.knowledge["guide"]
     assert guide is not None and guide.learning.cost_floor == "zero"
     assert (guide.learning.reward_critics, guide.learning.reward_scale) == ("lowest", 1.0)
     assert (guide.learning.cost_critic, guide.learning.inputs) == ("positive", "scaled")

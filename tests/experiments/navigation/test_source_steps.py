@@ -12,15 +12,22 @@ from safetensors.numpy import load_file, save_file
 from handrail.artifact import load, save
 from handrail.envs.transfer import SameView
 from handrail.errors import HandrailError
-from handrail.methods.sagui.guide import parts
-from handrail.methods.sagui.train_guide import acquire_guide
-from handrail.methods.sagui.offline_batch import beside, load_steps, save_steps
-from handrail.methods.sagui.train_student import Knowledge, build, check, run_student
 from handrail.learners.sac_agent import SacAgent, SacAgentState
 from handrail.learners.sac_lagrangian import SacLagrangian
+from handrail.methods.sagui.offline_batch import beside, load_steps, save_steps
+from handrail.methods.sagui.train_student import check
 from handrail.replay.ring import Ring
 from handrail.types import Transition
-from tests.experiments.navigation.toy import COSTLY, small, toy_problem, use_toy
+from tests.experiments.navigation.toy import (
+    COSTLY,
+    acquire_guide,
+    build,
+    parts,
+    run_student,
+    small,
+    toy_problem,
+    use_toy,
+)
 
 PROBLEM = toy_problem("toy")
 CAPACITY = 30
@@ -132,28 +139,28 @@ def test_a_student_learns_from_what_its_guide_has_kept(tmp_path, monkeypatch):
     """From training the guide to the student, whose costs are learnt from both tasks."""
     use_toy(monkeypatch)
     row = small("budget-switch", source_data=True, **{"guide.keep": 50})
-    guide = acquire_guide(row.guide, tmp_path / "guide")
+    guide = acquire_guide(row.knowledge["guide"], tmp_path / "guide")
     data = loaded(guide)
     assert data.steps.size == 50
     costs, times = data.steps.cost, 10 * data.steps.observation["hazards_lidar"][:, 0]
     assert (costs == jnp.isin(jnp.round(times), jnp.array(COSTLY))).all() and costs.any()
-    loop = build(row.run, Knowledge(guide=guide))
+    loop = build(row.run, dict(guide=guide))
     assert loop.agent.source is not None
-    summary = run_student(row.run, Knowledge(guide=guide), tmp_path / "run", settings={"n": 1})
+    summary = run_student(row.run, dict(guide=guide), tmp_path / "run", settings={"n": 1})
     assert summary["epochs"] == 2
     alone = small("budget-switch").run
-    other = run_student(alone, Knowledge(guide=guide), tmp_path / "alone", settings={"n": 2})
+    other = run_student(alone, dict(guide=guide), tmp_path / "alone", settings={"n": 2})
     policies = [load(tmp_path / name / "policy.safetensors")[1] for name in ("run", "alone")]
     assert any((a != b).any() for a, b in zip(*(p.values() for p in policies), strict=True))
     assert other["epochs"] == 2
 
 
 def test_settings_that_cannot_work_are_refused(tmp_path):
-    assert small("control-switch", source_data=True).guide.keep == 100_000
-    assert small("control-switch").guide.keep == 0
+    assert small("control-switch", source_data=True).knowledge["guide"].keep == 100_000
+    assert small("control-switch").knowledge["guide"].keep == 0
     with pytest.raises(HandrailError, match=r"guide\.keep is 0: expected the number of steps"):
         small("control-switch", source_data=True, **{"guide.keep": 0})
     with pytest.raises(HandrailError, match=r"guide\.keep is -1"):
         small("control-switch", **{"guide.keep": -1})
     with pytest.raises(HandrailError, match="method 'sac' has no guide beside which"):
-        check(small("sac", source_data=True).run, Knowledge())
+        check(small("sac", source_data=True).run, dict())

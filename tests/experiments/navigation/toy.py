@@ -11,15 +11,10 @@ from jaxtyping import Array, Float, Int
 from handrail.artifact import Card, save
 from handrail.envs.base import AbstractEnvironment, ActionSpace, BoxActions
 from handrail.envs.transfer import TransferProblem, View
-from handrail.experiments.navigation import (
-    evaluations,
-    forebears,
-    guarded,
-    guide,
-    guide_training,
-    student,
-)
+from handrail.methods.sagui import evaluations, train_guide
 from handrail.methods.sagui.guide import GuideNetworks
+from handrail.methods.sagui.train_student import student_loop, train_student
+from handrail.tasks import navigation, navigation_family
 from handrail.tasks.navigation_rows import complete
 from handrail.train.evaluate import run_greedily
 from handrail.types import Timestep
@@ -88,8 +83,46 @@ def _unchecked(*args, **options):
 def use_toy(monkeypatch) -> None:
     """Makes every acquisition and run use the toy."""
     monkeypatch.setattr(evaluations, "run_greedily", _unchecked)
-    for module in (guide_training, guarded, forebears, student):
+    for module in (navigation, navigation_family):
         monkeypatch.setattr(module, "navigation_problem", toy_problem)
+
+
+def parts(environment):
+    """Names and shapes of an observation's parts."""
+    return navigation.part_shapes_of(environment)
+
+
+def build(run, files):
+    """The loop of a student."""
+    return student_loop(navigation.target_of(run), run, files)
+
+
+def run_student(run, files, folder, *, settings, report=lambda step, total: None):
+    """A student, trained and summed up."""
+    target = navigation.target_of(run)
+    return train_student(target, run, files, folder, recorded=settings, report=report)
+
+
+def guide_loop(settings):
+    """The training of a guide."""
+    return train_guide.guide_loop(navigation.source_of(settings), settings)
+
+
+def acquire_guide(settings, folder, report=lambda what, step, total: None):
+    """A guide's file."""
+    navigation_family.acquire("guide", settings, folder, report)
+    return folder / "guide.safetensors"
+
+
+def acquire_forebear(settings, folder, report=lambda what, step, total: None):
+    """The file of an expert, or of a student that was trained in the source."""
+    navigation_family.acquire(settings.role, settings, folder, report)
+    return folder / f"{settings.role}.safetensors"
+
+
+def forebear_environment(settings):
+    """Where it is trained."""
+    return navigation.pretraining_in(settings).training
 
 
 SMALL = {
@@ -152,7 +185,7 @@ def write_guide(
     its critic's `kind`.
     """
     problem = problem or toy_problem("toy")
-    shapes = guide.parts(problem.source)
+    shapes = parts(problem.source)
     width = sum(int(jnp.prod(jnp.array(shape))) for shape in shapes.values())
     networks = GuideNetworks.fresh(width, 2, (4,), key=jax.random.key(7))
     networks = foreseeing(networks, cost)

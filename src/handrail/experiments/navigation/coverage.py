@@ -14,10 +14,10 @@ from handrail.envs.base import AbstractEnvironment
 from handrail.envs.navigation.compiled import RescueStarts
 from handrail.envs.navigation.problems import compiled_problem
 from handrail.envs.navigation.tasks import navigation_task
-from handrail.methods.sagui.evaluations import tested, try_policy
-from handrail.methods.sagui.guide import load_guide
-from handrail.methods.sagui.settings import GuideSettings
 from handrail.learners.sac_networks import OnVectors
+from handrail.methods.sagui.evaluations import tested, try_policy
+from handrail.methods.sagui.guide_file import load_guide
+from handrail.methods.sagui.settings import GuideSettings
 from handrail.rng import stream
 
 EPISODES = 200

@@ -17,10 +17,10 @@ from handrail.envs.base import AbstractEnvironment
 from handrail.envs.host import AbstractHostEnvironment
 from handrail.envs.navigation.problems import navigation_problem
 from handrail.experiments.navigation.environments import AnyEnvironment
-from handrail.methods.sagui.guide import Guide
-from handrail.methods.sagui.presets import FORESEEN
-from handrail.methods.sagui.settings import LIMIT_STEPS
 from handrail.learners.sac_networks import Sampled
+from handrail.methods.sagui.guide import Guide
+from handrail.methods.sagui.presets import TAKEOVER_STEPS as FORESEEN
+from handrail.methods.sagui.settings import LIMIT_STEPS
 from handrail.rng import stream
 from handrail.train.evaluate_host import Act, run_on_host
 from handrail.types import Observation

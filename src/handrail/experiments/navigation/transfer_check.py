@@ -20,9 +20,7 @@ from handrail.envs.host import AbstractHostEnvironment
 from handrail.envs.transfer import AbstractView, SameView, TransferProblem, observation_shapes
 from handrail.equations.budget import discounted_limit
 from handrail.errors import HandrailError
-from handrail.methods.sagui.agents import LIMIT_STEPS
 from handrail.experiments.navigation.environments import AnyEnvironment
-from handrail.methods.sagui.presets import MARGIN
 from handrail.experiments.navigation.transfer_foresight import Foresight, foresight
 from handrail.experiments.navigation.transfer_host import SIDE_BY_SIDE, roll_on_host
 from handrail.experiments.navigation.transfer_neighbours import (
@@ -41,6 +39,8 @@ from handrail.experiments.navigation.transfer_neighbours import (
     telling_parts,
 )
 from handrail.experiments.navigation.transfer_rollouts import Controller, Episodes, roll
+from handrail.methods.sagui.settings import LIMIT_STEPS
+from handrail.methods.sagui.table import HALF as MARGIN
 from handrail.rng import stream
 
 Report = Callable[[str, int, int], None]

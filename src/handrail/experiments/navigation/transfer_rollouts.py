@@ -17,8 +17,8 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from handrail.envs.base import AbstractEnvironment, action_size
 from handrail.envs.transfer import AbstractView
-from handrail.methods.sagui.guide import GuideNetworks
 from handrail.learners.sac_networks import OnVectors, Sampled, observation_vector
+from handrail.methods.sagui.guide import GuideNetworks
 from handrail.rng import stream
 from handrail.types import Action, Observation
 

@@ -7,14 +7,11 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Key, PyTree
 
 from handrail.envs.base import action_size
-from handrail.envs.transfer import observation_shapes
 from handrail.errors import HandrailError
-from handrail.experiments.navigation.environments import AnyEnvironment
-from handrail.methods.sagui.inputs import inputs_of
-from handrail.methods.sagui.settings import LIMIT_STEPS, SacSettings
 from handrail.learners.base import AbstractAgent, Clock, Proposal
 from handrail.learners.cost_floor import (
     AbstractCostFloor,
@@ -25,6 +22,9 @@ from handrail.learners.cost_floor import (
 from handrail.learners.sac_agent import SacAgent, SacAgentState
 from handrail.learners.sac_lagrangian import SacLagrangian
 from handrail.learners.sac_state import SacState
+from handrail.methods.sagui.inputs import inputs_of
+from handrail.methods.sagui.problem import Interface
+from handrail.methods.sagui.settings import LIMIT_STEPS, SacSettings
 from handrail.replay.base import AbstractReplay
 from handrail.replay.ring import Ring
 from handrail.replay.split import Split
@@ -112,12 +112,11 @@ def memory(settings: SacSettings, steps: int, *, split: bool) -> AbstractReplay:
 
 
 def fresh_learner(
-    environment: AnyEnvironment, settings: SacSettings, learner: SacLagrangian, *, key
+    interface: Interface, settings: SacSettings, learner: SacLagrangian, *, key: Key[Array, ""]
 ) -> SacState:
     """A learner's state with new networks for an environment: a template to be filled."""
-    actions = action_size(environment.actions)
-    parts = jax.tree.leaves(observation_shapes(environment))
-    width = sum(math.prod(part.shape) for part in parts)
+    width = sum(math.prod(np.shape(part)) for part in jax.tree.leaves(interface.observation))
+    actions = action_size(interface.actions)
     return learner.init(width, actions, settings.hidden, key=stream(key, "networks"))
 
 

@@ -1,19 +1,21 @@
 """`evaluations.csv`: what a run's behaviour cost and earned, and how its policy tests, by epoch."""
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Array, Key
 
-from handrail.envs.host import AbstractHostEnvironment
-from handrail.experiments.navigation.environments import AnyEnvironment
+from handrail.envs.base import AbstractEnvironment
 from handrail.learners.sac_agent import SacAgent
 from handrail.learners.sac_networks import OnVectors
-from handrail.records import EPISODES, EVALUATIONS, Table, read_table
+from handrail.methods.sagui.problem import AnyEnvironment
+from handrail.records import EPISODES, EVALUATIONS, ONE_OF_SEVERAL, Table, read_table
 from handrail.replay.ring import Ring
 from handrail.train.evaluate import Evaluation, run_greedily
-from handrail.train.evaluate_host import run_on_host, sampled
+from handrail.train.evaluate_copies import run_episodes
+from handrail.train.evaluate_host import sampled
 
 CHUNK_STEPS = 10_000  # of a run between two rows of its progress
 CHECKPOINT_SECONDS = 120.0  # checkpoints hold the replay, some hundred megabytes
@@ -22,22 +24,27 @@ STUDENT_COLUMNS = (
     "target_return", "target_cost", "target_length",
 )  # fmt: skip
 KNOWLEDGE_COLUMNS = ("step", "return", "cost", "length", "unsafe_episodes")
-GUIDE_COLUMNS = (*KNOWLEDGE_COLUMNS, "exit_cost", "guarded_cost", "guarded_share")
 
 # Tests read the policy alone, so methods share this agent, and with it the compiled test.
 _TESTER = SacAgent(replay=Ring(1))
 
 
 def try_policy(
-    environment: AnyEnvironment, policy: OnVectors, *, episodes: int, key: Key[Array, ""]
+    environment: AnyEnvironment,
+    policy: OnVectors,
+    *,
+    episodes: int,
+    longest: int | None = None,
+    key: Key[Array, ""],
 ) -> Evaluation:
     """Whole episodes of a policy, sampled as the paper does, without interventions.
 
-    An environment on the host loses the episode that it is in: give it one of its own.
+    On the host an episode is cut off after `longest` steps, and the environment loses the episode
+    that it is in: give it one of its own.
     """
-    if isinstance(environment, AbstractHostEnvironment):
-        return run_on_host(environment, sampled(policy), episodes=episodes, key=key)
-    return run_greedily(environment, _TESTER, policy, episodes=episodes, key=key)
+    if isinstance(environment, AbstractEnvironment):
+        return run_greedily(environment, _TESTER, policy, episodes=episodes, key=key)
+    return run_episodes(environment, sampled(policy), episodes=episodes, longest=longest, key=key)
 
 
 def record(folder: Path, columns: tuple[str, ...], row: dict[str, float]) -> dict[str, np.ndarray]:
@@ -57,48 +64,69 @@ def chunk_steps(epoch: int, block: int) -> int:
     return chunk if chunk % block == 0 else epoch
 
 
-def behaviour(ended: dict[str, np.ndarray]) -> dict[str, float]:
-    """Means over the training episodes of an epoch (`in_epoch`).
+def cost_columns(what: str, limits: Mapping[str, float]) -> tuple[str, ...]:
+    """Columns of each cost, such as `target_cost.heat`; none where there is but one."""
+    return tuple(f"{what}{ONE_OF_SEVERAL}{name}" for name in limits)
+
+
+def behaviour(folder: Path, step: int, epoch: int, limits: Mapping[str, float]) -> dict[str, float]:
+    """Means over the training episodes that ended in the epoch that ends at `step`.
 
     NaN where none ended. `guide_share` is the share of these episodes' steps that were not the
-    student's.
+    student's. Of several costs, `behaviour_cost` is as in `tested`.
     """
+    table = read_table(folder / EPISODES)
+    inside = (table["step"] > step - epoch) & (table["step"] <= step)
+    ended = {name: values[inside] for name, values in table.items()}
     steps = ended["length"].sum()
-    return {
+    row = {
         "behaviour_return": _mean(ended["return"]),
         "behaviour_cost": _mean(ended["cost"]),
         "behaviour_episodes": len(ended["step"]),
         "guide_share": float(ended["interventions"].sum() / steps) if steps else math.nan,
     }
+    if not limits:
+        return row
+    each = np.array([ended[ONE_OF_SEVERAL + name] for name in limits])
+    means = each.mean(axis=1) if each.size else np.full(len(limits), np.nan)
+    return row | _each("behaviour_", means, limits)
 
 
-def in_epoch(folder: Path, step: int, epoch: int) -> dict[str, np.ndarray]:
-    """The training episodes that ended in the epoch that ends at `step`."""
-    table = read_table(folder / EPISODES)
-    inside = (table["step"] > step - epoch) & (table["step"] <= step)
-    return {name: values[inside] for name, values in table.items()}
+def tested(evaluation: Evaluation, limits: Mapping[str, float] | None = None) -> dict[str, float]:
+    """Means over the episodes of a test; returns and costs undiscounted, per episode.
 
-
-def tested(evaluation: Evaluation) -> dict[str, float]:
-    """Means over the episodes of a test; returns and costs undiscounted, per episode."""
-    return {
+    Of several costs, each with its limit, `cost` is the one nearest to its limit, or farthest
+    above, as a cost on the scale of the smallest limit: `cost` ≤ the smallest limit if and only if
+    every mean is within its own. Each of them has a column of its own as well.
+    """
+    row = {
         "return": _mean(np.asarray(evaluation.returns)),
         "cost": _mean(np.asarray(evaluation.costs)),
         "length": _mean(np.asarray(evaluation.lengths)),
     }
+    if evaluation.constraints is None or not limits:
+        return row
+    means = np.asarray(evaluation.constraints, np.float64).mean(axis=0)
+    return row | _each("", means, limits)
 
 
-def best(table: dict[str, np.ndarray], limit: float) -> int:
+def unsafe_share(evaluation: Evaluation) -> float:
+    """The share of a test's episodes that cost anything."""
+    return float(np.mean(np.asarray(evaluation.costs) > 0))
+
+
+def best(table: Mapping[str, np.ndarray], limit: float, what: str = "") -> int:
     """The evaluation to keep: the highest return within the limit; if there is none, the lowest
-    cost. The earliest of equals.
+    cost. The earliest of equals. Columns begin with `what`, such as `target_`.
     """
-    safe = table["cost"] <= limit
+    returns, costs = table[f"{what}return"], table[f"{what}cost"]
+    safe = costs <= limit
     if safe.any():
-        return int(np.argmax(np.where(safe, table["return"], -np.inf)))
-    return int(np.argmin(table["cost"]))
+        return int(np.argmax(np.where(safe, returns, -np.inf)))
+    return int(np.argmin(costs))
 
 
-def best_guard(table: dict[str, np.ndarray], limit: float) -> int:
+def best_guard(table: Mapping[str, np.ndarray], limit: float) -> int:
     """The evaluation within the limit under whose guard random driving costs least, the latest of
     equals; else as `best`.
     """
@@ -107,6 +135,13 @@ def best_guard(table: dict[str, np.ndarray], limit: float) -> int:
         return best(table, limit)
     costs = np.where(safe, table["guarded_cost"], np.inf)
     return int(np.flatnonzero(costs == costs.min())[-1])
+
+
+def _each(what: str, means: np.ndarray, limits: Mapping[str, float]) -> dict[str, float]:
+    smallest = min(limits.values())
+    shares = means / np.array(list(limits.values()))
+    named = dict(zip(cost_columns(what, limits), means.tolist(), strict=True))
+    return {f"{what}cost": float(smallest * np.max(shares)), **named}
 
 
 def _mean(values: np.ndarray) -> float:

@@ -1,108 +1,183 @@
-"""A guide from a file in an environment that need not be one of ours."""
+"""The file of a guide: one way to write it, and one to load it with all its checks."""
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import jax
 
-from handrail.artifact import WHOLE, Card, load, number, part_shapes
-from handrail.envs.base import BoxActions
-from handrail.envs.host_spaces import ObservationCodec, action_codec
-from handrail.envs.raw import environment_name
-from handrail.envs.transfer import AbstractView, SameView, View
+from handrail.artifact import WHOLE, Card, fill, load, part_shapes, save
+from handrail.envs.base import ActionSpace, BoxActions
+from handrail.envs.transfer import (
+    AbstractView,
+    SameView,
+    TransferProblem,
+    View,
+    example_observation,
+)
 from handrail.equations.budget import discounted_limit
-from handrail.errors import HandrailError, UnknownName
-from handrail.methods.sagui.agents import LIMIT_STEPS
-from handrail.methods.sagui.guide import Guide, networks_of
-from handrail.methods.sagui.guide_card import critic_discount, limits_of
+from handrail.errors import HandrailError
+from handrail.methods.sagui.cards import (
+    Limits,
+    Networks,
+    card_of,
+    read_discount,
+    read_takeover_cost,
+    trained_discount,
+    warnings_of,
+)
+from handrail.methods.sagui.guide import Guide, GuideNetworks, total_size
+from handrail.methods.sagui.inputs import kind_of
+from handrail.methods.sagui.problem import Interface
 from handrail.methods.sagui.settings import EARLY
-from handrail.interventions.base import Intervention
-from handrail.interventions.recipes import budget_switch, control_switch, linear_decay
-from handrail.own.environments import Host
+from handrail.methods.sagui.table import Takeover
 
-RECIPES = ("control-switch", "linear-decay", "budget-switch")
+GUIDE = "guide.safetensors"
 
 
 @dataclasses.dataclass(frozen=True)
-class Interface:
-    """What a guide has to fit: observation and actions as an agent of ours has them."""
-
-    name: str
-    observation: Any  # of zeros
-    actions: Any
-    bounds: dict[str, list[float]]
-
-    @staticmethod
-    def of(env: Any, parts: Sequence[str] | None = None) -> "Interface":
-        """Of a Gymnasium environment, of which `parts` are observed."""
-        name = environment_name(env)
-        try:
-            actions = action_codec(env.action_space)
-            observation = ObservationCodec(env.observation_space, parts).zeros()
-        except HandrailError as error:
-            raise HandrailError(f"{name}: {error}") from None
-        return Interface(name, observation, actions.actions, actions.bounds())
-
-    @staticmethod
-    def of_host(host: Host) -> "Interface":
-        """Of an environment on the host, or of several side by side."""
-        return Interface(host.name, host.observation_zeros(), host.actions, host.action_bounds)
-
-
-@dataclasses.dataclass(frozen=True)
-class LoadedGuide:
-    """A guide, what its file says, and the units of its cost critic."""
+class GuideFile:
+    """A guide, what its file says, and where it is to act."""
 
     card: Card
     guide: Guide
-    limit: float
-    """Expected cost of an episode it was trained for, undiscounted."""
-    limit_steps: int
-    """Steps of the episode that limits are for."""
-    limits: dict[str, float]
-    """Limits of several costs, by name; empty where it knows one cost."""
-    foreseen: float | None
-    """The discounted cost at which it takes over where it is tried as a guard, if its file says."""
+    limits: Limits
+    takeover_cost: float | None
+    """The discounted cost at which its shield test took over, if its file says."""
+    interface: Interface
+    source: str
 
-    def under(self, limits: Mapping[str, float], *, source: str) -> Guide:
-        """The guide where these are the limits, by name (none where there is one cost).
+    @property
+    def episode_length(self) -> int:
+        """Steps of the episode that limits here are for; the guide's own where nothing is said."""
+        return self.interface.episode_length or self.limits.steps
 
-        Raises `HandrailError` if it was trained for other costs, or for a higher limit of one.
+    def allowed(self, limit: float | None) -> float:
+        """The limit of an episode here: as given, or what the guide was trained for.
+
+        Raises `HandrailError` if a step may cost less here than where the guide was trained.
         """
-        if list(self.limits) != sorted(limits):
+        own, steps, here = self.limits.limit, self.limits.steps, self.episode_length
+        if limit is None:
+            return own * here / steps
+        if own / steps > limit / here * (1 + 1e-9):
+            per_step = "" if here == steps else f", of {here:,} steps, which is less a step"
+            of = "" if here == steps else f" of {steps:,} steps"
             raise HandrailError(
-                f"{source}: the guide was trained for {_costs(self.limits)}, the environment has "
-                f"{_costs(limits)}; train a guide with limits for the same costs"
+                f"{self.source}: the guide was trained for a cost limit of {own:g} an episode{of}, "
+                f"but the student's is {limit:g}{per_step}; train a guide for at most that, or "
+                "raise limit"
             )
-        for name, own in self.limits.items():
-            if own > limits[name]:
-                raise HandrailError(
-                    f"{source}: the guide was trained for a limit of {own:g} of {name!r}, but the "
-                    f"student's is {limits[name]:g}; train a guide for at most that"
-                )
-        if not limits:
-            return self.guide
-        # its critics expect c · min d⋄ / d⋄; what is compared is c · min d⊙ / d⊙
-        lowest, here = min(self.limits.values()), min(limits.values())
-        scales = tuple(here / limits[name] * own / lowest for name, own in self.limits.items())
-        return dataclasses.replace(self.guide, scales=scales)
+        return limit
+
+    def takeover(self, limit: float, threshold: float | None) -> Takeover:
+        """Where it takes over: at `threshold` multiples of the limit on its critic's scale.
+
+        Without a threshold at the cost at which its shield test took over, or where its file does
+        not say that, at twice the limit.
+        """
+        predicted = self.takeover_cost
+        if threshold is not None or predicted is None:
+            multiple = EARLY if threshold is None else threshold
+            scaled = discounted_limit(limit, self.guide.discount, self.episode_length)
+            predicted = multiple * scaled
+        return Takeover(limit, predicted)
+
+    def warnings(self, limit: float) -> list[str]:
+        """What speaks against it as the guide of a student with this limit, in words."""
+        return warnings_of(self.card, limit, self.episode_length)
 
 
-def load_fitting(
+def save_guide(
+    path: Path,
+    guide: Guide | GuideNetworks,
+    problem: TransferProblem,
+    *,
+    hidden: tuple[int, ...],
+    limit: float,
+    discount: float | None = None,
+    limit_steps: int | None = None,
+    training: dict[str, Any] | None = None,
+) -> None:
+    """Writes a guide for the problem's source: actor, critics, and a card that says what it fits.
+
+    Args:
+        path: the file.
+        guide: it, or its networks.
+        problem: whose source it was trained in.
+        hidden: widths of its layers.
+        limit: expected cost of an episode that it was trained for, undiscounted.
+        discount: γ per step of its critics; by default the guide's own, or what `training` says.
+        limit_steps: steps of that episode; by default the length of the source's episodes.
+        training: how it came about, in whatever JSON can hold.
+
+    Raises `HandrailError` where nothing says the discount: thresholds and students depend on it.
+    """
+    interface, training = interface_of(problem.source, problem.name), training or {}
+    networks = guide.networks if isinstance(guide, Guide) else guide
+    if discount is None:
+        discount = guide.discount if isinstance(guide, Guide) else trained_discount(training)
+    if discount is None:
+        raise HandrailError(
+            "save_guide needs `discount`, by which the guide's critics count (such as 0.99): give "
+            "it, or the guide itself in place of its networks"
+        )
+    steps = limit_steps or interface.episode_length
+    if steps is None:
+        raise HandrailError(
+            f"save_guide needs `limit_steps`, the steps of the episode that limit={limit:g} is "
+            f"for: {problem.name} does not say how long its episodes are"
+        )
+    read = kind_of(networks.actor.inputs, part_shapes(interface.observation))
+    write_guide(
+        path, networks, interface, Networks(hidden, networks.critics.cost_critic, read),
+        Limits(limit, steps), discount=discount, takeover_cost=None, training=training,
+    )  # fmt: skip
+
+
+def write_guide(
+    path: Path,
+    networks: GuideNetworks,
+    interface: Interface,
+    built: Networks,
+    limits: Limits,
+    *,
+    discount: float,
+    takeover_cost: float | None,
+    training: dict[str, Any],
+) -> None:
+    """Writes the file of a guide that was trained where the interface is."""
+    tried = {} if takeover_cost is None else {"takeover_cost": takeover_cost}
+    card = card_of("guide", interface, built, limits, training=training, discount=discount, **tried)
+    save(path, card, networks)
+
+
+def load_guide(path: Path | str, problem: TransferProblem, *, limit: float | None = None) -> Guide:
+    """A guide that fits the problem: it saw what the view gives, and has the same actions.
+
+    With `limit`, the student's (undiscounted, of an episode of the target), a guide that was
+    trained for a higher one is refused. Raises `HandrailError`, naming both sides.
+    """
+    interface = interface_of(problem.target, problem.name)
+    found = open_guide(Path(path), interface, view=problem.view)
+    if limit is not None:
+        found.allowed(limit)
+    return found.guide
+
+
+def open_guide(
     path: Path, interface: Interface, *, view: Callable[[Any], Any] | None = None
-) -> LoadedGuide:
+) -> GuideFile:
     """The guide of a file, for an environment with this interface, seen through `view`.
 
-    Without a view the guide sees the parts with the names that it knows. Raises
-    `HandrailError`, naming both sides, where parts, their shapes, the actions or what they stand
-    for differ.
+    Without a view the guide sees the parts with the names that it knows. Raises `HandrailError`,
+    naming both sides, where parts, their shapes, the actions, what they stand for, or the costs
+    and their limits do not fit.
     """
     card, arrays = load(path, expect="guide")
-    expected = card.spec.get("parts")
-    if not isinstance(expected, dict):
-        raise HandrailError(f"{path}: the card's parts are {expected!r}, expected names and shapes")
+    source = str(path)
+    expected = _checked_parts(card, source)
     view = _default_view(expected, interface) if view is None else view
     seen = part_shapes(jax.eval_shape(view, interface.observation))
     if seen != expected:
@@ -111,61 +186,31 @@ def load_fitting(
             f"but sees {_text(seen)}; give the view that turns one into the other"
         )
     _check_actions(path, card, interface)
-    return LoadedGuide(
+    limits = Limits.read(card, source=source)
+    networks = _networks(card, arrays, limits, expected, source=source)
+    guide = Guide(networks, as_view(view), read_discount(card, source=source))
+    scales = _scales(limits, interface, source=source)
+    return GuideFile(
         card=card,
-        guide=Guide(
-            networks_of(card, arrays, source=str(path)),
-            _as_view(view),
-            critic_discount(card, source=str(path)),
-        ),
-        limit=number(card.spec.get("limit"), f"{path}: the card's limit"),
-        limit_steps=int(
-            number(card.spec.get("limit_steps", LIMIT_STEPS), f"{path}: the card's limit_steps")
-        ),
-        limits=limits_of(card, source=str(path)),
-        foreseen=_foreseen(card, source=str(path)),
+        guide=dataclasses.replace(guide, scales=scales) if scales else guide,
+        limits=limits,
+        takeover_cost=read_takeover_cost(card, source=source),
+        interface=interface,
+        source=source,
     )
 
 
-def intervention_of(
-    loaded: LoadedGuide, recipe: str, *, limit: float | None = None, threshold: float | None = None
-) -> Intervention:
-    """A named intervention with this guide.
-
-    `limit` is the cost of an episode that is allowed, undiscounted (by default the guide's own);
-    `threshold` is budget-switch's multiple of it, on the discounted scale of the critic. By
-    default it hands over where the guide was tried as a guard, at the cost of two steps: in short
-    episodes twice the limit is more than an episode may cost. A guide whose file does not say
-    that takes over at twice the limit.
-    """
-    if recipe not in RECIPES:
-        raise UnknownName("recipe", recipe, RECIPES)
-    guide = loaded.guide
-    if recipe == "control-switch":
-        return control_switch(guide.policy)
-    if recipe == "linear-decay":
-        return linear_decay(guide.policy)
-    allowed = loaded.limit if limit is None else limit
-    scaled = loaded.foreseen
-    if threshold is not None or scaled is None:
-        multiple = EARLY if threshold is None else threshold
-        scaled = multiple * discounted_limit(allowed, guide.discount, loaded.limit_steps)
-    return budget_switch(guide.policy, guide.cost, threshold=scaled, limit=allowed)
-
-
-def guide_intervention(
-    path: Path,
-    env: Any,
-    *,
-    recipe: str,
-    limit: float | None = None,
-    threshold: float | None = None,
-    view: Callable[[Any], Any] | None = None,
-    parts: Sequence[str] | None = None,
-) -> Intervention:
-    """A named intervention with the guide of a file, for a Gymnasium environment."""
-    loaded = load_fitting(path, Interface.of(env, parts), view=view)
-    return intervention_of(loaded, recipe, limit=limit, threshold=threshold)
+def interface_of(environment: Any, name: str) -> Interface:
+    """What a guide has to fit in a compiled environment, or in one on the host."""
+    length = getattr(environment, "episode_length", None)
+    return Interface(
+        name=name,
+        observation=example_observation(environment),
+        actions=environment.actions,
+        bounds=getattr(environment, "action_bounds", None),
+        limits=getattr(environment, "limits", {}),
+        episode_length=length if isinstance(length, int) else None,
+    )
 
 
 class _Function(AbstractView):
@@ -183,43 +228,93 @@ class _Function(AbstractView):
         )
 
 
-def _foreseen(card: Card, *, source: str) -> float | None:
-    evaluation = card.training.get("evaluation")
-    found = evaluation.get("foreseen") if isinstance(evaluation, dict) else None
-    if not found:  # it does not say, or the guide has never met a cost
-        return None
-    return number(found, f"{source}: the card's foreseen cost")
-
-
-def _as_view(view: Callable[[Any], Any]) -> AbstractView:
+def as_view(view: Callable[[Any], Any]) -> AbstractView:
+    """A user's function as a view; a view as it is."""
     return view if isinstance(view, AbstractView) else _Function(view)
 
 
+def _checked_parts(card: Card, source: str) -> dict[str, list[int]]:
+    parts = card.spec.get("parts")
+    if not isinstance(parts, dict) or not parts:
+        raise HandrailError(f"{source}: the card's parts are {parts!r}, expected names and shapes")
+    for name, shape in parts.items():
+        if not isinstance(shape, list) or not all(type(n) is int and 0 <= n < 2**20 for n in shape):
+            raise HandrailError(
+                f"{source}: the card's part {name!r} has the shape {shape!r}, expected a list of "
+                "whole numbers"
+            )
+    return parts
+
+
+def _networks(
+    card: Card, arrays: dict[str, Any], limits: Limits, parts: dict[str, list[int]], *, source: str
+) -> GuideNetworks:
+    built = Networks.read(card, source=source)
+    fresh = GuideNetworks.fresh(
+        total_size(parts),
+        card.spec["actions"],
+        built.hidden,
+        costs=max(len(limits.several), 1),
+        cost_critic=built.cost_critic,
+        inputs=built.reader(parts),
+        key=jax.random.key(0),
+    )
+    return fill(fresh, arrays, source=source)
+
+
+def _scales(limits: Limits, interface: Interface, *, source: str) -> tuple[float, ...]:
+    """What the critics of several costs are multiplied with to be compared here; none for one cost.
+
+    Raises `HandrailError` if the guide was trained for other costs, or for a higher limit of one.
+    """
+    here, own = interface.limits, limits.several
+    if list(own) != sorted(here):
+        raise HandrailError(
+            f"{source}: the guide was trained for {_costs(own)}, the environment has "
+            f"{_costs(here)}; train a guide with limits for the same costs"
+        )
+    length = interface.episode_length or limits.steps
+    for name, limit in own.items():
+        if limit / limits.steps > here[name] / length * (1 + 1e-9):
+            raise HandrailError(
+                f"{source}: the guide was trained for a limit of {limit:g} of {name!r} in "
+                f"{limits.steps:,} steps, but the student's is {here[name]:g} in {length:,}; train "
+                "a guide for at most that"
+            )
+    if not own:
+        return ()
+    # its critics expect c · min d⋄ / d⋄; what is compared is c · min d⊙ / d⊙
+    lowest, smallest = min(own.values()), min(here.values())
+    return tuple(smallest / here[name] * limit / lowest for name, limit in own.items())
+
+
 def _default_view(expected: dict[str, Any], interface: Interface) -> AbstractView:
-    if isinstance(interface.observation, Mapping) and set(expected) != {WHOLE}:
+    observed = interface.observation
+    if isinstance(observed, Mapping) and (set(expected) != {WHOLE} or WHOLE in observed):
         return View.keep(sorted(expected))
     return SameView()
 
 
 def _check_actions(path: Path, card: Card, interface: Interface) -> None:
-    size = card.spec.get("actions")
-    if not isinstance(interface.actions, BoxActions) or size != interface.actions.size:
-        what = (
-            f"{interface.actions.size} numbers"
-            if isinstance(interface.actions, BoxActions)
-            else f"one of {interface.actions.n} discrete actions"
-        )
+    size, actions = card.spec.get("actions"), interface.actions
+    if type(size) is not int or not isinstance(actions, BoxActions) or size != actions.size:
         raise HandrailError(
-            f"{path} does not fit {interface.name}: the guide acts with {size} numbers, "
-            f"an action there is {what}"
+            f"{path} does not fit {interface.name}: the guide acts with {size!r} numbers, "
+            f"an action there is {_acts(actions)}"
         )
     bounds = card.spec.get("action_bounds")
-    if bounds is not None and bounds != interface.bounds:
+    if bounds is not None and interface.bounds is not None and bounds != interface.bounds:
         raise HandrailError(
             f"{path} does not fit {interface.name}: the guide's actions are for bounds "
             f"{_bounds(bounds)}, those there are {_bounds(interface.bounds)}; "
             "rescale the actions of one of the environments"
         )
+
+
+def _acts(actions: ActionSpace) -> str:
+    if isinstance(actions, BoxActions):
+        return f"{actions.size} numbers"
+    return f"one of {actions.n} discrete actions"
 
 
 def _text(parts: dict[str, Any]) -> str:

@@ -10,9 +10,9 @@ from jaxtyping import Array, Key
 from handrail.artifact import Card, fill, load, part_shapes, save
 from handrail.envs.transfer import AbstractView
 from handrail.errors import HandrailError
-from handrail.methods.sagui.settings import TRANSITIONS
 from handrail.learners.sac_agent import SacAgent, SacAgentState
 from handrail.learners.source_data import SourceData, SourceTransitions, without_rewards
+from handrail.methods.sagui.settings import TRANSITIONS
 from handrail.replay.ring import Ring
 from handrail.types import Observation
 

@@ -1,28 +1,13 @@
 """What determines the runs of SaGui: frozen values, one docstring a field."""
 
 import dataclasses
-from typing import Literal, get_args
+from typing import Literal
 
-from handrail.envs.navigation.tasks import Outside, navigation_task
-from handrail.errors import HandrailError, UnknownName
+from handrail.errors import HandrailError
 from handrail.learners.sac_networks import CostCritic
 
 Role = Literal["expert", "pretrained"]
 Inputs = Literal["raw", "scaled"]
-Method = Literal[
-    "control-switch", "linear-decay", "budget-switch", "sac", "sac-pre", "egpo",
-    "fixreg", "decreg", "stusam", "guisam", "random-guide",
-]  # fmt: skip
-METHODS: tuple[str, ...] = get_args(Method)
-NEEDS_GUIDE = (
-    "control-switch", "linear-decay", "budget-switch", "fixreg", "decreg", "stusam", "guisam",
-)  # fmt: skip
-NEEDS_EXPERT = ("egpo",)
-NEEDS_PRETRAINED = ("sac-pre",)
-# Budget-switch is not among them: a guide with a pessimistic critic acts all the time, and a
-# split memory whose one half stays empty would never be ready to learn from.
-SPLIT = ("control-switch", "fixreg", "decreg", "random-guide", "egpo")
-ONE_ACTOR = ("sac", "sac-pre", "stusam", "guisam")
 
 EARLY = 2.0
 """Threshold of budget-switch where nothing else is said, in multiples of the limit."""
@@ -75,28 +60,6 @@ class SacSettings:
 
 
 @dataclasses.dataclass(frozen=True)
-class TaskDefaults:
-    """The paper's choices for a task."""
-
-    hidden: tuple[int, ...]
-    batch: int
-    steps: int
-    limit: float
-    """d⊙: expected cost of an episode of 1,000 steps, undiscounted."""
-
-
-TASKS: dict[str, TaskDefaults] = {
-    "navigation-static": TaskDefaults((32, 32), 32, 1_500_000, 5.0),
-    "navigation-semi-dynamic": TaskDefaults((64, 64), 64, 3_000_000, 8.0),
-    "navigation-dynamic": TaskDefaults((256, 256), 256, 4_500_000, 25.0),
-    "navigation-pointgoal1": TaskDefaults((256, 256), 256, 4_500_000, 25.0),
-    "navigation-dynamic-without-vases": TaskDefaults((256, 256), 256, 4_500_000, 25.0),
-    "navigation-pointgoal1-without-vases": TaskDefaults((256, 256), 256, 4_500_000, 25.0),
-}
-"""The car and vases need MuJoCo, and a loop on the host; the other tasks are compiled."""
-
-
-@dataclasses.dataclass(frozen=True)
 class RescueSettings:
     """Source episodes that begin inside a hazard at a random velocity (beyond the paper)."""
 
@@ -129,7 +92,7 @@ class GuideSettings:
     """d⋄: expected cost of an episode of 1,000 steps; at most d⊙, better well below."""
     episode_length: int = 200
     """Steps of a training episode (the authors: 1,000); the limit is always for 1,000 steps."""
-    outside: Outside = "ends"
+    outside: Literal["ends", "open", "homing"] = "ends"
     """What becomes of an episode outside the extents: it ends (the paper), goes on without reward
     (`open`), so that the cost critic knows what is out there, or goes on with a reward for the way
     back (`homing`), so that no student is led off. Evaluations keep the paper's border."""
@@ -191,9 +154,9 @@ class StudentRun:
     """One student in one target task."""
 
     environment: str = "navigation-static"
-    """A navigation task: compiled where it can be, else on MuJoCo."""
-    method: Method = "control-switch"
-    """What to run."""
+    """The name of the target."""
+    method: str = "control-switch"
+    """What to run: a row of `table.METHODS`."""
     seed: int = 0
     """Seed of everything."""
     steps: int = 1_500_000
@@ -204,9 +167,10 @@ class StudentRun:
     """Episodes with which the target policy is tested after every epoch."""
     limit: float = 5.0
     """d⊙: expected cost of an episode of 1,000 steps."""
-    threshold: float = 2.0
-    """Budget-switch: the guide acts where it foresees more than this multiple of the limit,
-    both on the discounted scale of its cost critic."""
+    threshold: float | None = 2.0
+    """Budget-switch: the guide acts where it predicts more than this multiple of the limit, both on
+    the discounted scale of its cost critic; None: more than the cost at which its shield test took
+    over, which its file says."""
     distillation: Literal["authors", "paper", "none"] = "authors"
     """ω = 0.1 β + 0.01 (the scripts), ω = β with entropy weight α + ω (the paper), or nothing."""
     strength: float = 0.1
@@ -238,18 +202,6 @@ class StudentRun:
     learning: SacSettings = SacSettings()
     """The learner."""
 
-    @property
-    def splits(self) -> bool:
-        """Whether each actor has a memory of its own."""
-        return self.method in SPLIT if self.replay == "auto" else self.replay == "split"
-
-
-def task_defaults(environment: str) -> TaskDefaults:
-    """The paper's choices for a task; raises `UnknownName`."""
-    if environment not in TASKS:
-        raise UnknownName("navigation task", environment, TASKS)
-    return TASKS[environment]
-
 
 def check_share(name: str, share: float) -> None:
     """Refuses what is no share of the steps."""
@@ -271,17 +223,3 @@ def check_schedule(steps: int, epoch: int, learning: SacSettings) -> None:
         )
     if steps < epoch or steps % epoch:
         raise HandrailError(f"steps is {steps}: expected a positive multiple of epoch, {epoch}")
-
-
-def check_copies(copies: int, environment: str, learning: SacSettings) -> None:
-    """Refuses copies of a compiled task, and copies whose waves do not fill a block."""
-    if copies < 1 or learning.block % copies:
-        raise HandrailError(
-            f"copies is {copies}: expected a divisor of {learning.block} (learning.block), such "
-            "as 1, a single environment"
-        )
-    if copies > 1 and navigation_task(environment).compiles:
-        raise HandrailError(
-            f"copies is {copies}, but {environment} is compiled into one loop with its learner, "
-            "where copies gain nothing; leave it at 1"
-        )

@@ -7,79 +7,71 @@ from typing import Any
 
 import jax
 import numpy as np
+from jaxtyping import Array, Key
 
-from handrail.artifact import load, save
-from handrail.envs.host_copies import HostCopies
-from handrail.envs.navigation.compiled import RescueStarts
-from handrail.envs.navigation.problems import navigation_problem
-from handrail.methods.sagui.agents import memory, sac_agent, sac_learner
-from handrail.experiments.navigation.environments import (
-    AnyEnvironment,
-    side_by_side,
-    unrewarded,
-)
-from handrail.methods.sagui.evaluations import (
-    CHECKPOINT_SECONDS,
-    GUIDE_COLUMNS,
-    best,
-    best_guard,
-    chunk_steps,
-    record,
-    tested,
-    try_policy,
-)
-from handrail.experiments.navigation.guarded import HELD, drive_guarded, guarded_source
-from handrail.methods.sagui.guide import (
-    BEST,
-    Guide,
-    GuideNetworks,
-    parts,
-    save_guide,
-)
-from handrail.methods.sagui.settings import GuideSettings, check_share
-from handrail.methods.sagui.offline_batch import beside, save_steps
+from handrail.artifact import load, part_shapes, save
+from handrail.envs.transfer import SameView
+from handrail.errors import HandrailError, UnknownName
 from handrail.interventions.base import Intervention
 from handrail.interventions.recipes import none, wandering
 from handrail.learners.intrinsic import AbstractIntrinsic, NeighbourEntropy, NoIntrinsic
 from handrail.learners.sac_agent import SacAgent
 from handrail.learners.sac_entropy import FixedEntropy
 from handrail.learners.sac_networks import OnVectors
-from handrail.learners.sac_state import SacState
+from handrail.methods.sagui.agents import memory, sac_agent, sac_learner
+from handrail.methods.sagui.cards import Limits, Networks
+from handrail.methods.sagui.evaluations import (
+    CHECKPOINT_SECONDS,
+    KNOWLEDGE_COLUMNS,
+    best,
+    best_guard,
+    chunk_steps,
+    cost_columns,
+    record,
+    tested,
+    try_policy,
+    unsafe_share,
+)
+from handrail.methods.sagui.guide import Guide, GuideNetworks
+from handrail.methods.sagui.guide_file import GUIDE, write_guide
+from handrail.methods.sagui.offline_batch import beside, save_steps
+from handrail.methods.sagui.presets import TAKEOVER_STEPS
+from handrail.methods.sagui.problem import Source
+from handrail.methods.sagui.settings import GuideSettings, check_schedule, check_share
+from handrail.methods.sagui.shield import HELD, evaluate_shield, shield_columns
+from handrail.replay.ring import RingState
 from handrail.rng import stream
 from handrail.train.compiled import RunState
-from handrail.train.loops import AnyLoop, make_loop
+from handrail.train.loops import AnyLoop
 from handrail.train.run import execute
 
 # Parts that a robot varies by shaking on the spot; the entropy bonus leaves them out.
 SHAKEN = ("accelerometer", "ballangvel_rear", "gyro")
-CHOICES = {"farthest": best, "guard": best_guard}  # the evaluation whose guide is kept
-Report = Callable[[str, int, int], None]
+SELECTIONS = {"farthest": best, "guard": best_guard}  # the evaluation whose guide is kept
+BEST = "best.safetensors"
+Report = Callable[[int, int], None]
 
 
-def guide_loop(settings: GuideSettings) -> AnyLoop:
-    """The training of a guide in the source."""
-    rescue = settings.rescue
-    starts = (
-        RescueStarts(rescue.share, rescue.max_speed, rescue.max_turn_rate) if rescue.share else None
-    )
-
-    def source() -> AnyEnvironment:
-        environment: AnyEnvironment = navigation_problem(
-            settings.environment,
-            source_length=settings.episode_length,
-            rescue=starts,
-            outside=settings.outside,
-        ).source
-        return environment if settings.bonus == "displacement" else unrewarded(environment)
-
-    environment = side_by_side(source(), source, settings.copies)
+def guide_loop(source: Source, settings: GuideSettings) -> AnyLoop:
+    """The training of a guide in the source. Raises `HandrailError` for unfit settings."""
+    check_schedule(settings.steps, settings.epoch, settings.learning)
+    if settings.chosen not in SELECTIONS:
+        raise UnknownName("choice of a guide", settings.chosen, SELECTIONS)
+    limits = source.interface.limits
+    if settings.keep < 0 or (settings.keep and limits):
+        raise HandrailError(
+            f"keep is {settings.keep}: expected the number of steps to keep, 0 where there are "
+            "several costs"
+        )
     learner = sac_learner(
         settings.learning,
         settings.limit,
-        parts=parts(environment),
+        source.episode_length,
+        parts=source.scaled_parts,
         entropy=FixedEntropy(settings.entropy_weight),
-        intrinsic=_intrinsic(settings, environment),
+        intrinsic=_intrinsic(settings, source),
         insistence=settings.insistence,
+        constraints=tuple(limits.items()),
     )
     agent = sac_agent(
         settings.learning,
@@ -87,11 +79,11 @@ def guide_loop(settings: GuideSettings) -> AnyLoop:
         memory(settings.learning, settings.steps, split=False),
         uniform_steps=settings.uniform_steps,
     )
-    driver = wanderer(settings.wander, seed=10 * settings.seed + 1)
-    return make_loop(environment, agent, driver, settings.steps)
+    driver = random_driver(settings.wander, seed=10 * settings.seed + 1)
+    return source.make_loop(source.training, agent, driver, settings.steps)
 
 
-def wanderer(share: float, *, seed: int) -> Intervention:
+def random_driver(share: float, *, seed: int) -> Intervention:
     """What drives a share of a guide's training: random actions, held. Raises `HandrailError`."""
     check_share("wander", share)
     if not share:
@@ -99,83 +91,63 @@ def wanderer(share: float, *, seed: int) -> Intervention:
     return wandering(share, HELD, key=stream(jax.random.key(seed), "wander"))
 
 
-def _intrinsic(
-    settings: GuideSettings, environment: AnyEnvironment | HostCopies
-) -> AbstractIntrinsic:
+def _intrinsic(settings: GuideSettings, source: Source) -> AbstractIntrinsic:
     """What the guide pays itself: nothing, or for observations unlike what it has seen."""
     if settings.bonus != "entropy":
         return NoIntrinsic()
-    return NeighbourEntropy(tuple(name for name in parts(environment) if name not in SHAKEN))
+    parts = part_shapes(source.interface.observation)
+    return NeighbourEntropy(tuple(name for name in parts if name not in SHAKEN))
 
 
-def acquire_guide(
-    settings: GuideSettings, folder: Path, report: Report = lambda what, step, total: None
+def train_guide(
+    source: Source,
+    settings: GuideSettings,
+    folder: Path,
+    *,
+    recorded: dict[str, Any],
+    report: Report = lambda step, total: None,
 ) -> Path:
     """Trains a guide inside `folder` and returns its file; a finished one is not repeated.
 
-    Every epoch the policy is evaluated over whole episodes of the source, without rescue starts
-    and with the displacement reward; a safe one is kept (`settings.chosen`), since multiplier and
-    policy oscillate and the last iterate may not be safe. `exit_cost` in
-    `evaluations.csv` is the cost of an episode of the training's length that begins in a hazard.
+    Every epoch the policy is evaluated over whole episodes of the source, and tried as a shield
+    (`shield.evaluate_shield`). A safe one is kept (`settings.chosen`), since multiplier and policy
+    oscillate and the last iterate may not be safe. `exit_cost` in `evaluations.csv` is the cost of
+    an episode of the training's length that begins in harm. `recorded` is what the run is known
+    by.
     """
-    path = folder / "guide.safetensors"
-    if path.exists():
-        return path
-    loop, choice = guide_loop(settings), CHOICES[settings.chosen]
-    problem = navigation_problem(settings.environment)
-    rescue = RescueStarts(1.0, settings.rescue.max_speed, settings.rescue.max_turn_rate)
-    from_hazards = navigation_problem(
-        settings.environment, source_length=settings.episode_length, rescue=rescue
-    ).source
-    guarding = guarded_source(settings.environment)
+    loop, path = guide_loop(source, settings), folder / GUIDE
+    trial = _Trial(source, settings)
+    limits = source.interface.limits
+    columns = trial.columns
 
     def watch(step: int, state: RunState) -> None:
         if step % settings.epoch:
             return
-        key = stream(state.key, "evaluation", step)
-        policy = OnVectors(state.agent.learner.parameters.actor)
-        clean, inside = (
-            try_policy(
-                environment, policy,
-                episodes=settings.evaluation_episodes, key=stream(key, name),
-            )
-            for name, environment in (("clean", problem.source), ("rescue", from_hazards))
-        )  # fmt: skip
-        networks = _networks(state.agent.learner)
-        # the same episodes and random actions every time: fewer are needed to compare
-        guarded = drive_guarded(
-            guarding, Guide(networks, problem.view, settings.learning.discount),
-            episodes=settings.guard_episodes, key=stream(state.key, "guarded"),
-        )  # fmt: skip
-        row = {
-            "step": step,
-            **tested(clean),
-            "unsafe_episodes": float(np.mean(np.asarray(clean.costs) > 0)),
-            "exit_cost": tested(inside)["cost"],
-            "guarded_cost": guarded.cost,
-            "guarded_share": guarded.share,
-        }
-        table = record(folder, GUIDE_COLUMNS, row)
-        if choice(table, settings.limit) == len(table["step"]) - 1:
-            save_guide(
-                folder / BEST,
-                networks,
-                problem,
-                hidden=settings.learning.hidden,
-                limit=settings.limit,
+        learner = state.agent.learner
+        networks = GuideNetworks(learner.parameters.actor, learner.parameters.critics)
+        assert isinstance(state.agent.replay, RingState)  # see `guide_loop`
+        takeover_cost = trial.takeover_cost(np.asarray(state.agent.replay.items.cost))
+        row = {"step": step, **trial(networks, takeover_cost, step, state.key)}
+        table = record(folder, columns, row)
+        if SELECTIONS[settings.chosen](table, settings.limit) == len(table["step"]) - 1:
+            write_guide(
+                folder / BEST, networks, source.interface, Networks.of(settings.learning),
+                Limits(settings.limit, source.episode_length, limits),
+                discount=settings.learning.discount,
+                takeover_cost=takeover_cost,
                 training={
-                    "task": settings.environment,
+                    "task": source.interface.name,
                     "evaluation": row,
                     "settings": dataclasses.asdict(settings),
                 },
-            )
+            )  # fmt: skip
 
     def summarise(state: RunState) -> dict[str, Any]:
         if settings.keep:
             assert isinstance(loop.agent, SacAgent)  # see `guide_loop`
             save_steps(
                 beside(path), loop.agent, state.agent,
-                source=settings.environment, count=settings.keep,
+                source=source.interface.name, count=settings.keep,
                 key=stream(state.key, "kept steps"),
             )  # fmt: skip
         return {"best": load(folder / BEST)[0].training["evaluation"]}
@@ -183,12 +155,12 @@ def acquire_guide(
     execute(
         loop,
         folder,
-        {"purpose": "guide", **dataclasses.asdict(settings)},
+        recorded,
         seed=10 * settings.seed + 1,
         summarise=summarise,
         watch=watch,
         chunk_steps=chunk_steps(settings.epoch, settings.learning.block),
-        report=lambda step, _: report("guide", step, settings.steps),
+        report=lambda step, _: report(step, settings.steps),
         checkpoint_seconds=CHECKPOINT_SECONDS,
     )
     card, arrays = load(folder / BEST, expect="guide")
@@ -196,5 +168,55 @@ def acquire_guide(
     return path
 
 
-def _networks(learner: SacState) -> GuideNetworks:
-    return GuideNetworks(learner.parameters.actor, learner.parameters.critics)
+class _Trial:
+    """The evaluation of a guide after an epoch: alone, from harm, and as a shield."""
+
+    def __init__(self, source: Source, settings: GuideSettings):
+        self._source, self._settings = source, settings
+        limits = source.interface.limits
+        exits = () if source.exits is None else ("exit_cost",)
+        self.columns = (
+            *KNOWLEDGE_COLUMNS, *cost_columns("", limits), *exits, *shield_columns(limits)
+        )  # fmt: skip
+
+    def takeover_cost(self, costs: np.ndarray) -> float:
+        """The discounted cost of two steps of harm, of which these are the costs in the replay."""
+        if self._source.harm is not None:
+            return TAKEOVER_STEPS * self._source.harm
+        return takeover_cost(costs)
+
+    def __call__(
+        self, networks: GuideNetworks, takeover_cost: float, step: int, key: Key[Array, ""]
+    ) -> dict[str, float]:
+        """What `evaluations.csv` says of the guide, without the step."""
+        source, settings = self._source, self._settings
+        limits, policy = source.interface.limits, OnVectors(networks.actor)
+        own = stream(key, "evaluation", step)
+
+        def tried(environment: Any, name: str):
+            # where there are two evaluations, each has a stream of its own
+            drawn = own if source.exits is None else stream(own, name)
+            return try_policy(
+                environment, policy, episodes=settings.evaluation_episodes,
+                longest=source.longest, key=drawn,
+            )  # fmt: skip
+
+        alone = tried(source.evaluation, "clean")
+        row = {**tested(alone, limits), "unsafe_episodes": unsafe_share(alone)}
+        if source.exits is not None:
+            row["exit_cost"] = tested(tried(source.exits, "rescue"))["cost"]
+        # the same episodes and random actions every time: fewer are needed to compare
+        shield = evaluate_shield(
+            source.shield_test, Guide(networks, SameView(), settings.learning.discount),
+            takeover_cost=takeover_cost, episodes=settings.guard_episodes, limits=limits,
+            per_steps=source.episode_length, key=stream(key, "guarded"),
+        )  # fmt: skip
+        return row | shield
+
+
+def takeover_cost(costs: np.ndarray) -> float:
+    """The discounted cost at which a guide takes over: two steps that cost what one costs on
+    average where any does, in these steps of its training.
+    """
+    harmful = costs[costs > 0]
+    return TAKEOVER_STEPS * float(np.mean(harmful, dtype=np.float64)) if harmful.size else 0.0

@@ -1,22 +1,17 @@
-"""One student in the target: environment, agent and intervention of a method, and its record."""
+"""A student learns the task's reward in the target, with a guide where that is dangerous."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import jax
-import numpy as np
 
 from handrail.artifact import Card, save
 from handrail.envs.base import action_size
-from handrail.envs.navigation.problems import navigation_problem
-from handrail.envs.transfer import TransferProblem
 from handrail.equations.budget import discounted_limit
 from handrail.equations.distillation import (
-    DecayingStrength,
     Distillation,
-    FixedStrength,
     authors_distillation,
     paper_distillation,
 )
@@ -27,168 +22,161 @@ from handrail.equations.importance import (
     weight_outside_square,
 )
 from handrail.errors import HandrailError, UnknownName
+from handrail.interventions.recipes import with_excursions
+from handrail.learners.constraint import Beyond, all_of_it, present_actions, stored_actions
+from handrail.learners.sac_networks import OnVectors
+from handrail.learners.source_data import SourceData
 from handrail.methods.sagui.agents import (
-    LIMIT_STEPS,
     Continued,
     check_foresight,
     memory,
     sac_agent,
     sac_learner,
 )
-from handrail.experiments.navigation.environments import side_by_side
+from handrail.methods.sagui.cards import Limits, Networks, card_of
 from handrail.methods.sagui.evaluations import (
     CHECKPOINT_SECONDS,
     EVALUATIONS,
     STUDENT_COLUMNS,
     behaviour,
+    best,
     chunk_steps,
-    in_epoch,
+    cost_columns,
     record,
     tested,
     try_policy,
 )
-from handrail.methods.sagui.pretraining import load_expert, load_pretrained
-from handrail.methods.sagui.guide import (
-    Guide,
-    load_guide,
-    parts,
-    random_guide,
-)
+from handrail.methods.sagui.guide import random_guide
+from handrail.methods.sagui.guide_file import GuideFile, as_view, open_guide
 from handrail.methods.sagui.metrics import Curves, summary
+from handrail.methods.sagui.offline_batch import load_steps
+from handrail.methods.sagui.pretraining import load_pretrained, open_policy
+from handrail.methods.sagui.problem import Target
 from handrail.methods.sagui.settings import (
-    METHODS,
-    NEEDS_EXPERT,
-    NEEDS_GUIDE,
-    NEEDS_PRETRAINED,
-    ONE_ACTOR,
     StudentRun,
     check_part_of_limit,
     check_schedule,
     check_share,
 )
-from handrail.methods.sagui.offline_batch import load_steps
-from handrail.interventions.base import Intervention
-from handrail.interventions.recipes import (
-    budget_switch,
-    control_switch,
-    linear_decay,
-    none,
-    with_excursions,
-)
-from handrail.interventions.what import Policy
-from handrail.interventions.when import Always
-from handrail.learners.constraint import Beyond, all_of_it, present_actions, stored_actions
-from handrail.learners.sac_networks import Distribution, OnVectors, Sampled
-from handrail.learners.source_data import SourceData
+from handrail.methods.sagui.table import METHODS, Known, StudentMethod, Takeover
 from handrail.records import read_table
 from handrail.rng import stream
 from handrail.train.compiled import RunState
-from handrail.train.loops import AnyLoop, make_loop
+from handrail.train.loops import AnyLoop
 from handrail.train.run import execute
 
 POLICY = "policy.safetensors"
-NEEDS = {"guide": NEEDS_GUIDE, "expert": NEEDS_EXPERT, "pretrained": NEEDS_PRETRAINED}
+BEST_SAFE = "best.safetensors"
+"""Beside the last policy: the one with the highest return of those that kept the limit alone."""
+Report = Callable[[int, int], None]
 
 
 @dataclasses.dataclass(frozen=True)
-class Knowledge:
-    """The files that a run brings along."""
+class Loaded:
+    """What a run brings along, found to fit the target."""
 
-    guide: Path | None = None
-    expert: Path | None = None
-    pretrained: Path | None = None
-
-
-def build(run: StudentRun, knowledge: Knowledge) -> AnyLoop:
-    """The loop of a run. Raises `HandrailError` where settings or knowledge do not fit."""
-    check(run, knowledge)
-    problem = navigation_problem(run.environment)
-    guide = _guide(run, knowledge, problem)
-    expert = _expert(run, knowledge, problem)
-    agent = _agent(run, parts(problem.target), guide, expert, _source_data(run, knowledge, problem))
-    if run.method in NEEDS_PRETRAINED:
-        assert knowledge.pretrained is not None  # `check` has seen to it
-        agent = Continued(agent, load_pretrained(knowledge.pretrained, problem, run.learning))
-    target = side_by_side(
-        problem.target, lambda: navigation_problem(run.environment).target, run.copies
-    )
-    return make_loop(target, agent, _intervention(run, guide, expert), run.steps)
+    known: Known
+    file: GuideFile | None = None
+    source: SourceData | None = None
 
 
-def check(run: StudentRun, knowledge: Knowledge) -> None:
-    """Everything that can be said of the settings before anything is computed."""
+def check(run: StudentRun, given: Mapping[str, Any]) -> StudentMethod:
+    """The method of a run, after all that can be said of its settings before anything is computed.
+
+    `given` are the files of knowledge by kind.
+    """
     if run.method not in METHODS:
         raise UnknownName("method", run.method, METHODS)
+    method = METHODS[run.method]
     check_schedule(run.steps, run.epoch, run.learning)
-    if run.threshold <= 0:
+    if run.threshold is not None and not run.threshold > 0:
         raise HandrailError(
             f"threshold is {run.threshold}: expected a positive multiple of the limit, such as 2.0"
         )
     check_part_of_limit("margin", run.margin)
     check_part_of_limit("tolerance", run.tolerance)
     check_share("excursions", run.excursions)
-    if run.excursions and run.method in ONE_ACTOR:
+    if run.excursions and method.single_actor:
         raise HandrailError(
             f"excursions is {run.excursions}, but method {run.method!r} has one actor, so nobody "
             "else can make them; leave it at 0"
         )
-    if run.source_data and run.method not in NEEDS_GUIDE:
+    if run.source_data and not method.needs_guide:
         raise HandrailError(
             f"source_data is true, but method {run.method!r} has no guide beside which steps of "
             "the source are kept; set it to false"
         )
-    if run.splits and run.method in ONE_ACTOR:
+    if splits(run) and method.single_actor:
         raise HandrailError(
             f"method {run.method!r} has one actor, so a split replay would never be ready to "
             "learn from; set replay to 'ring' or 'auto'"
         )
-    for kind, methods in NEEDS.items():
-        if run.method in methods and getattr(knowledge, kind) is None:
+    for kind in method.needs:
+        if given.get(kind) is None:
             raise HandrailError(f"method {run.method!r} needs the file of a {kind}")
+    return method
 
 
-def _guide(run: StudentRun, knowledge: Knowledge, problem: TransferProblem) -> Guide | None:
-    if run.method == "random-guide":
+def splits(run: StudentRun) -> bool:
+    """Whether each actor has a memory of its own."""
+    return METHODS[run.method].split_replay if run.replay == "auto" else run.replay == "split"
+
+
+def load_knowledge(target: Target, run: StudentRun, files: Mapping[str, Path]) -> Loaded:
+    """Everything that the run brings along. Raises `HandrailError` where it does not fit."""
+    method = METHODS[run.method]
+    if method.untrained_guide:
         key = stream(jax.random.key(10 * run.seed), "random guide")
-        return random_guide(problem, run.learning.hidden, run.learning.discount, key=key)
-    if run.method not in NEEDS_GUIDE:
-        return None
-    assert knowledge.guide is not None  # `check` has seen to it
-    guide = load_guide(knowledge.guide, problem, limit=run.limit)
-    check_foresight(run.learning, guide.discount, source=str(knowledge.guide))
-    return guide
+        view = as_view(target.view or (lambda observation: observation))
+        learning = run.learning
+        guide = random_guide(target.interface, view, learning.hidden, learning.discount, key=key)
+        return Loaded(Known(guide))
+    if "expert" in method.needs:
+        return Loaded(Known(expert=open_policy(files["expert"], target.interface, "expert")[1]))
+    if not method.needs_guide:
+        return Loaded(Known())
+    path = files["guide"]
+    file = open_guide(path, target.interface, view=target.view)
+    file.allowed(run.limit)
+    check_foresight(run.learning, file.guide.discount, source=str(path))
+    source = None
+    if run.source_data:
+        if target.interface.limits:
+            raise HandrailError(
+                "source_data is true, but the environment has several costs, and steps are kept "
+                "of one: leave it out"
+            )
+        _, source = load_steps(
+            path, file.guide.view, target.interface.observation,
+            actions=action_size(target.interface.actions),
+        )  # fmt: skip
+    return Loaded(Known(file.guide), file, source)
 
 
-def _source_data(
-    run: StudentRun, knowledge: Knowledge, problem: TransferProblem
-) -> SourceData | None:
-    if not run.source_data:
-        return None
-    assert knowledge.guide is not None  # `check` has seen to it
-    shapes = parts(problem.target)
-    _, steps = load_steps(
-        knowledge.guide,
-        problem.view,
-        {name: np.zeros(shape, np.float32) for name, shape in shapes.items()},
-        actions=action_size(problem.target.actions),
-    )
-    return steps
+def student_loop(target: Target, run: StudentRun, files: Mapping[str, Path]) -> AnyLoop:
+    """The loop of a run. Raises `HandrailError` where settings or knowledge do not fit."""
+    method = check(run, files)
+    loaded = load_knowledge(target, run, files)
+    agent: Any = _agent(target, run, loaded)
+    if "pretrained" in method.needs:
+        kept = load_pretrained(files["pretrained"], target, run.learning)
+        agent = Continued(agent, kept)
+    key = stream(jax.random.key(10 * run.seed), "excursions")
+    switch = method.intervention(takeover(target, run, loaded.file), loaded.known)
+    intervention = with_excursions(switch, run.excursions, key=key)
+    return target.make_loop(target.training, agent, intervention, run.steps)
 
 
-def _expert(run: StudentRun, knowledge: Knowledge, problem: TransferProblem) -> Any:
-    if run.method not in NEEDS_EXPERT:
-        return None
-    assert knowledge.expert is not None  # `check` has seen to it
-    return load_expert(knowledge.expert, problem)
+def takeover(target: Target, run: StudentRun, file: GuideFile | None) -> Takeover:
+    """Where the guide takes over from this student."""
+    if file is not None:
+        return file.takeover(run.limit, run.threshold)
+    multiple = 2.0 if run.threshold is None else run.threshold
+    scaled = discounted_limit(run.limit, run.learning.discount, target.episode_length)
+    return Takeover(run.limit, multiple * scaled)
 
 
-def _agent(
-    run: StudentRun,
-    shapes: dict[str, list[int]],
-    guide: Guide | None,
-    expert: Distribution | None,
-    source: SourceData | None,
-) -> Any:
+def _agent(target: Target, run: StudentRun, loaded: Loaded) -> Any:
     squares = {
         "squared": weight_inside_square,
         "linear": weight_outside_square,
@@ -196,28 +184,32 @@ def _agent(
     }
     points = {"authors": authors_point, "exact": exact_point}
     constraints = {"stored": stored_actions, "present": present_actions}
+    guide = loaded.known.guide
     pull = None if guide is None else distillation(run)
-    acts = expert if guide is None else guide.distribution
-    free = run.tolerance * discounted_limit(run.limit, run.learning.discount, LIMIT_STEPS)
+    acts = loaded.known.expert if guide is None else guide.distribution
+    scale = discounted_limit(run.limit, run.learning.discount, target.episode_length)
+    free = run.tolerance * scale
     learner = sac_learner(
         run.learning,
         run.margin * run.limit,
-        parts=shapes,
+        target.episode_length,
+        parts=target.scaled_parts,
         foresees=None if guide is None else guide.costs,
         distillation=pull,
         weighted_square=squares[run.weighting],
         constrained=constraints[run.constraint],
         charged=Beyond(free) if free else all_of_it,
         source_price=run.source_price,
+        constraints=tuple(target.interface.limits.items()),
     )
     weighs = {"ratio_low": 1.0, "ratio_high": 1.0} if run.weighting == "none" else {}
     return sac_agent(
         run.learning,
         learner,
-        memory(run.learning, run.steps, split=run.splits),
+        memory(run.learning, run.steps, split=splits(run)),
         # densities are worth their time only where a pull or a weight reads them
         guide=None if pull is None and run.weighting == "none" else acts,
-        source=source,
+        source=loaded.source,
         point=points[run.density],
         **weighs,
     )
@@ -230,101 +222,95 @@ def distillation(run: StudentRun) -> Distillation | None:
         "paper": paper_distillation(),
         "none": None,
     }[run.distillation]
-    strengths = {"fixreg": FixedStrength, "decreg": DecayingStrength}
-    if run.method not in strengths:
+    strength = METHODS[run.method].strength
+    if strength is None:
         return named
     if named is None:
         raise HandrailError(f"method {run.method!r} distils: distillation cannot be 'none'")
-    strength = strengths[run.method](run.strength)
-    return dataclasses.replace(named, strength=strength)
+    return dataclasses.replace(named, strength=strength(run.strength))
 
 
-def _intervention(
-    run: StudentRun, guide: Guide | None, expert: Distribution | None
-) -> Intervention:
-    key = stream(jax.random.key(10 * run.seed), "excursions")
-    return with_excursions(_switch(run, guide, expert), run.excursions, key=key)
-
-
-def _switch(run: StudentRun, guide: Guide | None, expert: Distribution | None) -> Intervention:
-    if run.method in ("sac", "sac-pre", "stusam"):
-        return none()
-    if run.method == "egpo":
-        assert expert is not None
-        return control_switch(Policy(Sampled(expert)))
-    assert guide is not None
-    if run.method == "guisam":
-        return Intervention(Always(), guide.policy)
-    if run.method == "linear-decay":
-        return linear_decay(guide.policy)
-    if run.method == "budget-switch":
-        limit = discounted_limit(run.limit, guide.discount, LIMIT_STEPS)
-        return budget_switch(
-            guide.policy, guide.cost, threshold=run.threshold * limit, limit=run.limit
-        )
-    return control_switch(guide.policy)
-
-
-def run_student(
+def train_student(
+    target: Target,
     run: StudentRun,
-    knowledge: Knowledge,
+    files: Mapping[str, Path],
     folder: Path,
     *,
-    settings: dict[str, Any],
-    report: Callable[[int, int], None] = lambda step, total: None,
+    recorded: dict[str, Any],
+    warnings: tuple[str, ...] = (),
+    report: Report = lambda step, total: None,
 ) -> dict[str, Any]:
     """Trains in `folder` (resumably) and returns the summary.
 
     After every epoch `evaluations.csv` gains a row: what the behaviour policy, interventions
     included, earned and cost in the episodes that ended in the epoch, and how the student's own
-    policy, sampled and without a guide, does in a test. That policy is kept at the end.
+    policy, sampled and without a guide, does in a test. That policy is kept at the end, and beside
+    it the best of those that kept the limit in their test. `files` are those of the knowledge by
+    kind, `recorded` is what the run is known by, and `warnings` are repeated in the summary.
     """
-    loop = build(run, knowledge)
-    testing = navigation_problem(run.environment).target  # a test leaves the training's alone
+    loop = student_loop(target, run, files)
+    limits = target.interface.limits
+    each = [cost_columns(what, limits) for what in ("behaviour_", "target_")]
+    columns = (*STUDENT_COLUMNS, *each[0], *each[1])
 
     def watch(step: int, state: RunState) -> None:
         if step % run.epoch:
             return
-        key = stream(state.key, "test", step)
-        policy = OnVectors(state.agent.learner.parameters.actor)
-        test = try_policy(testing, policy, episodes=run.test_episodes, key=key)
-        target = {f"target_{name}": value for name, value in tested(test).items()}
-        record(
-            folder,
-            STUDENT_COLUMNS,
-            {"step": step, **behaviour(in_epoch(folder, step, run.epoch)), **target},
-        )
+        actor = state.agent.learner.parameters.actor
+        test = try_policy(
+            target.testing, OnVectors(actor), episodes=run.test_episodes,
+            longest=target.longest, key=stream(state.key, "test", step),
+        )  # fmt: skip
+        alone = {f"target_{name}": value for name, value in tested(test, limits).items()}
+        row = {"step": step, **behaviour(folder, step, run.epoch, limits), **alone}
+        table = record(folder, columns, row)
+        last = len(table["step"]) - 1
+        if row["target_cost"] <= run.limit and best(table, run.limit, "target_") == last:
+            save(folder / BEST_SAFE, _card(target, run, row), actor)
 
     def summarise(state: RunState) -> dict[str, Any]:
-        save(folder / POLICY, _card(run, loop), state.agent.learner.parameters.actor)
-        curves = Curves.of(read_table(folder / EVALUATIONS))
+        save(folder / POLICY, _card(target, run, None), state.agent.learner.parameters.actor)
+        table = read_table(folder / EVALUATIONS)
         return {
             "total_cost": float(state.progress.cost),
             "limit": run.limit,
-            **summary(curves, run.limit),
+            **summary(Curves.of(table), run.limit),
+            **verdict(table, run.limit),
+            "guide_doubts": list(warnings),
         }
 
     return execute(
         loop,
         folder,
-        settings,
+        recorded,
         seed=10 * run.seed,
         summarise=summarise,
         watch=watch,
         chunk_steps=chunk_steps(run.epoch, run.learning.block),
-        report=lambda step, metrics: report(step, run.steps),
+        report=lambda step, _: report(step, run.steps),
         checkpoint_seconds=CHECKPOINT_SECONDS,
     )
 
 
-def _card(run: StudentRun, loop: AnyLoop) -> Card:
-    return Card(
-        kind="policy",
-        spec={
-            "parts": parts(loop.environment),
-            "actions": action_size(loop.environment.actions),
-            "limit": run.limit,
-        },
-        network={"hidden": list(run.learning.hidden), "inputs": run.learning.inputs},
-        training={"task": run.environment, "settings": dataclasses.asdict(run)},
+def verdict(table: Mapping[str, Any], limit: float) -> dict[str, Any]:
+    """Whether the student alone keeps the limit in its last test, and its best safe epoch."""
+    last = {name: float(column[-1]) for name, column in table.items()}
+    chosen = best(table, limit, "target_")
+    safe = bool(table["target_cost"][chosen] <= limit)
+    names = ("step", "target_return", "target_cost")
+    return {
+        "within_limit_alone": bool(last["target_cost"] <= limit),
+        "best_safe": {name: float(table[name][chosen]) for name in names} if safe else None,
+        "last_epoch": last,
+    }
+
+
+def _card(target: Target, run: StudentRun, row: Mapping[str, float] | None) -> Card:
+    tested_as = {} if row is None else {"evaluation": dict(row)}
+    return card_of(
+        "policy",
+        target.interface,
+        Networks.of(run.learning),
+        Limits(run.limit, target.episode_length, target.interface.limits),
+        training={"task": run.environment, "settings": dataclasses.asdict(run), **tested_as},
     )

@@ -1,57 +1,28 @@
-"""Families of environments: which methods, settings and files of knowledge go with each."""
+"""The families of tasks by name: the only dispatch on names."""
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from handrail.envs.lava.source import NAMES as LAVA_NAMES
 from handrail.errors import HandrailError, UnknownName
-from handrail.experiments.lava.settings import METHODS as LAVA_METHODS
-from handrail.tasks.navigation_rows import is_navigation
-from handrail.methods.sagui.settings import METHODS as NAVIGATION_METHODS
-from handrail.methods.sagui.settings import TASKS
+from handrail.tasks.family import Family
+from handrail.tasks.lava_family import LAVA
+from handrail.tasks.navigation_family import NAVIGATION
 
-
-@dataclasses.dataclass(frozen=True)
-class Family:
-    """Environments that the same methods run on."""
-
-    name: str
-    environments: tuple[str, ...]
-    methods: tuple[str, ...]
-    defaults: Mapping[str, Any]
-    """Settings of `handrail train` where none is given; these alone may be given there."""
-    files: tuple[str, ...]
-    """Kinds of knowledge that a file may bring."""
-
-
-LAVA = Family(
-    "lava",
-    LAVA_NAMES,
-    LAVA_METHODS,
-    {
-        "method": "full-adaptive",
-        "observation": "symbolic",
-        "knowledge": "many",
-        "preset": "recommended",
-        "steps": 200_000,
-    },
-    ("prior", "encoder"),
-)
-NAVIGATION = Family(
-    "navigation",
-    tuple(TASKS),
-    NAVIGATION_METHODS,
-    # None: the paper's steps for the task
-    {"method": "budget-switch", "preset": "recommended", "steps": None},
-    ("guide", "expert", "pretrained"),
-)
 FAMILIES = (LAVA, NAVIGATION)
 
 
-def family_of(environment: str) -> Family:
-    """The family that an environment belongs to, by its name alone."""
-    return NAVIGATION if is_navigation(environment) else LAVA
+def family_of(environment: Any) -> Family:
+    """The family that an environment belongs to; raises `UnknownName`, which lists all of them."""
+    for family in FAMILIES:
+        if isinstance(environment, str) and family.knows(environment):
+            return family
+    names = [name for family in FAMILIES for name in family.environments]
+    raise UnknownName("environment", str(environment), names)
+
+
+def family_of_knowledge(settings: Any) -> Family:
+    """The family that knowledge with these settings was acquired for."""
+    return family_of(settings.environment)
 
 
 def with_defaults(settings: Mapping[str, Any], files: Mapping[str, Any]) -> dict[str, Any]:
@@ -76,12 +47,12 @@ def with_defaults(settings: Mapping[str, Any], files: Mapping[str, Any]) -> dict
                     f"--{name} is for {other.name}; {settings['environment']} does not have it"
                 )
         for kind, path in files.items():
-            if path is not None and kind in other.files:
+            if path is not None and kind in other.kinds and kind not in family.kinds:
                 raise HandrailError(
                     f"--{kind} is for {other.name}; {family.name} brings along "
-                    f"{', '.join(family.files)}"
+                    f"{', '.join(family.kinds)}"
                 )
     if method is not None and method not in family.methods:
         raise UnknownName(f"method for {family.name}", method, family.methods)
     defaults = {name: value for name, value in family.defaults.items() if value is not None}
-    return {**defaults, **given}
+    return family.completed({**defaults, **given})

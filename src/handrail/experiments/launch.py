@@ -1,0 +1,210 @@
+"""The one way to a run: resolve → acquire knowledge → write `run.json` → train.
+
+`handrail train`, `--resume`, `reproduce`, `sweep` and the workers of every engine go it.
+"""
+
+import dataclasses
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from handrail.artifact import load
+from handrail.errors import HandrailError
+from handrail.experiments.plan import RUN, SUMMARY, Task, knowledge_tasks
+from handrail.experiments.schema import flat, override
+from handrail.files import read_json
+from handrail.tasks.family import Family, Row
+from handrail.tasks.registry import family_of
+
+Report = Callable[[str, int, int], None]
+"""Called with (what, steps done, steps in all)."""
+
+
+def work(task: Task, report: Report = lambda what, step, total: None) -> dict[str, Any] | None:
+    """Computes a task whose needs are met; returns the summary of a run."""
+    family = task.family
+    _settle(family)
+    if task.kind != RUN:
+        if not task.done:
+            family.acquire(task.kind, task.settings, task.folder, report)
+        return None
+    files = {need.kind: need.file for need in task.needs}
+    needs = {need.kind: need.folder.name for need in task.needs}
+    return _train(task.settings, files, needs, task.folder, lambda *at: report("run", *at))
+
+
+def train(
+    row: Row,
+    *,
+    files: Mapping[str, Path],
+    knowledge_folder: Path,
+    out: Path,
+    report: Report,
+    note: Callable[[str], None] = lambda text: None,
+) -> dict[str, Any]:
+    """Acquires the knowledge that no file brings, trains in `out`, and returns the summary.
+
+    `note` is given what speaks against the knowledge, in words. Raises `HandrailError` before
+    anything is computed where settings or files do not fit.
+    """
+    run, family = row.run, family_of(row.run.environment)
+    _refuse_unused(row, family, files)
+    tasks = [task for task in knowledge_tasks(row, knowledge_folder) if task.kind not in files]
+    promised = {**{task.kind: task.file for task in tasks}, **files}
+    family.check(run, promised)
+    for path in files.values():
+        load(path)  # what is damaged is refused before knowledge is acquired for hours
+    for task in tasks:
+        if not task.done:
+            work(task, report)
+    for text in family.warnings(run, promised):
+        note(f"{promised.get('guide', out)}: {text}")
+    needs = {task.kind: task.folder.name for task in tasks} | _checksums(family, run, files)
+    return _train(row, promised, needs, out, lambda *at: report("training", *at))
+
+
+def resume(
+    folder: Path,
+    *,
+    knowledge_folder: Path,
+    files: Mapping[str, Path],
+    report: Report,
+) -> dict[str, Any]:
+    """Continues the run in `folder` to its end and returns the summary.
+
+    All settings are those of its `run.json`. Knowledge is looked for where `handrail train`,
+    `reproduce` and `sweep` keep it: in `knowledge/` beside the run or one folder up, and in
+    `knowledge_folder`; `files` are those that were named when the run was begun, by kind.
+    """
+    stored, family, run = stored_run(folder)
+    if (folder / SUMMARY).exists():
+        return read_json(folder / SUMMARY)
+    found = _found(folder, stored["needs"], family, run, knowledge_folder, files)
+    _settle(family)
+    return family.train(run, found, folder, stored, lambda *at: report("training", *at))
+
+
+def evaluate(folder: Path, *, episodes: int, seed: int) -> dict[str, Any]:
+    """Return, cost and length of a finished run's own policy, without intervention."""
+    if episodes < 1:
+        raise HandrailError(f"episodes is {episodes}: expected at least 1")
+    if not (folder / SUMMARY).exists():
+        raise HandrailError(f"{folder} holds no finished run (no {SUMMARY})")
+    _, family, run = stored_run(folder)
+    return family.evaluate(run, folder, episodes, seed)
+
+
+def stored_run(folder: Path) -> tuple[dict[str, Any], Family, Any]:
+    """What a run's folder says of it: all of `run.json`, its family, and its settings."""
+    path = folder / "run.json"
+    if not path.is_file():
+        raise HandrailError(f"{folder} holds no run to resume: there is no run.json in it")
+    stored = read_json(path)
+    if not isinstance(stored, dict):
+        raise HandrailError(f"{path}: expected a JSON object")
+    if "run" not in stored and "purpose" in stored:
+        raise HandrailError(
+            f"{folder} is a part of acquiring knowledge ({stored['purpose']}); repeat the command "
+            "that began it, which goes on from here"
+        )
+    known = isinstance(stored.get("run"), dict) and isinstance(stored.get("needs"), dict | list)
+    if not known:
+        raise HandrailError(
+            f"{path} was not written by `handrail train`, `reproduce` or `sweep`; repeat the "
+            "program that began the run, which goes on from its last checkpoint"
+        )
+    family = family_of(stored["run"].get("environment"))
+    return stored, family, _settings(family, stored["run"], path)
+
+
+def _train(
+    row: Row, files: Mapping[str, Path], needs: dict[str, str], folder: Path, report: Any
+) -> dict[str, Any]:
+    family = family_of(row.run.environment)
+    _settle(family)
+    recorded = {"run": dataclasses.asdict(row.run), **row.recorded, "needs": needs}
+    return family.train(row.run, files, folder, _as_begun(folder, recorded), report)
+
+
+def _as_begun(folder: Path, recorded: dict[str, Any]) -> dict[str, Any]:
+    """`recorded`, in the form of the version that began the run: `needs` was a list once."""
+    path = folder / "run.json"
+    if not path.is_file():
+        return recorded
+    stored = read_json(path)
+    needs = stored.get("needs") if isinstance(stored, dict) else None
+    if isinstance(needs, list) and sorted(needs) == sorted(recorded["needs"].values()):
+        return {**recorded, "needs": needs}
+    return recorded
+
+
+def _settle(family: Family) -> None:
+    """Some tasks run on the host."""
+    if family.on_host:
+        from handrail.dispatch import dispatch_at_once
+
+        dispatch_at_once()
+
+
+def _refuse_unused(row: Row, family: Family, files: Mapping[str, Path]) -> None:
+    for kind in files:
+        if kind not in row.knowledge:
+            wanted = ", ".join(row.knowledge) or "nothing"
+            raise HandrailError(
+                f"method {row.run.method!r} does not use {kind} files: it brings along {wanted}"
+            )
+
+
+def _checksums(family: Family, run: Any, files: Mapping[str, Path]) -> dict[str, str]:
+    """By kind, the checksums of the files that were named, and of what lies beside them."""
+    beside = {path.stem: path for path in family.beside(run, files)}
+    return {kind: load(path)[0].checksum for kind, path in {**files, **beside}.items()}
+
+
+def _found(
+    folder: Path,
+    needs: dict[str, str] | list[str],
+    family: Family,
+    run: Any,
+    knowledge_folder: Path,
+    files: Mapping[str, Path],
+) -> dict[str, Path]:
+    """The file of everything that the run brings along, by kind."""
+    roots = [folder.parent, folder.parent.parent, knowledge_folder]
+    named = {checksum: kind for kind, checksum in _checksums(family, run, files).items()}
+    found = {}
+    for need in needs.values() if isinstance(needs, dict) else needs:
+        if need in named:
+            kind = named[need]
+            if kind in files:
+                found[kind] = files[kind]
+            continue
+        places = [path for root in roots for path in sorted((root / "knowledge" / need).glob("*"))]
+        finished = [path for path in places if path.suffix == ".safetensors"]
+        own = [path for path in finished if path.stem in need.split("-")]
+        if not own:
+            where = ", ".join(str(root / "knowledge") for root in dict.fromkeys(roots))
+            fix = (
+                f"repeat --prior, --guide, … with the file whose checksum begins with {need[:12]}"
+                if len(need) == 64
+                else f"name its folder's parent with --knowledge-folder (looked in {where})"
+            )
+            raise HandrailError(f"the run in {folder} needs {need[:40]}, which is not found: {fix}")
+        found[own[0].stem] = own[0]
+    return found
+
+
+def _settings(family: Family, values: Mapping[str, Any], path: Path) -> Any:
+    """The settings of a run as it recorded them; refuses those that this version lacks."""
+    given = {name: value for name, value in flat(values).items() if value is not None}
+    try:
+        run = override(family.run_type(), given)
+    except HandrailError as error:
+        raise HandrailError(f"{path} is of another version: {error}") from None
+    if json.loads(json.dumps(dataclasses.asdict(run))) != values:
+        raise HandrailError(
+            f"{path} is of another version of handrail, whose runs have other settings; resume it "
+            "with that version"
+        )
+    return run

@@ -1,0 +1,191 @@
+"""What the cards of guides and policies say: written and read in one place.
+
+Files from others are data: everything is checked before it is used. Whatever decides how a guide
+acts is part of its specification; `training` says only how it came about.
+"""
+
+import dataclasses
+import logging
+from collections.abc import Mapping
+from typing import Any, get_args
+
+from handrail.artifact import Card, number, part_shapes, widths
+from handrail.envs.base import action_size
+from handrail.errors import HandrailError
+from handrail.learners.sac_networks import COST_CRITICS, CostCritic
+from handrail.methods.sagui.inputs import inputs_of
+from handrail.methods.sagui.problem import Interface
+from handrail.methods.sagui.settings import LIMIT_STEPS, Inputs, SacSettings
+from handrail.networks.inputs import ScaledInputs
+
+LOG = logging.getLogger(__name__)
+DISCOUNT = 0.99  # of guides whose files do not say: those of the paper
+
+
+@dataclasses.dataclass(frozen=True)
+class Networks:
+    """What is needed to build the networks of a file again."""
+
+    hidden: tuple[int, ...]
+    cost_critic: CostCritic = "linear"
+    inputs: Inputs = "raw"
+
+    @staticmethod
+    def of(learning: SacSettings) -> "Networks":
+        """Those of a learner with these settings."""
+        return Networks(learning.hidden, learning.cost_critic, learning.inputs)
+
+    @staticmethod
+    def read(card: Card, *, source: str) -> "Networks":
+        """As a card says; files of earlier versions may leave kinds out."""
+        return Networks(
+            widths(card, "hidden", source=source),
+            _named(card, "cost_critic", COST_CRITICS, source=source),
+            _named(card, "inputs", get_args(Inputs), source=source),
+        )
+
+    def entries(self) -> dict[str, Any]:
+        """What a card says of them."""
+        return {**dataclasses.asdict(self), "hidden": list(self.hidden)}
+
+    def reader(self, parts: Mapping[str, Any]) -> ScaledInputs | None:
+        """What they read of an observation with these parts."""
+        return inputs_of(self.inputs, parts)
+
+
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """What a policy was trained to cost, and in which units."""
+
+    limit: float
+    """Expected cost of an episode, undiscounted; of several costs that of the smallest limit."""
+    steps: int
+    """Steps of the episode that limits are for."""
+    several: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    """Limits of several costs by name, in the order of their critics; empty where there is one."""
+
+    @staticmethod
+    def read(card: Card, *, source: str) -> "Limits":
+        """As a card says, checked."""
+        limit = number(card.spec.get("limit"), f"{source}: the card's limit")
+        steps = number(
+            card.spec.get("limit_steps", LIMIT_STEPS), f"{source}: the card's limit_steps"
+        )
+        if limit < 0 or not 1 <= steps < 2**31 or steps != int(steps):
+            raise HandrailError(
+                f"{source}: the card's limit is {limit:g} in {steps:g} steps; expected a cost of "
+                "at least 0 in a whole number of steps"
+            )
+        return Limits(limit, int(steps), _several(card, source=source))
+
+    def entries(self) -> dict[str, Any]:
+        """What a card says of them."""
+        own = {"limit": self.limit, "limit_steps": self.steps}
+        return {**own, "limits": dict(self.several)} if self.several else own
+
+
+def card_of(
+    kind: str,
+    interface: Interface,
+    networks: Networks,
+    limits: Limits,
+    *,
+    training: dict[str, Any],
+    **spec: Any,
+) -> Card:
+    """The card of networks that were trained where the interface is, within these limits.
+
+    `spec` are further entries of the specification, such as a guide's `discount`.
+    """
+    bounds = {} if interface.bounds is None else {"action_bounds": interface.bounds}
+    return Card(
+        kind=kind,
+        spec={
+            "parts": part_shapes(interface.observation),
+            "actions": action_size(interface.actions),
+            **bounds,
+            "view": "named parts",
+            **limits.entries(),
+            **spec,
+        },
+        network=networks.entries(),
+        training=training,
+    )
+
+
+def read_discount(card: Card, *, source: str) -> float:
+    """γ per step of a guide's critics; files of earlier versions have it in their training."""
+    value = card.spec.get("discount")
+    value = trained_discount(card.training) if value is None else value
+    if value is None:
+        LOG.warning(
+            "%s: the file does not say by which discount its critics count; taken to be %g, the "
+            "paper's. Save it again with `discount` to be sure", source, DISCOUNT,
+        )  # fmt: skip
+        return DISCOUNT
+    discount = number(value, f"{source}: the card's discount")
+    if not 0 <= discount <= 1:
+        raise HandrailError(f"{source}: the card's discount is {discount:g}, expected 0 to 1")
+    return discount
+
+
+def trained_discount(training: Any) -> Any:
+    """γ as a record of a training says it; None if it does not."""
+    for name in ("settings", "learning", "discount"):
+        training = training.get(name) if isinstance(training, dict) else None
+    return training
+
+
+def read_takeover_cost(card: Card, *, source: str) -> float | None:
+    """The discounted cost at which its shield test took over; None where the file does not say."""
+    evaluation = card.training.get("evaluation")
+    earlier = evaluation.get("foreseen") if isinstance(evaluation, dict) else None
+    found = card.spec.get("takeover_cost", earlier)
+    if not found:  # it does not say, or the guide has never met a cost
+        return None
+    cost = number(found, f"{source}: the card's takeover cost")
+    if not 0 <= cost < 1e9:
+        raise HandrailError(f"{source}: the card's takeover cost is {cost:g}, expected at least 0")
+    return cost
+
+
+def warnings_of(card: Card, limit: float, steps: int) -> list[str]:
+    """What a guide's shield test says against a student of this limit, in words.
+
+    `limit` is undiscounted, of an episode of `steps` steps.
+    """
+    evaluation = card.training.get("evaluation")
+    cost = evaluation.get("guarded_cost") if isinstance(evaluation, dict) else None
+    own = card.spec.get("limit_steps", LIMIT_STEPS)
+    if isinstance(cost, bool) or not isinstance(cost, (int, float)) or type(own) is not int:
+        return []
+    if not cost / own > limit / steps:
+        return []
+    where = f"{limit:g}" if own == steps else f"{limit:g} in {steps:,} steps"
+    return [
+        f"random driving under this guide's guard costs {cost:.3g} in {own:,} steps, more than the "
+        f"student's limit of {where}: expect epochs above it, or train another guide (longer, or "
+        "from another seed)"
+    ]
+
+
+def _named(card: Card, name: str, kinds: tuple[Any, ...], *, source: str) -> Any:
+    """One of the kinds; the first where the card does not say."""
+    named = card.network.get(name, kinds[0])
+    if not isinstance(named, str) or named not in kinds:
+        expected = " or ".join(map(repr, kinds))
+        raise HandrailError(f"{source}: the card's {name} is {named!r}, expected {expected}")
+    return named
+
+
+def _several(card: Card, *, source: str) -> dict[str, float]:
+    limits = card.spec.get("limits") or {}
+    if not isinstance(limits, dict) or len(limits) == 1:
+        raise HandrailError(f"{source}: the card's limits are {limits!r}, expected several by name")
+    checked = {
+        name: number(value, f"{source}: the card's limit of {name!r}")
+        for name, value in sorted(limits.items())
+    }
+    if any(value <= 0 for value in checked.values()):
+        raise HandrailError(f"{source}: the card's limits are {checked}, expected positive numbers")
+    return checked

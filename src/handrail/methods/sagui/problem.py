@@ -1,0 +1,89 @@
+"""What the methods ask of a source and of a target: environments to train and to test in."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from handrail.envs.base import AbstractEnvironment
+from handrail.envs.host import AbstractHostEnvironment
+from handrail.envs.transfer import AbstractView
+from handrail.envs.vector_host import AbstractVectorHost
+from handrail.interventions.base import Intervention
+from handrail.learners.base import AbstractAgent
+from handrail.train.loops import AnyLoop, make_loop
+
+AnyEnvironment = AbstractEnvironment | AbstractHostEnvironment | AbstractVectorHost
+MakeLoop = Callable[[AnyEnvironment, AbstractAgent, Intervention, int], AnyLoop]
+
+
+@dataclasses.dataclass(frozen=True)
+class Interface:
+    """What a guide or a policy has to fit."""
+
+    name: str
+    """Of the environment, for messages."""
+    observation: Any
+    """An example, or the shapes of one."""
+    actions: Any
+    """The action space, as an agent of ours has it."""
+    bounds: Mapping[str, Any] | None = None
+    """`low` and `high` of a Box in the environment's units: what −1 and 1 stand for, if it says."""
+    limits: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    """Limits per episode of several costs, by name; empty where there is one cost."""
+    episode_length: int | None = None
+    """Steps of the episode that limits are for, if they are known."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """Where a guide is trained, and where it is evaluated and tried as a shield.
+
+    Environments are compiled or on the host; each use has one of its own. The rewards of
+    `training`, `evaluation` and `exits` are the guide's bonus.
+    """
+
+    interface: Interface
+    training: AnyEnvironment
+    evaluation: AnyEnvironment
+    """Whole episodes as they are limited."""
+    shield_test: AnyEnvironment
+    """Where the shield test drives, for at most `shield.STEPS` steps an episode."""
+    exits: AnyEnvironment | None = None
+    """Episodes that begin in harm: what does it cost to get out?"""
+    harm: float | None = None
+    """What one step of harm costs, where that is known; else it is the mean over the replay."""
+    scaled_parts: Mapping[str, Sequence[int]] | None = None
+    """Shapes of the observation's parts, where the scales of their numbers are known."""
+    longest: int | None = None
+    """Steps after which evaluations cut an episode off, if the environments do not end it."""
+    make_loop: MakeLoop = make_loop
+
+    @property
+    def episode_length(self) -> int:
+        """Steps of the episode that limits are for."""
+        return known_length(self.interface)
+
+
+@dataclasses.dataclass(frozen=True)
+class Target:
+    """Where a student is trained and tested, and how a guide sees it."""
+
+    interface: Interface
+    training: AnyEnvironment
+    testing: AnyEnvironment
+    view: AbstractView | Callable[[Any], Any] | None = None
+    """What a guide sees of an observation; None: its own parts, by their names."""
+    scaled_parts: Mapping[str, Sequence[int]] | None = None
+    longest: int | None = None
+    make_loop: MakeLoop = make_loop
+
+    @property
+    def episode_length(self) -> int:
+        """Steps of the episode that limits are for."""
+        return known_length(self.interface)
+
+
+def known_length(interface: Interface) -> int:
+    """Steps of the episode that limits are for, of a source or target, which always says."""
+    assert interface.episode_length is not None, interface.name
+    return interface.episode_length

@@ -1,0 +1,154 @@
+"""The methods of SaGui and its baselines: a row says who acts when, and what a run needs.
+
+To add a method whose trigger exists, add a row. One with a new trigger needs the trigger's class
+in `handrail.interventions.triggers`, too.
+"""
+
+import dataclasses
+from collections.abc import Callable
+
+from handrail.equations.distillation import DecayingStrength, FixedStrength
+from handrail.interventions.base import Intervention
+from handrail.interventions.recipes import budget_switch, control_switch, linear_decay, none
+from handrail.interventions.what import Policy
+from handrail.interventions.when import Always
+from handrail.learners.sac_networks import Distribution, Sampled
+from handrail.methods.method import Method, table
+from handrail.methods.sagui.guide import Guide
+
+HALF = 0.5
+"""The share of the limit that our students aim at, where they can."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Takeover:
+    """What a student may cost, and from where on its guide prevents it."""
+
+    limit: float
+    """Cost of an episode that is allowed, undiscounted."""
+    predicted_cost: float
+    """Discounted cost, predicted of the proposed action, above which the guide acts."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Known:
+    """The knowledge of a run, loaded."""
+
+    guide: Guide | None = None
+    expert: Distribution | None = None
+
+    @property
+    def policy(self) -> Policy:
+        """How the guide acts in the student's place."""
+        assert self.guide is not None
+        return self.guide.policy
+
+
+@dataclasses.dataclass(frozen=True)
+class StudentMethod(Method):
+    """A row for students that learn by SAC-Lagrangian."""
+
+    intervention: Callable[[Takeover, Known], Intervention]
+    untrained_guide: bool = False
+    """Its guide is a network that has learnt nothing."""
+    single_actor: bool = False
+    """One actor takes every step: the student itself, or the guide."""
+    split_replay: bool = False
+    """Each actor has a memory of its own, unless the run says otherwise."""
+    predicts: bool = False
+    """It takes over by a prediction: `threshold` counts."""
+    strength: Callable[[float], DecayingStrength | FixedStrength] | None = None
+    """Of the pull towards the guide, in place of the multiplier's; from the run's `strength`."""
+    limit_fraction: float = 1.0
+    """Our share of the limit that the student's multiplier aims at, with one memory."""
+    guide_interval_share: float = 0.0
+    """Our share of the steps that the guide takes unasked, in intervals of 50."""
+
+    @property
+    def needs_guide(self) -> bool:
+        """Whether a run brings along the file of a guide."""
+        return "guide" in self.needs
+
+    @property
+    def has_guide(self) -> bool:
+        """Whether there is a guide at all, trained or not."""
+        return self.needs_guide or self.untrained_guide
+
+    @property
+    def for_other_agents(self) -> bool:
+        """Whether it is all said by its intervention: any agent may run under it."""
+        return self.needs_guide and not self.single_actor and self.strength is None
+
+
+def _switch(takeover: Takeover, known: Known) -> Intervention:
+    return control_switch(known.policy)
+
+
+def _budget(takeover: Takeover, known: Known) -> Intervention:
+    assert known.guide is not None
+    return budget_switch(
+        known.policy, known.guide.cost, threshold=takeover.predicted_cost, limit=takeover.limit
+    )
+
+
+def _expert(takeover: Takeover, known: Known) -> Intervention:
+    assert known.expert is not None
+    return control_switch(Policy(Sampled(known.expert)))
+
+
+def _none(takeover: Takeover, known: Known) -> Intervention:
+    return none()
+
+
+METHODS = table(
+    [
+        StudentMethod(
+            "control-switch", "The guide acts from an episode's first cost to its end.", _switch,
+            ("guide",), split_replay=True, limit_fraction=HALF,
+        ),
+        StudentMethod(
+            "linear-decay", "The guide acts with a probability that falls from 1 to 0.",
+            lambda takeover, known: linear_decay(known.policy), ("guide",),
+        ),
+        StudentMethod(
+            "budget-switch", "The guide acts where it predicts too much cost of the proposed "
+            "action, or the episode's budget is spent (ours).", _budget,
+            ("guide",), predicts=True, limit_fraction=HALF, guide_interval_share=0.1,
+        ),
+        StudentMethod(
+            "sac", "SAC-Lagrangian from scratch: the student acts alone.", _none,
+            single_actor=True,
+        ),
+        StudentMethod(
+            "sac-pre", "SAC-Lagrangian that goes on from its training in the source.", _none,
+            ("pretrained",), single_actor=True,
+        ),
+        StudentMethod(
+            "egpo", "An expert of the target acts from an episode's first cost to its end.",
+            _expert, ("expert",), split_replay=True,
+        ),
+        StudentMethod(
+            "fixreg", "Ablation: control-switch, the pull towards the guide of one strength.",
+            _switch, ("guide",), split_replay=True, limit_fraction=HALF, strength=FixedStrength,
+        ),
+        StudentMethod(
+            "decreg", "Ablation: control-switch, the pull towards the guide fading out.", _switch,
+            ("guide",), split_replay=True, limit_fraction=HALF, strength=DecayingStrength,
+        ),
+        StudentMethod(
+            "stusam", "Ablation: the student takes every step.", _none, ("guide",),
+            single_actor=True, limit_fraction=HALF,
+        ),
+        StudentMethod(
+            "guisam", "Ablation: the guide takes every step.",
+            lambda takeover, known: Intervention(Always(), known.policy), ("guide",),
+            single_actor=True, limit_fraction=HALF,
+        ),
+        StudentMethod(
+            "random-guide", "Ablation: control-switch with a guide that has learnt nothing.",
+            _switch, untrained_guide=True, split_replay=True, limit_fraction=HALF,
+        ),
+    ]
+)  # fmt: skip
+RECIPES = tuple(name for name, row in METHODS.items() if row.for_other_agents)
+"""Methods that are an intervention and nothing else."""

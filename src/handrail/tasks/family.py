@@ -1,0 +1,72 @@
+"""What the project asks of a family of tasks: the only place that depends on names of tasks."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from handrail.methods.method import Method
+
+Report = Callable[[int, int], None]
+"""Called with (steps done, steps in all)."""
+Files = Mapping[str, Path]
+"""Files of knowledge, by kind."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """The settings of a run, resolved, and of the knowledge that it brings along."""
+
+    run: Any
+    """Frozen settings with at least `environment`, `method`, `seed` and `steps`."""
+    knowledge: Mapping[str, Any]
+    """Settings of what has to be acquired before the run, by kind."""
+    recorded: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    """What `run.json` says beside `run` and `needs`."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Family:
+    """Tasks that the same methods run on."""
+
+    name: str
+    environments: tuple[str, ...]
+    """Names for lists."""
+    knows: Callable[[str], bool]
+    """Whether an environment is one of the family's, by its name."""
+    methods: Mapping[str, Method]
+    defaults: Mapping[str, Any]
+    """Settings of `handrail train` where none is given; these alone may be given there."""
+    kinds: tuple[str, ...]
+    """Kinds of knowledge that a file may bring."""
+    run_type: type
+    """Of a run's settings."""
+    resolve: Callable[[Mapping[str, Any]], Row]
+    """From dotted settings; raises `HandrailError`."""
+    run_name: Callable[[Any], str]
+    """The beginning of a run's folder name, from its settings."""
+    knowledge_name: Callable[[str, Any], str]
+    """The beginning of the folder name of knowledge, from its kind and settings."""
+    label: Callable[[str, Any], str]
+    """What progress and errors call the acquiring of knowledge."""
+    acquire: Callable[[str, Any, Path, Callable[[str, int, int], None]], None]
+    """Acquires knowledge of a kind with these settings in a folder; `report(what, step, total)`."""
+    check: Callable[[Any, Files], None]
+    """Refuses settings of a run that do not fit, before anything is computed; files may not exist
+    yet."""
+    train: Callable[[Any, Files, Path, dict[str, Any], Report], dict[str, Any]]
+    """Trains a run with these files in a folder, known by what is recorded; returns the summary."""
+    evaluate: Callable[[Any, Path, int, int], dict[str, Any]]
+    """Tests a finished run's own policy: settings, folder, episodes, seed."""
+    warnings: Callable[[Any, Files], list[str]] = lambda run, files: []
+    """What speaks against the knowledge of a run, in words."""
+    beside: Callable[[Any, Files], list[Path]] = lambda run, files: []
+    """Files that lie beside those of the knowledge and decide about the run, too."""
+    left_beside: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    """By kind of knowledge, names of further files that others may need."""
+    packages: tuple[str, ...] = ()
+    """What its tasks come from, for reports."""
+    completed: Callable[[Mapping[str, Any]], dict[str, Any]] = dict
+    """The settings of `handrail train`, with those that follow from others."""
+    on_host: bool = False
+    """Whether some of its tasks run on the host."""

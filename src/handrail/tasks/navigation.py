@@ -1,0 +1,144 @@
+"""SaGui's navigation tasks by name: sources and targets as the methods ask for them."""
+
+import dataclasses
+from typing import Any
+
+from handrail.artifact import part_shapes
+from handrail.envs.base import AbstractEnvironment
+from handrail.envs.host import AbstractHostEnvironment
+from handrail.envs.navigation.compiled import RescueStarts
+from handrail.envs.navigation.problems import navigation_problem
+from handrail.envs.navigation.tasks import navigation_task
+from handrail.envs.transfer import TransferProblem, observation_shapes
+from handrail.errors import HandrailError, UnknownName
+from handrail.experiments.navigation.environments import side_by_side, unrewarded, zero_filled
+from handrail.methods.sagui.guide_file import interface_of
+from handrail.methods.sagui.problem import Interface, Source, Target
+from handrail.methods.sagui.settings import (
+    LIMIT_STEPS,
+    ForebearSettings,
+    GuideSettings,
+    SacSettings,
+    StudentRun,
+)
+from handrail.methods.sagui.shield import STEPS
+
+HARM = 1.0  # what a step in a hazard costs
+
+
+@dataclasses.dataclass(frozen=True)
+class TaskDefaults:
+    """The paper's choices for a task."""
+
+    hidden: tuple[int, ...]
+    batch: int
+    steps: int
+    limit: float
+    """d⊙: expected cost of an episode of 1,000 steps, undiscounted."""
+
+
+DEFAULTS: dict[str, TaskDefaults] = {
+    "navigation-static": TaskDefaults((32, 32), 32, 1_500_000, 5.0),
+    "navigation-semi-dynamic": TaskDefaults((64, 64), 64, 3_000_000, 8.0),
+    "navigation-dynamic": TaskDefaults((256, 256), 256, 4_500_000, 25.0),
+    "navigation-pointgoal1": TaskDefaults((256, 256), 256, 4_500_000, 25.0),
+    "navigation-dynamic-without-vases": TaskDefaults((256, 256), 256, 4_500_000, 25.0),
+    "navigation-pointgoal1-without-vases": TaskDefaults((256, 256), 256, 4_500_000, 25.0),
+}
+"""The car and vases need MuJoCo, and a loop on the host; the other tasks are compiled."""
+
+
+def task_defaults(environment: str) -> TaskDefaults:
+    """The paper's choices for a task; raises `UnknownName`."""
+    if environment not in DEFAULTS:
+        raise UnknownName("navigation task", environment, DEFAULTS)
+    return DEFAULTS[environment]
+
+
+def source_of(settings: GuideSettings) -> Source:
+    """Where a guide is trained and tried."""
+    rescue = settings.rescue
+    starts = (
+        RescueStarts(rescue.share, rescue.max_speed, rescue.max_turn_rate) if rescue.share else None
+    )
+    name = settings.environment
+
+    def training() -> Any:
+        environment = navigation_problem(
+            name, source_length=settings.episode_length, rescue=starts, outside=settings.outside
+        ).source
+        return environment if settings.bonus == "displacement" else unrewarded(environment)
+
+    clean = navigation_problem(name).source
+    exits = RescueStarts(1.0, rescue.max_speed, rescue.max_turn_rate)
+    return Source(
+        interface=interface_in(clean, name),
+        training=side_by_side(training(), training, settings.copies),
+        evaluation=clean,
+        # nothing ends at the borders of the shield test
+        shield_test=navigation_problem(name, source_length=STEPS, outside="open").source,
+        exits=navigation_problem(name, source_length=settings.episode_length, rescue=exits).source,
+        harm=HARM,
+        scaled_parts=part_shapes_of(clean),
+    )
+
+
+def target_of(run: StudentRun) -> Target:
+    """Where a student is trained and tested."""
+
+    def problem() -> TransferProblem:
+        return navigation_problem(run.environment)
+
+    first = problem()
+    return Target(
+        interface=interface_in(first.target, run.environment),
+        training=side_by_side(first.target, lambda: problem().target, run.copies),
+        testing=problem().target,
+        view=first.view,
+        scaled_parts=part_shapes_of(first.target),
+    )
+
+
+def pretraining_in(settings: ForebearSettings) -> Target:
+    """Where an expert, or a student to be pre-trained, learns: the target, or the source with the
+    displacement reward and goal lidars of zeros.
+    """
+
+    def environment() -> AbstractEnvironment | AbstractHostEnvironment:
+        problem = navigation_problem(settings.environment)
+        if settings.role == "expert":
+            return problem.target
+        shapes = {name: part.shape for name, part in observation_shapes(problem.target).items()}
+        return zero_filled(problem.source, shapes)
+
+    first = environment()
+    return Target(
+        interface=interface_in(first, settings.environment),
+        training=side_by_side(first, environment, settings.copies),
+        testing=environment(),
+        scaled_parts=part_shapes_of(first),
+    )
+
+
+def interface_in(environment: Any, name: str) -> Interface:
+    """What a guide has to fit; limits are of 1,000 steps, whatever the episodes' length."""
+    return dataclasses.replace(interface_of(environment, name), episode_length=LIMIT_STEPS)
+
+
+def part_shapes_of(environment: Any) -> dict[str, list[int]]:
+    """Names and shapes of an observation's parts."""
+    return part_shapes(interface_of(environment, "").observation)
+
+
+def check_copies(copies: int, environment: str, learning: SacSettings) -> None:
+    """Refuses copies of a compiled task, and copies that do not divide a block of steps."""
+    if copies < 1 or learning.block % copies:
+        raise HandrailError(
+            f"copies is {copies}: expected a divisor of {learning.block} (learning.block), such "
+            "as 1, a single environment"
+        )
+    if copies > 1 and navigation_task(environment).compiles:
+        raise HandrailError(
+            f"copies is {copies}, but {environment} is compiled into one loop with its learner, "
+            "where copies gain nothing; leave it at 1"
+        )

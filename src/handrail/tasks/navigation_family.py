@@ -1,0 +1,132 @@
+"""SaGui's navigation tasks as a family."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from handrail.artifact import load
+from handrail.envs.navigation.problems import navigation_problem
+from handrail.methods.sagui.cards import warnings_of
+from handrail.methods.sagui.evaluations import tested, try_policy
+from handrail.methods.sagui.offline_batch import beside
+from handrail.methods.sagui.pretraining import open_policy, pretrain
+from handrail.methods.sagui.settings import LIMIT_STEPS, TRANSITIONS, StudentRun
+from handrail.methods.sagui.table import METHODS
+from handrail.methods.sagui.train_guide import train_guide
+from handrail.methods.sagui.train_student import POLICY, check, train_student
+from handrail.tasks.family import Family, Files, Report, Row
+from handrail.tasks.navigation import DEFAULTS, interface_in, pretraining_in, source_of, target_of
+from handrail.tasks.navigation_rows import complete
+
+EPOCHS = (30_000, 10_000, 5_000)  # the paper's epoch, or the next shorter one that fits
+
+
+def resolve(settings: Mapping[str, Any]) -> Row:
+    """A row of a navigation experiment."""
+    return complete(settings)
+
+
+def with_epoch(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """With an epoch that divides the steps, if the settings name steps but no epoch."""
+    steps = settings.get("steps")
+    fitting = [epoch for epoch in EPOCHS if type(steps) is int and steps % epoch == 0]
+    if "epoch" in settings or steps is None or not fitting:
+        return dict(settings)
+    return {**settings, "epoch": fitting[0]}
+
+
+def acquire(
+    kind: str, settings: Any, folder: Path, report: Callable[[str, int, int], None]
+) -> None:
+    """Trains a guide, an expert or a student to be pre-trained; a finished one is not repeated."""
+    recorded = {"purpose": kind, **dataclasses.asdict(settings)}
+
+    def told(step: int, total: int) -> None:
+        report(kind, step, total)
+
+    if (folder / f"{kind}.safetensors").exists():
+        return
+    if kind == "guide":
+        train_guide(source_of(settings), settings, folder, recorded=recorded, report=told)
+        return
+    pretrain(pretraining_in(settings), settings, folder, recorded=recorded, report=told)
+
+
+def train(
+    run: StudentRun, files: Files, folder: Path, recorded: dict[str, Any], report: Report
+) -> dict[str, Any]:
+    """Trains a student."""
+    warned = tuple(warnings(run, files))
+    return train_student(
+        target_of(run), run, files, folder, recorded=recorded, warnings=warned, report=report
+    )
+
+
+def warnings(run: StudentRun, files: Files) -> list[str]:
+    """What the guide's shield test says against it."""
+    if "guide" not in files:
+        return []
+    card, _ = load(files["guide"], expect="guide")
+    return warnings_of(card, run.limit, LIMIT_STEPS)
+
+
+def evaluate(run: StudentRun, folder: Path, episodes: int, seed: int) -> dict[str, Any]:
+    """Return, cost and length of a student's own policy, sampled, without its guide.
+
+    All are means over whole episodes of the target, undiscounted.
+    """
+    target = navigation_problem(run.environment).target
+    interface = interface_in(target, run.environment)
+    card, policy = open_policy(folder / POLICY, interface, "policy")
+    done = try_policy(target, policy, episodes=episodes, key=jax.random.key(seed))
+    limit = card.spec.get("limit")
+    means = tested(done)
+    return {
+        "episodes": episodes,
+        **{f"mean_{name}": value for name, value in means.items()},
+        "limit": limit,
+        "within_limit": bool(means["cost"] <= limit) if isinstance(limit, float | int) else None,
+        "episodes_with_cost": int(np.sum(np.asarray(done.costs) > 0)),
+    }
+
+
+def _check(run: StudentRun, files: Files) -> None:
+    check(run, files)
+
+
+def _beside(run: StudentRun, files: Files) -> list[Path]:
+    kept = [beside(files["guide"])] if run.source_data and "guide" in files else []
+    return [path for path in kept if path.exists()]
+
+
+def _known(environment: str) -> bool:
+    return environment in DEFAULTS
+
+
+NAVIGATION = Family(
+    name="navigation",
+    environments=tuple(DEFAULTS),
+    knows=_known,
+    methods=METHODS,
+    # None: the paper's steps for the task
+    defaults={"method": "budget-switch", "preset": "recommended", "steps": None},
+    kinds=("guide", "expert", "pretrained"),
+    run_type=StudentRun,
+    resolve=resolve,
+    run_name=lambda run: f"{run.environment}-{run.method}-{run.seed}",
+    knowledge_name=lambda kind, settings: f"{settings.environment}-{kind}-{settings.seed}",
+    label=lambda kind, settings: f"{kind} {settings.environment} seed {settings.seed}",
+    acquire=acquire,
+    check=_check,
+    train=train,
+    evaluate=evaluate,
+    warnings=warnings,
+    beside=_beside,
+    left_beside={"guide": (TRANSITIONS,)},
+    completed=with_epoch,
+    on_host=True,
+)
