@@ -118,14 +118,14 @@ def _prior(run: LavaRun, knowledge: Layouts, own: Mapping[str, Any]) -> PriorSet
                 "prior_learning.discount": 0.95,
             },
         )
-    return override(settings, own)
+    return override(settings, own, within="prior.")
 
 
 def _encoder(run: LavaRun, knowledge: Layouts, own: Mapping[str, Any]) -> EncoderSettings:
     settings = EncoderSettings(view=_view(run))
     if knowledge == "many":
         settings = override(settings, {"environment": "LavaCrossingS9N2"})
-    return override(settings, own)
+    return override(settings, own, within="encoder.")
 
 
 def plan(
