@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from handrail.arguments import checked
 from handrail.artifact import Card, fill, load, named_arrays, save, widths
 from handrail.envs.base import FiniteObservations
 from handrail.envs.lava.environment import LavaEnvironment
@@ -79,6 +80,7 @@ def acquire_encoder(settings: EncoderSettings, folder: Path, report: Callable[..
     path = folder / "encoder.safetensors"
     if path.exists():
         return path
+    settings = checked(settings)
     environment = source_environment(
         settings.environment, settings.view, "many", settings.pool, settings.seed,
         starts=settings.starts,

@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Literal
 
+from handrail.arguments import Count, NonNegative, Seed
 from handrail.experiments.lava.settings import QLearning, View
 
 SOURCES = ("SimpleCrossingS9N1", "SimpleCrossingS9N2", "LavaCrossingS9N1", "LavaCrossingS9N2")
@@ -23,15 +24,15 @@ class PriorSettings:
     """What the networks see: the learner's observation, or its egocentric view."""
     layouts: Literal["one", "many"] = "one"
     """One fixed layout a task (the paper), or a pool of random ones."""
-    pool: int = 48
+    pool: Count = 48
     """Layouts a task, if many."""
     sources: tuple[str, ...] = SOURCES
     """Source tasks."""
-    source_steps: int = 200_000
+    source_steps: Count = 200_000
     """Steps of each source task."""
     environment: str = "LavaCrossingS9N1"
     """Where the prior itself is learnt."""
-    prior_steps: int = 250_000
+    prior_steps: Count = 250_000
     """Steps of the prior."""
     source_learning: QLearning = SOURCE
     """The learner of the source tasks."""
@@ -42,7 +43,7 @@ class PriorSettings:
     state (the authors), or none; see docs/decisions.md."""
     undesirable: float = 0.1
     """Undesirability above which an action earns a pseudo-reward."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of the networks and of the pools."""
 
 
@@ -56,26 +57,26 @@ class EncoderSettings:
     """What shapes the latent space, beside the reconstruction."""
     environment: str = "LavaCrossingS9N1"
     """Where it is trained, on a pool of random layouts."""
-    pool: int = 48
+    pool: Count = 48
     """Layouts in the pool."""
     starts: Literal["seed", "anywhere"] = "seed"
     """Where episodes begin: where MiniGrid itself begins them, or in any free cell, so that an
     agent which acts at random also sees what lies behind the lava."""
-    steps: int = 200_000
+    steps: Count = 200_000
     """Environment steps."""
-    train_every: int = 5
+    train_every: Count = 5
     """Steps between updates of the auto-encoder."""
-    batch: int = 128
+    batch: Count = 128
     """Observations an update, half of them unsafe ones."""
-    latent: int = 50
+    latent: Count = 50
     """Size of the embedding."""
-    margin: float = 10.0
+    margin: NonNegative = 10.0
     """α of the contrastive loss, on the squared distance."""
-    coefficient: float = 0.5
+    coefficient: NonNegative = 0.5
     """Weight of the contrastive (or InfoNCE) term."""
-    hidden: tuple[int, ...] = (256,)
+    hidden: tuple[Count, ...] = (256,)
     """Hidden layers of encoder and decoder, if not on pixels."""
     acting: QLearning = ACTING
     """The agent that acts meanwhile; its exploration rate stays high."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of the network and of the pool."""

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from handrail.arguments import checked
 from handrail.artifact import Card, save
 from handrail.envs.lava.environment import LavaEnvironment
 from handrail.envs.lava.layouts import fixed
@@ -74,6 +75,7 @@ def agent_in_environment(run: LavaRun) -> tuple[LavaEnvironment, QAgent | Latent
 
 def check(run: LavaRun, knowledge: Knowledge) -> None:
     """Everything that can be said of the settings before anything is computed."""
+    checked(run)
     if run.method not in METHODS:
         raise UnknownName("method", run.method, METHODS)
     if run.steps <= 0 or run.steps % run.learning.train_every:
@@ -101,6 +103,7 @@ def run_lava(
     report: Callable[..., None],
 ) -> dict[str, Any]:
     """Trains, evaluates and saves; returns the summary. Continues what was interrupted."""
+    run = checked(run)
     loop = build(run, knowledge)
     world = loop.environment
     assert isinstance(world, LavaEnvironment)

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from handrail.arguments import checked
 from handrail.artifact import Card, fill, load, save, widths
 from handrail.envs.base import AbstractFiniteEnvironment
 from handrail.envs.lava.environment import LavaEnvironment
@@ -59,6 +60,7 @@ def acquire_prior(settings: PriorSettings, folder: Path, report: Callable[..., N
     path = folder / "prior.safetensors"
     if path.exists():
         return path
+    settings = checked(settings)
     networks = []
     for index, name in enumerate(settings.sources):
         environment = _environment(settings, name)

@@ -1,7 +1,19 @@
 """What determines a lava run: frozen values, one docstring a field (they become `--help`)."""
 
 import dataclasses
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
+
+from handrail.arguments import (
+    AtMost,
+    Count,
+    Discount,
+    NonNegative,
+    NonNegativeInt,
+    Positive,
+    Range,
+    Seed,
+    Share,
+)
 
 Method = Literal["dqn", "priors-0.95", "priors-0.5", "ae", "vae", "full", "full-adaptive",
                  "state-only", "action-only"]  # fmt: skip
@@ -17,33 +29,33 @@ View = Literal["symbolic", "egocentric", "pixels"]
 class QLearning:
     """Deep Q-learning (the paper's values)."""
 
-    learning_rate: float = 2.5e-4
+    learning_rate: Positive = 2.5e-4
     """Step size of Adam."""
-    discount: float = 0.99
+    discount: Discount = 0.99
     """γ. The paper's 0.99 makes standing still worth 0.99 of the best action; see lava-gamma."""
     operator: Literal["double", "max", "advantage"] = "double"
     """Bellman operator: double Q, plain maximum, or advantage learning (wider action gaps)."""
-    advantage: float = 0.5
+    advantage: Share = 0.5
     """Share of the action gap that advantage learning takes off."""
     prioritized: bool = True
     """Proportional prioritized replay instead of uniform."""
-    priority_exponent: float = 0.5
+    priority_exponent: NonNegative = 0.5
     """α of prioritized replay."""
-    replay: int = 10_000
+    replay: Count = 10_000
     """Capacity of the replay."""
-    batch: int = 128
+    batch: Annotated[Count, AtMost("replay")] = 128
     """Transitions an update."""
-    learning_starts: int = 10_000
+    learning_starts: NonNegativeInt = 10_000
     """Steps before the first update."""
-    train_every: int = 10
+    train_every: Count = 10
     """Steps between updates."""
-    target_every: int = 500
+    target_every: Count = 500
     """Steps between copies to the target network."""
-    epsilon_end: float = 0.05
+    epsilon_end: Share = 0.05
     """Exploration rate at the end of its schedule (it starts at 1)."""
-    epsilon_fraction: float = 0.9
+    epsilon_fraction: Positive = 0.9
     """Share of the run over which the exploration rate falls; above 1 it never gets there."""
-    hidden: tuple[int, ...] = (120, 84)
+    hidden: tuple[Count, ...] = (120, 84)
     """Hidden layers on symbolic observations and on latents (pixels use the Nature network)."""
 
 
@@ -51,20 +63,20 @@ class QLearning:
 class Safety:
     """The two checks (the paper's values)."""
 
-    prior_prob: float = 0.95
+    prior_prob: Share = 0.95
     """ρ: probability that a check, once its other conditions hold, is acted upon."""
-    threshold: float = 0.0
+    threshold: Annotated[float, Range(high=0)] = 0.0
     """An action is bad if its prior value is below the state's mean by more than this (≤ 0)."""
-    max_distance: float = 2.5
+    max_distance: NonNegative = 2.5
     """d_max: mean latent distance below which a state counts as unsafe; where an adaptive
     distance starts."""
     adaptive: bool = False
     """Follow a quantile of the distances of safe states instead of the fixed d_max."""
-    quantile: float = 0.2
+    quantile: Share = 0.2
     """The quantile an adaptive distance follows."""
-    neighbours: int = 10
+    neighbours: Count = 10
     """k: unsafe embeddings averaged over."""
-    capacity: int = 100
+    capacity: Count = 100
     """Unsafe embeddings kept."""
     bring_known: bool = False
     """Begin with the unsafe embeddings of the source tasks instead of none."""
@@ -80,9 +92,9 @@ class LavaRun:
     """What to run."""
     observation: Observation = "symbolic"
     """What the learner sees: the grid in numbers, or the paper's 84×84 image."""
-    seed: int = 123
+    seed: Seed = 123
     """Seed of the layout and of all else."""
-    steps: int = 200_000
+    steps: Count = 200_000
     """Environment steps."""
     learning: QLearning = QLearning()
     """The learner."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 
+from handrail.arguments import checked
 from handrail.artifact import Card, fill, load, part_shapes, save
 from handrail.envs.base import action_size
 from handrail.errors import HandrailError
@@ -61,6 +62,7 @@ def pretrain(
     The expert kept is the best safe one by evaluation. What has been pre-trained is kept as it
     is at the end, whole: actor, critics, their targets, both multipliers and Adam's means.
     """
+    settings = checked(settings)
     path = folder / f"{settings.role}.safetensors"
     loop = pretraining_loop(where, settings)
     last = settings.role == "pretrained"

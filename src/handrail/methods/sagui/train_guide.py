@@ -9,6 +9,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Key
 
+from handrail.arguments import checked
 from handrail.artifact import load, part_shapes, save
 from handrail.envs.transfer import SameView
 from handrail.errors import HandrailError, UnknownName
@@ -54,6 +55,7 @@ Report = Callable[[int, int], None]
 
 def guide_loop(source: Source, settings: GuideSettings) -> AnyLoop:
     """The training of a guide in the source. Raises `HandrailError` for unfit settings."""
+    checked(settings)
     check_schedule(settings.steps, settings.epoch, settings.learning)
     if settings.chosen not in SELECTIONS:
         raise UnknownName("choice of a guide", settings.chosen, SELECTIONS)
@@ -115,6 +117,7 @@ def train_guide(
     an episode of the training's length that begins in harm. `recorded` is what the run is known
     by.
     """
+    settings = checked(settings)
     loop, path = guide_loop(source, settings), folder / GUIDE
     trial = _Trial(source, settings)
     limits = source.interface.limits

@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 
+from handrail.arguments import checked
 from handrail.artifact import Card, save
 from handrail.envs.base import action_size
 from handrail.equations.budget import discounted_limit
@@ -85,6 +86,7 @@ def check(run: StudentRun, given: Mapping[str, Any]) -> StudentMethod:
 
     `given` are the files of knowledge by kind.
     """
+    checked(run)
     if run.method not in METHODS:
         raise UnknownName("method", run.method, METHODS)
     method = METHODS[run.method]
@@ -248,6 +250,7 @@ def train_student(
     it the best of those that kept the limit in their test. `files` are those of the knowledge by
     kind, `recorded` is what the run is known by, and `warnings` are repeated in the summary.
     """
+    run = checked(run)
     loop = student_loop(target, run, files)
     limits = target.interface.limits
     each = [cost_columns(what, limits) for what in ("behaviour_", "target_")]
