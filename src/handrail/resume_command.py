@@ -105,8 +105,8 @@ def _knowledge(
 
 
 def _lava(folder: Path, stored: Mapping[str, Any], found: dict[str, Path], report) -> dict:
-    from handrail.experiments.lava.method import Knowledge, run_lava
-    from handrail.experiments.lava.settings import LavaRun
+    from handrail.tasks.lava.settings import LavaRun
+    from handrail.tasks.lava.student import Knowledge, run_lava
 
     run = _run(LavaRun(), stored["run"], folder)
     views = {load(path)[0].spec.get("view") for path in found.values()}

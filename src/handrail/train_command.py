@@ -6,14 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from handrail.artifact import fill, load
+from handrail.artifact import load
 from handrail.errors import HandrailError
 from handrail.experiments.families import LAVA, NAVIGATION, with_defaults
 from handrail.experiments.navigation.rows import is_navigation
-from handrail.experiments.plan import LavaRow, Task, complete, knowledge_tasks
+from handrail.experiments.plan import Task, knowledge_tasks
 from handrail.experiments.progress import Steps
 from handrail.experiments.schema import override
 from handrail.files import read_json
+from handrail.tasks.lava.resolve import LavaRow, resolve
 
 
 def train_one(
@@ -42,8 +43,8 @@ def train_one(
             out=out,
             progress=progress,
         )
-    row = complete(chosen)
-    from handrail.experiments.lava.method import Knowledge, check, run_lava
+    row = resolve(chosen)
+    from handrail.tasks.lava.student import Knowledge, check, run_lava
 
     files = {kind: files.get(kind) for kind in LAVA.files}
     needs = [task for task in knowledge_tasks(row, knowledge_folder) if not files[task.kind]]
@@ -80,26 +81,12 @@ def evaluate_one(folder: Path, *, episodes: int, seed: int) -> dict[str, Any]:
         from handrail.experiments.navigation.single import evaluate_student
 
         return evaluate_student(folder, stored["environment"], episodes=episodes, seed=seed)
-    import jax
-
-    from handrail.experiments.lava.method import agent_in_environment
-    from handrail.experiments.lava.settings import LavaRun
-    from handrail.train.evaluate import run_greedily
+    from handrail.tasks.lava.settings import LavaRun
+    from handrail.tasks.lava.student import try_policy_of
 
     run = override(LavaRun(), stored)
-    environment, agent = agent_in_environment(run)
-    _, arrays = load(folder / "policy.safetensors", expect="policy")
-    template = agent.fresh_network(key=jax.random.key(0))
-    network = fill(template, arrays, source=str(folder / "policy.safetensors"))
-    done = run_greedily(
-        environment, agent, agent.actor(network), episodes=episodes, key=jax.random.key(seed)
-    )
-    return {
-        "episodes": episodes,
-        "mean_return": float(done.returns.mean()),
-        "mean_cost": float(done.costs.mean()),
-        "mean_length": float(done.lengths.mean()),
-    }
+    tested = try_policy_of(run, folder / "policy.safetensors", episodes=episodes, seed=seed)
+    return {"episodes": episodes, **tested}
 
 
 def flatten(tree: Mapping[str, Any]) -> dict[str, Any]:
@@ -140,8 +127,7 @@ def _view(row: LavaRow, given: Mapping[str, Path]) -> str:
             f"prior and encoder see different things: {', '.join(sorted(map(str, views)))}; "
             "both must have been acquired with one view"
         )
-    known = row.prior or row.encoder
-    wanted = known.view if known else row.run.observation
+    wanted = row.view
     if views and wanted not in views:
         raise HandrailError(
             f"the knowledge was acquired on {views.pop()!r} observations, but a run on "

@@ -6,10 +6,10 @@ from typing import Any
 
 from handrail.envs.lava.source import NAMES as LAVA_NAMES
 from handrail.errors import HandrailError, UnknownName
-from handrail.experiments.lava.settings import METHODS as LAVA_METHODS
 from handrail.experiments.navigation.rows import is_navigation
 from handrail.experiments.navigation.settings import METHODS as NAVIGATION_METHODS
 from handrail.experiments.navigation.settings import TASKS
+from handrail.methods.contrastive.table import METHODS as LAVA_METHODS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Family:
 LAVA = Family(
     "lava",
     LAVA_NAMES,
-    LAVA_METHODS,
+    tuple(LAVA_METHODS),
     {
         "method": "full-adaptive",
         "observation": "symbolic",

@@ -14,23 +14,22 @@ def work(task: Task, report: Report = lambda what, step, total: None) -> dict[st
     if task.kind in ("guide", "expert", "pretrained") or isinstance(task.settings, NavigationRow):
         return _navigation(task, report)
     if task.kind == "prior":
-        from handrail.experiments.lava.prior import acquire_prior
+        from handrail.tasks.lava.knowledge import acquire_prior
 
         acquire_prior(task.settings, task.folder, report)
         return None
     if task.kind == "encoder":
-        from handrail.experiments.lava.encoder import acquire_encoder
+        from handrail.tasks.lava.knowledge import acquire_encoder
 
         acquire_encoder(task.settings, task.folder, report)
         return None
     import dataclasses
 
-    from handrail.experiments.lava.method import Knowledge, run_lava
+    from handrail.tasks.lava.student import Knowledge, run_lava
 
     row = task.settings
     files = {need.kind: need.folder / f"{need.kind}.safetensors" for need in task.needs}
-    known = row.prior or row.encoder
-    knowledge = Knowledge(view=known.view if known else row.run.observation, **files)
+    knowledge = Knowledge(view=row.view, **files)
     settings = {
         "run": dataclasses.asdict(row.run),
         "knowledge": row.knowledge,

@@ -1,0 +1,113 @@
+"""From a row's dotted settings to a run and the knowledge that it brings along."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from handrail.arguments import override
+from handrail.errors import HandrailError, UnknownName
+from handrail.methods.contrastive.table import METHODS
+from handrail.methods.method import Method
+from handrail.tasks.lava.settings import (
+    Layouts,
+    LavaEncoder,
+    LavaPrior,
+    LavaRun,
+    View,
+    recommended,
+)
+
+MANY = "LavaCrossingS9N2"  # where knowledge from many layouts is acquired
+
+
+@dataclasses.dataclass(frozen=True)
+class LavaRow:
+    """A row's settings, completed: the run and the knowledge that it brings along."""
+
+    run: LavaRun
+    prior: LavaPrior | None
+    encoder: LavaEncoder | None
+    knowledge: str
+    """How the knowledge was come by: `none`, `one` (layout) or `many`."""
+
+    @property
+    def needs(self) -> dict[str, LavaPrior | LavaEncoder]:
+        """By kind, what has to be acquired before the run."""
+        wanted = {"prior": self.prior, "encoder": self.encoder}
+        return {kind: settings for kind, settings in wanted.items() if settings is not None}
+
+    @property
+    def view(self) -> View:
+        """What the knowledge sees; the learner's own observation where there is none."""
+        known = self.prior or self.encoder
+        return known.view if known else self.run.observation
+
+
+def method_of(run: LavaRun) -> Method:
+    """The row of the table that a run names. Raises `UnknownName`."""
+    if run.method not in METHODS:
+        raise UnknownName("method", run.method, METHODS)
+    return METHODS[run.method]
+
+
+def resolve(settings: Mapping[str, Any]) -> LavaRow:
+    """Reads a row's dotted settings: `run.…`, `prior.…`, `encoder.…`, `knowledge` and `preset`.
+
+    `knowledge` says whether prior and encoder come from one layout (the paper) or from many;
+    `preset` is `paper` or `recommended`.
+    """
+    groups: dict[str, dict[str, Any]] = {"run": {}, "prior": {}, "encoder": {}}
+    knowledge: Any = "one"
+    preset: Any = "paper"
+    for name, value in settings.items():
+        group, _, rest = name.partition(".")
+        if name == "knowledge":
+            knowledge = value
+        elif name == "preset":
+            preset = value
+        elif rest and group in groups:
+            groups[group][rest] = value
+        else:
+            groups["run"][name] = value
+    if knowledge not in ("one", "many"):
+        raise HandrailError(f"knowledge is {knowledge!r}: expected 'one' or 'many'")
+    if preset not in ("paper", "recommended"):
+        raise HandrailError(f"preset is {preset!r}: expected 'paper' or 'recommended'")
+    run = override(LavaRun(), {k: v for k, v in groups["run"].items() if "." not in k})
+    run = recommended(run) if preset == "recommended" else run
+    run = override(run, groups["run"])
+    needs = method_of(run).needs
+    prior = _prior(run, knowledge, groups["prior"]) if "prior" in needs else None
+    encoder = _encoder(run, knowledge, groups["encoder"]) if "encoder" in needs else None
+    return LavaRow(run, prior, encoder, knowledge if prior or encoder else "none")
+
+
+def _view(run: LavaRun) -> View:
+    """Knowledge reads symbolic observations through the egocentric view.
+
+    What warns of lava is where it lies from the agent; a perceptron on the whole grid would
+    have to learn that anew for every cell, where the paper's convolutions need not
+    (docs/results-lava.md compares both views).
+    """
+    return "egocentric" if run.observation == "symbolic" else run.observation
+
+
+def _prior(run: LavaRun, knowledge: Layouts, own: Mapping[str, Any]) -> LavaPrior:
+    settings = LavaPrior(view=_view(run), layouts=knowledge)
+    if knowledge == "many":
+        settings = override(
+            settings,
+            {
+                "environment": MANY,
+                "source_learning.discount": 0.95,
+                "prior_learning.discount": 0.95,
+            },
+        )
+    return override(settings, own, within="prior.")
+
+
+def _encoder(run: LavaRun, knowledge: Layouts, own: Mapping[str, Any]) -> LavaEncoder:
+    settings = LavaEncoder(view=_view(run))
+    if knowledge == "many":
+        settings = override(settings, {"environment": MANY})
+    return override(settings, own, within="encoder.")
