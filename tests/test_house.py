@@ -13,7 +13,18 @@ PACKAGE = ROOT / "src" / "handrail"
 
 # From the ground up. A room may import from itself and from the rooms below it.
 FLOORS = (
-    ("types", "rng", "errors", "files", "artifact", "records", "hub", "packing"),
+    (
+        "types",
+        "rng",
+        "errors",
+        "files",
+        "artifact",
+        "records",
+        "hub",
+        "packing",
+        "arguments",
+        "identity",
+    ),
     ("dispatch", "devices"),
     ("equations",),
     ("networks",),

@@ -9,10 +9,12 @@ import pytest
 from handrail import cli, resume_command
 from handrail.artifact import Card, load, save
 from handrail.errors import HandrailError
-from handrail.experiments.lava import method
-from handrail.experiments.lava.settings import LavaRun, QLearning
-from handrail.experiments.plan import complete, knowledge_tasks
+from handrail.experiments.plan import knowledge_tasks
+from handrail.methods.contrastive.settings import QLearning
 from handrail.resume_command import refuse_settings, resume
+from handrail.tasks.lava import student
+from handrail.tasks.lava.resolve import resolve
+from handrail.tasks.lava.settings import LavaRun
 
 SMALL = QLearning(learning_starts=500, batch=16, hidden=(8,))
 DQN = LavaRun("Empty-5x5", "dqn", steps=2_000, learning=SMALL)
@@ -43,7 +45,7 @@ def asked(monkeypatch):
         calls.append((run, known, folder, settings))
         return {"steps": 20}
 
-    monkeypatch.setattr(method, "run_lava", run_lava)
+    monkeypatch.setattr(student, "run_lava", run_lava)
     return calls
 
 
@@ -52,14 +54,14 @@ def test_a_run_goes_on_with_the_settings_it_has(asked, tmp_path):
     assert resume(folder, knowledge_folder=tmp_path, progress=lambda: grown.append(1))
     run, known, where, settings = asked[0]
     assert (run, where) == (DQN, folder)
-    assert known == method.Knowledge("symbolic")
+    assert known == student.Knowledge("symbolic")
     assert settings == json.loads((folder / "run.json").read_text())
     assert grown == [1]
 
 
 @pytest.mark.parametrize("place", ["up", "beside", "named"])
 def test_knowledge_is_found_where_the_commands_keep_it(asked, tmp_path, place):
-    row = complete({"environment": "LavaCrossingS9N1", "method": "full"})
+    row = resolve({"environment": "LavaCrossingS9N1", "method": "full"})
     tasks = knowledge_tasks(row, tmp_path / "out" if place != "named" else tmp_path / "else")
     for task in tasks:
         knowledge(task.folder / f"{task.kind}.safetensors", task.kind)
@@ -68,7 +70,7 @@ def test_knowledge_is_found_where_the_commands_keep_it(asked, tmp_path, place):
     resume(folder, knowledge_folder=tmp_path / "else")
     known = asked[0][1]
     files = {task.kind: task.folder / f"{task.kind}.safetensors" for task in tasks}
-    assert known == method.Knowledge("egocentric", files["prior"], files["encoder"])
+    assert known == student.Knowledge("egocentric", files["prior"], files["encoder"])
 
 
 def test_a_named_file_is_known_by_its_checksum(asked, tmp_path):

@@ -6,14 +6,17 @@ class HandrailError(Exception):
 
 
 class UnknownName(HandrailError):
-    """A name that is not in a registry; lists the names that are."""
+    """A name that is not in a registry; lists the names that are.
 
-    def __init__(self, kind: str, name: str, known):
+    `close` is the name that may have been meant, by default the nearest of `known`.
+    """
+
+    def __init__(self, kind: str, name: str, known, *, close: str | None = None):
         import difflib
 
         known = sorted(known)
-        close = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {close[0]!r}? " if close else ""
+        near = difflib.get_close_matches(name, known, n=1) if close is None else [close]
+        hint = f"did you mean {near[0]!r}? " if any(near) else ""
         super().__init__(f"unknown {kind} {name!r}: {hint}known are {', '.join(known)}")
 
 

@@ -9,9 +9,11 @@ import pytest
 from handrail.engines import slurm
 from handrail.engines.slurm import OnSlurm
 from handrail.errors import HandrailError
-from handrail.experiments.lava.settings import LavaRun, QLearning
-from handrail.experiments.plan import DONE, LavaRow, Task
+from handrail.experiments.plan import DONE, Task
 from handrail.experiments.schedule import Failed
+from handrail.methods.contrastive.settings import QLearning
+from handrail.tasks.lava.resolve import LavaRow
+from handrail.tasks.lava.settings import LavaRun
 
 pytest.importorskip("submitit", reason="the extra 'slurm' is not installed")
 

@@ -10,9 +10,10 @@ import pytest
 
 from handrail.errors import HandrailError, UnknownName
 from handrail.experiments import attempt, pool, work
-from handrail.experiments.lava.knowledge_settings import EncoderSettings
-from handrail.experiments.lava.settings import LavaRun, QLearning
-from handrail.experiments.plan import DONE, LavaRow, Task
+from handrail.experiments.plan import DONE, Task
+from handrail.methods.contrastive.settings import QLearning
+from handrail.tasks.lava.resolve import LavaRow
+from handrail.tasks.lava.settings import LavaEncoder, LavaRun
 
 
 class Inline:
@@ -143,7 +144,7 @@ def test_real_workers_do_real_lava_tasks(tmp_path):
     """A DQN of 100 steps finishes; an encoder on an unknown environment fails by name."""
     run = LavaRun("Empty-5x5", "dqn", steps=100, learning=QLearning(learning_starts=100))
     dqn = Task("run", tmp_path / "dqn", LavaRow(run, None, None, "none"), (), "dqn")
-    settings = EncoderSettings(environment="LavaCrossingS9N9")
+    settings = LavaEncoder(environment="LavaCrossingS9N9")
     encoder = Task("encoder", tmp_path / "encoder", settings, (), "encoder")
     needy = dataclasses.replace(dqn, folder=tmp_path / "full", needs=(encoder,), label="full")
     with pytest.raises(pool.Failed) as caught:

@@ -7,11 +7,16 @@ import gymnasium
 import pytest
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
 
+from handrail.api.discrete import (
+    load_encoder,
+    load_prior,
+    train_dqn,
+    train_encoder,
+    train_prior,
+)
 from handrail.errors import HandrailError
-from handrail.own.encoder import load_encoder, train_encoder
 from handrail.own.environments import build_host
 from handrail.own.guide_training import train_guide
-from handrail.own.q import load_prior, train_dqn, train_prior
 from handrail.own.student_training import train_student
 from handrail.records import read_table
 from tests.envs.toys import Walker

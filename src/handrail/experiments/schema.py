@@ -5,13 +5,12 @@ import hashlib
 import itertools
 import json
 import tomllib
-import types
-import typing
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from handrail.arguments import override as override
 from handrail.errors import HandrailError, UnknownName
 
 
@@ -172,45 +171,3 @@ def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         name = f"{prefix}{key}"
         result |= flat(value, f"{name}.") if isinstance(value, Mapping) else {name: value}
     return result
-
-
-def override(settings: Any, values: Mapping[str, Any]) -> Any:
-    """A frozen dataclass with fields replaced by dotted name; refuses unknown names and kinds."""
-    for name, value in values.items():
-        settings = _replace(settings, name.split("."), value, name)
-    return settings
-
-
-def _replace(settings: Any, path: list[str], value: Any, name: str) -> Any:
-    hints = typing.get_type_hints(type(settings))
-    if path[0] not in hints:
-        raise UnknownName(f"setting of {type(settings).__name__}", name, hints)
-    if len(path) > 1:
-        old = getattr(settings, path[0])
-        if not dataclasses.is_dataclass(old):
-            raise HandrailError(f"setting {name!r}: {path[0]!r} has no parts")
-        new = _replace(old, path[1:], value, name)
-    else:
-        new = _converted(value, hints[path[0]], name)
-    return dataclasses.replace(settings, **{path[0]: new})
-
-
-def _converted(value: Any, kind: Any, name: str) -> Any:
-    """A value as read from TOML, as the annotated kind; refuses what is not of that kind."""
-    arguments = typing.get_args(kind)
-    if typing.get_origin(kind) is typing.Literal:
-        if value not in arguments:
-            raise UnknownName(f"value of {name!r}", str(value), arguments)
-        return value
-    if isinstance(kind, types.UnionType):  # `str | None`
-        if not isinstance(value, arguments):
-            raise HandrailError(f"setting {name!r} is {value!r}: expected {kind}")
-        return value
-    if typing.get_origin(kind) is tuple:  # `tuple[int, ...]`
-        if not isinstance(value, list | tuple):
-            raise HandrailError(f"setting {name!r} is {value!r}: expected a list")
-        return tuple(_converted(entry, arguments[0], name) for entry in value)
-    accepted = (int, float) if kind is float else kind
-    if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):
-        raise HandrailError(f"setting {name!r} is {value!r}: expected {kind.__name__}")
-    return float(value) if kind is float else value

@@ -7,6 +7,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
+from handrail.arguments import checked
 from handrail.artifact import Card, fill, load, save, widths
 from handrail.envs.base import action_size
 from handrail.envs.navigation.problems import navigation_problem
@@ -77,6 +78,7 @@ def acquire_forebear(
     path = folder / f"{settings.role}.safetensors"
     if path.exists():
         return path
+    settings = checked(settings)
     loop = forebear_loop(settings)
     testing = forebear_environment(settings)  # its own: a test leaves the training's episode alone
     last = settings.role == "pretrained"

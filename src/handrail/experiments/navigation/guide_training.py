@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from handrail.arguments import checked
 from handrail.artifact import load, save
 from handrail.envs.host_copies import HostCopies
 from handrail.envs.navigation.compiled import RescueStarts
@@ -121,6 +122,7 @@ def acquire_guide(
     path = folder / "guide.safetensors"
     if path.exists():
         return path
+    settings = checked(settings)
     loop, choice = guide_loop(settings), CHOICES[settings.chosen]
     problem = navigation_problem(settings.environment)
     rescue = RescueStarts(1.0, settings.rescue.max_speed, settings.rescue.max_turn_rate)

@@ -104,7 +104,7 @@ def _guide(run: StudentRun, common: dict[str, Any], own: dict[str, Any]) -> Guid
     margin = own.pop("margin", MARGIN)
     if type(margin) not in (int, float) or margin < 0:
         raise HandrailError(f"guide.margin is {margin!r}: expected a number of at least 0")
-    settings = override(GuideSettings(limit=margin * run.limit, **common), own)
+    settings = override(GuideSettings(limit=margin * run.limit, **common), own, within="guide.")
     if settings.keep < 0 or (run.source_data and not settings.keep):
         raise HandrailError(
             f"guide.keep is {settings.keep}: expected the number of steps to keep, such as {KEPT}"
@@ -120,7 +120,7 @@ def _forebear(
     settings = ForebearSettings(
         role=role, steps=run.steps, epoch=run.epoch, limit=run.limit, **common
     )
-    settings = override(settings, own)
+    settings = override(settings, own, within=f"{role}.")
     check_schedule(settings.steps, settings.epoch, settings.learning)
     check_copies(settings.copies, settings.environment, settings.learning)
     return settings

@@ -1,8 +1,20 @@
 """What determines the runs of SaGui: frozen values, one docstring a field."""
 
 import dataclasses
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
+from handrail.arguments import (
+    AtMost,
+    Count,
+    Discount,
+    NonNegative,
+    NonNegativeInt,
+    Positive,
+    Seed,
+    Share,
+    ShareOfLimit,
+    ShareOfSteps,
+)
 from handrail.envs.navigation.tasks import Outside, navigation_task
 from handrail.errors import HandrailError, UnknownName
 from handrail.learners.sac_networks import CostCritic
@@ -36,24 +48,24 @@ LIMIT_STEPS = 1000
 class SacSettings:
     """SAC-λ (the paper's values, with the networks of the task Static)."""
 
-    hidden: tuple[int, ...] = (32, 32)
+    hidden: tuple[Count, ...] = (32, 32)
     """Widths of the hidden layers of actor and critics."""
-    batch: int = 32
+    batch: Annotated[Count, AtMost("replay")] = 32
     """Transitions an update."""
-    learning_rate: float = 1e-3
+    learning_rate: Positive = 1e-3
     """Step size of Adam, for actor, critics and entropy weight."""
-    discount: float = 0.99
+    discount: Discount = 0.99
     """γ per step, of rewards and costs."""
-    smoothing: float = 0.995
+    smoothing: Share = 0.995
     """Share of the old target networks that an update keeps."""
     reward_scale: float = 1.0
     """What the environment's rewards are multiplied by before they are learnt from."""
     reward_critics: Literal["lowest", "mean"] = "lowest"
     """What is believed of the two reward critics: the lower (the scripts), or their mean, which
     does not despair of what has seldom been tried (beyond the paper)."""
-    multiplier_rate: float = 50.0
+    multiplier_rate: NonNegative = 50.0
     """Step size of the multiplier β, as a multiple of `learning_rate`."""
-    damping: float = 10.0
+    damping: NonNegative = 10.0
     """Scale of the damping κ; 0 turns it off."""
     cost_floor: Literal["none", "zero", "guide"] = "none"
     """The least that is believed of the cost critic: nothing is (the scripts), zero, or what the
@@ -64,13 +76,13 @@ class SacSettings:
     inputs: Inputs = "raw"
     """What the networks read of an observation: its numbers (the scripts), or those brought to one
     scale, with lidars in the logarithm of the distance (beyond the paper)."""
-    replay: int = 1_000_000
+    replay: Count = 1_000_000
     """Capacity of the replay (a split one has half of it for each actor)."""
-    block: int = 100
+    block: Count = 100
     """Steps between two rounds of updates."""
-    updates: int = 100
+    updates: Count = 100
     """Updates a round."""
-    learning_starts: int = 500
+    learning_starts: NonNegativeInt = 500
     """Steps before the first round."""
 
 
@@ -100,11 +112,11 @@ TASKS: dict[str, TaskDefaults] = {
 class RescueSettings:
     """Source episodes that begin inside a hazard at a random velocity (beyond the paper)."""
 
-    share: float = 0.5
+    share: Share = 0.5
     """Share of the episodes, 0 to 1."""
-    max_speed: float = 1.5
+    max_speed: NonNegative = 1.5
     """Greatest speed at the start, m/s."""
-    max_turn_rate: float = 3.0
+    max_turn_rate: NonNegative = 3.0
     """Greatest turn rate at the start, rad/s."""
 
 
@@ -114,39 +126,39 @@ class GuideSettings:
 
     environment: str = "navigation-static"
     """The task whose source variant is learnt in."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of everything."""
-    steps: int = 600_000
+    steps: Count = 600_000
     """Environment steps (the authors: 9,000,000)."""
-    epoch: int = 30_000
+    epoch: Count = 30_000
     """Steps between two evaluations."""
-    evaluation_episodes: int = 100
+    evaluation_episodes: Count = 100
     """Episodes of an evaluation: of full length, without rescue starts."""
-    guard_episodes: int = 300
+    guard_episodes: Count = 300
     """Episodes of random driving under its guard in an evaluation, of 400 steps: costs are rare
     there, and high."""
-    limit: float = 1.0
+    limit: NonNegative = 1.0
     """d⋄: expected cost of an episode of 1,000 steps; at most d⊙, better well below."""
-    episode_length: int = 200
+    episode_length: Count = 200
     """Steps of a training episode (the authors: 1,000); the limit is always for 1,000 steps."""
     outside: Outside = "ends"
     """What becomes of an episode outside the extents: it ends (the paper), goes on without reward
     (`open`), so that the cost critic knows what is out there, or goes on with a reward for the way
     back (`homing`), so that no student is led off. Evaluations keep the paper's border."""
-    wander: float = 0.0
+    wander: ShareOfSteps = 0.0
     """Share of the training steps that are driven by random actions, each held for 30 steps: a
     cost critic that is to judge a student's actions must have seen other actions than its guide's,
     and at speed (beyond the paper)."""
-    insistence: float = 0.0
+    insistence: Discount = 0.0
     """Probability with which the cost critic expects an action to go on for another step, and
     another, before the guide takes over: a student that is asked about may insist (beyond the
     paper)."""
     bonus: Literal["displacement", "entropy", "none"] = "displacement"
     """Reward of the source: the distance moved; observations far from their nearest neighbours
     among a batch of what has been visited; or nothing (the ablation MAXENT)."""
-    entropy_weight: float = 1.0
+    entropy_weight: NonNegative = 1.0
     """α, fixed."""
-    uniform_steps: int = 500
+    uniform_steps: NonNegativeInt = 500
     """Steps of uniformly random actions at the beginning."""
     rescue: RescueSettings = RescueSettings()
     """Rescue starts."""
@@ -154,9 +166,9 @@ class GuideSettings:
     """Which of the guides whose evaluation is within the limit is kept: the one that moves
     farthest (the paper's return), or the one under whose guard random driving costs least (beyond
     the paper)."""
-    keep: int = 0
+    keep: NonNegativeInt = 0
     """Steps of the source that are kept beside the guide, for students with `source_data`."""
-    copies: int = 1
+    copies: Count = 1
     """Environments that are stepped side by side and decided for in one call; on MuJoCo alone."""
     learning: SacSettings = SacSettings()
     """The learner."""
@@ -170,17 +182,17 @@ class ForebearSettings:
     """`expert`: learnt in the target. `pretrained`: in the source, observed like the target."""
     environment: str = "navigation-static"
     """The task."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of everything."""
-    steps: int = 1_500_000
+    steps: Count = 1_500_000
     """Environment steps."""
-    epoch: int = 30_000
+    epoch: Count = 30_000
     """Steps between two evaluations."""
-    evaluation_episodes: int = 100
+    evaluation_episodes: Count = 100
     """Episodes of an evaluation."""
-    limit: float = 5.0
+    limit: NonNegative = 5.0
     """Expected cost of an episode of 1,000 steps."""
-    copies: int = 1
+    copies: Count = 1
     """Environments that are stepped side by side and decided for in one call; on MuJoCo alone."""
     learning: SacSettings = SacSettings()
     """The learner."""
@@ -194,22 +206,22 @@ class StudentRun:
     """A navigation task: compiled where it can be, else on MuJoCo."""
     method: Method = "control-switch"
     """What to run."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of everything."""
-    steps: int = 1_500_000
+    steps: Count = 1_500_000
     """Environment steps."""
-    epoch: int = 30_000
+    epoch: Count = 30_000
     """Steps of an epoch: the unit of violations, and of tests of the target policy."""
-    test_episodes: int = 100
+    test_episodes: Count = 100
     """Episodes with which the target policy is tested after every epoch."""
-    limit: float = 5.0
+    limit: NonNegative = 5.0
     """d⊙: expected cost of an episode of 1,000 steps."""
-    threshold: float = 2.0
+    threshold: NonNegative = 2.0
     """Budget-switch: the guide acts where it foresees more than this multiple of the limit,
     both on the discounted scale of its cost critic."""
     distillation: Literal["authors", "paper", "none"] = "authors"
     """ω = 0.1 β + 0.01 (the scripts), ω = β with entropy weight α + ω (the paper), or nothing."""
-    strength: float = 0.1
+    strength: NonNegative = 0.1
     """ω of the ablation fixreg, and ω at the beginning of decreg."""
     density: Literal["authors", "exact"] = "authors"
     """Where log-densities are taken: at the squashed action, or at the pre-squash value."""
@@ -218,22 +230,22 @@ class StudentRun:
     constraint: Literal["stored", "present"] = "stored"
     """What the multiplier compares with the limit: the costs of stored actions (the scripts), or
     of what the student would do now in the stored states."""
-    margin: float = 1.0
+    margin: ShareOfLimit = 1.0
     """The limit that the student's multiplier aims at, as a share of `limit` (beyond the paper)."""
-    tolerance: float = 0.0
+    tolerance: ShareOfLimit = 0.0
     """Foreseen cost that the student's actor does not pay for, as a share of `limit` on the
     discounted scale of the critics (beyond the paper)."""
-    excursions: float = 0.0
+    excursions: ShareOfSteps = 0.0
     """Share of the steps that the guide drives unasked, in spells of 50 (beyond the paper)."""
     source_data: bool = False
     """Whether the student's cost critic and actor learn from as many steps of the source as of the
     target, rewards from the target alone (beyond the paper)."""
-    source_price: float = 0.0
+    source_price: NonNegative = 0.0
     """The least price of cost in steps of the source, where the multiplier may say less."""
     replay: Literal["auto", "split", "ring"] = "auto"
     """One memory for each actor, or one for both; `auto`: split where another takes over for
     the rest of an episode, as in the paper."""
-    copies: int = 1
+    copies: Count = 1
     """Environments that are stepped side by side and decided for in one call; on MuJoCo alone."""
     learning: SacSettings = SacSettings()
     """The learner."""

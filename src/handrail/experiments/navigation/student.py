@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from handrail.arguments import checked
 from handrail.artifact import Card, save
 from handrail.envs.base import action_size
 from handrail.envs.navigation.problems import navigation_problem
@@ -117,6 +118,7 @@ def build(run: StudentRun, knowledge: Knowledge) -> AnyLoop:
 
 def check(run: StudentRun, knowledge: Knowledge) -> None:
     """Everything that can be said of the settings before anything is computed."""
+    checked(run)
     if run.method not in METHODS:
         raise UnknownName("method", run.method, METHODS)
     check_schedule(run.steps, run.epoch, run.learning)
@@ -279,6 +281,7 @@ def run_student(
     included, earned and cost in the episodes that ended in the epoch, and how the student's own
     policy, sampled and without a guide, does in a test. That policy is kept at the end.
     """
+    run = checked(run)
     loop = build(run, knowledge)
     testing = navigation_problem(run.environment).target  # a test leaves the training's alone
 

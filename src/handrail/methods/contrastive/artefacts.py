@@ -90,8 +90,8 @@ def read_encoder(path: Path, inputs: AbstractInputs) -> Embedding:
         )
     if unsafe.dtype != np.float32 or not np.isfinite(unsafe).all():
         raise HandrailError(
-            f"{source}: array {UNSAFE!r} (the unsafe embeddings) is {unsafe.dtype} or holds numbers "
-            "that are not finite; expected float32 numbers"
+            f"{source}: array {UNSAFE!r} (the unsafe embeddings) is {unsafe.dtype} or not finite; "
+            "expected finite float32 numbers"
         )
     latent, variational = unsafe.shape[1], card.network.get("variational", False)
     if card.network.get("latent", latent) != latent or type(variational) is not bool:

@@ -2,9 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
-
-from jaxtyping import Array, Key, PyTree
+from typing import Any
 
 from handrail.envs.base import AbstractFiniteEnvironment, DiscreteActions
 from handrail.envs.host import AbstractHostEnvironment
@@ -21,16 +19,9 @@ from handrail.train.tally import AbstractTally, NoTally
 
 Environment = AbstractFiniteEnvironment | AbstractHostEnvironment | AbstractVectorHost
 PseudoRewarded = Callable[[Sequence[Any], PriorSettings], Environment]
-
-
-class Trial(Protocol):
-    """Means over whole episodes of what an agent has learnt, without intervention."""
-
-    def __call__(
-        self, agent: AbstractAgent, state: PyTree, *, episodes: int, key: Key[Array, ""]
-    ) -> dict[str, float]:
-        """By column of the summary."""
-        ...
+Trial = Callable[..., dict[str, float]]
+"""(agent, its state, `episodes=`, `key=`) → means over whole episodes without intervention, by
+column of the summary."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +40,7 @@ class DiscreteProblem:
     """How a finished agent is tested."""
     knowledge_inputs: AbstractInputs | None = None
     """What knowledge that is brought along reads of the observations; by default `inputs`."""
-    statistics: AbstractTally = NoTally()
+    statistics: AbstractTally = dataclasses.field(default_factory=NoTally)
     """What is counted at every step of a student."""
 
     @property

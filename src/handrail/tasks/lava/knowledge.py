@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from handrail.arguments import checked
 from handrail.methods.contrastive.artefacts import ENCODER, PRIOR
 from handrail.methods.contrastive.encoder import train_encoder
 from handrail.methods.contrastive.prior import train_prior
@@ -19,6 +20,7 @@ def acquire_prior(settings: LavaPrior, folder: Path, report: Report) -> Path:
     """Trains source Q-functions and the prior inside `folder`; returns the prior's file."""
     if (folder / PRIOR).exists():
         return folder / PRIOR
+    settings = checked(settings)
     values = dataclasses.asdict(settings)
     return train_prior(
         {name: partial(prior_problem, settings, name) for name in settings.sources},
@@ -35,6 +37,7 @@ def acquire_encoder(settings: LavaEncoder, folder: Path, report: Report) -> Path
     """Trains the encoder inside `folder`; returns its file."""
     if (folder / ENCODER).exists():
         return folder / ENCODER
+    settings = checked(settings)
     values = dataclasses.asdict(settings)
     return train_encoder(
         encoder_problem(settings),

@@ -42,9 +42,7 @@ def source_environment(
 
 def prior_problem(settings: LavaPrior, name: str) -> DiscreteProblem:
     """A source task of a prior, or (by the name of its environment) the prior's own."""
-    world = source_environment(
-        name, settings.view, settings.layouts, settings.pool, settings.seed
-    )
+    world = source_environment(name, settings.view, settings.layouts, settings.pool, settings.seed)
     return _problem(world, settings.view)
 
 

@@ -9,10 +9,10 @@ from handrail.errors import HandrailError, UnknownName
 from handrail.methods.contrastive.table import METHODS
 from handrail.methods.method import Method
 from handrail.tasks.lava.settings import (
-    Layouts,
     LavaEncoder,
     LavaPrior,
     LavaRun,
+    Layouts,
     View,
     recommended,
 )

@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from handrail.arguments import checked
 from handrail.artifact import fill, load
 from handrail.envs.lava.environment import LavaEnvironment
 from handrail.files import write_json
@@ -43,6 +44,7 @@ class Knowledge:
 
 def check(run: LavaRun, knowledge: Knowledge) -> None:
     """Everything that can be said of the settings before anything is computed."""
+    checked(run)
     check_student(method_of(run), run, knowledge.files)
 
 
@@ -64,6 +66,7 @@ def run_lava(
     report: Callable[[int, int], None],
 ) -> dict[str, Any]:
     """Trains, tests and saves; returns the summary. Continues what was interrupted."""
+    run = checked(run)
     check(run, knowledge)
     problem = student_problem(run, knowledge.view)
     world = problem.environment
