@@ -12,7 +12,7 @@ METHODS = ("dqn", "action check", "full", "full-adaptive")
 
 def learning():
     """The paper's hyper-parameters, but learning starts early."""
-    from handrail.experiments.lava.settings import QLearning
+    from handrail.methods.contrastive.settings import QLearning
 
     return QLearning(learning_starts=LEARNING_STARTS)
 
@@ -25,11 +25,11 @@ def build_loop(method: str, observation: str, total: int, *, seed: int = 123):
     import jax
     import jax.numpy as jnp
 
-    from handrail.experiments.lava.method import Knowledge, build
-    from handrail.experiments.lava.settings import LavaRun
     from handrail.interventions.near_unsafe import AdaptiveReach, FixedReach, NearUnsafe
     from handrail.interventions.recipes import contrastive, domain_prior
     from handrail.networks.lookup import Lookup
+    from handrail.tasks.lava.settings import LavaRun
+    from handrail.tasks.lava.student import Knowledge, build
 
     run = LavaRun(
         "LavaCrossingS9N1", "dqn", observation, seed=seed, steps=total, learning=learning()

@@ -28,14 +28,14 @@ from handrail.arguments import (
     whole,
 )
 from handrail.errors import HandrailError, UnknownName
-from handrail.experiments.lava.knowledge_settings import EncoderSettings, PriorSettings
-from handrail.experiments.lava.settings import LavaRun, QLearning
-from handrail.experiments.navigation.settings import (
+from handrail.methods.contrastive.settings import QLearning
+from handrail.methods.sagui.settings import (
     ForebearSettings,
     GuideSettings,
     SacSettings,
     StudentRun,
 )
+from handrail.tasks.lava.settings import LavaEncoder, LavaPrior, LavaRun
 
 HUGE = 10**5_000
 
@@ -108,8 +108,8 @@ def test_a_folder_may_begin_at_home(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize(
     "settings",
-    [StudentRun(), GuideSettings(), ForebearSettings(), LavaRun(), PriorSettings(),
-     EncoderSettings(), QLearning(), SacSettings()],
+    [StudentRun(), GuideSettings(), ForebearSettings(), LavaRun(), LavaPrior(),
+     LavaEncoder(), QLearning(), SacSettings()],
 )  # fmt: skip
 def test_the_defaults_are_in_their_ranges(settings):
     assert checked(settings) is settings
@@ -189,7 +189,7 @@ def test_a_mistyped_name_comes_with_the_nearest_whole_name(name, within, nearest
         (StudentRun(), "limit", math.inf),
         (GuideSettings(), "evaluation_episodes", 0),
         (GuideSettings(), "rescue.share", 2),
-        (EncoderSettings(), "batch", 0),
+        (LavaEncoder(), "batch", 0),
     ],
 )
 def test_a_number_out_of_its_range_is_refused_by_name(settings, name, value):

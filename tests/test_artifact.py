@@ -15,10 +15,7 @@ from safetensors.numpy import save_file
 
 from handrail import artifact
 from handrail.artifact import Card, checksum, fill, load, named_arrays, save
-from handrail.envs.lava.make import make_lava
 from handrail.errors import HandrailError
-from handrail.experiments.lava.encoder import load_encoder
-from handrail.experiments.lava.prior import load_prior
 from handrail.networks.mlp import MLP
 
 SPEC = {"view": "symbolic", "shape": [567], "actions": 7}
@@ -245,31 +242,3 @@ def test_missing_extra_and_misshapen_arrays_are_named():
     ):
         with pytest.raises(HandrailError, match=f"file: .*{message}"):
             fill(template, given_arrays, source="file")
-
-
-def test_a_prior_for_another_view_or_layout_size_is_refused(path):
-    frames = np.zeros((2, 567), np.uint8)
-    values = load_prior(path, "symbolic", frames, 7)(jnp.asarray(frames[0]))
-    assert values.shape == (7,)
-    with pytest.raises(HandrailError, match="its view is 'symbolic', expected 'egocentric'"):
-        load_prior(path, "egocentric", frames, 7)
-    with pytest.raises(HandrailError, match=r"its shape is \[567\], expected \[175\]"):
-        load_prior(path, "symbolic", make_lava("Empty-5x5").observations.frames, 7)
-    with pytest.raises(HandrailError, match="holds a prior, expected a encoder"):
-        load_encoder(path, "symbolic", frames)
-
-
-def test_an_encoder_without_its_unsafe_embeddings_is_refused(tmp_path):
-    card = Card("encoder", spec={"view": "symbolic", "shape": [3]},
-                network={"latent": 2, "hidden": [4], "variational": False})  # fmt: skip
-    save(tmp_path / "x", card, MLP((3, 4, 2), key=jax.random.key(0)))
-    with pytest.raises(HandrailError, match="missing"):
-        load_encoder(tmp_path / "x", "symbolic", np.zeros((1, 3), np.uint8))
-
-
-@pytest.mark.parametrize("network", [{}, {"hidden": "wide"}, {"hidden": [-1]}])
-def test_a_card_from_which_no_network_can_be_built_is_refused(tmp_path, network):
-    card = dataclasses.replace(CARD, network=network)
-    save(tmp_path / "x", card, MLP((567, 4, 7), key=jax.random.key(0)))
-    with pytest.raises(HandrailError):
-        load_prior(tmp_path / "x", "symbolic", np.zeros((1, 567), np.uint8), 7)

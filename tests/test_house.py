@@ -44,8 +44,8 @@ FLOORS = (
     ("report", "tracking"),
     ("follow_command",),
     ("reproduce", "train_command", "check_transfer"),
-    ("sweep_command", "resume_command"),
-    ("safe_exploration", "own", "api", "check_env_command"),
+    ("sweep_command",),
+    ("safe_exploration", "api", "check_env_command"),
     ("cli", "cli_results", "__main__"),
     ("",),  # the package itself, which gathers the public names
 )

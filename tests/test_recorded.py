@@ -5,12 +5,12 @@ import json
 import logging
 
 import pytest
+from handrail.experiments.lava.settings import LavaRun
 
 from handrail import renamed
 from handrail.arguments import override
-from handrail.experiments.lava.settings import LavaRun
-from handrail.experiments.navigation.settings import GuideSettings, StudentRun
 from handrail.experiments.schema import digest
+from handrail.methods.sagui.settings import GuideSettings, StudentRun
 from handrail.recorded import SINCE, compare, original, stable
 from handrail.renamed import migrated
 

@@ -5,17 +5,24 @@ import json
 
 import numpy as np
 import pytest
-from handrail.resume_command import refuse_settings, resume
 
-from handrail import cli, resume_command
+from handrail import cli
 from handrail.artifact import Card, load, save
 from handrail.errors import HandrailError
-from handrail.experiments.lava import method
-from handrail.experiments.lava.settings import LavaRun, QLearning
-from handrail.experiments.plan import complete, knowledge_tasks
+from handrail.experiments.plan import knowledge_tasks
+from handrail.methods.contrastive.settings import QLearning
+from handrail.tasks.lava import family, student
+from handrail.tasks.lava.resolve import resolve
+from handrail.tasks.lava.settings import LavaRun
+from handrail.train_command import refuse_settings
+from handrail.train_command import resume as run_on
 
 SMALL = QLearning(learning_starts=500, batch=16, hidden=(8,))
 DQN = LavaRun("Empty-5x5", "dqn", steps=2_000, learning=SMALL)
+
+
+def resume(folder, *, files=None, **options):
+    return run_on(folder, files=files or {}, **options)
 
 
 def begun(folder, run=DQN, needs=()):
@@ -43,7 +50,7 @@ def asked(monkeypatch):
         calls.append((run, known, folder, settings))
         return {"steps": 20}
 
-    monkeypatch.setattr(method, "run_lava", run_lava)
+    monkeypatch.setattr(family, "run_lava", run_lava)
     return calls
 
 
@@ -52,14 +59,14 @@ def test_a_run_goes_on_with_the_settings_it_has(asked, tmp_path):
     assert resume(folder, knowledge_folder=tmp_path, progress=lambda: grown.append(1))
     run, known, where, settings = asked[0]
     assert (run, where) == (DQN, folder)
-    assert known == method.Knowledge("symbolic")
+    assert known == student.Knowledge("symbolic")
     assert settings == json.loads((folder / "run.json").read_text())
     assert grown == [1]
 
 
 @pytest.mark.parametrize("place", ["up", "beside", "named"])
 def test_knowledge_is_found_where_the_commands_keep_it(asked, tmp_path, place):
-    row = complete({"environment": "LavaCrossingS9N1", "method": "full"})
+    row = resolve({"environment": "LavaCrossingS9N1", "method": "full"})
     tasks = knowledge_tasks(row, tmp_path / "out" if place != "named" else tmp_path / "else")
     for task in tasks:
         knowledge(task.folder / f"{task.kind}.safetensors", task.kind)
@@ -68,7 +75,7 @@ def test_knowledge_is_found_where_the_commands_keep_it(asked, tmp_path, place):
     resume(folder, knowledge_folder=tmp_path / "else")
     known = asked[0][1]
     files = {task.kind: task.folder / f"{task.kind}.safetensors" for task in tasks}
-    assert known == method.Knowledge("egocentric", files["prior"], files["encoder"])
+    assert known == student.Knowledge("egocentric", files["prior"], files["encoder"])
 
 
 def test_a_named_file_is_known_by_its_checksum(asked, tmp_path):
@@ -76,10 +83,10 @@ def test_a_named_file_is_known_by_its_checksum(asked, tmp_path):
     right = knowledge(prior, "prior")
     knowledge(other, "prior", value=2.0)
     folder = begun(tmp_path / "run", LavaRun(method="priors-0.95"), [right])
-    resume(folder, knowledge_folder=tmp_path, files=[other, prior])
+    resume(folder, knowledge_folder=tmp_path, files={"prior": prior})
     assert asked[0][1].prior == prior
     with pytest.raises(HandrailError, match=rf"repeat --prior.* begins with {right[:12]}"):
-        resume(folder, knowledge_folder=tmp_path, files=[other])
+        resume(folder, knowledge_folder=tmp_path, files={"prior": other})
 
 
 def test_knowledge_that_is_gone_is_named(tmp_path):
@@ -142,7 +149,7 @@ def test_a_run_that_was_cut_ends_with_the_same_bytes(tmp_path, monkeypatch):
     with pytest.raises(Cut):
         train_one(settings, out=tmp_path / "cut", progress=cut, **options)
     assert list((tmp_path / "cut" / "checkpoints").glob("step-*500.safetensors"))
-    resume_command.resume(tmp_path / "cut", knowledge_folder=tmp_path)
+    resume(tmp_path / "cut", knowledge_folder=tmp_path)
     for path in (tmp_path / "whole").iterdir():
         if path.is_file() and path.name not in ("summary.json", ".lock"):
             assert (tmp_path / "cut" / path.name).read_bytes() == path.read_bytes(), path.name

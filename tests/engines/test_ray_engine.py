@@ -136,9 +136,9 @@ def test_a_killed_worker_changes_nothing(here, cluster, tmp_path, monkeypatch, s
 def test_a_failing_task_is_told_in_words_and_its_scratch_is_not_taken_for_a_result(
     here, cluster, tmp_path
 ):
-    from handrail.experiments.lava.knowledge_settings import EncoderSettings
+    from handrail.tasks.lava.settings import LavaEncoder
 
-    settings = EncoderSettings(environment="LavaCrossingS9N9")
+    settings = LavaEncoder(environment="LavaCrossingS9N9")
     encoder = Task("encoder", tmp_path / "encoder", settings, (), "encoder")
     needy = Task("run", tmp_path / "run", None, (encoder,), "run")
     with pytest.raises(Failed, match=r"2 of the tasks failed.*unknown environment") as caught:

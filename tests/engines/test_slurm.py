@@ -9,9 +9,11 @@ import pytest
 from handrail.engines import slurm
 from handrail.engines.slurm import OnSlurm
 from handrail.errors import HandrailError
-from handrail.experiments.lava.settings import LavaRun, QLearning
-from handrail.experiments.plan import DONE, LavaRow, Task
+from handrail.experiments.plan import Task
 from handrail.experiments.schedule import Failed
+from handrail.methods.contrastive.settings import QLearning
+from handrail.tasks.family import Row
+from handrail.tasks.lava.settings import LavaRun
 
 pytest.importorskip("submitit", reason="the extra 'slurm' is not installed")
 
@@ -43,7 +45,7 @@ class Job:
             raise RuntimeError("Job 7 was preempted\nand more")
         assert all(need.done for need in self.task.needs)
         self.task.folder.mkdir(parents=True)
-        (self.task.folder / DONE[self.task.kind]).write_text("")
+        self.task.file.write_text("")
 
     def cancel(self):
         pass
@@ -80,9 +82,9 @@ def test_without_slurm_there_is_one_clear_error(chain, tmp_path):
 @pytest.mark.slow
 def test_jobs_in_processes_of_their_own(tmp_path):
     run = LavaRun("Empty-5x5", "dqn", steps=100, learning=QLearning(learning_starts=100))
-    dqn = Task("run", tmp_path / "dqn", LavaRow(run, None, None, "none"), (), "dqn")
+    dqn = Task("run", tmp_path / "dqn", Row(run, {}, {"knowledge": "none"}), (), "dqn")
     wrong = LavaRun("Emty-5x5", "dqn", steps=100)
-    typo = Task("run", tmp_path / "typo", LavaRow(wrong, None, None, "none"), (), "typo")
+    typo = Task("run", tmp_path / "typo", Row(wrong, {}, {"knowledge": "none"}), (), "typo")
     with pytest.raises(Failed, match=r"1 of the tasks failed: typo: unknown environment"):
         OnSlurm(tmp_path / "logs", cluster="local", poll_seconds=0.2).compute([dqn, typo], ignore)
     assert dqn.done

@@ -5,7 +5,7 @@ import pytest
 from handrail.envs.navigation.make import NAMES, make_navigation
 from handrail.envs.registry import make, names
 from handrail.errors import HandrailError, UnknownName
-from handrail.tasks.lava_family import LAVA
+from handrail.tasks.lava.family import LAVA
 from handrail.tasks.navigation import DEFAULTS
 from handrail.tasks.navigation_family import NAVIGATION
 from handrail.tasks.registry import FAMILIES, family_of, with_defaults

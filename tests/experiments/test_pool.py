@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from handrail.errors import HandrailError, UnknownName
-from handrail.experiments import attempt, pool, work
-from handrail.experiments.lava.knowledge_settings import EncoderSettings
-from handrail.experiments.lava.settings import LavaRun, QLearning
-from handrail.experiments.plan import DONE, LavaRow, Task
+from handrail.experiments import attempt, launch, pool
+from handrail.experiments.plan import Task
+from handrail.methods.contrastive.settings import QLearning
+from handrail.tasks.family import Row
+from handrail.tasks.lava.settings import LavaEncoder, LavaRun
 
 
 class Inline:
@@ -42,9 +43,9 @@ def done(monkeypatch):
             raise task.settings
         assert all(need.done for need in task.needs)
         task.folder.mkdir(parents=True)
-        (task.folder / DONE[task.kind]).write_text("")
+        task.file.write_text("")
 
-    monkeypatch.setattr(work, "work", fake)
+    monkeypatch.setattr(launch, "work", fake)
     monkeypatch.setattr(attempt, "_forget_compiled", lambda: None)
     monkeypatch.setattr(pool, "_pool", lambda workers, context: Inline())
     return worked
@@ -142,8 +143,8 @@ def test_the_environment_of_workers_is_put_back(done, tmp_path, monkeypatch):
 def test_real_workers_do_real_lava_tasks(tmp_path):
     """A DQN of 100 steps finishes; an encoder on an unknown environment fails by name."""
     run = LavaRun("Empty-5x5", "dqn", steps=100, learning=QLearning(learning_starts=100))
-    dqn = Task("run", tmp_path / "dqn", LavaRow(run, None, None, "none"), (), "dqn")
-    settings = EncoderSettings(environment="LavaCrossingS9N9")
+    dqn = Task("run", tmp_path / "dqn", Row(run, {}, {"knowledge": "none"}), (), "dqn")
+    settings = LavaEncoder(environment="LavaCrossingS9N9")
     encoder = Task("encoder", tmp_path / "encoder", settings, (), "encoder")
     needy = dataclasses.replace(dqn, folder=tmp_path / "full", needs=(encoder,), label="full")
     with pytest.raises(pool.Failed) as caught:

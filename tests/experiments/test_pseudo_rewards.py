@@ -15,8 +15,9 @@ from handrail.envs.lava.tables import FORWARD
 from handrail.envs.rewarded import Rewarded
 from handrail.equations.safety_checks import above_mean, is_below_mean
 from handrail.errors import HandrailError
-from handrail.experiments.lava.knowledge_settings import PriorSettings
-from handrail.experiments.lava.prior import pseudo_rewards
+from handrail.methods.contrastive.finite import pseudo_reward_table
+from handrail.methods.contrastive.settings import PriorSettings
+from handrail.tasks.lava.problems import dynamics_of, inputs_of
 
 GAMMA = 0.99
 KEY = jax.random.key(0)  # nothing here is random
@@ -50,7 +51,9 @@ def world(request):
 def rewards_of(world, terminal: str, sources=("lava", "lava", "walls", "walls")) -> np.ndarray:
     lava, exact = world
     settings = PriorSettings(terminal=terminal)
-    return np.asarray(pseudo_rewards(lava, [exact[name] for name in sources], settings))
+    networks = [exact[name] for name in sources]
+    inputs = inputs_of(lava, "symbolic")
+    return np.asarray(pseudo_reward_table(inputs, dynamics_of(lava), networks, settings))
 
 
 def prior_of(lava, rewards: np.ndarray) -> np.ndarray:

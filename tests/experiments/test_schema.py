@@ -5,9 +5,7 @@ import dataclasses
 import pytest
 
 from handrail.errors import HandrailError, UnknownName
-from handrail.experiments.lava.method import Knowledge, check
-from handrail.experiments.lava.settings import LavaRun, QLearning
-from handrail.experiments.plan import LavaRow, complete, plan
+from handrail.experiments.plan import plan
 from handrail.experiments.schema import (
     budget_of,
     digest,
@@ -18,6 +16,9 @@ from handrail.experiments.schema import (
     read,
     rows,
 )
+from handrail.methods.contrastive.settings import QLearning
+from handrail.tasks.lava.resolve import resolve
+from handrail.tasks.lava.settings import LavaRun
 
 BUDGETS = [(name, budget) for name in names() for budget in read(name).budgets]
 
@@ -31,9 +32,7 @@ def test_every_experiment_can_be_planned(tmp_path, name, budget):
     assert len(planned) == expected > 0
     for row, task in planned:
         run = task.settings.run
-        if isinstance(task.settings, LavaRow):
-            files = {need.kind: need.folder for need in task.needs}
-            check(run, Knowledge(prior=files.get("prior"), encoder=files.get("encoder")))
+        task.family.check(run, {need.kind: need.file for need in task.needs})
         assert (run.environment, run.seed) == (row.environment, row.seed)
         assert task.folder.is_relative_to(tmp_path)
         assert not task.done
@@ -116,8 +115,8 @@ def test_a_report_over_the_values_of_a_setting_needs_all_of_them(name, plain):
         (lambda: budget_of(read("demo"), "qick"), "unknown budget 'qick'.*'quick'"),
         (lambda: override(LavaRun(), {"step": 1}), "setting of LavaRun 'step'.*'steps'"),
         (lambda: override(LavaRun(), {"learning.discont": 1.0}), "setting of QLearning.*discount"),
-        (lambda: complete({"method": "ful"}), "unknown value of 'method' 'ful'.*'full'"),
-        (lambda: complete({"method": "full", "encoder.loss": "vea"}), "'vea'.*'vae'"),
+        (lambda: resolve({"method": "ful"}), "unknown method 'ful'.*'full'"),
+        (lambda: resolve({"method": "full", "encoder.loss": "vea"}), "'vea'.*'vae'"),
     ],
 )  # fmt: skip
 def test_unknown_names_come_with_a_close_match(action, message):
@@ -151,7 +150,7 @@ def test_a_value_of_another_kind_is_refused(values, message):
 def test_values_that_fit_are_taken():
     run = override(
         LavaRun(),
-        {"steps": 10, "safety.prior_prob": 1, "learning.hidden": [8], "lava_color": "blue",
+        {"steps": 10, "learning.discount": 0, "learning.hidden": [8], "lava_color": "blue",
          "learning": QLearning(batch=4), "learning.operator": "max"},
     )  # fmt: skip
     assert (run.steps, run.lava_color) == (10, "blue")
@@ -162,12 +161,12 @@ def test_values_that_fit_are_taken():
 
 
 def test_a_preset_stands_below_what_is_said_explicitly():
-    row = complete({"method": "full-adaptive", "preset": "recommended", "safety.prior_prob": 0.5})
+    row = resolve({"method": "full-adaptive", "preset": "recommended", "safety.prior_prob": 0.5})
     assert row.run.learning.discount == 0.95
     assert row.run.safety.prior_prob == 0.5
     for name, value in (("preset", "best"), ("knowledge", "none")):
         with pytest.raises(HandrailError, match=f"{name} is '{value}': expected"):
-            complete({name: value})
+            resolve({name: value})
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ import optax
 import pytest
 
 from handrail.envs.lava.make import make_lava
-from handrail.experiments.lava.encoder import autoencoder
 from handrail.interventions.recipes import none
 from handrail.learners.autoencoder import (
     AutoencoderLearner,
@@ -24,6 +23,7 @@ from handrail.learners.latent_agent import LatentAgent, LatentQ, SampledLatents
 from handrail.learners.q_agent import Exploration, QAgent
 from handrail.learners.representation_agent import Frames, RepresentationAgent
 from handrail.learners.values import OnFrames, Tabulated
+from handrail.methods.contrastive.agents import autoencoder
 from handrail.networks.mlp import MLP
 from handrail.replay.ring import Ring
 from handrail.rng import stream
@@ -66,7 +66,7 @@ def latent_agent(world, *, variational: bool) -> LatentAgent:
             loss=Variational() if variational else Vanilla(),
         ),
         make_head=partial(MLP, (LATENT, 8, 7)),
-        frames=frames,
+        encoder_input=Frames(frames),
         seen=Ring(256),
         batch=8,
         learning_starts=10,
@@ -98,7 +98,8 @@ def test_head_and_encoder_step_on_the_td_gradient_of_a_naive_twin(world, variati
 
     learnt, metrics = learn(state)
     items = agent.q.replay.sample(state.replay, BATCH, key=stream(KEY, "replay")).items
-    live = agent.frames[: world.observations.live]
+    frames = jnp.asarray(world.observations.frames, jnp.float32)
+    live = frames[: world.observations.live]
     keys = jax.vmap(lambda key: jax.random.split(key, 4))(
         jax.random.split(stream(KEY, "loss"), BATCH)
     )
@@ -131,7 +132,7 @@ def test_head_and_encoder_step_on_the_td_gradient_of_a_naive_twin(world, variati
     update = jax.jit(agent.autoencoder.update)
     for key in jax.random.split(stream(KEY, "autoencoder"), agent.updates):
         rows = agent.seen.sample(state.seen, agent.batch, key=stream(key, "seen")).items
-        expected, _ = update(expected, agent.frames[rows], jnp.zeros(agent.batch, bool), key=key)
+        expected, _ = update(expected, frames[rows], jnp.zeros(agent.batch, bool), key=key)
     assert_close(learnt.autoencoder.model, expected.model, atol=2e-5)
 
 

@@ -5,13 +5,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from handrail.api.discrete import load_encoder, train_dqn, train_encoder
 from handrail.artifact import load, save
 from handrail.errors import HandrailError
-from handrail.experiments.lava.settings import QLearning
 from handrail.interventions.near_unsafe import AdaptiveReach, NearUnsafe
 from handrail.interventions.recipes import contrastive
-from handrail.own.encoder import load_encoder, train_encoder
-from handrail.own.q import train_dqn
+from handrail.methods.contrastive.settings import QLearning
 from handrail.types import Context
 from tests.envs.toys import Named, Walker
 from tests.own.test_own_training import Line, Q

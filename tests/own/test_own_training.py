@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from handrail.api.bonus import with_bonus
+from handrail.api.discrete import load_prior, train_dqn, train_prior
 from handrail.api.guides import train_guide
 from handrail.api.students import train_student
 from handrail.artifact import load
@@ -15,10 +16,11 @@ from handrail.envs.gymnasium_host import GymnasiumHost
 from handrail.envs.host import HostTimestep
 from handrail.envs.transfer import View
 from handrail.errors import HandrailError
-from handrail.experiments.lava.settings import QLearning
 from handrail.interventions.recipes import domain_prior
+from handrail.methods.contrastive.inputs import VectorQ
+from handrail.methods.contrastive.on_host import pseudo_reward_fn
+from handrail.methods.contrastive.settings import PriorSettings, QLearning
 from handrail.methods.sagui.settings import SacSettings
-from handrail.own.q import VectorQ, load_prior, pseudo_rewards, train_dqn, train_prior
 from handrail.records import read_table
 from tests.envs.toys import Named, Walker
 
@@ -267,7 +269,8 @@ def test_after_an_end_a_prior_sees_a_first_state():
 
     networks = [VectorQ.fresh(2, (), 2, key=jax.random.key(seed)) for seed in (0, 1)]
     here, there, first = (np.array(x, np.float32) for x in ([1, 2], [3, -1], [-2, 5]))
-    reward = pseudo_rewards(networks, 0.9, 0.0, first)
+    settings = PriorSettings(source_learning=QLearning(discount=0.9), undesirable=0.0)
+    reward = pseudo_reward_fn(networks, first, settings)
 
     def step(observation, terminated):
         zero = np.float32(0)

@@ -7,12 +7,17 @@ import gymnasium
 import pytest
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
 
+from handrail.api.discrete import (
+    load_encoder,
+    load_prior,
+    train_dqn,
+    train_encoder,
+    train_prior,
+)
 from handrail.api.environments import build_host
 from handrail.api.guides import train_guide
 from handrail.api.students import train_student
 from handrail.errors import HandrailError
-from handrail.own.encoder import load_encoder, train_encoder
-from handrail.own.q import load_prior, train_dqn, train_prior
 from handrail.records import read_table
 from tests.envs.toys import Walker
 from tests.own.test_own_training import FEW, Line, OtherEnd, Q, moved

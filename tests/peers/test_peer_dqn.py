@@ -10,8 +10,8 @@ import pytest
 
 from handrail.envs.lava.layouts import fixed
 from handrail.envs.registry import make
-from handrail.experiments.lava.build import evaluation, q_network
-from handrail.experiments.lava.settings import QLearning
+from handrail.methods.contrastive.settings import QLearning
+from handrail.tasks.lava.problems import inputs_of
 from tests.networks.torch_parameters import MLP, NATURE, load
 
 torch = pytest.importorskip("torch", reason="needs the extra `peers`")
@@ -73,14 +73,15 @@ def test_same_network(observation):
     }
     ours = make(NAME, layout=fixed(LAYOUT), observation=observation)
     frames = ours.observations.frames[: ours.observations.live]
-    make_network = q_network(frames.shape[1:], 7, settings.hidden)
+    inputs = inputs_of(ours, observation)
+    make_network = inputs.q_network(settings.hidden, 7)
     order = {"symbolic": MLP, "pixels": NATURE}[observation]
     network = load(make_network(key=jax.random.key(0)), renamed, order)
     ready = torch.as_tensor(frames)
     ready = ready.permute(0, 3, 1, 2) if observation == "pixels" else ready.float()
     with torch.no_grad():
         expected = peer.q_net(ready).numpy()
-    found = evaluation(ours.observations).prepare(network)
+    found = inputs.values().prepare(network)
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
     assert np.ptp(expected, axis=0).max() > 1e-3  # frames are told apart
 

@@ -114,7 +114,12 @@ def stored_run(folder: Path) -> tuple[dict[str, Any], Family, Any]:
             f"{path} was not written by `handrail train`, `reproduce` or `sweep`; repeat the "
             "program that began the run, which goes on from its last checkpoint"
         )
-    family = family_of(stored["run"].get("environment"))
+    environment = stored["run"].get("environment")
+    if not isinstance(environment, str):
+        raise HandrailError(
+            f"{path} is of another version of handrail: its run names no environment"
+        )
+    family = family_of(environment)
     return stored, family, _settings(family, stored["run"], path)
 
 

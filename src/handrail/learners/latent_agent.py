@@ -12,6 +12,7 @@ from jaxtyping import Array, Float, Int, Key, PyTree, Shaped
 from handrail.learners.autoencoder import AutoencoderLearner, AutoencoderState, reparameterise
 from handrail.learners.base import AbstractAgent, Clock, Proposal
 from handrail.learners.q_agent import Actor, QAgent
+from handrail.learners.sac_networks import observation_vector
 from handrail.learners.values import AbstractValues
 from handrail.networks.autoencoder import VariationalEncoder
 from handrail.replay.ring import Ring
@@ -50,6 +51,27 @@ class SampledLatents(AbstractValues):
         return head(reparameterise(mean, log_variance, jax.random.normal(key, mean.shape)))
 
 
+class VectorLatents(AbstractValues):
+    """A `LatentQ` called on an observation's parts side by side.
+
+    With `sampled`, the latent of a variational encoder is drawn at every call.
+    """
+
+    sampled: bool = eqx.field(static=True)
+
+    def prepare(self, network: LatentQ) -> LatentQ:
+        return network
+
+    def __call__(
+        self, prepared: LatentQ, observation: Observation, *, key: Key[Array, ""]
+    ) -> Float[Array, " actions"]:
+        vector = observation_vector(observation)
+        if not self.sampled:
+            return prepared(vector)
+        assert isinstance(prepared.encoder, VariationalEncoder)
+        return prepared.head(prepared.encoder.sample(vector, key=key))
+
+
 class LatentState(eqx.Module):
     """Everything that the agent carries through a run."""
 
@@ -79,7 +101,7 @@ class LatentAgent(AbstractAgent):
     q: QAgent
     autoencoder: AutoencoderLearner
     make_head: Callable[..., PyTree]  # (key=) -> head
-    frames: Shaped[Array, "rows *frame"]
+    encoder_input: Callable[[Any], Shaped[Array, "batch *input"]]  # of a batch of observations
     seen: Ring
     updates: int = eqx.field(default=2, static=True)
     batch: int = eqx.field(default=32, static=True)
@@ -96,11 +118,13 @@ class LatentAgent(AbstractAgent):
     def init(self, example: Transition, *, key: Key[Array, ""]) -> LatentState:
         autoencoder = self.autoencoder.init(stream(key, "autoencoder"))
         head = self.make_head(key=stream(key, "head"))
+        target = self.q.loss.values.prepare(LatentQ(autoencoder.model.encoder, head))
         return LatentState(
             autoencoder=autoencoder,
             head=head,
             head_optimizer=self.q.optimizer.init(head),
-            target=self.q.loss.values.prepare(LatentQ(autoencoder.model.encoder, head)),
+            # Copied, since a loop that donates its state must not find one array in it twice.
+            target=jax.tree.map(jnp.copy, target),
             replay=self.q.replay.init(example),
             seen=self.seen.init(example.observation),
         )
@@ -147,9 +171,10 @@ class LatentAgent(AbstractAgent):
         )
 
         def reconstruct(autoencoder: AutoencoderState, key: Key[Array, ""]):
-            rows = self.seen.sample(state.seen, self.batch, key=stream(key, "seen")).items
+            drawn = self.seen.sample(state.seen, self.batch, key=stream(key, "seen")).items
             labels = jnp.zeros(self.batch, bool)
-            return self.autoencoder.update(autoencoder, self.frames[rows], labels, key=key)
+            inputs = self.encoder_input(drawn)
+            return self.autoencoder.update(autoencoder, inputs, labels, key=key)
 
         keys = jax.random.split(stream(key, "autoencoder"), self.updates)
         autoencoder, measured = jax.lax.scan(reconstruct, state.autoencoder, keys)

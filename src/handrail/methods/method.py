@@ -5,6 +5,12 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from handrail.interventions.base import Intervention
+from handrail.learners.base import AbstractAgent
+
+
+def unchanged(settings: Any) -> Any:
+    """The settings as they are: what a method without settings of its own adjusts."""
+    return settings
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,6 +25,11 @@ class Method:
     """(settings of the run, its loaded knowledge) → WHEN × WHAT."""
     needs: tuple[str, ...] = ()
     """Kinds of knowledge that it brings along, such as `guide` or `prior`."""
+    adjust: Callable[[Any], Any] = unchanged
+    """Settings of a run → those that the method runs with, where it fixes some of them."""
+    agent: Callable[[Any, Any], AbstractAgent] | None = None
+    """(problem, settings of the run) → what learns; None: what the other methods of the table
+    learn with."""
 
 
 Row = TypeVar("Row", bound=Method)

@@ -102,7 +102,7 @@ def heatmaps(finished: Finished) -> list[Block]:
 
 def embeddings(finished: Finished) -> list[Block]:
     """Embeddings in two dimensions, coloured by safety, and how well they separate."""
-    from handrail.experiments.lava.analysis import check_states
+    from handrail.tasks.lava.analysis import check_states
 
     blocks: list[Block] = []
     rows = []
@@ -132,7 +132,7 @@ def embeddings(finished: Finished) -> list[Block]:
 
 def appearance(finished: Finished) -> list[Block]:
     """Both checks on every state, with lava in other colours."""
-    from handrail.experiments.lava.analysis import check_actions, check_states
+    from handrail.tasks.lava.analysis import check_actions, check_states
 
     rows = []
     variant = next(iter(finished.experiment.variants))

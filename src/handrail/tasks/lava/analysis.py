@@ -7,12 +7,13 @@ import jax
 import numpy as np
 from jaxtyping import Bool, Float
 
+from handrail.envs.lava.environment import LavaEnvironment
 from handrail.envs.lava.layouts import fixed
 from handrail.envs.lava.make import make_lava
 from handrail.equations.safety_checks import mean_nearest_distance, values_over_mean
-from handrail.experiments.lava.build import on_every_row
-from handrail.experiments.lava.encoder import load_encoder
-from handrail.experiments.lava.prior import load_prior
+from handrail.methods.contrastive.artefacts import read_encoder, read_prior
+from handrail.methods.contrastive.inputs import TableInputs, on_every_row
+from handrail.tasks.lava.problems import inputs_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,12 +44,12 @@ def check_states(
     encoder: Path, view: str, environment: str, seed: int, *, lava_color: str | None = None
 ) -> StateCheck:
     """The state check on the layout `seed` of an environment, lava perhaps repainted."""
-    world, frames = _seen(environment, seed, view, lava_color)
-    network, known = load_encoder(encoder, view, frames)
-    embeddings = on_every_row(network, frames)
-    count = known.shape[0]
-    distances = jax.vmap(lambda e: mean_nearest_distance(e, known, count))(embeddings)
-    truth = np.any(np.asarray(world.unsafe_table)[: len(frames)], axis=1)
+    world, inputs = _seen(environment, seed, view, lava_color)
+    embedding = read_encoder(encoder, inputs)
+    embeddings = on_every_row(embedding.encoder, inputs.frames[: inputs.live])
+    unsafe, count = embedding.unsafe, embedding.unsafe.shape[0]
+    distances = jax.vmap(lambda e: mean_nearest_distance(e, unsafe, count))(embeddings)
+    truth = np.any(np.asarray(world.unsafe_table)[: inputs.live], axis=1)
     return StateCheck(np.asarray(embeddings), np.asarray(distances), truth)
 
 
@@ -62,16 +63,18 @@ def check_actions(
     lava_color: str | None = None,
 ) -> tuple[float, float]:
     """(share of unsafe actions flagged, share of safe ones flagged) over all live states."""
-    world, frames = _seen(environment, seed, view, lava_color)
-    network = load_prior(prior, view, frames, world.actions.n)
-    values = on_every_row(network, frames)
+    world, inputs = _seen(environment, seed, view, lava_color)
+    network = read_prior(prior, inputs, world.actions.n)
+    values = on_every_row(network, inputs.frames[: inputs.live])
     flagged = np.asarray(jax.vmap(values_over_mean)(values)) < threshold
-    truth = np.asarray(world.unsafe_table)[: len(frames)]
+    truth = np.asarray(world.unsafe_table)[: inputs.live]
     return float(flagged[truth].mean()), float(flagged[~truth].mean())
 
 
-def _seen(environment: str, seed: int, view: str, lava_color: str | None):
+def _seen(
+    environment: str, seed: int, view: str, lava_color: str | None
+) -> tuple[LavaEnvironment, TableInputs]:
     observation = "pixels" if view == "pixels" else "symbolic"
     layout = fixed(seed)
     world = make_lava(environment, layout=layout, observation=observation, lava_color=lava_color)
-    return world, world.frames(view, lava_color)[: world.observations.live]
+    return world, inputs_of(world, view, lava_color)

@@ -1,35 +1,33 @@
-"""A row of a lava experiment, completed: the run and the knowledge that it brings along."""
+"""From a row's dotted settings to a run and the knowledge that it brings along."""
 
-import dataclasses
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
-from handrail.errors import HandrailError
-from handrail.experiments.lava.knowledge_settings import EncoderSettings, PriorSettings
-from handrail.experiments.lava.settings import (
-    NEEDS_ENCODER,
-    NEEDS_PRIOR,
+from handrail.arguments import override
+from handrail.errors import HandrailError, UnknownName
+from handrail.methods.contrastive.table import METHODS
+from handrail.methods.method import Method
+from handrail.tasks.family import Row
+from handrail.tasks.lava.settings import (
+    LavaEncoder,
+    LavaPrior,
     LavaRun,
+    Layouts,
     View,
     recommended,
 )
-from handrail.experiments.schema import override
 
-Layouts = Literal["one", "many"]
-
-
-@dataclasses.dataclass(frozen=True)
-class LavaRow:
-    """A row's settings, completed: the run and the knowledge that it brings along."""
-
-    run: LavaRun
-    prior: PriorSettings | None
-    encoder: EncoderSettings | None
-    knowledge: str
-    """How the knowledge was come by: `none`, `one` (layout) or `many`."""
+MANY = "LavaCrossingS9N2"  # where knowledge from many layouts is acquired
 
 
-def complete(settings: Mapping[str, Any]) -> LavaRow:
+def method_of(run: LavaRun) -> Method:
+    """The row of the table that a run names. Raises `UnknownName`."""
+    if run.method not in METHODS:
+        raise UnknownName("method", run.method, METHODS)
+    return METHODS[run.method]
+
+
+def resolve(settings: Mapping[str, Any]) -> Row:
     """Reads a row's dotted settings: `run.…`, `prior.…`, `encoder.…`, `knowledge` and `preset`.
 
     `knowledge` says whether prior and encoder come from one layout (the paper) or from many;
@@ -55,13 +53,17 @@ def complete(settings: Mapping[str, Any]) -> LavaRow:
     run = override(LavaRun(), {k: v for k, v in groups["run"].items() if "." not in k})
     run = recommended(run) if preset == "recommended" else run
     run = override(run, groups["run"])
-    prior = _prior(run, knowledge, groups["prior"]) if run.method in NEEDS_PRIOR else None
-    encoder = _encoder(run, knowledge, groups["encoder"]) if run.method in NEEDS_ENCODER else None
-    return LavaRow(run, prior, encoder, knowledge if prior or encoder else "none")
+    needs = method_of(run).needs
+    acquired: dict[str, Any] = {}
+    if "prior" in needs:
+        acquired["prior"] = _prior(run, knowledge, groups["prior"])
+    if "encoder" in needs:
+        acquired["encoder"] = _encoder(run, knowledge, groups["encoder"])
+    return Row(run, acquired, {"knowledge": knowledge if acquired else "none"})
 
 
-def _view(run: LavaRun) -> View:
-    """Knowledge reads symbolic observations through the egocentric view.
+def view_of(run: LavaRun) -> View:
+    """What knowledge sees: symbolic observations it reads through the egocentric view.
 
     What warns of lava is where it lies from the agent; a perceptron on the whole grid would
     have to learn that anew for every cell, where the paper's convolutions need not
@@ -70,22 +72,22 @@ def _view(run: LavaRun) -> View:
     return "egocentric" if run.observation == "symbolic" else run.observation
 
 
-def _prior(run: LavaRun, knowledge: Layouts, own: Mapping[str, Any]) -> PriorSettings:
-    settings = PriorSettings(view=_view(run), layouts=knowledge)
+def _prior(run: LavaRun, knowledge: Layouts, own: Mapping[str, Any]) -> LavaPrior:
+    settings = LavaPrior(view=view_of(run), layouts=knowledge)
     if knowledge == "many":
         settings = override(
             settings,
             {
-                "environment": "LavaCrossingS9N2",
+                "environment": MANY,
                 "source_learning.discount": 0.95,
                 "prior_learning.discount": 0.95,
             },
         )
-    return override(settings, own)
+    return override(settings, own, within="prior.")
 
 
-def _encoder(run: LavaRun, knowledge: Layouts, own: Mapping[str, Any]) -> EncoderSettings:
-    settings = EncoderSettings(view=_view(run))
+def _encoder(run: LavaRun, knowledge: Layouts, own: Mapping[str, Any]) -> LavaEncoder:
+    settings = LavaEncoder(view=view_of(run))
     if knowledge == "many":
-        settings = override(settings, {"environment": "LavaCrossingS9N2"})
-    return override(settings, own)
+        settings = override(settings, {"environment": MANY})
+    return override(settings, own, within="encoder.")

@@ -1,7 +1,7 @@
-"""What determines a lava run: frozen values, one docstring a field (they become `--help`)."""
+"""What determines the runs of the method: frozen values, one docstring a field (`--help`)."""
 
 import dataclasses
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 
 from handrail.arguments import (
     AtMost,
@@ -14,15 +14,6 @@ from handrail.arguments import (
     Seed,
     Share,
 )
-
-Method = Literal["dqn", "priors-0.95", "priors-0.5", "ae", "vae", "full", "full-adaptive",
-                 "state-only", "action-only"]  # fmt: skip
-METHODS: tuple[str, ...] = get_args(Method)
-NEEDS_PRIOR = ("priors-0.95", "priors-0.5", "full", "full-adaptive", "action-only")
-NEEDS_ENCODER = ("full", "full-adaptive", "state-only")
-LATENT = ("ae", "vae")  # the Q-network reads the latent of an auto-encoder
-Observation = Literal["symbolic", "pixels"]
-View = Literal["symbolic", "egocentric", "pixels"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,36 +73,66 @@ class Safety:
     """Begin with the unsafe embeddings of the source tasks instead of none."""
 
 
-@dataclasses.dataclass(frozen=True)
-class LavaRun:
-    """One agent in one environment."""
+PRIOR_LEARNING = QLearning(operator="max", prioritized=False, epsilon_fraction=0.5)
+ACTING = QLearning(prioritized=False, epsilon_fraction=4.0)
 
-    environment: str = "LavaCrossingS9N1"
-    """Any MiniGrid environment of walls, lava, floor and goals."""
-    method: Method = "full"
-    """What to run."""
-    observation: Observation = "symbolic"
-    """What the learner sees: the grid in numbers, or the paper's 84×84 image."""
-    seed: Seed = 123
-    """Seed of the layout and of all else."""
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PriorSettings:
+    """The prior: source Q-functions, their pseudo-reward, a Q-function of that."""
+
+    source_steps: Count = 200_000
+    """Steps of each source task."""
+    prior_steps: Count = 250_000
+    """Steps of the prior."""
+    source_learning: QLearning = QLearning()
+    """The learner of the source tasks."""
+    prior_learning: QLearning = PRIOR_LEARNING
+    """The learner of the prior (as the authors: no double Q, uniform replay)."""
+    terminal: Literal["reset", "masked"] = "reset"
+    """Value of the state after a terminal step in the pseudo-reward: that of a first
+    state (the authors), or none; see docs/decisions.md."""
+    undesirable: float = 0.1
+    """Undesirability above which an action earns a pseudo-reward."""
+    seed: Seed = 0
+    """Seed of the networks, and of what is drawn in the tasks."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EncoderSettings:
+    """The encoder: an auto-encoder trained while an agent acts."""
+
+    loss: Literal["contrastive", "vanilla", "vae", "infonce"] = "contrastive"
+    """What shapes the latent space, beside the reconstruction."""
+    steps: Count = 200_000
+    """Environment steps."""
+    train_every: Count = 5
+    """Steps between updates of the auto-encoder."""
+    batch: Count = 128
+    """Observations an update, half of them unsafe ones."""
+    latent: Count = 50
+    """Size of the embedding."""
+    margin: NonNegative = 10.0
+    """α of the contrastive loss, on the squared distance."""
+    coefficient: NonNegative = 0.5
+    """Weight of the contrastive (or InfoNCE) term."""
+    hidden: tuple[Count, ...] = (256,)
+    """Hidden layers of encoder and decoder, if not on pixels."""
+    acting: QLearning = ACTING
+    """The agent that acts meanwhile; its exploration rate stays high."""
+    seed: Seed = 0
+    """Seed of the network, and of what is drawn in the task."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class StudentSettings:
+    """An agent that learns its task, with or without knowledge brought along."""
+
+    seed: Seed = 0
+    """Seed of the networks, and of what is drawn in the task."""
     steps: Count = 200_000
     """Environment steps."""
     learning: QLearning = QLearning()
     """The learner."""
     safety: Safety = Safety()
     """The safety module; used by the methods that have one."""
-    lava_color: str | None = None
-    """Paint the lava in another colour (pixels only)."""
-
-
-def recommended(run: LavaRun) -> LavaRun:
-    """What most users should start with, chosen on layouts other than those reported.
-
-    γ = 0.95, both checks always acted upon, an adaptive distance, and the unsafe embeddings
-    brought along; made for knowledge from many layouts.
-    """
-    learning = dataclasses.replace(run.learning, discount=0.95)
-    safety = dataclasses.replace(
-        run.safety, prior_prob=1.0, threshold=-0.05, adaptive=True, bring_known=True
-    )
-    return dataclasses.replace(run, learning=learning, safety=safety)

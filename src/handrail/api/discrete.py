@@ -1,0 +1,289 @@
+"""Q-learning, priors and encoders on environments with discrete actions of one's own."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from jaxtyping import Array, Float
+
+from handrail.api.environments import (
+    Environment,
+    Host,
+    build_host,
+    closed_after,
+    first_observation,
+    host_of,
+    named,
+)
+from handrail.arguments import (
+    folder_of,
+    number,
+    override,
+    seed_number,
+    settings_of,
+    shown,
+    whole,
+)
+from handrail.envs.host_costs import CostFn
+from handrail.errors import HandrailError
+from handrail.interventions.base import Intervention
+from handrail.interventions.recipes import none
+from handrail.methods.contrastive import encoder as encoder_training
+from handrail.methods.contrastive import prior as prior_training
+from handrail.methods.contrastive.artefacts import ENCODER, read_encoder, read_prior
+from handrail.methods.contrastive.inputs import VectorEmbedding, VectorInputs, VectorQ
+from handrail.methods.contrastive.on_host import host_problem
+from handrail.methods.contrastive.problem import DiscreteProblem
+from handrail.methods.contrastive.settings import (
+    ACTING,
+    PRIOR_LEARNING,
+    EncoderSettings,
+    PriorSettings,
+    QLearning,
+    StudentSettings,
+)
+from handrail.methods.contrastive.student import train_student
+from handrail.methods.contrastive.table import METHODS
+
+LEARNING = QLearning(learning_starts=1_000)
+LEARNING_OF_PRIOR = dataclasses.replace(PRIOR_LEARNING, learning_starts=1_000)
+EXPLORING = dataclasses.replace(ACTING, learning_starts=1_000)
+
+
+def train_dqn(
+    environment: Environment,
+    folder: Path | str,
+    *,
+    intervention: Intervention | None = None,
+    cost: CostFn | None = None,
+    limits: Mapping[str, float] | None = None,
+    parts: Sequence[str] | None = None,
+    episode_length: int = 1_000,
+    steps: int = 100_000,
+    evaluation_episodes: int = 10,
+    learning: QLearning | Mapping[str, Any] | None = None,
+    seed: int = 0,
+    report: Callable[[int, int], None] = lambda step, total: None,
+) -> dict[str, Any]:
+    """Trains a double DQN under an intervention; returns a summary and tests the greedy policy.
+
+    The policy is kept as `policy.safetensors`. A run that was interrupted goes on from its last
+    checkpoint when called again; a finished one is not repeated.
+
+    Args:
+        environment: id of the environment, or a function that builds it, or several of it side
+            by side (a Gymnasium vector environment).
+        folder: of the run; it must be empty or hold this very run.
+        intervention: WHEN × WHAT, such as `domain_prior(load_prior(...))`; none by default.
+        cost: as of `GymnasiumHost`; also `limits` (of several named costs) and `parts`.
+        episode_length: steps after which an episode of the test is cut off.
+        steps: environment steps, those of all side by side.
+        evaluation_episodes: whole episodes of the test.
+        learning: the learner.
+        seed: of everything.
+        report: called as `report(step, total)`.
+    """
+    folder = folder_of(folder)
+    settings = StudentSettings(
+        seed=seed_number(seed),
+        steps=whole("steps", steps, least=1),
+        learning=settings_of("learning", learning, LEARNING),
+    )
+    episode_length = whole("episode_length", episode_length, least=1)
+    episodes = whole("evaluation_episodes", evaluation_episodes, least=1)
+    if not isinstance(intervention, Intervention | None):
+        raise HandrailError(
+            f"intervention is {shown(intervention)}: expected WHEN × WHAT, such as "
+            "handrail.domain_prior(handrail.load_prior(file, environment))"
+        )
+    host, trial = (build_host(environment, cost=cost, limits=limits, parts=parts) for _ in range(2))
+    with closed_after(host, trial):
+        problem = _problem(host, trial=trial, longest=episode_length)
+        recorded = {
+            "purpose": "own dqn", "environment": host.name, "intervention": str(intervention),
+            **_recorded(problem, cost, limits), "episode_length": episode_length,
+            "steps": settings.steps, "evaluation_episodes": episodes, "seed": settings.seed,
+            "learning": dataclasses.asdict(settings.learning),
+        }  # fmt: skip
+        chosen = none() if intervention is None else intervention
+        method = dataclasses.replace(
+            METHODS["dqn"], intervention=lambda settings, knowledge: chosen
+        )
+        return train_student(
+            problem, {}, method, settings, folder, recorded=recorded,
+            provenance={"task": host.name, "settings": recorded}, test_episodes=episodes,
+            report=report,
+        )  # fmt: skip
+
+
+def train_prior(
+    sources: Sequence[Environment],
+    folder: Path | str,
+    *,
+    cost: CostFn | None = None,
+    parts: Sequence[str] | None = None,
+    steps: int = 100_000,
+    prior_steps: int = 100_000,
+    learning: QLearning | Mapping[str, Any] | None = None,
+    prior_learning: QLearning | Mapping[str, Any] | None = None,
+    undesirable: float = 0.1,
+    seed: int = 0,
+) -> Path:
+    """Learns which actions are bad in all `sources` (arXiv:1909.04307); returns its file.
+
+    Each source is learnt by a DQN; then a Q-function of their pseudo-reward is learnt in the
+    last one. Bad must show in the *rewards* of the sources, as in the papers; costs do not
+    enter. After an end follows a first state, as in the authors' scripts: where rewards are never
+    negative, ends would look no worse than anything else (docs/decisions.md, C4).
+
+    Args:
+        sources: at least two tasks with the same observation and actions; each an environment as
+            of `train_dqn`.
+        folder: of the runs.
+        cost: as of `GymnasiumHost`, also `parts`; it is recorded, not learnt from.
+        steps: of each source.
+        prior_steps: of the prior.
+        learning: the learner of the sources.
+        prior_learning: the learner of the prior.
+        undesirable: undesirability above which an action earns a pseudo-reward.
+        seed: of everything.
+    """
+    folder = folder_of(folder)
+    settings = PriorSettings(
+        source_steps=whole("steps", steps, least=1),
+        prior_steps=whole("prior_steps", prior_steps, least=1),
+        source_learning=settings_of("learning", learning, LEARNING),
+        prior_learning=settings_of("prior_learning", prior_learning, LEARNING_OF_PRIOR),
+        undesirable=number("undesirable", undesirable),
+        seed=seed_number(seed),
+    )
+    if len(sources) < 2:
+        raise HandrailError(
+            f"{len(sources)} sources: a prior needs at least 2, since what only one task dislikes "
+            "is not unsafe in general"
+        )
+    hosts = [build_host(source, cost=cost, parts=parts) for source in sources]
+    with closed_after(*hosts):
+        problems = [_problem(host) for host in hosts]
+        _refuse_different(problems)
+        recorded = {
+            "sources": [host.name for host in hosts],
+            **_recorded(problems[-1], cost, None), **dataclasses.asdict(settings),
+        }  # fmt: skip
+        return prior_training.train_prior(
+            {str(place): partial(_given, problem) for place, problem in enumerate(problems)},
+            partial(_given, problems[-1]), settings, folder, recorded=recorded,
+            provenance={"task": hosts[-1].name, "settings": recorded},
+        )  # fmt: skip
+
+
+def train_encoder(
+    environment: Environment,
+    folder: Path | str,
+    *,
+    cost: CostFn | None = None,
+    limits: Mapping[str, float] | None = None,
+    parts: Sequence[str] | None = None,
+    steps: int = 100_000,
+    latent: int = 50,
+    hidden: tuple[int, ...] = (256,),
+    margin: float = 10.0,
+    coefficient: float = 0.5,
+    batch: int = 128,
+    acting: QLearning | Mapping[str, Any] | None = None,
+    seed: int = 0,
+    report: Callable[[int, int], None] = lambda step, total: None,
+) -> Path:
+    """Learns which states come just before a cost (arXiv:2503.10318, phase 1); returns its file.
+
+    A DQN that explores a lot acts meanwhile, so mistakes have to be allowed here. Raises
+    `HandrailError` where no step cost anything: then nothing is known of danger.
+
+    Args:
+        environment: id of the environment, or a function that builds it, or several of it side
+            by side; best one that begins differently at every reset.
+        folder: of the run; it must be empty or hold this very run.
+        cost: as of `GymnasiumHost`; also `limits` (of several named costs) and `parts`.
+        steps: environment steps, those of all side by side.
+        latent: size of the embedding.
+        hidden: hidden layers of the encoder, and of the decoder in reverse.
+        margin: squared distance that safe and unsafe observations should keep.
+        coefficient: weight of the contrastive term beside the reconstruction.
+        batch: observations an update, half of them unsafe.
+        acting: the learner that acts meanwhile.
+        seed: of everything.
+        report: called as `report(step, total)`.
+    """
+    folder = folder_of(folder)
+    given = {
+        "steps": steps, "latent": latent, "hidden": hidden, "margin": margin,
+        "coefficient": coefficient, "batch": batch, "seed": seed_number(seed),
+    }  # fmt: skip
+    acting = settings_of("acting", acting, EXPLORING)
+    settings = override(EncoderSettings(acting=acting), given)
+    host = build_host(environment, cost=cost, limits=limits, parts=parts)
+    with closed_after(host):
+        problem = _problem(host)
+        recorded = {
+            "purpose": "own encoder", "environment": host.name,
+            **_recorded(problem, cost, limits), **dataclasses.asdict(settings),
+        }  # fmt: skip
+        return encoder_training.train_encoder(
+            problem, settings, folder, folder / ENCODER, recorded=recorded,
+            provenance={"task": host.name, "settings": recorded}, report=report,
+        )  # fmt: skip
+
+
+def load_prior(
+    path: Path | str, environment: Any, *, parts: Sequence[str] | None = None
+) -> VectorQ:
+    """The prior of a file, for `domain_prior` and others, if it fits this Gymnasium environment."""
+    problem = _problem(host_of(environment, parts=parts))
+    return read_prior(folder_of(path, "path"), problem.inputs, problem.actions)
+
+
+def load_encoder(
+    path: Path | str, environment: Any, *, parts: Sequence[str] | None = None
+) -> tuple[VectorEmbedding, Float[Array, "known latent"]]:
+    """The embedding of a file and the unsafe ones that came with it: the arguments of `NearUnsafe`.
+
+    Raises `HandrailError` where it does not fit this Gymnasium environment.
+    """
+    inputs = VectorInputs(host_of(environment, parts=parts).observation_zeros())
+    embedding = read_encoder(folder_of(path, "path"), inputs)
+    return VectorEmbedding(embedding.encoder), embedding.unsafe
+
+
+def _problem(host: Host, **options: Any) -> DiscreteProblem:
+    begins = partial(_first, host)
+    return host_problem(host.name, host, host.observation_zeros(), begins, **options)
+
+
+def _first(host: Host, key: Any) -> Any:
+    return first_observation(host, key=key)
+
+
+def _given(problem: DiscreteProblem) -> DiscreteProblem:
+    return problem
+
+
+def _recorded(problem: DiscreteProblem, cost: Any, limits: Any) -> dict[str, Any]:
+    """What every run records of what it was given."""
+    return {
+        "cost": named(cost),
+        "limits": None if limits is None else dict(limits),
+        "parts": problem.inputs.spec["parts"],
+    }
+
+
+def _refuse_different(problems: Sequence[DiscreteProblem]) -> None:
+    first = problems[0]
+    for other in problems:
+        if (other.inputs.spec, other.actions) != (first.inputs.spec, first.actions):
+            raise HandrailError(
+                f"{other.name} observes {other.inputs.spec['parts']} with {other.actions} actions, "
+                f"{first.name} {first.inputs.spec['parts']} with {first.actions}; sources need the "
+                "same observation and actions"
+            )

@@ -1,0 +1,107 @@
+"""The files of the method: policies, priors and encoders, each with one kind of card."""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from handrail.artifact import Card, fill, load, named_arrays, save, widths
+from handrail.errors import HandrailError
+from handrail.methods.contrastive.agents import autoencoder
+from handrail.methods.contrastive.inputs import AbstractInputs
+from handrail.methods.contrastive.problem import DiscreteProblem
+from handrail.methods.contrastive.settings import EncoderSettings
+
+POLICY, PRIOR, ENCODER = (f"{kind}.safetensors" for kind in ("policy", "prior", "encoder"))
+UNSAFE = "known"  # the array of an encoder's file that holds the unsafe embeddings
+
+
+def save_q(
+    path: Path,
+    kind: str,
+    problem: DiscreteProblem,
+    hidden: tuple[int, ...],
+    network: Any,
+    provenance: Mapping[str, Any],
+) -> None:
+    """Writes a network of action values, as a `policy` or a `prior`."""
+    spec = {**problem.inputs.spec, "actions": problem.actions}
+    card = Card(kind, spec, network={"hidden": list(hidden)}, training=dict(provenance))
+    save(path, card, network)
+
+
+def load_q(path: Path, kind: str, inputs: AbstractInputs, actions: int) -> Any:
+    """The network of a `policy` or a `prior`, if it reads these inputs and rates these actions."""
+    card, arrays = load(path, expect=kind, spec={**inputs.spec, "actions": actions})
+    make_network = inputs.q_network(widths(card, "hidden", source=str(path)), actions)
+    return fill(make_network(key=jax.random.key(0)), arrays, source=str(path))
+
+
+def read_prior(path: Path, inputs: AbstractInputs, actions: int) -> Any:
+    """The Q-function of a prior's file, if it fits."""
+    return load_q(path, "prior", inputs, actions)
+
+
+def save_encoder(
+    path: Path,
+    problem: DiscreteProblem,
+    settings: EncoderSettings,
+    encoder: Any,
+    unsafe_embeddings: Float[np.ndarray, "known latent"],
+    provenance: Mapping[str, Any],
+) -> None:
+    """Writes an encoder and the embeddings of a few observations just before harm."""
+    card = Card(
+        kind="encoder",
+        spec=problem.inputs.spec,
+        network={
+            "latent": settings.latent,
+            "hidden": list(settings.hidden),
+            "variational": settings.loss == "vae",
+        },
+        training=dict(provenance),
+    )
+    save(path, card, {**named_arrays(encoder), UNSAFE: unsafe_embeddings})
+
+
+@dataclasses.dataclass(frozen=True)
+class Embedding:
+    """What an encoder's file holds."""
+
+    encoder: Any
+    """Of what `AbstractInputs` makes of one observation."""
+    unsafe: Float[Array, "known latent"]
+    """Embeddings of observations just before harm in the source tasks."""
+
+
+def read_encoder(path: Path, inputs: AbstractInputs) -> Embedding:
+    """An encoder and the unsafe embeddings that came with it, if it reads these inputs."""
+    card, arrays = load(path, expect="encoder", spec=inputs.spec)
+    source = str(path)
+    unsafe = arrays.pop(UNSAFE, np.zeros(0))
+    if unsafe.ndim != 2:
+        raise HandrailError(
+            f"{source}: array {UNSAFE!r} (the unsafe embeddings) is missing or no table"
+        )
+    if unsafe.dtype != np.float32 or not np.isfinite(unsafe).all():
+        raise HandrailError(
+            f"{source}: array {UNSAFE!r} (the unsafe embeddings) is {unsafe.dtype} or not finite; "
+            "expected finite float32 numbers"
+        )
+    latent, variational = unsafe.shape[1], card.network.get("variational", False)
+    if card.network.get("latent", latent) != latent or type(variational) is not bool:
+        raise HandrailError(
+            f"{source}: the card's network has latent = {card.network.get('latent')!r} and "
+            f"variational = {variational!r}, but the unsafe embeddings have {latent} numbers each; "
+            "expected the same, and true or false"
+        )
+    hidden = widths(card, "hidden", source=source)
+    fresh = autoencoder(
+        inputs.shape, latent, hidden, variational=variational, key=jax.random.key(0)
+    )
+    return Embedding(fill(fresh.encoder, arrays, source=source), jnp.asarray(unsafe))

@@ -1,0 +1,81 @@
+"""The encoder: which states are near danger, learnt while an agent acts (phase 1)."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from handrail.errors import HandrailError
+from handrail.interventions.recipes import none
+from handrail.methods.contrastive.agents import representation_learner
+from handrail.methods.contrastive.artefacts import save_encoder
+from handrail.methods.contrastive.inputs import on_every_row
+from handrail.methods.contrastive.problem import DiscreteProblem
+from handrail.methods.contrastive.settings import EncoderSettings
+from handrail.train.compiled import RunState
+from handrail.train.run import execute
+
+MOST_UNSAFE = 100  # embeddings that travel with an encoder
+
+
+def train_encoder(
+    problem: DiscreteProblem,
+    settings: EncoderSettings,
+    folder: Path,
+    path: Path,
+    *,
+    recorded: Mapping[str, Any],
+    provenance: Mapping[str, Any],
+    needs_unsafe: bool = True,
+    report: Callable[[int, int], None] = lambda step, total: None,
+) -> Path:
+    """Trains an encoder; returns its file. Continues what was interrupted.
+
+    Args:
+        problem: where an agent acts meanwhile; harm has to be allowed there.
+        settings: of the encoder.
+        folder: of the run.
+        path: of the file.
+        recorded: what determines the run, for its `run.json`.
+        provenance: how the encoder came about, for its card.
+        needs_unsafe: whether to raise `HandrailError` where no step cost anything. Otherwise the
+            file holds no unsafe embeddings, and students begin without any.
+        report: called as `report(step, total)`.
+    """
+    agent = representation_learner(problem, settings)
+
+    def keep(state: RunState) -> dict[str, Any]:
+        count = int(agent.unsafe.size(state.agent.unsafe))
+        if needs_unsafe and not count:
+            raise HandrailError(
+                f"{problem.name}: none of {settings.steps} steps had a cost, so there is no danger "
+                "to learn about; check the cost, train longer, or begin closer to harm"
+            )
+        encoder = state.agent.autoencoder.model.encoder
+        unsafe = jax.tree.map(lambda leaf: leaf[:count], state.agent.unsafe.items)
+        embeddings = _embeddings(problem, settings, encoder, unsafe, count)
+        save_encoder(path, problem, settings, encoder, embeddings, provenance)
+        return {}
+
+    execute(
+        problem.loop(agent, none(), settings.steps),
+        folder,
+        dict(recorded),
+        seed=settings.seed,
+        summarise=keep,
+        report=lambda step, _: report(step, settings.steps),
+    )
+    return path
+
+
+def _embeddings(
+    problem: DiscreteProblem, settings: EncoderSettings, encoder: Any, unsafe: Any, count: int
+) -> np.ndarray:
+    """Where the encoder puts a few distinct ones of the `count` unsafe observations."""
+    if not count:
+        return np.zeros((0, settings.latent), np.float32)
+    distinct = problem.inputs.distinct(unsafe)
+    chosen = np.random.default_rng(settings.seed).permutation(len(distinct))[:MOST_UNSAFE]
+    return np.asarray(on_every_row(encoder, distinct[chosen]))

@@ -1,0 +1,95 @@
+"""Problems whose environment runs on the host, by itself or several side by side."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Key, PyTree
+
+from handrail.envs.host import AbstractHostEnvironment, HostTimestep
+from handrail.envs.host_wrappers import RewardFn
+from handrail.envs.vector_host import AbstractVectorHost
+from handrail.envs.vector_wrappers import rewarded
+from handrail.equations.pseudo_reward import pseudo_reward
+from handrail.learners.base import AbstractAgent
+from handrail.methods.contrastive.inputs import VectorInputs
+from handrail.methods.contrastive.problem import DiscreteProblem
+from handrail.methods.contrastive.settings import PriorSettings
+from handrail.train.evaluate_copies import run_episodes
+from handrail.types import Observation
+
+Host = AbstractHostEnvironment | AbstractVectorHost
+
+
+def host_problem(
+    name: str,
+    host: Host,
+    example: Observation,
+    first_observation: Callable[[Key[Array, ""]], Observation],
+    *,
+    trial: Host | None = None,
+    longest: int | None = None,
+) -> DiscreteProblem:
+    """A problem in an environment on the host.
+
+    Args:
+        name: of the environment.
+        host: where the agent acts.
+        example: an observation of one environment.
+        first_observation: what an episode with this key begins with.
+        trial: another environment of the kind, for tests; by default the same.
+        longest: steps after which an episode of a test is cut off.
+    """
+
+    def pseudo_rewarded(networks: Sequence[Any], settings: PriorSettings) -> Any:
+        first = first_observation(jax.random.key(settings.seed))
+        return rewarded(host, pseudo_reward_fn(networks, first, settings))
+
+    def test(
+        agent: AbstractAgent, state: PyTree, *, episodes: int, key: Key[Array, ""]
+    ) -> dict[str, float]:
+        prepared = agent.prepare(state, key=key)
+
+        @eqx.filter_jit
+        def act(prepared: Any, key: Key[Array, ""], observation: Any) -> Any:
+            return agent.greedy(prepared, observation, key=key)
+
+        done = run_episodes(
+            host if trial is None else trial, lambda key: partial(act, prepared, key),
+            episodes=episodes, longest=longest, key=key,
+        )  # fmt: skip
+        return {
+            "greedy_return": float(done.returns.mean()),
+            "greedy_cost": float(done.costs.mean()),
+            "greedy_length": float(done.lengths.mean()),
+        }
+
+    return DiscreteProblem(name, host, VectorInputs(example), pseudo_rewarded, test)
+
+
+def pseudo_reward_fn(
+    networks: Sequence[Any], first: Observation, settings: PriorSettings
+) -> RewardFn:
+    """The pseudo-reward of a step, from the source Q-functions.
+
+    After a terminal step the sources are asked about `first`, a first observation, where
+    `terminal` is "reset", and about nothing where it is "masked".
+    """
+    discount, threshold = settings.source_learning.discount, settings.undesirable
+    worth_of_end = 1.0 if settings.terminal == "reset" else 0.0
+
+    @jax.jit
+    def of(observation: Any, action: Any, following: Any, worth: Any) -> Array:
+        q = jnp.stack([network(observation) for network in networks])
+        values = worth * jnp.stack([network(following).max() for network in networks])
+        return pseudo_reward(q, action, values, discount=discount, threshold=threshold)
+
+    def reward(observation: Any, action: Any, timestep: HostTimestep) -> float:
+        if timestep.terminated:
+            return float(of(observation, action, first, worth_of_end))
+        return float(of(observation, action, timestep.observation, 1.0))
+
+    return reward

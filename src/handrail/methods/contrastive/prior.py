@@ -1,0 +1,91 @@
+"""The prior: which actions are bad, learnt from several source tasks (arXiv:1909.04307)."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from handrail.interventions.recipes import none
+from handrail.methods.contrastive.agents import q_learner
+from handrail.methods.contrastive.artefacts import PRIOR, load_q, save_q
+from handrail.methods.contrastive.problem import DiscreteProblem, Environment
+from handrail.methods.contrastive.settings import PriorSettings, QLearning
+from handrail.train.compiled import RunState
+from handrail.train.run import execute
+
+NETWORK = "network.safetensors"
+
+
+def train_prior(
+    sources: Mapping[str, Callable[[], DiscreteProblem]],
+    target: Callable[[], DiscreteProblem],
+    settings: PriorSettings,
+    folder: Path,
+    *,
+    recorded: Mapping[str, Any],
+    provenance: Mapping[str, Any],
+    report: Callable[[str, int, int], None] = lambda name, step, total: None,
+) -> Path:
+    """Learns a Q-function of each source, then one of their pseudo-reward; returns its file.
+
+    What has been finished before is not repeated.
+
+    Args:
+        sources: by name, what makes each source task.
+        target: makes the task in which the pseudo-reward is learnt.
+        settings: of the prior.
+        folder: of all its runs (`source-NAME` and `prior`) and of the file.
+        recorded: what determines the runs, for their `run.json`.
+        provenance: how the prior came about, for its card.
+        report: called as `report(run, step, total)`.
+    """
+
+    def learn(name: str, problem: DiscreteProblem, environment: Environment, number: int) -> Any:
+        of_source = name != "prior"
+        return _learn(
+            problem, environment,
+            settings.source_learning if of_source else settings.prior_learning,
+            settings.source_steps if of_source else settings.prior_steps,
+            folder / name, {"purpose": name, **recorded}, provenance,
+            seed=100 * settings.seed + number, report=report,
+        )  # fmt: skip
+
+    networks = []
+    for number, (name, make) in enumerate(sources.items()):
+        problem = make()
+        networks.append(learn(f"source-{name}", problem, problem.environment, number))
+    problem = target()
+    network = learn("prior", problem, problem.pseudo_rewarded(networks, settings), 99)
+    path = folder / PRIOR
+    if not path.exists():
+        save_q(path, "prior", problem, settings.prior_learning.hidden, network, provenance)
+    return path
+
+
+def _learn(
+    problem: DiscreteProblem,
+    environment: Environment,
+    learning: QLearning,
+    steps: int,
+    folder: Path,
+    recorded: Mapping[str, Any],
+    provenance: Mapping[str, Any],
+    *,
+    seed: int,
+    report: Callable[[str, int, int], None],
+) -> Any:
+    """A Q-network trained without intervention, in its own resumable run folder."""
+    path = folder / NETWORK
+
+    def keep(state: RunState) -> dict[str, Any]:
+        save_q(path, "policy", problem, learning.hidden, state.agent.network, provenance)
+        return {}
+
+    execute(
+        problem.loop(q_learner(problem, learning), none(), steps, environment=environment),
+        folder,
+        dict(recorded),
+        seed=seed,
+        summarise=keep,
+        report=lambda step, _: report(folder.name, step, steps),
+    )
+    return load_q(path, "policy", problem.inputs, problem.actions)

@@ -1,0 +1,122 @@
+"""A student: an agent that learns its task, under what the method puts between."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from handrail.errors import HandrailError
+from handrail.learners.base import AbstractAgent
+from handrail.methods.contrastive.agents import q_learner
+from handrail.methods.contrastive.artefacts import POLICY, read_encoder, read_prior, save_q
+from handrail.methods.contrastive.problem import DiscreteProblem
+from handrail.methods.contrastive.settings import StudentSettings
+from handrail.methods.contrastive.table import Loaded
+from handrail.methods.method import Method
+from handrail.train.compiled import RunState
+from handrail.train.loops import AnyLoop
+from handrail.train.run import execute
+
+
+def check_student(method: Method, settings: StudentSettings, kinds: Mapping[str, Any]) -> None:
+    """Everything that can be said before anything is computed; `kinds` of knowledge are there."""
+    every = settings.learning.train_every
+    if settings.steps <= 0 or settings.steps % every:
+        raise HandrailError(
+            f"steps is {settings.steps}: expected a positive multiple of {every} "
+            "(learning.train_every)"
+        )
+    for kind in method.needs:
+        if kinds.get(kind) is None:
+            raise HandrailError(
+                f"method {method.name!r} needs a {kind}: name its file, or use `handrail train`, "
+                "which acquires what is missing"
+            )
+
+
+def student_agent(
+    problem: DiscreteProblem, method: Method, settings: StudentSettings
+) -> AbstractAgent:
+    """What learns."""
+    if method.agent is None:
+        return q_learner(problem, settings.learning)
+    return method.agent(problem, settings)
+
+
+def student_loop(
+    problem: DiscreteProblem,
+    knowledge: Mapping[str, Path | None],
+    method: Method,
+    settings: StudentSettings,
+) -> AnyLoop:
+    """The loop of a run. Raises `HandrailError` where settings or knowledge do not fit."""
+    check_student(method, settings, knowledge)
+    adjusted = method.adjust(settings)
+    agent = student_agent(problem, method, adjusted)
+    loaded = _loaded(problem, {kind: knowledge[kind] for kind in method.needs})
+    intervention = method.intervention(adjusted, loaded)
+    return problem.loop(agent, intervention, settings.steps, statistics=problem.statistics)
+
+
+def train_student(
+    problem: DiscreteProblem,
+    knowledge: Mapping[str, Path | None],
+    method: Method,
+    settings: StudentSettings,
+    folder: Path,
+    *,
+    recorded: Mapping[str, Any],
+    provenance: Mapping[str, Any],
+    test_episodes: int = 10,
+    also: Callable[[AnyLoop, RunState], Mapping[str, Any]] = lambda loop, state: {},
+    arrays: Callable[[RunState], dict[str, np.ndarray]] = lambda state: {},
+    report: Callable[[int, int], None] = lambda step, total: None,
+) -> dict[str, Any]:
+    """Trains, tests and saves the policy; returns the summary. Continues what was interrupted.
+
+    Args:
+        problem: the task.
+        knowledge: files by kind (`prior`, `encoder`); at least those that the method needs.
+        method: a row of `table.METHODS`.
+        settings: of the run, before the method adjusts them.
+        folder: of the run.
+        recorded: what determines the run, for its `run.json`.
+        provenance: how the policy came about, for its card.
+        test_episodes: whole episodes of the test at the end.
+        also: (loop, final state) → further entries of the summary.
+        arrays: of the final state, to be kept.
+        report: called as `report(step, total)`.
+    """
+    loop = student_loop(problem, knowledge, method, settings)
+
+    def summarise(state: RunState) -> dict[str, Any]:
+        hidden, network = settings.learning.hidden, state.agent.network
+        save_q(folder / POLICY, "policy", problem, hidden, network, provenance)
+        tested = problem.test(
+            loop.agent, state.agent, episodes=test_episodes, key=jax.random.key(settings.seed)
+        )
+        return {**tested, **also(loop, state)}
+
+    return execute(
+        loop,
+        folder,
+        dict(recorded),
+        seed=settings.seed,
+        summarise=summarise,
+        arrays=arrays,
+        report=lambda step, _: report(step, settings.steps),
+    )
+
+
+def _loaded(problem: DiscreteProblem, files: Mapping[str, Path | None]) -> Loaded:
+    """The knowledge of the files, as functions of the problem's observations."""
+    prior = embed = initial = None
+    inputs = problem.seen
+    if (path := files.get("prior")) is not None:
+        prior = inputs.frozen_values(read_prior(path, inputs, problem.actions))
+    if (path := files.get("encoder")) is not None:
+        embedding = read_encoder(path, inputs)
+        embed, initial = inputs.frozen_embedding(embedding.encoder), embedding.unsafe
+    return Loaded(problem.actions, prior, embed, initial)

@@ -1,0 +1,121 @@
+"""The methods of the family: one row each.
+
+A row's intervention gets the adjusted `StudentSettings` and the `Loaded` knowledge.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from handrail.errors import HandrailError
+from handrail.interventions.base import Intervention
+from handrail.interventions.near_unsafe import AdaptiveReach, FixedReach, NearUnsafe
+from handrail.interventions.recipes import contrastive, domain_prior, none, state_check_only
+from handrail.methods.contrastive.agents import latent_learner
+from handrail.methods.contrastive.settings import StudentSettings
+from handrail.methods.method import Method, table
+from handrail.types import Observation
+
+
+@dataclasses.dataclass(frozen=True)
+class Loaded:
+    """Knowledge as functions of a problem's observations; None where it was not brought along."""
+
+    actions: int
+    """How many there are."""
+    prior: Callable[[Observation], Float[Array, " actions"]] | None = None
+    """Values of all actions."""
+    embed: Callable[[Observation], Float[Array, " latent"]] | None = None
+    """The encoder."""
+    initial_embeddings: Float[Array, "known latent"] | None = None
+    """The unsafe embeddings that came with the encoder."""
+
+
+def _nothing(settings: StudentSettings, knowledge: Loaded) -> Intervention:
+    return none()
+
+
+def _action_check(settings: StudentSettings, knowledge: Loaded) -> Intervention:
+    safety = settings.safety
+    return domain_prior(
+        _there("prior", knowledge.prior), prior_prob=safety.prior_prob, threshold=safety.threshold
+    )
+
+
+def _both_checks(settings: StudentSettings, knowledge: Loaded) -> Intervention:
+    safety = settings.safety
+    return contrastive(
+        near_unsafe(settings, knowledge), _there("prior", knowledge.prior),
+        prior_prob=safety.prior_prob, threshold=safety.threshold,
+    )  # fmt: skip
+
+
+def _state_check(settings: StudentSettings, knowledge: Loaded) -> Intervention:
+    near = near_unsafe(settings, knowledge)
+    return state_check_only(near, knowledge.actions, prior_prob=settings.safety.prior_prob)
+
+
+def near_unsafe(settings: StudentSettings, knowledge: Loaded) -> NearUnsafe:
+    """The state check that the settings describe."""
+    safety = settings.safety
+    initial = _there("encoder", knowledge.initial_embeddings)
+    reach = (
+        AdaptiveReach(safety.max_distance, safety.quantile)
+        if safety.adaptive
+        else FixedReach(safety.max_distance)
+    )
+    return NearUnsafe(
+        embed=_there("encoder", knowledge.embed),
+        known=initial if safety.bring_known else jnp.zeros((0, initial.shape[1])),
+        reach=reach,
+        neighbours=safety.neighbours,
+        capacity=safety.capacity,
+    )
+
+
+def _there(kind: str, knowledge: Any) -> Any:
+    if knowledge is None:
+        raise HandrailError(f"the method needs a {kind}, and none was loaded")
+    return knowledge
+
+
+def with_safety(**fixed: Any) -> Callable[[StudentSettings], StudentSettings]:
+    """Fixes fields of the safety settings."""
+
+    def adjust(settings: StudentSettings) -> StudentSettings:
+        return dataclasses.replace(settings, safety=dataclasses.replace(settings.safety, **fixed))
+
+    return adjust
+
+
+BOTH = ("prior", "encoder")
+METHODS = table(
+    (
+        Method("dqn", "double DQN, nothing brought along", _nothing),
+        Method("priors-0.95", "the action check in every state", _action_check, ("prior",)),
+        Method(
+            "priors-0.5", "the action check in every state, acted upon half of the time",
+            _action_check, ("prior",), adjust=with_safety(prior_prob=0.5),
+        ),
+        Method(
+            "ae", "double DQN on the latent of an auto-encoder", _nothing,
+            agent=partial(latent_learner, variational=False),
+        ),
+        Method(
+            "vae", "double DQN on the latent of a variational auto-encoder", _nothing,
+            agent=partial(latent_learner, variational=True),
+        ),
+        Method("full", "the action check near unsafe states", _both_checks, BOTH),
+        Method(
+            "full-adaptive", "the action check near unsafe states, at a distance that adapts",
+            _both_checks, BOTH, adjust=with_safety(adaptive=True),
+        ),
+        Method("state-only", "a random action near unsafe states", _state_check, ("encoder",)),
+        Method("action-only", "the action check in every state", _action_check, ("prior",)),
+    )
+)  # fmt: skip
+"""By name, in the order of the papers' tables."""

@@ -1,1 +1,0 @@
-"""Knowledge about safety on environments of one's own: learnt, loaded, and put between."""

@@ -1,0 +1,1 @@
+"""MiniGrid's lava worlds: settings of rows, problems, acquired knowledge, students, episodes."""

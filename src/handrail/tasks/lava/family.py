@@ -1,0 +1,93 @@
+"""MiniGrid's lava tasks as a family."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from handrail.artifact import load
+from handrail.envs.lava.source import NAMES
+from handrail.errors import HandrailError
+from handrail.methods.contrastive.table import METHODS
+from handrail.tasks.family import Family, Files, Report
+from handrail.tasks.lava.knowledge import acquire_encoder, acquire_prior
+from handrail.tasks.lava.resolve import resolve, view_of
+from handrail.tasks.lava.settings import LavaRun
+from handrail.tasks.lava.student import Knowledge, check, run_lava, try_policy_of
+
+ACQUIRE: Mapping[str, Callable[..., Path]] = {"prior": acquire_prior, "encoder": acquire_encoder}
+
+
+def knows(environment: str) -> bool:
+    """Whether MiniGrid has registered an environment of this name, short or whole."""
+    if environment in NAMES:
+        return True
+    import gymnasium
+    import minigrid  # noqa: F401  (registers the environments)
+
+    return any(full in gymnasium.registry for full in (environment, f"MiniGrid-{environment}-v0"))
+
+
+def acquire(
+    kind: str, settings: Any, folder: Path, report: Callable[[str, int, int], None]
+) -> None:
+    """Acquires a prior or an encoder; a finished one is not repeated."""
+    ACQUIRE[kind](settings, folder, report)
+
+
+def knowledge_of(run: LavaRun, files: Files) -> Knowledge:
+    """The files of a run and what they see. Raises `HandrailError` where that does not fit."""
+    wanted = view_of(run)
+    there = {kind: path for kind, path in files.items() if path.exists()}
+    views = {load(path, expect=kind)[0].spec.get("view") for kind, path in there.items()}
+    if len(views) > 1:
+        raise HandrailError(
+            f"prior and encoder see different things: {', '.join(sorted(map(str, views)))}; "
+            "both must have been acquired with one view"
+        )
+    if views and not views <= {wanted, run.observation}:
+        raise HandrailError(
+            f"the knowledge was acquired on {views.pop()!r} observations, but a run on "
+            f"{run.observation!r} observations needs {wanted!r}"
+        )
+    view = str(views.pop()) if views else wanted if files else run.observation
+    return Knowledge(view=view, **files)
+
+
+def train(
+    run: LavaRun, files: Files, folder: Path, recorded: dict[str, Any], report: Report
+) -> dict[str, Any]:
+    """Trains an agent."""
+    known = knowledge_of(run, files)
+    return run_lava(run, known, folder, settings=recorded, report=report)
+
+
+def evaluate(run: LavaRun, folder: Path, episodes: int, seed: int) -> dict[str, Any]:
+    """Return, cost and length of an agent's greedy policy; means over whole episodes."""
+    found = try_policy_of(run, folder / "policy.safetensors", episodes=episodes, seed=seed)
+    return {"episodes": episodes, **found}
+
+
+LAVA = Family(
+    name="lava",
+    environments=NAMES,
+    knows=knows,
+    methods=METHODS,
+    defaults={
+        "method": "full-adaptive",
+        "observation": "symbolic",
+        "knowledge": "many",
+        "preset": "recommended",
+        "steps": 200_000,
+    },
+    kinds=("prior", "encoder"),
+    run_type=LavaRun,
+    resolve=resolve,
+    run_name=lambda run: f"{run.environment}-{run.method}-{run.observation}-{run.seed}",
+    knowledge_name=lambda kind, settings: f"{kind}-{settings.view}",
+    label=lambda kind, settings: f"{kind} ({settings.view})",
+    acquire=acquire,
+    check=lambda run, files: check(run, knowledge_of(run, files)),
+    train=train,
+    evaluate=evaluate,
+    packages=("minigrid",),
+)

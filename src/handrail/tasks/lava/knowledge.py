@@ -1,0 +1,51 @@
+"""Acquiring knowledge on lava worlds, each piece in a folder of its own."""
+
+import dataclasses
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from handrail.arguments import checked
+from handrail.methods.contrastive.artefacts import ENCODER, PRIOR
+from handrail.methods.contrastive.encoder import train_encoder
+from handrail.methods.contrastive.prior import train_prior
+from handrail.tasks.lava.problems import encoder_problem, prior_problem
+from handrail.tasks.lava.settings import LavaEncoder, LavaPrior
+
+Report = Callable[[str, int, int], None]
+"""`report(run, step, total)`."""
+
+
+def acquire_prior(settings: LavaPrior, folder: Path, report: Report) -> Path:
+    """Trains source Q-functions and the prior inside `folder`; returns the prior's file."""
+    if (folder / PRIOR).exists():
+        return folder / PRIOR
+    settings = checked(settings)
+    values = dataclasses.asdict(settings)
+    return train_prior(
+        {name: partial(prior_problem, settings, name) for name in settings.sources},
+        partial(prior_problem, settings, settings.environment),
+        settings,
+        folder,
+        recorded=values,
+        provenance={"settings": values},
+        report=report,
+    )
+
+
+def acquire_encoder(settings: LavaEncoder, folder: Path, report: Report) -> Path:
+    """Trains the encoder inside `folder`; returns its file."""
+    if (folder / ENCODER).exists():
+        return folder / ENCODER
+    settings = checked(settings)
+    values = dataclasses.asdict(settings)
+    return train_encoder(
+        encoder_problem(settings),
+        settings,
+        folder / "training",
+        folder / ENCODER,
+        recorded={"purpose": "encoder", **values},
+        provenance={"settings": values},
+        needs_unsafe=False,  # students find their own
+        report=partial(report, "encoder"),
+    )

@@ -1,0 +1,87 @@
+"""Lava worlds as problems of the method."""
+
+import numpy as np
+
+from handrail.envs.lava.environment import LavaEnvironment
+from handrail.envs.lava.layouts import fixed, pool
+from handrail.envs.lava.make import make_lava
+from handrail.methods.contrastive.finite import Dynamics, finite_problem
+from handrail.methods.contrastive.inputs import TableInputs
+from handrail.methods.contrastive.problem import DiscreteProblem
+from handrail.tasks.lava.settings import (
+    HELD_OUT_ENVIRONMENTS,
+    HELD_OUT_SEEDS,
+    ONE_LAYOUT_SEED,
+    LavaEncoder,
+    LavaPrior,
+    LavaRun,
+)
+from handrail.train.tally import DangerTally
+
+
+def held_out() -> list[np.ndarray]:
+    """The grids of every layout that results are reported on."""
+    return [
+        make_lava(name, layout=seed).grids[0]
+        for name in HELD_OUT_ENVIRONMENTS
+        for seed in HELD_OUT_SEEDS
+    ]
+
+
+def source_environment(
+    name: str, view: str, layouts: str, size: int, seed: int, *, starts: str = "seed"
+) -> LavaEnvironment:
+    """A source task on one layout or on a pool of layouts; held-out layouts never occur."""
+    chosen = (
+        fixed(ONE_LAYOUT_SEED)
+        if layouts == "one"
+        else pool(size, 100_000 * (seed + 1), exclude=held_out())
+    )
+    return make_lava(name, layout=chosen, observation=view, starts=starts)
+
+
+def prior_problem(settings: LavaPrior, name: str) -> DiscreteProblem:
+    """A source task of a prior, or (by the name of its environment) the prior's own."""
+    world = source_environment(name, settings.view, settings.layouts, settings.pool, settings.seed)
+    return _problem(world, settings.view)
+
+
+def encoder_problem(settings: LavaEncoder) -> DiscreteProblem:
+    """The task of an encoder, on a pool of random layouts."""
+    world = source_environment(
+        settings.environment, settings.view, "many", settings.pool, settings.seed,
+        starts=settings.starts,
+    )  # fmt: skip
+    return _problem(world, settings.view)
+
+
+def student_problem(run: LavaRun, view: str) -> DiscreteProblem:
+    """The task of a run, whose knowledge looks through `view`."""
+    world = make_lava(
+        run.environment,
+        layout=fixed(run.seed),
+        observation=run.observation,
+        lava_color=run.lava_color,
+    )
+    return _problem(
+        world,
+        run.observation,
+        knowledge_inputs=inputs_of(world, view, run.lava_color),
+        statistics=DangerTally(world),
+    )
+
+
+def inputs_of(world: LavaEnvironment, view: str, lava_color: str | None = None) -> TableInputs:
+    """What networks that look through `view` read of a world."""
+    return TableInputs(world.frames(view, lava_color), world.observations.live, view)
+
+
+def dynamics_of(world: LavaEnvironment) -> Dynamics:
+    """Where its steps lead, which of them end an episode, and where episodes begin."""
+    ended = world.enters_goal | world.unsafe_table
+    return Dynamics(world.successor, ended, world.start_rows[:, 0])
+
+
+def _problem(world: LavaEnvironment, view: str, **options) -> DiscreteProblem:
+    inputs = TableInputs(world.observations.frames, world.observations.live, view)
+    return finite_problem(world.world.name, world, inputs, dynamics_of(world), **options)

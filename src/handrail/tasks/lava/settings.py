@@ -1,0 +1,77 @@
+"""What determines runs on lava: the method's settings, and what only these tasks have."""
+
+import dataclasses
+from typing import Literal
+
+from handrail.arguments import Count, Seed
+from handrail.methods.contrastive.settings import EncoderSettings, PriorSettings, StudentSettings
+
+Observation = Literal["symbolic", "pixels"]
+View = Literal["symbolic", "egocentric", "pixels"]
+Layouts = Literal["one", "many"]
+
+SOURCES = ("SimpleCrossingS9N1", "SimpleCrossingS9N2", "LavaCrossingS9N1", "LavaCrossingS9N2")
+# Layouts that are reported on; no knowledge is ever acquired on one of these.
+HELD_OUT_ENVIRONMENTS = ("LavaCrossingS9N1", "LavaCrossingS9N2", "LavaCrossingS9N3")
+HELD_OUT_SEEDS = (123, 456, 789, 1011, 1213)
+ONE_LAYOUT_SEED = 1  # the authors' source tasks
+
+
+@dataclasses.dataclass(frozen=True)
+class LavaPrior(PriorSettings):
+    """The prior of lava worlds."""
+
+    view: View = "symbolic"
+    """What the networks see: the learner's observation, or its egocentric view."""
+    layouts: Layouts = "one"
+    """One fixed layout a task (the paper), or a pool of random ones."""
+    pool: Count = 48
+    """Layouts a task, if many."""
+    sources: tuple[str, ...] = SOURCES
+    """Source tasks."""
+    environment: str = "LavaCrossingS9N1"
+    """Where the prior itself is learnt."""
+
+
+@dataclasses.dataclass(frozen=True)
+class LavaEncoder(EncoderSettings):
+    """The encoder of lava worlds."""
+
+    view: View = "symbolic"
+    """What the encoder sees."""
+    environment: str = "LavaCrossingS9N1"
+    """Where it is trained, on a pool of random layouts."""
+    pool: Count = 48
+    """Layouts in the pool."""
+    starts: Literal["seed", "anywhere"] = "seed"
+    """Where episodes begin: where MiniGrid itself begins them, or in any free cell, so that an
+    agent which acts at random also sees what lies behind the lava."""
+
+
+@dataclasses.dataclass(frozen=True)
+class LavaRun(StudentSettings):
+    """One agent in one environment."""
+
+    environment: str = "LavaCrossingS9N1"
+    """Any MiniGrid environment of walls, lava, floor and goals."""
+    method: str = "full"
+    """What to run: a row of `methods.contrastive.table`."""
+    observation: Observation = "symbolic"
+    """What the learner sees: the grid in numbers, or the paper's 84×84 image."""
+    seed: Seed = dataclasses.field(default=123, kw_only=True)
+    """Seed of the layout and of all else."""
+    lava_color: str | None = None
+    """Paint the lava in another colour (pixels only)."""
+
+
+def recommended(run: LavaRun) -> LavaRun:
+    """What most users should start with, chosen on layouts other than those reported.
+
+    γ = 0.95, both checks always acted upon, an adaptive distance, and the unsafe embeddings
+    brought along; made for knowledge from many layouts.
+    """
+    learning = dataclasses.replace(run.learning, discount=0.95)
+    safety = dataclasses.replace(
+        run.safety, prior_prob=1.0, threshold=-0.05, adaptive=True, bring_known=True
+    )
+    return dataclasses.replace(run, learning=learning, safety=safety)
