@@ -13,7 +13,20 @@ PACKAGE = ROOT / "src" / "handrail"
 
 # From the ground up. A room may import from itself and from the rooms below it.
 FLOORS = (
-    ("types", "rng", "errors", "files", "artifact", "records", "hub", "packing"),
+    (
+        "types",
+        "rng",
+        "errors",
+        "strict_json",
+        "plain_text",
+        "files",
+        "artifact_arrays",
+        "artifact_schemas",
+        "artifact",
+        "records",
+        "hub",
+        "packing",
+    ),
     ("dispatch", "devices"),
     ("equations",),
     ("networks",),

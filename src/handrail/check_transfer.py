@@ -41,7 +41,7 @@ def check_transfer(
     from handrail.rng import stream
 
     card, _ = load(path, expect="guide")
-    own_limit = number(card.spec.get("limit"), f"{path}: the card's limit")
+    own_limit = number(card.spec.get("limit"), f"{path}: the card's limit", least=0)
     trained_on = _trained_on(path, card, task)
     name = task or trained_on
     problem = _problem(trained_on, name)

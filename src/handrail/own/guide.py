@@ -118,9 +118,14 @@ def load_fitting(
             _as_view(view),
             critic_discount(card, source=str(path)),
         ),
-        limit=number(card.spec.get("limit"), f"{path}: the card's limit"),
+        limit=number(card.spec.get("limit"), f"{path}: the card's limit", least=0),
         limit_steps=int(
-            number(card.spec.get("limit_steps", LIMIT_STEPS), f"{path}: the card's limit_steps")
+            number(
+                card.spec.get("limit_steps", LIMIT_STEPS),
+                f"{path}: the card's limit_steps",
+                least=1,
+                most=2**31 - 1,
+            )
         ),
         limits=limits_of(card, source=str(path)),
         foreseen=_foreseen(card, source=str(path)),
@@ -186,9 +191,9 @@ class _Function(AbstractView):
 def _foreseen(card: Card, *, source: str) -> float | None:
     evaluation = card.training.get("evaluation")
     found = evaluation.get("foreseen") if isinstance(evaluation, dict) else None
-    if not found:  # it does not say, or the guide has never met a cost
+    if found is None or found == 0:  # it does not say, or the guide has never met a cost
         return None
-    return number(found, f"{source}: the card's foreseen cost")
+    return number(found, f"{source}: the card's foreseen cost", least=0)
 
 
 def _as_view(view: Callable[[Any], Any]) -> AbstractView:

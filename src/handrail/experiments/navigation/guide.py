@@ -125,7 +125,7 @@ def load_guide(path: Path, problem: TransferProblem, *, limit: float | None = No
             f"{path}: the guide was trained for several costs ({', '.join(several)}), and the task "
             "has one; train a guide in the task's own source"
         )
-    own = number(card.spec.get("limit"), f"{path}: the card's limit")
+    own = number(card.spec.get("limit"), f"{path}: the card's limit", least=0)
     if limit is not None and own > limit:
         raise HandrailError(
             f"{path}: the guide was trained for a cost limit of {own:g} an episode, but the "

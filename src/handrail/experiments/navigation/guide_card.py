@@ -54,4 +54,5 @@ def critic_discount(card: Card, *, source: str) -> float:
     value: Any = card.training
     for name in ("settings", "learning", "discount"):
         value = value.get(name) if isinstance(value, dict) else None
-    return number(0.99 if value is None else value, f"{source}: the card's discount")
+    what = f"{source}: the card's discount"
+    return number(0.99 if value is None else value, what, least=0, most=1)
