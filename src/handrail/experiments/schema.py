@@ -176,20 +176,32 @@ def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def override(settings: Any, values: Mapping[str, Any]) -> Any:
     """A frozen dataclass with fields replaced by dotted name; refuses unknown names and kinds."""
+    whole = setting_names(settings)
     for name, value in values.items():
-        settings = _replace(settings, name.split("."), value, name)
+        settings = _replace(settings, name.split("."), value, name, whole)
     return settings
 
 
-def _replace(settings: Any, path: list[str], value: Any, name: str) -> Any:
+def setting_names(settings: Any, prefix: str = "") -> list[str]:
+    """The dotted names of all settings of a dataclass, those with parts included."""
+    found = []
+    for field in dataclasses.fields(settings):
+        value = getattr(settings, field.name)
+        found.append(f"{prefix}{field.name}")
+        if dataclasses.is_dataclass(value):
+            found += setting_names(value, f"{prefix}{field.name}.")
+    return found
+
+
+def _replace(settings: Any, path: list[str], value: Any, name: str, whole: list[str]) -> Any:
     hints = typing.get_type_hints(type(settings))
     if path[0] not in hints:
-        raise UnknownName(f"setting of {type(settings).__name__}", name, hints)
+        raise UnknownName(f"setting of {type(settings).__name__}", name, hints, whole)
     if len(path) > 1:
         old = getattr(settings, path[0])
         if not dataclasses.is_dataclass(old):
             raise HandrailError(f"setting {name!r}: {path[0]!r} has no parts")
-        new = _replace(old, path[1:], value, name)
+        new = _replace(old, path[1:], value, name, whole)
     else:
         new = _converted(value, hints[path[0]], name)
     return dataclasses.replace(settings, **{path[0]: new})
