@@ -31,7 +31,9 @@ def from_1(values: dict[str, Any]) -> dict[str, Any]:
     Schema 1 recorded a mean of nothing as NaN among what an evaluation came to; schema 2 has null.
     """
     training = values.get("training")
-    evaluation = training.get("evaluation") if isinstance(training, dict) else None
+    if not isinstance(training, dict):
+        return values | {"schema": 2}
+    evaluation = training.get("evaluation")
     if isinstance(evaluation, dict):
         cleaned = {
             name: value if name.startswith(_READ) else with_nulls(value)

@@ -12,6 +12,7 @@ from handrail.experiments.navigation.rows import is_navigation
 from handrail.experiments.progress import Steps
 from handrail.experiments.schema import override
 from handrail.files import read_json
+from handrail.train.checkpoint import clear_checkpoints
 from handrail.train_command import flatten
 
 
@@ -31,6 +32,7 @@ def resume(
     """
     stored = _stored(folder)
     if (folder / "summary.json").exists():
+        clear_checkpoints(folder)
         return read_json(folder / "summary.json")
     found = _knowledge(folder, stored["needs"], knowledge_folder, list(files))
     with Steps() as steps:

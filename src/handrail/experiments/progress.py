@@ -21,6 +21,19 @@ from handrail.plain_text import plain
 from handrail.strict_json import parse
 
 
+def _told(path: Path) -> dict[str, Any]:
+    """What a running task says of itself; files that are none yet say nothing."""
+    try:
+        entry = parse(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        entry = None
+    if isinstance(entry, dict) and "what" in entry:
+        step, total = entry.get("step"), entry.get("total")
+        if isinstance(step, int) and isinstance(total, int) and total > 0:
+            return entry
+    return {"what": "starting", "step": 0, "total": 1}
+
+
 class Steps:
     """A bar for what one process does, stage by stage: called with (what, step, total)."""
 
@@ -103,12 +116,7 @@ class Follower:
         self._progress.update(self._all, completed=len(done & self._tasks.keys()), left=left)
 
     def _show(self, task: Task) -> float:
-        path = task.folder.with_name(f".{task.folder.name}.progress")
-        entry: dict[str, Any]
-        try:
-            entry = parse(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            entry = {"what": "starting", "step": 0, "total": 1}
+        entry = _told(task.folder.with_name(f".{task.folder.name}.progress"))
         if task.folder not in self._bars:
             self._bars[task.folder] = self._progress.add_task("", total=1, left="")
         self._progress.update(
