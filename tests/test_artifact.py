@@ -9,12 +9,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from safetensors.numpy import save_file
+from safetensors.numpy import load_file, save_file
 
 from handrail import artifact
 from handrail.artifact import Card, checksum, fill, load, named_arrays, save
+from handrail.artifact_schemas import checksum as card_checksum
 from handrail.errors import HandrailError
 from handrail.networks.mlp import MLP
 
@@ -69,10 +68,16 @@ def header_of(path):
 
 
 def rewrite(path, **changes):
-    """The file with other entries in its card, everything else intact."""
+    """The file with other entries in its card, and the checksum that belongs to them.
+
+    By default of schema 1, whose checksum leaves the card out.
+    """
     header, body = header_of(path)
-    card = json.loads(header["__metadata__"]["handrail"]) | changes
-    header["__metadata__"]["handrail"] = json.dumps(card)
+    card = json.loads(header["__metadata__"]["handrail"]) | {"schema": 1} | changes
+    arrays = load_file(path)
+    old = type(card["schema"]) is int and card["schema"] < 2
+    own = checksum(arrays) if old else card_checksum(card, arrays)
+    header["__metadata__"]["handrail"] = json.dumps({**card, "checksum": own})
     text = json.dumps(header).encode()
     path.write_bytes(struct.pack("<Q", len(text)) + text + body)
 
@@ -100,32 +105,6 @@ def test_arrays_that_are_not_contiguous_keep_their_values(tmp_path):
     _, arrays = load(tmp_path / "x")
     np.testing.assert_array_equal(arrays["t"], matrix.T)
     np.testing.assert_array_equal(arrays["every other"], matrix[:, ::2])
-
-
-@given(st.integers(0, 2**32 - 1))
-def test_one_changed_bit_is_found(tmp_path_factory, place):
-    path = tmp_path_factory.mktemp("flip") / "x.safetensors"
-    save(path, CARD, MLP((3, 2), key=jax.random.key(0)))
-    raw = bytearray(path.read_bytes())
-    _, body = header_of(path)
-    raw[len(raw) - len(body) + place % len(body)] ^= 1 << place % 8
-    path.write_bytes(raw)
-    with pytest.raises(HandrailError, match="damaged"):
-        load(path)
-
-
-def test_a_flipped_byte_anywhere_is_never_read_as_other_arrays(path):
-    """In the header a flip may go unnoticed only if nothing changed that is read."""
-    raw = path.read_bytes()
-    _, before = load(path)
-    body = len(header_of(path)[1])
-    for place in range(0, len(raw) - body, 7):
-        path.write_bytes(raw[:place] + bytes([raw[place] ^ 4]) + raw[place + 1 :])
-        try:
-            _, arrays = load(path, expect="prior", spec=SPEC)
-        except HandrailError:
-            continue
-        assert checksum(arrays) == checksum(before)
 
 
 @pytest.mark.parametrize("kept", [0, 4, 8, 100, -1])
@@ -158,14 +137,14 @@ def test_only_named_entries_are_compared(path):
 
 
 def test_a_later_schema_is_refused(path):
-    rewrite(path, schema=2)
-    text = "schema version 2, this version of handrail reads 1: upgrade handrail"
+    rewrite(path, schema=3)
+    text = "schema version 3, this version of handrail reads 2: upgrade handrail"
     with pytest.raises(HandrailError, match=text):
         load(path)
 
 
 def test_an_earlier_schema_is_migrated_or_refused_by_name(path, monkeypatch):
-    """As yet there is no schema before 1: this test makes one up."""
+    """There is no schema before 1: this test makes one up."""
     rewrite(path, schema=0, library="0.0.1")
     with pytest.raises(HandrailError, match=r"schema version 0.*save it again.*handrail 0\.0\.1"):
         load(path)
@@ -174,9 +153,9 @@ def test_an_earlier_schema_is_migrated_or_refused_by_name(path, monkeypatch):
         fits = card["spec"] | {"migrated": True}
         return card | {"spec": fits, "schema": 1}
 
-    monkeypatch.setattr(artifact, "MIGRATIONS", {0: to_1})
+    monkeypatch.setattr(artifact, "MIGRATIONS", {**artifact.MIGRATIONS, 0: to_1})
     card, _ = load(path, expect="prior", spec=SPEC)
-    assert (card.schema, card.spec) == (1, SPEC | {"migrated": True})
+    assert (card.schema, card.spec) == (2, SPEC | {"migrated": True})
     rewrite(path, schema=-1)
     with pytest.raises(HandrailError, match="schema version -1"):
         load(path)
@@ -184,14 +163,14 @@ def test_an_earlier_schema_is_migrated_or_refused_by_name(path, monkeypatch):
 
 def test_migrations_are_chained(path, monkeypatch):
     rewrite(path, schema=-1)
-    chain = {n: lambda card: card | {"schema": card["schema"] + 1} for n in (-1, 0)}
+    chain = {n: lambda card: card | {"schema": card["schema"] + 1} for n in (-1, 0, 1)}
     monkeypatch.setattr(artifact, "MIGRATIONS", chain)
-    assert load(path)[0].schema == 1
+    assert load(path)[0].schema == 2
 
 
 def test_a_migrated_card_is_checked_like_any_other(path, monkeypatch):
     rewrite(path, schema=0)
-    monkeypatch.setattr(artifact, "MIGRATIONS", {0: lambda card: {**card, "schema": 1, "spec": 5}})
+    monkeypatch.setattr(artifact, "MIGRATIONS", {0: lambda card: {**card, "schema": 2, "spec": 5}})
     with pytest.raises(HandrailError, match="no readable handrail card"):
         load(path)
 

@@ -7,6 +7,7 @@ import pytest
 
 from handrail import sweep_command, train_command
 from handrail.cli import main
+from handrail.errors import HandrailError
 
 
 @pytest.mark.parametrize(
@@ -71,3 +72,24 @@ def test_it_says_its_version(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["handrail", "--version"])
     main()
     assert capsys.readouterr().out == f"handrail {version('handrail')}\n"
+
+
+def test_an_error_is_one_line_that_the_terminal_does_not_obey(monkeypatch, capsys):
+    def train_one(settings, **others):
+        raise HandrailError("\x1b]0;owned\x07[/x]\nsecond line " + "z" * 100_000)
+
+    monkeypatch.setattr(train_command, "train_one", train_one)
+    monkeypatch.setattr(sys, "argv", ["handrail", "train"])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    text = capsys.readouterr().err
+    assert stopped.value.code == 2
+    assert text.startswith("handrail: \\x1b]0;owned\\x07[/x]\\nsecond line zz")
+    assert text.count("\n") == 1 and text.endswith("…\n") and len(text) < 2_100
+
+
+def test_a_summary_is_not_obeyed_either(monkeypatch, capsys):
+    monkeypatch.setattr(train_command, "train_one", lambda settings, **o: {"a\x1b[2J": "\x1b[2J"})
+    monkeypatch.setattr(sys, "argv", ["handrail", "train"])
+    main()
+    assert "\x1b" not in capsys.readouterr().out

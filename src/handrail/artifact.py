@@ -1,12 +1,12 @@
 """Knowledge that travels: one safetensors file with a JSON card in its metadata.
 
-Files from others are data: nothing in them is executed, and kind, specification, shapes
-and checksum are verified before an array is used.
+Files from others are data: nothing in them is executed, and kind, specification, shapes,
+checksum and finite numbers are verified before an array is used.
 """
 
 import dataclasses
-import hashlib
 import json
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from handrail.artifact_arrays import check_finite, check_layers, checksum, read
+from handrail.artifact_schemas import LAST_OF_ARRAYS, from_1, with_nulls
+from handrail.artifact_schemas import checksum as card_checksum
 from handrail.errors import HandrailError
 from handrail.files import atomic
+from handrail.strict_json import numbers, parse
 
-SCHEMA = 1
+SCHEMA = 2
 KINDS = {
     "policy": "a policy: what an agent has learnt to do",
     "prior": "a prior: which actions are bad, learnt from source tasks",
@@ -33,7 +37,8 @@ KINDS = {
 WHOLE = "observation"  # what a card calls an observation without named parts
 # By schema version, what makes a card of it one of the next version: cards of versions from
 # which a chain leads to SCHEMA are migrated when they are read, all others are refused by name.
-MIGRATIONS: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+MIGRATIONS: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: from_1}
+MOST_LAYERS = 64
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,17 +58,7 @@ class Card:
     schema: int = SCHEMA
     """Version of this layout."""
     checksum: str = ""
-    """SHA-256 over names, dtypes, shapes and bytes of the arrays."""
-
-
-def checksum(arrays: dict[str, np.ndarray]) -> str:
-    """SHA-256 over names, dtypes, shapes and bytes."""
-    digest = hashlib.sha256()
-    for name in sorted(arrays):
-        array = np.ascontiguousarray(arrays[name])
-        digest.update(f"{name}|{array.dtype.str}|{array.shape}|".encode())
-        digest.update(array.tobytes())
-    return digest.hexdigest()
+    """SHA-256 over the rest of the card and the arrays; of files of schema 1 over the arrays."""
 
 
 def part_shapes(observation: Any) -> dict[str, list[int]]:
@@ -97,7 +92,12 @@ def fill(template: Any, arrays: dict[str, np.ndarray], *, source: str) -> Any:
 
 
 def save(path: Path, card: Card, tree: Any) -> None:
-    """Writes the arrays of `tree` and the card, atomically."""
+    """Writes the arrays of `tree` and the card, atomically.
+
+    Numbers of `card.training` that are not finite, such as the mean of nothing, are written as
+    null. Raises `HandrailError` where a number of the rest of the card is not finite, or one of
+    the arrays, but for checkpoints.
+    """
     from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
@@ -106,8 +106,14 @@ def save(path: Path, card: Card, tree: Any) -> None:
     arrays = tree if isinstance(tree, dict) and _all_numpy(tree) else named_arrays(tree)
     # safetensors copies memory as it lies, which scrambles a transposed view
     arrays = {name: np.asarray(array, order="C") for name, array in arrays.items()}
-    card = dataclasses.replace(card, checksum=checksum(arrays), library=_version())
-    metadata = {"handrail": json.dumps(dataclasses.asdict(card), sort_keys=True)}
+    if card.kind != "checkpoint":
+        check_finite(arrays, source=f"cannot write {path}")
+    card = dataclasses.replace(card, schema=SCHEMA, library=_version(), checksum="")
+    values = json.loads(json.dumps(dataclasses.asdict(card)))  # as it will be read
+    values["training"] = with_nulls(values["training"])
+    _check_numbers(values, f"cannot write {path}")
+    values["checksum"] = card_checksum(values, arrays)
+    metadata = {"handrail": json.dumps(values, sort_keys=True)}
     with atomic(Path(path)) as temporary:
         try:
             save_file(arrays, temporary, metadata=metadata)
@@ -123,21 +129,20 @@ def load(
     `expect` is the kind that is needed and `spec` the specification that it must fit; only
     the entries named in `spec` are compared.
     """
-    from safetensors import SafetensorError, safe_open
-
     path = Path(path)
     if not path.is_file():
         raise HandrailError(f"{path} does not exist; expected a handrail artefact (.safetensors)")
-    try:
-        with safe_open(str(path), framework="numpy") as file:
-            metadata = file.metadata() or {}
-            arrays = {name: file.get_tensor(name) for name in file.keys()}
-    except (SafetensorError, OSError, ValueError, TypeError, KeyError) as error:
-        # TypeError and KeyError: an intact file with a dtype that NumPy does not have
-        raise HandrailError(f"{path} is damaged or not a safetensors file: {error}") from None
-    card = _read_card(path, metadata)
-    if checksum(arrays) != card.checksum:
-        raise HandrailError(f"{path} is damaged: its arrays do not match the card's checksum")
+    metadata, arrays = read(path)
+    values = _card_values(path, metadata)
+    said = _schema(path, values)
+    alone = said <= LAST_OF_ARRAYS
+    if values.get("checksum") != (checksum(arrays) if alone else card_checksum(values, arrays)):
+        what = "its arrays do" if alone else "card and arrays do"
+        raise HandrailError(f"{path} is damaged: {what} not match the card's checksum")
+    card = _card(path, _migrated(path, values, said))
+    if card.kind != "checkpoint":
+        check_finite(arrays, source=str(path))
+    check_layers(card.network, arrays, source=str(path))
     if expect is not None and card.kind != expect:
         raise HandrailError(f"{path} holds a {card.kind}, expected a {expect}")
     for name, wanted in (spec or {}).items():
@@ -151,47 +156,97 @@ def load(
 def widths(card: Card, name: str, *, source: str) -> tuple[int, ...]:
     """The layer widths that a card's network names; refuses a card without them."""
     value = card.network.get(name)
-    if not isinstance(value, list) or not all(type(w) is int and w > 0 for w in value):
+    if (
+        not isinstance(value, list)
+        or len(value) > MOST_LAYERS
+        or not all(type(w) is int and w > 0 for w in value)
+    ):
         raise HandrailError(
-            f"{source}: the card's network has {name} = {value!r}, expected a list of widths"
+            f"{source}: the card's network has {name} = {value!r}, expected a list of at most "
+            f"{MOST_LAYERS} widths"
         )
     return tuple(value)
 
 
-def number(value: Any, what: str) -> float:
-    """A number out of a card; `what` names it in the error."""
+def number(value: Any, what: str, *, least: float = -math.inf, most: float = math.inf) -> float:
+    """A number out of a card, from `least` to `most`; `what` names it in the error.
+
+    It must be one that float32 has, since networks compute with it.
+    """
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise HandrailError(f"{what} is {value!r}, expected a number")
+    if not abs(value) <= float(np.finfo(np.float32).max):
+        raise HandrailError(f"{what} is {value!r}, expected a finite number")
+    if not least <= value <= most:
+        bounds = f"at least {least:g}" if most == math.inf else f"one from {least:g} to {most:g}"
+        raise HandrailError(f"{what} is {value!r}, expected {bounds}")
     return float(value)
 
 
-def _read_card(path: Path, metadata: dict[str, str]) -> Card:
+def _card_values(path: Path, metadata: dict[str, str]) -> dict[str, Any]:
+    """What a file's card says, before anything is made of it."""
     try:
-        values = json.loads(metadata["handrail"])
-        card = Card(**_migrated(path, values, values["schema"]))
-    except (KeyError, TypeError, json.JSONDecodeError, RecursionError):
-        raise HandrailError(f"{path} has no readable handrail card") from None
-    if not all(isinstance(part, dict) for part in (card.spec, card.network, card.training)):
-        raise HandrailError(f"{path} has no readable handrail card")
-    if card.kind not in KINDS:
-        raise HandrailError(f"{path}: unknown kind {card.kind!r}; known are {', '.join(KINDS)}")
-    return card
+        # schema 1 wrote NaN; in later ones it is found by `_check_numbers`
+        values = parse(metadata["handrail"], constant=float)
+    except (KeyError, ValueError) as error:
+        reason = f": {error}" if isinstance(error, ValueError) else ""
+        raise HandrailError(f"{path} has no readable handrail card{reason}") from None
+    if not isinstance(values, dict):
+        raise HandrailError(f"{path} has no readable handrail card: it is no JSON object")
+    return values
 
 
-def _migrated(path: Path, values: dict[str, Any], schema: Any) -> dict[str, Any]:
+def _schema(path: Path, values: dict[str, Any]) -> int:
+    """The schema that a card was written in, of which it can be read."""
+    schema = values.get("schema")
+    if type(schema) is not int:
+        raise HandrailError(f"{path} has no readable handrail card: its schema is {schema!r}")
+    if schema != SCHEMA and schema not in MIGRATIONS:
+        fix = "upgrade handrail" if schema > SCHEMA else "save it again with this version"
+        raise HandrailError(
+            f"{path} has schema version {schema}, this version of handrail reads {SCHEMA}: {fix} "
+            f"(the file was written by handrail {values.get('library') or 'unknown'})"
+        )
+    return schema
+
+
+def _card(path: Path, values: dict[str, Any]) -> Card:
+    """A card of the current schema; refuses other entries, and entries of other types."""
+    fields = {field.name for field in dataclasses.fields(Card)}
+    if values.keys() != fields:
+        raise HandrailError(
+            f"{path} has no readable handrail card: unknown entries "
+            f"{sorted(values.keys() - fields) or 'none'}, missing entries "
+            f"{sorted(fields - values.keys()) or 'none'}"
+        )
+    for names, kind, what in (
+        (("spec", "network", "training"), dict, "object"),
+        (("kind", "library", "checksum"), str, "text"),
+    ):
+        for name in names:
+            if not isinstance(values[name], kind):
+                raise HandrailError(f"{path} has no readable handrail card: {name} is no {what}")
+    if values["kind"] not in KINDS:
+        raise HandrailError(
+            f"{path}: unknown kind {values['kind']!r}; known are {', '.join(KINDS)}"
+        )
+    _check_numbers(values, str(path))
+    return Card(**values)
+
+
+def _check_numbers(values: dict[str, Any], source: str) -> None:
+    for name, value in numbers(values).items():
+        if not math.isfinite(value):
+            raise HandrailError(f"{source}: the card's {name} is {value}, expected a finite number")
+
+
+def _migrated(path: Path, values: dict[str, Any], schema: int) -> dict[str, Any]:
     """A card's values in the current schema; `schema` is the one they were written in."""
     while schema != SCHEMA:
-        if schema not in MIGRATIONS:
-            newer = type(schema) is int and schema > SCHEMA
-            fix = "upgrade handrail" if newer else "save it again with this version"
-            raise HandrailError(
-                f"{path} has schema version {schema}, this version of handrail reads {SCHEMA}: "
-                f"{fix} (the file was written by handrail {values.get('library') or 'unknown'})"
-            )
         values = MIGRATIONS[schema](values)
         if values["schema"] == schema:
             raise AssertionError(f"the migration of schema {schema} leads nowhere")
-        schema = values["schema"]
+        schema = _schema(path, values)
     return values
 
 

@@ -41,7 +41,7 @@ def check_transfer(
     from handrail.rng import stream
 
     card, _ = load(path, expect="guide")
-    own_limit = number(card.spec.get("limit"), f"{path}: the card's limit")
+    own_limit = number(card.spec.get("limit"), f"{path}: the card's limit", least=0)
     trained_on = _trained_on(path, card, task)
     name = task or trained_on
     problem = _problem(trained_on, name)
@@ -139,6 +139,8 @@ def show(verdict: Verdict) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from handrail.report.console import literal
+
     console = Console()
     table = Table(title="What was found (95 % intervals over episodes)", title_justify="left")
     for column in ("", "source", "target", "expected", ""):
@@ -146,9 +148,10 @@ def show(verdict: Verdict) -> None:
     for found in verdict.findings:
         faulty = found.wrong or found.hinders
         mark = "[red]no[/red]" if faulty else "[green]yes[/green]" if found.expected else ""
-        table.add_row(found.question, found.source, found.target, found.expected, mark)
+        told = (found.question, found.source, found.target, found.expected)
+        table.add_row(*map(literal, told), mark)
     console.print(table)
     for note in verdict.notes:
-        console.print(f"Note: {note}.", highlight=False)
+        console.print(literal(f"Note: {note}."))
     colour = "green" if verdict.passed else "red"
-    console.print(f"[bold {colour}]{verdict.text}[/bold {colour}]", highlight=False)
+    console.print(literal(verdict.text, f"bold {colour}"))

@@ -10,6 +10,7 @@ import tyro
 
 from handrail import cli_results
 from handrail.errors import HandrailError
+from handrail.plain_text import message, plain
 
 app = tyro.extras.SubcommandApp()
 Repeatable = Annotated[tuple[tuple[str, ...], ...], tyro.conf.UseAppendAction]
@@ -214,7 +215,7 @@ def train(
         )  # fmt: skip
     look()
     for key, value in summary.items():
-        print(f"{key:24} {value}")
+        print(f"{plain(key):24} {plain(value)}")
     print(f"run: {out}")
 
 
@@ -334,7 +335,7 @@ def main() -> None:
     try:
         app.cli(prog="handrail", description="Safe exploration by transferring safety knowledge.")
     except HandrailError as error:
-        print(f"handrail: {error}", file=sys.stderr)
+        print(f"handrail: {message(error)}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print("handrail: interrupted; repeat the command to go on from here", file=sys.stderr)

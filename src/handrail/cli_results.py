@@ -6,6 +6,7 @@ from typing import Annotated
 import tyro
 
 from handrail.errors import HandrailError
+from handrail.plain_text import plain
 
 Device = Annotated[
     str | None,
@@ -35,7 +36,7 @@ def evaluate(
 
     choose(device)
     for key, value in evaluate_one(run, episodes=episodes, seed=seed).items():
-        print(f"{key:24} {value}")
+        print(f"{plain(key):24} {plain(value)}")
 
 
 def inspect(file: Annotated[Path, tyro.conf.Positional]) -> None:

@@ -10,15 +10,18 @@ sent or fetched unless the hub is asked for (the extra `hub`).
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 from handrail.artifact import KINDS, Card, load
 from handrail.errors import HandrailError, first_line
-from handrail.files import atomic, read_json, write_json, write_text
+from handrail.files import atomic, is_temporary, read_json, write_json, write_text
 
 MODEL, CONFIG, README = "model.safetensors", "config.json", "README.md"
 FILES = (README, CONFIG, MODEL)
+_MEANT = re.compile("[`<>&|\x7f]")  # the rest, JSON escapes itself, or it has no meaning in code
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_ .+-]*")
 
 
 def push(file: Path, folder: Path) -> Path:
@@ -58,7 +61,7 @@ def pull(folder: Path, out: Path | None = None) -> tuple[Path, Card]:
     if not (folder / MODEL).is_file():
         raise HandrailError(f"{folder} holds no {MODEL}: not a folder that `handrail push` wrote")
     card, _ = load(folder / MODEL)
-    if (folder / CONFIG).exists() and read_json(folder / CONFIG) != config(card):
+    if (folder / CONFIG).exists() and not _describes(read_json(folder / CONFIG), card):
         raise HandrailError(
             f"{folder}: {CONFIG} describes something else than {MODEL}; one of them was "
             "replaced. Delete config.json if you trust the model file"
@@ -95,9 +98,9 @@ def config(card: Card) -> dict[str, Any]:
 
 
 def readme(card: Card, parameters: int) -> str:
-    """The card in words, below the hub's front matter."""
-    spec = "\n".join(f"| {name} | `{json.dumps(value)}` |" for name, value in card.spec.items())
-    training = json.dumps(card.training, indent=2, sort_keys=True)
+    """The card in words, below the hub's front matter; what others wrote is shown, never obeyed."""
+    spec = "\n".join(f"| {_word(name)} | `{_json(value)}` |" for name, value in card.spec.items())
+    training = _json(card.training, indent=2, sort_keys=True)
     return f"""---
 library_name: handrail
 pipeline_tag: reinforcement-learning
@@ -110,7 +113,7 @@ tags:
 # {card.kind.capitalize()}
 
 This is {KINDS[card.kind]}. It has {parameters:,} numbers in {MODEL}, written by
-handrail {card.library} (schema {card.schema}).
+handrail {_word(card.library)} (schema {card.schema}).
 
 ## What it fits
 
@@ -133,13 +136,30 @@ handrail pull THIS_FOLDER --out {card.kind}.safetensors
 handrail inspect {card.kind}.safetensors
 ```
 
-Nothing in these files is executed. SHA-256 over the arrays: `{card.checksum}`.
+Nothing in these files is executed. SHA-256 of card and arrays: {_word(card.checksum)}.
 """
 
 
+def _json(value: Any, **options: Any) -> str:
+    """JSON in which nothing means anything to Markdown's code or to HTML."""
+    return _MEANT.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value, **options))
+
+
+def _word(text: str) -> str:
+    """A name as it is if it is plain, else as code."""
+    return text if _PLAIN.fullmatch(text) else f"`{_json(text)}`"
+
+
+def _describes(said: dict[str, Any], card: Card) -> bool:
+    """Whether a `config.json` is that of a card; it may be of the schema the file is in."""
+    return said | {"schema": card.schema} == config(card)
+
+
 def _others(folder: Path) -> list[str]:
+    """What is neither the hub's nor ours, such as what a push left that was killed."""
     known = {*FILES, ".git", ".gitattributes", ".cache"}
-    return sorted(entry.name for entry in folder.iterdir() if entry.name not in known)
+    names = [entry.name for entry in folder.iterdir() if entry.name not in known]
+    return sorted(name for name in names if not any(is_temporary(name, one) for one in FILES))
 
 
 def _hub() -> Any:

@@ -8,7 +8,8 @@ goes on, so its tables end up byte-identical to those of an uninterrupted run.
 
 import csv
 import io
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +20,10 @@ from handrail.files import write_text
 EPISODES = "episodes.csv"
 PROGRESS = "progress.csv"
 EVALUATIONS = "evaluations.csv"  # one row an epoch, where a run has epochs
+TABLES = (EPISODES, PROGRESS, EVALUATIONS)
 EPISODE_COLUMNS = ("step", "return", "cost", "length", "interventions")
 ONE_OF_SEVERAL = "cost."  # and its name: a column for each of several costs
+_DIGITS = 18  # of a step
 
 
 class Table:
@@ -57,20 +60,15 @@ class Table:
             return
         text = self.path.read_text(encoding="utf-8", errors="replace")
         header, *lines = text.splitlines(keepends=True)
-        kept = [line for line in lines if self._is_whole(line) and int(_first(line)) <= step]
+        kept = [line for line in lines if _is_until(line, step, len(self.columns))]
         write_text(self.path, "".join([header, *kept]))
-
-    def _is_whole(self, line: str) -> bool:
-        """Whether a row has been written to its end (a crash can leave half a row, or zeros)."""
-        cells = line.count(",") + 1
-        return line.endswith("\n") and cells == len(self.columns) and _first(line).isdecimal()
 
     def _header(self) -> tuple[str, ...]:
         if not self.path.exists():
             return ()
         with open(self.path, encoding="utf-8", errors="replace") as file:
             first = file.readline()
-        return tuple(next(csv.reader([first]))) if first.endswith("\n") else ()
+        return tuple(next(_cells([first], self.path))) if first.endswith("\n") else ()
 
     def _append(self, rows) -> None:
         text = io.StringIO()
@@ -81,6 +79,31 @@ class Table:
                 file.write(text.getvalue())
         except OSError as error:
             raise HandrailError(f"cannot write {self.path}: {error.strerror or error}") from error
+
+
+def rows_until(folder: Path, step: int) -> dict[str, int]:
+    """How many whole rows the tables of a run have up to `step`, by file; those that exist."""
+    counts = {}
+    for name in TABLES:
+        if (folder / name).exists():
+            text = (folder / name).read_text(encoding="utf-8", errors="replace")
+            header, *lines = text.splitlines(keepends=True) or [""]
+            columns = header.count(",") + 1
+            counts[name] = sum(_is_until(line, step, columns) for line in lines)
+    return counts
+
+
+def sync(folder: Path) -> None:
+    """Waits until the tables of a run are on the disk, so that no power cut shortens them."""
+    for path in [folder / name for name in TABLES if (folder / name).exists()] + [folder]:
+        try:
+            handle = os.open(path, os.O_RDONLY)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+        except OSError as error:
+            raise HandrailError(f"cannot write {path}: {error.strerror or error}") from error
 
 
 def read_table(
@@ -99,6 +122,8 @@ def read_table(
         raise HandrailError(f"{path} does not exist") from None
     except UnicodeDecodeError as error:
         raise HandrailError(f"{path} is not a text file: {error}") from None
+    except OSError as error:
+        raise HandrailError(f"cannot read {path}: {error.strerror or error}") from None
     lines = text.splitlines(keepends=True)
     if lines and not lines[-1].endswith("\n"):
         if not growing:
@@ -109,7 +134,7 @@ def read_table(
         lines.pop()
     if not lines:
         raise HandrailError(f"{path}, line 1: no header")
-    header, *rows = csv.reader(lines)
+    header, *rows = _cells(lines, path)
     expected = header if columns is None else list(columns)
     behind = header[len(expected) :]
     if header != expected + [name for name in behind if name.startswith(ONE_OF_SEVERAL)]:
@@ -141,6 +166,21 @@ def read_table(
             f"after {values[backward[0], 0]:g}; steps must not decrease"
         )
     return dict(zip(header, values.T, strict=True))
+
+
+def _cells(lines: list[str], path: Path) -> Iterator[list[str]]:
+    try:
+        yield from csv.reader(lines)
+    except csv.Error as error:
+        raise HandrailError(f"{path} is no table: {error}") from None
+
+
+def _is_until(line: str, step: int, columns: int) -> bool:
+    """Whether a row was written to its end (a crash can leave half a row, or zeros), by `step`."""
+    first = _first(line)
+    if not line.endswith("\n") or line.count(",") + 1 != columns or not first.isdecimal():
+        return False
+    return len(first) <= _DIGITS and int(first) <= step
 
 
 def _first(line: str) -> str:

@@ -49,3 +49,16 @@ def test_what_is_empty_or_looks_like_markup_does_no_harm(capsys):
     card = dataclasses.replace(CARD, network={}, training={"note": "[bold]not bold[/x]"})
     text = shown(card, capsys)
     assert "[bold]not bold[/x]" in text and "network" not in text and "evaluation" not in text
+
+
+def test_nothing_of_a_card_is_obeyed_by_the_terminal(capsys):
+    evil = "\x1b]0;owned\x07\x1b[2J\x1b]52;c;cm0=\x07\rok\u202e [bold]b[/bold] :smile:"
+    card = dataclasses.replace(
+        CARD, spec={evil: {evil: evil}}, training={"task": evil, "long": "y" * 100_000},
+        network={evil: [evil]}, library=evil,
+    )  # fmt: skip
+    cards.show(card, {evil: np.zeros(1, np.float32)})
+    text = capsys.readouterr().out
+    assert not {"\x1b", "\x07", "\r", "\u202e"} & set(text)
+    assert "[bold]b[/bold] :smile:" in " ".join(text.split())
+    assert len(text) < 10_000

@@ -42,3 +42,21 @@ def test_one_table_stays_one_where_there_is_room(monkeypatch, capsys):
 def test_a_table_of_one_column_and_one_without_rows_are_shown(monkeypatch, capsys):
     assert "alone" in printed(monkeypatch, capsys, Table(("alone",), (("x",),)), 80)
     assert "nothing" in printed(monkeypatch, capsys, Table(("nothing", "here"), ()), 80)
+
+
+EVIL = "\x1b]0;owned\x07\x1b[2J\rok"
+WORDS = ("[bold]x", "priors [/x] y", ":smile:", "[link=http://evil.invalid]z[/link]", "back\\")
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_what_looks_like_markup_is_shown_as_it_is(monkeypatch, capsys, word):
+    table = Table((word, "return"), ((f"row {word}", 0.5),), f"caption {word}")
+    text = printed(monkeypatch, capsys, table, 200)
+    assert f"row {word}" in text and f"caption {word}" in text
+    assert text.count(word) == 3
+
+
+def test_no_control_character_reaches_the_terminal(monkeypatch, capsys):
+    text = printed(monkeypatch, capsys, Table((EVIL, "a"), ((EVIL, 1.0),), EVIL), 200)
+    assert not {"\x1b", "\x07", "\r"} & set(text)
+    assert text.count("\\x1b]0;owned") == 3

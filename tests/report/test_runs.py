@@ -1,6 +1,7 @@
 """Run folders read back as written, and damage is named by file and line."""
 
 import json
+import zipfile
 
 import numpy as np
 import pytest
@@ -62,6 +63,7 @@ def test_curves_of_runs(folder):
         ("step,return,cost,length,interventions\n9,1,0,1,0\n2,1,0,1,0\n", "line 3: step is 2"),
         ("step,reward\n1,2\n", "line 1: columns are step, reward; expected step, return"),
         ("", "line 1: no header"),
+        ('"' + "x" * 200_000 + '"\n', "is no table: field larger than field limit"),
     ],
 )
 def test_damage_is_named(folder, text, message):
@@ -103,3 +105,20 @@ def test_other_damage(folder, tmp_path):
     (folder / "run.json").write_text("{")
     with pytest.raises(HandrailError, match=r"run.json is damaged"):
         runs.read_run(folder)
+
+
+def test_arrays_that_nobody_of_ours_wrote_are_one_error(folder):
+    header = "{'descr': '<f8', 'fortran_order': False, 'shape': (10000000000000,), }"
+    array = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode()
+    with zipfile.ZipFile(folder / "arrays.npz", "w") as members:
+        members.writestr("huge.npy", array)
+    with pytest.raises(HandrailError, match=r"arrays\.npz is damaged"):
+        runs.read_run(folder).arrays()
+
+
+def test_arrays_that_unpack_to_more_than_memory_are_refused_unread(folder, monkeypatch):
+    np.savez_compressed(folder / "arrays.npz", zeros=np.zeros(10_000))
+    assert runs.read_run(folder).arrays()["zeros"].size == 10_000
+    monkeypatch.setattr(runs, "MOST_BYTES", 10_000)
+    with pytest.raises(HandrailError, match="bytes of arrays; at most 10,000 are read"):
+        runs.read_run(folder).arrays()

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from handrail.artifact import load
+from handrail.errors import HandrailError
 from handrail.files import read_json
 from handrail.train.checkpoint import load_checkpoint
-from handrail.train.health import BOUNDS, Diverged, Symptom, symptoms, used_up
+from handrail.train.health import BOUNDS, Diverged, Symptom, refuse_diverged, symptoms, used_up
 from tests.train.small import SETTINGS, run, shared_loop, small_loop
 
 BLOCKS = np.array([1.0, 2.0, 3.0])
@@ -146,6 +147,13 @@ def test_a_diverged_run_is_not_run_again_until_its_report_is_deleted(tmp_path):
     assert {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()} == before
     (folder / "diverged.json").unlink()
     assert run(shared_loop(), folder)["steps"] == shared_loop().total, "goes on from 1,000"
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "[]", "null", '{"step": ' + "9" * 5_000 + "}", ""])
+def test_a_damaged_report_is_one_error(tmp_path, text):
+    (tmp_path / "diverged.json").write_text(text)
+    with pytest.raises(HandrailError, match=r"diverged\.json is damaged"):
+        refuse_diverged(tmp_path)
 
 
 def test_networks_that_were_kept_are_named(tmp_path):

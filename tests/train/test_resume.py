@@ -271,7 +271,7 @@ def test_the_tables_and_the_summary_tell_one_story(whole):
 def test_what_a_kill_in_the_first_moment_leaves_is_no_foreign_file(loop, tmp_path):
     """A temporary file of `run.json` must not lock the user out of the folder."""
     (tmp_path / ".lock").write_text("")
-    (tmp_path / ".run.json.a1b2c3").write_text('{"half')
+    (tmp_path / ".run.json.a1b2c3d4").write_text('{"half')
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "checkpoints").rmdir()
     run(loop, tmp_path)

@@ -16,6 +16,7 @@ from handrail.experiments.schema import flat, override
 from handrail.files import read_json
 from handrail.tasks.family import Family, Row
 from handrail.tasks.registry import family_of
+from handrail.train.checkpoint import clear_checkpoints
 
 Report = Callable[[str, int, int], None]
 """Called with (what, steps done, steps in all)."""
@@ -79,6 +80,7 @@ def resume(
     """
     stored, family, run = stored_run(folder)
     if (folder / SUMMARY).exists():
+        clear_checkpoints(folder)
         return read_json(folder / SUMMARY)
     found = _found(folder, stored["needs"], family, run, knowledge_folder, files)
     _settle(family)

@@ -1,6 +1,5 @@
 """Progress bars of tasks that run in other processes."""
 
-import json
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -18,6 +17,21 @@ from rich.progress import (
 )
 
 from handrail.experiments.plan import Task
+from handrail.plain_text import plain
+from handrail.strict_json import parse
+
+
+def _told(path: Path) -> dict[str, Any]:
+    """What a running task says of itself; files that are none yet say nothing."""
+    try:
+        entry = parse(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        entry = None
+    if isinstance(entry, dict) and "what" in entry:
+        step, total = entry.get("step"), entry.get("total")
+        if isinstance(step, int) and isinstance(total, int) and total > 0:
+            return entry
+    return {"what": "starting", "step": 0, "total": 1}
 
 
 class Steps:
@@ -25,7 +39,7 @@ class Steps:
 
     def __init__(self):
         self._progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
@@ -43,11 +57,12 @@ class Steps:
 
     def note(self, text: str) -> None:
         """A line above the bars."""
-        self._progress.console.print(text, highlight=False, markup=False, soft_wrap=True)
+        shown = plain(text)
+        self._progress.console.print(shown, highlight=False, markup=False, soft_wrap=True)
 
     def __call__(self, what: str, step: int, total: int) -> None:
         if what not in self._bars:
-            self._bars[what] = self._progress.add_task(what, total=total)
+            self._bars[what] = self._progress.add_task(plain(what), total=total)
         self._progress.update(self._bars[what], completed=step)
 
 
@@ -65,11 +80,11 @@ class Follower:
         self._console = Console(stderr=True, quiet=quiet)
         self._bars: dict[Path, TaskID] = {}
         self._progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
-            TextColumn("{task.fields[left]}"),
+            TextColumn("{task.fields[left]}", markup=False),
             console=self._console,
             disable=quiet or not self._console.is_terminal,
         )
@@ -94,23 +109,19 @@ class Follower:
         for folder in done - self._seen:
             self._seen.add(folder)
             if self._progress.disable and folder in self._tasks:
-                label = self._tasks[folder].label
-                self._console.print(f"done {len(self._seen)}/{len(self._tasks)}: {label}")
+                label = plain(self._tasks[folder].label)
+                line = f"done {len(self._seen)}/{len(self._tasks)}: {label}"
+                self._console.print(line, markup=False, emoji=False)
         left = self._left(len(done - self._before) + sum(shares), len(self._tasks) - len(done))
         self._progress.update(self._all, completed=len(done & self._tasks.keys()), left=left)
 
     def _show(self, task: Task) -> float:
-        path = task.folder.with_name(f".{task.folder.name}.progress")
-        entry: dict[str, Any]
-        try:
-            entry = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            entry = {"what": "starting", "step": 0, "total": 1}
+        entry = _told(task.folder.with_name(f".{task.folder.name}.progress"))
         if task.folder not in self._bars:
-            self._bars[task.folder] = self._progress.add_task(task.label, total=1, left="")
+            self._bars[task.folder] = self._progress.add_task("", total=1, left="")
         self._progress.update(
             self._bars[task.folder],
-            description=f"  {task.label}: {entry['what']}",
+            description=plain(f"  {task.label}: {entry['what']}"),
             total=entry["total"],
             completed=entry["step"],
         )

@@ -7,6 +7,8 @@ import numpy as np
 
 from handrail.artifact import KINDS, Card
 from handrail.experiments.schema import flat
+from handrail.plain_text import message
+from handrail.report.console import literal
 
 UNITS = {
     "step": "kept at this step",
@@ -26,12 +28,10 @@ UNITS = {
 def show(card: Card, arrays: Mapping[str, np.ndarray]) -> None:
     """Prints a card: what it is, what it fits, how it tested, how it came about, its arrays."""
     from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
 
     console = Console()
-    what = KINDS[card.kind]
-    console.print(f"[bold]{escape(what)}[/bold]")
+    console.print(literal(KINDS[card.kind], "bold"))
     training = dict(card.training)
     evaluation = training.pop("evaluation", None)
     settings = training.pop("settings", None)
@@ -53,19 +53,21 @@ def show(card: Card, arrays: Mapping[str, np.ndarray]) -> None:
         for name, value in entries.items():
             of = name.partition(".")[0]  # one of several costs has the unit of one
             note = UNITS.get(of, "") if title in ("evaluation", "fits") else ""
-            table.add_row(f"  {escape(name)}", escape(text(value)), note)
-        console.print(f"\n[bold]{title}[/bold]")
+            table.add_row(literal(message(f"  {name}")), literal(message(text(value))), note)
+        console.print()
+        console.print(literal(title, "bold"))
         console.print(table)
     parameters = sum(array.size for array in arrays.values())
+    console.print()
     console.print(
-        f"\n[bold]arrays[/bold]  {parameters:,} numbers; checksum {card.checksum[:12]}… verified; "
-        f"schema {card.schema}, handrail {escape(card.library)}",
-        highlight=False,
+        literal("arrays", "bold")
+        + literal(
+            f"  {parameters:,} numbers; checksum {card.checksum[:12]}… verified; "
+            f"schema {card.schema}, handrail {message(card.library)}"
+        )
     )
     for name, array in sorted(arrays.items()):
-        console.print(
-            f"  {escape(name)}  {array.dtype}{escape(str(list(array.shape)))}", highlight=False
-        )
+        console.print(literal(f"  {message(name)}  {array.dtype}{list(array.shape)}"))
 
 
 def text(value: Any) -> str:

@@ -1,9 +1,14 @@
 """Tables on the terminal."""
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
+from handrail.plain_text import plain
 from handrail.report.html import Cell, Table
 from handrail.report.stats import Interval, decimals
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 BORDER = 3  # of a column: a line and a space on each side
 
@@ -19,24 +24,32 @@ def show(tables: Iterable[Table]) -> None:
 
     console = Console()
     for table in tables:
-        columns = [str(column) for column in table.columns]
-        rows = [[_text(cell, table.digits) for cell in row] for row in table.rows]
+        columns = [plain(column) for column in table.columns]
+        rows = [[plain(_text(cell, table.digits)) for cell in row] for row in table.rows]
         texts = list(zip(columns, *rows, strict=True))
         least = [_longest_word(cells) for cells in texts]
         most = [max(map(len, cells)) for cells in texts]
         least[0] = max(least[0], min(most[0], console.width // 2))  # names are best read whole
-        title = table.caption
+        title = literal(table.caption, "table.title") if table.caption else None
         for part in _parts(least, console.width):
             shown = Shown(title=title, title_justify="left")
             spare = console.width - _together(least[number] for number in part)
             for number in part:
                 more = max(0, min(most[number] - least[number], spare))
                 spare -= more
-                shown.add_column(columns[number], overflow="fold", width=least[number] + more)
+                width = least[number] + more
+                shown.add_column(literal(columns[number]), overflow="fold", width=width)
             for row in rows:
-                shown.add_row(*(row[number] for number in part))
+                shown.add_row(*(literal(row[number]) for number in part))
             console.print(shown)
             title = None
+
+
+def literal(text: object, style: str = "") -> "Text":
+    """A text for rich that is shown as it is: no markup, no control characters, no emoji codes."""
+    from rich.text import Text
+
+    return Text(plain(text), style=style)
 
 
 def _longest_word(texts: Iterable[str]) -> int:

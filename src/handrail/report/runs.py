@@ -7,6 +7,7 @@ a run which is still going on.
 """
 
 import zipfile
+import zlib
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,14 @@ from handrail.records import EPISODE_COLUMNS, EPISODES, PROGRESS, read_table
 from handrail.report.curves import cumulative, rolling_mean
 
 Key = TypeVar("Key", bound=Hashable)
+MOST_BYTES = 2**31
+"""Of the arrays of a run, unpacked."""
+# RuntimeError, of which NotImplementedError is one: a compression or encryption of others;
+# MemoryError: a shape that no bytes stand for
+_DAMAGED = (
+    zipfile.BadZipFile, zlib.error, ValueError, EOFError, OSError, RuntimeError, MemoryError,
+    SyntaxError,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -52,11 +61,15 @@ class Run:
         """The arrays of `<name>.npz` in the run folder."""
         path = self.folder / f"{name}.npz"
         try:
+            with zipfile.ZipFile(path) as members:
+                size = sum(member.file_size for member in members.infolist())
+            if size > MOST_BYTES:
+                raise ValueError(f"{size:,} bytes of arrays; at most {MOST_BYTES:,} are read")
             with open(path, "rb") as file, np.load(file, allow_pickle=False) as loaded:
                 return dict(loaded)
         except FileNotFoundError:
             raise HandrailError(f"{path} does not exist: the run recorded no {name}") from None
-        except (zipfile.BadZipFile, ValueError, EOFError, OSError) as error:
+        except _DAMAGED as error:
             raise HandrailError(f"{path} is damaged: {error}; delete the run and redo it") from None
 
 

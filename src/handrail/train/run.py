@@ -17,7 +17,7 @@ import jax
 import numpy as np
 
 from handrail.errors import HandrailError
-from handrail.files import atomic, read_json, write_json
+from handrail.files import atomic, is_temporary, read_json, sweep, write_json
 from handrail.recorded import MOST_NAMED, compare
 from handrail.records import (
     EPISODE_COLUMNS,
@@ -26,6 +26,7 @@ from handrail.records import (
     PROGRESS,
     Table,
     read_table,
+    sync,
 )
 from handrail.renamed import migrated
 from handrail.train.checkpoint import (
@@ -35,7 +36,7 @@ from handrail.train.checkpoint import (
     save_checkpoint,
 )
 from handrail.train.compiled import RunState
-from handrail.train.health import REPORT, refuse_diverged, symptoms, used_up
+from handrail.train.health import refuse_diverged, symptoms, used_up
 from handrail.train.health import report as divergence
 from handrail.train.loops import AnyLoop
 from handrail.train.step import Record
@@ -83,6 +84,7 @@ def execute(
         settings = _claim(folder, settings)
         _sweep(folder)
         if (folder / "summary.json").exists():
+            clear_checkpoints(folder)  # a kill may have come before
             return read_json(folder / "summary.json")
         refuse_diverged(folder)
         signature = json.dumps(settings, sort_keys=True)
@@ -128,6 +130,7 @@ def execute(
                 np.savez_compressed(file, **kept)  # pyrefly: ignore[bad-argument-type]
         wall += time.monotonic() - began
         summary = _summary(folder, loop, state, wall) | summarise(state)
+        sync(folder)
         write_json(folder / "summary.json", _plain(summary))
         clear_checkpoints(folder)
         return read_json(folder / "summary.json")
@@ -186,8 +189,11 @@ def _refuse_foreign(folder: Path) -> None:
     """Refuses a folder of other files; those that a run killed at once leaves are its own."""
     if not folder.is_dir() or (folder / "run.json").exists():
         return
-    others = [entry.name for entry in folder.iterdir() if entry.name != ".lock"]
-    others = [name for name in others if not name.startswith(".run.json.")]
+    others = [
+        entry.name
+        for entry in folder.iterdir()
+        if entry.name != ".lock" and not is_temporary(entry.name, "run.json")
+    ]
     if others:
         raise HandrailError(
             f"{folder} is not empty ({', '.join(sorted(others)[:3])}) and holds no handrail run; "
@@ -197,10 +203,8 @@ def _refuse_foreign(folder: Path) -> None:
 
 def _sweep(folder: Path) -> None:
     """Removes the temporary files of writers that were killed; the folder is ours by now."""
-    written = ("run.json", "summary.json", "arrays.npz", EPISODES, PROGRESS, REPORT)
-    stale = [path for name in written for path in folder.glob(f".{name}.*")]
-    for path in [*stale, *(folder / "checkpoints").glob(".step-*")]:
-        path.unlink(missing_ok=True)
+    sweep(folder)
+    sweep(folder / "checkpoints")
 
 
 def _resume(folder: Path, state: RunState, signature: str) -> tuple[int, float, RunState]:

@@ -1,13 +1,11 @@
 """Steps of the source that a guide's training keeps, and students that learn from them."""
 
 import dataclasses
-import json
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from safetensors.numpy import load_file, save_file
 
 from handrail.artifact import load, save
 from handrail.envs.transfer import SameView
@@ -101,7 +99,6 @@ def changed(guide, change):
         (lambda a: a["cost"].__setitem__(3, -1.0), "cost has numbers outside of its range"),
         (lambda a: a["action"].__setitem__((3, 0), 1.5), "action has numbers outside"),
         (lambda a: a["terminated"].__setitem__(3, 2.0), "terminated has numbers outside"),
-        (lambda a: a["cost"].__setitem__(3, np.nan), "cost holds numbers that are not finite"),
         (lambda a: a.update(cost=a["cost"][:5]), r"'cost' is float32\[5\], expected float32\[20\]"),
         (lambda a: a.pop("action"), r"arrays missing \['action'\]"),
     ],
@@ -115,11 +112,8 @@ def test_a_file_that_is_no_steps_of_the_source_is_refused(kept, change, message)
 @pytest.mark.parametrize("count", [0, "many", None, True])
 def test_a_card_without_a_count_is_refused(kept, count):
     path = beside(kept)
-    card, _ = load(path)
-    arrays = load_file(path)
-    text = json.loads(json.dumps(card.__dict__))
-    text["spec"]["count"] = count
-    save_file(arrays, path, metadata={"handrail": json.dumps(text)})
+    card, arrays = load(path)
+    save(path, dataclasses.replace(card, spec={**card.spec, "count": count}), arrays)
     with pytest.raises(HandrailError, match="the card's count is"):
         loaded(kept)
 

@@ -67,9 +67,6 @@ def load_steps(
     count = card.spec.get("count")
     if type(count) is not int or count < 1:
         raise HandrailError(f"{path}: the card's count is {count!r}, expected at least 1")
-    for name, array in arrays.items():
-        if not np.all(np.isfinite(array)):
-            raise HandrailError(f"{path}: {name} holds numbers that are not finite")
     observations = jax.tree.map(lambda one: jnp.zeros((count, *one.shape), one.dtype), seen)
     acted, numbers = jnp.zeros((count, actions)), jnp.zeros(count)
     template = SourceTransitions(observations, acted, numbers, observations, numbers)
