@@ -26,7 +26,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from handrail.devices import choose
 from handrail.envs.navigation.problems import navigation_problem
 from handrail.experiments.navigation.evaluations import try_policy
 from handrail.experiments.navigation.guarded import drive_compiled, guarded_source
@@ -37,6 +36,7 @@ from handrail.experiments.navigation.settings import LIMIT_STEPS, GuideSettings
 from handrail.experiments.navigation.student import Knowledge, build
 from handrail.experiments.schema import read, rows
 from handrail.files import atomic
+from handrail.jax_setup import choose
 from handrail.learners.sac_networks import OnVectors
 from handrail.rng import stream
 from handrail.train.compiled import Loop

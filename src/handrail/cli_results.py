@@ -30,7 +30,7 @@ def evaluate(
         episodes: Whole episodes to run.
         seed: Seed of the evaluation.
     """
-    from handrail.devices import choose
+    from handrail.jax_setup import choose
     from handrail.train_command import evaluate_one
 
     choose(device)

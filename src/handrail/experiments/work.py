@@ -46,7 +46,7 @@ def work(task: Task, report: Report = lambda what, step, total: None) -> dict[st
 
 
 def _navigation(task: Task, report: Report) -> dict[str, Any] | None:
-    from handrail.dispatch import dispatch_at_once
+    from handrail.jax_setup import dispatch_at_once
 
     dispatch_at_once()  # some of the tasks are on the host
     if task.kind == "guide":
