@@ -46,13 +46,13 @@ def keep_compiled() -> None:
     import jax
     from jax._src import compilation_cache  # JAX has no public way to give it a store
 
-    if jax.config.jax_compilation_cache_dir is not None:
+    if getattr(jax.config, "jax_compilation_cache_dir", None) is not None:
         return
     if not hasattr(compilation_cache, "get_file_cache"):
         LOG.debug("JAX %s takes no store of compiled code", jax.__version__)
         return
     folder = root / f"jax-{jax.__version__}-{machine_digest()}"
-    compilation_cache.get_file_cache = lambda path: (Store(Path(path)), path)
+    compilation_cache.get_file_cache = _store_of_ours  # pyrefly: ignore[bad-assignment]
     jax.config.update("jax_persistent_cache_min_compile_time_secs", LEAST_SECONDS)
     # files of XLA's own beside ours would be part of no bound
     jax.config.update("jax_persistent_cache_enable_xla_caches", "none")
@@ -195,6 +195,11 @@ def prune(root: Path, limit: int = LIMIT) -> None:
         with contextlib.suppress(OSError):
             path.unlink()
         total -= size
+
+
+def _store_of_ours(path: str) -> tuple[Store, str]:
+    """In place of the function by which JAX makes its own store."""
+    return Store(Path(path)), path
 
 
 def _digest(key: str, value: bytes) -> bytes:

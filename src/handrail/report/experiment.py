@@ -4,7 +4,6 @@ import csv
 import dataclasses
 import io
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from handrail.report.lava_figures import (
     sweep_of_variants,
 )
 from handrail.report.stats import bootstrap
+from handrail.versions import ABSENT, versions
 
 Kind = Callable[[Finished], list[Block]]
 KINDS: dict[str, Kind] = {
@@ -110,7 +110,8 @@ READING = (
 
 def _facts(finished: Finished) -> dict[str, Any]:
     experiment: Experiment = finished.experiment
-    family = () if any(map(is_navigation, experiment.environments)) else ("minigrid",)
+    navigation = any(map(is_navigation, experiment.environments))
+    engine = "mujoco" if navigation else "minigrid"
     facts = {
         "command": finished.command,
         "budget": f"{finished.budget}, {len(finished.seeds)} "
@@ -119,7 +120,9 @@ def _facts(finished: Finished) -> dict[str, Any]:
         "machine": finished.machine,
         "this call took": f"{finished.seconds:.0f} s (finished runs are not repeated)",
         "versions": ", ".join(
-            f"{name} {version(name)}" for name in ("handrail", "jax", "equinox", *family)
+            f"{name} {found}"
+            for name, found in versions().items()
+            if name in ("handrail", "jax", "equinox", engine) and found != ABSENT
         ),
     }
     if experiment.source:

@@ -35,6 +35,7 @@ from handrail.train.health import REPORT, refuse_diverged, symptoms, used_up
 from handrail.train.health import report as divergence
 from handrail.train.loops import AnyLoop
 from handrail.train.step import Record
+from handrail.versions import ENVIRONMENT, record_environment
 
 CHUNK_STEPS = 10_000
 FINAL_STEPS = 10_000  # window of `final_return`, at the end of the run
@@ -80,6 +81,7 @@ def execute(
         if (folder / "summary.json").exists():
             return read_json(folder / "summary.json")
         refuse_diverged(folder)
+        record_environment(folder)
         signature = json.dumps(settings, sort_keys=True)
         state = loop.init(key=jax.random.key(seed))
         step, wall, state = _resume(folder, state, signature)
@@ -175,7 +177,7 @@ def _refuse_foreign(folder: Path) -> None:
 
 def _sweep(folder: Path) -> None:
     """Removes the temporary files of writers that were killed; the folder is ours by now."""
-    written = ("run.json", "summary.json", "arrays.npz", EPISODES, PROGRESS, REPORT)
+    written = ("run.json", "summary.json", "arrays.npz", EPISODES, PROGRESS, REPORT, ENVIRONMENT)
     stale = [path for name in written for path in folder.glob(f".{name}.*")]
     for path in [*stale, *(folder / "checkpoints").glob(".step-*")]:
         path.unlink(missing_ok=True)
