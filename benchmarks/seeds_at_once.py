@@ -50,7 +50,7 @@ def alone(gate: Gate, *, task: str, method: str, blocks: int) -> None:
     """One seed on the CPU."""
     import jax
 
-    from handrail.devices import choose
+    from handrail.jax_setup import choose
 
     choose("cpu")
     loop = loop_of(task, method, STEPS)
@@ -65,7 +65,7 @@ def together(gate: Gate, *, task: str, method: str, blocks: int, seeds: int, dev
     """Many seeds in one program on the device."""
     import jax
 
-    from handrail.devices import choose
+    from handrail.jax_setup import choose
     from handrail.train.together import Together
 
     choose(device)
@@ -99,7 +99,7 @@ def apart(task: str, method: str, device: str) -> float:
     import jax.numpy as jnp
     import numpy as np
 
-    from handrail.devices import choose
+    from handrail.jax_setup import choose
     from handrail.learners.base import Clock
 
     choose(device)
@@ -157,7 +157,7 @@ def kind_of(device: str) -> str:
     """What the device calls itself."""
     import jax
 
-    from handrail.devices import choose
+    from handrail.jax_setup import choose
 
     choose(device)
     return jax.devices(device.partition(":")[0])[0].device_kind

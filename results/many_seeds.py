@@ -26,11 +26,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from handrail.devices import choose
 from handrail.envs.navigation.problems import navigation_problem
 from handrail.experiments.navigation.guarded import drive_compiled, guarded_source
 from handrail.experiments.schema import read, rows
 from handrail.files import atomic
+from handrail.jax_setup import choose
 from handrail.learners.sac_networks import OnVectors
 from handrail.methods.sagui.evaluations import try_policy
 from handrail.methods.sagui.guide import Guide, GuideNetworks, save_guide

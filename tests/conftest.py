@@ -43,12 +43,13 @@ def compiled_once(tmp_path_factory, worker_id):
 
     Compiling is two thirds of the suite. Nothing outlives the session unless the variable
     `HANDRAIL_TEST_CACHE` names a folder to keep it in, for whoever runs tests again and again;
-    processes that tests start (and kill) take no part. A bound on the size is what makes JAX lock
-    the folder.
+    processes that tests start (and kill) keep theirs as users' do, in a folder beside. A bound on
+    the size is what makes JAX lock the folder.
     """
     own = tmp_path_factory.getbasetemp()
     folder = (own if worker_id == "master" else own.parent) / "compiled"
     folder = os.environ.get("HANDRAIL_TEST_CACHE", folder)
+    os.environ["HANDRAIL_CACHE"] = f"{folder}-by-commands"
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_compilation_cache_max_size", 2**30)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)

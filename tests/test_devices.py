@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from handrail import devices
+from handrail import jax_setup
 from handrail.cli import main
 from handrail.errors import HandrailError
 
@@ -21,8 +21,8 @@ ROOT = Path(__file__).parents[1]
 ON_THE_SECOND = """
 import json, sys
 import equinox as eqx, jax, numpy as np
-from handrail import devices
-devices.choose("cpu:1")
+from handrail import jax_setup
+jax_setup.choose("cpu:1")
 from tests.train.small import small_loop
 
 second = jax.devices("cpu")[1]
@@ -68,9 +68,9 @@ from handrail.experiments.plan import Task
 failure = attempt(Task("run", Path("x"), None), lambda entry: None)
 print(json.dumps([str(jax.numpy.zeros(1).device), failure]))
 """
-    where, _ = run(code, **{devices.DEVICE: "cpu:1"})
+    where, _ = run(code, **{jax_setup.DEVICE: "cpu:1"})
     assert where.endswith("1")
-    where, failure = run(code, **{devices.DEVICE: "cpu:2"})
+    where, failure = run(code, **{jax_setup.DEVICE: "cpu:2"})
     assert where.endswith("0")
     assert "this machine has 2 of platform 'cpu'" in failure
 
@@ -78,10 +78,10 @@ print(json.dumps([str(jax.numpy.zeros(1).device), failure]))
 AS_IF_A_GPU = """
 import json
 import jax
-from handrail import devices
+from handrail import jax_setup
 there = jax.devices("cpu")
 jax.devices = lambda platform: there
-devices.choose("gpu:1")
+jax_setup.choose("gpu:1")
 print(json.dumps([jax.config.jax_default_matmul_precision, str(jax.numpy.zeros(1).device)]))
 """
 
@@ -103,21 +103,21 @@ def test_products_on_an_accelerator_are_of_whole_numbers_unless_somebody_says_ot
     ],
 )
 def test_a_device_that_is_not_there_is_refused(monkeypatch, device, message):
-    monkeypatch.setenv(devices.DEVICE, "cpu")
+    monkeypatch.setenv(jax_setup.DEVICE, "cpu")
     with pytest.raises(HandrailError, match=message):
-        devices.choose(device)
+        jax_setup.choose(device)
 
 
 def test_of_other_machines_only_the_name_is_checked(monkeypatch):
-    monkeypatch.setenv(devices.DEVICE, "cpu")
-    devices.choose("gpu", elsewhere=True)
-    assert devices.chosen() == "gpu"
+    monkeypatch.setenv(jax_setup.DEVICE, "cpu")
+    jax_setup.choose("gpu", elsewhere=True)
+    assert jax_setup.chosen() == "gpu"
     with pytest.raises(HandrailError, match="device 'gpu:': expected"):
-        devices.choose("gpu:", elsewhere=True)
+        jax_setup.choose("gpu:", elsewhere=True)
 
 
 def test_the_command_line_says_it_in_one_line(monkeypatch, capsys, tmp_path):
-    monkeypatch.setenv(devices.DEVICE, "cpu")
+    monkeypatch.setenv(jax_setup.DEVICE, "cpu")
     monkeypatch.setattr(sys, "argv", ["handrail", "train", "--device", "gpu", "--out", "x"])
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as end:

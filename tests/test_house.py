@@ -32,7 +32,7 @@ FLOORS = (
         "recorded",
         "renamed",
     ),
-    ("dispatch", "devices"),
+    ("compile_cache", "jax_setup", "versions"),
     ("equations",),
     ("networks",),
     ("replay",),

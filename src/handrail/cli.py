@@ -66,7 +66,7 @@ def reproduce(
         tensorboard: Write event files at OUT/tensorboard (the extra `tracking`).
         wandb: Send the same to this project of Weights & Biases (the extra `wandb`).
     """
-    from handrail.devices import choose
+    from handrail.jax_setup import choose
     from handrail.reproduce import reproduce as run
 
     choose(device)
@@ -117,7 +117,7 @@ def sweep(
         tensorboard: Write event files at OUT/tensorboard (the extra `tracking`).
         wandb: Send the same to this project of Weights & Biases (the extra `wandb`).
     """
-    from handrail.devices import choose
+    from handrail.jax_setup import choose
     from handrail.sweep_command import sweep as run
 
     choose(device, elsewhere=engine != "local")
@@ -175,7 +175,7 @@ def train(
         tensorboard: Write event files at OUT/tensorboard (the extra `tracking`).
         wandb: Send the same to this project of Weights & Biases (the extra `wandb`).
     """
-    from handrail.devices import choose
+    from handrail.jax_setup import choose
 
     choose(device)
     settings = {
@@ -294,8 +294,8 @@ def check_transfer(
     """
     from handrail.check_transfer import check_transfer as run
     from handrail.check_transfer import show
-    from handrail.devices import choose
     from handrail.experiments.progress import Steps
+    from handrail.jax_setup import choose
 
     choose(device)
     with Steps() as bars:

@@ -31,8 +31,8 @@ def evaluate(
         episodes: Whole episodes to run.
         seed: Seed of the evaluation.
     """
-    from handrail.devices import choose
     from handrail.experiments.launch import evaluate as evaluate_one
+    from handrail.jax_setup import choose
 
     choose(device)
     for key, value in evaluate_one(run, episodes=episodes, seed=seed).items():

@@ -1,9 +1,10 @@
 """What a run leaves behind: append-only tables in its folder. Learners never read them.
 
 A run folder holds `run.json` (everything about the run), `episodes.csv` (one row an episode),
-`progress.csv` (one row a chunk), checkpoints, and, once it has finished, `arrays.npz` and
-`summary.json`. A run that was interrupted is cut back to its last checkpoint before it
-goes on, so its tables end up byte-identical to those of an uninterrupted run.
+`progress.csv` (one row a chunk), `environment.json` (what computed it), checkpoints, and,
+once it has finished, `arrays.npz` and `summary.json`. A run that was interrupted is cut back to its
+last checkpoint before it goes on, so its tables end up byte-identical to those of an uninterrupted
+run.
 """
 
 import csv

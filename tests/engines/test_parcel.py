@@ -93,13 +93,6 @@ def test_attempts_at_one_task_share_a_scratch_folder(task):
     assert first != parcel.scratch_folder("here|out", task.needs[0])
 
 
-def test_other_versions_on_a_node_are_named():
-    assert base.differing(base.versions()) is None
-    text = base.differing({**base.versions(), "jax": "0.0.1"})
-    assert text is not None
-    assert "instead of 0.0.1; install the same versions" in text
-
-
 def test_workers_inherit_settings_but_one_thread(monkeypatch):
     monkeypatch.setenv("HANDRAIL_X", "1")
     monkeypatch.setenv("JAX_ENABLE_X64", "1")

@@ -7,14 +7,12 @@ only, and every worker runs single-threaded.
 import abc
 import os
 from collections.abc import Iterable
-from importlib.metadata import PackageNotFoundError, version
 
 from handrail.experiments.attempt import SINGLE_THREADED
 from handrail.experiments.plan import Task
 from handrail.experiments.schedule import Follow
 
 RETRIES = 3  # of a task whose worker died
-DECIDING = ("handrail", "jax", "jaxlib", "equinox", "optax", "numpy", "minigrid")
 
 
 class AbstractEngine(abc.ABC):
@@ -37,27 +35,3 @@ def worker_environment() -> dict[str, str]:
     settings = ("HANDRAIL_", "JAX_")
     own = {name: value for name, value in os.environ.items() if name.startswith(settings)}
     return {**own, **SINGLE_THREADED}
-
-
-def versions() -> dict[str, str]:
-    """The packages that decide about numbers, and their versions in this process."""
-    found = {}
-    for name in DECIDING:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "none"
-    return found
-
-
-def differing(expected: dict[str, str]) -> str | None:
-    """How this process's packages differ from those of the process that sends tasks, in words."""
-    found = versions()
-    different = [
-        f"{name} {found.get(name, 'none')} instead of {wanted}"
-        for name, wanted in expected.items()
-        if found.get(name) != wanted
-    ]
-    if not different:
-        return None
-    return f"the worker has {', '.join(different)}; install the same versions on every node"

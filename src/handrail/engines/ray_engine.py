@@ -15,14 +15,15 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from handrail.devices import GPUS, chosen, parse
 from handrail.engines import parcel
-from handrail.engines.base import RETRIES, AbstractEngine, differing, versions, worker_environment
+from handrail.engines.base import RETRIES, AbstractEngine, worker_environment
 from handrail.errors import HandrailError, first_line
 from handrail.experiments.attempt import attempt, attempt_in_place, progress_file
 from handrail.experiments.plan import Task
 from handrail.experiments.schedule import AbstractCrew, Follow, drive
 from handrail.files import write_json
+from handrail.jax_setup import GPUS, chosen, parse
+from handrail.versions import differing, versions
 
 ANSWER_SECONDS = 5.0
 UNLIMITED = 10_000  # tasks that Ray may hold; it runs as many as there are cores

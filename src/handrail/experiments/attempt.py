@@ -27,8 +27,8 @@ def attempt(task: Task, publish: Publish) -> str | None:
     `publish` is given what is being done (`what`, `step`, `total`), when and in which process,
     at most twice a second.
     """
-    from handrail.devices import settle
     from handrail.experiments.launch import work
+    from handrail.jax_setup import settle
 
     last = [0.0]
     who = {"pid": os.getpid(), "host": socket.gethostname()}

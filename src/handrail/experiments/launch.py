@@ -149,7 +149,7 @@ def _as_begun(folder: Path, recorded: dict[str, Any]) -> dict[str, Any]:
 def _settle(family: Family) -> None:
     """Some tasks run on the host."""
     if family.on_host:
-        from handrail.dispatch import dispatch_at_once
+        from handrail.jax_setup import dispatch_at_once
 
         dispatch_at_once()
 

@@ -16,10 +16,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Key
 
-from handrail.dispatch import one_after_another
 from handrail.errors import HandrailError, first_line
 from handrail.interventions.base import Intervention
 from handrail.interventions.when import LinearDecay
+from handrail.jax_setup import one_after_another
 from handrail.packing import Packing
 from handrail.rng import stream
 from handrail.types import Context, Transition

@@ -4,7 +4,6 @@ import csv
 import dataclasses
 import io
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from handrail.report.lava_figures import (
 )
 from handrail.report.stats import bootstrap
 from handrail.tasks.registry import family_of
+from handrail.versions import ABSENT, versions
 
 Kind = Callable[[Finished], list[Block]]
 KINDS: dict[str, Kind] = {
@@ -111,7 +111,7 @@ READING = (
 def _facts(finished: Finished) -> dict[str, Any]:
     experiment: Experiment = finished.experiment
     families = [family_of(name) for name in experiment.environments]
-    packages = dict.fromkeys(name for family in families for name in family.packages)
+    engines = [name for family in families for name in family.packages]
     facts = {
         "command": finished.command,
         "budget": f"{finished.budget}, {len(finished.seeds)} "
@@ -120,7 +120,9 @@ def _facts(finished: Finished) -> dict[str, Any]:
         "machine": finished.machine,
         "this call took": f"{finished.seconds:.0f} s (finished runs are not repeated)",
         "versions": ", ".join(
-            f"{name} {version(name)}" for name in ("handrail", "jax", "equinox", *packages)
+            f"{name} {found}"
+            for name, found in versions().items()
+            if name in ("handrail", "jax", "equinox", *engines) and found != ABSENT
         ),
     }
     if experiment.source:

@@ -128,5 +128,6 @@ NAVIGATION = Family(
     beside=_beside,
     left_beside={"guide": (TRANSITIONS,)},
     completed=with_epoch,
+    packages=("mujoco",),
     on_host=True,
 )

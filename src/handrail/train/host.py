@@ -42,7 +42,7 @@ class HostLoop:
     The counterpart of `Loop`, with the same states, keys, records and metrics; a tally is given
     None in place of the environment's state. With `delayed`, a block is learnt from in a second
     thread while the next one is stepped (see `Loop`), which takes a second core; call
-    `handrail.dispatch.dispatch_at_once` at the beginning of the program.
+    `handrail.jax_setup.dispatch_at_once` at the beginning of the program.
 
     The environment may be several side by side; a block is then a number of waves, in each of which
     all are decided for at once (`SideBySide`).

@@ -13,8 +13,8 @@ import jax
 import numpy as np
 from jaxtyping import PyTree
 
-from handrail.dispatch import one_after_another
 from handrail.interventions.base import Intervention
+from handrail.jax_setup import one_after_another
 from handrail.learners.base import AbstractAgent
 from handrail.packing import Packing
 from handrail.train.compiled import RunState

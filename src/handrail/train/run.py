@@ -40,6 +40,7 @@ from handrail.train.health import refuse_diverged, symptoms, used_up
 from handrail.train.health import report as divergence
 from handrail.train.loops import AnyLoop
 from handrail.train.step import Record
+from handrail.versions import record_environment
 
 LOG = logging.getLogger(__name__)
 CHUNK_STEPS = 10_000
@@ -87,6 +88,7 @@ def execute(
             clear_checkpoints(folder)  # a kill may have come before
             return read_json(folder / "summary.json")
         refuse_diverged(folder)
+        record_environment(folder)
         signature = json.dumps(settings, sort_keys=True)
         state = loop.init(key=jax.random.key(seed))
         step, wall, state = _resume(folder, state, signature)

@@ -1,12 +1,15 @@
-"""Where JAX computes: the CPU unless another device is asked for.
+"""How commands and their workers configure JAX: device, compiled code that is kept, dispatch.
 
-The choice is an environment variable, so that worker processes and nodes of a cluster, which
-are given those, make the same one. Only commands choose; a program that imports handrail keeps
-the devices that it has told JAX to use.
+The CPU computes unless another device is asked for. The choice is an environment variable, so
+that worker processes and nodes of a cluster, which are given those, make the same one. Only
+commands and workers choose; a program that imports handrail keeps its own configuration of JAX.
 """
 
+import functools
 import os
+from typing import Any
 
+from handrail.compile_cache import VARIABLE, cache_folder, keep_compiled
 from handrail.errors import HandrailError, first_line
 
 DEVICE = "HANDRAIL_DEVICE"
@@ -23,6 +26,8 @@ def choose(device: str | None, *, elsewhere: bool = False) -> None:
     """
     if device is not None:
         os.environ[DEVICE] = device
+    if os.environ.get(VARIABLE):  # workers may have another working folder
+        os.environ[VARIABLE] = str(cache_folder())
     if elsewhere:
         parse(chosen())
     else:
@@ -43,7 +48,9 @@ def parse(device: str) -> tuple[str, int]:
 
 
 def settle() -> None:
-    """Tells JAX of the chosen device; to be called before the process computes anything.
+    """Tells JAX of the chosen device and of the folder of compiled code.
+
+    To be called before the process computes anything.
 
     Several processes may share an accelerator, so none claims its memory in advance
     (`XLA_PYTHON_CLIENT_PREALLOCATE=true` makes a single one do so), and products of matrices are of
@@ -54,6 +61,7 @@ def settle() -> None:
 
     device = chosen()
     platform, number = parse(device)
+    keep_compiled()
     if platform == CPU and (DEVICE in os.environ or not os.environ.get("JAX_PLATFORMS")):
         jax.config.update("jax_platforms", CPU)
     if device == CPU:  # the default; JAX is not started yet, so that it can still be configured
@@ -75,3 +83,34 @@ def settle() -> None:
     if platform != CPU and "JAX_DEFAULT_MATMUL_PRECISION" not in os.environ:
         # left alone, accelerators round the factors of a product to 10 bits or fewer
         jax.config.update("jax_default_matmul_precision", "highest")
+
+
+def dispatch_at_once() -> None:
+    """Lets JAX run its calls on the CPU in the thread that makes them, instead of another one.
+
+    Waking that other thread takes longer than a small policy's action. No number changes. Has an
+    effect only before JAX is first used in the process.
+    """
+    import jax
+
+    jax.config.update("jax_cpu_enable_async_dispatch", False)
+
+
+@functools.cache
+def one_after_another() -> dict[str, Any]:
+    """Options with which XLA computes the many tiny parts of a call in one thread.
+
+    By default it hands them to several threads, which for a call of a few microseconds takes
+    four times as long as computing them. Empty where this version of XLA does not know them.
+    """
+    import jax
+    import jax.numpy as jnp
+
+    options = {"xla_cpu_scheduler_type": "CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED"}
+    if jax.default_backend() != "cpu":
+        return {}
+    try:
+        jax.jit(lambda x: x + 1, compiler_options=options).lower(jnp.zeros(())).compile()
+    except RuntimeError:
+        return {}
+    return options
