@@ -328,7 +328,7 @@ def _tracker(tensorboard: bool, wandb: str | None, out: Path):
 
 
 def main() -> None:
-    """Entry point: a user's mistake is one line and exit code 2, Ctrl-C is 130."""
+    """The command of `sys.argv`: a user's mistake is one line and exit code 2."""
     if sys.argv[1:] == ["--version"]:
         print(f"handrail {version('handrail')}")
         return
@@ -337,6 +337,3 @@ def main() -> None:
     except HandrailError as error:
         print(f"handrail: {error}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("handrail: interrupted; repeat the command to go on from here", file=sys.stderr)
-        sys.exit(130)
