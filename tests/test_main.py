@@ -11,8 +11,8 @@ import weakref
 import pytest
 
 from handrail import __main__ as command
+from handrail.__main__ import LINE
 
-LINE = "handrail: interrupted; repeat the command to go on from here\n"
 INTERRUPTED_WHILE_IMPORTING = """
 import signal, sys
 
@@ -50,7 +50,7 @@ def exit_code(monkeypatch, action):
 def test_an_interruption_while_modules_are_imported_is_one_line(name):
     program = INTERRUPTED_WHILE_IMPORTING.format(name=name)
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert (done.returncode, done.stdout, done.stderr) == (130, "", LINE)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", f"{LINE}\n")
 
 
 def pressed():
@@ -90,7 +90,7 @@ def dropped_by_somebody():
 )
 def test_an_interruption_is_one_line_whatever_becomes_of_it(action, handlers, monkeypatch, capsys):
     assert exit_code(monkeypatch, action) == 130
-    assert capsys.readouterr().err == LINE
+    assert capsys.readouterr().err == f"{LINE}\n"
 
 
 def test_a_process_that_ignores_interruptions_goes_on(handlers, monkeypatch, capsys):

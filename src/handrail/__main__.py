@@ -13,6 +13,7 @@ from typing import Any
 
 INTERRUPTED = 128 + signal.SIGINT
 NO_READER = 128 + 13  # SIGPIPE, as shells report other commands that it ends
+LINE = "handrail: interrupted; repeat the command to go on from here"
 AGAIN_SECONDS = 0.01
 
 
@@ -29,7 +30,7 @@ def main() -> None:
         ended = error
     if interruption.happened or isinstance(ended, KeyboardInterrupt):
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # one line is enough
-        print("handrail: interrupted; repeat the command to go on from here", file=sys.stderr)
+        print(LINE, file=sys.stderr)
         sys.exit(INTERRUPTED)
     if isinstance(ended, BrokenPipeError | SystemExit | None) and _closed(sys.stdout):
         sys.exit(NO_READER)
@@ -38,34 +39,50 @@ def main() -> None:
 
 
 class Interruption:
-    """Remembers Ctrl-C even where somebody else's code drops the KeyboardInterrupt.
-
-    Extension modules turn it into an ImportError while they are imported; Python reports and
-    drops it in destructors and callbacks of the garbage collector.
-    """
+    """Remembers Ctrl-C even where somebody else's code drops the KeyboardInterrupt."""
 
     def __init__(self):
         self.happened = False
+        self._report = sys.unraisablehook
 
     def listen(self) -> None:
         """Listens to SIGINT, unless the process was started to ignore it."""
-        if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-            return
-        self._report = sys.unraisablehook
-        sys.unraisablehook = self._dropped
-        signal.signal(signal.SIGINT, self._raise)
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            sys.unraisablehook = self._dropped
+            signal.signal(signal.SIGINT, self._interrupt)
 
-    def _raise(self, number: int, frame: FrameType | None) -> None:
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:
+        """Raises KeyboardInterrupt, or ends the process in the middle of an import.
+
+        Extension modules that are interrupted while they are imported print it, make an
+        ImportError of it, or crash.
+        """
         self.happened = True
-        raise KeyboardInterrupt
+        if not _importing(frame):
+            raise KeyboardInterrupt
+        show_cursor = "\x1b[?25h" if os.isatty(2) else ""  # a progress bar may have hidden it
+        os.write(2, f"{show_cursor}{LINE}\n".encode())
+        os._exit(INTERRUPTED)
 
     def _dropped(self, unraisable: Any) -> None:
-        """Interrupts again soon, when the code that cannot raise it has been left."""
+        """Interrupts again soon, when the code that cannot raise it has been left.
+
+        Python drops what destructors and callbacks of the garbage collector raise.
+        """
         if not issubclass(unraisable.exc_type, KeyboardInterrupt):
             self._report(unraisable)
             return
-        signal.signal(signal.SIGALRM, self._raise)
+        signal.signal(signal.SIGALRM, self._interrupt)
         signal.setitimer(signal.ITIMER_REAL, AGAIN_SECONDS)
+
+
+def _importing(frame: FrameType | None) -> bool:
+    """Whether a module is being imported in this frame or in one that called it."""
+    while frame is not None:
+        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _closed(output: Any) -> bool:
