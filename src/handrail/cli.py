@@ -298,7 +298,7 @@ def check_transfer(
     from handrail.experiments.progress import Steps
 
     choose(device)
-    with Steps() as bars:
+    with Steps(unit="") as bars:
         verdict = run(
             guide, task=task, limit=limit, episodes=episodes, seed=seed, out=out,
             report=lambda what, done, total: bars(f"episodes in the {what}", done, total),

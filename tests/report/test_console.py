@@ -42,3 +42,10 @@ def test_one_table_stays_one_where_there_is_room(monkeypatch, capsys):
 def test_a_table_of_one_column_and_one_without_rows_are_shown(monkeypatch, capsys):
     assert "alone" in printed(monkeypatch, capsys, Table(("alone",), (("x",),)), 80)
     assert "nothing" in printed(monkeypatch, capsys, Table(("nothing", "here"), ()), 80)
+
+
+def test_square_brackets_are_shown_as_they_are(monkeypatch, capsys):
+    names = "priors [/x] y", "[bold]dqn", "all [dim]"
+    text = printed(monkeypatch, capsys, Table((names[0], "of"), ((names[1], "[/]"),), names[2]), 80)
+    for name in (*names, "[/]"):
+        assert name in text

@@ -12,10 +12,12 @@ def show(tables: Iterable[Table]) -> None:
     """Prints tables; intervals as value [low, high], None as a dash.
 
     A table that is too wide for the terminal continues below itself, with its first column
-    repeated, so that no number is cut in two.
+    repeated, so that no number is cut in two. Names are shown as they are, square brackets too.
     """
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table as Shown
+    from rich.text import Text
 
     console = Console()
     for table in tables:
@@ -27,14 +29,15 @@ def show(tables: Iterable[Table]) -> None:
         least[0] = max(least[0], min(most[0], console.width // 2))  # names are best read whole
         title = table.caption
         for part in _parts(least, console.width):
-            shown = Shown(title=title, title_justify="left")
+            shown = Shown(title=title and escape(title), title_justify="left")
             spare = console.width - _together(least[number] for number in part)
             for number in part:
                 more = max(0, min(most[number] - least[number], spare))
                 spare -= more
-                shown.add_column(columns[number], overflow="fold", width=least[number] + more)
+                header = Text(columns[number])
+                shown.add_column(header, overflow="fold", width=least[number] + more)
             for row in rows:
-                shown.add_row(*(row[number] for number in part))
+                shown.add_row(*(Text(row[number]) for number in part))
             console.print(shown)
             title = None
 
