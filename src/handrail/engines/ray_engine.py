@@ -28,6 +28,7 @@ from handrail.experiments.schedule import AbstractCrew, Follow, drive
 from handrail.files import write_json
 
 ANSWER_SECONDS = 5.0
+MEMORY_RETRIES = 15  # of a task that Ray ended to save memory; Ray's own number is without limit
 UNLIMITED = 10_000  # tasks that Ray may hold; it runs as many as there are cores
 
 
@@ -179,6 +180,7 @@ def connect(address: str) -> tuple[Any, bool]:
     """Ray, connected; and whether it was this call that connected it."""
     try:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        os.environ.setdefault("RAY_task_oom_retries", str(MEMORY_RETRIES))
         import ray
     except ImportError:
         raise HandrailError(
