@@ -298,7 +298,7 @@ def check_transfer(
     from handrail.jax_setup import choose
 
     choose(device)
-    with Steps() as bars:
+    with Steps(unit="") as bars:
         verdict = run(
             guide, task=task, limit=limit, episodes=episodes, seed=seed, out=out,
             report=lambda what, done, total: bars(f"episodes in the {what}", done, total),
@@ -328,7 +328,7 @@ def _tracker(tensorboard: bool, wandb: str | None, out: Path):
 
 
 def main() -> None:
-    """Entry point: a user's mistake is one line and exit code 2, Ctrl-C is 130."""
+    """The command of `sys.argv`: a user's mistake is one line and exit code 2."""
     if sys.argv[1:] == ["--version"]:
         print(f"handrail {version('handrail')}")
         return
@@ -337,6 +337,3 @@ def main() -> None:
     except HandrailError as error:
         print(f"handrail: {message(error)}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("handrail: interrupted; repeat the command to go on from here", file=sys.stderr)
-        sys.exit(130)

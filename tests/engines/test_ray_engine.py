@@ -7,12 +7,14 @@ import socket
 from pathlib import Path
 
 import pytest
+from handrail.experiments.lava.settings import LavaRun, QLearning
 
 from handrail.engines.parcel import moved, scratch_folder
+from handrail.engines.ray_board import Notices
 from handrail.engines.ray_engine import OnRay
 from handrail.errors import HandrailError
 from handrail.experiments.attempt import progress_file
-from handrail.experiments.plan import Task, plan
+from handrail.experiments.plan import LavaRow, Task, plan
 from handrail.experiments.schedule import Failed
 from handrail.experiments.schema import read
 from handrail.reproduce import report_only, reproduce
@@ -130,6 +132,26 @@ def test_a_killed_worker_changes_nothing(here, cluster, tmp_path, monkeypatch, s
     assert table(page) == expected
     assert contents(tmp_path) == contents(out)
     assert not list(tmp_path.rglob(".*.progress"))
+
+
+@pytest.mark.slow
+def test_losing_the_board_loses_no_task(cluster, tmp_path, monkeypatch):
+    """It is gone before the first of two tasks begins; the second begins after it was asked."""
+    made = Notices.__init__
+
+    def made_and_killed(self, ray):
+        made(self, ray)
+        ray.kill(self.board)
+
+    monkeypatch.setattr(Notices, "__init__", made_and_killed)
+    learning = QLearning(learning_starts=100, hidden=(8,), batch=16)
+    tasks = []
+    for seed in (1, 2):
+        run = LavaRun("Empty-5x5", "dqn", seed=seed, steps=100, learning=learning)
+        row = LavaRow(run, None, None, "none")
+        tasks.append(Task("run", tmp_path / f"run-{seed}", row, (), "dqn"))
+    OnRay(cluster.address, jobs=1).compute(tasks, lambda running, done: None)
+    assert all(task.done for task in tasks)
 
 
 @pytest.mark.slow

@@ -4,6 +4,9 @@ import concurrent.futures
 import concurrent.futures.process
 import dataclasses
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -137,6 +140,14 @@ def test_the_environment_of_workers_is_put_back(done, tmp_path, monkeypatch):
     pool.compute([task(tmp_path, "a")], jobs=1)
     assert os.environ["OMP_NUM_THREADS"] == "5"
     assert "OPENBLAS_NUM_THREADS" not in os.environ
+
+
+def test_a_process_that_is_begun_is_not_interrupted_before_it_can_say_so():
+    asked = "import signal; print(signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ()))"
+    with pool._uninterrupted():
+        answer = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True)
+    assert answer.stdout == "True\n"
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
 @pytest.mark.slow

@@ -7,18 +7,21 @@ checkpoint. With `shared`, the output folder is one that all nodes see: tasks th
 it directly, and go on from their checkpoints wherever they are tried again.
 """
 
+import contextlib
 import dataclasses
 import logging
 import os
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from handrail.engines import parcel
 from handrail.engines.base import RETRIES, AbstractEngine, worker_environment
+from handrail.engines.ray_board import Notices, teller
 from handrail.errors import HandrailError, first_line
-from handrail.experiments.attempt import attempt, attempt_in_place, progress_file
+from handrail.experiments.attempt import WAITING, attempt, attempt_in_place, progress_file
+from handrail.experiments.locks import exclusive
 from handrail.experiments.plan import Task
 from handrail.experiments.schedule import AbstractCrew, Follow, drive
 from handrail.files import write_json
@@ -26,6 +29,7 @@ from handrail.jax_setup import GPUS, chosen, parse
 from handrail.versions import differing, versions
 
 ANSWER_SECONDS = 5.0
+MEMORY_RETRIES = 15  # of a task that Ray ended to save memory; Ray's own number is without limit
 UNLIMITED = 10_000  # tasks that Ray may hold; it runs as many as there are cores
 
 
@@ -58,9 +62,10 @@ class Cluster(AbstractCrew):
         options = {"num_cpus": 1, "max_retries": engine.retries}
         if parse(chosen())[0] in GPUS:
             options["num_gpus"] = 1  # Ray hides GPUs from tasks that ask for none
-        self._remote = self._ray.remote(**options)(_in_place if engine.shared else _elsewhere)
         self._versions = versions()
-        self._board = None if engine.shared else self._ray.remote(num_cpus=0)(Board).remote()
+        with _in_words(self._ray):
+            self._remote = self._ray.remote(**options)(_in_place if engine.shared else _elsewhere)
+            self._notices = None if engine.shared else Notices(self._ray)
         self._tasks: dict[Any, Task] = {}
         self._needed: dict[Path, Any] = {}
 
@@ -71,7 +76,11 @@ class Cluster(AbstractCrew):
 
     def begin(self, task: Task) -> None:
         """Sends a task, and what it needs once for all tasks that need it."""
-        if self._engine.shared:
+        with _in_words(self._ray):
+            self._tasks[self._sent(task)] = task
+
+    def _sent(self, task: Task) -> Any:
+        if self._notices is None:  # the folder is shared
             here = dataclasses.replace(
                 task,
                 folder=task.folder.resolve(),
@@ -80,26 +89,22 @@ class Cluster(AbstractCrew):
                     for need in task.needs
                 ),
             )
-            self._tasks[self._remote.remote(here, self._versions)] = task
-            return
+            return self._remote.remote(here, self._versions)
         for need in task.needs:
             if need.folder not in self._needed:
                 self._needed[need.folder] = self._ray.put(parcel.result_of_need(need))
         contents = [self._needed[need.folder] for need in task.needs]
         sender = f"{socket.gethostname()}|{Path.cwd()}"
         sent = dataclasses.replace(task, needs=tuple(_alone(need) for need in task.needs))
-        reference = self._remote.remote(sent, sender, self._versions, self._board, *contents)
-        self._tasks[reference] = task
+        return self._remote.remote(sent, sender, self._versions, self._notices.board, *contents)
 
     def finished(self, seconds: float) -> dict[Path, str | None]:
         """What has ended, its files written."""
         if not self._tasks:
             return {}
-        try:
+        with _in_words(self._ray):
             ended, _ = self._ray.wait(list(self._tasks), num_returns=1, timeout=seconds)
             self._tell()
-        except (ConnectionError, self._ray.exceptions.RaySystemError) as error:
-            raise HandrailError(f"the Ray cluster is lost ({error}); repeat the command") from None
         return {(task := self._tasks.pop(one)).folder: self._collect(one, task) for one in ended}
 
     def at_work(self, task: Task) -> bool:
@@ -108,15 +113,16 @@ class Cluster(AbstractCrew):
 
     def close(self) -> None:
         """Leaves the cluster as it is, unless it was begun for this."""
-        if self._board is not None:
-            self._ray.kill(self._board)
+        if self._notices is not None:
+            self._notices.close()
         if self._ours:
             self._ray.shutdown()
 
     def stop(self) -> None:
         """Ends the tasks that run or wait."""
         for reference, task in self._tasks.items():
-            self._ray.cancel(reference, force=True)
+            with contextlib.suppress(Exception):
+                self._ray.cancel(reference, force=True)
             progress_file(task.folder).unlink(missing_ok=True)
         self.close()
 
@@ -125,46 +131,57 @@ class Cluster(AbstractCrew):
         try:
             failure, files = self._ray.get(reference)
         except self._ray.exceptions.RayError as error:
-            times = self._engine.retries + 1
-            kind = type(error).__name__
-            return f"its worker died {times} times (out of memory?); Ray says {kind}"
+            return self._died(error)
+        except ConnectionError as error:
+            return f"the Ray cluster is lost: {first_line(error)}"
         if failure is None and files is not None:
-            parcel.unpack(files, task)
+            try:
+                parcel.unpack(files, task)
+            except HandrailError as error:
+                return str(error)
         return failure
+
+    def _died(self, error: Any) -> str:
+        """Why a task has no result, in words."""
+        if isinstance(error, self._ray.exceptions.OutOfMemoryError):
+            return (
+                "Ray ended its worker since the node ran out of memory; use fewer --jobs, or nodes "
+                "with more memory"
+            )
+        cause = getattr(error, "cause", None)  # of what the task itself raised
+        if cause is not None:
+            return f"{type(cause).__name__}: {first_line(cause)}"
+        times = self._engine.retries + 1
+        return f"its worker died {times} times (out of memory?); Ray says {type(error).__name__}"
 
     def _tell(self) -> None:
         """Writes what the workers say where followers look for it."""
-        if self._board is None:
+        if self._notices is None:
             return
-        try:
-            said = self._ray.get(self._board.read.remote())
-        except self._ray.exceptions.RayActorError:  # its node died: results matter, this does not
-            self._board = None
-            return
+        said = self._notices.read()
         for task in self._tasks.values():
             if str(task.folder) in said:
-                write_json(progress_file(task.folder), said[str(task.folder)])
+                with contextlib.suppress(HandrailError):
+                    write_json(progress_file(task.folder), said[str(task.folder)])
 
 
-class Board:
-    """An actor on which workers of all nodes write what they are doing."""
-
-    def __init__(self):
-        self._entries: dict[str, dict[str, Any]] = {}
-
-    def write(self, folder: str, entry: dict[str, Any]) -> None:
-        """What the task of this folder is doing."""
-        self._entries[folder] = entry
-
-    def read(self) -> dict[str, dict[str, Any]]:
-        """All that has been written."""
-        return self._entries
+@contextlib.contextmanager
+def _in_words(ray: Any) -> Iterator[None]:
+    """Whatever Ray raises, in one line."""
+    try:
+        yield
+    except (ray.exceptions.RayError, ConnectionError) as error:
+        raise HandrailError(
+            f"the Ray cluster cannot be used ({type(error).__name__}: {first_line(error)}); what "
+            "is finished is kept, repeat the command to go on from there"
+        ) from None
 
 
 def connect(address: str) -> tuple[Any, bool]:
     """Ray, connected; and whether it was this call that connected it."""
     try:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        os.environ.setdefault("RAY_task_oom_retries", str(MEMORY_RETRIES))
         import ray
     except ImportError:
         raise HandrailError(
@@ -223,12 +240,18 @@ def _elsewhere(
     difference = differing(expected)
     if difference is not None:
         return difference, None
+    tell = teller(board, str(task.folder))
     scratch = parcel.scratch_folder(sender, task)
-    here = parcel.moved(task, scratch)
-    parcel.place_needs(here, list(contents))
-    failure = attempt(here, lambda entry: board.write.remote(str(task.folder), entry))
-    if failure is not None:
-        return failure, None
-    files = parcel.pack(here.folder)
-    parcel.discard(scratch)
+    waiting = {"what": WAITING, "step": 0, "total": 1}
+    try:
+        with exclusive(scratch, waiting=lambda text: tell(waiting)):
+            here = parcel.moved(task, scratch)
+            parcel.place_needs(here, list(contents))
+            failure = attempt(here, tell)
+            if failure is not None:
+                return failure, None
+            files = parcel.pack(here.folder)
+            parcel.discard(scratch)
+    except HandrailError as error:
+        return str(error), None
     return None, files

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from handrail.errors import HandrailError
+from handrail.experiments.locks import exclusive
 from handrail.experiments.plan import Task
 from handrail.files import write_json
 
@@ -18,6 +19,7 @@ SINGLE_THREADED = {
     "OPENBLAS_NUM_THREADS": "1",
 }
 
+WAITING = "waiting for another process"
 Publish = Callable[[dict[str, Any]], None]
 
 
@@ -25,7 +27,8 @@ def attempt(task: Task, publish: Publish) -> str | None:
     """Computes one task; returns what went wrong, as text: not every exception can be sent.
 
     `publish` is given what is being done (`what`, `step`, `total`), when and in which process,
-    at most twice a second.
+    at most twice a second. A task that another process is computing is waited for, and computed
+    here only if that process did not finish it.
     """
     from handrail.experiments.launch import work
     from handrail.jax_setup import settle
@@ -40,7 +43,9 @@ def attempt(task: Task, publish: Publish) -> str | None:
 
     try:
         settle()
-        work(task, report)
+        with exclusive(task.folder, waiting=lambda text: report(WAITING, 0, 1)):
+            if not task.done:
+                work(task, report)
     except HandrailError as error:
         return str(error)
     except Exception as error:

@@ -6,12 +6,13 @@ On a CPU small networks gain nothing from vectorised seeds; one process a run do
 
 import concurrent.futures
 import concurrent.futures.process
+import contextlib
 import multiprocessing
 import os
 import signal
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from handrail.errors import HandrailError
@@ -64,7 +65,8 @@ class Processes(AbstractCrew):
     def begin(self, task: Task) -> None:
         """Hands a task to a process that is free."""
         try:
-            self._futures[self._pool.submit(attempt_in_place, task)] = task.folder
+            with _uninterrupted():
+                self._futures[self._pool.submit(attempt_in_place, task)] = task.folder
         except concurrent.futures.process.BrokenProcessPool:
             raise Failed(KILLED) from None
 
@@ -107,6 +109,20 @@ def _quiet(parent: int) -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Blocks SIGINT in this thread, and for good in processes that it starts inside the block.
+
+    They are then not interrupted before `_quiet` has run. What arrives meanwhile is delivered
+    after the block.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _terminate(pool: concurrent.futures.ProcessPoolExecutor) -> None:

@@ -10,6 +10,10 @@ from handrail.experiments.plan import Task
 Follow = Callable[[list[Task], set[Path]], None]
 
 
+NEED_FAILED = ": what it needs has failed"
+MOST_TOLD = 10  # failures; others are counted
+
+
 class Failed(HandrailError):
     """Some tasks failed; the others are done."""
 
@@ -83,7 +87,7 @@ def drive(
         raise
     crew.close()
     if failures:
-        raise Failed(f"{len(failures)} of the tasks failed: {'; '.join(failures.values())}")
+        raise Failed(_told(failures))
 
 
 def with_needs(tasks: Iterable[Task]) -> list[Task]:
@@ -113,9 +117,17 @@ def _begin(
             return
         missing = [need for need in task.needs if need.folder not in done]
         if any(need.folder in failures for need in missing):
-            failures[folder] = f"{task.label}: what it needs has failed"
+            failures[folder] = f"{task.label}{NEED_FAILED}"
             del waiting[folder]
         elif not missing:
             crew.begin(task)
             running[folder] = task
             del waiting[folder]
+
+
+def _told(failures: dict[Path, str]) -> str:
+    """How many tasks failed, and why: those first that failed by themselves."""
+    texts = sorted(failures.values(), key=lambda text: text.endswith(NEED_FAILED))
+    more = len(texts) - MOST_TOLD
+    others = [f"and {more} more"] if more > 0 else []
+    return f"{len(texts)} of the tasks failed: {'; '.join([*texts[:MOST_TOLD], *others])}"
