@@ -14,7 +14,7 @@ PACKAGE = ROOT / "src" / "handrail"
 # From the ground up. A room may import from itself and from the rooms below it.
 FLOORS = (
     ("types", "rng", "errors", "files", "artifact", "records", "hub", "packing"),
-    ("dispatch", "devices"),
+    ("dispatch", "devices", "forks"),
     ("equations",),
     ("networks",),
     ("replay",),

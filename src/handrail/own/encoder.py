@@ -23,7 +23,7 @@ from handrail.learners.autoencoder import AutoencoderLearner, Contrastive
 from handrail.learners.representation_agent import RepresentationAgent
 from handrail.learners.sac_networks import observation_vector
 from handrail.networks.autoencoder import MLPEncoder
-from handrail.own.environments import Environment, build_host, closed_after, host_of, named
+from handrail.own.environments import Environment, build_host, closes_environments, host_of, named
 from handrail.own.q import q_learner
 from handrail.replay.ring import Ring
 from handrail.train.compiled import RunState
@@ -45,6 +45,7 @@ class VectorEmbedding(eqx.Module):
         return self.encoder(observation_vector(observation))
 
 
+@closes_environments
 def train_encoder(
     environment: Environment,
     folder: Path | str,
@@ -125,11 +126,10 @@ def train_encoder(
         save(folder / ENCODER, card, {**named_arrays(encoder), "known": known})
         return {}
 
-    with closed_after(host):
-        execute(
-            HostLoop(host, agent, none(), steps), folder, settings, seed=seed, summarise=keep,
-            report=lambda step, metrics: report(step, steps),
-        )  # fmt: skip
+    execute(
+        HostLoop(host, agent, none(), steps), folder, settings, seed=seed, summarise=keep,
+        report=lambda step, metrics: report(step, steps),
+    )  # fmt: skip
     return folder / ENCODER
 
 

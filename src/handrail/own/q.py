@@ -32,7 +32,7 @@ from handrail.own.environments import (
     Environment,
     Host,
     build_host,
-    closed_after,
+    closes_environments,
     first_observation,
     host_of,
     named,
@@ -43,6 +43,7 @@ from handrail.train.host import HostLoop
 from handrail.train.run import execute
 from handrail.types import Observation
 
+EPISODE_LENGTH = 1_000
 POLICY, PRIOR_FILE = "policy.safetensors", "prior.safetensors"
 SOURCE = QLearning(learning_starts=1_000)
 
@@ -68,6 +69,7 @@ def _best_action(network: VectorQ, observation: Any) -> Any:
     return jnp.argmax(network(observation)).astype(jnp.int32)
 
 
+@closes_environments
 def train_dqn(
     environment: Environment,
     folder: Path | str,
@@ -76,7 +78,7 @@ def train_dqn(
     cost: CostFn | None = None,
     limits: Mapping[str, float] | None = None,
     parts: Sequence[str] | None = None,
-    episode_length: int = 1_000,
+    episode_length: int = EPISODE_LENGTH,
     steps: int = 100_000,
     evaluation_episodes: int = 10,
     learning: QLearning | None = None,
@@ -94,7 +96,7 @@ def train_dqn(
         folder: of the run; it must be empty or hold this very run.
         intervention: WHEN × WHAT, such as `domain_prior(load_prior(...))`; none by default.
         cost: as of `GymnasiumHost`; also `limits` (of several named costs) and `parts`.
-        episode_length: steps after which an episode of the test is cut off.
+        episode_length: the time limit in steps, of training and of the test.
         steps: environment steps, those of all side by side.
         evaluation_episodes: whole episodes of the test.
         learning: the learner.
@@ -102,7 +104,12 @@ def train_dqn(
         report: called as `report(step, total)`.
     """
     learning = SOURCE if learning is None else learning
-    host, trial = (build_host(environment, cost=cost, limits=limits, parts=parts) for _ in range(2))
+    host, trial = (
+        build_host(
+            environment, cost=cost, limits=limits, parts=parts, episode_length=episode_length
+        )
+        for _ in range(2)
+    )
     settings = {
         "purpose": "own dqn", "environment": host.name, "intervention": str(intervention),
         "cost": named(cost), "limits": None if limits is None else dict(limits),
@@ -127,13 +134,13 @@ def train_dqn(
         }
 
     chosen = none() if intervention is None else intervention
-    with closed_after(host, trial):
-        return execute(
-            HostLoop(host, agent, chosen, steps), Path(folder), settings, seed=seed,
-            summarise=summarise, report=lambda step, metrics: report(step, steps),
-        )  # fmt: skip
+    return execute(
+        HostLoop(host, agent, chosen, steps), Path(folder), settings, seed=seed,
+        summarise=summarise, report=lambda step, metrics: report(step, steps),
+    )  # fmt: skip
 
 
+@closes_environments
 def train_prior(
     sources: Sequence[Environment],
     folder: Path | str,
@@ -173,7 +180,10 @@ def train_prior(
             "is not unsafe in general"
         )
     learning = SOURCE if learning is None else learning
-    hosts = [build_host(source, cost=cost, parts=parts) for source in sources]
+    hosts = [
+        build_host(source, cost=cost, parts=parts, episode_length=EPISODE_LENGTH)
+        for source in sources
+    ]
     shapes = [(part_shapes(h.observation_zeros()), h.actions) for h in hosts]
     for host, shape in zip(hosts, shapes, strict=True):
         if shape != shapes[0]:
@@ -214,8 +224,7 @@ def train_prior(
         return {}
 
     loop = HostLoop(rewarded(host, reward), q_learner(host, prior_learning), none(), prior_steps)
-    with closed_after(*hosts):
-        execute(loop, folder / "prior", settings, seed=100 * seed + 99, summarise=keep)
+    execute(loop, folder / "prior", settings, seed=100 * seed + 99, summarise=keep)
     return folder / PRIOR_FILE
 
 
