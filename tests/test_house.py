@@ -32,7 +32,7 @@ FLOORS = (
         "recorded",
         "renamed",
     ),
-    ("compile_cache", "jax_setup", "versions"),
+    ("compile_cache", "jax_setup", "versions", "forks"),
     ("equations",),
     ("networks",),
     ("replay",),

@@ -11,21 +11,24 @@ from handrail.api.bonus import BonusFn, with_bonus
 from handrail.api.environments import (
     Environment,
     build_host,
-    closed_after,
+    built_twice,
+    closes_environments,
     episode_limit,
     episode_steps,
     interface_of,
-    named,
     needs_box,
+    passed_in,
     prompt_loop,
 )
+from handrail.arguments import checked, choice, folder_of, number, seed_number, settings_of, whole
 from handrail.envs.host_costs import CostFn
-from handrail.errors import HandrailError, UnknownName
+from handrail.errors import HandrailError
 from handrail.methods.sagui.guide_file import open_guide
 from handrail.methods.sagui.problem import Source
 from handrail.methods.sagui.settings import GuideSettings, SacSettings
 from handrail.methods.sagui.shield import STEPS, evaluate_shield
 from handrail.methods.sagui.train_guide import train_guide as train
+from handrail.recorded import PASSED
 
 Report = Callable[[int, int], None]
 LEARNING = SacSettings(multiplier_rate=10.0, damping=0.0, cost_floor="zero")
@@ -35,6 +38,7 @@ SELECTIONS: dict[str, Any] = {
 }  # how this module calls the settings' values
 
 
+@closes_environments
 def train_guide(
     source: Environment,
     folder: Path | str,
@@ -92,21 +96,23 @@ def train_guide(
         seed: of everything.
         report: called as `report(step, total)`.
     """
-    folder = Path(folder)
-    learning = LEARNING if learning is None else learning
-    if chosen not in SELECTIONS:
-        raise UnknownName("choice of a guide", chosen, SELECTIONS)
-    if guard_episodes < 1:
-        raise HandrailError(f"guard_episodes is {guard_episodes}: expected at least 1")
-    host, trial = (build_host(source, cost=cost, limits=limits, parts=parts) for _ in range(2))
+    folder = folder_of(folder)
+    wanted = choice("chosen", chosen, SELECTIONS)
+    settings = GuideSettings(
+        seed=seed_number(seed), steps=steps, epoch=epoch,
+        evaluation_episodes=evaluation_episodes, guard_episodes=guard_episodes, wander=wander,
+        entropy_weight=entropy_weight, uniform_steps=uniform_steps, chosen=SELECTIONS[wanted],
+        keep=keep, learning=settings_of("learning", learning, LEARNING),
+    )  # fmt: skip
+    settings = checked(settings)
+    host, trial = built_twice(
+        source, cost=cost, limits=limits, parts=parts, episode_length=episode_length
+    )
     needs_box(host)
     longest, allowed = episode_steps(host, episode_length), episode_limit(host, limit)
-    settings = GuideSettings(
-        environment=host.name, seed=seed, steps=steps, epoch=epoch,
-        evaluation_episodes=evaluation_episodes, guard_episodes=guard_episodes, limit=allowed,
-        episode_length=longest, wander=wander, entropy_weight=entropy_weight,
-        uniform_steps=uniform_steps, chosen=SELECTIONS[chosen], keep=keep, learning=learning,
-    )  # fmt: skip
+    settings = checked(
+        dataclasses.replace(settings, environment=host.name, limit=allowed, episode_length=longest)
+    )
     where = Source(
         interface=interface_of(host, longest),
         training=with_bonus(host, bonus),
@@ -117,13 +123,12 @@ def train_guide(
     )
     recorded = {
         "purpose": "own guide", "run": dataclasses.asdict(settings), "needs": {},
-        "cost": named(cost), "limits": None if limits is None else dict(limits),
-        "bonus": named(bonus), "parts": None if parts is None else list(parts),
+        PASSED: passed_in(host, source, cost=cost, bonus=bonus, parts=parts),
     }  # fmt: skip
-    with closed_after(host, trial):
-        return train(where, settings, folder, recorded=recorded, report=report)
+    return train(where, settings, folder, recorded=recorded, report=report)
 
 
+@closes_environments
 def try_guide(
     environment: Environment,
     guide: Path | str,
@@ -163,23 +168,22 @@ def try_guide(
         one nearest to its limit, on the scale of the smallest limit, and each by its name),
         `guarded_share` of the steps that were the guide's, and `foreseen`.
     """
-    if episodes < 1:
-        raise HandrailError(f"episodes is {episodes}: expected at least 1")
-    if foreseen is not None and not foreseen >= 0:
-        raise HandrailError(f"foreseen is {foreseen}: expected a discounted cost of 0 or more")
-    host = build_host(environment, cost=cost, limits=limits, parts=parts)
+    episodes = whole("episodes", episodes, least=1)
+    foreseen = None if foreseen is None else number("foreseen", foreseen)
+    host = build_host(
+        environment, cost=cost, limits=limits, parts=parts, episode_length=episode_length
+    )
     needs_box(host)
     longest = episode_steps(host, episode_length)
-    with closed_after(host):
-        file = open_guide(Path(guide), interface_of(host, longest), view=view)
-        predicted = file.takeover_cost if foreseen is None else foreseen
-        if predicted is None:
-            raise HandrailError(
-                f"{guide}: the card does not say which predicted cost is too much: give foreseen, "
-                "such as two steps' cost"
-            )
-        return evaluate_shield(
-            host, file.guide, takeover_cost=predicted, episodes=episodes,
-            longest=min(STEPS, longest), limits=host.limits, per_steps=longest,
-            key=jax.random.key(seed),
-        )  # fmt: skip
+    file = open_guide(Path(guide), interface_of(host, longest), view=view)
+    predicted = file.takeover_cost if foreseen is None else foreseen
+    if predicted is None:
+        raise HandrailError(
+            f"{guide}: the card does not say which predicted cost is too much: give foreseen, "
+            "such as two steps' cost"
+        )
+    return evaluate_shield(
+        host, file.guide, takeover_cost=predicted, episodes=episodes,
+        longest=min(STEPS, longest), limits=host.limits, per_steps=longest,
+        key=jax.random.key(seed_number(seed)),
+    )  # fmt: skip

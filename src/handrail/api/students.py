@@ -8,15 +8,16 @@ from typing import Any
 
 from handrail.api.environments import (
     Environment,
-    build_host,
-    closed_after,
+    built_twice,
+    closes_environments,
     episode_limit,
     episode_steps,
     interface_of,
-    named,
     needs_box,
+    passed_in,
     prompt_loop,
 )
+from handrail.arguments import checked, folder_of, seed_number, settings_of, truth
 from handrail.artifact import load
 from handrail.envs.host_costs import CostFn
 from handrail.errors import HandrailError, UnknownName
@@ -27,12 +28,14 @@ from handrail.methods.sagui.problem import Target
 from handrail.methods.sagui.settings import SacSettings, StudentRun
 from handrail.methods.sagui.table import METHODS
 from handrail.methods.sagui.train_student import train_student as train
+from handrail.recorded import PASSED
 
 Report = Callable[[int, int], None]
 OFFERED = tuple(name for name, row in METHODS.items() if set(row.needs) <= {"guide"})
 LOG = logging.getLogger(__name__)
 
 
+@closes_environments
 def train_student(
     target: Environment,
     guide: Path | str | None,
@@ -97,24 +100,29 @@ def train_student(
         seed: of everything.
         report: called as `report(step, total)`.
     """
-    folder = Path(folder)
+    folder = folder_of(folder)
     _check_method(method, guide)
     row = METHODS[method]
-    if learning is None:
-        learning = SacSettings()
-        learning = recommended_student(learning, rate=1.0) if row.has_guide else learning
-    host, trial = (build_host(target, cost=cost, limits=limits, parts=parts) for _ in range(2))
-    needs_box(host)
-    longest, allowed = episode_steps(host, episode_length), episode_limit(host, limit)
+    default = SacSettings()
+    default = recommended_student(default, rate=1.0) if row.has_guide else default
     run = StudentRun(
-        environment=host.name, method=method, seed=seed, steps=steps, epoch=epoch,
-        test_episodes=evaluation_episodes, limit=allowed, threshold=threshold,
-        distillation="authors" if distil or row.strength else "none",
+        method=method, seed=seed_number(seed), steps=steps, epoch=epoch,
+        test_episodes=evaluation_episodes, threshold=threshold,
+        distillation="authors" if truth("distil", distil) or row.strength else "none",
         density="exact", weighting="none", constraint="present",
         margin=limit_fraction(method, split=False) if margin is None else margin,
         excursions=row.guide_interval_share if excursions is None else excursions,
-        source_data=source_data, source_price=source_price, replay="ring", learning=learning,
+        source_data=truth("source_data", source_data), source_price=source_price, replay="ring",
+        learning=settings_of("learning", learning, default),
     )  # fmt: skip
+    run = checked(run)
+    files = {} if guide is None else {"guide": Path(guide)}
+    host, trial = built_twice(
+        target, cost=cost, limits=limits, parts=parts, episode_length=episode_length
+    )
+    needs_box(host)
+    longest, allowed = episode_steps(host, episode_length), episode_limit(host, limit)
+    run = checked(dataclasses.replace(run, environment=host.name, limit=allowed))
     where = Target(
         interface=interface_of(host, longest),
         training=host,
@@ -123,18 +131,15 @@ def train_student(
         longest=longest,
         make_loop=prompt_loop,
     )
-    files = {} if guide is None else {"guide": Path(guide)}
-    with closed_after(host, trial):
-        warned = _warnings(files, allowed, longest)
-        recorded = {
-            "purpose": "own student", "run": dataclasses.asdict(run),
-            "needs": _checksums(files, source_data), "cost": named(cost),
-            "limits": None if limits is None else dict(limits), "view": named(view),
-            "parts": None if parts is None else list(parts), "episode_length": longest,
-        }  # fmt: skip
-        return train(
-            where, run, files, folder, recorded=recorded, warnings=tuple(warned), report=report
-        )
+    warned = _warnings(files, allowed, longest)
+    recorded = {
+        "purpose": "own student", "run": dataclasses.asdict(run),
+        "needs": _checksums(files, run.source_data), "episode_length": longest,
+        PASSED: passed_in(host, target, cost=cost, view=view, parts=parts),
+    }  # fmt: skip
+    return train(
+        where, run, files, folder, recorded=recorded, warnings=tuple(warned), report=report
+    )
 
 
 def _check_method(method: str, guide: Path | str | None) -> None:
