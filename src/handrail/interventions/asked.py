@@ -43,9 +43,7 @@ def as_array(what: str, given: Any, expected: str) -> Array:
     try:
         return jnp.asarray(given)
     except (TypeError, ValueError):
-        raise HandrailError(
-            f"{what} gives a {type(given).__name__}; expected {expected}"
-        ) from None
+        raise HandrailError(f"{what} gives a {type(given).__name__}; expected {expected}") from None
 
 
 def one_number(what: str, given: Any) -> Array:
@@ -80,8 +78,7 @@ def one_truth(what: str, given: Any) -> tuple[Bool[Array, ""], Bool[Array, ""] |
     value = as_array(what, given, "one truth, such as a comparison")
     if value.shape != ():
         raise HandrailError(
-            f"{what} gives {math.prod(value.shape)} truths; "
-            "reduce them, such as with .any()"
+            f"{what} gives {math.prod(value.shape)} truths; reduce them, such as with .any()"
         )
     if value.dtype == jnp.bool_:
         return value, None

@@ -124,9 +124,7 @@ class NearUnsafe(AbstractTrigger):
     def _distance(
         self, embedding: Float[Array, " latent"], memory: UnsafeMemory
     ) -> Float[Array, ""]:
-        return mean_nearest_distance(
-            embedding, memory.embeddings, memory.inserted, self.neighbours
-        )
+        return mean_nearest_distance(embedding, memory.embeddings, memory.inserted, self.neighbours)
 
     def __call__(self, context: Context, memory: Memory, *, key: Key[Array, ""]) -> Verdict:
         embedding = self._embedding(context.observation)

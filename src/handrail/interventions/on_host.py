@@ -11,7 +11,7 @@ from handrail.errors import HandrailError
 from handrail.types import Context
 
 
-def on_host(function: Callable[..., Any], like: Any = np.bool_(False)) -> Callable[..., Any]:
+def on_host(function: Callable[..., Any], like: Any = False) -> Callable[..., Any]:
     """`function`, called by the host at every step: it may use `if`, NumPy and any library.
 
     Arrays reach it as NumPy's, a key as a few integers that seed a generator

@@ -267,7 +267,7 @@ class Stepwise:
                 seen = jax.eval_shape(lambda row: context(carry, row).observation, self._input)
                 check_numbered(self._intervention, seen, actions)
             else:
-                self.constant = constant_of(act, carry, self._input, self._key)
+                self.constant = constant_of(act, carry, jnp.asarray(self._input), self._key)
         shapes = {name: decision.evidence[name].shape for name in sorted(decision.evidence)}
         return decision.not_finite is not None, shapes
 

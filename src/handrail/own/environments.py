@@ -11,6 +11,7 @@ from jaxtyping import Array, Key
 from handrail.envs.gymnasium_host import GymnasiumHost
 from handrail.envs.gymnasium_vector import GymnasiumVectorHost
 from handrail.envs.host_costs import CostFn
+from handrail.envs.raw import refuse_guarded
 from handrail.envs.vector_wrappers import copy_of
 from handrail.errors import HandrailError
 
@@ -47,6 +48,7 @@ def build_host(
             "environment or a function that builds one (lambda: ...), since training and "
             "evaluation each need their own"
         )
+    refuse_guarded(env)
     return host_of(env, cost, limits=limits, parts=parts)
 
 
