@@ -34,6 +34,7 @@ _HOMES = {
         "Never",
         "Predicate",
     ),
+    "handrail.interventions.on_host": ("on_host",),
     "handrail.interventions.near_unsafe": ("AdaptiveReach", "FixedReach", "NearUnsafe"),
     "handrail.interventions.what": ("Policy", "Proposed", "RandomAboveMean", "RandomAction"),
     "handrail.interventions.recipes": (

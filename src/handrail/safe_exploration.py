@@ -7,10 +7,12 @@ from typing import Any
 import gymnasium
 import jax
 
+from handrail.envs.base import DiscreteActions
 from handrail.envs.host_costs import CostFn, Costs
 from handrail.envs.host_spaces import ObservationCodec, action_codec
 from handrail.envs.layers import refuse_running_statistics
 from handrail.envs.raw import (
+    GUARDED,
     begin_episode,
     environment_name,
     finite_reward,
@@ -21,6 +23,7 @@ from handrail.errors import HandrailError, UnknownName
 from handrail.forks import refuse_forked
 from handrail.interventions.base import Intervention
 from handrail.interventions.stepwise import Stepwise
+from handrail.interventions.what import in_agent_units
 
 
 class SafeExploration(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
@@ -33,8 +36,12 @@ class SafeExploration(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
     executed action. A step has five values also where `env` has Safety-Gymnasium's six.
 
     The intervention sees what `GymnasiumHost` gives an agent of ours, through `view`: float32
-    observations, actions in [−1, 1] or numbered from 0. Its memory lasts for the life of the
-    wrapper; a reset in the middle of an episode ends the episode for it.
+    observations, actions in [−1, 1] or numbered from 0. A controller in the environment's units is
+    `Policy(act, units="environment")`; one that leaves the bounds is an error. Its memory lasts for
+    the life of the wrapper; a reset in the middle of an episode ends the episode for it.
+
+    A critic, prior or predicate that is NaN or infinite at a step means that the intervention steps
+    in; `evidence` then has `not_finite`, and a warning is logged once.
 
     Args:
         env: any Gymnasium environment with a cost.
@@ -47,9 +54,9 @@ class SafeExploration(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
         seed: of the intervention's own randomness; resets have theirs.
 
     Raises `HandrailError` for a view that names a missing part, an intervention that does not
-    fit the spaces, a cost that is missing, negative or not finite, a reward that is no finite
-    number, and a process that was forked after JAX had run in its parent: there JAX would wait for
-    ever.
+    fit the spaces or gives what is not one truth or one action, an action beyond the bounds, a cost
+    that is missing, negative or not finite, a reward that is no finite number, and a process that
+    was forked after JAX had run in its parent: there JAX would wait for ever.
     """
 
     def __init__(
@@ -77,6 +84,7 @@ class SafeExploration(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
             limits=limits, parts=parts, total_steps=total_steps, seed=seed,
         )  # fmt: skip
         gymnasium.Wrapper.__init__(self, env if isinstance(env, gymnasium.Env) else _Plain(env))
+        self.metadata = {**(getattr(env, "metadata", None) or {}), GUARDED: True}
         self._bare = env
         self._costs = Costs(cost, limits)
         self._raw: Any = None
@@ -84,14 +92,18 @@ class SafeExploration(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
         try:
             self._actions = action_codec(env.action_space)
             self._observe = ObservationCodec(env.observation_space, parts)
+            numbered = self._actions.actions
             self.stepwise = Stepwise(
-                intervention,
+                in_agent_units(intervention, self._actions.agent_form),
                 self._observe.zeros(),
                 self._actions.zeros(),
                 view=view,
                 total_steps=total_steps,
                 key=jax.random.key(seed),
+                actions=numbered.n if isinstance(numbered, DiscreteActions) else None,
             )
+            if self.stepwise.constant is not None:
+                self._actions.to_environment(self.stepwise.constant)  # within the bounds?
         except HandrailError as error:
             raise self._located(error) from error.__cause__
 
@@ -100,7 +112,7 @@ class SafeExploration(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
         env: Any,
         guide: Path | str,
         *,
-        recipe: str = "control-switch",
+        recipe: str = "budget-switch",
         limit: float | None = None,
         threshold: float | None = None,
         view: Callable[[Any], Any] | None = None,
@@ -111,7 +123,9 @@ class SafeExploration(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
         Args:
             env: the target.
             guide: the artefact's file.
-            recipe: `control-switch`, `linear-decay` (needs `total_steps`) or `budget-switch`.
+            recipe: `budget-switch`, which takes over where the guide foresees too much cost or the
+                limit is spent; `control-switch`, after the first cost of an episode; or
+                `linear-decay`, which fades out (needs `total_steps`).
             limit: cost of an episode that is allowed, undiscounted; by default the guide's own.
             threshold: of budget-switch, in multiples of the limit on the critic's scale; by
                 default the cost of two steps, at which the guide was tried as a guard.
@@ -130,6 +144,21 @@ class SafeExploration(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
             file.takeover(allowed, threshold), Known(file.guide)
         )
         return SafeExploration(env, intervention, **options)
+
+    @property
+    def limits(self) -> dict[str, float]:
+        """The limits per episode of several costs, by name; empty where the cost is one number."""
+        return self._costs.apart
+
+    @property
+    def limit(self) -> float | None:
+        """The limit per episode of several combined costs; None where the cost is one number."""
+        return self._costs.limit
+
+    @property
+    def episode_length(self) -> int | None:
+        """Steps of an episode that the environment was registered with, if it says."""
+        return getattr(getattr(self._bare, "spec", None), "max_episode_steps", None)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
         """As of the environment; the intervention's episode begins anew."""

@@ -6,6 +6,7 @@ parts, or, for a finite environment, the `int32` row of its table of frames
 (see `handrail.envs.base.FiniteObservations`).
 """
 
+import dataclasses
 from typing import Any
 
 import equinox as eqx
@@ -39,6 +40,9 @@ class Context(eqx.Module):
 
     Where n environments are stepped side by side in a run of T steps, the i-th counts its steps
     and episodes from i · T / n on: no two share a number, and each has consecutive ones.
+
+    In training, triggers and substitutes may ask the learner itself: `policy_snapshot` is what
+    `AbstractAgent.prepare` gave for this block of steps. Outside of training it is None.
     """
 
     observation: Observation
@@ -49,6 +53,11 @@ class Context(eqx.Module):
     episode_step: Int[Array, ""]  # in the episode, from 0
     episode_cost: Float[Array, ""]  # undiscounted cost of this episode before this step
     progress: Float[Array, ""]  # share of the run's steps that are done, in [0, 1]
+    policy_snapshot: Any = None  # of the learner, for this block; None outside of training
+
+    def without_snapshot(self) -> "Context":
+        """What belongs to this step alone: all but the learner's snapshot."""
+        return dataclasses.replace(self, policy_snapshot=None)
 
 
 class Decision(eqx.Module):
@@ -58,6 +67,7 @@ class Decision(eqx.Module):
     intervened: Bool[Array, ""]  # the executed action came from the substitute
     evidence: dict[str, Array]  # named quantities behind the decision, for records and reports
     extras: dict[str, Array]  # of the executed action: the substitute's, or the proposal's
+    not_finite: Bool[Array, ""] | None = None  # a trigger saw NaN or infinity; None: none could
 
 
 class Transition(eqx.Module):

@@ -15,6 +15,7 @@ from handrail.envs.gymnasium_host import GymnasiumHost
 from handrail.envs.gymnasium_vector import GymnasiumVectorHost
 from handrail.envs.host_costs import CostFn
 from handrail.envs.layers import is_shared, simulators
+from handrail.envs.raw import refuse_guarded
 from handrail.envs.vector_wrappers import copy_of
 from handrail.errors import HandrailError
 from handrail.identity import environment_identity, fingerprint
@@ -86,6 +87,7 @@ def build_host(
             "environment or a function that builds one, since training and evaluation each need "
             f"their own: {_NEW}"
         )
+    refuse_guarded(env)
     own, in_use = simulators(env), _open.get()
     same = [host for host in in_use or () if is_shared([*own, *simulators(host.env)])]
     if same:

@@ -85,6 +85,10 @@ class GymnasiumHost(AbstractHostEnvironment):
         """`low` and `high` of a Box, in the environment's units: what −1 and 1 stand for."""
         return self._codec.bounds()
 
+    def agent_form(self, action: Any) -> Any:
+        """An action in the environment's units, an array of JAX, as an agent's."""
+        return self._codec.agent_form(action)
+
     def observation_zeros(self) -> Any:
         """An observation of zeros: the shapes and dtypes of this environment."""
         return self._observe.zeros()

@@ -89,6 +89,10 @@ class GymnasiumVectorHost(AbstractVectorHost):
         """`low` and `high` of a copy's Box, in its units: what −1 and 1 stand for."""
         return self._readers[0].codec.bounds()
 
+    def agent_form(self, action: Any) -> Any:
+        """An action in a copy's units, an array of JAX, as an agent's."""
+        return self._readers[0].codec.agent_form(action)
+
     def observation_zeros(self) -> Any:
         """An observation of zeros of one copy: its shapes and dtypes."""
         return self._readers[0].observe.zeros()

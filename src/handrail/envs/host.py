@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Array, Key
 
 from handrail.envs.base import AbstractEnvironment, ActionSpace
+from handrail.errors import HandrailError
 
 
 class HostTimestep(NamedTuple):
@@ -39,6 +40,17 @@ class AbstractHostEnvironment(abc.ABC):
     """Names of several costs, each with a limit of its own; none where the cost is one number."""
     steps_draw: bool = True
     """Whether steps are random. Where only resets are, any key may be given to a step."""
+
+    def agent_form(self, action: Any) -> Any:
+        """An action in the environment's units, an array of JAX, as an agent's."""
+        raise HandrailError(
+            f"a policy acts in the environment's units, and {type(self).__name__} has none but the "
+            "agent's: its actions are within [-1, 1]; leave `units` out"
+        )
+
+    def observation_zeros(self) -> Any:
+        """An observation of zeros of one environment; None where it is known after a reset only."""
+        return None
 
     @abc.abstractmethod
     def reset(self, *, key: Key[Array, ""]) -> Any:

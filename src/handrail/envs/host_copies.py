@@ -33,6 +33,7 @@ class HostCopies(AbstractVectorHost):
                 )
         self.hosts, self.copies = tuple(hosts), len(hosts)
         self.actions, self.constraints = first.actions, first.constraints
+        self.agent_form = first.agent_form
         self.steps_draw = any(host.steps_draw for host in hosts)
         self._any_key: Any = None
         self.observation_space = getattr(first, "observation_space", None)

@@ -13,6 +13,9 @@ import numpy as np
 from handrail.envs.base import ActionSpace, BoxActions, DiscreteActions, zero_action
 from handrail.errors import HandrailError
 
+ROUNDING = 1e-4
+"""How far an action may leave [−1, 1]: more than float32 rounds, less than anyone means."""
+
 
 class AbstractActionCodec(abc.ABC):
     """Actions of an agent as actions of an environment, and back."""
@@ -26,6 +29,13 @@ class AbstractActionCodec(abc.ABC):
     @abc.abstractmethod
     def from_environment(self, action: Any) -> np.ndarray:
         """The agent's form of an action of the environment; beyond the bounds it is clipped."""
+
+    @abc.abstractmethod
+    def agent_form(self, action: Any) -> Any:
+        """The agent's form of an action of the environment, an array of JAX, not clipped.
+
+        Raises `HandrailError` for another shape.
+        """
 
     def zeros(self) -> np.ndarray:
         """An agent's action of zeros, for shape and dtype."""
@@ -60,6 +70,10 @@ class DiscreteCodec(AbstractActionCodec):
                 f"{self.start + self.n - 1}"
             )
         return np.asarray(number - self.start, np.int32)
+
+    def agent_form(self, action: Any) -> Any:
+        _check_shape(action, ())
+        return action - self.start
 
     def bounds(self) -> dict[str, list[float]]:
         return {}
@@ -105,6 +119,14 @@ class BoxCodec(AbstractActionCodec):
                 f"expected {self.size} finite numbers in [-1, 1]"
             )
         scaled = (self.centre + _clipped(given, -1.0, 1.0) * self.half).astype(self.dtype)
+        if (np.abs(given) > 1 + ROUNDING).any():
+            raise HandrailError(
+                f"the action is {given.tolist()}, beyond [-1, 1], which stand for the bounds "
+                f"{self.low.tolist()} and {self.high.tolist()}: it would be "
+                f"{(self.centre + given * self.half).tolist()} in the environment's units. Give "
+                "Policy(..., units='environment') for a controller in the environment's units, and "
+                "clip what it may give beyond the bounds"
+            )
         # float32 can round a bound outwards
         return _clipped(scaled, self.low, self.high).reshape(self.shape)
 
@@ -117,6 +139,11 @@ class BoxCodec(AbstractActionCodec):
             )
         scaled = (given.ravel() - self.centre) / np.where(self.half > 0, self.half, np.inf)
         return _clipped(scaled, -1.0, 1.0).astype(np.float32)
+
+    def agent_form(self, action: Any) -> Any:
+        _check_shape(action, self.shape)
+        centre, half = self.centre.astype(np.float32), self.half.astype(np.float32)
+        return (action.reshape(-1) - centre) / half
 
     def bounds(self) -> dict[str, list[float]]:
         return {"low": self.low.astype(float).tolist(), "high": self.high.astype(float).tolist()}
@@ -274,6 +301,14 @@ class ObservationCodec:
         """An observation of zeros, for shapes and dtypes."""
         blank = {name: np.zeros(codec.shape, np.float32) for name, codec in self.codecs.items()}
         return blank if self.named else blank[""]
+
+
+def _check_shape(action: Any, shape: tuple[int, ...]) -> None:
+    if action.shape != shape:
+        raise HandrailError(
+            f"a policy in the environment's units gives an action of shape {action.shape}; "
+            f"expected {shape}, as the action space says"
+        )
 
 
 def _clipped(values: np.ndarray, low: Any, high: Any) -> np.ndarray:

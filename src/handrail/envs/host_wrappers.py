@@ -18,6 +18,7 @@ class HostRewarded(AbstractHostEnvironment):
     def __init__(self, inner: AbstractHostEnvironment, reward: RewardFn):
         self.inner, self.actions, self._reward = inner, inner.actions, reward
         self.constraints, self.steps_draw = inner.constraints, inner.steps_draw
+        self.agent_form = inner.agent_form
         self.observation_space = getattr(inner, "observation_space", None)
         self._observation: Any = None
 
@@ -47,6 +48,7 @@ class HostZeroFilled(AbstractHostEnvironment):
 
         self.inner, self.actions = inner, inner.actions
         self.constraints, self.steps_draw = inner.constraints, inner.steps_draw
+        self.agent_form = inner.agent_form
         self._zeros = {name: np.zeros(shape, np.float32) for name, shape in parts.items()}
         self.observation_space = Dict(
             {name: Box(-np.inf, np.inf, shape, np.float32) for name, shape in parts.items()}

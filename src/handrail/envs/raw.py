@@ -25,6 +25,23 @@ class RawStep:
     sixth: Any = None
 
 
+GUARDED = "handrail_guarded"
+"""In the metadata of an environment: an intervention replaces actions inside of it."""
+
+
+def refuse_guarded(env: Any) -> None:
+    """Refuses to train in an environment, or a vector of them, that a `SafeExploration` guards.
+
+    The learner would store actions that were not executed, and its runs report no intervention.
+    """
+    if (getattr(env, "metadata", None) or {}).get(GUARDED):
+        raise HandrailError(
+            "the environment is guarded by a SafeExploration, inside of which a learner would "
+            "store actions that were not executed; give the environment itself, and the guard as "
+            "intervention=..."
+        )
+
+
 def environment_name(env: Any) -> str:
     """The id an environment is registered under, or its class."""
     refuse_other_interfaces(env)

@@ -26,6 +26,7 @@ class VectorRewarded(AbstractVectorHost):
     def __init__(self, inner: AbstractVectorHost, reward: RewardFn):
         self.inner, self.actions, self.copies = inner, inner.actions, inner.copies
         self.constraints, self.steps_draw = inner.constraints, inner.steps_draw
+        self.agent_form = inner.agent_form
         self._reward = reward
         self._observations: Any = None
 

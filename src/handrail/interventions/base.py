@@ -1,20 +1,28 @@
 """An intervention = WHEN to step in × WHAT acts instead."""
 
 import abc
+from typing import ClassVar
 
 import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Key
 
+from handrail.errors import HandrailError
+from handrail.interventions.asked import one_truth
 from handrail.rng import stream
 from handrail.types import Action, Context, Decision, Memory, Transition
 
 
 class Verdict(eqx.Module):
-    """Whether a trigger fires, and the named quantities that it looked at."""
+    """Whether a trigger fires, and the named quantities that it looked at.
+
+    `fires` is one truth. A quantity that is NaN or infinite where it should be finite means that
+    the trigger does not know: it fires, and says so in `not_finite` (None where this cannot be).
+    """
 
     fires: Bool[Array, ""]
     evidence: dict[str, Array]
+    not_finite: Bool[Array, ""] | None = None
 
 
 class AbstractTrigger(eqx.Module):
@@ -23,7 +31,13 @@ class AbstractTrigger(eqx.Module):
     Deciding (`__call__`) never changes the memory; `observe` does, from what happened then.
     There, too, the end of an episode (`terminated | truncated`) clears what belongs to the
     episode.
+
+    `stream` names the random numbers of the class. It never changes, also where the class is
+    renamed, since other random numbers make other runs. A class that names none of its own has
+    its class name.
     """
+
+    stream: ClassVar[str]
 
     @abc.abstractmethod
     def init(self) -> Memory:
@@ -80,13 +94,14 @@ class Intervention(eqx.Module):
         substitution = self.what(context, key=stream(key, "what"))
         intervened = verdict.fires & substitution.available
         return Decision(
-            action=jnp.where(intervened, substitution.action, context.proposed),
+            action=jnp.where(intervened, _fitting(substitution.action, context), context.proposed),
             intervened=intervened,
             evidence=verdict.evidence,
             extras={
                 name: jnp.where(intervened, substitution.extras.get(name, value), value)
                 for name, value in context.extras.items()
             },
+            not_finite=verdict.not_finite,
         )
 
     def observe(
@@ -100,11 +115,12 @@ class Intervention(eqx.Module):
 class All(AbstractTrigger):
     """Fires where every condition fires (`a & b`).
 
-    Each condition draws from a key named after its class, so adding another condition
+    Each condition draws from a key named after its `stream`, so adding another condition
     never shifts the draws of those that were there. Of one class twice, the left one is the
     first: append the new one.
     """
 
+    stream: ClassVar[str] = "All"
     conditions: tuple[AbstractTrigger, ...]
 
     def init(self) -> Memory:
@@ -113,7 +129,7 @@ class All(AbstractTrigger):
     def __call__(self, context: Context, memory: Memory, *, key: Key[Array, ""]) -> Verdict:
         verdicts = _verdicts(self.conditions, context, memory, key)
         fires = jnp.stack([verdict.fires for verdict in verdicts]).all()
-        return Verdict(fires, _merged(verdicts))
+        return Verdict(fires, _merged(verdicts), _any_not_finite(verdicts))
 
     def observe(
         self, memory: Memory, context: Context, transition: Transition, *, key: Key[Array, ""]
@@ -124,6 +140,7 @@ class All(AbstractTrigger):
 class Either(AbstractTrigger):
     """Fires where at least one condition fires (`a | b`); keys are named as in `All`."""
 
+    stream: ClassVar[str] = "Either"
     conditions: tuple[AbstractTrigger, ...]
 
     def init(self) -> Memory:
@@ -132,7 +149,7 @@ class Either(AbstractTrigger):
     def __call__(self, context: Context, memory: Memory, *, key: Key[Array, ""]) -> Verdict:
         verdicts = _verdicts(self.conditions, context, memory, key)
         fires = jnp.stack([verdict.fires for verdict in verdicts]).any()
-        return Verdict(fires, _merged(verdicts))
+        return Verdict(fires, _merged(verdicts), _any_not_finite(verdicts))
 
     def observe(
         self, memory: Memory, context: Context, transition: Transition, *, key: Key[Array, ""]
@@ -140,16 +157,34 @@ class Either(AbstractTrigger):
         return _observed(self.conditions, memory, context, transition, key)
 
 
+def stream_name(kind: type[AbstractTrigger]) -> str:
+    """The name of a trigger's random stream: its own `stream`, else its class name."""
+    return vars(kind).get("stream", kind.__name__)
+
+
+def _fitting(action: Array, context: Context) -> Array:
+    """The substitute's action, found to be one of the space that the proposed one is of."""
+    action, proposed = jnp.asarray(action), context.proposed
+    integers = [jnp.issubdtype(each.dtype, jnp.integer) for each in (action, proposed)]
+    if action.shape != proposed.shape or integers[0] != integers[1]:
+        raise HandrailError(
+            f"the intervention acts with {action.dtype} of shape {action.shape}, but actions "
+            f"here are {proposed.dtype} of shape {proposed.shape}; "
+            "guide and environment need the same actions"
+        )
+    return action
+
+
 def _conditions(trigger: AbstractTrigger, kind: type) -> tuple[AbstractTrigger, ...]:
     return trigger.conditions if isinstance(trigger, kind) else (trigger,)
 
 
 def _keys(conditions, key):
-    """One key a condition: named by class, and by occurrence where a class repeats."""
+    """One key a condition: named by its stream, and by occurrence where that repeats."""
     seen: dict[str, int] = {}
     keys = []
     for condition in conditions:
-        name = type(condition).__name__
+        name = stream_name(type(condition))
         seen[name] = seen.get(name, 0) + 1
         keys.append(stream(key, name, seen[name]))
     return keys
@@ -164,9 +199,24 @@ def _judge(trigger, context, memory, key) -> Verdict:
 def _verdicts(conditions, context, memory, key) -> list[Verdict]:
     keys = _keys(conditions, key)
     return [
-        condition(context, remembered, key=key)
+        _one(condition, condition(context, remembered, key=key))
         for condition, remembered, key in zip(conditions, memory, keys, strict=True)
     ]
+
+
+def _one(condition: AbstractTrigger, verdict: Verdict) -> Verdict:
+    """The verdict, found to be one truth."""
+    fires, unknown = one_truth(f"the trigger {type(condition).__name__}", verdict.fires)
+    return Verdict(fires, verdict.evidence, _any([verdict.not_finite, unknown]))
+
+
+def _any_not_finite(verdicts: list[Verdict]) -> Bool[Array, ""] | None:
+    return _any([verdict.not_finite for verdict in verdicts])
+
+
+def _any(truths: list[Bool[Array, ""] | None]) -> Bool[Array, ""] | None:
+    known = [truth for truth in truths if truth is not None]
+    return jnp.stack(known).any() if known else None
 
 
 def _observed(conditions, memory, context, transition, key) -> Memory:

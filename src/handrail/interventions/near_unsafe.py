@@ -2,12 +2,17 @@
 
 import abc
 from collections.abc import Callable
+from typing import ClassVar
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from handrail.equations.safety_checks import mean_nearest_distance
+from handrail.errors import HandrailError
+from handrail.interventions.asked import ask, vector
 from handrail.interventions.base import AbstractTrigger, Verdict
 from handrail.types import Context, Memory, Observation, Transition
 
@@ -81,14 +86,26 @@ class NearUnsafe(AbstractTrigger):
     lets the zero rows of a part-filled buffer compete (kept for comparison in
     `handrail.equations.safety_checks`). Reports `distance`, `reach` and `state_check`.
     `known` are embeddings brought along from the source tasks, if any.
+
+    It also fires where the embedding is not finite; such a one is never stored, nor does the reach
+    follow it.
     """
 
+    stream: ClassVar[str] = "NearUnsafe"
     embed: Callable[[Observation], Float[Array, " latent"]]
     known: Float[Array, "known latent"]
     reach: AbstractReach = FixedReach()
     neighbours: int = eqx.field(default=10, static=True)
     capacity: int = eqx.field(default=100, static=True)
     minimum: int = eqx.field(default=3, static=True)
+
+    def __check_init__(self):
+        concrete = not isinstance(self.known, jax.core.Tracer)
+        if concrete and not np.isfinite(np.asarray(self.known)).all():
+            raise HandrailError(
+                "the known unsafe embeddings are not all finite (NaN or infinite): their file is "
+                "damaged, or its training diverged; train the encoder again"
+            )
 
     def init(self) -> UnsafeMemory:
         latent = self.known.shape[1]
@@ -100,26 +117,34 @@ class NearUnsafe(AbstractTrigger):
             reach=self.reach.init(),
         )
 
-    def _distance(self, observation: Observation, memory: UnsafeMemory) -> Float[Array, ""]:
-        return mean_nearest_distance(
-            self.embed(observation), memory.embeddings, memory.inserted, self.neighbours
-        )
+    def _embedding(self, observation: Observation) -> Float[Array, " latent"]:
+        given = ask("the embedding", self.embed, observation)
+        return vector("the embedding", given, size=self.known.shape[1], of="latent number")
+
+    def _distance(
+        self, embedding: Float[Array, " latent"], memory: UnsafeMemory
+    ) -> Float[Array, ""]:
+        return mean_nearest_distance(embedding, memory.embeddings, memory.inserted, self.neighbours)
 
     def __call__(self, context: Context, memory: Memory, *, key: Key[Array, ""]) -> Verdict:
-        distance = self._distance(context.observation, memory)
+        embedding = self._embedding(context.observation)
+        distance = self._distance(embedding, memory)
         enough = memory.inserted > self.minimum
-        fires = enough & (distance < memory.reach)
+        unknown = ~(jnp.isfinite(embedding).all() & (jnp.isfinite(distance) | ~enough))
+        fires = (enough & (distance < memory.reach)) | unknown
         evidence = {"distance": distance, "reach": memory.reach, "state_check": fires}
-        return Verdict(fires, evidence)
+        return Verdict(fires, evidence, unknown)
 
     def observe(
         self, memory: Memory, context: Context, transition: Transition, *, key: Key[Array, ""]
     ) -> Memory:
-        unsafe = transition.cost > 0
-        enough = memory.inserted > self.minimum
-        distance = self._distance(transition.observation, memory)
+        embedding = self._embedding(transition.observation)
+        finite = jnp.isfinite(embedding).all()
+        unsafe = ((transition.cost > 0) | ~jnp.isfinite(transition.cost)) & finite
+        enough = (memory.inserted > self.minimum) & finite
+        distance = self._distance(embedding, memory)
         slot = memory.inserted % self.capacity
-        row = jnp.where(unsafe, self.embed(transition.observation), memory.embeddings[slot])
+        row = jnp.where(unsafe, embedding, memory.embeddings[slot])
         reach = self.reach.observe(memory.reach, distance, unsafe)
         return UnsafeMemory(
             embeddings=memory.embeddings.at[slot].set(row),

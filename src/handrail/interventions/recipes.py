@@ -92,5 +92,5 @@ def budget_switch(
 
 
 def shield(condition: Callable[..., Array], safe_policy: Policy) -> Intervention:
-    """A user's predicate and a user's safe policy."""
+    """A user's predicate (one truth of the context) and a user's safe policy."""
     return Intervention(Predicate(condition), safe_policy)

@@ -7,6 +7,7 @@ each step's values as a single vector.
 """
 
 import dataclasses
+import logging
 import math
 from collections.abc import Callable
 from typing import Any
@@ -18,18 +19,23 @@ from jaxtyping import Array, Key
 
 from handrail.errors import HandrailError, first_line
 from handrail.interventions.base import Intervention
+from handrail.interventions.fit import check_numbered, constant_of, reading
 from handrail.interventions.when import LinearDecay
 from handrail.jax_setup import one_after_another
 from handrail.packing import Packing
 from handrail.rng import stream
-from handrail.types import Context, Transition
+from handrail.types import Context, Decision, Transition
 
 Carry = dict[str, Any]
+LOG = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
-    """What to execute: `action` has shape and dtype of the proposal."""
+    """What to execute: `action` has shape and dtype of the proposal.
+
+    `evidence` has `not_finite` (1) at steps at which a trigger saw NaN or infinity and stepped in.
+    """
 
     action: np.ndarray
     intervened: bool
@@ -50,9 +56,10 @@ class Stepwise:
         view: maps observations to what the intervention reads.
         total_steps: of the run, for `Context.progress`, which is 0 throughout without it.
         key: of the run.
+        actions: how many numbered actions there are; None for real ones.
 
-    Raises `HandrailError` where the intervention cannot read the observation, or acts in
-    another action space.
+    Raises `HandrailError` where the intervention cannot read the observation, acts in another
+    action space, or gives what is not one truth, one action or one number.
     """
 
     def __init__(
@@ -64,6 +71,7 @@ class Stepwise:
         view: Callable[[Any], Any] | None = None,
         total_steps: int | None = None,
         key: Key[Array, ""],
+        actions: int | None = None,
     ):
         if total_steps is None and _decays(intervention):
             raise HandrailError(
@@ -89,7 +97,10 @@ class Stepwise:
         self._packing = Packing(carry)
         self._carry = self._packing.pack(carry)
         self._input = np.zeros(5 + 2 * self._width + self._actions, np.float32)
-        self._evidence = self._check(carry, observation)
+        self.constant: np.ndarray | None = None
+        """The substitute's action where it is the same at every step."""
+        self._looks, self._evidence = self._check(carry, observation, actions)
+        self._warned = False
         self._advance = jax.jit(self._packed, compiler_options=one_after_another())
         self._pending = False  # a step has been observed and is not yet remembered
         self._open = False  # a step has been decided and not yet observed
@@ -106,16 +117,22 @@ class Stepwise:
         end = 5 + self._width
         row[end : end + self._width] = self._flat(observation)
         row[end + self._width :] = proposed.ravel()
-        self._carry, out = self._advance(self._carry, row)
-        values = np.asarray(out)
+        try:
+            self._carry, out = self._advance(self._carry, row)
+            values = np.asarray(out)
+        except jax.errors.JaxRuntimeError as error:  # of a function that the host calls
+            raise HandrailError(f"the intervention failed: {_last_line(error)}") from error
         self._pending, self._open = False, True
         action = values[: self._actions].reshape(self._action_shape).astype(self._action_dtype)
-        evidence, at = {}, self._actions + 1
+        evidence, at = {}, self._actions + 1 + self._looks
         for name, shape in self._evidence.items():
             size = math.prod(shape)
             part = values[at : at + size]
             evidence[name] = part.reshape(shape) if shape else float(part[0])
             at += size
+        if self._looks and values[self._actions + 1]:
+            evidence["not_finite"] = 1.0
+            self._warn(evidence)
         return Verdict(action, bool(values[self._actions]), evidence)
 
     def observe(
@@ -136,6 +153,16 @@ class Stepwise:
             self._pending, self._open = True, False
         if self._pending and not row[3]:
             row[4] = 1
+
+    def _warn(self, evidence: dict[str, Any]) -> None:
+        """Says once that the guard steps in because it does not know."""
+        if not self._warned:
+            LOG.warning(
+                "a quantity that the intervention looks at is not finite (evidence: %s), so it "
+                "steps in; look at the critic, prior, encoder or predicate that it asks. This is "
+                "said once; `not_finite` in the evidence marks every such step", evidence,
+            )  # fmt: skip
+        self._warned = True
 
     def _flat(self, observation: Any) -> np.ndarray:
         return self._observations.pack_on_host(observation)[0]
@@ -179,7 +206,8 @@ class Stepwise:
             "action": decision.action, "intervened": decision.intervened,
         }  # fmt: skip
         evidence = [decision.evidence[name] for name in sorted(decision.evidence)]
-        parts = [decision.action, decision.intervened, *evidence]
+        unknown = [] if decision.not_finite is None else [decision.not_finite]
+        parts = [decision.action, decision.intervened, *unknown, *evidence]
         return carry, jnp.concatenate([jnp.ravel(part).astype(jnp.float32) for part in parts])
 
     def _remember(self, carry: Carry, row: Array) -> Carry:
@@ -214,47 +242,37 @@ class Stepwise:
         }
         return jax.tree.map(lambda new, old: jnp.where(pending, new, old), after, carry)
 
-    def _check(self, carry: Carry, observation: Any) -> dict[str, tuple[int, ...]]:
-        """The shapes of the evidence; refuses an intervention that does not fit."""
-        width = self._width
+    def _check(
+        self, carry: Carry, observation: Any, actions: int | None
+    ) -> tuple[bool, dict[str, tuple[int, ...]]]:
+        """Whether it looks at numbers that may not be finite, and the shapes of the evidence.
 
-        def context(row: Array) -> Context:
-            return self._context(carry, self._read(row[5 : 5 + width]), carry["proposed"])
+        Refuses an intervention that does not fit.
+        """
 
-        def decide(row: Array) -> dict[str, Array]:
+        def context(carry: Carry, row: Array) -> Context:
+            seen = self._read(row[5 : 5 + self._width])
+            return self._context(carry, seen, carry["proposed"])
+
+        def decide(row: Array) -> Decision:
             self._remember(carry, row)
-            return self._intervention(context(row), carry["memory"], key=self._key).evidence
+            return self._intervention(context(carry, row), carry["memory"], key=self._key)
 
-        what = self._intervention.what
-        shapes = jax.tree.map(np.shape, observation)
-        self._check_action(
-            self._shape_of(lambda row: what(context(row), key=self._key).action, shapes)
-        )
-        evidence = self._shape_of(decide, shapes)
-        return {name: evidence[name].shape for name in sorted(evidence)}
+        def act(carry: Carry, row: Array, key: Key[Array, ""]) -> Array:
+            return self._intervention.what(context(carry, row), key=key).action
 
-    def _shape_of(self, function: Callable[[Array], Any], shapes: Any) -> Any:
-        """What the function gives for the vector of a step, without computing it."""
-        try:
-            return jax.eval_shape(function, self._input)
-        except HandrailError:
-            raise
-        except (TypeError, ValueError, IndexError, KeyError, AttributeError) as error:
-            raise HandrailError(
-                f"the intervention cannot read observations of shape {shapes} with actions of "
-                f"shape {self._action_shape} ({type(error).__name__}: {first_line(error)}); "
-                "give the view that it was made for"
-            ) from error
+        with reading(observation, self._proposed_zeros()):
+            decision = jax.eval_shape(decide, self._input)
+            if actions is not None:
+                seen = jax.eval_shape(lambda row: context(carry, row).observation, self._input)
+                check_numbered(self._intervention, seen, actions)
+            else:
+                self.constant = constant_of(act, carry, jnp.asarray(self._input), self._key)
+        shapes = {name: decision.evidence[name].shape for name in sorted(decision.evidence)}
+        return decision.not_finite is not None, shapes
 
-    def _check_action(self, action: Any) -> None:
-        integers = jnp.issubdtype(action.dtype, jnp.integer)
-        numbered = np.issubdtype(self._action_dtype, np.integer)
-        if action.shape != self._action_shape or integers != numbered:
-            raise HandrailError(
-                f"the intervention acts with {action.dtype} of shape {action.shape}, but actions "
-                f"here are {self._action_dtype} of shape {self._action_shape}; "
-                "guide and environment need the same actions"
-            )
+    def _proposed_zeros(self) -> np.ndarray:
+        return np.zeros(self._action_shape, self._action_dtype)
 
 
 def _decays(intervention: Intervention) -> bool:
@@ -262,3 +280,9 @@ def _decays(intervention: Intervention) -> bool:
         return isinstance(part, LinearDecay)
 
     return any(map(found, jax.tree.leaves(intervention.when, is_leaf=found)))
+
+
+def _last_line(error: Exception) -> str:
+    """What the function raised: the last line of what JAX says of it."""
+    lines = [line for line in str(error).strip().splitlines() if line.strip()]
+    return lines[-1].strip() if lines else first_line(error)

@@ -1,6 +1,7 @@
 """Substitutes: WHAT acts instead."""
 
 from collections.abc import Callable
+from typing import Any, Literal, get_args
 
 import equinox as eqx
 import jax
@@ -8,23 +9,32 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from handrail.equations.safety_checks import above_mean
-from handrail.interventions.base import AbstractSubstitute, Substitution
+from handrail.errors import HandrailError
+from handrail.interventions.asked import ask, vector
+from handrail.interventions.base import AbstractSubstitute, Intervention, Substitution
 from handrail.rng import stream
-from handrail.types import Context, Observation
+from handrail.types import Action, Context, Observation
+
+Units = Literal["agent", "environment"]
 
 
 class RandomAboveMean(AbstractSubstitute):
     """A uniformly random action that the prior values above the state's mean.
 
     The set can be empty (all equal, or by rounding); then there is no substitute and the
-    proposed action stands, where the original code of arXiv:2503.10318 crashes.
+    proposed action stands, where the original code of arXiv:2503.10318 crashes. A value that is
+    not finite counts as the lowest of those that are; where none is, any action may be drawn.
     """
 
     prior: Callable[[Observation], Float[Array, " actions"]]
     threshold: float = eqx.field(default=0.0, static=True)
 
     def __call__(self, context: Context, *, key: Key[Array, ""]) -> Substitution:
-        allowed = above_mean(self.prior(context.observation), self.threshold)
+        values = vector("the prior", ask("the prior", self.prior, context.observation))
+        finite = jnp.isfinite(values)
+        lowest = jnp.min(jnp.where(finite, values, jnp.inf))
+        values = jnp.where(finite, values, lowest)
+        allowed = above_mean(values, self.threshold) | ~finite.any()
         # the arg-max of uniform noise over a set is a uniform draw from it
         noise = jnp.where(allowed, jax.random.uniform(key, allowed.shape), -1.0)
         action = jnp.argmax(noise).astype(context.proposed.dtype)
@@ -68,11 +78,62 @@ class Proposed(AbstractSubstitute):
 class Policy(AbstractSubstitute):
     """A policy acts: a guide seen through the view, an expert, a user's safe controller.
 
-    `act(observation, key) -> (action, extras)`, with extras named like the proposal's.
+    `act(observation, key) -> (action, extras)`, with extras named like the proposal's. It is
+    compiled: ordinary Python (`if`, NumPy) needs `handrail.on_host`.
+
+    `units` are those of its real actions: "agent", the default, where −1 and 1 stand for the
+    bounds of the action space, or "environment", where `SafeExploration` and training on the host
+    convert them (and numbered actions count from the space's `start`). An action beyond the bounds
+    is an error, never clipped: a controller that may leave them clips by itself.
     """
 
     act: Callable[[Observation, Key[Array, ""]], tuple[Array, dict[str, Array]]]
+    units: Units = eqx.field(default="agent", static=True)
+
+    def __check_init__(self):
+        if self.units not in get_args(Units):
+            raise HandrailError(
+                f"units is {self.units!r}; expected one of {', '.join(map(repr, get_args(Units)))}"
+            )
 
     def __call__(self, context: Context, *, key: Key[Array, ""]) -> Substitution:
-        action, extras = self.act(context.observation, key)
-        return Substitution(action, jnp.array(True), extras)
+        if self.units != "agent":
+            raise HandrailError(
+                "a policy acts in the environment's units, which a compiled environment does not "
+                "have: its actions are within [-1, 1]; leave `units` out"
+            )
+        given = ask("the policy that acts instead", self.act, context.observation, key)
+        if not (isinstance(given, tuple) and len(given) == 2):
+            raise HandrailError(
+                f"the policy that acts instead gives a {type(given).__name__}; expected an action "
+                "and its extras, such as (action, {})"
+            )
+        action, extras = given
+        return Substitution(jnp.asarray(action), jnp.array(True), extras)
+
+
+def in_agent_units(
+    intervention: Intervention, agent_form: Callable[[Action], Action]
+) -> Intervention:
+    """The intervention, whose policies of the environment's units act through `agent_form`."""
+
+    def converted(part: Any) -> Any:
+        if isinstance(part, Policy) and part.units == "environment":
+            return Policy(_Converted(part.act, agent_form))
+        return part
+
+    return jax.tree.map(converted, intervention, is_leaf=lambda part: isinstance(part, Policy))
+
+
+class _Converted(eqx.Module):
+    """What acts in the environment's units, in the agent's."""
+
+    act: Callable[[Observation, Key[Array, ""]], tuple[Array, dict[str, Array]]]
+    agent_form: Callable[[Action], Action] = eqx.field(static=True)
+
+    def __call__(self, observation: Observation, key: Key[Array, ""]) -> Any:
+        given = self.act(observation, key)
+        if not (isinstance(given, tuple) and len(given) == 2):
+            return given  # refused by `Policy`
+        action, extras = given
+        return self.agent_form(jnp.asarray(action)), extras

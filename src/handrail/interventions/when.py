@@ -1,6 +1,7 @@
 """Triggers: WHEN to step in. They compose with `&` and `|`."""
 
 from collections.abc import Callable
+from typing import ClassVar
 
 import equinox as eqx
 import jax
@@ -8,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Key
 
 from handrail.equations.safety_checks import is_below_mean
+from handrail.interventions.asked import ask, one_number, one_truth, vector
 from handrail.interventions.base import AbstractTrigger, Verdict
 from handrail.rng import stream
 from handrail.types import Context, Memory, Observation, Transition
@@ -15,6 +17,8 @@ from handrail.types import Context, Memory, Observation, Transition
 
 class Always(AbstractTrigger):
     """Steps in at every step (GUISAM; a shield whose substitute decides for itself)."""
+
+    stream: ClassVar[str] = "Always"
 
     def init(self) -> Memory:
         return ()
@@ -31,6 +35,8 @@ class Always(AbstractTrigger):
 class Never(AbstractTrigger):
     """Never steps in (STUSAM; plain learning)."""
 
+    stream: ClassVar[str] = "Never"
+
     def init(self) -> Memory:
         return ()
 
@@ -46,6 +52,7 @@ class Never(AbstractTrigger):
 class Coin(AbstractTrigger):
     """Fires with a fixed probability (ρ of arXiv:2503.10318 and arXiv:1909.04307)."""
 
+    stream: ClassVar[str] = "Coin"
     probability: float = eqx.field(converter=float, static=True)
 
     def init(self) -> Memory:
@@ -66,6 +73,7 @@ class Spells(AbstractTrigger):
     The coins depend on `key` and the step alone, so a substitute can know its spell.
     """
 
+    stream: ClassVar[str] = "Spells"
     probability: float = eqx.field(converter=float, static=True)
     length: int = eqx.field(static=True)  # steps
     key: Key[Array, ""]
@@ -87,10 +95,11 @@ class Spells(AbstractTrigger):
 class BelowMean(AbstractTrigger):
     """The action check: the prior values the proposed action below the state's mean.
 
-    Fires iff Q_p(s, a) − mean_b Q_p(s, b) < threshold (arXiv:1909.04307; arXiv:2503.10318).
-    Reports `prior_advantage` and `action_check`.
+    Fires iff Q_p(s, a) − mean_b Q_p(s, b) < threshold (arXiv:1909.04307; arXiv:2503.10318),
+    and where a value is not finite. Reports `prior_advantage` and `action_check`.
     """
 
+    stream: ClassVar[str] = "BelowMean"
     prior: Callable[[Observation], Float[Array, " actions"]]
     threshold: float = eqx.field(default=0.0, static=True)
 
@@ -98,10 +107,11 @@ class BelowMean(AbstractTrigger):
         return ()
 
     def __call__(self, context: Context, memory: Memory, *, key: Key[Array, ""]) -> Verdict:
-        values = self.prior(context.observation)
-        fires = is_below_mean(values, context.proposed, self.threshold)
+        values = vector("the prior", ask("the prior", self.prior, context.observation))
+        unknown = ~jnp.isfinite(values).all()
+        fires = is_below_mean(values, context.proposed, self.threshold) | unknown
         advantage = values[context.proposed] - values.mean()
-        return Verdict(fires, {"prior_advantage": advantage, "action_check": fires})
+        return Verdict(fires, {"prior_advantage": advantage, "action_check": fires}, unknown)
 
     def observe(
         self, memory: Memory, context: Context, transition: Transition, *, key: Key[Array, ""]
@@ -112,8 +122,11 @@ class BelowMean(AbstractTrigger):
 class AfterFirstCost(AbstractTrigger):
     """Latched by the first cost of the episode, from the next step to its end.
 
+    A cost that is not finite latches it, too.
     Control-switch (arXiv:2307.14316) and the takeover of EGPO as that paper adapts it.
     """
+
+    stream: ClassVar[str] = "AfterFirstCost"
 
     def init(self) -> Bool[Array, ""]:
         return jnp.array(False)
@@ -125,7 +138,8 @@ class AfterFirstCost(AbstractTrigger):
         self, memory: Memory, context: Context, transition: Transition, *, key: Key[Array, ""]
     ) -> Memory:
         ended = transition.terminated | transition.truncated
-        return (memory | (transition.cost > 0)) & ~ended
+        costly = (transition.cost > 0) | ~jnp.isfinite(transition.cost)
+        return (memory | costly) & ~ended
 
 
 class LinearDecay(AbstractTrigger):
@@ -134,6 +148,8 @@ class LinearDecay(AbstractTrigger):
     An episode is step-wise (a coin every step) with probability 1 − progress, else
     trajectory-wise (one coin for the whole episode); a run begins step-wise.
     """
+
+    stream: ClassVar[str] = "LinearDecay"
 
     def init(self) -> dict[str, Array]:
         return {"stepwise": jnp.array(True), "coin": jnp.array(0.0)}
@@ -156,9 +172,11 @@ class CostCriticExceeds(AbstractTrigger):
     """The guide's own cost critic, asked about the action that the learner proposes.
 
     `critic(observation, action)` is an expected discounted cost-return and so is `threshold`
-    (see `handrail.equations.budget` for limits per episode). Beyond both papers.
+    (see `handrail.equations.budget` for limits per episode). It also fires where the value is not
+    finite. Beyond both papers.
     """
 
+    stream: ClassVar[str] = "CostCriticExceeds"
     critic: Callable[[Observation, Array], Float[Array, ""]]
     threshold: float = eqx.field(static=True)
 
@@ -166,8 +184,10 @@ class CostCriticExceeds(AbstractTrigger):
         return ()
 
     def __call__(self, context: Context, memory: Memory, *, key: Key[Array, ""]) -> Verdict:
-        value = self.critic(context.observation, context.proposed)
-        return Verdict(value > self.threshold, {"predicted_cost": value})
+        what = "the cost critic"
+        value = one_number(what, ask(what, self.critic, context.observation, context.proposed))
+        unknown = ~jnp.isfinite(value)
+        return Verdict((value > self.threshold) | unknown, {"predicted_cost": value}, unknown)
 
     def observe(
         self, memory: Memory, context: Context, transition: Transition, *, key: Key[Array, ""]
@@ -176,16 +196,18 @@ class CostCriticExceeds(AbstractTrigger):
 
 
 class BudgetSpent(AbstractTrigger):
-    """The cost of this episode (undiscounted) has reached the limit."""
+    """The cost of this episode (undiscounted) has reached the limit, or is no finite number."""
 
+    stream: ClassVar[str] = "BudgetSpent"
     limit: float = eqx.field(static=True)
 
     def init(self) -> Memory:
         return ()
 
     def __call__(self, context: Context, memory: Memory, *, key: Key[Array, ""]) -> Verdict:
-        fires = context.episode_cost >= self.limit
-        return Verdict(fires, {"budget_spent": fires})
+        unknown = ~jnp.isfinite(context.episode_cost)
+        fires = (context.episode_cost >= self.limit) | unknown
+        return Verdict(fires, {"budget_spent": fires}, unknown)
 
     def observe(
         self, memory: Memory, context: Context, transition: Transition, *, key: Key[Array, ""]
@@ -194,16 +216,21 @@ class BudgetSpent(AbstractTrigger):
 
 
 class Predicate(AbstractTrigger):
-    """A user's own condition on the context: the WHEN of a shield."""
+    """A user's own condition on the context: the WHEN of a shield.
 
+    `condition(context)` gives one truth (shape `()`), or a number of which 0 is false and NaN
+    means "step in". It is compiled: ordinary Python (`if`, NumPy) needs `handrail.on_host`.
+    """
+
+    stream: ClassVar[str] = "Predicate"
     condition: Callable[[Context], Bool[Array, ""]]
 
     def init(self) -> Memory:
         return ()
 
     def __call__(self, context: Context, memory: Memory, *, key: Key[Array, ""]) -> Verdict:
-        fires = jnp.asarray(self.condition(context))
-        return Verdict(fires, {"predicate": fires})
+        fires, unknown = one_truth("the predicate", ask("the predicate", self.condition, context))
+        return Verdict(fires, {"predicate": fires}, unknown)
 
     def observe(
         self, memory: Memory, context: Context, transition: Transition, *, key: Key[Array, ""]

@@ -45,7 +45,15 @@ class AbstractAgent(eqx.Module):
 
     @abc.abstractmethod
     def prepare(self, state: PyTree, *, key: Key[Array, ""]) -> Any:
-        """Evaluates once what stays the same during a block (parameters, tables of values)."""
+        """Evaluates once what stays the same during a block (parameters, tables of values).
+
+        It is the *policy snapshot* of the block: triggers and substitutes are given it, too, as
+        `Context.policy_snapshot`, so that an intervention may ask what is being learnt. What it
+        offers is the agent's to say: `SacSnapshot` has `policy` and `critics`, with
+        `cost(observation, action)`; of Q-learning it is an `Actor`, whose `values` the agent's
+        `loss.values` reads. It is a tree of arrays that compiled code can read, from before the
+        block. It never reaches a replay or a checkpoint.
+        """
 
     @abc.abstractmethod
     def propose(

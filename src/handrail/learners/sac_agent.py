@@ -11,9 +11,15 @@ from handrail.equations.importance import Point, authors_point, importance_weigh
 from handrail.errors import HandrailError
 from handrail.learners.base import AbstractAgent, Clock, Proposal
 from handrail.learners.sac_lagrangian import GUIDE_LOG_PROB, SacLagrangian
-from handrail.learners.sac_networks import Distribution, OnVectors, observation_vector
+from handrail.learners.sac_networks import (
+    CriticEnsemble,
+    Distribution,
+    OnVectors,
+    observation_vector,
+)
 from handrail.learners.sac_state import SacState
 from handrail.learners.source_data import SourceData
+from handrail.networks.gaussian import SquashedGaussian
 from handrail.replay.base import AbstractReplay
 from handrail.replay.ring import Ring
 from handrail.replay.split import ready
@@ -39,6 +45,25 @@ class SacAgentState(eqx.Module):
 
     learner: SacState
     replay: Any
+
+
+class SacSnapshot(eqx.Module):
+    """What a block of steps acts with, and what a trigger may ask: `Context.policy_snapshot`.
+
+    All of it is from before the block, for observations of this task: `cost(observation, action)`
+    is the largest expected discounted sum of a cost, as `CriticEnsemble` has it.
+    """
+
+    policy: OnVectors
+    critics: CriticEnsemble
+
+    def __call__(self, observation: Observation) -> SquashedGaussian:
+        """The policy's distribution before the squash."""
+        return self.policy(observation)
+
+    def cost(self, observation: Observation, action: Float[Array, " a"]) -> Float[Array, ""]:
+        """What the learner's cost critics expect of an action."""
+        return self.critics.cost(observation, action)
 
 
 class SacAgent(AbstractAgent):
@@ -111,11 +136,12 @@ class SacAgent(AbstractAgent):
             example = eqx.tree_at(lambda t: t.extras, example, extras)
         return SacAgentState(learner, self.replay.init(example))
 
-    def prepare(self, state: SacAgentState, *, key: Key[Array, ""]) -> OnVectors:
-        return OnVectors(state.learner.parameters.actor)
+    def prepare(self, state: SacAgentState, *, key: Key[Array, ""]) -> SacSnapshot:
+        learnt = state.learner.parameters
+        return SacSnapshot(OnVectors(learnt.actor), learnt.critics)
 
     def propose(
-        self, prepared: OnVectors, observation: Observation, clock: Clock, *, key: Key[Array, ""]
+        self, prepared: Distribution, observation: Observation, clock: Clock, *, key: Key[Array, ""]
     ) -> Proposal:
         pre_squash = prepared(observation).sample(key=stream(key, "policy"))
         action = jnp.tanh(pre_squash)
@@ -129,13 +155,13 @@ class SacAgent(AbstractAgent):
         return Proposal(action, {"pre_squash": pre_squash})
 
     def greedy(
-        self, prepared: OnVectors, observation: Observation, *, key: Key[Array, ""]
+        self, prepared: Distribution, observation: Observation, *, key: Key[Array, ""]
     ) -> Action:
         """A random action of the policy: that is what the paper evaluates."""
         return jnp.tanh(prepared(observation).sample(key=key))
 
     def complete(
-        self, prepared: OnVectors, context: Context, decision: Decision
+        self, prepared: Distribution, context: Context, decision: Decision
     ) -> tuple[Float[Array, ""], dict[str, Array]]:
         if self.guide is None:
             return jnp.ones(()), {}

@@ -88,7 +88,7 @@ class Alone(AbstractFormation):
             key=state.key,
         )  # fmt: skip
         counts = tally.add(state.counts, None, context, decision, timestep)
-        progress, record = next_progress(state.progress, transition)
+        progress, record = next_progress(state.progress, decision, transition, self.actions)
         state = dataclasses.replace(
             state,
             observation=timestep.observation,

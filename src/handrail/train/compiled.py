@@ -16,6 +16,7 @@ from handrail.rng import stream
 from handrail.train.step import (
     Progress,
     Record,
+    check_fit,
     conclude,
     decide,
     example_transition,
@@ -24,7 +25,7 @@ from handrail.train.step import (
     zeros_like,
 )
 from handrail.train.tally import AbstractTally, NoTally
-from handrail.types import Memory, Observation, Transition
+from handrail.types import Memory, Observation, Timestep, Transition
 
 
 class RunState(eqx.Module):
@@ -61,6 +62,12 @@ class Loop(eqx.Module):
 
     def __check_init__(self):
         check_delay(self.agent, delayed=self.delayed)
+        actions = self.environment.actions
+        observation = jax.eval_shape(lambda k: self.environment.reset(key=k)[1], jax.random.key(0))
+        zero, no = jnp.zeros(()), jnp.array(False)
+        reached = Timestep(observation, zero, zero, no, no)
+        example = example_transition(observation, zero_action(actions), reached)
+        check_fit(self.agent, self.intervention, actions, example, total=self.total)
 
     def init(self, *, key: Key[Array, ""]) -> RunState:
         """The state before the first step."""
@@ -148,7 +155,7 @@ class Loop(eqx.Module):
         )  # fmt: skip
         counts = self.tally.add(state.counts, state.environment, context, decision, timestep)
         ended = transition.terminated | transition.truncated
-        record = Record(ended, progress.so_far.add(transition))
+        record = Record.of(progress, decision, transition, self.environment.actions)
         environment, observation = jax.lax.cond(  # a reset costs as much as a step
             ended,
             lambda: self.environment.reset(key=stream(key, "reset", progress.step)),

@@ -105,8 +105,9 @@ class AbstractFormation(abc.ABC):
         """`state` without the episodes under way; `after` has concluded them as truncated."""
 
 
-def next_progress(progress: Progress, transition: Transition) -> tuple[Progress, Record]:
+def next_progress(
+    progress: Progress, decision: Decision, transition: Transition, actions: ActionSpace
+) -> tuple[Progress, Record]:
     """After a step of one environment; and what is reported of the step."""
-    ended = transition.terminated | transition.truncated
-    record = Record(ended, progress.so_far.add(transition))
+    record = Record.of(progress, decision, transition, actions)
     return progress.advance(transition), record

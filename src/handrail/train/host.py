@@ -17,6 +17,7 @@ from handrail.envs.base import zero_action
 from handrail.envs.host import AbstractHostEnvironment
 from handrail.envs.vector_host import AbstractVectorHost
 from handrail.interventions.base import Intervention
+from handrail.interventions.what import in_agent_units
 from handrail.learners.base import AbstractAgent, Clock
 from handrail.rng import stream
 from handrail.train.alone import Alone, timestep_like
@@ -26,11 +27,13 @@ from handrail.train.host_steps import HostSteps
 from handrail.train.side_by_side import SideBySide
 from handrail.train.step import (
     Record,
+    check_fit,
     example_transition,
     store_block,
     zeros_like,
 )
 from handrail.train.tally import AbstractTally, NoTally
+from handrail.types import Transition
 
 AnyHost = AbstractHostEnvironment | AbstractVectorHost
 UNSAVED = {"unsaved": np.zeros(0, np.uint8)}  # in place of an episode that cannot be saved
@@ -64,14 +67,18 @@ class HostLoop:
         delayed: bool = False,
     ):
         check_delay(agent, delayed=delayed)
-        self.environment, self.agent, self.intervention = environment, agent, intervention
+        self.environment, self.agent = environment, agent
+        self.intervention = in_agent_units(intervention, environment.agent_form)
         self.total, self.delayed = total, delayed
         self.tally = NoTally() if tally is None else tally
         self._formation = formation_of(environment, total=total, block=agent.block)
-        self._steps = HostSteps(agent, intervention, self.tally, total, self._formation)
+        self._steps = HostSteps(agent, self.intervention, self.tally, total, self._formation)
         # The agent is an argument: the arrays in it (a guide's, a table) are not to be constants.
         self._arrays, static = eqx.partition(agent, eqx.is_array)
         self._episode: dict[str, np.ndarray] | None = None  # the one that the environment is in
+        zeros = environment.observation_zeros()
+        if zeros is not None:
+            self._example(zeros)  # refuses before a run begins what does not fit
 
         def prepare(arrays, state, key, step):
             prepared = eqx.combine(arrays, static).prepare(state, key=stream(key, "prepare", step))
@@ -101,11 +108,20 @@ class HostLoop:
         formation = self._formation
         observation = formation.begin(key)
         shapes = jax.eval_shape(formation.example, observation)  # as the device will see it
-        action = zero_action(formation.actions)
-        timestep = timestep_like(zeros_like(shapes), self.environment.constraints)
-        example = example_transition(shapes, action, timestep)
+        example = self._example(shapes)
         memory = formation.memory(self.intervention)
         return first_state(self, self._saved(), observation, example, memory, key=key)
+
+    def _example(self, observation: PyTree) -> Transition:
+        """A transition of zeros, without extras; an intervention that does not fit is refused.
+
+        `observation` gives shapes and dtypes of one environment's.
+        """
+        actions = self._formation.actions
+        timestep = timestep_like(zeros_like(observation), self.environment.constraints)
+        example = example_transition(observation, zero_action(actions), timestep)
+        check_fit(self.agent, self.intervention, actions, example, total=self.total)
+        return example
 
     def shape_of_step(self, state: RunState) -> PyTree:
         """What one step would store; evaluated for its shapes alone."""

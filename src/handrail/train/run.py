@@ -36,6 +36,8 @@ from handrail.train.checkpoint import (
     save_checkpoint,
 )
 from handrail.train.compiled import RunState
+from handrail.train.evidence import means as evidence_means
+from handrail.train.evidence import refuse_outside, steps_not_finite, warn_not_finite
 from handrail.train.health import refuse_diverged, symptoms, used_up
 from handrail.train.health import report as divergence
 from handrail.train.loops import AnyLoop
@@ -100,12 +102,14 @@ def execute(
         episodes.cut(step)
         progress.cut(step)
         began = saved = time.monotonic()
+        said = False
         for count, learn in _chunks(loop, step, chunk_steps):
             good = state
             state, records, metrics = loop.blocks(good, count, learn=learn)
+            end = step + count * loop.agent.block
+            refuse_outside(records.outside, end, loop.environment.actions)
             found = symptoms(metrics, state.agent)
             if found:
-                end = step + count * loop.agent.block
                 if used_up(good):
                     good = _again(loop, folder, step, seed, signature, chunk_steps)
                 spent = wall + time.monotonic() - began
@@ -114,10 +118,12 @@ def execute(
                 raise divergence(folder, found, begin=step, end=end, before=before, kept=kept)
             del good  # its replay is not to be held beside the new one
             means = {name: float(np.mean(values)) for name, values in metrics.items()}
-            step += count * loop.agent.block
+            step = end
             rows = _episode_rows(records, step, names)
             episodes.add(rows)
-            progress.add([_progress_row(loop, state, rows, means)])
+            row = _progress_row(loop, state, rows, means | evidence_means(records.evidence))
+            said = warn_not_finite(row, said)
+            progress.add([row])
             report(step, means)
             watch(step, state)
             if time.monotonic() - saved > saving.seconds:
@@ -262,7 +268,7 @@ def _episode_rows(
 
 
 def _progress_row(loop: AnyLoop, state: RunState, rows, means) -> dict[str, float]:
-    """Totals since the beginning of the run, and the means of this chunk."""
+    """Totals since the beginning of the run, and the means of this chunk: metrics, evidence."""
     learning = dict.fromkeys(loop.agent.metrics, float("nan")) | means
     return {
         "step": int(state.progress.step),
@@ -308,7 +314,7 @@ def _summary(folder: Path, loop: AnyLoop, state: RunState, wall: float) -> dict[
         "violations": float(state.progress.cost),
         "intervention_rate": int(state.progress.interventions) / loop.total,
         "wall_s": round(wall, 2),
-    }
+    } | steps_not_finite(folder)
 
 
 def _plain(value: Any) -> Any:

@@ -146,7 +146,7 @@ class SideBySide(AbstractFormation):
                 agent, intervention, prepared, copy.memory, context, decision, timestep,
                 key=state.key,
             )  # fmt: skip
-            progress, record = next_progress(copy.progress, transition)
+            progress, record = next_progress(copy.progress, decision, transition, self.actions)
             return Copies(memory, progress), transition, record
 
         def count(counts: PyTree, happened) -> tuple[PyTree, None]:

@@ -3,6 +3,7 @@
 Both loops, compiled and host, are made of these functions, so they cannot drift apart.
 """
 
+import dataclasses
 from typing import Any
 
 import equinox as eqx
@@ -10,9 +11,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
+from handrail.envs.base import ActionSpace, DiscreteActions
 from handrail.interventions.base import Intervention
+from handrail.interventions.fit import check_numbered, reading
 from handrail.learners.base import AbstractAgent, Clock
 from handrail.rng import stream
+from handrail.train.evidence import evidence_of, is_outside
 from handrail.types import Context, Decision, Memory, Observation, Timestep, Transition
 
 
@@ -84,6 +88,46 @@ class Record(eqx.Module):
 
     ended: Bool[Array, ""]
     episode: EpisodeSoFar  # including this step
+    evidence: dict[str, Float[Array, ""]]  # what triggers saw (`train.evidence`)
+    outside: Bool[Array, ""]  # a substitute acted with what is no action
+
+    @staticmethod
+    def of(
+        progress: Progress, decision: Decision, transition: Transition, actions: ActionSpace
+    ) -> "Record":
+        """Of a step that `progress` does not count yet."""
+        return Record(
+            transition.terminated | transition.truncated,
+            progress.so_far.add(transition),
+            evidence_of(decision),
+            is_outside(actions, decision),
+        )
+
+
+def context_of(
+    agent: AbstractAgent,
+    prepared: Any,
+    observation: Observation,
+    progress: Progress,
+    *,
+    clock: Clock,
+    key: Key[Array, ""],
+) -> Context:
+    """What the learner proposes, and all else that an intervention may look at."""
+    proposal = agent.propose(
+        prepared, observation, clock, key=stream(key, "propose", progress.step)
+    )
+    return Context(
+        observation=observation,
+        proposed=proposal.action,
+        extras=proposal.extras,
+        step=progress.step,
+        episode=progress.episode,
+        episode_step=progress.so_far.steps,
+        episode_cost=progress.so_far.cost,
+        progress=clock.progress,
+        policy_snapshot=prepared,
+    )
 
 
 def decide(
@@ -100,23 +144,12 @@ def decide(
     """What the learner proposes and what will be executed.
 
     `progress` is that of the environment, `clock` that of the run: they differ where several
-    environments stand side by side.
+    environments stand side by side. The context that is returned lacks the learner's snapshot: it
+    goes from call to call, and `conclude` is given `prepared` again.
     """
-    proposal = agent.propose(
-        prepared, observation, clock, key=stream(key, "propose", progress.step)
-    )
-    context = Context(
-        observation=observation,
-        proposed=proposal.action,
-        extras=proposal.extras,
-        step=progress.step,
-        episode=progress.episode,
-        episode_step=progress.so_far.steps,
-        episode_cost=progress.so_far.cost,
-        progress=clock.progress,
-    )
+    context = context_of(agent, prepared, observation, progress, clock=clock, key=key)
     decision = intervention(context, memory, key=stream(key, "intervene", progress.step))
-    return context, decision
+    return context.without_snapshot(), decision
 
 
 def conclude(
@@ -146,10 +179,40 @@ def conclude(
         extras=extras,
         constraints=timestep.constraints,
     )
+    asked = dataclasses.replace(context, policy_snapshot=prepared)
     memory = intervention.observe(
-        memory, context, transition, key=stream(key, "remember", context.step)
+        memory, asked, transition, key=stream(key, "remember", context.step)
     )
     return memory, transition
+
+
+def check_fit(
+    agent: AbstractAgent,
+    intervention: Intervention,
+    actions: ActionSpace,
+    example: Transition,
+    *,
+    total: int,
+) -> None:
+    """Refuses, before the first step, an intervention that does not fit agent and environment.
+
+    `example` gives the shapes of a step, without extras. Nothing is computed: the first decision
+    is evaluated for its shapes alone. Raises `HandrailError`, as `handrail.interventions.fit` says.
+    """
+
+    def decided(key: Key[Array, ""]) -> None:
+        prepared = agent.prepare(agent.init(example, key=key), key=key)
+        progress = Progress.begin(example.constraints)
+        context = context_of(
+            agent, prepared, example.observation, progress, clock=progress.clock(total), key=key
+        )
+        with reading(example.observation, context.proposed):
+            intervention(context, intervention.init(), key=key)
+
+    jax.eval_shape(decided, jax.random.key(0))
+    if isinstance(actions, DiscreteActions):
+        with reading(example.observation, example.action):
+            check_numbered(intervention, example.observation, actions.n)
 
 
 def store(
