@@ -20,7 +20,6 @@ def show(tables: Iterable[Table]) -> None:
     repeated, so that no number is cut in two. Names are shown as they are, square brackets too.
     """
     from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table as Shown
 
     console = Console()
@@ -33,7 +32,7 @@ def show(tables: Iterable[Table]) -> None:
         least[0] = max(least[0], min(most[0], console.width // 2))  # names are best read whole
         title = literal(table.caption, "table.title") if table.caption else None
         for part in _parts(least, console.width):
-            shown = Shown(title=title and escape(title), title_justify="left")
+            shown = Shown(title=title, title_justify="left")
             spare = console.width - _together(least[number] for number in part)
             for number in part:
                 more = max(0, min(most[number] - least[number], spare))
