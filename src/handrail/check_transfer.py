@@ -8,8 +8,8 @@ from typing import Any
 from handrail.artifact import Card, load, number
 from handrail.errors import HandrailError
 from handrail.files import write_json
-from handrail.report.transfer import Verdict, as_json, judge, limits
-from handrail.report.transfer_finding import Finding
+from handrail.transfer_check.finding import Finding
+from handrail.transfer_check.verdict import Verdict, as_json, judge, limits
 
 
 def check_transfer(
@@ -35,10 +35,10 @@ def check_transfer(
     from handrail.envs.navigation.tasks import navigation_task
     from handrail.experiments.navigation.guarded import drive_guarded
     from handrail.experiments.navigation.guide import load_guide
-    from handrail.experiments.navigation.transfer_check import measure
-    from handrail.experiments.navigation.transfer_rollouts import Controller
-    from handrail.report.transfer_guard import under_guard
     from handrail.rng import stream
+    from handrail.transfer_check.measurement import measure
+    from handrail.transfer_check.rollouts import Controller
+    from handrail.transfer_check.shield_finding import under_guard
 
     card, _ = load(path, expect="guide")
     own_limit = number(card.spec.get("limit"), f"{path}: the card's limit")

@@ -4,12 +4,12 @@ import jax
 import numpy as np
 import pytest
 
-from handrail.envs.host import OnHost
 from handrail.envs.host_copies import HostCopies
 from handrail.learners.sac_networks import OnVectors
 from handrail.networks.gaussian import GaussianPolicy
 from handrail.train.evaluate_copies import run_episodes
 from handrail.train.evaluate_host import run_on_host, sampled
+from tests.envs.on_host import OnHost
 from tests.experiments.navigation.toy import Toy
 
 KEY = jax.random.key(5)

@@ -160,7 +160,7 @@ class CostCriticExceeds(AbstractTrigger):
     """
 
     critic: Callable[[Observation, Array], Float[Array, ""]]
-    threshold: float = eqx.field(static=True)
+    threshold: float | Float[Array, ""]
 
     def init(self) -> Memory:
         return ()

@@ -10,9 +10,9 @@ from jaxtyping import Array, Float, Key
 
 from handrail.envs.host_costs import CostFn
 from handrail.errors import HandrailError
-from handrail.experiments.navigation.guarded import STEPS, random_driving
 from handrail.experiments.navigation.guide import Guide
 from handrail.experiments.navigation.presets import FORESEEN
+from handrail.methods.shield_test import STEPS, evaluate_shield
 from handrail.own.environments import (
     Environment,
     Host,
@@ -23,7 +23,6 @@ from handrail.own.environments import (
 from handrail.own.guide import Interface, load_fitting
 from handrail.own.sac import needs_box
 from handrail.own.several_costs import cost_columns, tested_costs
-from handrail.train.evaluate_copies import run_episodes
 
 
 def guard_columns(limits: Mapping[str, float]) -> tuple[str, ...]:
@@ -49,14 +48,17 @@ def guarded(
     a limit; `guarded_share` is the share of the steps that were the guide's. The episode that
     `host` was in is lost: give it one of its own.
     """
-    begin, taken_over = random_driving(guide, foreseen)
-    done = run_episodes(host, begin, episodes=episodes, longest=min(STEPS, longest), key=key)
-    driven = float(np.sum(np.asarray(done.lengths)))
+    done = evaluate_shield(
+        host, guide, threshold=foreseen, episodes=episodes, longest=min(STEPS, longest), key=key
+    )
+    driven, taken_over = (
+        float(np.sum(np.asarray(steps))) for steps in (done.lengths, done.interventions)
+    )
     costs = tested_costs(done, host.limits)
     return {
         f"guarded_{name}": costs[name] * longest * episodes / driven
         for name in ("cost", *cost_columns("", host.limits))
-    } | {"guarded_share": sum(taken_over) / driven, "foreseen": foreseen}
+    } | {"guarded_share": taken_over / driven, "foreseen": foreseen}
 
 
 def try_guide(

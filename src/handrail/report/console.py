@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
+from handrail.equations.interval import Interval, decimals
 from handrail.report.html import Cell, Table
-from handrail.report.stats import Interval, decimals
 
 BORDER = 3  # of a column: a line and a space on each side
 

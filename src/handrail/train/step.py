@@ -3,6 +3,7 @@
 Both loops, compiled and host, are made of these functions, so they cannot drift apart.
 """
 
+import dataclasses
 from typing import Any
 
 import equinox as eqx
@@ -11,7 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 from handrail.interventions.base import Intervention
-from handrail.learners.base import AbstractAgent, Clock
+from handrail.learners.base import AbstractAgent, Clock, Proposal
 from handrail.rng import stream
 from handrail.types import Context, Decision, Memory, Observation, Timestep, Transition
 
@@ -105,6 +106,22 @@ def decide(
     proposal = agent.propose(
         prepared, observation, clock, key=stream(key, "propose", progress.step)
     )
+    return judge(
+        intervention, proposal, memory, observation, progress, share_done=clock.progress, key=key
+    )
+
+
+def judge(
+    intervention: Intervention,
+    proposal: Proposal,
+    memory: Memory,
+    observation: Observation,
+    progress: Progress,
+    *,
+    share_done: Float[Array, ""],
+    key: Key[Array, ""],
+) -> tuple[Context, Decision]:
+    """What becomes of a proposal; `share_done` is the share of the run's steps that are done."""
     context = Context(
         observation=observation,
         proposed=proposal.action,
@@ -113,7 +130,7 @@ def decide(
         episode=progress.episode,
         episode_step=progress.so_far.steps,
         episode_cost=progress.so_far.cost,
-        progress=clock.progress,
+        progress=share_done,
     )
     decision = intervention(context, memory, key=stream(key, "intervene", progress.step))
     return context, decision
@@ -132,7 +149,18 @@ def conclude(
 ) -> tuple[Memory, Transition]:
     """What happened in a step, complete as it is to be stored, and remembered by the trigger."""
     weight, extras = agent.complete(prepared, context, decision)
-    transition = Transition(
+    transition = dataclasses.replace(
+        plain_transition(context, decision, timestep), weight=weight, extras=extras
+    )
+    memory = intervention.observe(
+        memory, context, transition, key=stream(key, "remember", context.step)
+    )
+    return memory, transition
+
+
+def plain_transition(context: Context, decision: Decision, timestep: Timestep) -> Transition:
+    """What happened in a step, without what a learner adds: of weight 1, and no extras."""
+    return Transition(
         observation=context.observation,
         proposed=context.proposed,
         action=decision.action,
@@ -142,14 +170,10 @@ def conclude(
         terminated=timestep.terminated,
         truncated=timestep.truncated,
         intervened=decision.intervened,
-        weight=weight,
-        extras=extras,
+        weight=jnp.ones(()),
+        extras={},
         constraints=timestep.constraints,
     )
-    memory = intervention.observe(
-        memory, context, transition, key=stream(key, "remember", context.step)
-    )
-    return memory, transition
 
 
 def store(

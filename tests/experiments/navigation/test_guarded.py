@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from handrail.artifact import Card
-from handrail.envs.host import OnHost
 from handrail.envs.navigation.problems import navigation_problem
 from handrail.experiments.navigation.guarded import (
     GUARD,
@@ -19,6 +18,7 @@ from handrail.experiments.navigation.guarded import (
 )
 from handrail.experiments.navigation.guide import Guide, GuideNetworks, load_guide
 from handrail.types import Timestep
+from tests.envs.on_host import OnHost
 from tests.experiments.navigation.toy import Toy, foreseeing, going, toy_problem, write_guide
 
 KEY = jax.random.key(3)

@@ -10,9 +10,9 @@ import pytest
 
 from handrail.artifact import Card, save
 from handrail.envs.navigation.problems import compiled_problem
+from handrail.envs.wrappers import Rewarded, ZeroFilled
 from handrail.errors import HandrailError, UnknownName
 from handrail.experiments.navigation.agents import Continued, sac_learner
-from handrail.experiments.navigation.environments import Unrewarded, ZeroFilled
 from handrail.experiments.navigation.forebears import (
     forebear_environment,
     load_expert,
@@ -154,7 +154,7 @@ def test_the_real_source_seen_like_the_target():
 def test_a_guide_without_bonus_has_no_reward(monkeypatch):
     use_toy(monkeypatch)
     settings = small("control-switch").guide
-    assert not isinstance(guide_loop(settings).environment, Unrewarded)
+    assert not isinstance(guide_loop(settings).environment, Rewarded)
     maxent = guide_loop(dataclasses.replace(settings, bonus="none")).environment
     state, _ = maxent.reset(key=jax.random.key(0))
     _, timestep = maxent.step(state, jax.numpy.ones(2), key=jax.random.key(1))
@@ -176,7 +176,7 @@ def test_an_entropy_guide_is_paid_by_its_learner_alone(monkeypatch):
     use_toy(monkeypatch)
     settings = small("control-switch").guide
     loop = guide_loop(dataclasses.replace(settings, bonus="entropy"))
-    assert isinstance(loop.environment, Unrewarded)
+    assert isinstance(loop.environment, Rewarded)
     assert loop.agent.learner.intrinsic == NeighbourEntropy(("hazards_lidar", "place"))
     for bonus in ("displacement", "none"):
         other = guide_loop(dataclasses.replace(settings, bonus=bonus))

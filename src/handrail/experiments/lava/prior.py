@@ -15,7 +15,7 @@ from handrail.envs.base import AbstractFiniteEnvironment
 from handrail.envs.lava.environment import LavaEnvironment
 from handrail.envs.lava.layouts import fixed, pool
 from handrail.envs.lava.make import make_lava
-from handrail.envs.rewarded import Rewarded
+from handrail.envs.wrappers import Rewarded, RewardTable
 from handrail.equations.pseudo_reward import pseudo_reward
 from handrail.experiments.lava.build import evaluation, on_every_row, q_agent, q_network
 from handrail.experiments.lava.knowledge_settings import (
@@ -72,8 +72,9 @@ def acquire_prior(settings: PriorSettings, folder: Path, report: Callable[..., N
     environment = _environment(settings, settings.environment)
     rewards = pseudo_rewards(environment, networks, settings)
     network = _learn(
-        Rewarded(environment, rewards), settings.prior_learning, settings.prior_steps,
+        environment, settings.prior_learning, settings.prior_steps,
         folder / "prior", settings, seed=100 * settings.seed + 99, report=report,
+        rewards=RewardTable.of(environment, rewards),
     )  # fmt: skip
     frames = environment.observations.frames
     spec = {
@@ -138,12 +139,14 @@ def _learn(
     *,
     seed: int,
     report: Callable[..., None],
+    rewards: RewardTable | None = None,
 ) -> Any:
     """A Q-network trained without intervention, in its own resumable run folder."""
     frames, actions = environment.observations.frames, environment.actions.n
     network = q_network(frames.shape[1:], actions, learning.hidden)
     agent = q_agent(learning, evaluation(environment.observations), network, actions)
-    loop = Loop(environment, agent, none(), steps)
+    world = environment if rewards is None else Rewarded(environment, rewards)
+    loop = Loop(world, agent, none(), steps)
     path = folder / "network.safetensors"
     card = Card(
         kind="policy",

@@ -4,7 +4,7 @@ import dataclasses
 import math
 from typing import Any
 
-from handrail.equations.budget import discounted_limit
+from handrail.equations.budget import LIMIT_FRACTION, discounted_limit
 from handrail.experiments.navigation.settings import (
     EARLY,
     LIMIT_STEPS,
@@ -16,7 +16,7 @@ from handrail.experiments.navigation.settings import (
 
 FORESEEN = 2.0
 """Our threshold of budget-switch in the navigation tasks: a discounted cost, of two steps."""
-MARGIN = 0.5
+MARGIN = LIMIT_FRACTION
 """Our margin of a student that has a guide: see `recommended_margin`."""
 EXCURSIONS = 0.1
 """Our share of excursions of the guide: see `recommended_excursions`."""

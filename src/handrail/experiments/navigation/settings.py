@@ -4,6 +4,7 @@ import dataclasses
 from typing import Literal, get_args
 
 from handrail.envs.navigation.tasks import Outside, navigation_task
+from handrail.equations.budget import LIMIT_STEPS as LIMIT_STEPS
 from handrail.errors import HandrailError, UnknownName
 from handrail.learners.sac_networks import CostCritic
 
@@ -28,8 +29,6 @@ EARLY = 2.0
 """Threshold of budget-switch where nothing else is said, in multiples of the limit."""
 TRANSITIONS = "transitions.safetensors"
 """Beside a guide: steps of its source, if some were kept."""
-LIMIT_STEPS = 1000
-"""Limits are the expected cost of an episode of this many steps."""
 
 
 @dataclasses.dataclass(frozen=True)

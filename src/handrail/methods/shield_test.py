@@ -1,0 +1,108 @@
+"""What a guide is worth as a shield: random actions, repeated, before there is any student."""
+
+import dataclasses
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, Key
+
+from handrail.envs.base import AbstractEnvironment, action_size
+from handrail.envs.host import AbstractHostEnvironment
+from handrail.envs.vector_host import AbstractVectorHost
+from handrail.equations.budget import LIMIT_STEPS
+from handrail.interventions.base import Intervention
+from handrail.interventions.when import CostCriticExceeds
+from handrail.learners.sac_networks import Sampled
+from handrail.train.rollout.base import EpisodePolicy, Episodes, RandomActions
+from handrail.train.rollout.compiled import rollout
+from handrail.train.rollout.drivers import Compiled
+from handrail.train.rollout.host import rollout_on_host
+
+STEPS = 400
+"""Of an episode of the test, at most."""
+REPEAT = 30
+"""Steps for which a random action is repeated: a robot gets up to speed."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ShieldTest:
+    """Episodes of random actions under a guide's shield, one entry each."""
+
+    costs: Float[np.ndarray, " episodes"]
+    """Undiscounted sums."""
+    lengths: Float[np.ndarray, " episodes"]
+    """Steps."""
+    taken_over: Float[np.ndarray, " episodes"]
+    """Steps that were the guide's."""
+
+    @staticmethod
+    def of(done: Episodes) -> "ShieldTest":
+        """The test that these episodes are."""
+        sums = done.costs, done.lengths, done.interventions
+        return ShieldTest(*(np.asarray(each, np.float32) for each in sums))
+
+    @property
+    def cost(self) -> float:
+        """Undiscounted, per `LIMIT_STEPS` steps, like a limit."""
+        return float(LIMIT_STEPS * self.costs.sum() / self.lengths.sum())
+
+    @property
+    def share(self) -> float:
+        """Of the steps, how many were the guide's."""
+        return float(self.taken_over.sum() / self.lengths.sum())
+
+
+class Shield(eqx.Module):
+    """The guide acts where it expects more than `threshold` of the proposed action: budget-switch.
+
+    Both of a guide's tasks are tried at once: to know which action is too much, and to avert what
+    was about to happen.
+    """
+
+    guide: Any  # with `cost(observation, action)` and `distribution(observation)`
+    threshold: float | Float[Array, ""]  # discounted cost, from the action on
+
+    def __call__(self, key: Key[Array, ""], number: Int[Array, ""]) -> Intervention:
+        """That of the episode with this key."""
+        acts = EpisodePolicy(Sampled(self.guide.distribution), "averted", key)
+        return Intervention(CostCriticExceeds(self.guide.cost, self.threshold), acts)
+
+
+def random_actions(size: int) -> RandomActions:
+    """What is proposed in the test: `size` uniform numbers in [−1, 1], for `REPEAT` steps."""
+    return RandomActions(size, REPEAT, "held")
+
+
+def evaluate_shield(
+    environment: AbstractEnvironment | AbstractHostEnvironment | AbstractVectorHost,
+    guide: Any,
+    *,
+    threshold: float,
+    episodes: int,
+    longest: int | None = None,
+    key: Key[Array, ""],
+) -> Episodes:
+    """How random actions fare if the guide acts where it expects more than `threshold` of them.
+
+    `guide` may be asked in its source or, through its view, in the target. Environments on the
+    host lose the episodes that they are in; there an episode is cut off after `longest` steps.
+    """
+    if isinstance(environment, AbstractEnvironment):
+        return shielded(environment, Shield(guide, threshold), episodes, key)
+    driver = Compiled(
+        random_actions(action_size(environment.actions)), Shield(guide, jnp.float32(threshold))
+    )
+    keys = jax.random.split(key, episodes)
+    return rollout_on_host(environment, driver, keys=keys, longest=longest)
+
+
+@eqx.filter_jit
+def shielded(
+    environment: AbstractEnvironment, shield: Shield, episodes: int, key: Key[Array, ""]
+) -> Episodes:
+    """The test in a compiled environment."""
+    proposed = random_actions(action_size(environment.actions))
+    return rollout(environment, proposed, shield, keys=jax.random.split(key, episodes))
