@@ -25,7 +25,7 @@ from handrail.records import read_table
 from handrail.report.experiment import sheet, write_report
 from handrail.report.finished import Finished
 from handrail.report.runs import read_run
-from handrail.tasks.navigation_rows import is_navigation
+from handrail.tasks.navigation.resolve import is_navigation
 
 
 def collect(runs: Path, name: str, budget: str, seeds: int | None) -> None:

@@ -25,9 +25,9 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from handrail.experiments.navigation.guarded import drive_compiled, guarded_source
 
 from handrail.envs.navigation.problems import navigation_problem
-from handrail.experiments.navigation.guarded import drive_compiled, guarded_source
 from handrail.experiments.schema import read, rows
 from handrail.files import atomic
 from handrail.jax_setup import choose
@@ -38,7 +38,7 @@ from handrail.methods.sagui.settings import LIMIT_STEPS, GuideSettings
 from handrail.methods.sagui.train_guide import CHOICES, guide_loop
 from handrail.methods.sagui.train_student import Knowledge, build
 from handrail.rng import stream
-from handrail.tasks.navigation_rows import NavigationRow, complete
+from handrail.tasks.navigation.resolve import NavigationRow, complete
 from handrail.train.compiled import Loop
 from handrail.train.together import Together
 

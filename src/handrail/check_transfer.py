@@ -8,8 +8,8 @@ from typing import Any
 from handrail.artifact import Card, load, number
 from handrail.errors import HandrailError
 from handrail.files import write_json
-from handrail.report.transfer import Verdict, as_json, judge, limits
-from handrail.report.transfer_finding import Finding
+from handrail.transfer_check.finding import Finding
+from handrail.transfer_check.verdict import Verdict, as_json, judge, limits
 
 
 def check_transfer(
@@ -33,12 +33,14 @@ def check_transfer(
     import jax
 
     from handrail.envs.navigation.tasks import navigation_task
-    from handrail.experiments.navigation.guarded import drive_guarded
-    from handrail.experiments.navigation.transfer_check import measure
-    from handrail.experiments.navigation.transfer_rollouts import Controller
     from handrail.methods.sagui.guide_file import load_guide
-    from handrail.report.transfer_guard import under_guard
+    from handrail.methods.sagui.presets import TAKEOVER_STEPS
+    from handrail.methods.sagui.shield import ShieldTest, evaluate_shield
     from handrail.rng import stream
+    from handrail.tasks.navigation.problems import HARM
+    from handrail.transfer_check.measurement import measure
+    from handrail.transfer_check.rollouts import Controller
+    from handrail.transfer_check.shield_finding import under_guard
 
     card, _ = load(path, expect="guide")
     own_limit = number(card.spec.get("limit"), f"{path}: the card's limit", least=0)
@@ -65,8 +67,14 @@ def check_transfer(
         )
         judged = judge(measured, own_limit=own_limit, limit=limit).findings
         guards = {
-            name: drive_guarded(
-                environment, guide, episodes=episodes, key=stream(jax.random.key(seed), name)
+            name: ShieldTest.of(
+                evaluate_shield(
+                    environment,
+                    guide,
+                    threshold=TAKEOVER_STEPS * HARM,
+                    episodes=episodes,
+                    key=stream(jax.random.key(seed), name),
+                )
             )
             for name, environment in (("source", problem.source), ("target", problem.target))
         }

@@ -7,8 +7,7 @@ import pytest
 from handrail.envs.base import BoxActions
 from handrail.envs.host import AbstractHostEnvironment, HostTimestep, seed_of
 from handrail.envs.host_copies import HostCopies
-from handrail.envs.host_wrappers import HostRewarded, HostZeroFilled
-from handrail.envs.vector_wrappers import rewarded
+from handrail.envs.host_wrappers import HostRewarded, HostZeroFilled, rewarded
 from handrail.errors import HandrailError
 
 

@@ -6,8 +6,8 @@ from handrail.envs.navigation.make import NAMES, make_navigation
 from handrail.envs.registry import make, names
 from handrail.errors import HandrailError, UnknownName
 from handrail.tasks.lava.family import LAVA
-from handrail.tasks.navigation import DEFAULTS
-from handrail.tasks.navigation_family import NAVIGATION
+from handrail.tasks.navigation.family import NAVIGATION
+from handrail.tasks.navigation.problems import DEFAULTS
 from handrail.tasks.registry import FAMILIES, family_of, with_defaults
 
 

@@ -11,9 +11,8 @@ import optax
 import pytest
 
 from handrail.envs.base import AbstractEnvironment, DiscreteActions
-from handrail.envs.lava.dynamic_programming import optimal_q
 from handrail.envs.lava.make import make_lava
-from handrail.envs.rewarded import Rewarded
+from handrail.envs.wrappers import Rewarded, RewardTable
 from handrail.interventions.recipes import none
 from handrail.learners.double_dqn import TDLoss
 from handrail.learners.q_agent import Exploration, QAgent
@@ -21,6 +20,7 @@ from handrail.learners.values import OnFrames, Tabulated
 from handrail.networks.mlp import MLP
 from handrail.replay.prioritized import Prioritized
 from handrail.train.compiled import Loop
+from tests.envs.lava.dynamic_programming import optimal_q
 
 DISCOUNT, STEPS, STARTS = 0.9, 30_000, 500
 
@@ -72,7 +72,8 @@ def learnt(environment: TimeLimit, frames: jax.Array) -> jax.Array:
 
 
 def solve(lava, *, deadly: bool) -> np.ndarray:
-    constant = Rewarded(lava, lava.enters_goal.astype(jnp.float32))
+    paid = RewardTable.of(lava, lava.enters_goal.astype(jnp.float32))
+    constant = Rewarded(lava, paid)
     limited = TimeLimit(constant, jnp.array(deadly), constant.actions, constant.episode_length)
     frames = jnp.asarray(lava.observations.frames[: lava.observations.live], jnp.float32)
     return np.asarray(learnt(limited, frames))

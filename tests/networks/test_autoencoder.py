@@ -8,7 +8,6 @@ from handrail.learners.autoencoder import (
     AutoencoderLearner,
     Contrastive,
     InfoNCE,
-    SupervisedContrastive,
     Vanilla,
     Variational,
     _partners,
@@ -36,7 +35,7 @@ def batch():
     return bits, bits[:, 0] == 1
 
 
-VARIANTS = [Contrastive(), Vanilla(), Variational(), InfoNCE(), SupervisedContrastive()]
+VARIANTS = [Contrastive(), Vanilla(), Variational(), InfoNCE()]
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=lambda v: type(v).__name__)

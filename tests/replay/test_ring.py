@@ -9,8 +9,6 @@ from hypothesis import strategies as st
 
 from handrail.errors import HandrailError
 from handrail.replay.ring import Ring
-from handrail.replay.unsafe import UnsafeEmbeddings
-from tests.support import contrastive
 
 CAPACITY = 5
 RING = Ring(CAPACITY)
@@ -75,35 +73,3 @@ def test_an_impossible_capacity_is_refused(capacity):
 def test_an_item_of_another_shape_is_refused(wrong):
     with pytest.raises(HandrailError, match="replay was made for"):
         RING.add(RING.init(EXAMPLE), wrong)
-
-
-def test_unsafe_memory_fills_as_the_original():
-    recorded = contrastive("a3_state_check", "subset")
-    memory = UnsafeEmbeddings()
-    rows = jnp.asarray(recorded["unsafe_embeddings"])
-
-    def push(state, row):
-        state = memory.add(state, row)
-        return state, memory.size(state)
-
-    state, sizes = jax.lax.scan(push, memory.init(rows.shape[1]), rows[:150])
-    np.testing.assert_array_equal(state.items[:50], rows[100:150])
-    np.testing.assert_array_equal(state.items[50:], rows[50:100])
-    np.testing.assert_array_equal(sizes, np.minimum(np.arange(150) + 1, 100))
-    full = recorded["k"] == 150
-    for latent, distance in zip(
-        recorded["latent"][full], recorded["mean_topk_dist_f64"][full], strict=True
-    ):
-        for ours in (memory.distance, memory.distance_padded):
-            np.testing.assert_allclose(ours(state, jnp.asarray(latent)), distance, rtol=1e-5)
-
-
-def test_unsafe_memory_stores_exactly_the_recorded_events():
-    recorded = contrastive("a3_state_check", "subset")
-    events = recorded["insert_events(term,reward,pos_after,violations)"]
-    memory = UnsafeEmbeddings()
-    for terminated, reward, inserted, _ in events:
-        violated = jnp.asarray(bool(terminated) and reward < 0.001)
-        state = memory.add(memory.init(2), jnp.ones(2), where=violated)
-        assert int(memory.size(state)) == inserted
-    assert memory.distance(memory.init(2), jnp.ones(2)) == jnp.inf

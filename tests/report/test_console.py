@@ -2,9 +2,9 @@
 
 import pytest
 
+from handrail.equations.interval import Interval
 from handrail.report import console
 from handrail.report.html import Table
-from handrail.report.stats import Interval
 
 WIDE = Table(
     ("method", *(f"measurement{n} per epoch" for n in range(9))),

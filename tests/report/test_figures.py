@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from handrail.equations.interval import Interval
 from handrail.errors import HandrailError
 from handrail.experiments.schema import read
 from handrail.report import density, figures, maps, style
-from handrail.report.stats import Interval
 
 STEPS = np.arange(0, 100, 10)
 

@@ -7,9 +7,9 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from handrail.equations.interval import Interval
 from handrail.errors import HandrailError
 from handrail.report import episodes, html
-from handrail.report.stats import Interval
 
 EVIL = "</script><script>alert('&\"')</script>"
 VOID = {"meta", "img", "input", "br"}  # elements without an end

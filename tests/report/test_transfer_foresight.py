@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from handrail.equations.budget import discounted_limit
-from handrail.experiments.navigation.transfer_check import Measurement, Task
-from handrail.experiments.navigation.transfer_foresight import foresight
-from handrail.experiments.navigation.transfer_neighbours import PerEpisode
-from handrail.experiments.navigation.transfer_rollouts import Episodes
-from handrail.report.transfer import Verdict
-from handrail.report.transfer_finding import Finding
-from handrail.report.transfer_foresight import foresight as findings
+from handrail.transfer_check.calibration import foresight
+from handrail.transfer_check.calibration_findings import foresight as findings
+from handrail.transfer_check.finding import Finding
+from handrail.transfer_check.measurement import Measurement, Task
+from handrail.transfer_check.neighbours import PerEpisode
+from handrail.transfer_check.rollouts import Episodes
+from handrail.transfer_check.verdict import Verdict
 
 LIMIT = 8.0  # an episode; 0.8 discounted, and half of it 0.4
 EPISODES, STEPS = 40, 30

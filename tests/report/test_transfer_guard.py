@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-
 from handrail.experiments.navigation.guarded import Guarded
-from handrail.report.transfer_guard import under_guard
+
+from handrail.transfer_check.shield_finding import under_guard
 
 
 def drives(costs, *, steps=100.0, taken_over=10.0):

@@ -1,15 +1,14 @@
-"""Evaluation side by side gives what `run_on_host` gives, episode by episode."""
+"""Evaluation side by side gives what `evaluate_on_host` gives, episode by episode."""
 
 import jax
 import numpy as np
 import pytest
 
-from handrail.envs.host import OnHost
 from handrail.envs.host_copies import HostCopies
 from handrail.learners.sac_networks import OnVectors
 from handrail.networks.gaussian import GaussianPolicy
-from handrail.train.evaluate_copies import run_episodes
-from handrail.train.evaluate_host import run_on_host, sampled
+from handrail.train.evaluate import evaluate_on_host, sampled
+from tests.envs.on_host import OnHost
 from tests.experiments.navigation.toy import Toy
 
 KEY = jax.random.key(5)
@@ -23,9 +22,9 @@ def policy():
 @pytest.mark.parametrize(("copies", "episodes"), [(1, 3), (2, 5), (3, 2)])
 def test_the_same_episodes(copies, episodes, longest):
     asked = {"episodes": episodes, "longest": longest, "key": KEY}
-    one = run_on_host(OnHost(Toy(True)), sampled(policy()), **asked)
+    one = evaluate_on_host(OnHost(Toy(True)), sampled(policy()), **asked)
     together = HostCopies([OnHost(Toy(True)) for _ in range(copies)])
-    other = run_episodes(together, sampled(policy()), **asked)
+    other = evaluate_on_host(together, sampled(policy()), **asked)
     for name in ("returns", "costs", "lengths"):
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
     assert len(set(one.returns.tolist())) == episodes
@@ -33,7 +32,7 @@ def test_the_same_episodes(copies, episodes, longest):
 
 def test_who_ends_first_waits_without_being_counted():
     together = HostCopies([OnHost(Toy(True, length)) for length in (2, 9)])
-    done = run_episodes(together, sampled(policy()), episodes=5, key=KEY)
+    done = evaluate_on_host(together, sampled(policy()), episodes=5, key=KEY)
     assert done.lengths.tolist() == [2, 9, 2, 9, 2]
     assert done.costs.tolist() == [0, 2, 0, 2, 0]
 
@@ -41,6 +40,7 @@ def test_who_ends_first_waits_without_being_counted():
 def test_a_single_environment_is_run_as_ever():
     asked = {"episodes": 2, "key": KEY}
     one, other = (
-        f(OnHost(Toy(True)), sampled(policy()), **asked) for f in (run_on_host, run_episodes)
+        f(OnHost(Toy(True)), sampled(policy()), **asked)
+        for f in (evaluate_on_host, evaluate_on_host)
     )
     assert one.returns.tolist() == other.returns.tolist()

@@ -5,8 +5,8 @@ import dataclasses
 import jax
 import numpy as np
 import pytest
+from handrail.train.evaluate_host import run_on_host, sampled
 
-from handrail.envs.host import OnHost
 from handrail.envs.transfer import View
 from handrail.learners.host_policy import HostPolicy
 from handrail.learners.sac_agent import SacAgent
@@ -15,7 +15,7 @@ from handrail.networks.gaussian import GaussianPolicy
 from handrail.networks.inputs import ScaledInputs
 from handrail.replay.ring import Ring
 from handrail.train.evaluate import run_greedily
-from handrail.train.evaluate_host import run_on_host, sampled
+from tests.envs.on_host import OnHost
 from tests.experiments.navigation.toy import LENGTH, Toy, unchecked
 
 

@@ -9,6 +9,8 @@ import pytest
 from handrail.artifact import load
 from handrail.errors import HandrailError
 from handrail.files import read_json
+from handrail.replay.prioritized import Prioritized
+from handrail.replay.ring import Ring
 from handrail.train.checkpoint import load_checkpoint
 from handrail.train.health import BOUNDS, Diverged, Symptom, refuse_diverged, symptoms, used_up
 from tests.train.small import SETTINGS, run, shared_loop, small_loop
@@ -36,8 +38,11 @@ def test_a_single_block_that_is_not_finite_is_found(bad):
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_parameters_that_are_not_finite_are_found_and_the_replay_is_not_searched(bad):
-    state = {"actor": {"weight": jnp.array([0.0, bad])}, "replay": jnp.array([bad])}
+@pytest.mark.parametrize("name", ["replay", "seen", "unsafe"])
+@pytest.mark.parametrize("memory", [Ring(2), Prioritized(2)], ids=["ring", "prioritized"])
+def test_parameters_that_are_not_finite_are_found_and_no_memory_is_searched(bad, name, memory):
+    stored = memory.add(memory.init(jnp.zeros(())), jnp.float32(bad))
+    state = {"actor": {"weight": jnp.array([0.0, bad])}, name: stored}
     assert list(named(symptoms({}, state)).values()) == ["finite"]
     assert "actor" in next(iter(named(symptoms({}, state))))
 
@@ -63,6 +68,11 @@ def test_a_multiplier_that_can_never_rise_again_is_found(theta):
     found = symptoms({}, state)
     assert [symptom.kind for symptom in found] == (["parameter"] if theta < -80 else [])
     assert jax.grad(jax.nn.softplus)(jnp.float32(-110.0)) == 0
+
+
+def test_what_is_learnt_is_searched_whatever_its_name():
+    """A network that is called like a memory is none."""
+    assert list(named(symptoms({}, {"replay_network": jnp.array([jnp.nan])}))) != []
 
 
 class Parameters(eqx.Module):

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from handrail.envs.host import AbstractHostEnvironment, HostTimestep, OnHost
+from handrail.envs.host import AbstractHostEnvironment, HostTimestep
 from handrail.errors import HandrailError
 from handrail.interventions.recipes import control_switch, none
 from handrail.interventions.what import Policy
@@ -24,6 +24,7 @@ from handrail.networks.gaussian import GaussianPolicy
 from handrail.replay.ring import Ring
 from handrail.train.compiled import Loop
 from handrail.train.host import HostLoop
+from tests.envs.on_host import OnHost
 from tests.experiments.navigation.toy import LENGTH, Toy
 from tests.train.small import small_loop
 

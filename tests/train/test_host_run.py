@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from handrail.envs.host import AbstractHostEnvironment, OnHost
+from handrail.envs.host import AbstractHostEnvironment
 from handrail.interventions.recipes import none
 from handrail.learners.sac_agent import SacAgent
 from handrail.records import read_table
@@ -14,6 +14,7 @@ from handrail.replay.ring import Ring
 from handrail.train.compiled import Loop
 from handrail.train.host import HostLoop
 from handrail.train.run import execute
+from tests.envs.on_host import OnHost
 from tests.experiments.navigation.toy import Toy
 
 AGENT = SacAgent(replay=Ring(200), hidden=(4,), batch=8, block=20, updates=2, learning_starts=40)

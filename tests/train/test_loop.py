@@ -9,7 +9,6 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from handrail.envs.lava.dynamic_programming import follow, optimal_q, optimal_returns
 from handrail.envs.lava.make import make_lava
 from handrail.interventions.recipes import domain_prior, none
 from handrail.learners.double_dqn import TDLoss
@@ -20,6 +19,7 @@ from handrail.replay.ring import Ring
 from handrail.train.compiled import Loop
 from handrail.train.evaluate import evaluate
 from handrail.train.tally import DangerTally, precision_and_recall
+from tests.envs.lava.dynamic_programming import follow, optimal_q, optimal_returns
 from tests.train.small import content, perfect_prior, run, small_agent, small_loop
 
 blocks = eqx.filter_jit(Loop.blocks)

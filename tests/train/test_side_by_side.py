@@ -9,7 +9,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from handrail.envs.host import OnHost
 from handrail.envs.host_copies import HostCopies
 from handrail.envs.vector_host import together
 from handrail.errors import HandrailError
@@ -24,6 +23,7 @@ from handrail.train.host import HostLoop
 from handrail.train.run import execute
 from handrail.train.step import EpisodeSoFar, Progress, conclude, decide, store
 from handrail.types import Timestep
+from tests.envs.on_host import OnHost
 from tests.experiments.navigation.toy import Toy
 from tests.train.test_host_loop import (
     BLOCK,

@@ -7,8 +7,7 @@ import numpy as np
 
 from handrail.api.environments import Host
 from handrail.envs.host import HostTimestep
-from handrail.envs.host_wrappers import HostRewarded
-from handrail.envs.vector_wrappers import VectorRewarded, rewarded
+from handrail.envs.host_wrappers import HostRewarded, VectorRewarded, rewarded
 from handrail.errors import HandrailError
 
 BonusFn = Callable[[Any, np.ndarray, Any], float]

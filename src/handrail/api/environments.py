@@ -16,7 +16,7 @@ from handrail.envs.gymnasium_vector import GymnasiumVectorHost
 from handrail.envs.host_costs import CostFn
 from handrail.envs.layers import is_shared, simulators
 from handrail.envs.raw import refuse_guarded
-from handrail.envs.vector_wrappers import copy_of
+from handrail.envs.vector_host import copy_of
 from handrail.errors import HandrailError
 from handrail.identity import environment_identity, fingerprint
 from handrail.interventions.base import Intervention

@@ -26,7 +26,7 @@ from handrail.errors import HandrailError
 from handrail.methods.sagui.guide_file import open_guide
 from handrail.methods.sagui.problem import Source
 from handrail.methods.sagui.settings import GuideSettings, SacSettings
-from handrail.methods.sagui.shield import STEPS, evaluate_shield
+from handrail.methods.sagui.shield import STEPS, evaluate_shield, shield_row
 from handrail.methods.sagui.train_guide import train_guide as train
 from handrail.recorded import PASSED
 
@@ -182,8 +182,8 @@ def try_guide(
             f"{guide}: the card does not say which predicted cost is too much: give foreseen, "
             "such as two steps' cost"
         )
-    return evaluate_shield(
-        host, file.guide, takeover_cost=predicted, episodes=episodes,
-        longest=min(STEPS, longest), limits=host.limits, per_steps=longest,
+    done = evaluate_shield(
+        host, file.guide, threshold=predicted, episodes=episodes, longest=min(STEPS, longest),
         key=jax.random.key(seed_number(seed)),
     )  # fmt: skip
+    return shield_row(done, predicted, limits=host.limits, per_steps=longest)

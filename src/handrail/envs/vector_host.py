@@ -69,3 +69,8 @@ class AbstractVectorHost(abc.ABC):
 def together(trees: Sequence[Any]) -> Any:
     """What single environments gave, with a leading axis of copies."""
     return jax.tree.map(lambda *leaves: np.stack(leaves), *trees)
+
+
+def copy_of(tree: Any, copy: int) -> Any:
+    """What is one copy's of a tree with a leading axis of copies."""
+    return jax.tree.map(lambda leaf: leaf[copy], tree)

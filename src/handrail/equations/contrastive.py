@@ -4,21 +4,11 @@ Of a batch, since they compare its members. Every function is finite with finite
 for batches that are all safe, all unsafe or hold identical latents.
 """
 
-from collections.abc import Mapping
-from types import MappingProxyType
-
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from handrail.errors import HandrailError
-
 Scalar = float | Float[Array, ""]
-
-# Coefficients of the paper's README command, for `weighted_total`.
-CONTRASTIVE_COEFFICIENTS = MappingProxyType({"reconstruction": 100.0, "contrastive": 0.5})
-PLAIN_COEFFICIENTS = MappingProxyType({"reconstruction": 100.0, "latent_energy": 1e-4})
-VAE_COEFFICIENTS = MappingProxyType({"reconstruction": 100.0, "kl": 1e-4})
 
 
 def squared_distances(latents: Float[Array, "batch latent"]) -> Float[Array, "batch batch"]:
@@ -72,22 +62,6 @@ def gaussian_kl(
     return 0.5 * jnp.mean(jnp.sum(per_dimension, axis=-1))
 
 
-def weighted_total(
-    terms: Mapping[str, Float[Array, ""]], coefficients: Mapping[str, Scalar]
-) -> Float[Array, ""]:
-    """Σ coefficient · term, so that a loss is put together from named terms.
-
-    Raises:
-        HandrailError: the names differ; a term without coefficient would vanish silently.
-    """
-    if terms.keys() != coefficients.keys():
-        raise HandrailError(
-            f"loss terms {sorted(terms)} and coefficients {sorted(coefficients)} differ: "
-            "give one coefficient for every term"
-        )
-    return sum((coefficients[name] * terms[name] for name in terms), start=jnp.zeros(()))
-
-
 def _normalise(latents: Float[Array, "batch latent"]) -> Float[Array, "batch latent"]:
     """Unit length; the added constant keeps the gradient of a zero vector finite."""
     return latents * jax.lax.rsqrt(jnp.sum(jnp.square(latents), axis=-1, keepdims=True) + 1e-12)
@@ -105,22 +79,3 @@ def info_nce(
     """
     logits = _normalise(queries) @ _normalise(keys).T / temperature
     return -jnp.mean(jnp.diagonal(jax.nn.log_softmax(logits, axis=-1)))
-
-
-def supervised_contrastive_loss(
-    latents: Float[Array, "batch latent"], unsafe: Bool[Array, " batch"], temperature: Scalar = 0.1
-) -> Float[Array, ""]:
-    """InfoNCE with labels: each latent against all others, those of its label being positives.
-
-    Khosla et al. 2020 (arXiv:2004.11362, the sum outside the logarithm), on unit-length latents.
-    The average runs over latents that have at least one positive; 0 if none has. An alternative
-    to `contrastive_loss` that arXiv:2503.10318 leaves open.
-    """
-    unit = _normalise(latents)
-    others = ~jnp.eye(latents.shape[0], dtype=bool)
-    # A large finite number, since -inf - -inf in a row without others has no gradient.
-    logits = jnp.where(others, unit @ unit.T / temperature, -1e9)
-    positives = others & (unsafe[:, None] == unsafe[None, :])
-    log_p = jnp.where(positives, jax.nn.log_softmax(logits, axis=-1), 0.0)
-    count = jnp.sum(positives, axis=-1)
-    return _mean_where(-jnp.sum(log_p, axis=-1) / jnp.maximum(count, 1), count > 0)

@@ -178,7 +178,7 @@ class CostCriticExceeds(AbstractTrigger):
 
     stream: ClassVar[str] = "CostCriticExceeds"
     critic: Callable[[Observation, Array], Float[Array, ""]]
-    threshold: float = eqx.field(static=True)
+    threshold: float | Float[Array, ""]
 
     def init(self) -> Memory:
         return ()

@@ -20,7 +20,6 @@ from handrail.equations.contrastive import (
     gaussian_kl,
     info_nce,
     latent_energy,
-    supervised_contrastive_loss,
 )
 from handrail.networks.autoencoder import Autoencoder
 
@@ -63,18 +62,6 @@ class Contrastive(AbstractVariant):
             "autoencoder/latent_norm": latent_energy(latents),
         }
         return latents, self.coef * term, metrics
-
-
-class SupervisedContrastive(AbstractVariant):
-    """Every latent against all others, those of its own label being positives."""
-
-    temperature: float = 0.1
-    coef: float = 0.5
-
-    def __call__(self, encoder, observations, unsafe_labels, *, key):
-        latents = encoder.batch(observations)
-        term = supervised_contrastive_loss(latents, unsafe_labels.astype(bool), self.temperature)
-        return latents, self.coef * term, {"autoencoder/contrastive": term}
 
 
 class InfoNCE(AbstractVariant):

@@ -15,6 +15,14 @@ class Sample(eqx.Module):
     weights: Float[Array, " n"]  # importance weights for the loss; 0 if the replay is empty
 
 
+class AbstractReplayState(eqx.Module):
+    """What a memory holds: what happened, not what is learnt.
+
+    Whoever looks for what an agent has learnt leaves out such parts of its state: they can be
+    large and may hold anything that an environment gave.
+    """
+
+
 class AbstractReplay(eqx.Module):
     """A memory of at most `capacity` items, the oldest overwritten first.
 
@@ -26,7 +34,7 @@ class AbstractReplay(eqx.Module):
     capacity: eqx.AbstractVar[int]
 
     @abc.abstractmethod
-    def init(self, example: PyTree) -> PyTree:
+    def init(self, example: PyTree) -> AbstractReplayState:
         """An empty memory for items of the example's shapes and dtypes."""
 
     @abc.abstractmethod

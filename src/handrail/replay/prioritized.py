@@ -11,11 +11,11 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 from handrail.errors import HandrailError
-from handrail.replay.base import AbstractReplay, Sample
+from handrail.replay.base import AbstractReplay, AbstractReplayState, Sample
 from handrail.replay.ring import Ring, RingState, check_capacity
 
 
-class PrioritizedState(eqx.Module):
+class PrioritizedState(AbstractReplayState):
     """Priorities are stored raised to `alpha`; 0 marks an empty slot."""
 
     ring: RingState

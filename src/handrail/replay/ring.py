@@ -8,10 +8,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 from handrail.errors import HandrailError
-from handrail.replay.base import AbstractReplay, Sample
+from handrail.replay.base import AbstractReplay, AbstractReplayState, Sample
 
 
-class RingState(eqx.Module):
+class RingState(AbstractReplayState):
     """Slot `added % capacity` is written next; slots below `min(added, capacity)` are filled."""
 
     items: Any  # every leaf (capacity, *shape)

@@ -12,12 +12,12 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from handrail.errors import HandrailError
-from handrail.replay.base import AbstractReplay, Sample
+from handrail.replay.base import AbstractReplay, AbstractReplayState, Sample
 from handrail.replay.ring import Ring, RingState, check_capacity
 from handrail.types import Transition
 
 
-class SplitState(eqx.Module):
+class SplitState(AbstractReplayState):
     """What the student did, and what the guide did in its place."""
 
     student: RingState

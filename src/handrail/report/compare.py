@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from handrail.equations.interval import Interval
 from handrail.errors import HandrailError
 from handrail.experiments.schema import flat
 from handrail.files import atomic
@@ -12,7 +13,6 @@ from handrail.report.curves import grid
 from handrail.report.figures import Panel, curves
 from handrail.report.html import Cell, Table
 from handrail.report.runs import Run, cumulative_curves, learning_curves, read_run
-from handrail.report.stats import Interval
 from handrail.report.style import png
 
 MOST = 8  # runs in one table and figure, as many as there are colours that stay apart

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from handrail.equations.interval import Interval, decimals
 from handrail.plain_text import plain
 from handrail.report.html import Cell, Table
-from handrail.report.stats import Interval, decimals
 
 if TYPE_CHECKING:
     from rich.text import Text

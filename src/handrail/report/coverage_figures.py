@@ -3,11 +3,11 @@
 import jax
 import numpy as np
 
-from handrail.experiments.navigation.coverage import EPISODES, Coverage, cover
 from handrail.report.density import Density, densities
 from handrail.report.finished import Cell, Finished
 from handrail.report.html import Block, Picture, Table, over_seeds
 from handrail.report.style import png
+from handrail.tasks.navigation.coverage import EPISODES, Coverage, cover
 
 READING = (
     f"Every guide is rolled out over {EPISODES} whole episodes of its source, without rescue "

@@ -13,9 +13,10 @@ from importlib import resources
 
 import numpy as np
 
+from handrail.equations.interval import Interval, decimals
 from handrail.errors import HandrailError
 from handrail.report.episodes import Episode, as_json
-from handrail.report.stats import Interval, bootstrap, decimals
+from handrail.report.stats import bootstrap
 
 Cell = str | int | float | Interval | None
 

@@ -6,7 +6,7 @@ from typing import Any
 from handrail.errors import HandrailError, UnknownName
 from handrail.tasks.family import Family
 from handrail.tasks.lava.family import LAVA
-from handrail.tasks.navigation_family import NAVIGATION
+from handrail.tasks.navigation.family import NAVIGATION
 
 FAMILIES = (LAVA, NAVIGATION)
 

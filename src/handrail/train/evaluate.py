@@ -1,24 +1,29 @@
 """Evaluation of what has been learnt, without exploration and without intervention."""
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int, Key, PyTree
 
 from handrail.envs.base import AbstractEnvironment
+from handrail.envs.host import AbstractHostEnvironment
+from handrail.envs.vector_host import AbstractVectorHost
 from handrail.learners.base import AbstractAgent
+from handrail.learners.host_policy import HostPolicy
+from handrail.learners.sac_networks import OnVectors
 from handrail.rng import stream
+from handrail.train.rollout.base import Episodes, Greedy
+from handrail.train.rollout.compiled import rollout
+from handrail.train.rollout.drivers import Act, ByHand
+from handrail.train.rollout.host import rollout_on_host
+from handrail.train.rollout.seats import AHEAD, chained
 
-
-class Evaluation(eqx.Module):
-    """Undiscounted sums over whole episodes."""
-
-    returns: Float[Array, " episodes"]
-    costs: Float[Array, " episodes"]
-    lengths: Int[Array, " episodes"]
-    constraints: Float[Array, "episodes constraints"] | None = None  # of several costs, each
+Evaluation = Episodes
 
 
 @eqx.filter_jit
@@ -29,7 +34,7 @@ def evaluate(
     *,
     episodes: int,
     key: Key[Array, ""],
-) -> Evaluation:
+) -> Episodes:
     """Runs the greedy policy of an agent's state for whole episodes, all at once."""
     prepared = agent.prepare(state, key=stream(key, "prepare"))
     return run_greedily(environment, agent, prepared, episodes=episodes, key=key)
@@ -43,26 +48,46 @@ def run_greedily(
     *,
     episodes: int,
     key: Key[Array, ""],
-) -> Evaluation:
+) -> Episodes:
     """Like `evaluate`, from what the agent has already prepared."""
+    return rollout(environment, Greedy(agent, prepared), keys=jax.random.split(key, episodes))
 
-    def episode(key):
-        start, observation = environment.reset(key=stream(key, "reset"))
 
-        def step(carry, index):
-            world, observation, running, total, cost, length = carry
-            action = agent.greedy(prepared, observation, key=stream(key, "act", index))
-            world, timestep = environment.step(world, action, key=stream(key, "step", index))
-            total += jnp.where(running, timestep.reward, 0.0)
-            cost += jnp.where(running, timestep.cost, 0.0)
-            length += running.astype(jnp.int32)
-            running &= ~(timestep.terminated | timestep.truncated)
-            return (world, timestep.observation, running, total, cost, length), None
+def evaluate_on_host(
+    environment: AbstractHostEnvironment | AbstractVectorHost,
+    acting: Callable[[Key[Array, ""]], Act],
+    *,
+    episodes: int,
+    longest: int | None = None,
+    key: Key[Array, ""],
+) -> Episodes:
+    """Whole episodes on the host, each cut off after `longest` steps.
 
-        zero = jnp.float32(0)
-        carry = (start, observation, jnp.array(True), zero, zero, jnp.int32(0))
-        steps = jnp.arange(environment.episode_length)
-        (*_, total, cost, length), _ = jax.lax.scan(step, carry, steps)
-        return total, cost, length
+    `acting(key)` gives what acts in an episode (`sampled`, or a function that ignores the key).
+    The episode that the environment was in is lost: give it one of its own.
+    """
+    keys = jax.random.split(key, episodes)
+    return rollout_on_host(environment, ByHand(acting), keys=keys, longest=longest)
 
-    return Evaluation(*jax.vmap(episode)(jax.random.split(key, episodes)))
+
+def sampled(policy: OnVectors) -> Callable[[Key[Array, ""]], Act]:
+    """Random actions of a policy, evaluated in NumPy.
+
+    On the same key the draws are those that `run_greedily` makes for an agent that samples its
+    policy (`SacAgent`).
+    """
+    acting = HostPolicy(policy)
+
+    def begin(key: Key[Array, ""]) -> Act:
+        noise = chained(lambda first: np.asarray(_noise(key, first, acting.actions)))
+        return lambda observation: acting.act(observation, next(noise))
+
+    return begin
+
+
+@functools.partial(jax.jit, static_argnames="actions")
+def _noise(
+    key: Key[Array, ""], first: int | Int[Array, ""], actions: int
+) -> Float[Array, "steps actions"]:
+    draw = jax.vmap(lambda index: jax.random.normal(stream(key, "act", index), (actions,)))
+    return draw(first + jnp.arange(AHEAD))

@@ -15,6 +15,7 @@ from jaxtyping import PyTree
 
 from handrail.errors import HandrailError
 from handrail.files import read_json, write_json
+from handrail.replay.base import AbstractReplayState
 
 REPORT = "diverged.json"
 MULTIPLIER_BOUND = 1e6
@@ -64,7 +65,7 @@ def symptoms(metrics: dict[str, Any], agent: PyTree) -> list[Symptom]:
     """What is wrong after a chunk: metrics with an entry a block, and the agent's state.
 
     Every metric and every number that is learnt must be finite; those named in `BOUNDS` must
-    stay within them in every block. The replay is not looked at.
+    stay within them in every block. Replay memories (`AbstractReplayState`) are not looked at.
     """
     found = []
     for name, blocks in metrics.items():
@@ -82,9 +83,9 @@ def symptoms(metrics: dict[str, Any], agent: PyTree) -> list[Symptom]:
 def _learnt(agent: PyTree) -> list[Symptom]:
     """What is wrong with the learnt arrays: numbers that are not finite, a stuck multiplier."""
     found = []
-    for path, leaf in jax.tree_util.tree_leaves_with_path(agent):
+    for path, leaf in jax.tree_util.tree_leaves_with_path(agent, is_leaf=_remembered):
         name = jax.tree_util.keystr(path).lstrip(".")
-        if "replay" in name or not jnp.issubdtype(jnp.result_type(leaf), jnp.inexact):
+        if _remembered(leaf) or not jnp.issubdtype(jnp.result_type(leaf), jnp.inexact):
             continue
         values = np.asarray(leaf)
         if not np.isfinite(values).all():
@@ -92,6 +93,11 @@ def _learnt(agent: PyTree) -> list[Symptom]:
         elif name.endswith("parameters.multiplier") and values.min() < LOWEST_PARAMETER:
             found.append(Symptom(name, float(values.min()), "parameter"))
     return found
+
+
+def _remembered(part: Any) -> bool:
+    """Memories hold what happened, whatever their names in an agent's state: nothing is learnt."""
+    return isinstance(part, AbstractReplayState)
 
 
 def used_up(state: PyTree) -> bool:

@@ -14,7 +14,7 @@ from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 from handrail.envs.base import ActionSpace, DiscreteActions
 from handrail.interventions.base import Intervention
 from handrail.interventions.fit import check_numbered, reading
-from handrail.learners.base import AbstractAgent, Clock
+from handrail.learners.base import AbstractAgent, Clock, Proposal
 from handrail.rng import stream
 from handrail.train.evidence import evidence_of, is_outside
 from handrail.types import Context, Decision, Memory, Observation, Timestep, Transition
@@ -104,32 +104,6 @@ class Record(eqx.Module):
         )
 
 
-def context_of(
-    agent: AbstractAgent,
-    prepared: Any,
-    observation: Observation,
-    progress: Progress,
-    *,
-    clock: Clock,
-    key: Key[Array, ""],
-) -> Context:
-    """What the learner proposes, and all else that an intervention may look at."""
-    proposal = agent.propose(
-        prepared, observation, clock, key=stream(key, "propose", progress.step)
-    )
-    return Context(
-        observation=observation,
-        proposed=proposal.action,
-        extras=proposal.extras,
-        step=progress.step,
-        episode=progress.episode,
-        episode_step=progress.so_far.steps,
-        episode_cost=progress.so_far.cost,
-        progress=clock.progress,
-        policy_snapshot=prepared,
-    )
-
-
 def decide(
     agent: AbstractAgent,
     intervention: Intervention,
@@ -147,7 +121,47 @@ def decide(
     environments stand side by side. The context that is returned lacks the learner's snapshot: it
     goes from call to call, and `conclude` is given `prepared` again.
     """
-    context = context_of(agent, prepared, observation, progress, clock=clock, key=key)
+    proposal = agent.propose(
+        prepared, observation, clock, key=stream(key, "propose", progress.step)
+    )
+    return judge(
+        intervention,
+        proposal,
+        memory,
+        observation,
+        progress,
+        share_done=clock.progress,
+        snapshot=prepared,
+        key=key,
+    )
+
+
+def judge(
+    intervention: Intervention,
+    proposal: Proposal,
+    memory: Memory,
+    observation: Observation,
+    progress: Progress,
+    *,
+    share_done: Float[Array, ""],
+    snapshot: Any = None,
+    key: Key[Array, ""],
+) -> tuple[Context, Decision]:
+    """What becomes of a proposal; `share_done` is the share of the run's steps that are done.
+
+    The context that is returned lacks the learner's `snapshot`: it goes from call to call.
+    """
+    context = Context(
+        observation=observation,
+        proposed=proposal.action,
+        extras=proposal.extras,
+        step=progress.step,
+        episode=progress.episode,
+        episode_step=progress.so_far.steps,
+        episode_cost=progress.so_far.cost,
+        progress=share_done,
+        policy_snapshot=snapshot,
+    )
     decision = intervention(context, memory, key=stream(key, "intervene", progress.step))
     return context.without_snapshot(), decision
 
@@ -165,7 +179,19 @@ def conclude(
 ) -> tuple[Memory, Transition]:
     """What happened in a step, complete as it is to be stored, and remembered by the trigger."""
     weight, extras = agent.complete(prepared, context, decision)
-    transition = Transition(
+    transition = dataclasses.replace(
+        plain_transition(context, decision, timestep), weight=weight, extras=extras
+    )
+    asked = dataclasses.replace(context, policy_snapshot=prepared)
+    memory = intervention.observe(
+        memory, asked, transition, key=stream(key, "remember", context.step)
+    )
+    return memory, transition
+
+
+def plain_transition(context: Context, decision: Decision, timestep: Timestep) -> Transition:
+    """What happened in a step, without what a learner adds: of weight 1, and no extras."""
+    return Transition(
         observation=context.observation,
         proposed=context.proposed,
         action=decision.action,
@@ -175,15 +201,10 @@ def conclude(
         terminated=timestep.terminated,
         truncated=timestep.truncated,
         intervened=decision.intervened,
-        weight=weight,
-        extras=extras,
+        weight=jnp.ones(()),
+        extras={},
         constraints=timestep.constraints,
     )
-    asked = dataclasses.replace(context, policy_snapshot=prepared)
-    memory = intervention.observe(
-        memory, asked, transition, key=stream(key, "remember", context.step)
-    )
-    return memory, transition
 
 
 def check_fit(
@@ -203,11 +224,12 @@ def check_fit(
     def decided(key: Key[Array, ""]) -> None:
         prepared = agent.prepare(agent.init(example, key=key), key=key)
         progress = Progress.begin(example.constraints)
-        context = context_of(
-            agent, prepared, example.observation, progress, clock=progress.clock(total), key=key
-        )
-        with reading(example.observation, context.proposed):
-            intervention(context, intervention.init(), key=key)
+        proposal = agent.propose(prepared, example.observation, progress.clock(total), key=key)
+        with reading(example.observation, proposal.action):
+            judge(
+                intervention, proposal, intervention.init(), example.observation, progress,
+                share_done=progress.clock(total).progress, snapshot=prepared, key=key,
+            )  # fmt: skip
 
     jax.eval_shape(decided, jax.random.key(0))
     if isinstance(actions, DiscreteActions):

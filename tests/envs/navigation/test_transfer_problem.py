@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from handrail.envs.base import AbstractEnvironment, BoxActions, DiscreteActions
-from handrail.envs.navigation import compiled_problem, mujoco_problem
+from handrail.envs.navigation import compiled_problem, navigation_problem
 from handrail.envs.transfer import SameView, TransferProblem, View
 from handrail.errors import HandrailError, UnknownName
 from handrail.types import Timestep
@@ -93,8 +93,8 @@ def test_compiled_navigation(name):
 
 @pytest.mark.parametrize("name", ["navigation-semi-dynamic", "navigation-pointgoal1"])
 def test_mujoco_navigation(name):
-    problem = mujoco_problem(name)
-    seen, _ = problem.target.reset(seed=0)
+    problem = navigation_problem(name)
+    seen = problem.target.reset(key=jax.random.key(0))
     assert problem.source.observation_space.contains(problem.view(seen))
 
 

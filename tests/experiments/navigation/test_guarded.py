@@ -5,10 +5,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-
-from handrail.artifact import Card
-from handrail.envs.host import OnHost
-from handrail.envs.navigation.problems import navigation_problem
 from handrail.experiments.navigation.guarded import (
     GUARD,
     HELD,
@@ -17,9 +13,13 @@ from handrail.experiments.navigation.guarded import (
     drive_guarded,
     guarded_source,
 )
+
+from handrail.artifact import Card
+from handrail.envs.navigation.problems import navigation_problem
 from handrail.methods.sagui.guide import Guide, GuideNetworks
 from handrail.methods.sagui.guide_file import load_guide
 from handrail.types import Timestep
+from tests.envs.on_host import OnHost
 from tests.experiments.navigation.toy import Toy, foreseeing, going, toy_problem, write_guide
 
 KEY = jax.random.key(3)

@@ -10,8 +10,8 @@ import pytest
 
 from handrail.artifact import Card, save
 from handrail.envs.navigation.problems import compiled_problem
+from handrail.envs.wrappers import Rewarded, ZeroFilled
 from handrail.errors import HandrailError, UnknownName
-from handrail.experiments.navigation.environments import Unrewarded, ZeroFilled
 from handrail.experiments.plan import plan
 from handrail.experiments.schema import names, read
 from handrail.interventions.base import Either
@@ -27,8 +27,8 @@ from handrail.methods.sagui.train_student import check
 from handrail.networks.gaussian import GaussianPolicy
 from handrail.replay.ring import Ring
 from handrail.replay.split import Split
-from handrail.tasks.navigation import target_of
-from handrail.tasks.navigation_rows import complete
+from handrail.tasks.navigation.problems import target_of
+from handrail.tasks.navigation.resolve import complete
 from tests.experiments.navigation.toy import (
     build,
     guide_loop,
@@ -163,7 +163,7 @@ def test_the_real_source_seen_like_the_target():
 def test_a_guide_without_bonus_has_no_reward(monkeypatch):
     use_toy(monkeypatch)
     settings = small("control-switch").knowledge["guide"]
-    assert not isinstance(guide_loop(settings).environment, Unrewarded)
+    assert not isinstance(guide_loop(settings).environment, Rewarded)
     maxent = guide_loop(dataclasses.replace(settings, bonus="none")).environment
     state, _ = maxent.reset(key=jax.random.key(0))
     _, timestep = maxent.step(state, jax.numpy.ones(2), key=jax.random.key(1))
@@ -185,7 +185,7 @@ def test_an_entropy_guide_is_paid_by_its_learner_alone(monkeypatch):
     use_toy(monkeypatch)
     settings = small("control-switch").knowledge["guide"]
     loop = guide_loop(dataclasses.replace(settings, bonus="entropy"))
-    assert isinstance(loop.environment, Unrewarded)
+    assert isinstance(loop.environment, Rewarded)
     assert loop.agent.learner.intrinsic == NeighbourEntropy(("hazards_lidar", "place"))
     for bonus in ("displacement", "none"):
         other = guide_loop(dataclasses.replace(settings, bonus=bonus))

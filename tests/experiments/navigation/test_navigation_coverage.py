@@ -8,14 +8,21 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from handrail.experiments.navigation import coverage
 from jaxtyping import Array, Float, Int
 
 from handrail.envs.base import AbstractEnvironment, ActionSpace, BoxActions
 from handrail.envs.navigation.problems import compiled_problem
 from handrail.envs.transfer import SameView, TransferProblem
 from handrail.errors import HandrailError
-from handrail.experiments.navigation import coverage
-from handrail.experiments.navigation.coverage import (
+from handrail.experiments.plan import plan
+from handrail.experiments.schema import read
+from handrail.learners.sac_networks import OnVectors
+from handrail.networks.gaussian import GaussianPolicy
+from handrail.report import coverage_figures
+from handrail.report.experiment import write_report
+from handrail.report.finished import Finished
+from handrail.tasks.navigation.coverage import (
     CELLS,
     Coverage,
     counted,
@@ -24,13 +31,6 @@ from handrail.experiments.navigation.coverage import (
     occupancy_entropy,
     roll_out,
 )
-from handrail.experiments.plan import plan
-from handrail.experiments.schema import read
-from handrail.learners.sac_networks import OnVectors
-from handrail.networks.gaussian import GaussianPolicy
-from handrail.report import coverage_figures
-from handrail.report.experiment import write_report
-from handrail.report.finished import Finished
 from handrail.types import Timestep
 from tests.experiments.navigation.toy import use_toy, write_guide
 

@@ -15,7 +15,7 @@ from handrail.errors import HandrailError
 from handrail.methods.sagui import train_student
 from handrail.methods.sagui.evaluations import EVALUATIONS
 from handrail.records import read_table
-from handrail.tasks.navigation_rows import complete
+from handrail.tasks.navigation.resolve import complete
 from handrail.train.compiled import Loop
 from handrail.train.host import HostLoop
 from tests.experiments.navigation.toy import (

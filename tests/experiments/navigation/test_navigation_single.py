@@ -7,7 +7,7 @@ from handrail.errors import HandrailError
 from handrail.experiments import launch
 from handrail.files import read_json
 from handrail.tasks import navigation_family
-from handrail.tasks.navigation_family import NAVIGATION, with_epoch
+from handrail.tasks.navigation.family import NAVIGATION, with_epoch
 from tests.experiments.navigation.toy import (
     COSTLY,
     LENGTH,

@@ -7,7 +7,7 @@ import pytest
 from handrail.errors import HandrailError
 from handrail.methods.sagui.settings import SacSettings
 from handrail.methods.sagui.train_student import splits
-from handrail.tasks.navigation_rows import complete
+from handrail.tasks.navigation.resolve import complete
 
 TASK = {"environment": "navigation-static"}
 

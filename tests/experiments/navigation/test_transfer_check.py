@@ -16,15 +16,15 @@ from handrail.envs.navigation.compiled import CompiledNavigation
 from handrail.envs.navigation.tasks import navigation_task
 from handrail.envs.transfer import AbstractView, TransferProblem, View
 from handrail.errors import HandrailError
-from handrail.experiments.navigation.transfer_check import (
+from handrail.transfer_check.measurement import (
     costs_to_go,
     guided,
     hand_overs,
     measure,
 )
-from handrail.experiments.navigation.transfer_neighbours import PerEpisode
-from handrail.experiments.navigation.transfer_rollouts import Controller, Episodes
-from handrail.report.transfer import as_json, judge
+from handrail.transfer_check.neighbours import PerEpisode
+from handrail.transfer_check.rollouts import Controller, Episodes
+from handrail.transfer_check.verdict import as_json, judge
 
 TARGET = navigation_task("navigation-static")
 LENGTH, EPISODES = 1000, 80

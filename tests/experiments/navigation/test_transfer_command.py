@@ -12,8 +12,8 @@ from handrail.cli import main
 from handrail.envs.navigation import problems, tasks
 from handrail.envs.transfer import View
 from handrail.files import read_json
-from handrail.report.transfer import Verdict
-from handrail.report.transfer_finding import Finding
+from handrail.transfer_check.finding import Finding
+from handrail.transfer_check.verdict import Verdict
 from tests.experiments.navigation.toy import toy_problem, write_guide
 
 

@@ -11,15 +11,15 @@ import pytest
 from gymnasium.spaces import Box, Dict
 
 from handrail.envs.base import BoxActions
-from handrail.envs.host import AbstractHostEnvironment, HostTimestep, OnHost, seed_of
+from handrail.envs.host import AbstractHostEnvironment, HostTimestep, seed_of
 from handrail.envs.navigation.compiled import CompiledNavigation
 from handrail.envs.navigation.tasks import navigation_task
 from handrail.envs.transfer import SameView, TransferProblem, View
 from handrail.errors import HandrailError
-from handrail.experiments.navigation.transfer_check import hand_overs, measure
-from handrail.experiments.navigation.transfer_host import roll_on_host
-from handrail.experiments.navigation.transfer_rollouts import HOLD, Controller, roll
 from handrail.rng import stream
+from handrail.transfer_check.measurement import hand_overs, measure
+from handrail.transfer_check.rollouts import HOLD, Controller, roll, roll_on_host
+from tests.envs.on_host import OnHost
 from tests.experiments.navigation.toy import LENGTH, Toy
 
 KEY = jax.random.key(5)

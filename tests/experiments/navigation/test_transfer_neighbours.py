@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from handrail.errors import HandrailError
-from handrail.experiments.navigation.transfer_neighbours import (
+from handrail.transfer_check.neighbours import (
     Visited,
     balanced,
     compare_costs,

@@ -15,7 +15,7 @@ from handrail.methods.sagui import evaluations, train_guide
 from handrail.methods.sagui.guide import GuideNetworks
 from handrail.methods.sagui.train_student import student_loop, train_student
 from handrail.tasks import navigation, navigation_family
-from handrail.tasks.navigation_rows import complete
+from handrail.tasks.navigation.resolve import complete
 from handrail.train.evaluate import run_greedily
 from handrail.types import Timestep
 

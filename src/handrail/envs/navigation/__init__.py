@@ -11,7 +11,6 @@ from handrail.envs.navigation.compiled import (
 )
 from handrail.envs.navigation.problems import (
     compiled_problem,
-    mujoco_problem,
     navigation_problem,
 )
 from handrail.envs.navigation.tasks import TASKS, NavigationTask, Objects, navigation_task
@@ -24,7 +23,6 @@ __all__ = [
     "Objects",
     "RescueStarts",
     "compiled_problem",
-    "mujoco_problem",
     "navigation_problem",
     "navigation_task",
 ]

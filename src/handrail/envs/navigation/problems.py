@@ -47,15 +47,3 @@ def navigation_problem(
     source = MujocoHost(where, episode_length=source_length, rescue=rescue)
     view = View.keep(target.source.parts)
     return TransferProblem(source, MujocoHost(target), view, name)
-
-
-def mujoco_problem(name: str) -> TransferProblem:
-    """The task on MuJoCo as Gymnasium environments: `navigation-static`, `navigation-dynamic`, …
-
-    Raises `HandrailError` if the package `mujoco` is missing, `UnknownName` for an unknown task.
-    """
-    from handrail.envs.navigation.mujoco_engine import MujocoNavigation
-
-    target = navigation_task(name)
-    view = View.keep(target.source.parts)
-    return TransferProblem(MujocoNavigation(target.source), MujocoNavigation(target), view, name)

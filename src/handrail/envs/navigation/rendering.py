@@ -1,6 +1,6 @@
 """Frames of the MuJoCo tasks, rendered by MuJoCo without a screen."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -8,12 +8,25 @@ from handrail.envs.navigation.models import import_mujoco
 from handrail.envs.navigation.tasks import GOAL_RADIUS
 from handrail.errors import HandrailError
 
-if TYPE_CHECKING:
-    from handrail.envs.navigation.mujoco_engine import MujocoNavigation
-
 _HAZARD = (0.22, 0.25, 0.9, 0.45)
 _GOAL = (0.15, 0.7, 0.25, 0.55)
 _HALF_HEIGHT = 0.005  # of the discs that stand for hazards and goal (m)
+
+
+@runtime_checkable
+class Rendered(Protocol):
+    """What can be rendered: a model and its data of MuJoCo, and the scene they are in."""
+
+    @property
+    def model(self) -> Any:
+        """`mujoco.MjModel`."""
+
+    @property
+    def data(self) -> Any:
+        """`mujoco.MjData`."""
+
+    def scene(self) -> Any:
+        """A `handrail.envs.navigation.drawing.Scene`."""
 
 
 class FrameRenderer:
@@ -23,7 +36,7 @@ class FrameRenderer:
     screen; `handrail.envs.navigation.drawing.draw` needs none of them.
     """
 
-    def __init__(self, env: "MujocoNavigation", size: int = 480, camera: str = "above"):
+    def __init__(self, env: Rendered, size: int = 480, camera: str = "above"):
         mujoco = import_mujoco()
         if camera not in ("above", "behind"):
             raise HandrailError(f"camera {camera!r}: expected 'above' or 'behind'")

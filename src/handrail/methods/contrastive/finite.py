@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 from handrail.envs.base import AbstractFiniteEnvironment
-from handrail.envs.rewarded import Rewarded
+from handrail.envs.wrappers import Rewarded, RewardTable
 from handrail.equations.pseudo_reward import pseudo_reward
 from handrail.learners.base import AbstractAgent
 from handrail.methods.contrastive.inputs import TableInputs, on_every_row
@@ -44,7 +44,7 @@ def finite_problem(
 
     def pseudo_rewarded(networks: Sequence[Any], settings: PriorSettings) -> Rewarded:
         rewards = pseudo_reward_table(inputs, dynamics, networks, settings)
-        return Rewarded(environment, rewards)
+        return Rewarded(environment, RewardTable.of(environment, rewards))
 
     def test(
         agent: AbstractAgent, state: PyTree, *, episodes: int, key: Key[Array, ""]

@@ -10,15 +10,14 @@ import jax.numpy as jnp
 from jaxtyping import Array, Key, PyTree
 
 from handrail.envs.host import AbstractHostEnvironment, HostTimestep
-from handrail.envs.host_wrappers import RewardFn
+from handrail.envs.host_wrappers import RewardFn, rewarded
 from handrail.envs.vector_host import AbstractVectorHost
-from handrail.envs.vector_wrappers import rewarded
 from handrail.equations.pseudo_reward import pseudo_reward
 from handrail.learners.base import AbstractAgent
 from handrail.methods.contrastive.inputs import VectorInputs
 from handrail.methods.contrastive.problem import DiscreteProblem
 from handrail.methods.contrastive.settings import PriorSettings
-from handrail.train.evaluate_copies import run_episodes
+from handrail.train.evaluate import evaluate_on_host
 from handrail.types import Observation
 
 Host = AbstractHostEnvironment | AbstractVectorHost
@@ -57,7 +56,7 @@ def host_problem(
         def act(prepared: Any, key: Key[Array, ""], observation: Any) -> Any:
             return agent.greedy(prepared, observation, key=key)
 
-        done = run_episodes(
+        done = evaluate_on_host(
             host if trial is None else trial, lambda key: partial(act, prepared, key),
             episodes=episodes, longest=longest, key=key,
         )  # fmt: skip

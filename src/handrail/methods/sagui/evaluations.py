@@ -13,9 +13,7 @@ from handrail.learners.sac_networks import OnVectors
 from handrail.methods.sagui.problem import AnyEnvironment
 from handrail.records import EPISODES, EVALUATIONS, ONE_OF_SEVERAL, Table, read_table
 from handrail.replay.ring import Ring
-from handrail.train.evaluate import Evaluation, run_greedily
-from handrail.train.evaluate_copies import run_episodes
-from handrail.train.evaluate_host import sampled
+from handrail.train.evaluate import Evaluation, evaluate_on_host, run_greedily, sampled
 
 CHUNK_STEPS = 10_000  # of a run between two rows of its progress
 CHECKPOINT_SECONDS = 120.0  # checkpoints hold the replay, some hundred megabytes
@@ -44,7 +42,8 @@ def try_policy(
     """
     if isinstance(environment, AbstractEnvironment):
         return run_greedily(environment, _TESTER, policy, episodes=episodes, key=key)
-    return run_episodes(environment, sampled(policy), episodes=episodes, longest=longest, key=key)
+    acting = sampled(policy)
+    return evaluate_on_host(environment, acting, episodes=episodes, longest=longest, key=key)
 
 
 def record(folder: Path, columns: tuple[str, ...], row: dict[str, float]) -> dict[str, np.ndarray]:

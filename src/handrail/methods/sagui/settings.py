@@ -15,6 +15,7 @@ from handrail.arguments import (
     ShareOfLimit,
     ShareOfSteps,
 )
+from handrail.equations.budget import LIMIT_STEPS as LIMIT_STEPS
 from handrail.errors import HandrailError
 from handrail.learners.sac_networks import CostCritic
 
@@ -25,8 +26,6 @@ EARLY = 2.0
 """Threshold of budget-switch where nothing else is said, in multiples of the limit."""
 TRANSITIONS = "transitions.safetensors"
 """Beside a guide: steps of its source, if some were kept."""
-LIMIT_STEPS = 1000
-"""Limits are the expected cost of an episode of this many steps."""
 
 
 @dataclasses.dataclass(frozen=True)

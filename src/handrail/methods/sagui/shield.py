@@ -1,65 +1,145 @@
-"""The shield test: what does random driving cost if a guide takes over where it predicts harm?
+"""The shield test: what do random actions cost if a guide takes over where it predicts harm?
 
 It needs no student. Both of a guide's tasks are tried at once: to know which action is too much,
 and to avert what was about to happen.
 """
 
+import dataclasses
 from collections.abc import Mapping
+from typing import Any
 
+import equinox as eqx
+import jax
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Key
+from jaxtyping import Array, Float, Int, Key
 
-from handrail.envs.base import AbstractEnvironment
-from handrail.experiments.navigation.guarded import HELD, STEPS, drive_compiled, random_driving
+from handrail.envs.base import AbstractEnvironment, action_size
+from handrail.envs.host import AbstractHostEnvironment
+from handrail.envs.vector_host import AbstractVectorHost
+from handrail.equations.budget import LIMIT_STEPS
+from handrail.interventions.base import Intervention
+from handrail.interventions.when import CostCriticExceeds
+from handrail.learners.sac_networks import Sampled
 from handrail.methods.sagui.evaluations import cost_columns, tested
-from handrail.methods.sagui.guide import Guide
-from handrail.methods.sagui.problem import AnyEnvironment
-from handrail.train.evaluate_copies import run_episodes
+from handrail.train.rollout.base import EpisodePolicy, Episodes, RandomActions
+from handrail.train.rollout.compiled import rollout
+from handrail.train.rollout.drivers import Compiled
+from handrail.train.rollout.host import rollout_on_host
 
-__all__ = ["HELD", "STEPS", "evaluate_shield", "shield_columns"]
+STEPS = 400
+"""Of an episode of the test, at most."""
+REPEAT = 30
+"""Steps for which a random action is repeated: a robot gets up to speed."""
 
 
-def shield_columns(limits: Mapping[str, float]) -> tuple[str, ...]:
-    """What `evaluate_shield` measures, where these are the limits of several costs."""
-    return ("guarded_cost", "guarded_share", *cost_columns("guarded_", limits), "foreseen")
+@dataclasses.dataclass(frozen=True)
+class ShieldTest:
+    """Episodes of random actions under a guide's shield, one entry each."""
+
+    costs: Float[np.ndarray, " episodes"]
+    """Undiscounted sums."""
+    lengths: Float[np.ndarray, " episodes"]
+    """Steps."""
+    taken_over: Float[np.ndarray, " episodes"]
+    """Steps that were the guide's."""
+
+    @staticmethod
+    def of(done: Episodes) -> "ShieldTest":
+        """The test that these episodes are."""
+        sums = done.costs, done.lengths, done.interventions
+        return ShieldTest(*(np.asarray(each, np.float32) for each in sums))
+
+    @property
+    def cost(self) -> float:
+        """Undiscounted, per `LIMIT_STEPS` steps, like a limit."""
+        return self.cost_in(LIMIT_STEPS)
+
+    def cost_in(self, steps: int) -> float:
+        """Undiscounted, per so many steps."""
+        return float(steps * self.costs.sum() / self.lengths.sum())
+
+    @property
+    def share(self) -> float:
+        """Of the steps, how many were the guide's."""
+        return float(self.taken_over.sum() / self.lengths.sum())
+
+
+class Shield(eqx.Module):
+    """The guide acts where it expects more than `threshold` of the proposed action: budget-switch.
+
+    Both of a guide's tasks are tried at once: to know which action is too much, and to avert what
+    was about to happen.
+    """
+
+    guide: Any  # with `cost(observation, action)` and `distribution(observation)`
+    threshold: float | Float[Array, ""]  # discounted cost, from the action on
+
+    def __call__(self, key: Key[Array, ""], number: Int[Array, ""]) -> Intervention:
+        """That of the episode with this key."""
+        acts = EpisodePolicy(Sampled(self.guide.distribution), "averted", key)
+        return Intervention(CostCriticExceeds(self.guide.cost, self.threshold), acts)
+
+
+def random_actions(size: int) -> RandomActions:
+    """What is proposed in the test: `size` uniform numbers in [−1, 1], for `REPEAT` steps."""
+    return RandomActions(size, REPEAT, "held")
 
 
 def evaluate_shield(
-    environment: AnyEnvironment,
-    guide: Guide,
+    environment: AbstractEnvironment | AbstractHostEnvironment | AbstractVectorHost,
+    guide: Any,
     *,
-    takeover_cost: float,
+    threshold: float,
     episodes: int,
-    longest: int = STEPS,
-    limits: Mapping[str, float],
-    per_steps: int,
+    longest: int | None = None,
     key: Key[Array, ""],
-) -> dict[str, float]:
-    """How random actions, each held for 30 steps, fare if the guide acts where it predicts more
-    than `takeover_cost` (discounted).
+) -> Episodes:
+    """How random actions fare if the guide acts where it expects more than `threshold` of them.
 
-    Episodes end after `longest` steps at the latest. Costs are undiscounted and of `per_steps`
-    steps, like a limit; `guarded_share` is the share of the steps that were the guide's. An
-    environment on the host loses the episode that it is in: give it one of its own.
+    `guide` may be asked in its source or, through its view, in the target. Environments on the
+    host lose the episodes that they are in; there an episode is cut off after `longest` steps.
     """
     if isinstance(environment, AbstractEnvironment):
-        costs, lengths, taken_over = map(
-            np.asarray, drive_compiled(environment, guide, episodes, key)
-        )
-        named: dict[str, float] = {}
-    else:
-        begin, taken = random_driving(guide, takeover_cost)
-        done = run_episodes(environment, begin, episodes=episodes, longest=longest, key=key)
-        costs, lengths = np.asarray(done.costs), np.asarray(done.lengths, np.float32)
-        taken_over = np.array(taken, np.float32)
-        means = tested(done, limits)
-        scale = per_steps * episodes / float(lengths.sum(dtype=np.float64))
-        named = {
-            f"guarded_{name}": means[name] * scale for name in ("cost", *cost_columns("", limits))
-        } if limits else {}  # fmt: skip
-    return {
-        "guarded_cost": float(per_steps * costs.sum() / lengths.sum()),
-        "guarded_share": float(taken_over.sum() / lengths.sum()),
-        "foreseen": takeover_cost,
-        **named,
+        return shielded(environment, Shield(guide, threshold), episodes, key)
+    driver = Compiled(
+        random_actions(action_size(environment.actions)), Shield(guide, jnp.float32(threshold))
+    )
+    keys = jax.random.split(key, episodes)
+    return rollout_on_host(environment, driver, keys=keys, longest=longest)
+
+
+@eqx.filter_jit
+def shielded(
+    environment: AbstractEnvironment, shield: Shield, episodes: int, key: Key[Array, ""]
+) -> Episodes:
+    """The test in a compiled environment."""
+    proposed = random_actions(action_size(environment.actions))
+    return rollout(environment, proposed, shield, keys=jax.random.split(key, episodes))
+
+
+def shield_columns(limits: Mapping[str, float]) -> tuple[str, ...]:
+    """What `shield_row` says, where these are the limits of several costs."""
+    return ("guarded_cost", "guarded_share", *cost_columns("guarded_", limits), "foreseen")
+
+
+def shield_row(
+    done: Episodes, threshold: float, *, limits: Mapping[str, float], per_steps: int
+) -> dict[str, float]:
+    """A test in numbers: `guarded_cost` is undiscounted and of `per_steps` steps, like a limit (of
+    several costs the one nearest to its limit, and each by its name), `guarded_share` is the share
+    of the steps that were the guide's, and `foreseen` the cost at which it took over.
+    """
+    test = ShieldTest.of(done)
+    row = {
+        "guarded_cost": test.cost_in(per_steps),
+        "guarded_share": test.share,
+        "foreseen": threshold,
+    }
+    if not limits:
+        return row
+    means = tested(done, limits)
+    scale = per_steps * len(test.lengths) / float(test.lengths.sum(dtype=np.float64))
+    return row | {
+        f"guarded_{name}": means[name] * scale for name in ("cost", *cost_columns("", limits))
     }

@@ -39,7 +39,13 @@ from handrail.methods.sagui.offline_batch import beside, save_steps
 from handrail.methods.sagui.presets import TAKEOVER_STEPS
 from handrail.methods.sagui.problem import Source
 from handrail.methods.sagui.settings import GuideSettings, check_schedule, check_share
-from handrail.methods.sagui.shield import HELD, evaluate_shield, shield_columns
+from handrail.methods.sagui.shield import (
+    REPEAT,
+    STEPS,
+    evaluate_shield,
+    shield_columns,
+    shield_row,
+)
 from handrail.replay.ring import RingState
 from handrail.rng import stream
 from handrail.train.compiled import RunState
@@ -90,7 +96,7 @@ def random_driver(share: float, *, seed: int) -> Intervention:
     check_share("wander", share)
     if not share:
         return none()
-    return wandering(share, HELD, key=stream(jax.random.key(seed), "wander"))
+    return wandering(share, REPEAT, key=stream(jax.random.key(seed), "wander"))
 
 
 def _intrinsic(settings: GuideSettings, source: Source) -> AbstractIntrinsic:
@@ -211,10 +217,13 @@ class _Trial:
         # the same episodes and random actions every time: fewer are needed to compare
         shield = evaluate_shield(
             source.shield_test, Guide(networks, SameView(), settings.learning.discount),
-            takeover_cost=takeover_cost, episodes=settings.guard_episodes, limits=limits,
-            per_steps=source.episode_length, key=stream(key, "guarded"),
+            threshold=takeover_cost, episodes=settings.guard_episodes,
+            longest=STEPS if source.longest is None else min(STEPS, source.longest),
+            key=stream(key, "guarded"),
         )  # fmt: skip
-        return row | shield
+        return row | shield_row(
+            shield, takeover_cost, limits=limits, per_steps=source.episode_length
+        )
 
 
 def takeover_cost(costs: np.ndarray) -> float:

@@ -4,13 +4,17 @@ from typing import Any
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Key
+from jaxtyping import Array, Key, PyTree
 
 from handrail.envs.lava.environment import LavaEnvironment
 from handrail.rng import stream
 from handrail.train.compiled import Loop, RunState
-from handrail.train.step import Progress, decide, settle
+from handrail.train.rollout.base import Exploring, Moment
+from handrail.train.rollout.compiled import rollout
+from handrail.train.step import Progress
+from handrail.types import Context, Decision, Timestep
 
 CELLS = ".#LG"  # floor, wall, lava, goal: the codes of `LavaEnvironment.grids`
 
@@ -43,38 +47,38 @@ def record_episode(
 
 @eqx.filter_jit
 def _trace(loop: Loop, state: RunState, progress: float, key: Key[Array, ""]) -> dict[str, Any]:
+    begun = eqx.tree_at(lambda p: p.step, Progress.begin(), jnp.int32(round(progress * loop.total)))
     prepared = loop.agent.prepare(state.agent, key=stream(key, "prepare"))
-    world, observation = loop.environment.reset(key=stream(key, "reset"))
-    at = eqx.tree_at(
-        lambda p: p.step, Progress.begin(), jax.numpy.int32(round(progress * loop.total))
+    done = rollout(
+        loop.environment,
+        Exploring(loop.agent, prepared, loop.total),
+        lambda key, number: loop.intervention,
+        keys=key[None],
+        moment=Moment(begun, state.memory, loop.total),
+        record=_decided,
+        outcome=_happened,
     )
+    assert done.steps is not None
+    rewards = {"reward": done.steps.rewards, "cost": done.steps.costs}
+    rows = done.steps.records | done.steps.outcomes | rewards
+    return jax.tree.map(lambda leaf: leaf[0], rows)
 
-    def step(carry, _):
-        world, observation, memory, at = carry
-        context, decision = decide(
-            loop.agent, loop.intervention, prepared, memory, observation, at,
-            clock=at.clock(loop.total), key=key,
-        )  # fmt: skip
-        after, timestep = loop.environment.step(world, decision.action, key=key)
-        _, memory, transition = settle(
-            loop.agent, loop.intervention, prepared, state.agent, memory, context, decision,
-            timestep, total=loop.total, key=key,
-        )  # fmt: skip
-        seen = {
-            "row": observation,
-            "next_row": timestep.observation,
-            "proposed": context.proposed,
-            "action": decision.action,
-            "intervened": decision.intervened,
-            "reward": timestep.reward,
-            "cost": timestep.cost,
-            "ended": timestep.terminated | timestep.truncated,
-            "evidence": decision.evidence,
-        }
-        return (after, timestep.observation, memory, at.advance(transition)), seen
 
-    carry = (world, observation, state.memory, at)
-    return jax.lax.scan(step, carry, length=loop.environment.episode_length)[1]
+def _decided(key: Key[Array, ""], context: Context, decision: Decision) -> dict[str, Any]:
+    return {
+        "row": context.observation,
+        "proposed": context.proposed,
+        "action": decision.action,
+        "intervened": decision.intervened,
+        "evidence": decision.evidence,
+    }
+
+
+def _happened(world: PyTree, timestep: Timestep) -> dict[str, Array]:
+    return {
+        "next_row": timestep.observation,
+        "ended": timestep.terminated | timestep.truncated,
+    }
 
 
 def _step(world: LavaEnvironment, seen: dict, index: int, names: tuple[str, ...]) -> dict[str, Any]:

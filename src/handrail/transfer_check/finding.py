@@ -5,8 +5,8 @@ import math
 
 import numpy as np
 
-from handrail.experiments.navigation.transfer_neighbours import PerEpisode
-from handrail.report.stats import Interval
+from handrail.equations.interval import Interval
+from handrail.transfer_check.neighbours import PerEpisode
 
 _RESAMPLES = 2000
 

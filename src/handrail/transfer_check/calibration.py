@@ -10,8 +10,8 @@ import dataclasses
 import numpy as np
 from jaxtyping import Bool, Float
 
-from handrail.experiments.navigation.transfer_neighbours import PerEpisode
-from handrail.experiments.navigation.transfer_rollouts import Episodes
+from handrail.transfer_check.neighbours import PerEpisode
+from handrail.transfer_check.rollouts import Episodes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,14 +43,14 @@ def foresight(
     alone = counted & (visits.handed_over == 0)[:, None]
     own, other = (np.maximum(each, 0) for each in (visits.foreseen, visits.foreseen_random))
     return Foresight(
-        foreseen=_tally(own, alone),
-        incurred=_tally(followed, alone),
-        above_aim=_tally(own > aim, alone),
-        above_limit=_tally(own > limit, alone),
-        apart=_tally(other - own, counted),
+        foreseen=_per_episode(own, alone),
+        incurred=_per_episode(followed, alone),
+        above_aim=_per_episode(own > aim, alone),
+        above_limit=_per_episode(own > limit, alone),
+        apart=_per_episode(other - own, counted),
     )
 
 
-def _tally(values: np.ndarray, counted: Bool[np.ndarray, "episodes steps"]) -> PerEpisode:
+def _per_episode(values: np.ndarray, counted: Bool[np.ndarray, "episodes steps"]) -> PerEpisode:
     sums = np.where(counted, values, 0).sum(axis=1, dtype=np.float64)
     return PerEpisode(sums, counted.sum(axis=1))

@@ -2,7 +2,7 @@
 
 arXiv:2307.14316 trusts a guide in the target if states with one image under Ξ have one expected
 cost. Source and target are visited under the guide and, as at a hand-over, under the guide after
-an explorer. Nothing here judges: see `handrail.report.transfer`.
+an explorer. Nothing here judges: see `handrail.transfer_check.verdict`.
 """
 
 import dataclasses
@@ -18,12 +18,11 @@ from jaxtyping import Array, Bool, Float, Key
 from handrail.envs.base import AbstractEnvironment
 from handrail.envs.host import AbstractHostEnvironment
 from handrail.envs.transfer import AbstractView, SameView, TransferProblem, observation_shapes
-from handrail.equations.budget import discounted_limit
+from handrail.equations.budget import LIMIT_FRACTION, LIMIT_STEPS, discounted_limit
 from handrail.errors import HandrailError
-from handrail.experiments.navigation.environments import AnyEnvironment
-from handrail.experiments.navigation.transfer_foresight import Foresight, foresight
-from handrail.experiments.navigation.transfer_host import SIDE_BY_SIDE, roll_on_host
-from handrail.experiments.navigation.transfer_neighbours import (
+from handrail.rng import stream
+from handrail.transfer_check.calibration import Foresight, foresight
+from handrail.transfer_check.neighbours import (
     QUERIES,
     REFERENCES,
     Gaps,
@@ -38,10 +37,7 @@ from handrail.experiments.navigation.transfer_neighbours import (
     spread,
     telling_parts,
 )
-from handrail.experiments.navigation.transfer_rollouts import Controller, Episodes, roll
-from handrail.methods.sagui.settings import LIMIT_STEPS
-from handrail.methods.sagui.table import HALF as MARGIN
-from handrail.rng import stream
+from handrail.transfer_check.rollouts import SEATS, Controller, Episodes, roll, roll_on_host
 
 Report = Callable[[str, int, int], None]
 """Called with (`source` or `target`, episodes that have ended, all of them)."""
@@ -105,7 +101,7 @@ def measure(
         if isinstance(environment, AbstractEnvironment):
             visits[name] = roll(environment, *asked, key=stream(key, name))
             continue
-        more = range(1, min(SIDE_BY_SIDE, len(times)) if another else 1)
+        more = range(1, min(SEATS, len(times)) if another else 1)
         visits[name] = roll_on_host(
             [environment, *(getattr(another(), name) for _ in more if another)],
             *asked,
@@ -190,7 +186,7 @@ def _task(visits: Episodes, discount: float, limit: float) -> Task:
         foreseen=PerEpisode(foreseen, counts),
         incurred=PerEpisode(incurred, counts),
         foresight=foresight(
-            visits, unsettled(visits, discount), followed, aim=MARGIN * limit, limit=limit
+            visits, unsettled(visits, discount), followed, aim=LIMIT_FRACTION * limit, limit=limit
         ),
         costly_states=int((visits.running & (visits.costs > 0)).sum()),
     )
@@ -250,7 +246,7 @@ def _compared(
     return telling, costs, to_go
 
 
-def _slices(environment: AnyEnvironment) -> dict[str, slice]:
+def _slices(environment: Any) -> dict[str, slice]:
     """Where the named parts lie in a view as one vector."""
     shapes = observation_shapes(environment)
     named = shapes if isinstance(shapes, dict) else {"observation": shapes}

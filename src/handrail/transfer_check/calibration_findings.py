@@ -2,9 +2,9 @@
 
 With the preset `recommended` the guide's cost critic is a floor of the student's own, and the
 student's multiplier grows for as long as the mean of the floored critic lies above the aim: the
-limit on the discounted scale, or `MARGIN` of it where the student aims lower. So a critic that is
-biased upwards by more than the aim asks for what nobody can do: the multiplier grows without end,
-and the student does nothing but avoid.
+limit on the discounted scale, or `LIMIT_FRACTION` of it where the student aims lower. So a critic
+that is biased upwards by more than the aim asks for what nobody can do: the multiplier grows
+without end, and the student does nothing but avoid.
 
 The states are those of the guide's own episodes within 1 / (1 − γ) steps of their beginning:
 later it has mostly come to rest, which is no help to a student that is to get somewhere. It
@@ -23,18 +23,16 @@ How much more random actions foresee says little by its size: one step changes l
 follows, and good guides differ by a hundredth, too. It is noted if it is not above zero.
 """
 
-from handrail.equations.budget import discounted_limit
-from handrail.experiments.navigation.transfer_check import Measurement
-from handrail.experiments.navigation.transfer_foresight import Foresight
-from handrail.methods.sagui.settings import LIMIT_STEPS
-from handrail.methods.sagui.table import HALF as MARGIN
-from handrail.report.transfer_finding import (
+from handrail.equations.budget import LIMIT_FRACTION, LIMIT_STEPS, discounted_limit
+from handrail.transfer_check.calibration import Foresight
+from handrail.transfer_check.finding import (
     Finding,
     percent,
     percents,
     ratio_interval,
     written,
 )
+from handrail.transfer_check.measurement import Measurement
 
 HALF = 0.5  # of the states: where more of them are above the aim, there is no way round
 
@@ -45,7 +43,7 @@ def foresight(measured: Measurement, limit: float) -> tuple[Finding, ...]:
     source, target = measured.source.foresight, measured.target.foresight
     return (
         _foreseen(source, target, limit, scale),
-        _shares(source, target, MARGIN * scale),
+        _shares(source, target, LIMIT_FRACTION * scale),
         _apart(source, target),
     )
 
@@ -56,7 +54,7 @@ def _foreseen(source: Foresight, target: Foresight, limit: float, scale: float) 
         f"{written(ratio_interval(task.incurred))}"
         for task in (source, target)
     )
-    aim = MARGIN * scale
+    aim = LIMIT_FRACTION * scale
     mean = ratio_interval(target.foreseen)
     blocked, wholly = (
         mean.low > most and ratio_interval(above).low > HALF

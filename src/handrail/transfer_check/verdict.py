@@ -3,7 +3,7 @@
 Every statement carries a 95 % interval from a bootstrap over episodes. What has to be small is
 judged by the upper end of its interval where it is a cost, so that too few episodes never look
 safe, and by the lower end where it is a difference, so that noise never looks like a fault.
-Safety comes first; whether a student can learn from such a guide is in `transfer_foresight`.
+Safety comes first; whether a student can learn from such a guide is in `calibration_findings`.
 """
 
 import dataclasses
@@ -12,11 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from handrail.equations.budget import discounted_limit
-from handrail.experiments.navigation.transfer_check import Measurement, Task
-from handrail.experiments.navigation.transfer_neighbours import PerEpisode
-from handrail.methods.sagui.settings import LIMIT_STEPS
-from handrail.report.transfer_finding import (
+from handrail.equations.budget import LIMIT_STEPS, discounted_limit
+from handrail.transfer_check.calibration_findings import foresight
+from handrail.transfer_check.finding import (
     Finding,
     by_episode,
     difference,
@@ -26,7 +24,8 @@ from handrail.report.transfer_finding import (
     ratio_interval,
     written,
 )
-from handrail.report.transfer_foresight import foresight
+from handrail.transfer_check.measurement import Measurement, Task
+from handrail.transfer_check.neighbours import PerEpisode
 
 TOLERANCE = 0.2  # of the limit: a difference between source and target beyond it is one
 SHARE = 0.1  # of states: a difference of shares beyond it is one

@@ -2,23 +2,24 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Any
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Key
+from jaxtyping import Array, Key, PyTree
 
 from handrail.envs.base import AbstractEnvironment
 from handrail.envs.navigation.compiled import RescueStarts
 from handrail.envs.navigation.problems import compiled_problem
 from handrail.envs.navigation.tasks import navigation_task
-from handrail.learners.sac_networks import OnVectors
+from handrail.learners.sac_networks import OnVectors, Sampled
 from handrail.methods.sagui.evaluations import tested, try_policy
 from handrail.methods.sagui.guide_file import load_guide
 from handrail.methods.sagui.settings import GuideSettings
 from handrail.rng import stream
+from handrail.train.rollout.base import Drawn
+from handrail.train.rollout.compiled import rollout
+from handrail.types import Timestep
 
 EPISODES = 200
 CELLS = 30  # along an edge of the extents: about the robot's radius in Static
@@ -93,26 +94,16 @@ def roll_out(
     """Positions (episodes, steps, 2) after each step and whether the step was still part of its
     episode (episodes, steps), hazards (episodes, hazards, 2), rewards and costs per step.
     """
+    steps = rollout(
+        environment, Drawn(Sampled(policy)), keys=jax.random.split(key, episodes), outcome=_places
+    ).steps
+    assert steps is not None
+    places, hazards = steps.outcomes
+    return places, steps.running, hazards[:, 0], steps.rewards, steps.costs
 
-    def episode(key):
-        start, observation = environment.reset(key=stream(key, "reset"))
 
-        def step(carry, index):
-            world, observation, running = carry
-            pre_squash = policy(observation).sample(key=stream(key, "act", index))
-            action = jnp.tanh(pre_squash)
-            world, timestep = environment.step(world, action, key=stream(key, "step", index))
-            goes_on = running & ~(timestep.terminated | timestep.truncated)
-            seen = (world.body.position, running, timestep.reward, timestep.cost)
-            return (world, timestep.observation, goes_on), seen
-
-        carry: Any = (start, observation, jnp.array(True))
-        _, (places, running, rewards, costs) = jax.lax.scan(
-            step, carry, jnp.arange(environment.episode_length)
-        )
-        return places, running, start.hazards, rewards, costs
-
-    return jax.vmap(episode)(jax.random.split(key, episodes))
+def _places(world: PyTree, timestep: Timestep) -> tuple[Array, Array]:
+    return world.body.position, world.hazards
 
 
 def counted(places: np.ndarray, alive: np.ndarray, extent: float) -> np.ndarray:

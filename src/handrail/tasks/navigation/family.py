@@ -19,8 +19,14 @@ from handrail.methods.sagui.table import METHODS
 from handrail.methods.sagui.train_guide import train_guide
 from handrail.methods.sagui.train_student import POLICY, check, train_student
 from handrail.tasks.family import Family, Files, Report, Row
-from handrail.tasks.navigation import DEFAULTS, interface_in, pretraining_in, source_of, target_of
-from handrail.tasks.navigation_rows import complete
+from handrail.tasks.navigation.problems import (
+    DEFAULTS,
+    interface_in,
+    pretraining_in,
+    source_of,
+    target_of,
+)
+from handrail.tasks.navigation.resolve import complete
 
 EPOCHS = (30_000, 10_000, 5_000)  # the paper's epoch, or the next shorter one that fits
 

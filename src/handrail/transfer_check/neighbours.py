@@ -174,8 +174,8 @@ def compare_costs(
     alike = distance <= radius
     costly, found = queries.values > 0, references.values[rows[:, 0]] > 0
     pairs = Pairs(
-        missed=tally(queries, ~found, alike & costly),
-        alarms=tally(queries, found, alike & ~costly),
+        missed=per_episode(queries, ~found, alike & costly),
+        alarms=per_episode(queries, found, alike & ~costly),
     )
     return pairs, radius
 
@@ -197,15 +197,17 @@ def compare_costs_to_go(
     gap = queries.values - references.values[rows].mean(axis=1)
     worst = gap[alike][np.abs(gap[alike]).argmax()] if alike.any() else np.nan
     gaps = Gaps(
-        gap=tally(queries, gap, alike),
-        beyond=tally(queries, np.abs(gap) > tolerance, alike),
-        unfamiliar=tally(queries, ~alike, np.ones_like(alike)),
+        gap=per_episode(queries, gap, alike),
+        beyond=per_episode(queries, np.abs(gap) > tolerance, alike),
+        unfamiliar=per_episode(queries, ~alike, np.ones_like(alike)),
         worst=float(worst),
     )
     return gaps, radius
 
 
-def tally(states: Visited, values: np.ndarray, counted: Bool[np.ndarray, " states"]) -> PerEpisode:
+def per_episode(
+    states: Visited, values: np.ndarray, counted: Bool[np.ndarray, " states"]
+) -> PerEpisode:
     """Sums and counts by episode, of the states that are counted."""
     weights = np.where(counted, values, 0).astype(np.float64)
     sums = np.bincount(states.episodes, weights, minlength=states.count)

@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from handrail.experiments.navigation.guarded import Guarded
-from handrail.experiments.navigation.transfer_neighbours import PerEpisode
-from handrail.report.stats import Interval
-from handrail.report.transfer_finding import Finding, percent, ratio_interval, written
+from handrail.equations.interval import Interval
+from handrail.methods.sagui.shield import ShieldTest
+from handrail.transfer_check.finding import Finding, percent, ratio_interval, written
+from handrail.transfer_check.neighbours import PerEpisode
 
 
-def under_guard(source: Guarded, target: Guarded, *, limit: float, length: int) -> Finding:
+def under_guard(source: ShieldTest, target: ShieldTest, *, limit: float, length: int) -> Finding:
     """Whether a student that knows nothing would keep its limit under the guide's guard.
 
     `limit` is the target's, of an episode of `length` steps, undiscounted.
@@ -30,6 +30,6 @@ def under_guard(source: Guarded, target: Guarded, *, limit: float, length: int) 
     )  # fmt: skip
 
 
-def _per_episode(tried: Guarded, length: int) -> Interval:
+def _per_episode(tried: ShieldTest, length: int) -> Interval:
     costs = np.asarray(tried.costs, np.float64) * length
     return ratio_interval(PerEpisode(costs, np.asarray(tried.lengths, np.float64)))

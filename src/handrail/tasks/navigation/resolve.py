@@ -16,7 +16,7 @@ from handrail.methods.sagui.settings import (
 )
 from handrail.methods.sagui.table import METHODS
 from handrail.tasks.family import Row
-from handrail.tasks.navigation import check_copies, task_defaults
+from handrail.tasks.navigation.problems import check_copies, task_defaults
 
 MARGIN = 0.2  # of the student's limit: the guide's, unless a row says otherwise
 

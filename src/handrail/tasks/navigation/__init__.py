@@ -1,0 +1,1 @@
+"""SaGui's navigation tasks."""

@@ -1,0 +1,1 @@
+"""May a guide be trusted in a target? What is measured, and the verdict."""

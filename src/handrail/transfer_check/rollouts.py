@@ -1,0 +1,183 @@
+"""Whole episodes of a guide in a source or target task, as arrays, for measurement alone.
+
+In every episode an explorer acts for a number of steps first (none, for episodes of the guide's
+own), then the guide to the end: that is how a student hands over. In the words of interventions,
+the explorer's action is proposed, and from a step on the guide takes over.
+"""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int, Key
+
+from handrail.envs.base import AbstractEnvironment, action_size
+from handrail.envs.host import AbstractHostEnvironment
+from handrail.envs.transfer import AbstractView
+from handrail.interventions.base import Intervention
+from handrail.interventions.from_step import FromStep
+from handrail.learners.sac_networks import OnVectors, Sampled, observation_vector
+from handrail.rng import stream
+from handrail.train.rollout import base
+from handrail.train.rollout.base import EpisodePolicy, RandomActions
+from handrail.train.rollout.compiled import rollout
+from handrail.train.rollout.drivers import Compiled
+from handrail.train.rollout.host import rollout_on_host
+from handrail.types import Action, Context, Decision, Observation
+
+SEATS = 64
+"""Environments that share one call of the guide: more would save little and take memory."""
+HOLD = 20  # steps for which the explorer keeps an action: it covers ground, unlike white noise
+
+
+class Controller(eqx.Module):
+    """A guide as its *source* sees the world: how it acts, and the cost that it foresees.
+
+    `act(observation, key)` is an action; `cost(observation, action)` the discounted sum of costs
+    from that action on, the guide going on from it.
+    """
+
+    act: Callable[[Observation, Key[Array, ""]], Action]
+    cost: Callable[[Observation, Action], Float[Array, ""]]
+
+    @staticmethod
+    def of(networks: Any) -> "Controller":
+        """A trained guide, of its `actor` and `critics`."""
+        return Controller(_Acts(Sampled(OnVectors(networks.actor))), networks.critics.cost)
+
+
+class _Acts(eqx.Module):
+    policy: Sampled
+
+    def __call__(self, observation: Observation, key: Key[Array, ""]) -> Action:
+        return self.policy(observation, key)[0]
+
+
+@dataclasses.dataclass(frozen=True)
+class Episodes:
+    """Episodes side by side; what lies beyond the end of one (`running` false) means nothing.
+
+    Costs are per step, undiscounted: that of the action taken at the step.
+    """
+
+    views: Float[np.ndarray, "episodes steps view"]  # what the guide sees before it acts
+    costs: Float[np.ndarray, "episodes steps"]
+    foreseen: Float[np.ndarray, "episodes steps"]  # by the guide for the action taken, discounted
+    foreseen_random: Float[np.ndarray, "episodes steps"]  # and for a random action in its place
+    running: Bool[np.ndarray, "episodes steps"]
+    terminated: Bool[np.ndarray, " episodes"]  # by the task itself, not by its time limit
+    handed_over: Int[np.ndarray, " episodes"]  # the first step of the guide
+
+    @property
+    def totals(self) -> np.ndarray:
+        """Undiscounted cost of every episode."""
+        return np.where(self.running, self.costs, 0).sum(axis=1, dtype=np.float64)
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Steps of every episode."""
+        return self.running.sum(axis=1)
+
+
+class Takeover(eqx.Module):
+    """The guide acts from a step of each episode on, as its source sees what is observed."""
+
+    controller: Controller
+    view: AbstractView
+    first: Int[Array, " episodes"]
+
+    def __call__(self, key: Key[Array, ""], number: Int[Array, ""]) -> Intervention:
+        """That of the episode with this number and key."""
+        guide = EpisodePolicy(_Seen(self.controller.act, self.view), "act", key)
+        return Intervention(FromStep(self.first[number]), guide)
+
+
+class _Seen(eqx.Module):
+    act: Callable[[Observation, Key[Array, ""]], Action]
+    view: AbstractView
+
+    def __call__(
+        self, observation: Observation, key: Key[Array, ""]
+    ) -> tuple[Action, dict[str, Array]]:
+        return self.act(self.view(observation), key), {}
+
+
+class Expected(eqx.Module):
+    """Recorded of a step: what the guide sees, and the cost that it expects, discounted, of the
+    action taken and of a random one in its place.
+    """
+
+    controller: Controller
+    view: AbstractView
+
+    def __call__(
+        self, key: Key[Array, ""], context: Context, decision: Decision
+    ) -> tuple[Float[Array, " view"], Float[Array, ""], Float[Array, ""]]:
+        """Of one step of the episode with this key."""
+        seen = self.view(context.observation)
+        drawn = stream(key, "compare", context.episode_step)
+        other = jax.random.uniform(drawn, decision.action.shape, minval=-1, maxval=1)
+        expected = self.controller.cost
+        return observation_vector(seen), expected(seen, decision.action), expected(seen, other)
+
+
+def roll(
+    environment: AbstractEnvironment,
+    controller: Controller,
+    view: AbstractView,
+    handed_over: np.ndarray,
+    *,
+    key: Key[Array, ""],
+) -> Episodes:
+    """One episode for each entry of `handed_over`, all at once, on compiled physics."""
+    keys = jax.random.split(key, len(handed_over))
+    first = jnp.asarray(handed_over, jnp.int32)
+    done = _roll(environment, Takeover(controller, view, first), Expected(controller, view), keys)
+    return _episodes(done, handed_over)
+
+
+@eqx.filter_jit
+def _roll(environment, takeover, expected, keys) -> base.Episodes:
+    explorer = RandomActions(action_size(environment.actions), HOLD, "explore")
+    return rollout(environment, explorer, takeover, keys=keys, record=expected)
+
+
+def roll_on_host(
+    environments: Sequence[AbstractHostEnvironment],
+    controller: Controller,
+    view: AbstractView,
+    handed_over: np.ndarray,
+    *,
+    steps: int,
+    key: Key[Array, ""],
+    report: Callable[[int, int], None] = lambda done, total: None,
+) -> Episodes:
+    """`roll` in environments on the host, which are equal, an episode in each at a time.
+
+    Episodes are cut off after `steps` steps, as by a time limit. `report(done, total)` counts
+    those that have ended.
+    """
+    keys = jax.random.split(key, len(handed_over))
+    first = jnp.asarray(handed_over, jnp.int32)
+    driver = Compiled(
+        RandomActions(action_size(environments[0].actions), HOLD, "explore"),
+        Takeover(controller, view, first),
+        record=Expected(controller, view),
+        at_once=True,
+    )
+    done = rollout_on_host(environments, driver, keys=keys, longest=steps, report=report)
+    return _episodes(done, handed_over)
+
+
+def _episodes(done: base.Episodes, handed_over: np.ndarray) -> Episodes:
+    assert done.steps is not None
+    views, foreseen, foreseen_random = done.steps.records
+    arrays = views, done.steps.costs, foreseen, foreseen_random, done.steps.running
+    return Episodes(
+        *map(np.asarray, arrays),
+        terminated=np.asarray(done.terminated), handed_over=np.asarray(handed_over),
+    )  # fmt: skip
