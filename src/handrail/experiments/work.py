@@ -5,6 +5,7 @@ from typing import Any
 
 from handrail.experiments.navigation.rows import NavigationRow
 from handrail.experiments.plan import Task
+from handrail.recorded import stable
 
 Report = Callable[[str, int, int], None]  # (what, steps done, steps in all)
 
@@ -23,8 +24,6 @@ def work(task: Task, report: Report = lambda what, step, total: None) -> dict[st
 
         acquire_encoder(task.settings, task.folder, report)
         return None
-    import dataclasses
-
     from handrail.experiments.lava.method import Knowledge, run_lava
 
     row = task.settings
@@ -32,7 +31,7 @@ def work(task: Task, report: Report = lambda what, step, total: None) -> dict[st
     known = row.prior or row.encoder
     knowledge = Knowledge(view=known.view if known else row.run.observation, **files)
     settings = {
-        "run": dataclasses.asdict(row.run),
+        "run": stable(row.run),
         "knowledge": row.knowledge,
         "needs": [need.folder.name for need in task.needs],
     }
@@ -59,8 +58,6 @@ def _navigation(task: Task, report: Report) -> dict[str, Any] | None:
 
         acquire_forebear(task.settings, task.folder, report)
         return None
-    import dataclasses
-
     from handrail.experiments.navigation.student import Knowledge, run_student
 
     run = task.settings.run
@@ -70,7 +67,7 @@ def _navigation(task: Task, report: Report) -> dict[str, Any] | None:
         Knowledge(**files),
         task.folder,
         settings={
-            "run": dataclasses.asdict(run),
+            "run": stable(run),
             "needs": [need.folder.name for need in task.needs],
         },
         report=lambda step, total: report("run", step, total),

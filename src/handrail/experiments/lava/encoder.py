@@ -47,6 +47,7 @@ from handrail.networks.autoencoder import (
 )
 from handrail.networks.mlp import MLP
 from handrail.networks.pixels import PixelDecoder, PixelEncoder
+from handrail.recorded import stable
 from handrail.replay.ring import Ring
 from handrail.train.compiled import Loop, RunState
 from handrail.train.run import execute
@@ -95,7 +96,7 @@ def acquire_encoder(settings: EncoderSettings, folder: Path, report: Callable[..
     execute(
         loop,
         folder / "training",
-        {"purpose": "encoder", **dataclasses.asdict(settings)},
+        {"purpose": "encoder", **stable(settings)},
         seed=settings.seed,
         summarise=keep,
         report=lambda step, _: report("encoder", step, settings.steps),

@@ -27,6 +27,7 @@ from handrail.experiments.lava.knowledge_settings import (
 )
 from handrail.experiments.lava.settings import QLearning
 from handrail.interventions.recipes import none
+from handrail.recorded import stable
 from handrail.train.compiled import Loop
 from handrail.train.run import execute
 
@@ -160,7 +161,7 @@ def _learn(
     execute(
         loop,
         folder,
-        {"purpose": folder.name, **dataclasses.asdict(settings)},
+        {"purpose": folder.name, **stable(settings)},
         seed=seed,
         summarise=keep,
         report=lambda step, _: report(folder.name, step, steps),
