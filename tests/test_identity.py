@@ -17,7 +17,7 @@ import pytest
 
 from handrail.envs.gymnasium_host import GymnasiumHost
 from handrail.envs.transfer import View
-from handrail.identity import MOST, environment_identity, fingerprint
+from handrail.identity import MOST, environment_identity, fingerprint, passed_in
 from handrail.interventions.near_unsafe import FixedReach, NearUnsafe
 from handrail.interventions.recipes import contrastive, domain_prior, shield
 from handrail.interventions.what import Policy
@@ -216,6 +216,14 @@ def test_an_environment_of_ones_own_is_its_code():
 
     assert of(world(1)) == of(world(1))
     assert of(world(1)) != of(world(2))
+
+
+def test_what_a_run_was_given_is_described_by_name():
+    kind = world(1)
+    described = passed_in(GymnasiumHost(kind()), kind, cost=above(1.0), view=None)
+    assert described["environment"]["class"] == {"again": 0}  # the code of what was given
+    assert described["cost"]["closure"] == {"limit": 1.0}
+    assert described["view"] is None
 
 
 CHILD = """

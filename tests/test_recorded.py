@@ -88,7 +88,7 @@ def test_a_setting_that_was_added_later_changes_no_digest_at_its_default():
 @pytest.fixture
 def names(monkeypatch):
     table = {"Whole.part": "Whole.share", "Parts.breadth": "Parts.width",
-             "run.part": "run.share", "own:part": "own:portion"}  # fmt: skip
+             "run.part": "run.share", "own:part": "own:portion", "own:gone": ""}  # fmt: skip
     monkeypatch.setattr(renamed, "RENAMED", table)
     monkeypatch.setattr("handrail.recorded.RENAMED", table)
     values = {"Whole.kind": {"old": "new"}, "run.kind": {"old": "new"}}
@@ -107,7 +107,10 @@ def test_old_names_are_read_with_one_warning(names, caplog):
         "run.json was written by an older version: run.part, run.kind = old read under new names"
     )
     caplog.clear()
-    assert migrated({"purpose": "own", "part": 1}, "x") == {"purpose": "own", "portion": 1}
+    assert migrated({"purpose": "own", "part": 1, "gone": 2}, "x") == {
+        "purpose": "own",
+        "portion": 1,
+    }
     assert len(caplog.records) == 1
     assert json.loads(json.dumps(old)) == old
 

@@ -54,6 +54,17 @@ def environment_identity(environment: Any, given: Any = None) -> dict[str, Any]:
     return _Describer().environment(environment, given)
 
 
+def passed_in(environment: Any, given: Any, **others: Any) -> dict[str, Any]:
+    """What a run on this environment (or its host) was given, by name: the entry `passed` of its
+    `run.json`. `given` is the id or function that built it. What occurs twice is described once.
+    """
+    describer = _Describer()
+    return {
+        "environment": describer.environment(environment, given),
+        **{name: describer(value) for name, value in others.items()},
+    }
+
+
 class _Describer:
     """One description: what occurs twice in it is described once."""
 

@@ -7,7 +7,7 @@ from typing import Any
 LOG = logging.getLogger(__name__)
 RENAMED: dict[str, str] = {}
 """Old name → new name, both whole: of a setting `GuideSettings.wander`, in a `run.json`
-`run.wander`, or `own guide:wander` in one with that purpose."""
+`run.wander`, or `own guide:wander` in one with that purpose; "" for what is recorded no more."""
 RENAMED_VALUES: dict[str, dict[str, str]] = {}
 """By the new name, whole as above: old value → new value."""
 
@@ -51,6 +51,8 @@ def migrated(recorded: Mapping[str, Any], source: str) -> dict[str, Any]:
                 if isinstance(value, str) and value in renamed:
                     old.append(f"{above}{name} = {value}")
                     value = renamed[value]
+            if not name:
+                continue
             nested = isinstance(value, Mapping)
             result[name] = read(value, f"{above}{name}.") if nested else value
         return result

@@ -8,6 +8,7 @@ from typing import Any
 from handrail.errors import HandrailError
 from handrail.experiments import launch
 from handrail.experiments.progress import Steps
+from handrail.experiments.schema import flat
 from handrail.tasks.registry import family_of, with_defaults
 
 
@@ -70,7 +71,7 @@ def refuse_settings(given: Mapping[str, Any], command: Callable[..., Any]) -> No
 
 
 def assigned(assignments: Sequence[str]) -> dict[str, Any]:
-    """`name=value` pairs; values are JSON, or else text."""
+    """`name=value` pairs as dotted names; values are JSON, or else text."""
     values: dict[str, Any] = {}
     for text in assignments:
         name, equals, value = text.partition("=")
@@ -80,9 +81,9 @@ def assigned(assignments: Sequence[str]) -> dict[str, Any]:
             )
         try:
             values[name] = json.loads(value)
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):  # also a number of too many digits
             values[name] = value
-    return values
+    return flat(values)
 
 
 def _both(steps: Steps, progress: Callable[[], None]) -> launch.Report:

@@ -5,7 +5,7 @@ from handrail.experiments.families import FAMILIES
 
 from handrail.envs.lava import source
 from handrail.errors import HandrailError, UnknownName
-from handrail.experiments.first_look import OWN, look_at
+from handrail.tasks.registry import OWN, look_at
 
 NAMES = [name for family in FAMILIES for name in family.environments]
 

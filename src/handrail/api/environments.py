@@ -18,7 +18,6 @@ from handrail.envs.layers import is_shared, simulators
 from handrail.envs.raw import refuse_guarded
 from handrail.envs.vector_host import copy_of
 from handrail.errors import HandrailError
-from handrail.identity import environment_identity, fingerprint
 from handrail.interventions.base import Intervention
 from handrail.learners.base import AbstractAgent
 from handrail.methods.sagui.problem import Interface
@@ -110,13 +109,6 @@ def build_host(
 def built_twice(environment: Environment, **options: Any) -> tuple[Host, Host]:
     """One environment for training and another for its tests, as of `build_host`."""
     return build_host(environment, **options), build_host(environment, **options)
-
-
-def passed_in(host: Host, given: Environment, **others: Any) -> dict[str, Any]:
-    """A description of what was passed in, by which a run in the same folder is known again."""
-    described = {name: fingerprint(value) for name, value in others.items()}
-    limits = dict(host.limits) or None
-    return {"environment": environment_identity(host, given), "limits": limits, **described}
 
 
 def host_of(

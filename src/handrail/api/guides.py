@@ -17,18 +17,18 @@ from handrail.api.environments import (
     episode_steps,
     interface_of,
     needs_box,
-    passed_in,
     prompt_loop,
 )
 from handrail.arguments import checked, choice, folder_of, number, seed_number, settings_of, whole
 from handrail.envs.host_costs import CostFn
 from handrail.errors import HandrailError
+from handrail.identity import passed_in
 from handrail.methods.sagui.guide_file import open_guide
 from handrail.methods.sagui.problem import Source
 from handrail.methods.sagui.settings import GuideSettings, SacSettings
 from handrail.methods.sagui.shield import STEPS, evaluate_shield, shield_row
 from handrail.methods.sagui.train_guide import train_guide as train
-from handrail.recorded import PASSED
+from handrail.recorded import PASSED, stable
 
 Report = Callable[[int, int], None]
 LEARNING = SacSettings(multiplier_rate=10.0, damping=0.0, cost_floor="zero")
@@ -122,8 +122,8 @@ def train_guide(
         make_loop=prompt_loop,
     )
     recorded = {
-        "purpose": "own guide", "run": dataclasses.asdict(settings), "needs": {},
-        PASSED: passed_in(host, source, cost=cost, bonus=bonus, parts=parts),
+        "purpose": "own guide", "run": stable(settings), "needs": {},
+        PASSED: passed_in(host, source, cost=cost, bonus=bonus, parts=parts, limits=limits),
     }  # fmt: skip
     return train(where, settings, folder, recorded=recorded, report=report)
 

@@ -14,13 +14,13 @@ from handrail.api.environments import (
     episode_steps,
     interface_of,
     needs_box,
-    passed_in,
     prompt_loop,
 )
 from handrail.arguments import checked, folder_of, seed_number, settings_of, truth
 from handrail.artifact import load
 from handrail.envs.host_costs import CostFn
 from handrail.errors import HandrailError, UnknownName
+from handrail.identity import passed_in
 from handrail.methods.sagui.cards import warnings_of
 from handrail.methods.sagui.offline_batch import beside
 from handrail.methods.sagui.presets import SOURCE_PRICE, limit_fraction, recommended_student
@@ -28,7 +28,7 @@ from handrail.methods.sagui.problem import Target
 from handrail.methods.sagui.settings import SacSettings, StudentRun
 from handrail.methods.sagui.table import METHODS
 from handrail.methods.sagui.train_student import train_student as train
-from handrail.recorded import PASSED
+from handrail.recorded import PASSED, stable
 
 Report = Callable[[int, int], None]
 OFFERED = tuple(name for name, row in METHODS.items() if set(row.needs) <= {"guide"})
@@ -133,9 +133,9 @@ def train_student(
     )
     warned = _warnings(files, allowed, longest)
     recorded = {
-        "purpose": "own student", "run": dataclasses.asdict(run),
+        "purpose": "own student", "run": stable(run),
         "needs": _checksums(files, run.source_data), "episode_length": longest,
-        PASSED: passed_in(host, target, cost=cost, view=view, parts=parts),
+        PASSED: passed_in(host, target, cost=cost, view=view, parts=parts, limits=limits),
     }  # fmt: skip
     return train(
         where, run, files, folder, recorded=recorded, warnings=tuple(warned), report=report

@@ -3,7 +3,6 @@
 `handrail train`, `--resume`, `reproduce`, `sweep` and the workers of every engine go it.
 """
 
-import dataclasses
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,11 +10,14 @@ from typing import Any
 
 from handrail.artifact import load
 from handrail.errors import HandrailError
+from handrail.experiments.locks import exclusive
 from handrail.experiments.plan import RUN, SUMMARY, Task, knowledge_tasks
 from handrail.experiments.schema import flat, override
 from handrail.files import read_json
+from handrail.recorded import stable
+from handrail.renamed import migrated
 from handrail.tasks.family import Family, Row
-from handrail.tasks.registry import family_of
+from handrail.tasks.registry import family_of, look_at
 from handrail.train.checkpoint import clear_checkpoints
 
 Report = Callable[[str, int, int], None]
@@ -50,6 +52,7 @@ def train(
     anything is computed where settings or files do not fit.
     """
     run, family = row.run, family_of(row.run.environment)
+    look_at(run.environment, seed=run.seed)
     _refuse_unused(row, family, files)
     tasks = [task for task in knowledge_tasks(row, knowledge_folder) if task.kind not in files]
     promised = {**{task.kind: task.file for task in tasks}, **files}
@@ -57,7 +60,7 @@ def train(
     for path in files.values():
         load(path)  # what is damaged is refused before knowledge is acquired for hours
     for task in tasks:
-        if not task.done:
+        with exclusive(task.folder, waiting=note):
             work(task, report)
     for text in family.warnings(run, promised):
         note(f"{promised.get('guide', out)}: {text}")
@@ -105,6 +108,7 @@ def stored_run(folder: Path) -> tuple[dict[str, Any], Family, Any]:
     stored = read_json(path)
     if not isinstance(stored, dict):
         raise HandrailError(f"{path}: expected a JSON object")
+    stored = migrated(stored, str(path))
     if "run" not in stored and "purpose" in stored:
         raise HandrailError(
             f"{folder} is a part of acquiring knowledge ({stored['purpose']}); repeat the command "
@@ -130,7 +134,7 @@ def _train(
 ) -> dict[str, Any]:
     family = family_of(row.run.environment)
     _settle(family)
-    recorded = {"run": dataclasses.asdict(row.run), **row.recorded, "needs": needs}
+    recorded = {"run": stable(row.run), **row.recorded, "needs": needs}
     return family.train(row.run, files, folder, _as_begun(folder, recorded), report)
 
 
@@ -209,7 +213,7 @@ def _settings(family: Family, values: Mapping[str, Any], path: Path) -> Any:
         run = override(family.run_type(), given)
     except HandrailError as error:
         raise HandrailError(f"{path} is of another version: {error}") from None
-    if json.loads(json.dumps(dataclasses.asdict(run))) != values:
+    if json.loads(json.dumps(stable(run))) != values:
         raise HandrailError(
             f"{path} is of another version of handrail, whose runs have other settings; resume it "
             "with that version"

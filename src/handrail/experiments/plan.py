@@ -10,6 +10,7 @@ from typing import Any
 
 from handrail.experiments.schema import Experiment, digest, rows
 from handrail.experiments.schema import Row as ExperimentRow
+from handrail.recorded import original
 from handrail.tasks.family import Family, Row
 from handrail.tasks.registry import family_of
 
@@ -67,7 +68,7 @@ def knowledge_tasks(row: Row, out: Path) -> list[Task]:
     """The tasks that acquire what a run brings along."""
     family, tasks = family_of(row.run.environment), []
     for kind, settings in row.knowledge.items():
-        name = f"{family.knowledge_name(kind, settings)}-{digest(dataclasses.asdict(settings))}"
+        name = f"{family.knowledge_name(kind, settings)}-{digest(original(settings))}"
         label = family.label(kind, settings)
         tasks.append(Task(kind, out / "knowledge" / name, settings, label=label))
     return tasks
@@ -76,7 +77,7 @@ def knowledge_tasks(row: Row, out: Path) -> list[Task]:
 def run_task(row: Row, needs: tuple[Task, ...], out: Path) -> Task:
     """The task of a run whose knowledge comes from these tasks."""
     run, family = row.run, family_of(row.run.environment)
-    identity = {"run": dataclasses.asdict(run), "needs": [task.folder.name for task in needs]}
+    identity = {"run": original(run), "needs": [task.folder.name for task in needs]}
     name = f"{family.run_name(run)}-{digest(identity)}"
     label = f"{run.method} {run.environment} seed {run.seed}"
     return Task(RUN, out / "runs" / name, row, needs, label)

@@ -34,6 +34,8 @@ class Family:
     """Names for lists."""
     knows: Callable[[str], bool]
     """Whether an environment is one of the family's, by its name."""
+    look: Callable[[str, int], object]
+    """Refuses an environment that cannot be trained in, quickly; with the seed of its layout."""
     methods: Mapping[str, Method]
     defaults: Mapping[str, Any]
     """Settings of `handrail train` where none is given; these alone may be given there."""

@@ -11,18 +11,37 @@ from handrail.tasks.navigation.family import NAVIGATION
 FAMILIES = (LAVA, NAVIGATION)
 
 
-def family_of(environment: Any) -> Family:
+OWN = (
+    "environments of your own are for the Python functions (handrail.train_dqn, "
+    "handrail.train_guide, handrail.train_student, …)"
+)
+
+
+def family_of(environment: str) -> Family:
     """The family that an environment belongs to; raises `UnknownName`, which lists all of them."""
+    if ":" in environment:
+        raise HandrailError(f"environment {environment!r} names a module to be imported; {OWN}")
     for family in FAMILIES:
-        if isinstance(environment, str) and family.knows(environment):
+        if family.knows(environment):
             return family
     names = [name for family in FAMILIES for name in family.environments]
-    raise UnknownName("environment", str(environment), names)
+    error = UnknownName("environment", environment, names)
+    error.args = (f"{error}; {OWN}",)
+    raise error
 
 
-def family_of_knowledge(settings: Any) -> Family:
-    """The family that knowledge with these settings was acquired for."""
-    return family_of(settings.environment)
+def look_at(environment: str, *, seed: int = 0) -> None:
+    """Raises `HandrailError` if commands cannot train in the environment of this name.
+
+    Takes milliseconds: nothing is compiled.
+    """
+    try:
+        family_of(environment).look(environment, seed)
+    except UnknownName:
+        raise
+    except HandrailError as error:
+        text = str(error)
+        raise HandrailError(text if OWN in text else f"{text}; {OWN}") from None
 
 
 def with_defaults(settings: Mapping[str, Any], files: Mapping[str, Any]) -> dict[str, Any]:

@@ -176,7 +176,10 @@ def _claim(folder: Path, settings: dict[str, Any]) -> dict[str, Any]:
     recorded = read_json(path)
     if not isinstance(recorded, dict):
         raise HandrailError(f"{path} is damaged: expected a JSON object; restore or delete it")
-    found = compare(migrated(recorded, str(path)), json.loads(json.dumps(settings)))
+    try:
+        found = compare(migrated(recorded, str(path)), json.loads(json.dumps(settings)))
+    except RecursionError:
+        raise HandrailError(f"{path} is damaged: nested too deeply; delete it") from None
     if found.differing:
         raise HandrailError(
             f"{folder} holds a run with other settings (see {path}): {found}; "

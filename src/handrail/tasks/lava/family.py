@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from handrail.artifact import load
-from handrail.envs.lava.source import NAMES
+from handrail.envs.lava.source import NAMES, open_source
 from handrail.errors import HandrailError
 from handrail.methods.contrastive.table import METHODS
 from handrail.tasks.family import Family, Files, Report
@@ -71,6 +71,7 @@ LAVA = Family(
     name="lava",
     environments=NAMES,
     knows=knows,
+    look=lambda environment, seed: open_source(environment).layout(seed),
     methods=METHODS,
     defaults={
         "method": "full-adaptive",

@@ -1,6 +1,5 @@
 """Acquiring knowledge on lava worlds, each piece in a folder of its own."""
 
-import dataclasses
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -9,6 +8,7 @@ from handrail.arguments import checked
 from handrail.methods.contrastive.artefacts import ENCODER, PRIOR
 from handrail.methods.contrastive.encoder import train_encoder
 from handrail.methods.contrastive.prior import train_prior
+from handrail.recorded import stable
 from handrail.tasks.lava.problems import encoder_problem, prior_problem
 from handrail.tasks.lava.settings import LavaEncoder, LavaPrior
 
@@ -21,7 +21,7 @@ def acquire_prior(settings: LavaPrior, folder: Path, report: Report) -> Path:
     if (folder / PRIOR).exists():
         return folder / PRIOR
     settings = checked(settings)
-    values = dataclasses.asdict(settings)
+    values = stable(settings)
     return train_prior(
         {name: partial(prior_problem, settings, name) for name in settings.sources},
         partial(prior_problem, settings, settings.environment),
@@ -38,7 +38,7 @@ def acquire_encoder(settings: LavaEncoder, folder: Path, report: Report) -> Path
     if (folder / ENCODER).exists():
         return folder / ENCODER
     settings = checked(settings)
-    values = dataclasses.asdict(settings)
+    values = stable(settings)
     return train_encoder(
         encoder_problem(settings),
         settings,

@@ -10,6 +10,7 @@ import numpy as np
 
 from handrail.artifact import load
 from handrail.envs.navigation.problems import navigation_problem
+from handrail.envs.navigation.tasks import navigation_task
 from handrail.methods.sagui.cards import warnings_of
 from handrail.methods.sagui.evaluations import tested, try_policy
 from handrail.methods.sagui.offline_batch import beside
@@ -18,6 +19,7 @@ from handrail.methods.sagui.settings import LIMIT_STEPS, TRANSITIONS, StudentRun
 from handrail.methods.sagui.table import METHODS
 from handrail.methods.sagui.train_guide import train_guide
 from handrail.methods.sagui.train_student import POLICY, check, train_student
+from handrail.recorded import stable
 from handrail.tasks.family import Family, Files, Report, Row
 from handrail.tasks.navigation.problems import (
     DEFAULTS,
@@ -39,7 +41,7 @@ def resolve(settings: Mapping[str, Any]) -> Row:
 def with_epoch(settings: Mapping[str, Any]) -> dict[str, Any]:
     """With an epoch that divides the steps, if the settings name steps but no epoch."""
     steps = settings.get("steps")
-    fitting = [epoch for epoch in EPOCHS if type(steps) is int and steps % epoch == 0]
+    fitting = [epoch for epoch in EPOCHS if isinstance(steps, int | float) and steps % epoch == 0]
     if "epoch" in settings or steps is None or not fitting:
         return dict(settings)
     return {**settings, "epoch": fitting[0]}
@@ -49,7 +51,7 @@ def acquire(
     kind: str, settings: Any, folder: Path, report: Callable[[str, int, int], None]
 ) -> None:
     """Trains a guide, an expert or a student to be pre-trained; a finished one is not repeated."""
-    recorded = {"purpose": kind, **dataclasses.asdict(settings)}
+    recorded = {"purpose": kind, **stable(settings)}
 
     def told(step: int, total: int) -> None:
         report(kind, step, total)
@@ -117,6 +119,7 @@ NAVIGATION = Family(
     name="navigation",
     environments=tuple(DEFAULTS),
     knows=_known,
+    look=lambda environment, seed: navigation_task(environment),
     methods=METHODS,
     # None: the paper's steps for the task
     defaults={"method": "budget-switch", "preset": "recommended", "steps": None},
