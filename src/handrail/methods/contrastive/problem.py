@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from handrail.envs.base import AbstractFiniteEnvironment, DiscreteActions
+from handrail.envs.base import AbstractEnvironment, DiscreteActions
 from handrail.envs.host import AbstractHostEnvironment
 from handrail.envs.vector_host import AbstractVectorHost
 from handrail.errors import HandrailError
@@ -17,7 +17,7 @@ from handrail.train.host import HostLoop
 from handrail.train.loops import AnyLoop
 from handrail.train.tally import AbstractTally, NoTally
 
-Environment = AbstractFiniteEnvironment | AbstractHostEnvironment | AbstractVectorHost
+Environment = AbstractEnvironment | AbstractHostEnvironment | AbstractVectorHost
 PseudoRewarded = Callable[[Sequence[Any], PriorSettings], Environment]
 Trial = Callable[..., dict[str, float]]
 """(agent, its state, `episodes=`, `key=`) → means over whole episodes without intervention, by

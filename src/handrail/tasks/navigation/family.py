@@ -1,6 +1,5 @@
 """SaGui's navigation tasks as a family."""
 
-import dataclasses
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from handrail.errors import HandrailError, UnknownName
-from handrail.experiments.schema import override
+from handrail.arguments import override
 from handrail.methods.sagui.presets import PRESETS, SOURCE_STEPS
 from handrail.methods.sagui.settings import (
     ForebearSettings,
