@@ -25,7 +25,7 @@ FLOORS = (
         "arguments",
         "identity",
     ),
-    ("dispatch", "devices"),
+    ("dispatch", "devices", "forks"),
     ("equations",),
     ("networks",),
     ("replay",),

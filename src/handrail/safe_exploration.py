@@ -9,8 +9,16 @@ import jax
 
 from handrail.envs.host_costs import CostFn, Costs
 from handrail.envs.host_spaces import ObservationCodec, action_codec
-from handrail.envs.raw import environment_name, raw_copy, read_step
+from handrail.envs.layers import refuse_running_statistics
+from handrail.envs.raw import (
+    begin_episode,
+    environment_name,
+    finite_reward,
+    raw_copy,
+    read_step,
+)
 from handrail.errors import HandrailError
+from handrail.forks import refuse_forked
 from handrail.interventions.base import Intervention
 from handrail.interventions.stepwise import Stepwise
 
@@ -39,7 +47,9 @@ class SafeExploration(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
         seed: of the intervention's own randomness; resets have theirs.
 
     Raises `HandrailError` for a view that names a missing part, an intervention that does not
-    fit the spaces, and a cost that is missing, negative or not finite.
+    fit the spaces, a cost that is missing, negative or not finite, a reward that is no finite
+    number, and a process that was forked after JAX had run in its parent: there JAX would wait for
+    ever.
     """
 
     def __init__(
@@ -54,7 +64,13 @@ class SafeExploration(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
         total_steps: int | None = None,
         seed: int = 0,
     ):
+        refuse_forked()
         self.called = environment_name(env)
+        refuse_running_statistics(
+            env,
+            self.called,
+            "change what the intervention sees; put that wrapper around SafeExploration",
+        )
         # so that the wrapped environment has a spec, and can be made again from it
         gymnasium.utils.RecordConstructorArgs.__init__(
             self, _disable_deepcopy=True, intervention=intervention, view=view, cost=cost,
@@ -104,6 +120,7 @@ class SafeExploration(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
         """
         from handrail.own.guide import guide_intervention
 
+        refuse_forked()
         intervention = guide_intervention(
             Path(guide), env, recipe=recipe, limit=limit, threshold=threshold, view=view,
             parts=options.get("parts"),
@@ -113,8 +130,8 @@ class SafeExploration(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
         """As of the environment; the intervention's episode begins anew."""
         given = {"seed": seed} if options is None else {"seed": seed, "options": options}
-        observation, info = self._bare.reset(**given)
         try:
+            observation, info = begin_episode(self._bare, **given)
             self._seen = self._observe(observation)
         except HandrailError as error:
             raise self._located(error) from error.__cause__
@@ -137,9 +154,10 @@ class SafeExploration(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
             self._seen = self._observe(raw.observation)
             named = self._costs.named(self._raw, executed, raw.observation, raw.info, raw.sixth)
             cost = self._costs.combined(named)
+            reward = finite_reward(raw.reward)
         except HandrailError as error:
             raise self._located(error) from error.__cause__
-        self.stepwise.observe(self._seen, float(raw.reward), cost, raw.terminated, raw.truncated)
+        self.stepwise.observe(self._seen, reward, cost, raw.terminated, raw.truncated)
         self._raw = self._kept(raw.observation)
         self._running = not (raw.terminated or raw.truncated)
         info = {

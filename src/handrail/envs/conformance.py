@@ -12,8 +12,10 @@ from handrail.envs.host_spaces import (
     AbstractActionCodec,
     ObservationCodec,
     action_codec,
+    how_to_read,
     readable_parts,
 )
+from handrail.envs.layers import is_shared, refuse_wrappers, simulators
 from handrail.envs.random_walk import Walk, random_walk
 from handrail.envs.raw import environment_name, read_reset
 from handrail.errors import HandrailError
@@ -46,11 +48,13 @@ def check_environment(
     """
     if steps < 1:
         raise HandrailError(f"steps is {steps}: expected at least 1")
-    costs = Costs(cost)
+    costs, env = Costs(cost), None
     try:
         env = make()
         name = environment_name(env)
+        refuse_wrappers(env, name)
     except HandrailError as error:
+        _close(env)
         return [Finding("builds", "wrong", str(error))]
     except Exception as error:
         return [Finding("builds", "wrong", f"building it raised {type(error).__name__}: {error}")]
@@ -61,7 +65,7 @@ def check_environment(
         return found
     walk = random_walk(env, codec, seen, costs, steps, seed)
     _close(env)
-    found += _verdicts(walk, env)
+    found += _verdicts(walk, env, costs)
     if "steps" not in walk.problems and "seeded reset" not in walk.problems:
         found.append(_determinism(make, codec, costs, min(steps, 200), seed))
     return found
@@ -93,14 +97,14 @@ def _observations(found: list[Finding], space: Any) -> ObservationCodec | None:
     what = ", ".join(f"{name or 'one array'} {part.shape}" for name, part in codec.codecs.items())
     unread = sorted(set(getattr(space, "spaces", ())) - set(readable or ()))
     if readable is not None and unread:
-        what += f"; not Box or Discrete: {', '.join(unread)}: use GymnasiumHost(parts={readable})"
+        what += f"; not Box or Discrete: {', '.join(unread)}: {how_to_read(space)}"
         found.append(Finding("observations", "note", what))
     else:
         found.append(Finding("observations", "ok", what))
     return codec
 
 
-def _verdicts(walk: Walk, env: Any) -> list[Finding]:
+def _verdicts(walk: Walk, env: Any, costs: Costs) -> list[Finding]:
     ended = f"{len(walk.ends)} episodes ended in {walk.steps} steps"
     fine = {
         "seeded reset": "reset(seed=...) returns (observation, info)",
@@ -116,7 +120,7 @@ def _verdicts(walk: Walk, env: Any) -> list[Finding]:
         if rule in walk.problems:
             found.append(Finding(rule, "wrong", walk.problems[rule]))
         elif rule == "cost":
-            found += _cost(walk)
+            found += _cost(walk, costs)
         elif rule == "ends" and walk.steps:
             found.append(_ends(walk, env, fine[rule]))
         elif rule == "reset after an end" and not walk.ends:
@@ -126,7 +130,7 @@ def _verdicts(walk: Walk, env: Any) -> list[Finding]:
     return found
 
 
-def _cost(walk: Walk) -> list[Finding]:
+def _cost(walk: Walk, costs: Costs) -> list[Finding]:
     if not walk.costs:
         return []
     if len({frozenset(named) for named in walk.costs}) > 1:
@@ -136,6 +140,9 @@ def _cost(walk: Walk) -> list[Finding]:
     text = ", ".join(f"{name} > 0 in {share:.1%} of the steps" for name, share in shares.items())
     if not any(shares.values()):
         text += "; nothing to learn safety from, unless random actions are safe"
+        return [Finding("cost", "note", text)]
+    if walk.first_states_cost and costs.cost_fn is None:
+        text += "; the cost in reset's info is not read: costs count from the first step on"
         return [Finding("cost", "note", text)]
     if names != ["cost"]:
         text += "; give each its limit with GymnasiumHost(limits=...)"
@@ -175,6 +182,12 @@ def _determinism(
     first = again = None
     try:
         first, again = make(), make()
+        if is_shared(simulators(first) + simulators(again)):
+            return Finding(
+                rule, "wrong",
+                "the function gave one environment twice; it has to build a new one whenever it "
+                "is called, since training and evaluation each need their own",
+            )  # fmt: skip
         one = random_walk(first, codec, None, costs, steps, seed).trajectory
         two = random_walk(again, codec, None, costs, steps, seed).trajectory
         repeated = random_walk(first, codec, None, costs, steps, seed).trajectory

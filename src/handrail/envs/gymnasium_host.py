@@ -12,7 +12,8 @@ from jaxtyping import Array, Key
 
 from handrail.envs.host import AbstractHostEnvironment, HostTimestep, seed_of
 from handrail.envs.host_costs import CostFn
-from handrail.envs.host_reader import HostReader
+from handrail.envs.host_reader import HostReader, checked_time_limit
+from handrail.envs.layers import refuse_wrappers
 from handrail.envs.raw import environment_name, read_reset, read_step
 from handrail.errors import HandrailError
 
@@ -28,12 +29,15 @@ class GymnasiumHost(AbstractHostEnvironment):
 
     Observations are float32: an array, or a dictionary of named parts for a `Dict` space (`parts`
     keeps only some). `Discrete` observations are one-hot. Agents act in [−1, 1] whatever the
-    bounds of the action space. Every reset is seeded from its key.
+    bounds of the action space. Every reset is seeded from its key. An episode that is not over
+    after `episode_length` steps is truncated; by default after as many as the environment was
+    registered with, if it says (`time_limit`).
 
     Raises `HandrailError`, naming environment, episode and step, for: spaces that are not
-    supported, an unbounded Box of actions, no cost, a cost that is negative or not finite, an
-    observation or reward that is not finite, a shape or dtype that changes, a step that is no
-    five- or six-tuple, an environment that raises, and steps before a reset or after an end.
+    supported, an unbounded Box of actions, wrappers with running statistics, no cost, a cost that
+    is negative or not finite, an observation or reward that is not finite, a shape or dtype that
+    changes, a step that is no five- or six-tuple, an environment that raises, and steps before a
+    reset or after an end.
     """
 
     steps_draw = False  # from keys
@@ -45,13 +49,18 @@ class GymnasiumHost(AbstractHostEnvironment):
         *,
         limits: Mapping[str, float] | None = None,
         parts: Sequence[str] | None = None,
+        episode_length: int | None = None,
     ):
         self.env = env
         self.name = environment_name(env)
+        refuse_wrappers(env, self.name)
         self.parts = parts
+        registered = getattr(getattr(env, "spec", None), "max_episode_steps", None)
+        self.time_limit = checked_time_limit(episode_length, registered)
         self._reader = HostReader(
-            self.name, env.action_space, env.observation_space, cost, limits=limits, parts=parts
-        )
+            self.name, env.action_space, env.observation_space, cost, limits=limits,
+            parts=parts, time_limit=self.time_limit,
+        )  # fmt: skip
         self._codec, self._observe = self._reader.codec, self._reader.observe
         self.actions = self._codec.actions
         self.constraints = tuple(self.limits)
@@ -70,11 +79,6 @@ class GymnasiumHost(AbstractHostEnvironment):
     def limits(self) -> dict[str, float]:
         """The limits per episode of several costs, by name; empty where the cost is one number."""
         return self._reader.read_cost.apart
-
-    @property
-    def time_limit(self) -> int | None:
-        """Steps of an episode that the environment was registered with, if it says."""
-        return getattr(getattr(self.env, "spec", None), "max_episode_steps", None)
 
     @property
     def action_bounds(self) -> dict[str, list[float]]:
@@ -98,6 +102,12 @@ class GymnasiumHost(AbstractHostEnvironment):
             return self._reader.happened(taken, read_step(self.env, taken))
         except HandrailError as error:
             raise self._reader.failed(error) from error.__cause__
+
+    def close(self) -> None:
+        """Ends what the environment runs in, such as a simulator; what cannot be closed stays."""
+        close = getattr(self.env, "close", None)
+        if close is not None:
+            close()
 
     def snapshot(self) -> dict[str, np.ndarray] | None:
         """None: Gymnasium has no way to save an episode."""

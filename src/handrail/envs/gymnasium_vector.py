@@ -9,7 +9,9 @@ from jaxtyping import Array, Bool, Key
 
 from handrail.envs.host import HostTimestep
 from handrail.envs.host_costs import CostFn
-from handrail.envs.host_reader import HostReader
+from handrail.envs.host_reader import HostReader, checked_time_limit
+from handrail.envs.layers import is_shared, refuse_wrappers, simulators
+from handrail.envs.raw import refuse_other_interfaces
 from handrail.envs.raw_vector import (
     autoreset_mode,
     observation_of,
@@ -41,7 +43,9 @@ class GymnasiumVectorHost(AbstractVectorHost):
         *,
         limits: Mapping[str, float] | None = None,
         parts: Sequence[str] | None = None,
+        episode_length: int | None = None,
     ):
+        refuse_other_interfaces(env)
         self.env, self.copies, self.parts = env, int(env.num_envs), parts
         self._spec = _spec(env)
         single = type(getattr(_first(env), "unwrapped", env)).__name__
@@ -50,10 +54,18 @@ class GymnasiumVectorHost(AbstractVectorHost):
             self._mode = autoreset_mode(env)
         except HandrailError as error:
             raise HandrailError(f"{self.name}: {error}") from None
+        refuse_wrappers(env, self.name)
+        if is_shared(simulators(env)):
+            raise HandrailError(
+                f"{self.name}: two copies are one and the same environment; each function given "
+                "to the vector environment has to build an environment of its own"
+            )
+        registered = getattr(self._spec, "max_episode_steps", None)
+        self.time_limit = checked_time_limit(episode_length, registered)
         self._readers = [
             HostReader(
                 f"{self.name}, copy {copy}", env.single_action_space, env.single_observation_space,
-                cost, limits=limits, parts=parts,
+                cost, limits=limits, parts=parts, time_limit=self.time_limit,
             )
             for copy in range(self.copies)
         ]  # fmt: skip
@@ -71,11 +83,6 @@ class GymnasiumVectorHost(AbstractVectorHost):
     def limits(self) -> dict[str, float]:
         """The limits per episode of several costs, by name; empty where the cost is one number."""
         return self._readers[0].read_cost.apart
-
-    @property
-    def time_limit(self) -> int | None:
-        """Steps of an episode that a copy was registered with, if it says."""
-        return getattr(self._spec, "max_episode_steps", None)
 
     @property
     def action_bounds(self) -> dict[str, list[float]]:

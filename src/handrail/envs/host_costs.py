@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from handrail.envs.numbers import LARGEST, is_too_large, one_number
 from handrail.errors import HandrailError
 
 CostFn = Callable[[Any, Any, Any, dict[str, Any]], "float | Mapping[str, float]"]
@@ -100,12 +101,27 @@ def _checked_limits(limits: Mapping[str, float]) -> dict[str, float]:
 
 
 def _number(what: str, value: Any) -> float:
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        raise HandrailError(f"the {what} is {value!r}; expected one number ≥ 0") from None
+    number = one_number(value)
+    if number is None:
+        raise HandrailError(f"the {what} is {value!r}; {_expected(value)}")
     if not np.isfinite(number) or number < 0:
         raise HandrailError(
             f"the {what} is {number}; expected a finite number ≥ 0 (0 where the step is safe)"
         )
+    if is_too_large(number):
+        raise HandrailError(
+            f"the {what} is {number}; expected at most {LARGEST:.3g}, the largest float32 number"
+        )
     return number
+
+
+def _expected(value: Any) -> str:
+    """What is expected in place of a value that is no single number."""
+    count = np.size(value) if isinstance(value, list | tuple) or hasattr(value, "shape") else 0
+    if count < 2:
+        return "expected one number ≥ 0"
+    return (
+        f"these are {count} numbers, expected one ≥ 0; give several costs names, such as "
+        'cost=lambda obs, action, next_obs, info: {"a": info["cost"][0], "b": info["cost"][1]}, '
+        'and each a limit, limits={"a": ..., "b": ...}'
+    )

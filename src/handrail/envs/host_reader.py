@@ -8,12 +8,14 @@ import numpy as np
 from handrail.envs.host import HostTimestep
 from handrail.envs.host_costs import CostFn, Costs
 from handrail.envs.host_spaces import AbstractActionCodec, ObservationCodec, action_codec
-from handrail.envs.raw import RawStep, raw_copy
+from handrail.envs.raw import RawStep, finite_reward, raw_copy
 from handrail.errors import HandrailError
 
 
 class HostReader:
     """Follows one environment from episode to episode; it is stepped elsewhere.
+
+    An episode that lasts for `time_limit` steps is truncated.
 
     Every `HandrailError` of a method is to be raised as `failed` returns it: with the name of the
     environment, episode and step.
@@ -28,8 +30,9 @@ class HostReader:
         *,
         limits: Mapping[str, float] | None,
         parts: Sequence[str] | None,
+        time_limit: int | None = None,
     ):
-        self.name = name
+        self.name, self._time_limit = name, time_limit
         self.read_cost = Costs(cost, limits)
         self.costs: dict[str, float] = {}
         self._episode, self._step = -1, 0
@@ -67,18 +70,19 @@ class HostReader:
     def happened(self, taken: Any, raw: RawStep) -> HostTimestep:
         """What came of the action `taken`."""
         observation = self.observe(raw.observation)
-        reward = _finite_reward(raw)
+        reward = finite_reward(raw.reward)
         named = self.read_cost.named(self._raw, taken, raw.observation, raw.info, raw.sixth)
         cost = self.read_cost.combined(named)
         self.costs = named
         self._raw = self._kept(raw.observation)
-        self._running = not (raw.terminated or raw.truncated)
+        truncated = raw.truncated or (not raw.terminated and self._step == self._time_limit)
+        self._running = not (raw.terminated or truncated)
         return HostTimestep(
             observation=observation,
             reward=np.float32(reward),
             cost=np.float32(cost),
             terminated=np.bool_(raw.terminated),
-            truncated=np.bool_(raw.truncated),
+            truncated=np.bool_(truncated),
             constraints=self.read_cost.each(named),
         )
 
@@ -94,11 +98,8 @@ class HostReader:
         return raw if self.read_cost.cost_fn is None else raw_copy(raw)
 
 
-def _finite_reward(raw: RawStep) -> float:
-    try:
-        reward = float(raw.reward)
-    except (TypeError, ValueError):
-        raise HandrailError(f"the reward is {raw.reward!r}; expected one number") from None
-    if not np.isfinite(reward):
-        raise HandrailError(f"the reward is {reward}; expected a finite number")
-    return reward
+def checked_time_limit(given: int | None, registered: int | None) -> int | None:
+    """Steps after which episodes are truncated: as given, or as registered. None for no limit."""
+    if given is not None and given < 1:
+        raise HandrailError(f"episode_length is {given}: expected a positive number of steps")
+    return registered if given is None else int(given)

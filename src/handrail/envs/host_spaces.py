@@ -66,7 +66,10 @@ class DiscreteCodec(AbstractActionCodec):
 
 
 class BoxCodec(AbstractActionCodec):
-    """A bounded `Box`: agents act in [−1, 1], one flat vector whatever the box's shape."""
+    """A bounded `Box`: agents act in [−1, 1], one flat vector whatever the box's shape.
+
+    A number whose low equals its high, such as a locked joint, has that value whatever they do.
+    """
 
     def __init__(self, space: Any):
         if not np.issubdtype(space.dtype, np.floating):
@@ -79,12 +82,13 @@ class BoxCodec(AbstractActionCodec):
             raise HandrailError(
                 f"the action space is unbounded in {loose.size} of {low.size} numbers (number "
                 f"{loose[0]} is the first); give the Box a finite low and high, or wrap the "
-                "environment so that it has them"
+                "environment, such as gymnasium.wrappers.TransformAction(env, lambda a: a, "
+                f"gymnasium.spaces.Box(-1.0, 1.0, {tuple(space.shape)}))"
             )
-        if low.size == 0 or (low >= high).any():
+        if low.size == 0 or (low > high).any() or (low == high).all():
             raise HandrailError(
                 f"the action space has low {low.tolist()} and high {high.tolist()}; "
-                "expected low < high"
+                "expected low < high, or low = high for numbers that stay as they are"
             )
         self.size = int(low.size)
         self.actions = BoxActions(self.size)
@@ -111,7 +115,7 @@ class BoxCodec(AbstractActionCodec):
                 f"the action is {np.asarray(action).tolist()!r}; "
                 f"expected finite numbers of shape {self.shape}"
             )
-        scaled = (given.ravel() - self.centre) / self.half
+        scaled = (given.ravel() - self.centre) / np.where(self.half > 0, self.half, np.inf)
         return _clipped(scaled, -1.0, 1.0).astype(np.float32)
 
     def bounds(self) -> dict[str, list[float]]:
@@ -137,6 +141,27 @@ def readable_parts(space: Any) -> list[str] | None:
     if not isinstance(spaces, Mapping):
         return None
     return sorted(name for name, part in spaces.items() if type(part).__name__ in _READABLE)
+
+
+FLATTENED = (*_READABLE, "Dict", "Tuple", "MultiDiscrete", "MultiBinary")
+
+
+def how_to_read(space: Any) -> str:
+    """How the parts of a `Dict` that are neither Box nor Discrete are kept, or left out."""
+    readable = readable_parts(space) or []
+    ways = []
+    if all(map(_flattens, (space.spaces or {}).values())):
+        ways = ["keep all of them as one array with gymnasium.wrappers.FlattenObservation(env)"]
+    if readable:
+        ways.append(f"leave it out with parts={readable!r}")
+    return ", or ".join(ways) or "wrap the environment so that every part is"
+
+
+def _flattens(space: Any) -> bool:
+    """Whether `FlattenObservation` makes one array of it."""
+    inner = getattr(space, "spaces", ())
+    within = inner.values() if isinstance(inner, Mapping) else inner
+    return type(space).__name__ in FLATTENED and all(map(_flattens, within))
 
 
 class PartCodec:
@@ -224,7 +249,7 @@ class ObservationCodec:
         if refused:
             raise HandrailError(
                 f"the observation's part {refused[0]!r} is a {type(spaces[refused[0]]).__name__}; "
-                f"expected Box or Discrete; leave it out with parts={readable_parts(space)!r}"
+                f"expected Box or Discrete; {how_to_read(space)}"
             )
         self.codecs = {name: PartCodec(spaces[name], name) for name in names}
 

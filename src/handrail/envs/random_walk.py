@@ -1,7 +1,7 @@
 """A random walk through an environment that notes the first problem of every kind."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,8 @@ import numpy as np
 from handrail.envs.base import DiscreteActions
 from handrail.envs.host_costs import Costs
 from handrail.envs.host_spaces import AbstractActionCodec, ObservationCodec
-from handrail.envs.raw import RawStep, raw_copy, read_reset, read_step
+from handrail.envs.numbers import one_number
+from handrail.envs.raw import RawStep, begin_episode, finite_reward, raw_copy, read_step
 from handrail.errors import HandrailError
 
 
@@ -23,6 +24,8 @@ class Walk:
     costs: list[dict[str, float]] = dataclasses.field(default_factory=list)
     resets_after_end: int = 0
     steps: int = 0
+    first_states_cost: bool = False
+    """Whether `info["cost"]` of a reset was not 0."""
 
     def attempt(self, rule: str, action: Callable[[], Any]) -> Any:
         """`action()`, or None with the problem noted; the first problem of a rule counts."""
@@ -43,7 +46,7 @@ def random_walk(
 ) -> Walk:
     """Random steps; the episodes that they last for have the seeds `seed`, `seed` + 1, …"""
     walk, draws = Walk(), np.random.default_rng(seed)
-    observation = walk.attempt("seeded reset", lambda: raw_copy(read_reset(env, seed)))
+    observation = walk.attempt("seeded reset", lambda: _first(walk, env, seed))
     if observation is None:
         return walk
     length = 0
@@ -66,7 +69,7 @@ def random_walk(
             walk.ends.append((length, raw.terminated, raw.truncated))
             rule = "reset after an end"
             later = seed + len(walk.ends)
-            observation = walk.attempt(rule, lambda later=later: raw_copy(read_reset(env, later)))
+            observation = walk.attempt(rule, lambda later=later: _first(walk, env, later))
             if observation is None:
                 return walk
             walk.resets_after_end += 1
@@ -75,6 +78,21 @@ def random_walk(
                 _look(walk, env, seen, observation)
             walk.trajectory.append((observation,))
     return walk
+
+
+def _first(walk: Walk, env: Any, seed: int) -> Any:
+    """The first observation of an episode; notes whether the info that comes with it has a cost."""
+    observation, info = begin_episode(env, seed=seed)
+    walk.first_states_cost |= _costs_something(info.get("cost"))
+    return raw_copy(observation)
+
+
+def _costs_something(cost: Any) -> bool:
+    """Whether a cost, or one of several named ones, is a number other than 0."""
+    if isinstance(cost, Mapping):
+        return any(map(_costs_something, cost.values()))
+    number = one_number(cost)
+    return number is not None and number != 0
 
 
 def _random(codec: AbstractActionCodec, draws: np.random.Generator) -> Any:
@@ -100,12 +118,7 @@ def _look(walk: Walk, env: Any, seen: ObservationCodec, observation: Any) -> Non
 
 
 def _value(walk: Walk, costs: Costs, before: Any, action: Any, raw: RawStep) -> None:
-    def reward() -> None:
-        value = np.asarray(raw.reward)
-        if value.size != 1 or value.dtype.kind not in "fiub" or not np.isfinite(value).all():
-            raise HandrailError(f"the reward is {raw.reward!r}; expected one finite number")
-
-    walk.attempt("reward", reward)
+    walk.attempt("reward", lambda: finite_reward(raw.reward))
     named = walk.attempt(
         "cost", lambda: costs.named(before, action, raw.observation, raw.info, raw.sixth)
     )

@@ -7,7 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from handrail.envs.numbers import LARGEST, is_too_large, one_number
 from handrail.errors import HandrailError
+
+SEVERAL_AGENTS = {"ParallelEnv", "AECEnv", "MultiAgentEnv"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,6 +27,7 @@ class RawStep:
 
 def environment_name(env: Any) -> str:
     """The id an environment is registered under, or its class."""
+    refuse_other_interfaces(env)
     for needed in ("reset", "step", "action_space", "observation_space"):
         if not hasattr(env, needed):
             raise HandrailError(
@@ -40,18 +44,47 @@ def environment_name(env: Any) -> str:
     return getattr(spec, "id", None) or type(getattr(env, "unwrapped", env)).__name__
 
 
+def refuse_other_interfaces(env: Any) -> None:
+    """Raises `HandrailError` for environments of PettingZoo, stable-baselines3 and dm_env."""
+    kinds = {kind.__name__ for kind in type(env).__mro__}
+    name = type(env).__name__
+    of_agents = hasattr(env, "possible_agents") or hasattr(env, "agents")
+    if kinds & SEVERAL_AGENTS or (of_agents and callable(getattr(env, "action_space", None))):
+        raise HandrailError(
+            f"{name} has PettingZoo's interface of several agents; handrail takes one agent: give "
+            "a Gymnasium environment of it, in which the other agents act by rules of their own"
+        )
+    if "VecEnv" in kinds or (hasattr(env, "step_wait") and not hasattr(env, "single_action_space")):
+        raise HandrailError(
+            f"{name} is a VecEnv of stable-baselines3, not a Gymnasium environment; give the "
+            "function that builds one environment, or several as "
+            "gymnasium.vector.SyncVectorEnv([make, make])"
+        )
+    if hasattr(env, "action_spec") and not hasattr(env, "action_space"):
+        raise HandrailError(
+            f"{name} has dm_env's interface (action_spec); wrap it in a Gymnasium environment, "
+            "such as shimmy.DmControlCompatibilityV0"
+        )
+
+
 def read_reset(env: Any, seed: int) -> Any:
     """The first observation of an episode that is seeded with `seed`."""
+    return begin_episode(env, seed=seed)[0]
+
+
+def begin_episode(env: Any, **given: Any) -> tuple[Any, Mapping[str, Any]]:
+    """The first observation and the info of `env.reset(**given)`."""
     try:
-        result = env.reset(seed=seed)
+        result = env.reset(**given)
     except Exception as error:
-        raise HandrailError(f"reset(seed=...) raised {type(error).__name__}: {error}") from error
+        named = ", ".join(f"{name}=..." for name in given)
+        raise HandrailError(f"reset({named}) raised {type(error).__name__}: {error}") from error
     if not (isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], Mapping)):
         raise HandrailError(
             f"reset returned a {describe(result)}; expected (observation, info). "
             "An environment of the old Gym API needs a compatibility wrapper"
         )
-    return result[0]
+    return result
 
 
 def take_step(env: Any, action: Any, *, expected: str) -> tuple[Any, ...]:
@@ -84,6 +117,21 @@ def read_step(env: Any, action: Any) -> RawStep:
         info,
         *cost,
     )
+
+
+def finite_reward(reward: Any) -> float:
+    """The reward of a step as a number. Raises `HandrailError` if it is not one finite number."""
+    number = one_number(reward)
+    if number is None:
+        raise HandrailError(f"the reward is {reward!r}; expected one number")
+    if not np.isfinite(number):
+        raise HandrailError(f"the reward is {number}; expected a finite number")
+    if is_too_large(number):
+        raise HandrailError(
+            f"the reward is {number}; expected at most {LARGEST:.3g} in size, the largest float32 "
+            "number"
+        )
+    return number
 
 
 def raw_copy(observation: Any) -> Any:

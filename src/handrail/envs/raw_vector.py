@@ -130,6 +130,8 @@ def info_of(infos: Mapping[str, Any], copy: int, copies: int) -> dict[str, Any]:
 
 def _column(name: str, values: Any, copies: int, kinds: str = "biuf") -> np.ndarray:
     array = np.asarray(values)
+    if array.shape == (copies, 1):  # rewards as arrays of one number
+        array = array[:, 0]
     if array.shape != (copies,) or array.dtype.kind not in kinds:
         raise HandrailError(
             f"the {name} have shape {array.shape} and dtype {array.dtype}; expected an entry for "

@@ -1,8 +1,10 @@
 """Environments as users name them: an id, or a function that builds one or several."""
 
-import contextlib
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+import contextvars
+import functools
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ParamSpec, TypeVar
 
 import jax.numpy as jnp
 import numpy as np
@@ -11,6 +13,7 @@ from jaxtyping import Array, Key
 from handrail.envs.gymnasium_host import GymnasiumHost
 from handrail.envs.gymnasium_vector import GymnasiumVectorHost
 from handrail.envs.host_costs import CostFn
+from handrail.envs.layers import is_shared, simulators
 from handrail.envs.vector_wrappers import copy_of
 from handrail.errors import HandrailError
 
@@ -19,6 +22,31 @@ Environment = Any
 `gymnasium.vector.VectorEnv` of several.
 """
 Host = GymnasiumHost | GymnasiumVectorHost
+_open: contextvars.ContextVar[tuple[Host, ...] | None] = contextvars.ContextVar(
+    "open", default=None
+)
+"""What calls of `closes_environments` that have not returned have built; None outside of them."""
+P = ParamSpec("P")
+R = TypeVar("R")
+LOG = logging.getLogger(__name__)
+
+
+def closes_environments(function: Callable[P, R]) -> Callable[P, R]:
+    """`function`, which closes what `build_host` has built in it when it returns or raises."""
+
+    @functools.wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        outer = _open.get()
+        _open.set(outer or ())
+        try:
+            return function(*args, **kwargs)
+        finally:
+            built = [host for host in _open.get() or () if not _among(host, outer or ())]
+            _open.set(outer)
+            for host in built:
+                _close(host)
+
+    return call
 
 
 def build_host(
@@ -27,8 +55,13 @@ def build_host(
     cost: CostFn | None = None,
     limits: Mapping[str, float] | None = None,
     parts: Sequence[str] | None = None,
+    episode_length: int | None = None,
 ) -> Host:
-    """A fresh environment of this id, or from this function, on the host."""
+    """A fresh environment of this id, or from this function, on the host.
+
+    Within a function that `closes_environments` it is closed at its end. Raises `HandrailError`
+    where the function has given this environment before and it is still in use.
+    """
     if isinstance(environment, str):
         import gymnasium
 
@@ -36,18 +69,34 @@ def build_host(
             env = gymnasium.make(environment)
         except Exception as error:
             raise HandrailError(
-                f"cannot make the environment {environment!r}: {error} (import the module that "
-                "registers it, or give a function that builds it)"
+                f"cannot make the environment {environment!r}: {_said(error)} (import the module "
+                "that registers it, or give a function that builds it)"
             ) from error
     elif isinstance(environment, type) or not hasattr(environment, "step"):
         env = environment()  # a class is such a function, too
     else:
         raise HandrailError(
             f"the environment is a {type(environment).__name__}; expected the id of a registered "
-            "environment or a function that builds one (lambda: ...), since training and "
-            "evaluation each need their own"
+            "environment or a function that builds one, since training and evaluation each need "
+            f"their own: {_NEW}"
         )
-    return host_of(env, cost, limits=limits, parts=parts)
+    own, in_use = simulators(env), _open.get()
+    same = [host for host in in_use or () if is_shared([*own, *simulators(host.env)])]
+    if same:
+        # it is the user's, who may go on with it
+        _open.set(tuple(host for host in in_use or () if not _among(host, same)))
+        raise HandrailError(
+            f"the function that builds the environment gave one {type(env).__name__} twice, but "
+            f"training and evaluation each need their own: {_NEW}"
+        )
+    try:
+        host = host_of(env, cost, limits=limits, parts=parts, episode_length=episode_length)
+    except BaseException:
+        _close(env)
+        raise
+    if in_use is not None:
+        _open.set((*in_use, host))
+    return host
 
 
 def host_of(
@@ -56,10 +105,35 @@ def host_of(
     *,
     limits: Mapping[str, float] | None = None,
     parts: Sequence[str] | None = None,
+    episode_length: int | None = None,
 ) -> Host:
     """An environment, or several side by side, on the host."""
     kind = GymnasiumVectorHost if hasattr(env, "num_envs") else GymnasiumHost
-    return kind(env, cost, limits=limits, parts=parts)
+    return kind(env, cost, limits=limits, parts=parts, episode_length=episode_length)
+
+
+_NEW = (
+    "give a class, or a function that builds a new one at every call. If there can be only one "
+    "simulator, start a second copy of it for the evaluation (such as on another port)"
+)
+
+
+def _among(host: Host, hosts: Sequence[Host]) -> bool:
+    return any(host is other for other in hosts)
+
+
+def _close(env: Any) -> None:
+    """Closes it; what goes wrong is logged, since a result or another error is on its way."""
+    try:
+        getattr(env, "close", lambda: None)()
+    except Exception as error:
+        name = getattr(env, "name", type(env).__name__)
+        LOG.warning("closing %s raised %s: %s", name, type(error).__name__, error)
+
+
+def _said(error: Exception) -> str:
+    """What an error says, or its type where it says nothing."""
+    return str(error).strip() or type(error).__name__
 
 
 def first_observation(host: Host, *, key: Key[Array, ""]) -> Any:
@@ -68,17 +142,6 @@ def first_observation(host: Host, *, key: Key[Array, ""]) -> Any:
         return host.reset(key=key)
     keys = jnp.stack([key] * host.copies)
     return copy_of(host.reset(np.ones(host.copies, np.bool_), keys=keys), 0)
-
-
-@contextlib.contextmanager
-def closed_after(*hosts: Host) -> Iterator[None]:
-    """Closes those that are several side by side: processes of theirs may be waiting."""
-    try:
-        yield
-    finally:
-        for host in hosts:
-            if isinstance(host, GymnasiumVectorHost):
-                host.close()
 
 
 def episode_steps(host: Host, given: int | None) -> int:

@@ -17,7 +17,7 @@ from handrail.own.environments import (
     Environment,
     Host,
     build_host,
-    closed_after,
+    closes_environments,
     episode_steps,
 )
 from handrail.own.guide import Interface, load_fitting
@@ -59,6 +59,7 @@ def guarded(
     } | {"guarded_share": sum(taken_over) / driven, "foreseen": foreseen}
 
 
+@closes_environments
 def try_guide(
     environment: Environment,
     guide: Path | str,
@@ -102,7 +103,9 @@ def try_guide(
         raise HandrailError(f"episodes is {episodes}: expected at least 1")
     if foreseen is not None and not foreseen >= 0:
         raise HandrailError(f"foreseen is {foreseen}: expected a discounted cost of 0 or more")
-    host = build_host(environment, cost=cost, limits=limits, parts=parts)
+    host = build_host(
+        environment, cost=cost, limits=limits, parts=parts, episode_length=episode_length
+    )
     needs_box(host)
     longest = episode_steps(host, episode_length)
     loaded = load_fitting(Path(guide), Interface.of_host(host), view=view)
@@ -113,8 +116,7 @@ def try_guide(
             f"{guide}: the card does not say which foreseen cost is too much: give foreseen, such "
             "as two steps' cost"
         )
-    with closed_after(host):
-        return guarded(
-            host, fitting, foreseen=foreseen, longest=longest, episodes=episodes,
-            key=jax.random.key(seed),
-        )  # fmt: skip
+    return guarded(
+        host, fitting, foreseen=foreseen, longest=longest, episodes=episodes,
+        key=jax.random.key(seed),
+    )  # fmt: skip

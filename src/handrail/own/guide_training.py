@@ -23,7 +23,7 @@ from handrail.learners.sac_networks import OnVectors
 from handrail.own.environments import (
     Environment,
     build_host,
-    closed_after,
+    closes_environments,
     episode_limit,
     episode_steps,
     named,
@@ -45,6 +45,7 @@ CHOICES = {"bonus": best, "guard": best_guard}  # the evaluation whose guide is 
 BEST, GUIDE = "best.safetensors", "guide.safetensors"
 
 
+@closes_environments
 def train_guide(
     source: Environment,
     folder: Path | str,
@@ -113,7 +114,10 @@ def train_guide(
         raise UnknownName("choice of a guide", chosen, CHOICES)
     if guard_episodes < 1:
         raise HandrailError(f"guard_episodes is {guard_episodes}: expected at least 1")
-    host, trial = (build_host(source, cost=cost, limits=limits, parts=parts) for _ in range(2))
+    host, trial = (
+        build_host(source, cost=cost, limits=limits, parts=parts, episode_length=episode_length)
+        for _ in range(2)
+    )
     needs_box(host)
     longest, allowed = episode_steps(host, episode_length), episode_limit(host, limit)
     agent = sac_agent(
@@ -174,12 +178,11 @@ def train_guide(
             )  # fmt: skip
         return {"best": load(folder / BEST)[0].training["evaluation"]}
 
-    with closed_after(host, trial):
-        run_epochs(
-            HostLoop(with_bonus(host, bonus), agent, driver, steps), folder, settings, watch=watch,
-            summarise=summarise,
-            epoch=epoch, seed=10 * seed + 1, report=report,
-        )  # fmt: skip
+    run_epochs(
+        HostLoop(with_bonus(host, bonus), agent, driver, steps), folder, settings, watch=watch,
+        summarise=summarise,
+        epoch=epoch, seed=10 * seed + 1, report=report,
+    )  # fmt: skip
     card, arrays = load(folder / BEST, expect="guide")
     save(folder / GUIDE, card, arrays)
     return folder / GUIDE

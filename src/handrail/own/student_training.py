@@ -48,7 +48,7 @@ from handrail.own.environments import (
     Environment,
     Host,
     build_host,
-    closed_after,
+    closes_environments,
     episode_limit,
     episode_steps,
     named,
@@ -74,6 +74,7 @@ METHODS = (*RECIPES, "sac")
 LOG = logging.getLogger(__name__)
 
 
+@closes_environments
 def train_student(
     target: Environment,
     guide: Path | str | None,
@@ -141,7 +142,10 @@ def train_student(
     if learning is None:
         learning = SacSettings() if guide is None else recommended_student(SacSettings(), rate=1.0)
     check_schedule(steps, epoch, learning)
-    host, trial = (build_host(target, cost=cost, limits=limits, parts=parts) for _ in range(2))
+    host, trial = (
+        build_host(target, cost=cost, limits=limits, parts=parts, episode_length=episode_length)
+        for _ in range(2)
+    )
     needs_box(host)
     longest, allowed = episode_steps(host, episode_length), episode_limit(host, limit)
     loaded = _loaded(host, guide, method, view, allowed)
@@ -222,11 +226,10 @@ def train_student(
         }
         return {"limit": allowed, "last_epoch": last, "guide_doubts": doubted}
 
-    with closed_after(host, trial):
-        return run_epochs(
-            HostLoop(host, agent, intervention, steps), folder, settings, watch=watch,
-            summarise=summarise, epoch=epoch, seed=10 * seed, report=report,
-        )  # fmt: skip
+    return run_epochs(
+        HostLoop(host, agent, intervention, steps), folder, settings, watch=watch,
+        summarise=summarise, epoch=epoch, seed=10 * seed, report=report,
+    )  # fmt: skip
 
 
 def _source_data(
