@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
+from handrail import renamed
 from handrail.errors import HandrailError, UnknownName
 
 Settings = TypeVar("Settings")
@@ -211,6 +212,7 @@ def shown(value: Any, most: int = 60) -> str:
 
 def _replaced(settings: Any, name: str, value: Any, within: str) -> Any:
     group, dot, rest = name.partition(".")
+    group = renamed.current_name(type(settings), group)
     hints = typing.get_type_hints(type(settings), include_extras=True)
     if group not in hints:
         raise _unknown(type(settings), name, within)
@@ -223,6 +225,7 @@ def _replaced(settings: Any, name: str, value: Any, within: str) -> Any:
     elif nested and isinstance(value, Mapping):
         new = override(old, value, within=f"{within}{group}.")
     else:
+        value = renamed.current_value(type(settings), group, value)
         new = converted(value, kind, within + group, label)
     return dataclasses.replace(settings, **{group: new})
 

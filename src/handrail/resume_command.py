@@ -1,6 +1,5 @@
 """What `handrail train --resume RUN` does: goes on with a run from what its folder says."""
 
-import dataclasses
 import json
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -12,6 +11,8 @@ from handrail.experiments.navigation.rows import is_navigation
 from handrail.experiments.progress import Steps
 from handrail.experiments.schema import override
 from handrail.files import read_json
+from handrail.recorded import stable
+from handrail.renamed import migrated
 from handrail.train_command import flatten
 
 
@@ -64,6 +65,7 @@ def _stored(folder: Path) -> dict[str, Any]:
     stored = read_json(path)
     if not isinstance(stored, dict):
         raise HandrailError(f"{path}: expected a JSON object")
+    stored = migrated(stored, str(path))
     if "purpose" in stored:
         raise HandrailError(
             f"{folder} is a part of acquiring knowledge ({stored['purpose']}); repeat the command "
@@ -128,7 +130,7 @@ def _run(default: Any, values: Mapping[str, Any], folder: Path) -> Any:
         run = override(default, flatten(values))
     except HandrailError as error:
         raise HandrailError(f"{folder / 'run.json'} is of another version: {error}") from None
-    if json.loads(json.dumps(dataclasses.asdict(run))) != values:
+    if json.loads(json.dumps(stable(run))) != values:
         raise HandrailError(
             f"{folder / 'run.json'} is of another version of handrail, whose runs have other "
             "settings; resume it with that version"

@@ -1,6 +1,5 @@
 """What `handrail train` and `handrail evaluate` do."""
 
-import dataclasses
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -12,8 +11,10 @@ from handrail.experiments.families import LAVA, NAVIGATION, with_defaults
 from handrail.experiments.navigation.rows import is_navigation
 from handrail.experiments.plan import Task, knowledge_tasks
 from handrail.experiments.progress import Steps
-from handrail.experiments.schema import override
+from handrail.experiments.schema import flat, override
 from handrail.files import read_json
+from handrail.recorded import stable
+from handrail.renamed import migrated
 from handrail.tasks.lava.resolve import LavaRow, resolve
 
 
@@ -56,7 +57,7 @@ def train_one(
         for task in needs:
             _acquire(task, steps)
         recorded = {
-            "run": dataclasses.asdict(row.run),
+            "run": stable(row.run),
             "knowledge": row.knowledge,
             "needs": sorted(
                 [task.folder.name for task in needs] + [load(p)[0].checksum for p in given.values()]
@@ -76,7 +77,8 @@ def evaluate_one(folder: Path, *, episodes: int, seed: int) -> dict[str, Any]:
         raise HandrailError(f"episodes is {episodes}: expected at least 1")
     if not (folder / "summary.json").exists():
         raise HandrailError(f"{folder} holds no finished run (no summary.json)")
-    stored = flatten(read_json(folder / "run.json")["run"])
+    record = folder / "run.json"
+    stored = flatten(migrated(read_json(record), str(record))["run"])
     if is_navigation(stored.get("environment")):
         from handrail.experiments.navigation.single import evaluate_student
 
@@ -91,8 +93,6 @@ def evaluate_one(folder: Path, *, episodes: int, seed: int) -> dict[str, Any]:
 
 def flatten(tree: Mapping[str, Any]) -> dict[str, Any]:
     """Nested settings as dotted names, without those that are not set."""
-    from handrail.experiments.schema import flat
-
     return {name: value for name, value in flat(tree).items() if value is not None}
 
 
@@ -104,7 +104,7 @@ def _acquire(task: Task, steps: Steps) -> None:
 
 
 def assigned(assignments: Sequence[str]) -> dict[str, Any]:
-    """`name=value` pairs; values are JSON, or else text."""
+    """`name=value` pairs as dotted names; values are JSON, or else text."""
     values: dict[str, Any] = {}
     for text in assignments:
         name, equals, value = text.partition("=")
@@ -114,9 +114,9 @@ def assigned(assignments: Sequence[str]) -> dict[str, Any]:
             )
         try:
             values[name] = json.loads(value)
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):  # also a number of too many digits
             values[name] = value
-    return values
+    return flat(values)
 
 
 def _view(row: LavaRow, given: Mapping[str, Path]) -> str:

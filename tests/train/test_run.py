@@ -2,6 +2,7 @@
 
 import dataclasses
 import fcntl
+import json
 from unittest import mock
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handrail.errors import HandrailError
-from handrail.files import write_json
+from handrail.files import read_json, write_json
 from handrail.records import read_table
 from handrail.train import run as train_run
 from handrail.train.health import Diverged
@@ -66,6 +67,54 @@ def test_a_folder_with_other_settings_is_refused(loop, tmp_path):
     with pytest.raises(HandrailError, match=r"other settings.*choose another output folder"):
         run(loop, folder, settings={**SETTINGS, "rate": 0.5})
     assert {p: raw for p, raw in untouched(folder).items() if p.name != ".lock"} == before
+
+
+def passed(rate, code="a"):
+    """Settings with a description of a function that was passed in."""
+    cost = {"function": "own.cost", "code": {"source": code}, "uses": {"RATE": rate}}
+    return {**SETTINGS, "passed": {"cost": cost}}
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "message"),
+    [
+        ({"steps": 1}, {"steps": 2}, "steps was 1, now 2; choose"),
+        ({}, {"steps": 2}, "steps was absent, now 2"),
+        (passed(1.0), passed(2.0), "passed.cost.uses.RATE was 1.0, now 2.0"),
+        (passed(1.0), passed(1.0, "b"), "passed.cost.code differs"),
+    ],
+)
+def test_what_differs_from_the_folders_run_is_named(loop, tmp_path, before, now, message):
+    write_json(tmp_path / "run.json", {**SETTINGS, **before})
+    with pytest.raises(HandrailError, match=f"other settings .*{message}"):
+        run(loop, tmp_path, settings={**SETTINGS, **now})
+
+
+@pytest.mark.parametrize("content", ["[]", "3", "null"])
+def test_a_record_that_is_none_is_refused(loop, tmp_path, content):
+    (tmp_path / "run.json").write_text(content)
+    with pytest.raises(HandrailError, match=r"run\.json is damaged"):
+        run(loop, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("before", "what"),
+    [
+        (SETTINGS, "passed"),
+        ({**SETTINGS, "passed": {"cost": {"unidentified": "own.Cost"}}}, "passed.cost"),
+    ],
+)
+def test_a_finished_run_that_cannot_be_compared_is_said_to_be_so(
+    loop, tmp_path, caplog, before, what
+):
+    write_json(tmp_path / "run.json", before)
+    write_json(tmp_path / "summary.json", {"steps": 3})
+    now = passed(1.0) if what == "passed" else before
+    assert run(loop, tmp_path, settings=now) == {"steps": 3}
+    (record,) = caplog.records
+    assert "finished run of 20" in record.getMessage()
+    assert record.getMessage().endswith(f"not compared in {what}")
+    assert read_json(tmp_path / "run.json") == json.loads(json.dumps(before))
 
 
 def test_a_folder_with_foreign_files_is_refused_and_left_alone(loop, tmp_path):

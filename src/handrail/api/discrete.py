@@ -47,6 +47,7 @@ from handrail.own.environments import (
     first_observation,
     host_of,
 )
+from handrail.recorded import PASSED, stable
 
 EPISODE_LENGTH = 1_000
 LEARNING = QLearning(learning_starts=1_000)
@@ -110,11 +111,13 @@ def train_dqn(
     problem = _problem(host, trial=trial, longest=episode_length)
     recorded = {
         "purpose": "own dqn", "environment": host.name,
-        "environment_identity": environment_identity(host, environment),
-        "intervention": fingerprint(intervention),
-        **_recorded(problem, cost, limits, episode_length),
+        PASSED: {
+            "environment": environment_identity(host, environment), "cost": fingerprint(cost),
+            "intervention": fingerprint(intervention),
+        },
+        **_recorded(problem, limits, episode_length),
         "steps": settings.steps, "evaluation_episodes": episodes, "seed": settings.seed,
-        "learning": dataclasses.asdict(settings.learning),
+        "learning": stable(settings.learning),
     }  # fmt: skip
     chosen = none() if intervention is None else intervention
     method = dataclasses.replace(METHODS["dqn"], intervention=lambda settings, knowledge: chosen)
@@ -183,10 +186,10 @@ def train_prior(
     _refuse_different(problems)
     recorded = {
         "sources": [host.name for host in hosts],
-        "source_identities": [
-            environment_identity(host, source) for host, source in zip(hosts, sources, strict=True)
-        ],
-        **_recorded(problems[-1], cost, None, episode_length), **dataclasses.asdict(settings),
+        PASSED: {
+            "sources": list(map(environment_identity, hosts, sources)), "cost": fingerprint(cost),
+        },
+        **_recorded(problems[-1], None, episode_length), **stable(settings),
     }  # fmt: skip
     return prior_training.train_prior(
         {str(place): partial(_given, problem) for place, problem in enumerate(problems)},
@@ -249,8 +252,10 @@ def train_encoder(
     problem = _problem(host)
     recorded = {
         "purpose": "own encoder", "environment": host.name,
-        "environment_identity": environment_identity(host, environment),
-        **_recorded(problem, cost, limits, episode_length), **dataclasses.asdict(settings),
+        PASSED: {
+            "environment": environment_identity(host, environment), "cost": fingerprint(cost),
+        },
+        **_recorded(problem, limits, episode_length), **stable(settings),
     }  # fmt: skip
     return encoder_training.train_encoder(
         problem, settings, folder, folder / ENCODER, recorded=recorded,
@@ -291,13 +296,10 @@ def _given(problem: DiscreteProblem) -> DiscreteProblem:
     return problem
 
 
-def _recorded(
-    problem: DiscreteProblem, cost: Any, limits: Any, episode_length: int
-) -> dict[str, Any]:
-    """What every run records of what it was given."""
+def _recorded(problem: DiscreteProblem, limits: Any, episode_length: int) -> dict[str, Any]:
+    """What every run records besides its settings and what was passed in."""
     return {
         "episode_length": episode_length,
-        "cost": fingerprint(cost),
         "limits": None if limits is None else dict(limits),
         "parts": problem.inputs.spec["parts"],
     }

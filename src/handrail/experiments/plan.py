@@ -12,6 +12,7 @@ from handrail.experiments.navigation import rows as navigation
 from handrail.experiments.navigation.rows import NavigationRow
 from handrail.experiments.navigation.settings import TRANSITIONS
 from handrail.experiments.schema import Experiment, Row, digest, rows
+from handrail.recorded import original
 from handrail.tasks.lava.resolve import LavaRow, resolve
 
 
@@ -72,13 +73,13 @@ def knowledge_tasks(row: LavaRow, out: Path) -> list[Task]:
 
 
 def _knowledge_task(kind: str, settings: Any, out: Path) -> Task:
-    name = f"{kind}-{settings.view}-{digest(dataclasses.asdict(settings))}"
+    name = f"{kind}-{settings.view}-{digest(original(settings))}"
     return Task(kind, out / "knowledge" / name, settings, label=f"{kind} ({settings.view})")
 
 
 def _run_task(row: LavaRow, needs: tuple[Task, ...], out: Path) -> Task:
     run = row.run
-    identity = {"run": dataclasses.asdict(run), "needs": [task.folder.name for task in needs]}
+    identity = {"run": original(run), "needs": [task.folder.name for task in needs]}
     name = f"{run.environment}-{run.method}-{run.observation}-{run.seed}-{digest(identity)}"
     label = f"{run.method} {run.environment} seed {run.seed}"
     return Task("run", out / "runs" / name, row, needs, label)
@@ -96,11 +97,11 @@ def navigation_knowledge(row: NavigationRow, out: Path) -> list[Task]:
 
 def _student_task(row: NavigationRow, needs: tuple[Task, ...], out: Path) -> Task:
     run = row.run
-    identity = {"run": dataclasses.asdict(run), "needs": [task.folder.name for task in needs]}
+    identity = {"run": original(run), "needs": [task.folder.name for task in needs]}
     name = f"{run.environment}-{run.method}-{run.seed}-{digest(identity)}"
     label = f"{run.method} {run.environment} seed {run.seed}"
     return Task("run", out / "runs" / name, row, needs, label)
 
 
 def _digest(settings: Any) -> str:
-    return digest(dataclasses.asdict(settings))
+    return digest(original(settings))

@@ -5,6 +5,7 @@ from typing import Any
 
 from handrail.experiments.navigation.rows import NavigationRow
 from handrail.experiments.plan import Task
+from handrail.recorded import stable
 
 Report = Callable[[str, int, int], None]  # (what, steps done, steps in all)
 
@@ -23,15 +24,13 @@ def work(task: Task, report: Report = lambda what, step, total: None) -> dict[st
 
         acquire_encoder(task.settings, task.folder, report)
         return None
-    import dataclasses
-
     from handrail.tasks.lava.student import Knowledge, run_lava
 
     row = task.settings
     files = {need.kind: need.folder / f"{need.kind}.safetensors" for need in task.needs}
     knowledge = Knowledge(view=row.view, **files)
     settings = {
-        "run": dataclasses.asdict(row.run),
+        "run": stable(row.run),
         "knowledge": row.knowledge,
         "needs": [need.folder.name for need in task.needs],
     }
@@ -58,8 +57,6 @@ def _navigation(task: Task, report: Report) -> dict[str, Any] | None:
 
         acquire_forebear(task.settings, task.folder, report)
         return None
-    import dataclasses
-
     from handrail.experiments.navigation.student import Knowledge, run_student
 
     run = task.settings.run
@@ -69,7 +66,7 @@ def _navigation(task: Task, report: Report) -> dict[str, Any] | None:
         Knowledge(**files),
         task.folder,
         settings={
-            "run": dataclasses.asdict(run),
+            "run": stable(run),
             "needs": [need.folder.name for need in task.needs],
         },
         report=lambda step, total: report("run", step, total),

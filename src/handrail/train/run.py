@@ -5,7 +5,9 @@ repeated. The bytes of its tables do not depend on where it was interrupted.
 """
 
 import contextlib
+import datetime
 import json
+import logging
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +18,7 @@ import numpy as np
 
 from handrail.errors import HandrailError
 from handrail.files import atomic, read_json, write_json
+from handrail.recorded import MOST_NAMED, compare
 from handrail.records import (
     EPISODE_COLUMNS,
     EPISODES,
@@ -24,6 +27,7 @@ from handrail.records import (
     Table,
     read_table,
 )
+from handrail.renamed import migrated
 from handrail.train.checkpoint import (
     chosen_saving,
     clear_checkpoints,
@@ -36,6 +40,7 @@ from handrail.train.health import report as divergence
 from handrail.train.loops import AnyLoop
 from handrail.train.step import Record
 
+LOG = logging.getLogger(__name__)
 CHUNK_STEPS = 10_000
 FINAL_STEPS = 10_000  # window of `final_return`, at the end of the run
 
@@ -75,7 +80,7 @@ def execute(
     _check_steps(loop, chunk_steps)
     _refuse_foreign(folder)
     with _owned(folder):
-        _claim(folder, settings)
+        settings = _claim(folder, settings)
         _sweep(folder)
         if (folder / "summary.json").exists():
             return read_json(folder / "summary.json")
@@ -148,16 +153,36 @@ def _owned(folder: Path) -> Iterator[None]:
         yield
 
 
-def _claim(folder: Path, settings: dict[str, Any]) -> None:
+def _claim(folder: Path, settings: dict[str, Any]) -> dict[str, Any]:
+    """The folder's settings: those that it was begun with, if they are these, or these.
+
+    What cannot be compared is named in the log.
+    """
     path = folder / "run.json"
-    if path.exists():
-        if read_json(path) != json.loads(json.dumps(settings)):
-            raise HandrailError(
-                f"{folder} holds a run with other settings (see {path}); "
-                "choose another output folder"
-            )
-        return
-    write_json(path, settings)
+    if not path.exists():
+        write_json(path, settings)
+        return settings
+    recorded = read_json(path)
+    if not isinstance(recorded, dict):
+        raise HandrailError(f"{path} is damaged: expected a JSON object; restore or delete it")
+    try:
+        found = compare(migrated(recorded, str(path)), json.loads(json.dumps(settings)))
+    except RecursionError:
+        raise HandrailError(f"{path} is damaged: nested too deeply; delete it") from None
+    if found.differing:
+        raise HandrailError(
+            f"{folder} holds a run with other settings (see {path}): {found}; "
+            "choose another output folder"
+        )
+    if found.unknown:
+        summary = folder / "summary.json"
+        done = "finished" if summary.exists() else "unfinished"
+        when = datetime.date.fromtimestamp((summary if summary.exists() else path).stat().st_mtime)
+        LOG.warning(
+            "%s: %s run of %s, not compared in %s",
+            folder, done, when, ", ".join(found.unknown[:MOST_NAMED]),
+        )  # fmt: skip
+    return recorded
 
 
 def _refuse_foreign(folder: Path) -> None:

@@ -243,7 +243,7 @@ def test_an_experiment_shares_its_guides(tmp_path):
         ({"environment": "navigation-semi-static"}, "unknown navigation task"),
         ({"steps": 1050}, "steps is 1050: expected a positive multiple of epoch"),
         ({"epoch": 110}, "epoch is 110: expected a positive multiple of 100"),
-        ({"guide.limits": 1.0}, "unknown setting of GuideSettings 'limits'.*'limit'"),
+        ({"guide.limits": 1.0}, "unknown setting of GuideSettings 'guide.limits'.*'guide.limit'"),
         ({"guide.margin": -1}, "guide.margin is -1"),
         ({"guides": "two"}, "guides is 'two'"),
     ],

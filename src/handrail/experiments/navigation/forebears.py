@@ -35,6 +35,7 @@ from handrail.interventions.recipes import none
 from handrail.learners.sac_networks import OnVectors
 from handrail.learners.sac_state import SacState
 from handrail.networks.gaussian import GaussianPolicy
+from handrail.recorded import stable
 from handrail.rng import stream
 from handrail.train.compiled import RunState
 from handrail.train.loops import AnyLoop, make_loop
@@ -100,7 +101,7 @@ def acquire_forebear(
     execute(
         loop,
         folder,
-        {"purpose": settings.role, **dataclasses.asdict(settings)},
+        {"purpose": settings.role, **stable(settings)},
         seed=10 * settings.seed + (3 if last else 2),
         summarise=lambda state: {"kept": load(folder / BEST)[0].training["evaluation"]},
         watch=watch,

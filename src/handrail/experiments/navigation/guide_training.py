@@ -46,6 +46,7 @@ from handrail.learners.sac_agent import SacAgent
 from handrail.learners.sac_entropy import FixedEntropy
 from handrail.learners.sac_networks import OnVectors
 from handrail.learners.sac_state import SacState
+from handrail.recorded import stable
 from handrail.rng import stream
 from handrail.train.compiled import RunState
 from handrail.train.loops import AnyLoop, make_loop
@@ -185,7 +186,7 @@ def acquire_guide(
     execute(
         loop,
         folder,
-        {"purpose": "guide", **dataclasses.asdict(settings)},
+        {"purpose": "guide", **stable(settings)},
         seed=10 * settings.seed + 1,
         summarise=summarise,
         watch=watch,

@@ -1,6 +1,5 @@
 """One student by itself: what `handrail train` and `handrail evaluate` do in navigation."""
 
-import dataclasses
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from handrail.experiments.navigation.student import POLICY, Knowledge, check, ru
 from handrail.experiments.plan import navigation_knowledge
 from handrail.experiments.progress import Steps
 from handrail.experiments.work import work
+from handrail.recorded import stable
 
 EPOCHS = (30_000, 10_000, 5_000)  # the paper's epoch, or the next shorter one that fits
 
@@ -61,7 +61,7 @@ def train_student(
             steps("training", step, total)
             progress()
 
-        recorded = {"run": dataclasses.asdict(row.run), "needs": needs}
+        recorded = {"run": stable(row.run), "needs": needs}
         return run_student(row.run, knowledge, out, settings=recorded, report=report)
 
 
@@ -84,7 +84,7 @@ def evaluate_student(folder: Path, environment: str, *, episodes: int, seed: int
 def with_epoch(settings: Mapping[str, Any]) -> dict[str, Any]:
     """With an epoch that divides the steps, if the settings name steps but no epoch."""
     steps = settings.get("steps")
-    fitting = [epoch for epoch in EPOCHS if type(steps) is int and steps % epoch == 0]
+    fitting = [epoch for epoch in EPOCHS if isinstance(steps, int | float) and steps % epoch == 0]
     if "epoch" in settings or steps is None or not fitting:
         return dict(settings)
     return {**settings, "epoch": fitting[0]}
