@@ -46,7 +46,7 @@ def exit_code(monkeypatch, action):
     return caught.value.code
 
 
-@pytest.mark.parametrize("name", ["handrail.cli", "tyro", "handrail.experiments.families"])
+@pytest.mark.parametrize("name", ["handrail.cli", "tyro", "handrail.tasks.registry"])
 def test_an_interruption_while_modules_are_imported_is_one_line(name):
     program = INTERRUPTED_WHILE_IMPORTING.format(name=name)
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)

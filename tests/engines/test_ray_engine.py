@@ -7,7 +7,6 @@ import socket
 from pathlib import Path
 
 import pytest
-from handrail.experiments.lava.settings import LavaRun, QLearning
 
 from handrail.engines.parcel import moved, scratch_folder
 from handrail.engines.ray_board import Notices
@@ -17,7 +16,9 @@ from handrail.experiments.attempt import progress_file
 from handrail.experiments.plan import LavaRow, Task, plan
 from handrail.experiments.schedule import Failed
 from handrail.experiments.schema import read
+from handrail.methods.contrastive.settings import QLearning
 from handrail.reproduce import report_only, reproduce
+from handrail.tasks.lava.settings import LavaRun
 from tests.engines.tiny import contents, table, tiny_experiment
 
 pytest.importorskip("ray", reason="the extra 'ray' is not installed")

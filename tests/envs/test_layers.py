@@ -7,8 +7,8 @@ from gymnasium.vector import AsyncVectorEnv, SyncVectorEnv
 from gymnasium.wrappers import NormalizeObservation, NormalizeReward, TimeLimit
 from gymnasium.wrappers.vector import NormalizeObservation as NormalizeObservations
 from gymnasium.wrappers.vector import NormalizeReward as NormalizeRewards
-from handrail.own.environments import host_of
 
+from handrail.api.environments import host_of
 from handrail.envs.conformance import check_environment
 from handrail.envs.layers import is_shared, layers, refuse_running_statistics, simulators
 from handrail.errors import HandrailError

@@ -6,8 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from gymnasium import spaces
-from handrail.own.environments import host_of
 
+from handrail.api.environments import host_of
 from handrail.envs.conformance import check_environment
 from handrail.envs.gymnasium_host import GymnasiumHost
 from handrail.envs.host_costs import Costs

@@ -1,11 +1,10 @@
 """An environment that commands cannot train in is refused before anything is computed."""
 
 import pytest
-from handrail.experiments.families import FAMILIES
 
 from handrail.envs.lava import source
 from handrail.errors import HandrailError, UnknownName
-from handrail.tasks.registry import OWN, look_at
+from handrail.tasks.registry import FAMILIES, OWN, look_at
 
 NAMES = [name for family in FAMILIES for name in family.environments]
 

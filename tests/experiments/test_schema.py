@@ -150,7 +150,7 @@ def test_a_value_of_another_kind_is_refused(values, message):
 def test_values_that_fit_are_taken():
     run = override(
         LavaRun(),
-        {"steps": 10, "learning.discount": 0, "learning.hidden": [8], "lava_color": "blue",
+        {"steps": 10, "safety.prior_prob": 1, "learning.hidden": [8], "lava_color": "blue",
          "learning": QLearning(batch=4), "learning.operator": "max"},
     )  # fmt: skip
     assert (run.steps, run.lava_color) == (10, "blue")

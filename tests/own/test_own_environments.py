@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from handrail.own.encoder import train_encoder
-from handrail.own.environments import build_host, closes_environments
 from handrail.own.guarding import try_guide
 from handrail.own.guide import Interface, _default_view
-from handrail.own.guide_training import train_guide
 from handrail.own.q import train_dqn, train_prior
-from handrail.own.student_training import train_student
 
+from handrail.api.environments import build_host, closes_environments
+from handrail.api.guides import train_guide
+from handrail.api.students import train_student
 from handrail.envs.gymnasium_host import GymnasiumHost
 from handrail.envs.transfer import SameView, View
 from handrail.errors import HandrailError

@@ -12,12 +12,12 @@ from handrail.api.environments import (
     Environment,
     Host,
     build_host,
-    closed_after,
+    closes_environments,
     first_observation,
     host_of,
-    named,
 )
 from handrail.arguments import (
+    Range,
     folder_of,
     number,
     override,
@@ -28,6 +28,7 @@ from handrail.arguments import (
 )
 from handrail.envs.host_costs import CostFn
 from handrail.errors import HandrailError
+from handrail.identity import environment_identity, fingerprint
 from handrail.interventions.base import Intervention
 from handrail.interventions.recipes import none
 from handrail.methods.contrastive import encoder as encoder_training
@@ -46,12 +47,15 @@ from handrail.methods.contrastive.settings import (
 )
 from handrail.methods.contrastive.student import train_student
 from handrail.methods.contrastive.table import METHODS
+from handrail.recorded import PASSED, stable
 
+EPISODE_LENGTH = 1_000
 LEARNING = QLearning(learning_starts=1_000)
 LEARNING_OF_PRIOR = dataclasses.replace(PRIOR_LEARNING, learning_starts=1_000)
 EXPLORING = dataclasses.replace(ACTING, learning_starts=1_000)
 
 
+@closes_environments
 def train_dqn(
     environment: Environment,
     folder: Path | str,
@@ -60,7 +64,7 @@ def train_dqn(
     cost: CostFn | None = None,
     limits: Mapping[str, float] | None = None,
     parts: Sequence[str] | None = None,
-    episode_length: int = 1_000,
+    episode_length: int = EPISODE_LENGTH,
     steps: int = 100_000,
     evaluation_episodes: int = 10,
     learning: QLearning | Mapping[str, Any] | None = None,
@@ -78,7 +82,7 @@ def train_dqn(
         folder: of the run; it must be empty or hold this very run.
         intervention: WHEN × WHAT, such as `domain_prior(load_prior(...))`; none by default.
         cost: as of `GymnasiumHost`; also `limits` (of several named costs) and `parts`.
-        episode_length: steps after which an episode of the test is cut off.
+        episode_length: the time limit in steps, of training and of the test.
         steps: environment steps, those of all side by side.
         evaluation_episodes: whole episodes of the test.
         learning: the learner.
@@ -98,32 +102,40 @@ def train_dqn(
             f"intervention is {shown(intervention)}: expected WHEN × WHAT, such as "
             "handrail.domain_prior(handrail.load_prior(file, environment))"
         )
-    host, trial = (build_host(environment, cost=cost, limits=limits, parts=parts) for _ in range(2))
-    with closed_after(host, trial):
-        problem = _problem(host, trial=trial, longest=episode_length)
-        recorded = {
-            "purpose": "own dqn", "environment": host.name, "intervention": str(intervention),
-            **_recorded(problem, cost, limits), "episode_length": episode_length,
-            "steps": settings.steps, "evaluation_episodes": episodes, "seed": settings.seed,
-            "learning": dataclasses.asdict(settings.learning),
-        }  # fmt: skip
-        chosen = none() if intervention is None else intervention
-        method = dataclasses.replace(
-            METHODS["dqn"], intervention=lambda settings, knowledge: chosen
+    host, trial = (
+        build_host(
+            environment, cost=cost, limits=limits, parts=parts, episode_length=episode_length
         )
-        return train_student(
-            problem, {}, method, settings, folder, recorded=recorded,
-            provenance={"task": host.name, "settings": recorded}, test_episodes=episodes,
-            report=report,
-        )  # fmt: skip
+        for _ in range(2)
+    )
+    problem = _problem(host, trial=trial, longest=episode_length)
+    recorded = {
+        "purpose": "own dqn", "environment": host.name,
+        PASSED: {
+            "environment": environment_identity(host, environment), "cost": fingerprint(cost),
+            "intervention": fingerprint(intervention),
+        },
+        **_recorded(problem, limits, episode_length),
+        "steps": settings.steps, "evaluation_episodes": episodes, "seed": settings.seed,
+        "learning": stable(settings.learning),
+    }  # fmt: skip
+    chosen = none() if intervention is None else intervention
+    method = dataclasses.replace(METHODS["dqn"], intervention=lambda settings, knowledge: chosen)
+    return train_student(
+        problem, {}, method, settings, folder, recorded=recorded,
+        provenance={"task": host.name, "settings": recorded}, test_episodes=episodes,
+        report=report,
+    )  # fmt: skip
 
 
+@closes_environments
 def train_prior(
     sources: Sequence[Environment],
     folder: Path | str,
     *,
     cost: CostFn | None = None,
     parts: Sequence[str] | None = None,
+    episode_length: int = EPISODE_LENGTH,
     steps: int = 100_000,
     prior_steps: int = 100_000,
     learning: QLearning | Mapping[str, Any] | None = None,
@@ -143,6 +155,7 @@ def train_prior(
             of `train_dqn`.
         folder: of the runs.
         cost: as of `GymnasiumHost`, also `parts`; it is recorded, not learnt from.
+        episode_length: the time limit in steps.
         steps: of each source.
         prior_steps: of the prior.
         learning: the learner of the sources.
@@ -156,7 +169,7 @@ def train_prior(
         prior_steps=whole("prior_steps", prior_steps, least=1),
         source_learning=settings_of("learning", learning, LEARNING),
         prior_learning=settings_of("prior_learning", prior_learning, LEARNING_OF_PRIOR),
-        undesirable=number("undesirable", undesirable),
+        undesirable=number("undesirable", undesirable, Range()),
         seed=seed_number(seed),
     )
     if len(sources) < 2:
@@ -164,21 +177,28 @@ def train_prior(
             f"{len(sources)} sources: a prior needs at least 2, since what only one task dislikes "
             "is not unsafe in general"
         )
-    hosts = [build_host(source, cost=cost, parts=parts) for source in sources]
-    with closed_after(*hosts):
-        problems = [_problem(host) for host in hosts]
-        _refuse_different(problems)
-        recorded = {
-            "sources": [host.name for host in hosts],
-            **_recorded(problems[-1], cost, None), **dataclasses.asdict(settings),
-        }  # fmt: skip
-        return prior_training.train_prior(
-            {str(place): partial(_given, problem) for place, problem in enumerate(problems)},
-            partial(_given, problems[-1]), settings, folder, recorded=recorded,
-            provenance={"task": hosts[-1].name, "settings": recorded},
-        )  # fmt: skip
+    episode_length = whole("episode_length", episode_length, least=1)
+    hosts = [
+        build_host(source, cost=cost, parts=parts, episode_length=episode_length)
+        for source in sources
+    ]
+    problems = [_problem(host) for host in hosts]
+    _refuse_different(problems)
+    recorded = {
+        "sources": [host.name for host in hosts],
+        PASSED: {
+            "sources": list(map(environment_identity, hosts, sources)), "cost": fingerprint(cost),
+        },
+        **_recorded(problems[-1], None, episode_length), **stable(settings),
+    }  # fmt: skip
+    return prior_training.train_prior(
+        {str(place): partial(_given, problem) for place, problem in enumerate(problems)},
+        partial(_given, problems[-1]), settings, folder, recorded=recorded,
+        provenance={"task": hosts[-1].name, "settings": recorded},
+    )  # fmt: skip
 
 
+@closes_environments
 def train_encoder(
     environment: Environment,
     folder: Path | str,
@@ -186,6 +206,7 @@ def train_encoder(
     cost: CostFn | None = None,
     limits: Mapping[str, float] | None = None,
     parts: Sequence[str] | None = None,
+    episode_length: int = EPISODE_LENGTH,
     steps: int = 100_000,
     latent: int = 50,
     hidden: tuple[int, ...] = (256,),
@@ -206,6 +227,7 @@ def train_encoder(
             by side; best one that begins differently at every reset.
         folder: of the run; it must be empty or hold this very run.
         cost: as of `GymnasiumHost`; also `limits` (of several named costs) and `parts`.
+        episode_length: the time limit in steps.
         steps: environment steps, those of all side by side.
         latent: size of the embedding.
         hidden: hidden layers of the encoder, and of the decoder in reverse.
@@ -223,17 +245,22 @@ def train_encoder(
     }  # fmt: skip
     acting = settings_of("acting", acting, EXPLORING)
     settings = override(EncoderSettings(acting=acting), given)
-    host = build_host(environment, cost=cost, limits=limits, parts=parts)
-    with closed_after(host):
-        problem = _problem(host)
-        recorded = {
-            "purpose": "own encoder", "environment": host.name,
-            **_recorded(problem, cost, limits), **dataclasses.asdict(settings),
-        }  # fmt: skip
-        return encoder_training.train_encoder(
-            problem, settings, folder, folder / ENCODER, recorded=recorded,
-            provenance={"task": host.name, "settings": recorded}, report=report,
-        )  # fmt: skip
+    episode_length = whole("episode_length", episode_length, least=1)
+    host = build_host(
+        environment, cost=cost, limits=limits, parts=parts, episode_length=episode_length
+    )
+    problem = _problem(host)
+    recorded = {
+        "purpose": "own encoder", "environment": host.name,
+        PASSED: {
+            "environment": environment_identity(host, environment), "cost": fingerprint(cost),
+        },
+        **_recorded(problem, limits, episode_length), **stable(settings),
+    }  # fmt: skip
+    return encoder_training.train_encoder(
+        problem, settings, folder, folder / ENCODER, recorded=recorded,
+        provenance={"task": host.name, "settings": recorded}, report=report,
+    )  # fmt: skip
 
 
 def load_prior(
@@ -269,10 +296,10 @@ def _given(problem: DiscreteProblem) -> DiscreteProblem:
     return problem
 
 
-def _recorded(problem: DiscreteProblem, cost: Any, limits: Any) -> dict[str, Any]:
-    """What every run records of what it was given."""
+def _recorded(problem: DiscreteProblem, limits: Any, episode_length: int) -> dict[str, Any]:
+    """What every run records besides its settings and what was passed in."""
     return {
-        "cost": named(cost),
+        "episode_length": episode_length,
         "limits": None if limits is None else dict(limits),
         "parts": problem.inputs.spec["parts"],
     }

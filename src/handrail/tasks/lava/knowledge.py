@@ -21,14 +21,13 @@ def acquire_prior(settings: LavaPrior, folder: Path, report: Report) -> Path:
     if (folder / PRIOR).exists():
         return folder / PRIOR
     settings = checked(settings)
-    values = stable(settings)
     return train_prior(
         {name: partial(prior_problem, settings, name) for name in settings.sources},
         partial(prior_problem, settings, settings.environment),
         settings,
         folder,
-        recorded=values,
-        provenance={"settings": values},
+        recorded=stable(settings),
+        provenance={"settings": dataclasses.asdict(settings)},
         report=report,
     )
 
@@ -38,14 +37,13 @@ def acquire_encoder(settings: LavaEncoder, folder: Path, report: Report) -> Path
     if (folder / ENCODER).exists():
         return folder / ENCODER
     settings = checked(settings)
-    values = stable(settings)
     return train_encoder(
         encoder_problem(settings),
         settings,
         folder / "training",
         folder / ENCODER,
-        recorded={"purpose": "encoder", **values},
-        provenance={"settings": values},
+        recorded={"purpose": "encoder", **stable(settings)},
+        provenance={"settings": dataclasses.asdict(settings)},
         needs_unsafe=False,  # students find their own
         report=partial(report, "encoder"),
     )
