@@ -25,14 +25,14 @@ from handrail.records import read_table
 from handrail.report.experiment import sheet, write_report
 from handrail.report.finished import Finished
 from handrail.report.runs import read_run
-from handrail.tasks.navigation.resolve import is_navigation
+from handrail.tasks.registry import family_of
 
 
 def collect(runs: Path, name: str, budget: str, seeds: int | None) -> None:
     """Collects one experiment; `name` may be the path of a file."""
     experiment = read(name)
     name = experiment.name
-    family = "navigation" if any(map(is_navigation, experiment.environments)) else "lava"
+    family = family_of(experiment.environments[0]).name
     folder = Path(__file__).parent / family
     if not experiment.runs:
         _copy_pictures(runs / "reports" / f"{name}-{budget}", folder, name)
@@ -77,7 +77,7 @@ def _copy_pictures(report: Path, folder: Path, name: str) -> None:
 
 def _curve(row: Row, task: Task) -> np.ndarray:
     """The columns of evaluations.csv (navigation) or episodes.csv (lava) beside each other."""
-    if is_navigation(row.environment):
+    if (task.folder / EVALUATIONS).exists():
         table = read_table(task.folder / EVALUATIONS)
     else:
         table = read_run(task.folder).episodes

@@ -22,8 +22,10 @@ import numpy as np
 from handrail.artifact import load
 from handrail.envs.navigation.problems import navigation_problem
 from handrail.learners.sac_networks import Distribution, Sampled
-from handrail.methods.sagui.guide import Guide, load_guide
-from handrail.methods.sagui.pretraining import load_policy
+from handrail.methods.sagui.guide import Guide
+from handrail.methods.sagui.guide_file import load_guide
+from handrail.methods.sagui.pretraining import open_policy
+from handrail.tasks.navigation.problems import interface_in
 
 EPISODES, STEPS, SHARE = 16, 300, 0.08  # episodes, steps of each, share of the steps asked about
 HELD, DRIVES_ON, THRESHOLD = 20, 100, 2.0
@@ -121,7 +123,8 @@ def main() -> None:
     options = parser.parse_args()
     settings = load(options.guide, expect="guide")[0].training["settings"]
     problem = navigation_problem(settings["environment"])
-    driver = options.driver and load_policy(options.driver, problem, kind="policy")[1]
+    interface = interface_in(problem.target, problem.name)
+    driver = options.driver and open_policy(options.driver, interface, "policy")[1]
     asked = Asked(load_guide(options.guide, problem), driver)
     draws = np.random.default_rng(0)
     picked = states(problem.target, asked, draws)

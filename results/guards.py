@@ -15,9 +15,12 @@ import jax
 import numpy as np
 
 from handrail.envs.navigation.problems import navigation_problem
-from handrail.experiments.navigation.guarded import drive_guarded, guarded_source
 from handrail.files import atomic
-from handrail.methods.sagui.guide import load_guide
+from handrail.methods.sagui.guide_file import load_guide
+from handrail.methods.sagui.presets import TAKEOVER_STEPS
+from handrail.methods.sagui.settings import GuideSettings
+from handrail.methods.sagui.shield import ShieldTest, evaluate_shield
+from handrail.tasks.navigation.problems import HARM, source_of
 
 
 def main() -> None:
@@ -28,15 +31,22 @@ def main() -> None:
     parser.add_argument("--task", default="navigation-static")
     parser.add_argument("--episodes", type=int, default=300)
     options = parser.parse_args()
-    problem, source = navigation_problem(options.task), guarded_source(options.task)
+    problem = navigation_problem(options.task)
+    source = source_of(GuideSettings(environment=options.task)).shield_test
     numbered = {
         int(found[1]): path
         for path in options.folder.iterdir()
         if (found := re.fullmatch(r"guide-(\d+)(?:-\w+)?\.safetensors", path.name))
     }
     tried = [
-        drive_guarded(
-            source, load_guide(path, problem), episodes=options.episodes, key=jax.random.key(seed)
+        ShieldTest.of(
+            evaluate_shield(
+                source,
+                load_guide(path, problem),
+                threshold=TAKEOVER_STEPS * HARM,
+                episodes=options.episodes,
+                key=jax.random.key(seed),
+            )
         )
         for seed, path in sorted(numbered.items())
     ]

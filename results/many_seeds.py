@@ -25,7 +25,6 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from handrail.experiments.navigation.guarded import drive_compiled, guarded_source
 
 from handrail.envs.navigation.problems import navigation_problem
 from handrail.experiments.schema import read, rows
@@ -33,12 +32,17 @@ from handrail.files import atomic
 from handrail.jax_setup import choose
 from handrail.learners.sac_networks import OnVectors
 from handrail.methods.sagui.evaluations import try_policy
-from handrail.methods.sagui.guide import Guide, GuideNetworks, save_guide
+from handrail.methods.sagui.guide import Guide, GuideNetworks
+from handrail.methods.sagui.guide_file import save_guide
+from handrail.methods.sagui.presets import TAKEOVER_STEPS
 from handrail.methods.sagui.settings import LIMIT_STEPS, GuideSettings
-from handrail.methods.sagui.train_guide import CHOICES, guide_loop
-from handrail.methods.sagui.train_student import Knowledge, build
+from handrail.methods.sagui.shield import Shield, shielded
+from handrail.methods.sagui.train_guide import SELECTIONS, guide_loop
+from handrail.methods.sagui.train_student import student_loop
 from handrail.rng import stream
-from handrail.tasks.navigation.resolve import NavigationRow, complete
+from handrail.tasks.family import Row
+from handrail.tasks.navigation.problems import HARM, source_of, target_of
+from handrail.tasks.navigation.resolve import complete
 from handrail.train.compiled import Loop
 from handrail.train.together import Together
 
@@ -46,7 +50,7 @@ CALL = 5  # blocks in one call: as many as are stepped before learning starts, s
 Columns = dict[str, np.ndarray]
 
 
-def planned(experiment: str, variant: str, seeds: Sequence[int], steps: int) -> list[NavigationRow]:
+def planned(experiment: str, variant: str, seeds: Sequence[int], steps: int) -> list[Row]:
     """The rows of a variant at the paper's budget, with these seeds and steps."""
     whole = read(experiment)
     alone = dataclasses.replace(whole, variants={variant: whole.variants[variant]})
@@ -115,8 +119,8 @@ def guards(environment, networks, keys, episodes: int, view, discount: float):
 
     def one(own, key):
         guide = Guide(own, view, discount)
-        costs, lengths, _ = drive_compiled(environment, guide, episodes, key)
-        return LIMIT_STEPS * jnp.sum(costs) / jnp.sum(lengths)
+        done = shielded(environment, Shield(guide, TAKEOVER_STEPS * HARM), episodes, key)
+        return LIMIT_STEPS * jnp.sum(done.costs) / jnp.sum(done.lengths)
 
     return jax.vmap(one)(networks, keys)
 
@@ -125,15 +129,15 @@ def guides(settings: Sequence[GuideSettings], folder: Path, note) -> dict[str, l
     """Each seed's guides, by what was chosen, kept by evaluation as `acquire_guide` does."""
     paths = {
         chosen: [folder / f"guide-{one.seed}-{chosen}.safetensors" for one in settings]
-        for chosen in CHOICES
+        for chosen in SELECTIONS
     }
-    if all(path.exists() for chosen in CHOICES for path in paths[chosen]):
+    if all(path.exists() for chosen in SELECTIONS for path in paths[chosen]):
         return paths
     first = settings[0]
     problem = navigation_problem(first.environment)
-    guarding = guarded_source(first.environment)
+    guarding = source_of(first).shield_test
     keys = _keys(10 * one.seed + 1 for one in settings)
-    loops = [guide_loop(one) for one in settings]
+    loops = [guide_loop(source_of(one), one) for one in settings]
     tables: list[dict[str, list[float]]] = [
         {"return": [], "cost": [], "guarded_cost": []} for _ in settings
     ]
@@ -157,25 +161,29 @@ def guides(settings: Sequence[GuideSettings], folder: Path, note) -> dict[str, l
             for name, values in found.items():
                 table[name].append(float(values[index]))
             rows_ = {name: np.array(values) for name, values in table.items()}
-            for chosen, choice in CHOICES.items():
+            for chosen, choice in SELECTIONS.items():
                 if choice(rows_, first.limit) == len(table["cost"]) - 1:
                     kept[chosen, index] = jax.tree.map(lambda leaf, i=index: leaf[i], networks)
-    for chosen, index in itertools.product(CHOICES, range(len(settings))):
+    for chosen, index in itertools.product(SELECTIONS, range(len(settings))):
         one = dataclasses.replace(settings[index], chosen=chosen)
         save_guide(
             paths[chosen][index], kept[chosen, index], problem, hidden=one.learning.hidden,
             limit=one.limit,
+            limit_steps=LIMIT_STEPS,
             training={"task": one.environment, "evaluations": tables[index],
                       "settings": dataclasses.asdict(one)},
         )  # fmt: skip
     return paths
 
 
-def students(all_rows: Sequence[NavigationRow], paths: Sequence[Path | None], note) -> Columns:
+def students(all_rows: Sequence[Row], paths: Sequence[Path | None], note) -> Columns:
     """One student a row; every column has a row a seed and a column an epoch."""
     run = all_rows[0].run
     pairs = zip(all_rows, paths, strict=True)
-    loops = [build(row.run, Knowledge(guide=path)) for row, path in pairs]
+    loops = [
+        student_loop(target_of(row.run), row.run, {} if path is None else {"guide": path})
+        for row, path in pairs
+    ]
     assert isinstance(loops[0], Loop)  # the tasks on MuJoCo cannot be put into one program
     target = navigation_problem(run.environment).target
     found: list[Columns] = []
@@ -235,7 +243,7 @@ def main() -> None:
     for variant in options.variants:
         wanted = planned(options.experiment, variant, seeds, options.steps)
         paths: list[Path | None] = [None] * len(wanted)
-        settings = [row.guide for row in wanted if row.guide is not None]
+        settings = [row.knowledge["guide"] for row in wanted if "guide" in row.knowledge]
         if settings:
             if options.guide_steps:
                 settings = [dataclasses.replace(s, steps=options.guide_steps) for s in settings]

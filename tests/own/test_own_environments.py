@@ -10,18 +10,17 @@ import jax
 import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
-from handrail.own.encoder import train_encoder
-from handrail.own.guarding import try_guide
-from handrail.own.guide import Interface, _default_view
-from handrail.own.q import train_dqn, train_prior
 
+from handrail.api.discrete import train_dqn, train_encoder, train_prior
 from handrail.api.environments import build_host, closes_environments
-from handrail.api.guides import train_guide
+from handrail.api.guides import train_guide, try_guide
 from handrail.api.students import train_student
 from handrail.envs.gymnasium_host import GymnasiumHost
 from handrail.envs.transfer import SameView, View
 from handrail.errors import HandrailError
 from handrail.interventions.recipes import none
+from handrail.methods.sagui.guide_file import _default_view
+from handrail.methods.sagui.problem import Interface
 from handrail.records import read_table
 from handrail.safe_exploration import SafeExploration
 from tests.envs.toys import Named, Walker

@@ -8,16 +8,18 @@ import jax
 import numpy as np
 import pytest
 from gymnasium.vector import SyncVectorEnv
-from handrail.api.shield_test import foreseen_at, try_guide
 
-from handrail.api.guides import train_guide
+from handrail.api.environments import host_of, interface_of
+from handrail.api.guides import train_guide, try_guide
 from handrail.api.students import train_student
 from handrail.artifact import Card, load, save
 from handrail.errors import HandrailError
 from handrail.interventions.when import CostCriticExceeds
+from handrail.methods.sagui import train_guide as training
 from handrail.methods.sagui.guide import GuideNetworks
-from handrail.methods.sagui.guide_file import guide_intervention
-from handrail.own import guide_training
+from handrail.methods.sagui.guide_file import open_guide
+from handrail.methods.sagui.table import METHODS, Known
+from handrail.methods.sagui.train_guide import takeover_cost
 from handrail.records import read_table
 from tests.envs.toys import Walker
 from tests.experiments.navigation.toy import foreseeing, going
@@ -27,6 +29,12 @@ from tests.own.test_own_vector import Env
 
 LIMIT_SEEN = 3 / 20 * (1 - 0.99**20) / (1 - 0.99)  # of 3 an episode, discounted
 STAYS, RUNS = -1 / 3, 0.99  # of actions that become −2 to 4
+
+
+def guide_intervention(path, env, *, recipe, limit, threshold=None):
+    file = open_guide(path, interface_of(host_of(env)))
+    takeover = file.takeover(file.allowed(limit), threshold)
+    return METHODS[recipe].intervention(takeover, Known(file.guide))
 
 
 def guide(path, *, foresees, goes, limits=None, evaluation=None):
@@ -86,9 +94,9 @@ def test_each_of_several_costs_is_named(tmp_path):
 
 
 def test_too_much_is_two_steps_that_cost_what_one_does():
-    assert foreseen_at(np.array([0, 0, 1, 1, 0], np.float32)) == 2.0
-    assert foreseen_at(np.array([0, 0.25, 0.75], np.float32)) == 1.0
-    assert foreseen_at(np.zeros(3, np.float32)) == 0.0
+    assert takeover_cost(np.array([0, 0, 1, 1, 0], np.float32)) == 2.0
+    assert takeover_cost(np.array([0, 0.25, 0.75], np.float32)) == 1.0
+    assert takeover_cost(np.zeros(3, np.float32)) == 0.0
 
 
 def test_a_guide_is_tried_at_what_it_was_trained_to_be_tried_at(tmp_path):
@@ -118,7 +126,7 @@ def test_where_budget_switch_hands_over(tmp_path, evaluation, options, expected)
 
 def test_a_foreseen_cost_that_is_no_number_is_refused(tmp_path):
     path = guide(tmp_path / "g.safetensors", foresees=9.0, goes=STAYS, evaluation={"foreseen": "a"})
-    with pytest.raises(HandrailError, match="the card's foreseen cost is 'a'"):
+    with pytest.raises(HandrailError, match="the card's takeover cost is 'a'"):
         guide_intervention(path, Walker(), recipe="budget-switch", limit=3.0)
 
 
@@ -130,13 +138,12 @@ def test_the_best_guard_is_kept(tmp_path, monkeypatch, chosen, costs, kept):
     """Among evaluations within the limit; the bonus falls here from one to the next."""
     left, rewards = iter(costs), iter([3.0, 2.0])
     monkeypatch.setattr(
-        guide_training, "guarded",
+        training, "shield_row",
         lambda *_, **options: {"guarded_cost": next(left), "guarded_share": 0.5, "foreseen": 2.0},
     )  # fmt: skip
     monkeypatch.setattr(
-        guide_training, "tested_costs",
-        lambda *_: {"return": next(rewards), "cost": 0.0, "length": 20.0},
-    )  # fmt: skip
+        training, "tested", lambda *_: {"return": next(rewards), "cost": 0.0, "length": 20.0}
+    )
     path = train_guide(Walker, tmp_path, bonus=moved, limit=1.0, chosen=chosen, **FEW)
     assert load(path)[0].training["evaluation"]["step"] == kept
 
@@ -159,7 +166,7 @@ def test_a_guide_that_fails_is_doubted_by_its_student(tmp_path, caplog):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"chosen": "gaurd"}, "unknown choice of a guide 'gaurd': did you mean 'guard'"),
+        ({"chosen": "gaurd"}, "unknown chosen 'gaurd': did you mean 'guard'"),
         ({"guard_episodes": 0}, "guard_episodes is 0: expected at least 1"),
     ],
 )
@@ -173,8 +180,8 @@ def test_what_training_refuses(tmp_path, changes, message):
     ("kind", "changes", "message"),
     [
         (Walker, {"episodes": 0}, "episodes is 0: expected at least 1"),
-        (Walker, {"foreseen": -1.0}, "foreseen is -1.0: expected a discounted cost of 0 or more"),
-        (Walker, {"foreseen": None}, "does not say which foreseen cost is too much"),
+        (Walker, {"foreseen": -1.0}, "foreseen is -1.0: expected at least 0"),
+        (Walker, {"foreseen": None}, "does not say which predicted cost is too much"),
         (Walker, {"episode_length": None}, "says nothing of its time limit"),
         (lambda: gymnasium.make("CartPole-v1"), {}, "discrete actions there is handrail.train_dqn"),
         (Laborious, {"limits": LIMITS}, "trained for one cost"),

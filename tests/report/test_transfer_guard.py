@@ -2,14 +2,14 @@
 
 import numpy as np
 import pytest
-from handrail.experiments.navigation.guarded import Guarded
 
+from handrail.methods.sagui.shield import ShieldTest
 from handrail.transfer_check.shield_finding import under_guard
 
 
 def drives(costs, *, steps=100.0, taken_over=10.0):
     costs = np.array(costs, np.float32)
-    return Guarded(costs, np.full(costs.shape, steps), np.full(costs.shape, taken_over))
+    return ShieldTest(costs, np.full(costs.shape, steps), np.full(costs.shape, taken_over))
 
 
 HARMLESS = drives([0.0] * 20)

@@ -5,22 +5,26 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from handrail.experiments.navigation.guarded import (
-    GUARD,
-    HELD,
-    STEPS,
-    doubts,
-    drive_guarded,
-    guarded_source,
-)
 
 from handrail.artifact import Card
 from handrail.envs.navigation.problems import navigation_problem
+from handrail.methods.sagui.cards import warnings_of
 from handrail.methods.sagui.guide import Guide, GuideNetworks
 from handrail.methods.sagui.guide_file import load_guide
+from handrail.methods.sagui.presets import TAKEOVER_STEPS as GUARD
+from handrail.methods.sagui.shield import REPEAT as HELD
+from handrail.methods.sagui.shield import STEPS
 from handrail.types import Timestep
 from tests.envs.on_host import OnHost
-from tests.experiments.navigation.toy import Toy, foreseeing, going, toy_problem, write_guide
+from tests.experiments.navigation.toy import (
+    Toy,
+    drive_guarded,
+    foreseeing,
+    going,
+    guarded_source,
+    toy_problem,
+    write_guide,
+)
 
 KEY = jax.random.key(3)
 PROBLEM = toy_problem("toy")
@@ -123,5 +127,5 @@ def test_a_guide_of_the_task_can_be_tried(tmp_path):
     ],
 )
 def test_what_a_card_says_against_its_guide(training, doubted):
-    said = doubts(Card("guide", {}, {}, training), 5.0)
+    said = warnings_of(Card("guide", {}, {}, training), 5.0, 1_000)
     assert [("costs 5.1 in 1,000 steps" in text) for text in said] == [True] * doubted

@@ -13,8 +13,12 @@ from handrail.envs.base import AbstractEnvironment, ActionSpace, BoxActions
 from handrail.envs.transfer import TransferProblem, View
 from handrail.methods.sagui import evaluations, train_guide
 from handrail.methods.sagui.guide import GuideNetworks
+from handrail.methods.sagui.presets import TAKEOVER_STEPS
+from handrail.methods.sagui.settings import GuideSettings
+from handrail.methods.sagui.shield import ShieldTest, evaluate_shield
 from handrail.methods.sagui.train_student import student_loop, train_student
-from handrail.tasks import navigation, navigation_family
+from handrail.tasks.navigation import family as navigation_family
+from handrail.tasks.navigation import problems as navigation
 from handrail.tasks.navigation.resolve import complete
 from handrail.train.evaluate import run_greedily
 from handrail.types import Timestep
@@ -85,6 +89,17 @@ def use_toy(monkeypatch) -> None:
     monkeypatch.setattr(evaluations, "run_greedily", _unchecked)
     for module in (navigation, navigation_family):
         monkeypatch.setattr(module, "navigation_problem", toy_problem)
+
+
+def drive_guarded(environment, guide, *, episodes, key):
+    """The shield test as navigation has it."""
+    asked = {"threshold": TAKEOVER_STEPS, "episodes": episodes, "key": key}
+    return ShieldTest.of(evaluate_shield(environment, guide, **asked))
+
+
+def guarded_source(name):
+    """Where it takes place."""
+    return navigation.source_of(GuideSettings(environment=name)).shield_test
 
 
 def parts(environment):

@@ -1,5 +1,6 @@
 """Acquiring knowledge on lava worlds, each piece in a folder of its own."""
 
+import dataclasses
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
