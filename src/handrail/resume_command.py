@@ -76,6 +76,9 @@ def _stored(folder: Path) -> dict[str, Any]:
             f"{path} was not written by `handrail train`, `reproduce` or `sweep`; repeat the "
             "program that began the run, which goes on from its last checkpoint"
         )
+    for need in stored["needs"]:
+        if not isinstance(need, str) or Path(need).name != need:
+            raise HandrailError(f"{path}: one of its needs is {need!r}, expected a folder's name")
     return stored
 
 

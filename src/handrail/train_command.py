@@ -75,7 +75,13 @@ def evaluate_one(folder: Path, *, episodes: int, seed: int) -> dict[str, Any]:
         raise HandrailError(f"episodes is {episodes}: expected at least 1")
     if not (folder / "summary.json").exists():
         raise HandrailError(f"{folder} holds no finished run (no summary.json)")
-    stored = flatten(read_json(folder / "run.json")["run"])
+    run = read_json(folder / "run.json").get("run")
+    if not isinstance(run, dict):
+        raise HandrailError(
+            f"{folder / 'run.json'} was not written by `handrail train`, `reproduce` or `sweep`, "
+            "whose runs this command evaluates"
+        )
+    stored = flatten(run)
     if is_navigation(stored.get("environment")):
         from handrail.experiments.navigation.single import evaluate_student
 
