@@ -104,6 +104,9 @@ def test_knowledge_that_is_gone_is_named(tmp_path):
         ([], "expected a JSON object"),
         ({"run": {"method": "dqn", "colour": 1}, "needs": []}, "is of another version"),
         ({"run": {"method": "dqn"}, "needs": []}, "is of another version"),
+        ({"run": {}, "needs": [1]}, "one of its needs is 1, expected a folder's name"),
+        ({"run": {}, "needs": ["../x"]}, r"one of its needs is '\.\./x', expected"),
+        ({"run": {}, "needs": ["/etc"]}, "one of its needs is '/etc', expected"),
     ],
 )
 def test_what_cannot_be_resumed_is_said(tmp_path, stored, text):

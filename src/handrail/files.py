@@ -30,8 +30,10 @@ def atomic(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise HandrailError(f"cannot write {path}: {error.strerror or error}") from error
     temporary = Path(name)
+    held = _lock(handle)  # until the end, also by a kill: what is not locked is left over
+    if not held:
+        os.close(handle)
     try:
-        _lock(handle)  # held until the end, also by a kill: what is not locked is left over
         yield temporary
         with open(temporary, "rb") as written:
             os.fsync(written.fileno())
@@ -40,7 +42,8 @@ def atomic(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise HandrailError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
-        os.close(handle)
+        if held:
+            os.close(handle)
         temporary.unlink(missing_ok=True)
 
 
@@ -90,19 +93,19 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def _lock(handle: int) -> bool:
-    """Whether the open file could be locked against `sweep`; some file systems cannot."""
-    import fcntl
-
+    """Whether the open file could be locked against `sweep`; not every system can."""
     try:
+        import fcntl
+
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except (ImportError, OSError):
         return False
     return True
 
 
 def _remove_unlocked(path: Path) -> None:
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        handle = os.open(path, os.O_RDONLY)
     except OSError:
         return
     try:

@@ -7,6 +7,7 @@ last checkpoint before it goes on, so its tables end up byte-identical to those 
 run.
 """
 
+import contextlib
 import csv
 import io
 import os
@@ -96,15 +97,13 @@ def rows_until(folder: Path, step: int) -> dict[str, int]:
 
 def sync(folder: Path) -> None:
     """Waits until the tables of a run are on the disk, so that no power cut shortens them."""
-    for path in [folder / name for name in TABLES if (folder / name).exists()] + [folder]:
+    for path in [folder / name for name in TABLES if (folder / name).exists()]:
         try:
-            handle = os.open(path, os.O_RDONLY)
-            try:
-                os.fsync(handle)
-            finally:
-                os.close(handle)
+            _sync(path)
         except OSError as error:
             raise HandrailError(f"cannot write {path}: {error.strerror or error}") from error
+    with contextlib.suppress(OSError):  # their names; not every file system has this
+        _sync(folder)
 
 
 def read_table(
@@ -167,6 +166,14 @@ def read_table(
             f"after {values[backward[0], 0]:g}; steps must not decrease"
         )
     return dict(zip(header, values.T, strict=True))
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _cells(lines: list[str], path: Path) -> Iterator[list[str]]:

@@ -68,7 +68,9 @@ class FollowedRun:
     def _average_speed(self) -> list[tuple[float, dict[str, float]]]:
         summary = read_json(self._folder / "summary.json")
         steps, wall = summary.get("steps"), summary.get("wall_s")
-        return [(steps, {tags.SPEED: steps / wall})] if steps and wall else []
+        if not isinstance(steps, int | float) or not isinstance(wall, int | float) or wall <= 0:
+            return []
+        return [(steps, {tags.SPEED: steps / wall})]
 
 
 class Tracker:

@@ -1,0 +1,56 @@
+"""What a guide's file says in numbers is what decides when it acts: none of them may be absurd."""
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+
+from handrail.artifact import Card, save
+from handrail.envs.base import BoxActions
+from handrail.errors import HandrailError
+from handrail.experiments.navigation.guide import GuideNetworks
+from handrail.own.guide import Interface, load_fitting
+
+CARD = Card(
+    "guide",
+    spec={"parts": {"observation": [3]}, "actions": 1, "limit": 5.0, "limit_steps": 50},
+    network={"hidden": [2]},
+    training={"settings": {"learning": {"discount": 0.9}}, "evaluation": {"foreseen": 1.5}},
+)
+INTERFACE = Interface("Line", np.zeros(3, np.float32), BoxActions(1), {})
+
+
+@pytest.fixture(scope="module")
+def networks():
+    return GuideNetworks.fresh(3, 1, (2,), key=jax.random.key(0))
+
+
+def loaded(path, networks, **changes):
+    save(path, dataclasses.replace(CARD, **changes), networks)
+    return load_fitting(path, INTERFACE)
+
+
+def test_sensible_numbers_are_read(tmp_path, networks):
+    guide = loaded(tmp_path / "x", networks)
+    assert (guide.limit, guide.limit_steps, guide.foreseen) == (5.0, 50, 1.5)
+    assert guide.guide.discount == 0.9
+    assert loaded(tmp_path / "x", networks, training={}).foreseen is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("limit", -1), ("limit", 1e300), ("limit", "5"), ("limit", True), ("limit", None),
+        ("limit_steps", 0), ("limit_steps", 1e30), ("limit_steps", -5), ("limit_steps", [50]),
+        ("foreseen", -1.0), ("foreseen", 1e300), ("foreseen", "1"), ("foreseen", [1.0]),
+        ("discount", 1.5), ("discount", -0.1), ("discount", "0.9"),
+    ],
+)  # fmt: skip
+def test_absurd_numbers_are_refused_by_name(tmp_path, networks, name, value):
+    changes = {
+        "foreseen": {"training": {"evaluation": {"foreseen": value}}},
+        "discount": {"training": {"settings": {"learning": {"discount": value}}}},
+    }.get(name, {"spec": {**CARD.spec, name: value}})
+    with pytest.raises(HandrailError, match=rf"the card's {name}.* is .*, expected"):
+        loaded(tmp_path / "x", networks, **changes)
