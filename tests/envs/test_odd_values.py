@@ -190,3 +190,21 @@ def test_a_cost_of_the_first_state_is_said_not_to_be_read(cost):
     own = finding(Danger, cost=lambda obs, action, next_obs, info: float(abs(next_obs[0]) > 0.1))
     assert own.status == "ok"
     assert finding(Walker).status == "ok"
+
+
+def test_rewards_of_copies_may_be_a_column():
+    class Columns(gymnasium.vector.SyncVectorEnv):
+        def step(self, actions):
+            observations, rewards, *rest = super().step(actions)
+            return observations, rewards[:, None], *rest
+
+    class Env(Walker, gymnasium.Env):
+        pass
+
+    zeros, keys = np.zeros((2, 1), np.float32), jax.random.split(jax.random.key(0))
+    rewards = []
+    for kind in (gymnasium.vector.SyncVectorEnv, Columns):
+        host = host_of(kind([Env, Env]))
+        host.reset(np.ones(2, np.bool_), keys=keys)
+        rewards.append(host.step(zeros, keys=keys).reward.tolist())
+    assert rewards[0] == rewards[1]

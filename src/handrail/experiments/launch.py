@@ -186,6 +186,9 @@ def _found(
     named = {checksum: kind for kind, checksum in _checksums(family, run, files).items()}
     found = {}
     for need in needs.values() if isinstance(needs, dict) else needs:
+        if not isinstance(need, str) or Path(need).name != need:
+            where = folder / "run.json"
+            raise HandrailError(f"{where}: one of its needs is {need!r}, expected a folder's name")
         if need in named:
             kind = named[need]
             if kind in files:
