@@ -2,6 +2,7 @@
 
 import platform
 import shlex
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -40,6 +41,7 @@ def reproduce(
     `tracker` follows the runs.
     """
     experiment, budget, planned = _planned(name, budget, seeds, variants, out)
+    _check_writable(out)
     tasks = _tasks(experiment, planned)
     began = time.monotonic()
     folders = [one.folder for task in tasks for one in (*task.needs, task)]
@@ -86,6 +88,18 @@ def _planned(
     if not planned:
         raise HandrailError(f"experiment {name!r} has no environments to run on")
     return experiment, budget, planned
+
+
+def _check_writable(out: Path) -> None:
+    """Raises `HandrailError` where the results of hours could not be written in the end."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out):
+            pass
+    except OSError as error:
+        raise HandrailError(
+            f"cannot write into {out}: {error.strerror or error}; name another folder with --out"
+        ) from None
 
 
 def _tasks(experiment: Experiment, planned: list[tuple[Row, Task]]) -> list[Task]:

@@ -294,3 +294,43 @@ def test_an_action_is_not_done_more_often_than_it_should():
         now[0] = at
         look()
     assert done == [0.0, 2.0, 4.5]
+
+
+def _folder_for_a_table(run):
+    (run.folder / "progress.csv").unlink(missing_ok=True)
+    (run.folder / "progress.csv").mkdir()
+
+
+def _cell_of_a_megabyte(run):
+    (run.folder / "progress.csv").write_text(f"step,x\n1,{'9' * 10**6}\n")
+
+
+def _settings_that_are_none(run):
+    (run.folder / "run.json").write_text("[1]")
+
+
+def _summary_that_is_none(run):
+    (run.folder / "summary.json").write_text("7")
+
+
+@pytest.mark.parametrize(
+    ("damage", "text"),
+    [
+        (_folder_for_a_table, "cannot read .*progress.csv"),
+        (_cell_of_a_megabyte, "progress.csv is damaged"),
+        (_settings_that_are_none, "run.json is damaged"),
+        (_summary_that_is_none, "summary.json is damaged"),
+    ],
+)
+def test_what_cannot_be_read_is_named(damage, text, run, followed):
+    damage(run)
+    with pytest.raises(HandrailError, match=text):
+        followed[0].poll([run.folder])
+
+
+def test_numbers_that_are_none_are_no_points(run, followed):
+    (run.folder / "progress.csv").write_text("step,cost\n1e300,1\n5,2\n")
+    run.finish("many", {})
+    followed[0].poll([run.folder])
+    assert followed[1][0].points["safety/cumulative_cost"] == [(5, 2.0)]
+    assert "charts/SPS" not in followed[1][0].points

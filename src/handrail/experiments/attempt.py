@@ -1,5 +1,6 @@
 """One attempt at a task inside a worker: what it does is told, what goes wrong becomes text."""
 
+import contextlib
 import os
 import socket
 import time
@@ -61,7 +62,8 @@ def attempt_in_place(task: Task) -> str | None:
     try:
         return attempt(task, lambda entry: write_json(path, entry))
     finally:
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # where nothing can be written, there is nothing left
+            path.unlink()
 
 
 def progress_file(folder: Path) -> Path:

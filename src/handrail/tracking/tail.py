@@ -4,6 +4,10 @@ import csv
 import math
 from pathlib import Path
 
+from handrail.errors import HandrailError
+
+MOST_STEPS = 2**53  # beyond, a float is no count
+
 
 class Tail:
     """Follows one CSV table whose first column `step` increases strictly.
@@ -19,20 +23,27 @@ class Tail:
         self._last = -1.0
 
     def rows(self) -> list[dict[str, float]]:
-        """Whole new rows, by column, without cells that are empty or not finite."""
+        """Whole new rows, by column, without cells that are empty or not finite.
+
+        Raises `HandrailError` for a file that is there but cannot be read, or is no table.
+        """
         try:
             with open(self._path, "rb") as file:
                 text = self._unread(file)
+            lines = list(csv.reader(text.decode("utf-8", errors="replace").splitlines()))
         except FileNotFoundError:
             return []
-        lines = list(csv.reader(text.decode("utf-8", errors="replace").splitlines()))
+        except OSError as error:
+            raise HandrailError(f"cannot read {self._path}: {error.strerror or error}") from None
+        except csv.Error as error:
+            raise HandrailError(f"{self._path} is damaged: {error}; restore or delete it") from None
         if self._offset == 0 and lines:
             self._columns, *lines = lines
         self._offset += len(text)
         rows = []
         for cells in lines:
             row = _numbers(self._columns, cells)
-            if row.get("step", -1.0) > self._last:
+            if self._last < row.get("step", -1.0) <= MOST_STEPS:
                 self._last = row["step"]
                 rows.append(row)
         return rows

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from handrail.errors import HandrailError
 from handrail.files import read_json
@@ -66,11 +67,11 @@ class FollowedRun:
         return points
 
     def _average_speed(self) -> list[tuple[float, dict[str, float]]]:
-        summary = read_json(self._folder / "summary.json")
+        summary = _object(self._folder / "summary.json")
         steps, wall = summary.get("steps"), summary.get("wall_s")
-        if not isinstance(steps, int | float) or not isinstance(wall, int | float) or wall <= 0:
-            return []
-        return [(steps, {tags.SPEED: steps / wall})]
+        if isinstance(steps, int) and isinstance(wall, int | float) and steps > 0 and wall > 0:
+            return [(steps, {tags.SPEED: steps / wall})]
+        return []
 
 
 class Tracker:
@@ -84,7 +85,7 @@ class Tracker:
         """Looks into the folders for what is new."""
         for folder in folders:
             if folder not in self._runs and (folder / "run.json").exists():
-                settings = read_json(folder / "run.json")
+                settings = _object(folder / "run.json")
                 sinks = [opener(folder, settings) for opener in self._openers]
                 self._runs[folder] = FollowedRun(folder, sinks, self._clock)
             run = self._runs.get(folder)
@@ -99,6 +100,14 @@ class Tracker:
         """Stops following."""
         for run in self._runs.values():
             run.close()
+
+
+def _object(path: Path) -> dict[str, Any]:
+    """A JSON file that holds an object, as everything does that a run writes."""
+    value = read_json(path)
+    if not isinstance(value, dict):
+        raise HandrailError(f"{path} is damaged: expected a JSON object; restore or delete it")
+    return value
 
 
 def run_folders(paths: Iterable[Path]) -> list[Path]:

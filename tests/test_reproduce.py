@@ -1,0 +1,31 @@
+"""Where results could not be written in the end, nothing is begun."""
+
+import pytest
+
+from handrail.engines.base import AbstractEngine
+from handrail.errors import HandrailError
+from handrail.experiments import attempt, work
+from handrail.experiments.plan import Task
+from handrail.reproduce import reproduce
+
+
+class Engine(AbstractEngine):
+    """Must not be asked for anything."""
+
+    def compute(self, tasks, follow):
+        pytest.fail("began")
+
+
+@pytest.mark.parametrize("out", ["file", "file/below"])
+def test_a_folder_that_cannot_be_written_is_refused_first(out, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(HandrailError, match=r"cannot write into .*file.*--out"):
+        reproduce("demo", budget="quick", out=tmp_path / out, engine=Engine(), quiet=True)
+
+
+def test_a_worker_that_cannot_write_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(work, "work", lambda task, report: None)
+    monkeypatch.setattr(attempt, "_forget_compiled", lambda: None)
+    (tmp_path / "file").write_text("")
+    task = Task("run", tmp_path / "file" / "run", None, (), "run")
+    assert "cannot lock" in str(attempt.attempt_in_place(task))
