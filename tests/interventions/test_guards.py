@@ -96,9 +96,9 @@ def critic(value):
         (lambda: shield(lambda c: c.observation > 3, STOP),
          r"the predicate gives 2 truths; reduce them, such as with \.any\(\)"),
         (lambda: shield(lambda c: c.observation[:1] > 3, STOP), "the predicate gives 1 truths"),
-        (lambda: shield(lambda c: None, STOP), "the predicate gives a NoneType; expected one truth"),
+        (lambda: shield(lambda c: None, STOP), "predicate gives a NoneType; expected one truth"),
         (lambda: shield(lambda c: jnp.complex64(1), STOP), "the predicate gives complex64"),
-        (lambda: Intervention(Odd(jnp.array([True, False])), STOP), "the trigger Odd gives 2 truths"),
+        (lambda: Intervention(Odd(jnp.array([True, False])), STOP), "trigger Odd gives 2 truths"),
         (lambda: Intervention(critic(jnp.zeros(2)), STOP),
          r"the cost critic gives 2 numbers \(shape \(2,\)\); reduce them to one, .*\.max\(\)"),
         (lambda: Intervention(NearUnsafe(lambda o: o[:1], jnp.zeros((0, 2))), STOP),
@@ -107,7 +107,7 @@ def critic(value):
          r"acts with float32 of shape \(\), but actions here are float32 of shape \(2,\)"),
         (lambda: Intervention(Always(), Policy(lambda o, key: jnp.zeros(2))),
          "gives a .*; expected an action and its extras"),
-        (lambda: Intervention(Always(), Policy(STOP.act, units="environment")), "leave `units` out"),
+        (lambda: Intervention(Always(), Policy(STOP.act, units="environment")), "leave `units`"),
     ],
 )  # fmt: skip
 def test_what_cannot_guard_is_refused_when_it_is_built(intervention, message):

@@ -1,7 +1,7 @@
 """Substitutes: WHAT acts instead."""
 
 from collections.abc import Callable
-from typing import Any, Literal, get_args
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -15,7 +15,7 @@ from handrail.interventions.base import AbstractSubstitute, Intervention, Substi
 from handrail.rng import stream
 from handrail.types import Action, Context, Observation
 
-Units = Literal["agent", "environment"]
+UNITS = ("agent", "environment")
 
 
 class RandomAboveMean(AbstractSubstitute):
@@ -88,12 +88,12 @@ class Policy(AbstractSubstitute):
     """
 
     act: Callable[[Observation, Key[Array, ""]], tuple[Array, dict[str, Array]]]
-    units: Units = eqx.field(default="agent", static=True)
+    units: str = eqx.field(default="agent", static=True)
 
     def __check_init__(self):
-        if self.units not in get_args(Units):
+        if self.units not in UNITS:
             raise HandrailError(
-                f"units is {self.units!r}; expected one of {', '.join(map(repr, get_args(Units)))}"
+                f"units is {self.units!r}; expected one of {', '.join(map(repr, UNITS))}"
             )
 
     def __call__(self, context: Context, *, key: Key[Array, ""]) -> Substitution:

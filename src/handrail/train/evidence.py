@@ -9,13 +9,13 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from handrail.envs.base import ActionSpace, DiscreteActions
+from handrail.envs.host_spaces import ROUNDING
 from handrail.errors import HandrailError
 from handrail.records import PROGRESS, read_table
 from handrail.types import Decision
 
 COLUMN = "evidence/"  # and the name that a trigger gives it
 NOT_FINITE = "not_finite"
-ROUNDING = 1e-4  # as `handrail.envs.host_spaces.ROUNDING`
 LOG = logging.getLogger(__name__)
 
 
