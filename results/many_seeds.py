@@ -29,7 +29,7 @@ import numpy as np
 from handrail.devices import choose
 from handrail.envs.navigation.problems import navigation_problem
 from handrail.experiments.navigation.evaluations import try_policy
-from handrail.experiments.navigation.guarded import drive_compiled, guarded_source
+from handrail.experiments.navigation.guarded import GUARD, guarded_source
 from handrail.experiments.navigation.guide import Guide, GuideNetworks, save_guide
 from handrail.experiments.navigation.guide_training import CHOICES, guide_loop
 from handrail.experiments.navigation.rows import NavigationRow, complete
@@ -38,6 +38,7 @@ from handrail.experiments.navigation.student import Knowledge, build
 from handrail.experiments.schema import read, rows
 from handrail.files import atomic
 from handrail.learners.sac_networks import OnVectors
+from handrail.methods.shield_test import Shield, shielded
 from handrail.rng import stream
 from handrail.train.compiled import Loop
 from handrail.train.together import Together
@@ -115,8 +116,8 @@ def guards(environment, networks, keys, episodes: int, view, discount: float):
 
     def one(own, key):
         guide = Guide(own, view, discount)
-        costs, lengths, _ = drive_compiled(environment, guide, episodes, key)
-        return LIMIT_STEPS * jnp.sum(costs) / jnp.sum(lengths)
+        done = shielded(environment, Shield(guide, GUARD), episodes, key)
+        return LIMIT_STEPS * jnp.sum(done.costs) / jnp.sum(done.lengths)
 
     return jax.vmap(one)(networks, keys)
 
