@@ -21,11 +21,16 @@ import numpy as np
 
 from handrail.artifact import load
 from handrail.envs.navigation.problems import navigation_problem
+from handrail.interventions.base import Intervention
+from handrail.interventions.what import Policy
+from handrail.interventions.when import CostCriticExceeds
+from handrail.learners.base import Proposal
 from handrail.learners.sac_networks import Distribution, Sampled
 from handrail.methods.sagui.guide import Guide
 from handrail.methods.sagui.guide_file import load_guide
 from handrail.methods.sagui.pretraining import open_policy
 from handrail.tasks.navigation.problems import interface_in
+from handrail.train.step import Progress, judge
 
 EPISODES, STEPS, SHARE = 16, 300, 0.08  # episodes, steps of each, share of the steps asked about
 HELD, DRIVES_ON, THRESHOLD = 20, 100, 2.0
@@ -40,15 +45,24 @@ class Asked(eqx.Module):
 
     @eqx.filter_jit
     def about(self, observation, held, key):
-        """What the driver does, and what the guide foresees of that."""
+        """What the driver does, what the guide foresees of that, and what budget-switch does."""
         action = held
         if self.driver is not None:
             action = Sampled(self.driver)(observation, jax.random.split(key)[0])[0]
-        return action, self.guide.cost(observation, action)
+        guided = Policy(lambda observation, _: (self._act(observation, key), {}))
+        context, decision = judge(
+            Intervention(CostCriticExceeds(self.guide.cost, THRESHOLD), guided),
+            Proposal(action, {}), (), observation, Progress.begin(),
+            share_done=jnp.float32(0), key=key,
+        )  # fmt: skip
+        return context.proposed, decision.evidence["predicted_cost"], decision.action
 
     @eqx.filter_jit
     def guided(self, observation, key):
         """What the guide does."""
+        return self._act(observation, key)
+
+    def _act(self, observation, key):
         return Sampled(self.guide.distribution)(observation, jax.random.split(key)[1])[0]
 
 
@@ -61,12 +75,11 @@ def states(environment, asked: Asked, draws: np.random.Generator) -> list[tuple]
             if step % HELD == 0:
                 held = jnp.asarray(draws.uniform(-1, 1, 2), jnp.float32)
             key = jax.random.key(1000 * episode + step)
-            action, foreseen = asked.about(observation, held, key)
+            action, foreseen, switched = asked.about(observation, held, key)
             if draws.random() < SHARE:
                 picked.append((environment.snapshot(), observation, action, float(foreseen)))
-            if episode % 2 and foreseen > THRESHOLD:
-                action = asked.guided(observation, key)
-            timestep = environment.step(np.asarray(action), key=key)
+            done = switched if episode % 2 else action
+            timestep = environment.step(np.asarray(done), key=key)
             observation = timestep.observation
             if timestep.terminated or timestep.truncated:
                 break

@@ -42,11 +42,14 @@ class Episodes(eqx.Module):
 
 
 class Steps(eqx.Module):
-    """The steps of episodes; what lies beyond the end of one (`running` false) means nothing."""
+    """The steps of episodes; what lies beyond the end of one (`running` false) means nothing.
 
-    running: Bool[Array, "episodes steps"]
-    rewards: Float[Array, "episodes steps"]
-    costs: Float[Array, "episodes steps"]
+    Arrays are NumPy's for episodes on the host. Rewards and costs are those of each step.
+    """
+
+    running: Bool[Any, "episodes steps"]
+    rewards: Float[Any, "episodes steps"]
+    costs: Float[Any, "episodes steps"]
     records: PyTree = None  # leaves (episodes, steps, …)
     outcomes: PyTree = None  # of compiled episodes, likewise
 

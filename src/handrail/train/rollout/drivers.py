@@ -27,6 +27,10 @@ Act = Callable[[Any], Any]
 """The action in an observation."""
 
 
+PerSeat = Sequence[Any] | np.ndarray
+"""Something of each seat."""
+
+
 @dataclasses.dataclass(eq=False, slots=True)
 class Playing:
     """An episode under way, with its undiscounted sums."""
@@ -55,8 +59,8 @@ class Playing:
 class Decided(NamedTuple):
     """What is done in a step, by seat."""
 
-    actions: Sequence[Any]
-    intervened: Sequence[Any]
+    actions: PerSeat
+    intervened: PerSeat
     records: Any = None  # leaves (seats, …)
 
 

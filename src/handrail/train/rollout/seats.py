@@ -15,7 +15,7 @@ from handrail.envs.base import zero_action
 from handrail.envs.host import AbstractHostEnvironment, HostTimestep
 from handrail.envs.vector_host import AbstractVectorHost, copy_of
 from handrail.rng import stream
-from handrail.train.rollout.drivers import Playing
+from handrail.train.rollout.drivers import PerSeat, Playing
 
 AHEAD = 500
 """Steps for which noise and keys are drawn at once."""
@@ -34,7 +34,7 @@ class AbstractSeats(abc.ABC):
 
     @abc.abstractmethod
     def step(
-        self, actions: Sequence[Any], playing: Sequence[Playing | None]
+        self, actions: PerSeat, playing: Sequence[Playing | None]
     ) -> Iterator[tuple[int, HostTimestep]]:
         """One step of all seats that play: the seat, and what came of it."""
 
@@ -75,7 +75,7 @@ class _Hosts(AbstractSeats):
             )
 
     def step(
-        self, actions: Sequence[Any], playing: Sequence[Playing | None]
+        self, actions: PerSeat, playing: Sequence[Playing | None]
     ) -> Iterator[tuple[int, HostTimestep]]:
         for seat in [seat for seat, mine in enumerate(playing) if mine is not None]:
             action = np.asarray(actions[seat])
@@ -105,7 +105,7 @@ class _Copies(AbstractSeats):
         self._observed(self._environment.reset(np.array(where, np.bool_), keys=keys))
 
     def step(
-        self, actions: Sequence[Any], playing: Sequence[Playing | None]
+        self, actions: PerSeat, playing: Sequence[Playing | None]
     ) -> Iterator[tuple[int, HostTimestep]]:
         chosen = [
             np.asarray(action) if mine is not None else self._zero
