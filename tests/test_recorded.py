@@ -5,7 +5,6 @@ import json
 import logging
 
 import pytest
-from handrail.experiments.lava.settings import LavaRun
 
 from handrail import renamed
 from handrail.arguments import override
@@ -13,6 +12,7 @@ from handrail.experiments.navigation.settings import GuideSettings, StudentRun
 from handrail.experiments.schema import digest
 from handrail.recorded import SINCE, compare, original, stable
 from handrail.renamed import migrated
+from handrail.tasks.lava.settings import LavaRun
 
 CODE = {"source": "a", "cpython 3.11": "b"}
 

@@ -7,7 +7,7 @@ import pytest
 from handrail.errors import HandrailError
 from handrail.experiments.navigation.rows import complete as navigation
 from handrail.experiments.navigation.single import with_epoch
-from handrail.experiments.plan import complete as lava
+from handrail.tasks.lava.resolve import resolve as lava
 from handrail.train_command import assigned
 
 
