@@ -1,5 +1,7 @@
 """Another library's agent under an intervention: what the wrapper does to actions and infos."""
 
+import pickle
+
 import gymnasium
 import jax
 import jax.numpy as jnp
@@ -54,6 +56,17 @@ def test_actions_and_infos(toy):
     assert truncated and not terminated
     with pytest.raises(HandrailError, match="call reset"):
         env.step(proposed)
+
+
+def test_a_pickled_copy_goes_on_from_where_it_was():
+    env = SafeExploration(Walker(), turn_back())
+    drive(env, np.array([3.9], np.float32), 7)
+    copy = pickle.loads(pickle.dumps(env))
+    for _ in range(5):
+        one, two = (each.step(np.array([3.9], np.float32)) for each in (env, copy))
+        np.testing.assert_array_equal(one[0], two[0])
+        assert one[1:4] == two[1:4] and one[-1]["evidence"] == two[-1]["evidence"]
+        np.testing.assert_array_equal(one[-1]["executed_action"], two[-1]["executed_action"])
 
 
 def test_without_intervention_it_is_the_environment():

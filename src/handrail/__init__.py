@@ -7,6 +7,8 @@ when they are first used, so that `import handrail` stays light.
 from importlib import import_module
 from typing import Any
 
+from handrail import forks as _forks  # noqa: F401  it watches for forks from now on
+
 _HOMES = {
     "handrail.errors": ("HandrailError", "UnknownName"),
     "handrail.types": ("Context", "Decision", "Timestep", "Transition"),

@@ -15,7 +15,7 @@ from handrail.envs.host_spaces import (
     how_to_read,
     readable_parts,
 )
-from handrail.envs.layers import is_shared, refuse_wrappers, simulators
+from handrail.envs.layers import is_shared, refuse_running_statistics, simulators
 from handrail.envs.random_walk import Walk, random_walk
 from handrail.envs.raw import environment_name, read_reset
 from handrail.errors import HandrailError
@@ -52,7 +52,7 @@ def check_environment(
     try:
         env = make()
         name = environment_name(env)
-        refuse_wrappers(env, name)
+        refuse_running_statistics(env, name)
     except HandrailError as error:
         _close(env)
         return [Finding("builds", "wrong", str(error))]

@@ -13,7 +13,7 @@ from jaxtyping import Array, Key
 from handrail.envs.host import AbstractHostEnvironment, HostTimestep, seed_of
 from handrail.envs.host_costs import CostFn
 from handrail.envs.host_reader import HostReader, checked_time_limit
-from handrail.envs.layers import refuse_wrappers
+from handrail.envs.layers import refuse_running_statistics
 from handrail.envs.raw import environment_name, read_reset, read_step
 from handrail.errors import HandrailError
 
@@ -53,7 +53,7 @@ class GymnasiumHost(AbstractHostEnvironment):
     ):
         self.env = env
         self.name = environment_name(env)
-        refuse_wrappers(env, self.name)
+        refuse_running_statistics(env, self.name)
         self.parts = parts
         registered = getattr(getattr(env, "spec", None), "max_episode_steps", None)
         self.time_limit = checked_time_limit(episode_length, registered)

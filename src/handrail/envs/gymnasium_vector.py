@@ -10,7 +10,7 @@ from jaxtyping import Array, Bool, Key
 from handrail.envs.host import HostTimestep
 from handrail.envs.host_costs import CostFn
 from handrail.envs.host_reader import HostReader, checked_time_limit
-from handrail.envs.layers import is_shared, refuse_wrappers, simulators
+from handrail.envs.layers import is_shared, refuse_running_statistics, simulators
 from handrail.envs.raw import refuse_other_interfaces
 from handrail.envs.raw_vector import (
     autoreset_mode,
@@ -54,7 +54,7 @@ class GymnasiumVectorHost(AbstractVectorHost):
             self._mode = autoreset_mode(env)
         except HandrailError as error:
             raise HandrailError(f"{self.name}: {error}") from None
-        refuse_wrappers(env, self.name)
+        refuse_running_statistics(env, self.name)
         if is_shared(simulators(env)):
             raise HandrailError(
                 f"{self.name}: two copies are one and the same environment; each function given "

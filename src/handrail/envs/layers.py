@@ -10,6 +10,12 @@ from handrail.errors import HandrailError
 
 STATISTICS = ("NormalizeObservation", "NormalizeReward", "VecNormalize")
 NAMES = ("obs_rms", "return_rms")  # what Gymnasium's wrappers call their statistics
+IN_TRAINING = (
+    "differ between training and evaluation and are not kept with the policy; scale by fixed "
+    "numbers instead (gymnasium.wrappers.RescaleObservation, TransformObservation or "
+    "TransformReward), or set statistics that are known and freeze them with "
+    "update_running_mean = False"
+)
 FROZEN = ("update_running_mean", "training")  # attributes that are False where statistics stay
 
 
@@ -36,34 +42,12 @@ def is_shared(found: list[Any]) -> bool:
     return len({id(one) for one in found}) < len(found)
 
 
-def refuse_wrappers(env: Any, name: str) -> None:
-    """Raises `HandrailError` for wrappers that make what an agent of ours learns wrong.
-
-    Running statistics make one state look different in training and evaluation, which have an
-    environment each, and they would be missing from the policy's file. A `SafeExploration`
-    replaces actions, and the agent would learn from those that were not executed.
-    """
-    for layer in layers(env):
-        if type(layer).__name__ == "SafeExploration":
-            raise HandrailError(
-                f"{name}: it is wrapped in SafeExploration, so the agent would learn from actions "
-                "that were not executed; give the environment without it, and the intervention or "
-                "the guide to the function that trains"
-            )
-    refuse_running_statistics(
-        env,
-        name,
-        "differ between training and evaluation and are not kept with the policy; scale by fixed "
-        "numbers instead (gymnasium.wrappers.RescaleObservation, TransformObservation or "
-        "TransformReward), or set statistics that are known and freeze them with "
-        "update_running_mean = False",
-    )
-
-
-def refuse_running_statistics(env: Any, name: str, harm_and_fix: str) -> None:
+def refuse_running_statistics(env: Any, name: str, harm_and_fix: str = IN_TRAINING) -> None:
     """Raises `HandrailError` for a wrapper whose output depends on all that it has seen before.
 
-    Statistics that are frozen (`update_running_mean = False`) are accepted.
+    Training and evaluation have an environment each, so one state would look different in them,
+    and the statistics would be missing from the policy's file. Statistics that are frozen
+    (`update_running_mean = False`) are accepted.
     """
     for layer in layers(env):
         if _inner(layer) and _keeps_statistics(layer) and not _is_frozen(layer):

@@ -137,6 +137,14 @@ class Stepwise:
         if self._pending and not row[3]:
             row[4] = 1
 
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the compiled call, which cannot be pickled."""
+        return {name: value for name, value in vars(self).items() if name != "_advance"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._advance = jax.jit(self._packed, compiler_options=one_after_another())
+
     def _flat(self, observation: Any) -> np.ndarray:
         return self._observations.pack_on_host(observation)[0]
 
