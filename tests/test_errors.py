@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from handrail.errors import HandrailError, UnknownName, nearest
-from handrail.experiments.schema import override, setting_names
+from handrail.experiments.schema import override
 
 KNOWN = ["learning.discount", "learning.batch", "guide.learning.discount", "steps", "threshold"]
 
@@ -38,11 +38,6 @@ class Learning:
 class Settings:
     learning: Learning = dataclasses.field(default_factory=Learning)
     steps: int = 10
-
-
-def test_settings_have_dotted_names():
-    names = ["learning", "learning.discount", "learning.hidden", "steps"]
-    assert setting_names(Settings()) == names
 
 
 @pytest.mark.parametrize(

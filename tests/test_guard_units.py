@@ -15,7 +15,7 @@ from handrail.interventions.on_host import on_host
 from handrail.interventions.recipes import none, shield
 from handrail.interventions.what import Policy
 from handrail.interventions.when import Always
-from handrail.own.environments import build_host
+from handrail.api.environments import build_host
 from handrail.safe_exploration import SafeExploration
 from handrail.train.host import HostLoop
 from tests.envs.toys import Named, Walker

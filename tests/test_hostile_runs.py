@@ -8,7 +8,7 @@ import pytest
 
 from handrail import cli
 from handrail.errors import HandrailError
-from handrail.train_command import evaluate_one
+from handrail.experiments.launch import evaluate
 
 DEEP = '{"a":' * 50 + "1" + "}" * 50
 HOSTILE = (
@@ -60,4 +60,4 @@ def test_a_run_of_another_program_is_not_evaluated(tmp_path):
     write_run(tmp_path / "a")
     (tmp_path / "a" / "run.json").write_text('{"purpose": "own student"}')
     with pytest.raises(HandrailError, match="was not written by `handrail train`"):
-        evaluate_one(tmp_path / "a", episodes=1, seed=0)
+        evaluate(tmp_path / "a", episodes=1, seed=0)

@@ -4,7 +4,7 @@ import pytest
 
 from handrail.engines.base import AbstractEngine
 from handrail.errors import HandrailError
-from handrail.experiments import attempt, work
+from handrail.experiments import attempt, launch
 from handrail.experiments.plan import Task
 from handrail.reproduce import reproduce
 
@@ -24,7 +24,7 @@ def test_a_folder_that_cannot_be_written_is_refused_first(out, tmp_path):
 
 
 def test_a_worker_that_cannot_write_says_so(tmp_path, monkeypatch):
-    monkeypatch.setattr(work, "work", lambda task, report: None)
+    monkeypatch.setattr(launch, "work", lambda task, report: None)
     monkeypatch.setattr(attempt, "_forget_compiled", lambda: None)
     (tmp_path / "file").write_text("")
     task = Task("run", tmp_path / "file" / "run", None, (), "run")

@@ -32,10 +32,21 @@ LAVA = ["learning.learning_starts=500", "prior.source_steps=1500", "prior.prior_
 
 def lava(method: str, steps: int = 3000) -> list[str]:
     """A run of the contrastive method's family, with knowledge from few layouts."""
-    return ["--environment", "LavaCrossingS9N1", "--method", method, "--steps", str(steps), "--set", *LAVA]
+    return [
+        "--environment",
+        "LavaCrossingS9N1",
+        "--method",
+        method,
+        "--steps",
+        str(steps),
+        "--set",
+        *LAVA,
+    ]
 
 
-def student(method: str, *more: str, task: str = "navigation-static", steps: int = 3000) -> list[str]:
+def student(
+    method: str, *more: str, task: str = "navigation-static", steps: int = 3000
+) -> list[str]:
     """A student of SaGui's family, with what it brings along."""
     return ["--environment", task, "--method", method, "--steps", str(steps), "--seed", "1",
             "--set", *STUDENT, *more]  # fmt: skip
@@ -71,13 +82,25 @@ def by_command(out: Path, names: list[str]) -> None:
             "train", *COMMANDS[name], "--out", str(out / name), "--knowledge-folder", str(out / "shared"),
             capture_output=True,
         )  # fmt: skip
-        print(name, done.returncode, done.stderr.strip().splitlines()[-1:] if done.returncode else "", flush=True)
+        print(
+            name,
+            done.returncode,
+            done.stderr.strip().splitlines()[-1:] if done.returncode else "",
+            flush=True,
+        )
 
 
 def interrupted(out: Path) -> None:
     """Killed after a checkpoint, then resumed: as `static-budget`."""
     folder = out / "static-budget-killed"
-    words = ["train", *COMMANDS["static-budget"], "--out", str(folder), "--knowledge-folder", str(out / "shared")]
+    words = [
+        "train",
+        *COMMANDS["static-budget"],
+        "--out",
+        str(folder),
+        "--knowledge-folder",
+        str(out / "shared"),
+    ]
     if not (folder / "summary.json").exists():
         with subprocess.Popen(
             [sys.executable, "-m", "handrail", *words],
@@ -87,7 +110,14 @@ def interrupted(out: Path) -> None:
             while process.poll() is None and not list(folder.glob("checkpoints/step-*")):
                 time.sleep(0.01)
             process.send_signal(signal.SIGKILL)
-        handrail("train", "--resume", str(folder), "--knowledge-folder", str(out / "shared"), capture_output=True)
+        handrail(
+            "train",
+            "--resume",
+            str(folder),
+            "--knowledge-folder",
+            str(out / "shared"),
+            capture_output=True,
+        )
     print("static-budget-killed", (folder / "summary.json").exists(), flush=True)
 
 
@@ -107,7 +137,9 @@ def own(out: Path, names: list[str]) -> None:
 
     import handrail
 
-    learning = handrail.SacSettings(hidden=(8,), batch=8, block=50, updates=5, learning_starts=100, replay=2000)
+    learning = handrail.SacSettings(
+        hidden=(8,), batch=8, block=50, updates=5, learning_starts=100, replay=2000
+    )
     ours = {"multiplier_rate": 1.0, "damping": 0.0, "cost_floor": "guide"}
     import dataclasses
 
@@ -155,7 +187,11 @@ OWN = ("own-guide", "own-student-budget", "own-student-control", "own-student-so
        "own-vector", "own-prior", "own-encoder", "own-dqn")  # fmt: skip
 
 # Columns that later versions call otherwise.
-RENAMED = {"guarded_cost": "shielded_cost", "guarded_share": "shielded_share", "foreseen": "takeover_cost"}
+RENAMED = {
+    "guarded_cost": "shielded_cost",
+    "guarded_share": "shielded_share",
+    "foreseen": "takeover_cost",
+}
 
 
 def table(path: Path) -> dict[str, list[str]]:
@@ -194,7 +230,10 @@ def content(folder: Path) -> dict[str, dict]:
 def of_knowledge(name: str) -> str:
     """Folders of knowledge are named by digests, which may differ between versions."""
     parts = Path(name).parts
-    return "/".join(p.rpartition("-")[0] if i == 2 and "knowledge" in parts[:2] else p for i, p in enumerate(parts))
+    return "/".join(
+        p.rpartition("-")[0] if i == 2 and "knowledge" in parts[:2] else p
+        for i, p in enumerate(parts)
+    )
 
 
 def compare(one: Path, two: Path, known: set[str]) -> int:
@@ -219,7 +258,9 @@ def compare(one: Path, two: Path, known: set[str]) -> int:
 
 def main() -> int:
     """Entry point."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("what", choices=("run", "compare"))
     parser.add_argument("folder", type=Path)
     parser.add_argument("other", type=Path, nargs="?")

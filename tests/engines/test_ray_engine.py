@@ -13,11 +13,12 @@ from handrail.engines.ray_board import Notices
 from handrail.engines.ray_engine import OnRay
 from handrail.errors import HandrailError
 from handrail.experiments.attempt import progress_file
-from handrail.experiments.plan import LavaRow, Task, plan
+from handrail.experiments.plan import Task, plan
 from handrail.experiments.schedule import Failed
 from handrail.experiments.schema import read
 from handrail.methods.contrastive.settings import QLearning
 from handrail.reproduce import report_only, reproduce
+from handrail.tasks.family import Row
 from handrail.tasks.lava.settings import LavaRun
 from tests.engines.tiny import contents, table, tiny_experiment
 
@@ -149,7 +150,7 @@ def test_losing_the_board_loses_no_task(cluster, tmp_path, monkeypatch):
     tasks = []
     for seed in (1, 2):
         run = LavaRun("Empty-5x5", "dqn", seed=seed, steps=100, learning=learning)
-        row = LavaRow(run, None, None, "none")
+        row = Row(run, {}, {"knowledge": "none"})
         tasks.append(Task("run", tmp_path / f"run-{seed}", row, (), "dqn"))
     OnRay(cluster.address, jobs=1).compute(tasks, lambda running, done: None)
     assert all(task.done for task in tasks)

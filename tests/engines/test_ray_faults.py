@@ -9,7 +9,7 @@ from handrail.engines import ray_engine
 from handrail.engines.ray_board import Notices, teller
 from handrail.engines.ray_engine import OnRay
 from handrail.errors import HandrailError
-from handrail.experiments.plan import DONE, Task
+from handrail.experiments.plan import SUMMARY, Task
 from handrail.experiments.schedule import Failed
 
 ray = pytest.importorskip("ray", reason="the extra 'ray' is not installed")
@@ -41,7 +41,7 @@ class Ray:
         return references[:1], references[1:]
 
     def get(self, reference, timeout=None):
-        result = self.results.get(reference, (None, {DONE["run"]: b"{}"}))
+        result = self.results.get(reference, (None, {SUMMARY: b"{}"}))
         if isinstance(result, Exception):
             raise result
         return result
@@ -96,7 +96,7 @@ def test_a_worker_does_not_mind_a_board_that_is_lost(board):
         (lost.WorkerCrashedError(), r"b: its worker died 4 times .*WorkerCrashedError"),
         (lost.RayTaskError("f", "Traceback\nmore", KeyError("x")), "b: KeyError: 'x'"),
         (ConnectionError("closed"), "b: the Ray cluster is lost: closed"),
-        ((None, {"log.txt": b""}), f"b: .*the worker sent no {DONE['run']}"),
+        ((None, {"log.txt": b""}), f"b: .*the worker sent no {SUMMARY}"),
         (("no such layout", None), "b: no such layout"),
     ],
 )

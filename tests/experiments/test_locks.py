@@ -8,9 +8,9 @@ import sys
 import pytest
 
 from handrail.errors import HandrailError
-from handrail.experiments import attempt, work
+from handrail.experiments import attempt, launch
 from handrail.experiments.locks import exclusive
-from handrail.experiments.plan import DONE, Task
+from handrail.experiments.plan import Task
 
 HOLDER = """
 import sys
@@ -54,15 +54,15 @@ def worked(monkeypatch):
     def fake(task, report):
         tasks.append(task)
         task.folder.mkdir()
-        (task.folder / DONE[task.kind]).write_text("by the second")
+        task.file.write_text("by the second")
 
-    monkeypatch.setattr(work, "work", fake)
+    monkeypatch.setattr(launch, "work", fake)
     monkeypatch.setattr(attempt, "_forget_compiled", lambda: None)
     return tasks
 
 
 def content(task):
-    return (task.folder / DONE[task.kind]).read_text()
+    return task.file.read_text()
 
 
 def test_the_second_waits_for_the_first(holder, task):

@@ -25,7 +25,7 @@ from handrail.methods.contrastive.settings import (
 from handrail.methods.contrastive.student import check_student, student_loop
 from handrail.methods.contrastive.table import METHODS, Loaded
 from handrail.networks.autoencoder import MLPEncoder
-from handrail.own.environments import host_of
+from handrail.api.environments import host_of
 from tests.own.test_own_training import Line
 
 SMALL = StudentSettings(

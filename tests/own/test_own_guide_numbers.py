@@ -9,8 +9,9 @@ import pytest
 from handrail.artifact import Card, save
 from handrail.envs.base import BoxActions
 from handrail.errors import HandrailError
-from handrail.experiments.navigation.guide import GuideNetworks
-from handrail.own.guide import Interface, load_fitting
+from handrail.methods.sagui.guide import GuideNetworks
+from handrail.methods.sagui.guide_file import open_guide
+from handrail.methods.sagui.problem import Interface
 
 CARD = Card(
     "guide",
@@ -28,14 +29,14 @@ def networks():
 
 def loaded(path, networks, **changes):
     save(path, dataclasses.replace(CARD, **changes), networks)
-    return load_fitting(path, INTERFACE)
+    return open_guide(path, INTERFACE)
 
 
 def test_sensible_numbers_are_read(tmp_path, networks):
     guide = loaded(tmp_path / "x", networks)
-    assert (guide.limit, guide.limit_steps, guide.foreseen) == (5.0, 50, 1.5)
+    assert (guide.limits.limit, guide.limits.steps, guide.takeover_cost) == (5.0, 50, 1.5)
     assert guide.guide.discount == 0.9
-    assert loaded(tmp_path / "x", networks, training={}).foreseen is None
+    assert loaded(tmp_path / "x", networks, training={"settings": CARD.training["settings"]}).takeover_cost is None
 
 
 @pytest.mark.parametrize(

@@ -13,14 +13,17 @@ from gymnasium.vector import SyncVectorEnv
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handrail.api.environments import build_host
+from handrail.api.environments import build_host, interface_of
 from handrail.api.guides import train_guide
 from handrail.api.students import train_student
 from handrail.artifact import Card, load, save
+from handrail.envs.base import BoxActions
 from handrail.envs.transfer import SameView
 from handrail.errors import HandrailError
 from handrail.methods.sagui.guide import Guide, GuideNetworks
-from handrail.methods.sagui.guide_file import Interface, LoadedGuide, load_fitting
+from handrail.methods.sagui.guide_file import open_guide, scales
+from handrail.methods.sagui.cards import Limits
+from handrail.methods.sagui.problem import Interface
 from handrail.records import read_table
 from handrail.report.runs import read_run
 from tests.envs.toys import Walker
@@ -117,15 +120,12 @@ def test_what_a_guide_foresees_is_put_on_the_scale_of_the_students_limits(own, m
     """Its critics were trained on c · min d⋄ / d⋄; each of the student's limits is higher."""
     names = ("a", "b", "c")
     limits = {name: low + more for name, low, more in zip(names, own, margins, strict=True)}
-    networks = GuideNetworks.fresh(1, 1, (), costs=3, key=jax.random.key(0))
-    loaded = LoadedGuide(
-        Card("guide", {}, {}, {}), Guide(networks, SameView(), 0.99), min(own), 20,
-        dict(zip(names, own, strict=True)), None,
-    )  # fmt: skip
-    scales = loaded.under(limits, source="here").scales
+    trained = Limits(min(own), 20, dict(zip(names, own, strict=True)))
+    here = Interface("here", jnp.zeros(1), BoxActions(1), limits=limits, episode_length=20)
+    factors = scales(trained, here, source="here")
     foreseen = np.array(costs) * min(own) / np.array(own)
     expected = np.array(costs) * min(limits.values()) / np.array(list(limits.values()))
-    np.testing.assert_allclose(foreseen * np.array(scales), expected)
+    np.testing.assert_allclose(foreseen * np.array(factors), expected)
 
 
 def test_a_guides_cost_is_the_highest_of_its_costs_on_that_scale():
@@ -152,4 +152,4 @@ def test_a_card_whose_limits_make_no_sense(tmp_path, limits, message):
     spec = {"parts": {"observation": [2]}, "actions": 1, "limit": 1.0, "limits": limits}
     save(tmp_path / "g", Card("guide", spec, {"hidden": [4]}, {}), networks)
     with pytest.raises(HandrailError, match=message):
-        load_fitting(tmp_path / "g", Interface.of(build_host(Walker).env))
+        open_guide(tmp_path / "g", interface_of(build_host(Walker).env))

@@ -5,7 +5,6 @@ import dataclasses
 import jax
 import numpy as np
 import pytest
-from handrail.train.evaluate_host import run_on_host, sampled
 
 from handrail.envs.transfer import View
 from handrail.learners.host_policy import HostPolicy
@@ -14,7 +13,7 @@ from handrail.learners.sac_networks import OnVectors
 from handrail.networks.gaussian import GaussianPolicy
 from handrail.networks.inputs import ScaledInputs
 from handrail.replay.ring import Ring
-from handrail.train.evaluate import run_greedily
+from handrail.train.evaluate import evaluate_on_host, run_greedily, sampled
 from tests.envs.on_host import OnHost
 from tests.experiments.navigation.toy import LENGTH, Toy, unchecked
 
@@ -59,7 +58,7 @@ def test_a_test_on_the_host_is_the_compiled_one(inputs):
     agent = SacAgent(replay=Ring(1))
     with unchecked():
         compiled = run_greedily(environment, agent, ours, episodes=3, key=key)
-    host = run_on_host(OnHost(environment), sampled(ours), episodes=3, key=key)
+    host = evaluate_on_host(OnHost(environment), sampled(ours), episodes=3, key=key)
     np.testing.assert_allclose(host.returns, compiled.returns, rtol=1e-4)
     np.testing.assert_array_equal(host.costs, compiled.costs)
     np.testing.assert_array_equal(host.lengths, compiled.lengths)
@@ -68,7 +67,7 @@ def test_a_test_on_the_host_is_the_compiled_one(inputs):
 
 
 def test_an_episode_is_cut_off_where_it_is_too_long():
-    host = run_on_host(
+    host = evaluate_on_host(
         OnHost(Toy(True)), sampled(policy(5)), episodes=2, longest=LENGTH - 1, key=jax.random.key(4)
     )
     assert host.lengths.tolist() == [LENGTH - 1] * 2

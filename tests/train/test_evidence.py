@@ -9,7 +9,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from handrail.envs.host import OnHost
 from handrail.envs.host_copies import HostCopies
 from handrail.errors import HandrailError
 from handrail.interventions.base import AbstractTrigger, Intervention, Verdict
@@ -21,6 +20,7 @@ from handrail.train.compiled import Loop
 from handrail.train.evidence import means
 from handrail.train.host import HostLoop
 from handrail.train.run import execute
+from tests.envs.on_host import OnHost
 from tests.experiments.navigation.toy import LENGTH, Toy
 from tests.train.test_host_loop import BLOCK, sac
 

@@ -8,7 +8,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from handrail.experiments.navigation import coverage
 from jaxtyping import Array, Float, Int
 
 from handrail.envs.base import AbstractEnvironment, ActionSpace, BoxActions
@@ -22,6 +21,7 @@ from handrail.networks.gaussian import GaussianPolicy
 from handrail.report import coverage_figures
 from handrail.report.experiment import write_report
 from handrail.report.finished import Finished
+from handrail.tasks.navigation import coverage
 from handrail.tasks.navigation.coverage import (
     CELLS,
     Coverage,

@@ -6,7 +6,7 @@ from handrail.artifact import load
 from handrail.errors import HandrailError
 from handrail.experiments import launch
 from handrail.files import read_json
-from handrail.tasks import navigation_family
+from handrail.tasks.navigation import family as navigation_family
 from handrail.tasks.navigation.family import NAVIGATION, with_epoch
 from tests.experiments.navigation.toy import (
     COSTLY,

@@ -189,10 +189,10 @@ def open_guide(
     limits = Limits.read(card, source=source)
     networks = _networks(card, arrays, limits, expected, source=source)
     guide = Guide(networks, as_view(view), read_discount(card, source=source))
-    scales = _scales(limits, interface, source=source)
+    factors = scales(limits, interface, source=source)
     return GuideFile(
         card=card,
-        guide=dataclasses.replace(guide, scales=scales) if scales else guide,
+        guide=dataclasses.replace(guide, scales=factors) if factors else guide,
         limits=limits,
         takeover_cost=read_takeover_cost(card, source=source),
         interface=interface,
@@ -262,7 +262,7 @@ def _networks(
     return fill(fresh, arrays, source=source)
 
 
-def _scales(limits: Limits, interface: Interface, *, source: str) -> tuple[float, ...]:
+def scales(limits: Limits, interface: Interface, *, source: str) -> tuple[float, ...]:
     """What the critics of several costs are multiplied with to be compared here; none for one cost.
 
     Raises `HandrailError` if the guide was trained for other costs, or for a higher limit of one.
