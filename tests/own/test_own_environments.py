@@ -11,16 +11,15 @@ import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
+from handrail.api.discrete import train_dqn, train_encoder, train_prior
 from handrail.envs.gymnasium_host import GymnasiumHost
 from handrail.envs.transfer import SameView, View
 from handrail.errors import HandrailError
 from handrail.interventions.recipes import none
-from handrail.own.encoder import train_encoder
 from handrail.own.environments import build_host, closes_environments
 from handrail.own.guarding import try_guide
 from handrail.own.guide import Interface, _default_view
 from handrail.own.guide_training import train_guide
-from handrail.own.q import train_dqn, train_prior
 from handrail.own.student_training import train_student
 from handrail.records import read_table
 from handrail.safe_exploration import SafeExploration
@@ -101,7 +100,7 @@ def test_it_cuts_below_the_environments_own_limit(tmp_path):
     assert set(read_table(tmp_path / "episodes.csv")["length"]) == {8}
     train_dqn(Line, tmp_path / "q", episode_length=7, steps=70, evaluation_episodes=1, learning=Q)
     assert max(read_table(tmp_path / "q" / "episodes.csv")["length"]) == 7
-    with pytest.raises(HandrailError, match="episode_length is 0: expected a positive number"):
+    with pytest.raises(HandrailError, match="episode_length is 0: expected at least 1"):
         train_dqn(Line, tmp_path / "0", episode_length=0)
 
 
