@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import handrail
+from handrail.api.environments import build_host
 from handrail.envs.gymnasium_host import GymnasiumHost
 from handrail.envs.raw import refuse_guarded
 from handrail.errors import HandrailError
@@ -15,7 +16,6 @@ from handrail.interventions.on_host import on_host
 from handrail.interventions.recipes import none, shield
 from handrail.interventions.what import Policy
 from handrail.interventions.when import Always
-from handrail.api.environments import build_host
 from handrail.safe_exploration import SafeExploration
 from handrail.train.host import HostLoop
 from tests.envs.toys import Named, Walker

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import pytest
 
 from handrail.api.discrete import load_encoder
+from handrail.api.environments import host_of
 from handrail.errors import HandrailError
 from handrail.interventions.near_unsafe import AdaptiveReach, FixedReach, NearUnsafe
 from handrail.interventions.when import BelowMean, Coin, Never
@@ -25,7 +26,6 @@ from handrail.methods.contrastive.settings import (
 from handrail.methods.contrastive.student import check_student, student_loop
 from handrail.methods.contrastive.table import METHODS, Loaded
 from handrail.networks.autoencoder import MLPEncoder
-from handrail.api.environments import host_of
 from tests.own.test_own_training import Line
 
 SMALL = StudentSettings(

@@ -100,7 +100,7 @@ def test_it_cuts_below_the_environments_own_limit(tmp_path):
     assert set(read_table(tmp_path / "episodes.csv")["length"]) == {8}
     train_dqn(Line, tmp_path / "q", episode_length=7, steps=70, evaluation_episodes=1, learning=Q)
     assert max(read_table(tmp_path / "q" / "episodes.csv")["length"]) == 7
-    with pytest.raises(HandrailError, match="episode_length is 0: expected a positive number"):
+    with pytest.raises(HandrailError, match="episode_length is 0: expected at least 1"):
         train_dqn(Line, tmp_path / "0", episode_length=0)
 
 

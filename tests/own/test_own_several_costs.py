@@ -20,9 +20,9 @@ from handrail.artifact import Card, load, save
 from handrail.envs.base import BoxActions
 from handrail.envs.transfer import SameView
 from handrail.errors import HandrailError
+from handrail.methods.sagui.cards import Limits
 from handrail.methods.sagui.guide import Guide, GuideNetworks
 from handrail.methods.sagui.guide_file import open_guide, scales
-from handrail.methods.sagui.cards import Limits
 from handrail.methods.sagui.problem import Interface
 from handrail.records import read_table
 from handrail.report.runs import read_run

@@ -306,11 +306,10 @@ def _recorded(problem: DiscreteProblem, limits: Any, episode_length: int) -> dic
 
 
 def _refuse_different(problems: Sequence[DiscreteProblem]) -> None:
-    first = problems[0]
-    for other in problems:
-        if (other.inputs.spec, other.actions) != (first.inputs.spec, first.actions):
+    shapes = [(problem.inputs.spec["parts"], problem.environment.actions) for problem in problems]
+    for problem, (parts, actions) in zip(problems, shapes, strict=True):
+        if (parts, actions) != shapes[0]:
             raise HandrailError(
-                f"{other.name} observes {other.inputs.spec['parts']} with {other.actions} actions, "
-                f"{first.name} {first.inputs.spec['parts']} with {first.actions}; sources need the "
-                "same observation and actions"
+                f"{problem.name} observes {parts} with {actions}, {problems[0].name} "
+                f"{shapes[0][0]} with {shapes[0][1]}; sources need the same observation and actions"
             )
