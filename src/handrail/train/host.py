@@ -20,11 +20,8 @@ from handrail.interventions.base import Intervention
 from handrail.interventions.what import in_agent_units
 from handrail.learners.base import AbstractAgent, Clock
 from handrail.rng import stream
-from handrail.train.alone import Alone, timestep_like
 from handrail.train.compiled import RunState, check_delay, first_state, learn_late
-from handrail.train.formation import AbstractFormation
 from handrail.train.host_steps import HostSteps
-from handrail.train.side_by_side import SideBySide
 from handrail.train.step import (
     Record,
     check_fit,
@@ -32,6 +29,8 @@ from handrail.train.step import (
     store_block,
     zeros_like,
 )
+from handrail.train.stepper import AbstractStepper, timestep_like
+from handrail.train.steppers import SingleStepper, VectorStepper
 from handrail.train.tally import AbstractTally, NoTally
 from handrail.types import Transition
 
@@ -47,8 +46,8 @@ class HostLoop:
     thread while the next one is stepped (see `Loop`), which takes a second core; call
     `handrail.jax_setup.dispatch_at_once` at the beginning of the program.
 
-    The environment may be several side by side; a block is then a number of waves, in each of which
-    all are decided for at once (`SideBySide`).
+    The environment may be a vector of several; a block is then a number of vector steps, in each of
+    which all are decided for at once (`VectorStepper`).
 
     The environment itself lives in the object and its episode, as a snapshot, in the state
     between two blocks; any state goes on from where it was. An environment that has no snapshots
@@ -71,8 +70,8 @@ class HostLoop:
         self.intervention = in_agent_units(intervention, environment.agent_form)
         self.total, self.delayed = total, delayed
         self.tally = NoTally() if tally is None else tally
-        self._formation = formation_of(environment, total=total, block=agent.block)
-        self._steps = HostSteps(agent, self.intervention, self.tally, total, self._formation)
+        self._stepper = stepper_of(environment, total=total, block=agent.block)
+        self._steps = HostSteps(agent, self.intervention, self.tally, total, self._stepper)
         # The agent is an argument: the arrays in it (a guide's, a table) are not to be constants.
         self._arrays, static = eqx.partition(agent, eqx.is_array)
         self._episode: dict[str, np.ndarray] | None = None  # the one that the environment is in
@@ -105,11 +104,11 @@ class HostLoop:
 
     def init(self, *, key: Key[Array, ""]) -> RunState:
         """The state before the first step."""
-        formation = self._formation
-        observation = formation.begin(key)
-        shapes = jax.eval_shape(formation.example, observation)  # as the device will see it
+        stepper = self._stepper
+        observation = stepper.begin(key)
+        shapes = jax.eval_shape(stepper.example, observation)  # as the device will see it
         example = self._example(shapes)
-        memory = formation.memory(self.intervention)
+        memory = stepper.memory(self.intervention)
         return first_state(self, self._saved(), observation, example, memory, key=key)
 
     def _example(self, observation: PyTree) -> Transition:
@@ -117,7 +116,7 @@ class HostLoop:
 
         `observation` gives shapes and dtypes of one environment's.
         """
-        actions = self._formation.actions
+        actions = self._stepper.actions
         timestep = timestep_like(zeros_like(observation), self.environment.constraints)
         example = example_transition(observation, zero_action(actions), timestep)
         check_fit(self.agent, self.intervention, actions, example, total=self.total)
@@ -126,8 +125,8 @@ class HostLoop:
     def shape_of_step(self, state: RunState) -> PyTree:
         """What one step would store; evaluated for its shapes alone."""
         prepared = self.agent.prepare(state.agent, key=state.key)
-        outcome = self._formation.outcome(state.observation)
-        return self._formation.example(self._steps.one(state, prepared, outcome)[1])
+        outcome = self._stepper.outcome(state.observation)
+        return self._stepper.example(self._steps.one(state, prepared, outcome)[1])
 
     def blocks(
         self, state: RunState, count: int, *, learn: bool
@@ -169,7 +168,7 @@ class HostLoop:
 
     def _saved(self) -> dict[str, np.ndarray]:
         """The environment's episode, to be part of a state."""
-        saved = self._formation.snapshot()
+        saved = self._stepper.snapshot()
         # a copy, since the loop knows the environment's whereabouts by the identity of arrays
         saved = UNSAVED if saved is None else saved
         self._episode = {name: np.array(array) for name, array in saved.items()}
@@ -181,23 +180,23 @@ class HostLoop:
         if here is not None and all(saved.get(name) is array for name, array in here.items()):
             return state
         if saved.keys() != UNSAVED.keys():
-            return dataclasses.replace(state, observation=self._formation.restore(saved))
-        if self._formation.midway(state):
+            return dataclasses.replace(state, observation=self._stepper.restore(saved))
+        if self._stepper.midway(state):
             state = self._cut_short(state)
-        observation = self._formation.begin_again(state.key, state.progress.step)
+        observation = self._stepper.begin_again(state.key, state.progress.step)
         return dataclasses.replace(state, observation=observation)
 
     def _cut_short(self, state: RunState) -> RunState:
         """Ends episodes that cannot be gone on with: triggers are told, the learner is not."""
         prepared = self.agent.prepare(state.agent, key=state.key)
-        outcome = self._formation.outcome(state.observation)
+        outcome = self._stepper.outcome(state.observation)
         last = eqx.tree_at(lambda o: o.truncated, outcome, jnp.ones_like(outcome.truncated))
         after, _, _ = self._steps.one(state, prepared, last)
-        return self._formation.cut_short(state, after)
+        return self._stepper.cut_short(state, after)
 
 
-def formation_of(environment: AnyHost, *, total: int, block: int) -> AbstractFormation:
-    """How it stands in a run of `total` steps that are learnt from in blocks."""
+def stepper_of(environment: AnyHost, *, total: int, block: int) -> AbstractStepper:
+    """What steps it in a run of `total` steps that are learnt from in blocks."""
     if isinstance(environment, AbstractVectorHost):
-        return SideBySide(environment, total=total, block=block)
-    return Alone(environment)
+        return VectorStepper(environment, total=total, block=block)
+    return SingleStepper(environment)

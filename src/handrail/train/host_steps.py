@@ -1,4 +1,4 @@
-"""The steps of a block on the host: one call on the device for each wave of them.
+"""The steps of a block on the host: one call on the device for each vector step.
 
 What is constant during a block is passed as a flat list of arrays and what goes from step to step
 as one vector for each dtype, because taking trees of modules apart, and handing over dozens of
@@ -18,8 +18,8 @@ from handrail.jax_setup import one_after_another
 from handrail.learners.base import AbstractAgent
 from handrail.packing import Packing
 from handrail.train.compiled import RunState
-from handrail.train.formation import AbstractFormation
 from handrail.train.step import Record
+from handrail.train.stepper import AbstractStepper
 from handrail.train.tally import AbstractTally
 from handrail.types import Context, Decision, Timestep, Transition
 
@@ -41,10 +41,10 @@ class HostSteps:
         intervention: Intervention,
         tally: AbstractTally,
         total: int,
-        formation: AbstractFormation,
+        stepper: AbstractStepper,
     ):
-        self._block, self._total, self._formation = agent.block, total, formation
-        self._waves = agent.block // formation.width
+        self._block, self._total, self._stepper = agent.block, total, stepper
+        self._count = agent.block // stepper.width
         actors = (agent, intervention, tally)
         self._arrays, self._static = eqx.partition(actors, eqx.is_array)
         self._layout: Any = None  # of what the compiled functions were made for
@@ -55,13 +55,13 @@ class HostSteps:
     def one(
         self, state: RunState, prepared: Any, outcome: Timestep
     ) -> tuple[RunState, Transition, Record]:
-        """A wave with this outcome, after which no episode begins."""
+        """A vector step with this outcome, after which no episode begins."""
         return self._one(eqx.combine(self._arrays, self._static), state, prepared, outcome)
 
     def _one(self, actors, state: RunState, prepared: Any, outcome: Timestep):
-        formation = self._formation
-        context, decision = formation.decide(actors, prepared, state, total=self._total)
-        return formation.conclude(actors, prepared, state, context, decision, outcome)
+        stepper = self._stepper
+        context, decision = stepper.decide(actors, prepared, state, total=self._total)
+        return stepper.conclude(actors, prepared, state, context, decision, outcome)
 
     def _happened(self, given, state: RunState, outcome: Timestep) -> tuple[Transition, Record]:
         actors, prepared = given
@@ -71,18 +71,18 @@ class HostSteps:
     def _compile(self, fixed: PyTree, state: RunState) -> "_Calls":
         """The calls of a block for what looks like these."""
         fixed_tree, rest = jax.tree.structure(fixed), self._layout[1]
-        formation, waves = self._formation, self._waves
+        stepper, count = self._stepper, self._count
 
         def given(leaves):
             arrays, prepared = jax.tree.unflatten(fixed_tree, leaves)
             return eqx.combine(arrays, self._static), eqx.combine(prepared, rest)
 
         def halfway(actors, prepared, state) -> Halfway:
-            decided = formation.decide(actors, prepared, state, total=self._total)
+            decided = stepper.decide(actors, prepared, state, total=self._total)
             return Halfway(state, *decided)
 
         leaves = jax.tree.leaves(fixed)
-        last = formation.outcome(state.observation)
+        last = stepper.outcome(state.observation)
         outcome = Packing(last)
         half = Packing(jax.eval_shape(lambda x, s: halfway(*given(x), s), leaves, state))
         row = Packing(
@@ -96,11 +96,11 @@ class HostSteps:
 
         def answered(actors, prepared, between, rows, timestep) -> tuple[RunState, list[Any]]:
             between = half.unpack(between)
-            state, *happened = formation.conclude(
+            state, *happened = stepper.conclude(
                 actors, prepared, between.state, between.context, between.decision,
                 outcome.unpack(timestep),
             )  # fmt: skip
-            index = between.state.progress.step // formation.width % waves
+            index = between.state.progress.step // stepper.width % count
             write = jax.lax.dynamic_update_index_in_dim  # in place, where `.at` looks at all rows
             pairs = zip(rows, row.pack(tuple(happened)), strict=True)
             rows = [write(all, one, index, 0) for all, one in pairs]
@@ -118,10 +118,10 @@ class HostSteps:
 
         def last_of_block(leaves, between, rows, timestep):
             state, rows = answered(*given(leaves), between, rows, timestep)
-            return state, *formation.in_order(row.unpack(rows))
+            return state, *stepper.in_order(row.unpack(rows))
 
         def empty():
-            return row.zeros(waves)
+            return row.zeros(count)
 
         # The rows are donated, so that they are written in place.
         options = one_after_another()
@@ -148,7 +148,7 @@ class HostSteps:
         if self._layout is None or not _same(layout, self._layout):
             self._layout = layout
             self._calls = self._compile(fixed, held)
-        calls, formation = self._calls, self._formation
+        calls, stepper = self._calls, self._stepper
         leaves, rows = jax.tree.leaves(fixed), calls.empty()
         outcome: Any = None
         fresh: Any = None
@@ -156,12 +156,12 @@ class HostSteps:
         between, action = calls.first(leaves, held)
         step, key = state.progress.step, state.key
         # all at once: in the calls of the steps they would cost more than the policy
-        for wave, step_key in enumerate(formation.step_keys(key, step, self._block)):
-            outcome, fresh = formation.move(np.asarray(action), step_key, key, step, wave)
+        for index, step_key in enumerate(stepper.step_keys(key, step, self._block)):
+            outcome, fresh = stepper.move(np.asarray(action), step_key, key, step, index)
             packed = calls.outcome.pack_on_host(outcome)
-            if wave + 1 < self._waves:
+            if index + 1 < self._count:
                 between, action, rows = calls.middle(leaves, between, rows, packed, fresh)
-        # `outcome` and `fresh` are those of the block's last wave
+        # `outcome` and `fresh` are those of the block's last vector step
         held, transitions, records = calls.last(leaves, between, rows, packed)
         observation = outcome.observation if fresh is None else fresh
         state = dataclasses.replace(held, observation=observation, **untouched)
