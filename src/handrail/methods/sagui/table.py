@@ -117,7 +117,7 @@ METHODS = table(
         ),
         StudentMethod(
             "sac", "SAC-Lagrangian from scratch: the student acts alone.", _none,
-            single_actor=True,
+            single_actor=True, limit_fraction=HALF,
         ),
         StudentMethod(
             "sac-pre", "SAC-Lagrangian that goes on from its training in the source.", _none,
