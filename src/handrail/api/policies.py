@@ -101,8 +101,6 @@ def load_policy(
 
 def card_of_policy(path: Path) -> Card:
     """The card of a file that holds a policy of any kind. Raises `HandrailError` for another."""
-    if path.is_dir():
-        raise HandrailError(f"{path} is a folder; give a file in it, such as policy.safetensors")
     card, _ = load(path)
     if card.kind not in OPENERS:
         raise HandrailError(

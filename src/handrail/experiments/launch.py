@@ -21,6 +21,8 @@ from handrail.tasks.family import Family, Row
 from handrail.tasks.registry import family_of, look_at
 from handrail.train.checkpoint import clear_checkpoints
 
+OWN = "own "
+"""With which the purpose of a run begins that a function of `handrail.api` began."""
 Which = Literal["last", "best"]
 POLICIES: Mapping[Which, str] = {"last": POLICY, "best": BEST_SAFE}
 Report = Callable[[str, int, int], None]
@@ -128,13 +130,14 @@ def stored_run(folder: Path) -> tuple[dict[str, Any], Family, Any]:
     if not isinstance(stored, dict):
         raise HandrailError(f"{path}: expected a JSON object")
     stored = migrated(stored, str(path))
-    if "run" not in stored and "purpose" in stored:
+    of_own = str(stored.get("purpose", "")).startswith(OWN)
+    if "run" not in stored and "purpose" in stored and not of_own:
         raise HandrailError(
             f"{folder} is a part of acquiring knowledge ({stored['purpose']}); repeat the command "
             "that began it, which goes on from here"
         )
     known = isinstance(stored.get("run"), dict) and isinstance(stored.get("needs"), dict | list)
-    if not known:
+    if of_own or not known:
         raise HandrailError(
             f"{path} was not written by `handrail train`, `reproduce` or `sweep`; repeat the "
             "program that began the run, which goes on from its last checkpoint"
