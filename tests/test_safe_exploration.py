@@ -196,7 +196,7 @@ def guide(tmp_path):
 def test_around_a_guide_from_a_file(guide, recipe):
     path = guide({"observation": [2]})
     env = SafeExploration.with_guide(
-        Walker(), path, recipe=recipe, limit=1.0, threshold=0.0, total_steps=10
+        Walker(), path, recipe=recipe, limit=5.0, threshold=0.0, total_steps=10
     )
     infos = [step[-1] for step in drive(env, np.array([4.0], np.float32))]
     assert any(info["intervened"] for info in infos)

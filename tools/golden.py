@@ -1,9 +1,10 @@
-"""Do two checkouts compute the same? Small fixed runs of everything that trains, compared number by number.
+"""Do two checkouts compute the same? Small fixed runs of everything that trains, number by number.
 
     python tools/golden.py run FOLDER                  # with the handrail that this Python imports
-    python tools/golden.py compare FOLDER OTHER        # every table, array and summary; exit code 1 if they differ
+    python tools/golden.py compare FOLDER OTHER        # tables, arrays, summaries; else exit code 1
 
-The runs use commands and public names alone, so that the script runs in checkouts of different layout.
+The runs use commands and public names alone, so that the script runs in checkouts of different
+layout.
 Numbers repeat to the last digit on one kind of processor only: make both folders on one machine.
 """
 
@@ -61,7 +62,10 @@ COMMANDS = {
     "static-control": student("control-switch", *GUIDE),
     "static-budget": student("budget-switch", *GUIDE),
     "static-decay": student("linear-decay", *GUIDE),
-    "static-paper": [*student("fixreg", *GUIDE, "guide.bonus=entropy", "guide.rescue.share=0.0"), "--preset", "paper"],
+    "static-paper": [
+        *student("fixreg", *GUIDE, "guide.bonus=entropy", "guide.rescue.share=0.0"),
+        "--preset", "paper",
+    ],
     "static-egpo": student("egpo", *EXPERT),
     "static-pretrained": student("sac-pre", *PRETRAINED),
     "static-random-guide": student("random-guide"),
@@ -79,7 +83,8 @@ def by_command(out: Path, names: list[str]) -> None:
     """Runs of `handrail train`, knowledge shared where it is the same."""
     for name in names:
         done = handrail(
-            "train", *COMMANDS[name], "--out", str(out / name), "--knowledge-folder", str(out / "shared"),
+            "train", *COMMANDS[name], "--out", str(out / name),
+            "--knowledge-folder", str(out / "shared"),
             capture_output=True,
         )  # fmt: skip
         print(
@@ -144,7 +149,7 @@ def own(out: Path, names: list[str]) -> None:
     import dataclasses
 
     taking = dataclasses.replace(learning, **ours)
-    few = dict(steps=600, epoch=300, cost=fast, evaluation_episodes=2, episode_length=100)
+    few = dict(steps=800, epoch=400, cost=fast, evaluation_episodes=2)
     q = handrail.QLearning(learning_starts=200, hidden=(16,))
     guide = out / "own-guide" / "guide.safetensors"
 
@@ -163,15 +168,18 @@ def own(out: Path, names: list[str]) -> None:
         "own-student-budget": lambda f: handrail.train_student(
             "Pendulum-v1", guide, f, method="budget-switch", limit=10.0, learning=taking, **few),
         "own-student-control": lambda f: handrail.train_student(
-            "Pendulum-v1", guide, f, method="control-switch", limit=10.0, learning=taking, distil=True, **few),
+            "Pendulum-v1", guide, f, method="control-switch", limit=10.0, learning=taking,
+            distil=True, **few),
         "own-student-source": lambda f: handrail.train_student(
-            "Pendulum-v1", guide, f, method="budget-switch", limit=10.0, learning=taking, source_data=True, **few),
+            "Pendulum-v1", guide, f, method="budget-switch", limit=10.0, learning=taking,
+            source_data=True, **few),
         "own-sac": lambda f: handrail.train_student(
             "Pendulum-v1", None, f, method="sac", limit=10.0, learning=learning, **few),
         "own-vector": lambda f: handrail.train_guide(pair, f, limit=2.0, **guiding),
         "own-prior": lambda f: handrail.train_prior(
             ["CartPole-v1", "CartPole-v1"], f, cost=left, steps=600, prior_steps=600, learning=q),
-        "own-encoder": lambda f: handrail.train_encoder("CartPole-v1", f, cost=left, steps=1500, acting=q),
+        "own-encoder": lambda f: handrail.train_encoder(
+            "CartPole-v1", f, cost=left, steps=1500, acting=q),
         "own-dqn": lambda f: handrail.train_dqn(
             "CartPole-v1", f, intervention=knowledge(), cost=left, steps=600, learning=q,
             evaluation_episodes=2),

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import types
 
 import pytest
 
@@ -13,7 +14,8 @@ from handrail.sweep_command import make_engine
 
 @pytest.fixture
 def task(tmp_path):
-    need = Task("prior", tmp_path / "knowledge" / "p", None, label="prior")
+    lava = types.SimpleNamespace(environment="LavaCrossingS9N1")
+    need = Task("prior", tmp_path / "knowledge" / "p", lava, label="prior")
     need.folder.mkdir(parents=True)
     (need.folder / "prior.safetensors").write_bytes(b"known")
     return Task("run", tmp_path / "runs" / "r", None, (need,), "run")
@@ -74,7 +76,8 @@ def test_what_lies_beside_a_guide_travels_with_it(task, tmp_path):
     folder.mkdir()
     for name in ("guide.safetensors", "episodes.csv"):
         (folder / name).write_bytes(name.encode())
-    guide = Task("guide", folder, None, label="guide")
+    static = types.SimpleNamespace(environment="navigation-static")
+    guide = Task("guide", folder, static, label="guide")
     assert set(parcel.result_of_need(guide)) == {"guide.safetensors"}, "it may have kept none"
     (folder / "transitions.safetensors").write_bytes(b"kept")
     task = dataclasses.replace(task, needs=(guide,))

@@ -39,6 +39,7 @@ def test_defaults_depend_on_the_environment():
         "seed": 7,
         "method": "budget-switch",
         "preset": "recommended",
+        "guide.steps": 300_000,
     }
 
 

@@ -166,7 +166,7 @@ def test_a_guide_that_fails_is_doubted_by_its_student(tmp_path, caplog):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"chosen": "gaurd"}, "unknown chosen 'gaurd': did you mean 'guard'"),
+        ({"chosen": "gaurd"}, "'gaurd': did you mean 'guard'"),
         ({"guard_episodes": 0}, "guard_episodes is 0: expected at least 1"),
     ],
 )

@@ -36,7 +36,12 @@ def test_sensible_numbers_are_read(tmp_path, networks):
     guide = loaded(tmp_path / "x", networks)
     assert (guide.limits.limit, guide.limits.steps, guide.takeover_cost) == (5.0, 50, 1.5)
     assert guide.guide.discount == 0.9
-    assert loaded(tmp_path / "x", networks, training={"settings": CARD.training["settings"]}).takeover_cost is None
+    assert (
+        loaded(
+            tmp_path / "x", networks, training={"settings": CARD.training["settings"]}
+        ).takeover_cost
+        is None
+    )
 
 
 @pytest.mark.parametrize(
@@ -53,5 +58,6 @@ def test_absurd_numbers_are_refused_by_name(tmp_path, networks, name, value):
         "foreseen": {"training": {"evaluation": {"foreseen": value}}},
         "discount": {"training": {"settings": {"learning": {"discount": value}}}},
     }.get(name, {"spec": {**CARD.spec, name: value}})
-    with pytest.raises(HandrailError, match=rf"the card's {name}.* is .*, expected"):
+    said = {"foreseen": "takeover cost"}.get(name, name)
+    with pytest.raises(HandrailError, match=rf"the card's {said}.* is .*, expected"):
         loaded(tmp_path / "x", networks, **changes)

@@ -79,7 +79,7 @@ def test_a_student_and_its_summary(guide, tmp_path):
 )
 def test_margin_and_excursions_are_the_methods_own(guide, tmp_path, method, margin, excursions):
     train_student(Walker, guide, tmp_path, method=method, limit=2.0, **FEW)
-    settings = json.loads((tmp_path / "run.json").read_text())
+    settings = json.loads((tmp_path / "run.json").read_text())["run"]
     assert (settings["margin"], settings["excursions"]) == (margin, excursions)
 
 
@@ -132,7 +132,7 @@ def test_a_student_learns_costs_from_what_its_guide_has_met(tmp_path):
 
 @pytest.mark.parametrize(
     ("method", "message"),
-    [("budget-switch", "no steps of the source were kept"), ("sac", "there is no guide beside")],
+    [("budget-switch", "no steps of the source were kept"), ("sac", "has no guide beside which")],
 )
 def test_steps_of_the_source_have_to_be_there(guide, tmp_path, method, message):
     given = None if method == "sac" else guide
@@ -152,7 +152,7 @@ def test_a_guide_makes_the_excursions_it_is_asked_for(guide, tmp_path):
         for share in (0.0, 1.0)
     }
     assert rates == {0.0: 0.0, 1.0: 1.0}
-    with pytest.raises(HandrailError, match="there is no guide to make them"):
+    with pytest.raises(HandrailError, match="has one actor, so nobody else"):
         train_student(Walker, None, tmp_path / "s", **{**calm, "method": "sac"}, excursions=0.5)
 
 

@@ -129,9 +129,9 @@ def observation_shapes(environment: Any) -> Any:
 
 def example_observation(environment: Any) -> Any:
     """An observation of zeros, float32: an array, or a dictionary of named parts."""
-    zeros = getattr(environment, "observation_zeros", None)
+    zeros = getattr(environment, "observation_zeros", lambda: None)()
     if zeros is not None:
-        return zeros()
+        return zeros
     shapes = observation_shapes(environment)
     return jax.tree.map(
         lambda part: np.zeros(part.shape, np.float32),

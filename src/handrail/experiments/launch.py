@@ -4,7 +4,7 @@
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -142,6 +142,9 @@ def stored_run(folder: Path) -> tuple[dict[str, Any], Family, Any]:
             f"{path} was not written by `handrail train`, `reproduce` or `sweep`; repeat the "
             "program that began the run, which goes on from its last checkpoint"
         )
+    for need in _names(stored["needs"]):
+        if not isinstance(need, str) or Path(need).name != need:
+            raise HandrailError(f"{path}: one of its needs is {need!r}, expected a folder's name")
     environment = stored["run"].get("environment")
     if not isinstance(environment, str):
         raise HandrailError(
@@ -207,10 +210,7 @@ def _found(
     roots = [folder.parent, folder.parent.parent, knowledge_folder]
     named = {checksum: kind for kind, checksum in _checksums(family, run, files).items()}
     found = {}
-    for need in needs.values() if isinstance(needs, dict) else needs:
-        if not isinstance(need, str) or Path(need).name != need:
-            where = folder / "run.json"
-            raise HandrailError(f"{where}: one of its needs is {need!r}, expected a folder's name")
+    for need in _names(needs):
         if need in named:
             kind = named[need]
             if kind in files:
@@ -229,6 +229,11 @@ def _found(
             raise HandrailError(f"the run in {folder} needs {need[:40]}, which is not found: {fix}")
         found[own[0].stem] = own[0]
     return found
+
+
+def _names(needs: dict[str, Any] | list[Any]) -> Iterable[Any]:
+    """By kind, or as older versions recorded them in a list."""
+    return needs.values() if isinstance(needs, dict) else needs
 
 
 def _settings(family: Family, values: Mapping[str, Any], path: Path) -> Any:

@@ -27,7 +27,7 @@ from handrail.methods.sagui.train_student import check
 from handrail.networks.gaussian import GaussianPolicy
 from handrail.replay.ring import Ring
 from handrail.replay.split import Split
-from handrail.tasks.navigation.problems import target_of
+from handrail.tasks.navigation.problems import pretraining_in, target_of
 from handrail.tasks.navigation.resolve import complete
 from tests.experiments.navigation.toy import (
     build,
@@ -153,10 +153,10 @@ def test_the_real_source_seen_like_the_target():
     settings = complete({"environment": "navigation-static", "method": "sac-pre"}).knowledge[
         "pretrained"
     ]
-    environment = forebear_environment(settings)
+    environment = pretraining_in(settings).training
     assert isinstance(environment, ZeroFilled)
     assert parts(environment) == parts(problem.target)
-    expert = forebear_environment(dataclasses.replace(settings, role="expert"))
+    expert = pretraining_in(dataclasses.replace(settings, role="expert")).training
     assert expert == problem.target
 
 

@@ -149,7 +149,7 @@ def test_the_best_guard_is_kept_where_that_is_asked_for(tmp_path, monkeypatch):
             "foreseen": 2.0
         }
 
-    monkeypatch.setattr(train_guide, "evaluate_shield", shielded)
+    monkeypatch.setattr(train_guide, "shield_row", shielded)
     row = small("control-switch", **{"guide.chosen": "guard", "guide.limit": 2.0})
     card, _ = load(acquire_guide(row.knowledge["guide"], tmp_path / "guide"), expect="guide")
     found = card.training["evaluation"]

@@ -187,9 +187,9 @@ def open_guide(
         )
     _check_actions(path, card, interface)
     limits = Limits.read(card, source=source)
+    factors = scales(limits, interface, source=source)
     networks = _networks(card, arrays, limits, expected, source=source)
     guide = Guide(networks, as_view(view), read_discount(card, source=source))
-    factors = scales(limits, interface, source=source)
     return GuideFile(
         card=card,
         guide=dataclasses.replace(guide, scales=factors) if factors else guide,

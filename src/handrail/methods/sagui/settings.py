@@ -214,18 +214,6 @@ class StudentRun:
     """The learner."""
 
 
-def check_share(name: str, share: float) -> None:
-    """Refuses what is no share of the steps."""
-    if not 0 <= share <= 1:
-        raise HandrailError(f"{name} is {share}: expected a share of the steps, from 0 to 1")
-
-
-def check_part_of_limit(name: str, part: float) -> None:
-    """Refuses a negative share of the limit."""
-    if not part >= 0:
-        raise HandrailError(f"{name} is {part}: expected a share of the limit, such as 0.5")
-
-
 def check_schedule(steps: int, epoch: int, learning: SacSettings) -> None:
     """Refuses steps that are no whole number of epochs, and epochs that cut a block."""
     if epoch < learning.block or epoch % learning.block:

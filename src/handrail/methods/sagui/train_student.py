@@ -55,9 +55,7 @@ from handrail.methods.sagui.pretraining import load_pretrained, open_policy
 from handrail.methods.sagui.problem import Target
 from handrail.methods.sagui.settings import (
     StudentRun,
-    check_part_of_limit,
     check_schedule,
-    check_share,
 )
 from handrail.methods.sagui.table import METHODS, Known, StudentMethod, Takeover
 from handrail.records import read_table
@@ -95,9 +93,6 @@ def check(run: StudentRun, given: Mapping[str, Any]) -> StudentMethod:
         raise HandrailError(
             f"threshold is {run.threshold}: expected a positive multiple of the limit, such as 2.0"
         )
-    check_part_of_limit("margin", run.margin)
-    check_part_of_limit("tolerance", run.tolerance)
-    check_share("excursions", run.excursions)
     if run.excursions and method.single_actor:
         raise HandrailError(
             f"excursions is {run.excursions}, but method {run.method!r} has one actor, so nobody "

@@ -112,8 +112,13 @@ NAVIGATION = Family(
     knows=_known,
     look=lambda environment, seed: navigation_task(environment),
     methods=METHODS,
-    # None: the paper's steps for the task
-    defaults={"method": "budget-switch", "preset": "recommended", "steps": None},
+    # None: the paper's steps for the task; guides as long as those of every published result
+    defaults={
+        "method": "budget-switch",
+        "preset": "recommended",
+        "steps": None,
+        "guide.steps": 300_000,
+    },
     kinds=("guide", "expert", "pretrained"),
     run_type=StudentRun,
     resolve=resolve,
