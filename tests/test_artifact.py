@@ -115,8 +115,9 @@ def test_a_truncated_file_is_refused(path, kept):
 
 
 def test_missing_and_folder_are_refused(tmp_path):
-    for path in (tmp_path / "none.safetensors", tmp_path):
-        with pytest.raises(HandrailError, match="does not exist; expected a handrail artefact"):
+    said = {"none.safetensors": "does not exist; expected a handrail artefact", ".": "is a folder"}
+    for path, message in ((tmp_path / name, message) for name, message in said.items()):
+        with pytest.raises(HandrailError, match=message):
             load(path)
 
 

@@ -49,7 +49,7 @@ FLOORS = (
     ("follow_command",),
     ("reproduce", "train_command", "check_transfer"),
     ("sweep_command",),
-    ("safe_exploration", "api", "check_env_command"),
+    ("safe_exploration", "api", "check_env_command", "evaluate_command"),
     ("cli", "cli_results", "__main__"),
     ("",),  # the package itself, which gathers the public names
 )

@@ -59,6 +59,7 @@ _HOMES = {
         "train_prior",
     ),
     "handrail.api.guides": ("train_guide", "try_guide"),
+    "handrail.api.policies": ("load_policy",),
     "handrail.api.students": ("train_student",),
     "handrail.safe_exploration": ("SafeExploration",),
     "handrail.envs.base": ("AbstractEnvironment", "BoxActions", "DiscreteActions"),

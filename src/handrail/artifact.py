@@ -130,6 +130,9 @@ def load(
     the entries named in `spec` are compared.
     """
     path = Path(path)
+    if path.is_dir():
+        inside = ", ".join(sorted(found.name for found in path.glob("*.safetensors"))[:8])
+        raise HandrailError(f"{path} is a folder; give a file in it ({inside or 'it has none'})")
     if not path.is_file():
         raise HandrailError(f"{path} does not exist; expected a handrail artefact (.safetensors)")
     metadata, arrays = read(path)

@@ -238,6 +238,11 @@ def report(
     """
     from handrail.reproduce import report_only
 
+    if Path(name).is_dir():
+        raise HandrailError(
+            f"{name} is a folder; reports are of experiments (see `handrail list`), and runs side "
+            "by side are shown by `handrail compare`"
+        )
     path, tables = report_only(
         name, budget=budget, seeds=seeds, variants=tuple(chain(*variants)), out=out
     )

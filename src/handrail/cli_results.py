@@ -1,7 +1,7 @@
 """The commands on what has been computed, which `cli` registers."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
@@ -20,22 +20,36 @@ def evaluate(
     run: Annotated[Path, tyro.conf.Positional],
     episodes: int = 10,
     seed: int = 0,
+    policy: Literal["last", "best"] = "last",
+    environment: str | None = None,
+    cost_fn: str | None = None,
+    episode_length: int | None = None,
     device: Device = None,
 ) -> None:
     """Runs the policy of a finished run by itself, without intervention.
 
-    A lava agent acts greedily; a student of navigation samples, as the paper tests it.
+    A lava agent and a DQN act greedily; students and guides sample, as the paper tests them.
 
     Args:
         run: Folder of a finished run.
         episodes: Whole episodes to run.
         seed: Seed of the evaluation.
+        policy: The last one, or the best of those that kept the limit alone in a test.
+        environment: Of a run in your own environment: MODULE:ID of a registered one, or
+            MODULE:FUNCTION that builds it; by default the id that the run was given.
+        cost_fn: MODULE:NAME of your cost function (obs, action, next_obs, info) -> cost.
+        episode_length: Time limit in steps, in your own environment; by default the run's.
     """
-    from handrail.experiments.launch import evaluate as evaluate_one
     from handrail.jax_setup import choose
 
     choose(device)
-    for key, value in evaluate_one(run, episodes=episodes, seed=seed).items():
+    from handrail.evaluate_command import evaluate as evaluate_one
+
+    found = evaluate_one(
+        run, episodes=episodes, seed=seed, which=policy, environment=environment, cost_fn=cost_fn,
+        episode_length=episode_length,
+    )  # fmt: skip
+    for key, value in found.items():
         print(f"{plain(key):24} {plain(value)}")
 
 

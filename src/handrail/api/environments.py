@@ -68,24 +68,7 @@ def build_host(
     Within a function that `closes_environments` it is closed at its end. Raises `HandrailError`
     where the function has given this environment before and it is still in use.
     """
-    if isinstance(environment, str):
-        import gymnasium
-
-        try:
-            env = gymnasium.make(environment)
-        except Exception as error:
-            raise HandrailError(
-                f"cannot make the environment {environment!r}: {_said(error)} (import the module "
-                "that registers it, or give a function that builds it)"
-            ) from error
-    elif isinstance(environment, type) or not hasattr(environment, "step"):
-        env = environment()  # a class is such a function, too
-    else:
-        raise HandrailError(
-            f"the environment is a {type(environment).__name__}; expected the id of a registered "
-            "environment or a function that builds one, since training and evaluation each need "
-            f"their own: {_NEW}"
-        )
+    env = built(environment)
     refuse_guarded(env)
     own, in_use = simulators(env), _open.get()
     same = [host for host in in_use or () if is_shared([*own, *simulators(host.env)])]
@@ -104,6 +87,27 @@ def build_host(
     if in_use is not None:
         _open.set((*in_use, host))
     return host
+
+
+def built(environment: Environment) -> Any:
+    """A fresh environment of this id, or from this function, as it is: no host."""
+    if isinstance(environment, str):
+        import gymnasium
+
+        try:
+            return gymnasium.make(environment)
+        except Exception as error:
+            raise HandrailError(
+                f"cannot make the environment {environment!r}: {_said(error)} (import the module "
+                "that registers it, or give a function that builds it)"
+            ) from error
+    if isinstance(environment, type) or not hasattr(environment, "step"):
+        return environment()  # a class is such a function, too
+    raise HandrailError(
+        f"the environment is a {type(environment).__name__}; expected the id of a registered "
+        "environment or a function that builds one, since training and evaluation each need "
+        f"their own: {_NEW}"
+    )
 
 
 def built_twice(environment: Environment, **options: Any) -> tuple[Host, Host]:

@@ -6,7 +6,7 @@
 import json
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from handrail.artifact import load
 from handrail.errors import HandrailError
@@ -14,12 +14,17 @@ from handrail.experiments.locks import exclusive
 from handrail.experiments.plan import RUN, SUMMARY, Task, knowledge_tasks
 from handrail.experiments.schema import flat, override
 from handrail.files import read_json
+from handrail.methods.sagui.train_student import BEST_SAFE, POLICY
 from handrail.recorded import stable
 from handrail.renamed import migrated
 from handrail.tasks.family import Family, Row
 from handrail.tasks.registry import family_of, look_at
 from handrail.train.checkpoint import clear_checkpoints
 
+OWN = "own "
+"""With which the purpose of a run begins that a function of `handrail.api` began."""
+Which = Literal["last", "best"]
+POLICIES: Mapping[Which, str] = {"last": POLICY, "best": BEST_SAFE}
 Report = Callable[[str, int, int], None]
 """Called with (what, steps done, steps in all)."""
 
@@ -90,14 +95,30 @@ def resume(
     return family.train(run, found, folder, stored, lambda *at: report("training", *at))
 
 
-def evaluate(folder: Path, *, episodes: int, seed: int) -> dict[str, Any]:
+def evaluate(folder: Path, *, episodes: int, seed: int, which: Which = "last") -> dict[str, Any]:
     """Return, cost and length of a finished run's own policy, without intervention."""
+    check_evaluation(folder, episodes)
+    _, family, run = stored_run(folder)
+    return family.evaluate(run, policy_file(folder, which), episodes, seed)
+
+
+def check_evaluation(folder: Path, episodes: int) -> None:
+    """Raises `HandrailError` where there is no finished run, or no episode to run."""
     if episodes < 1:
         raise HandrailError(f"episodes is {episodes}: expected at least 1")
     if not (folder / SUMMARY).exists():
         raise HandrailError(f"{folder} holds no finished run (no {SUMMARY})")
-    _, family, run = stored_run(folder)
-    return family.evaluate(run, folder, episodes, seed)
+
+
+def policy_file(folder: Path, which: Which) -> Path:
+    """The file of a finished run's last policy, or of its best one that kept the limit alone."""
+    path = folder / POLICIES[which]
+    if which == "best" and not path.is_file():
+        raise HandrailError(
+            f"{folder} has no {path.name}: in no test did its policy keep the limit alone, or it "
+            "is no student's; evaluate the last one"
+        )
+    return path
 
 
 def stored_run(folder: Path) -> tuple[dict[str, Any], Family, Any]:
@@ -109,13 +130,14 @@ def stored_run(folder: Path) -> tuple[dict[str, Any], Family, Any]:
     if not isinstance(stored, dict):
         raise HandrailError(f"{path}: expected a JSON object")
     stored = migrated(stored, str(path))
-    if "run" not in stored and "purpose" in stored:
+    of_own = str(stored.get("purpose", "")).startswith(OWN)
+    if "run" not in stored and "purpose" in stored and not of_own:
         raise HandrailError(
             f"{folder} is a part of acquiring knowledge ({stored['purpose']}); repeat the command "
             "that began it, which goes on from here"
         )
     known = isinstance(stored.get("run"), dict) and isinstance(stored.get("needs"), dict | list)
-    if not known:
+    if of_own or not known:
         raise HandrailError(
             f"{path} was not written by `handrail train`, `reproduce` or `sweep`; repeat the "
             "program that began the run, which goes on from its last checkpoint"

@@ -1,4 +1,4 @@
-"""A Gaussian policy in NumPy: acting by itself takes less on the host than one call on the device.
+"""Policies in NumPy: acting by itself takes less on the host than one call on the device.
 
 For small networks and one observation at a time, as in tests of a policy in MuJoCo.
 """
@@ -8,7 +8,7 @@ import numpy as np
 
 from handrail.learners.sac_networks import OnVectors
 from handrail.networks.gaussian import LOG_STD_MAX, LOG_STD_MIN
-from handrail.networks.mlp import Linear
+from handrail.networks.mlp import MLP, Linear
 from handrail.types import Observation
 
 
@@ -27,8 +27,7 @@ class HostPolicy:
     def __call__(self, observation: Observation) -> tuple[np.ndarray, np.ndarray]:
         """Mean and deviation before the squash, of one observation."""
         seen = observation if self._view is None else self._view(observation)
-        parts = [np.ravel(part) for part in jax.tree.leaves(seen)]
-        features = np.concatenate(parts, dtype=np.float32)
+        features = _vector(seen)
         if self._read is not None:
             features = self._read(features)
         for weight, bias in self._trunk:
@@ -42,6 +41,28 @@ class HostPolicy:
         """The action for standard normal `noise`, in (−1, 1)."""
         mean, deviation = self(observation)
         return np.tanh(mean + noise * deviation)
+
+
+class HostValues:
+    """What an `MLP` of action values gives, from NumPy observations, in float32."""
+
+    def __init__(self, mlp: MLP):
+        self._hidden = [_weights(layer) for layer in mlp.layers[:-1]]
+        self._last = _weights(mlp.layers[-1])
+
+    def __call__(self, observation: Observation) -> np.ndarray:
+        """The value of each action in one observation."""
+        features = _vector(observation)
+        for weight, bias in self._hidden:
+            features = np.maximum(features @ weight + bias, 0)
+        weight, bias = self._last
+        return features @ weight + bias
+
+
+def _vector(observation: Observation) -> np.ndarray:
+    """An observation's parts side by side; those of a dictionary in the order of their names."""
+    parts = [np.ravel(part) for part in jax.tree.leaves(observation)]
+    return np.concatenate(parts, dtype=np.float32)
 
 
 def _weights(layer: Linear) -> tuple[np.ndarray, np.ndarray]:

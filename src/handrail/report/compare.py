@@ -1,7 +1,10 @@
 """Runs side by side: what came out, which settings differ, and their curves in one figure."""
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -9,6 +12,8 @@ from handrail.equations.interval import Interval
 from handrail.errors import HandrailError
 from handrail.experiments.schema import flat
 from handrail.files import atomic
+from handrail.recorded import PASSED
+from handrail.recorded import compare as recorded
 from handrail.report.curves import grid
 from handrail.report.figures import Panel, curves
 from handrail.report.html import Cell, Table
@@ -20,6 +25,7 @@ FINAL_STEPS = 10_000
 SMOOTHING = 20  # of a run's length, the window of its curve
 TELLING = ("run.method", "run.environment", "run.observation", "run.seed")
 WORDS = {"run.seed": "seed "}
+ALONE = "alone within the limit"
 Curves = dict[str, tuple[np.ndarray, Interval]]
 
 
@@ -66,21 +72,32 @@ def names(folders: Sequence[Path]) -> list[str]:
 
 
 def outcomes(runs: Mapping[str, Run]) -> Table:
-    """One column a run: return (mean of the last 10,000 steps), costs, interventions, time."""
+    """One column a run: return (mean of the last 10,000 steps), costs, interventions, time, and of
+    students with a limit whether they keep it alone.
+    """
     facts = [_facts(run) for run in runs.values()]
-    rows: list[list[Cell]] = [[name, *(one[name] for one in facts)] for name in facts[0]]
+    names = [name for name in facts[0] if name != ALONE or any(one[name] for one in facts)]
+    rows: list[list[Cell]] = [[name, *(one[name] for one in facts)] for name in names]
     return Table(["", *runs], rows, "What came out.", digits=3)
 
 
 def differences(runs: Mapping[str, Run]) -> Table:
-    """The settings in which the runs differ, by dotted name; None where a run has none."""
-    settings = [flat(run.settings) for run in runs.values()]
-    every = dict.fromkeys(name for one in settings for name in one)
+    """The settings in which the runs differ, by dotted name; None where a run has none.
+
+    What a run was passed, such as its environment, is named and told apart by a few digits.
+    """
+    settings = [dict(run.settings) for run in runs.values()]
+    passed = [_mapping(one.pop(PASSED, None)) for one in settings]
+    flattened = [flat(one) for one in settings]
     rows: list[list[Cell]] = []
-    for name in every:
-        values = [one.get(name) for one in settings]
+    for name in dict.fromkeys(name for one in flattened for name in one):
+        values = [one.get(name) for one in flattened]
         if any(value != values[0] for value in values):
             rows.append([name, *(None if value is None else str(value) for value in values)])
+    for name in dict.fromkeys(name for one in passed for name in one):
+        values = [one.get(name) for one in passed]
+        if any(recorded({name: values[0]}, {name: other}).differing for other in values[1:]):
+            rows.append([f"{PASSED}.{name}", *map(_named, values)])
     return Table(["setting", *runs], rows, "Settings that differ.")
 
 
@@ -120,7 +137,35 @@ def _facts(run: Run) -> dict[str, Cell]:
         "cost of an episode": float(run.episodes["cost"].mean()) if len(late) else None,
         "intervention rate": float(last["interventions"]) / step if known else None,
         "wall-clock s": summary.get("wall_s"),
+        ALONE: _alone(summary),
     }
+
+
+def _alone(summary: Mapping[str, Any]) -> str | None:
+    """Whether the last policy of a student, and any that was tested, keeps the limit alone."""
+    last = summary.get("within_limit_alone")
+    if not isinstance(last, bool):
+        return None
+    best = isinstance(summary.get("best_safe"), Mapping)
+    return f"{_yes(last)} (best: {_yes(best)})"
+
+
+def _yes(truth: bool) -> str:
+    return "yes" if truth else "no"
+
+
+def _named(described: Any) -> str | None:
+    """A description of `handrail.identity` in a word or two: its name, and a digest of it."""
+    if not isinstance(described, Mapping | list) or not described:
+        return None if described is None else str(described)
+    digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:6]
+    given = _mapping(described).get("given", described)
+    told = [given] if isinstance(given, str) else map(_mapping(given).get, ("class", "function"))
+    return " ".join([*(name for name in told if isinstance(name, str)), f"#{digest}"])
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def _steps(run: Run) -> int:

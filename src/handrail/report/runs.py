@@ -77,7 +77,9 @@ def read_run(folder: Path | str) -> Run:
     """The run in `folder`, finished or not."""
     folder = Path(folder)
     if not (folder / "run.json").is_file():
-        raise HandrailError(f"{folder} holds no run: there is no run.json in it")
+        inside = sorted(path.parent.name for path in folder.glob("*/run.json"))
+        fix = f"; there are runs inside of it: {', '.join(inside[:8])}" if inside else ""
+        raise HandrailError(f"{folder} holds no run: there is no run.json in it{fix}")
     settings = read_json(folder / "run.json")
     summary = read_json(folder / "summary.json") if (folder / "summary.json").exists() else None
     for name, value in (("run.json", settings), ("summary.json", summary)):

@@ -59,7 +59,7 @@ class Family:
     train: Callable[[Any, Files, Path, dict[str, Any], Report], dict[str, Any]]
     """Trains a run with these files in a folder, known by what is recorded; returns the summary."""
     evaluate: Callable[[Any, Path, int, int], dict[str, Any]]
-    """Tests a finished run's own policy: settings, folder, episodes, seed."""
+    """Tests a finished run's own policy: settings, its file, episodes, seed."""
     warnings: Callable[[Any, Files], list[str]] = lambda run, files: []
     """What speaks against the knowledge of a run, in words."""
     beside: Callable[[Any, Files], list[Path]] = lambda run, files: []

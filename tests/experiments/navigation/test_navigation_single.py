@@ -1,5 +1,7 @@
 """`handrail train` and `handrail evaluate` in navigation, on the toy."""
 
+import shutil
+
 import pytest
 
 from handrail.artifact import load
@@ -48,6 +50,10 @@ def test_a_student_is_trained_with_the_guide_of_a_file_and_evaluated(tmp_path, m
     assert found["mean_cost"] == len(COSTLY) and found["mean_length"] == LENGTH
     assert found["mean_return"] < 0 and found["episodes_with_cost"] == 5
     assert (found["episodes"], found["limit"], found["within_limit"]) == (5, 1.0, False)
+    with pytest.raises(HandrailError, match=r"has no best\.safetensors"):
+        launch.evaluate(tmp_path / "run", episodes=5, seed=0, which="best")
+    shutil.copy(tmp_path / "run" / "policy.safetensors", tmp_path / "run" / "best.safetensors")
+    assert launch.evaluate(tmp_path / "run", episodes=5, seed=0, which="best") == found
 
 
 def test_the_guide_that_no_file_brings_is_trained(tmp_path):

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Array, Key
@@ -107,6 +108,22 @@ def tested(evaluation: Evaluation, limits: Mapping[str, float] | None = None) ->
         return row
     means = np.asarray(evaluation.constraints, np.float64).mean(axis=0)
     return row | _each("", means, limits)
+
+
+def evaluated(
+    evaluation: Evaluation, limit: float | None, limits: Mapping[str, float] | None = None
+) -> dict[str, Any]:
+    """What `handrail evaluate` prints of a policy with this limit: means as of `tested`, and how
+    many episodes cost anything.
+    """
+    means = tested(evaluation, limits)
+    return {
+        "episodes": len(np.asarray(evaluation.costs)),
+        **{f"mean_{name}": value for name, value in means.items()},
+        "limit": limit,
+        "within_limit": None if limit is None else bool(means["cost"] <= limit),
+        "episodes_with_cost": int(np.sum(np.asarray(evaluation.costs) > 0)),
+    }
 
 
 def unsafe_share(evaluation: Evaluation) -> float:

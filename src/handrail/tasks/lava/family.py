@@ -61,9 +61,9 @@ def train(
     return run_lava(run, known, folder, settings=recorded, report=report)
 
 
-def evaluate(run: LavaRun, folder: Path, episodes: int, seed: int) -> dict[str, Any]:
+def evaluate(run: LavaRun, file: Path, episodes: int, seed: int) -> dict[str, Any]:
     """Return, cost and length of an agent's greedy policy; means over whole episodes."""
-    found = try_policy_of(run, folder / "policy.safetensors", episodes=episodes, seed=seed)
+    found = try_policy_of(run, file, episodes=episodes, seed=seed)
     return {"episodes": episodes, **found}
 
 

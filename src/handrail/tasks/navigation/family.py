@@ -5,19 +5,18 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import numpy as np
 
 from handrail.artifact import load
 from handrail.envs.navigation.problems import navigation_problem
 from handrail.envs.navigation.tasks import navigation_task
 from handrail.methods.sagui.cards import warnings_of
-from handrail.methods.sagui.evaluations import tested, try_policy
+from handrail.methods.sagui.evaluations import evaluated, try_policy
 from handrail.methods.sagui.offline_batch import beside
 from handrail.methods.sagui.pretraining import open_policy, pretrain
 from handrail.methods.sagui.settings import LIMIT_STEPS, TRANSITIONS, StudentRun
 from handrail.methods.sagui.table import METHODS
 from handrail.methods.sagui.train_guide import train_guide
-from handrail.methods.sagui.train_student import POLICY, check, train_student
+from handrail.methods.sagui.train_student import check, train_student
 from handrail.recorded import stable
 from handrail.tasks.family import Family, Files, Report, Row
 from handrail.tasks.navigation.problems import (
@@ -81,24 +80,17 @@ def warnings(run: StudentRun, files: Files) -> list[str]:
     return warnings_of(card, run.limit, LIMIT_STEPS)
 
 
-def evaluate(run: StudentRun, folder: Path, episodes: int, seed: int) -> dict[str, Any]:
+def evaluate(run: StudentRun, file: Path, episodes: int, seed: int) -> dict[str, Any]:
     """Return, cost and length of a student's own policy, sampled, without its guide.
 
     All are means over whole episodes of the target, undiscounted.
     """
     target = navigation_problem(run.environment).target
     interface = interface_in(target, run.environment)
-    card, policy = open_policy(folder / POLICY, interface, "policy")
+    card, policy = open_policy(file, interface, "policy")
     done = try_policy(target, policy, episodes=episodes, key=jax.random.key(seed))
     limit = card.spec.get("limit")
-    means = tested(done)
-    return {
-        "episodes": episodes,
-        **{f"mean_{name}": value for name, value in means.items()},
-        "limit": limit,
-        "within_limit": bool(means["cost"] <= limit) if isinstance(limit, float | int) else None,
-        "episodes_with_cost": int(np.sum(np.asarray(done.costs) > 0)),
-    }
+    return evaluated(done, limit if isinstance(limit, float | int) else None)
 
 
 def _check(run: StudentRun, files: Files) -> None:

@@ -1,0 +1,248 @@
+"""Policies out of files, as functions that act in a loop of the user's own."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from handrail.api.environments import (
+    Environment,
+    build_host,
+    built,
+    closes_environments,
+    host_of,
+    interface_of,
+)
+from handrail.arguments import folder_of, seed_number
+from handrail.artifact import KINDS, WHOLE, Card, load
+from handrail.envs.base import AbstractEnvironment, BoxActions, DiscreteActions
+from handrail.envs.host_spaces import ObservationCodec, action_codec, readable_parts
+from handrail.envs.lava.environment import OBSERVATIONS, LavaEnvironment
+from handrail.errors import HandrailError
+from handrail.learners.host_policy import HostPolicy, HostValues
+from handrail.learners.sac_networks import OnVectors
+from handrail.methods.contrastive.artefacts import load_q
+from handrail.methods.contrastive.inputs import TableInputs, VectorInputs, on_every_row
+from handrail.methods.sagui.cards import Limits
+from handrail.methods.sagui.guide_file import interface_of as compiled_interface
+from handrail.methods.sagui.guide_file import open_guide
+from handrail.methods.sagui.pretraining import open_policy
+from handrail.methods.sagui.problem import Interface
+
+Values = Callable[[Any], np.ndarray]
+"""The value of each action in an observation, as `HostValues` gives them."""
+
+
+class LoadedPolicy:
+    """A policy out of a file: `policy(observation, *, sampled=False) -> action`.
+
+    Observations and actions are the environment's own: an action is an array within the bounds of
+    a Box, or an int of a Discrete space. Nothing is remembered between steps, so nothing has to be
+    told of resets. `card` is what the file says of the policy.
+    """
+
+    def __init__(self, card: Card, place: "_Place", decide: Callable[[Any, bool], Any]):
+        self.card, self._place, self._decide = card, place, decide
+
+    def __call__(self, observation: Any, *, sampled: bool = False) -> Any:
+        """The most likely action (of action values, the best one), or with `sampled` a random one.
+
+        Raises `HandrailError` for an observation that is not the space's, and for `sampled` where
+        a file has action values.
+        """
+        try:
+            decided = self._decide(self._place.observe(observation), sampled)
+            return self._place.act(decided)
+        except HandrailError as error:
+            name = self._place.interface.name
+            raise HandrailError(f"{name}: {error}") from error.__cause__
+
+
+@closes_environments
+def load_policy(
+    file: Path | str,
+    env: Environment,
+    *,
+    view: Callable[[Any], Any] | None = None,
+    parts: Sequence[str] | None = None,
+    seed: int = 0,
+) -> LoadedPolicy:
+    """The policy of a file, to act in an environment of yours: `policy(observation) -> action`.
+
+    It computes in NumPy, on the host. Students, experts and guides act greedily with tanh of their
+    mean, or `sampled`, as they were tested; DQN takes the action of the highest value.
+
+    Args:
+        file: `policy.safetensors` or `best.safetensors` of a student, `policy.safetensors` of
+            `train_dqn`, a guide, or an expert.
+        env: what it is to act in: an environment that has been built (of several side by side,
+            the policy acts in one), or an id or function that builds one; only its spaces are
+            read. Also an environment of `handrail.make`, for the papers' runs.
+        view: of a guide, its parts of the observation; by default those of the same names.
+        parts: of a `Dict` observation, those that are read; by default those the file names.
+        seed: of the draws of `sampled`.
+
+    Raises `HandrailError`, naming both sides, where file and environment do not fit.
+    """
+    path, generator = folder_of(file, "file"), np.random.default_rng(seed_number(seed))
+    card = card_of_policy(path)
+    if view is not None and card.kind != "guide":
+        raise HandrailError(f"{path} holds a {card.kind}; only guides have a view: leave view out")
+    place = _place(env, card, parts=parts, all_parts=view is not None)
+    if isinstance(env, LavaEnvironment):
+        decide: Callable[[Any, bool], Any] = _best(_table(path, card, env))
+    else:
+        opened = open_networks(path, place.interface, view=view)
+        decide = _drawn(opened, generator) if isinstance(opened, OnVectors) else _best(opened)
+    return LoadedPolicy(card, place, decide)
+
+
+def card_of_policy(path: Path) -> Card:
+    """The card of a file that holds a policy of any kind. Raises `HandrailError` for another."""
+    card, _ = load(path)
+    if card.kind not in OPENERS:
+        raise HandrailError(
+            f"{path} holds {KINDS[card.kind].partition(':')[0]}, which does not act; expected a "
+            "policy, a guide or an expert"
+        )
+    return card
+
+
+def open_networks(
+    path: Path, interface: Interface, *, view: Callable[[Any], Any] | None = None
+) -> OnVectors | Values:
+    """What a policy's file holds, found to fit: a Gaussian policy, or action values."""
+    return OPENERS[card_of_policy(path).kind](path, interface, view)
+
+
+def parts_of(env: Any, card: Card) -> list[str] | None:
+    """Of an environment with named parts, those that a file names; None for one without names."""
+    named = card.spec.get("parts")
+    space = getattr(env, "single_observation_space", getattr(env, "observation_space", None))
+    readable = readable_parts(space)
+    if readable is None or not isinstance(named, Mapping):
+        return readable
+    return readable if set(named) == {WHOLE} and WHOLE not in readable else sorted(named)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Place:
+    """Where a policy acts: what it has to fit, and the translation on both sides."""
+
+    interface: Interface
+    observe: Callable[[Any], Any]
+    act: Callable[[Any], Any]
+
+
+def _place(env: Environment, card: Card, *, parts: Sequence[str] | None, all_parts: bool) -> _Place:
+    if isinstance(env, AbstractEnvironment):
+        name = type(env).__name__
+        discrete = isinstance(env.actions, DiscreteActions)
+        return _Place(
+            compiled_interface(env, name), lambda seen: seen, int if discrete else np.asarray
+        )
+    is_built = hasattr(env, "step") and not isinstance(env, type)
+    bare = env if is_built else built(env)
+    if parts is None and not all_parts:
+        parts = parts_of(bare, card)
+    host = host_of(bare, parts=parts) if is_built else build_host(lambda: bare, parts=parts)
+    single = "single_" if hasattr(bare, "num_envs") else ""
+    codec = action_codec(getattr(bare, f"{single}action_space"))
+    observe = ObservationCodec(getattr(bare, f"{single}observation_space"), parts)
+    return _Place(interface_of(host), observe, codec.to_environment)
+
+
+def _open_policy(path: Path, interface: Interface, view: Any) -> OnVectors | Values:
+    """A student, or a DQN, which has no limit."""
+    card, _ = load(path, expect="policy")
+    if "limit" in card.spec:
+        _refuse_other_actions(path, interface, BoxActions)
+        return open_policy(path, interface, "policy")[1]
+    _refuse_other_actions(path, interface, DiscreteActions)
+    if "shape" in card.spec:
+        raise HandrailError(
+            f"{path} does not fit {interface.name}: it was trained in a lava world of ours, whose "
+            f"{card.spec.get('view')!r} observations no other environment has; give "
+            "handrail.make(...) of that world"
+        )
+    inputs = VectorInputs(interface.observation)
+    return HostValues(load_q(path, "policy", inputs, interface.actions.n).mlp)
+
+
+def _open_expert(path: Path, interface: Interface, view: Any) -> OnVectors:
+    _refuse_other_actions(path, interface, BoxActions)
+    return open_policy(path, interface, "expert")[1]
+
+
+def _open_guide(path: Path, interface: Interface, view: Any) -> OnVectors:
+    """A guide; whoever lets it act by itself compares no costs, so they are the guide's own."""
+    own = Limits.read(load(path, expect="guide")[0], source=str(path))
+    where = dataclasses.replace(interface, limits=own.several, episode_length=own.steps)
+    return open_guide(path, where, view=view).guide.distribution
+
+
+OPENERS: Mapping[str, Callable[[Path, Interface, Any], OnVectors | Values]] = {
+    "policy": _open_policy,
+    "expert": _open_expert,
+    "guide": _open_guide,
+}
+
+
+def _refuse_other_actions(path: Path, interface: Interface, wanted: type) -> None:
+    if isinstance(interface.actions, wanted):
+        return
+    words = {BoxActions: "real numbers", DiscreteActions: "discrete actions"}
+    raise HandrailError(
+        f"{path} does not fit {interface.name}: the policy is for {words[wanted]}, and there are "
+        f"{words[type(interface.actions)]}"
+    )
+
+
+def _table(path: Path, card: Card, world: LavaEnvironment) -> Values:
+    """A DQN of a lava world, which sees the frame of a row through the file's view."""
+    view = card.spec.get("view")
+    if view not in OBSERVATIONS:
+        raise HandrailError(
+            f"{path} does not fit {world.world.name}: it sees {view!r}, but a lava world is seen "
+            f"as {', '.join(OBSERVATIONS)}"
+        )
+    inputs = TableInputs(world.frames(view, None), world.observations.live, view)
+    network = load_q(path, "policy", inputs, world.actions.n)
+    values = np.asarray(on_every_row(network, inputs.frames[: inputs.live]))
+
+    def of_row(row: Any) -> np.ndarray:
+        if not 0 <= int(row) < len(values):
+            raise HandrailError(
+                f"the observation is {int(row)}; expected the number of a frame that can be acted "
+                f"on, from 0 to {len(values) - 1} (others end an episode)"
+            )
+        return values[int(row)]
+
+    return of_row
+
+
+def _drawn(policy: OnVectors, generator: np.random.Generator) -> Callable[[Any, bool], np.ndarray]:
+    acting = HostPolicy(policy)
+    nothing = np.zeros(acting.actions, np.float32)
+
+    def decide(observation: Any, sampled: bool) -> np.ndarray:
+        noise = nothing
+        if sampled:
+            noise = generator.standard_normal(acting.actions, dtype=np.float32)
+        return acting.act(observation, noise)
+
+    return decide
+
+
+def _best(values: Values) -> Callable[[Any, bool], np.intp]:
+    def decide(observation: Any, sampled: bool) -> np.intp:
+        if sampled:
+            raise HandrailError(
+                "sampled is true, but the file has action values, which give no probabilities: "
+                "leave sampled out for the best action"
+            )
+        return np.argmax(values(observation))
+
+    return decide
