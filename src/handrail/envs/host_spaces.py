@@ -254,6 +254,14 @@ class ObservationCodec:
     """
 
     def __init__(self, space: Any, parts: Sequence[str] | None = None):
+        if parts is not None and (
+            not isinstance(parts, Sequence)
+            or isinstance(parts, str)
+            or not all(isinstance(name, str) for name in parts)
+        ):
+            raise HandrailError(
+                f"parts is {parts!r}; expected a list of the names of parts, such as ['position']"
+            )
         spaces = getattr(space, "spaces", None)
         self.named = isinstance(spaces, Mapping)
         if not isinstance(spaces, Mapping):

@@ -54,9 +54,7 @@ def to_box_or_discrete(space: Any) -> str:
 
 def _example(ends: np.ndarray, others: np.ndarray, distance: float) -> np.ndarray:
     """These ends of a box, where infinite ones lie at a distance from the others."""
-    return np.where(
-        np.isfinite(ends), ends, np.where(np.isfinite(others), others, 0.0) + distance
-    )
+    return np.where(np.isfinite(ends), ends, np.where(np.isfinite(others), others, 0.0) + distance)
 
 
 def _short(end: np.ndarray) -> str:
