@@ -81,6 +81,14 @@ def test_whole_numbers_are_taken_however_they_are_written(value):
         (lambda: number("limit", "5"), "limit is '5': expected float, at least 0"),
         (lambda: number("limit", -1), "limit is -1.0: expected at least 0"),
         (lambda: number("limit", math.nan), "limit is nan: expected a finite number, at least 0"),
+        (
+            lambda: whole("steps", HUGE, least=1),
+            "steps is a huge int: expected int, at least 1, of",
+        ),
+        (
+            lambda: whole("steps", 10**19),
+            "steps is 10000000000000000000: expected int, at least 0, of at",
+        ),
         (lambda: number("limit", HUGE), "limit is a huge int: expected a finite number"),
         (lambda: number("x", math.inf, Range()), "x is inf: expected a finite number"),
         (lambda: number("x", 0, Range(0, above=True)), "x is 0.0: expected above 0"),

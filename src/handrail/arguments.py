@@ -69,6 +69,8 @@ Count = Annotated[int, Range(1)]
 """A whole number of at least 1."""
 NonNegativeInt = Annotated[int, Range(0)]
 SEEDS = Range(0, 2**31 - 1)
+MOST_WHOLE = 10**18
+"""The largest whole number: int64 has it, and files with it can be read."""
 Seed = Annotated[int, SEEDS]
 
 
@@ -190,6 +192,10 @@ def converted(value: Any, kind: Any, name: str, label: str = "") -> Any:
         raise HandrailError(f"{label} is {shown(value)}: expected {_words(kind)}")
     if bare is float and type(value) is not float:
         value = _as_float(int(value), label)
+    if bare is int and abs(value) > MOST_WHOLE:
+        raise HandrailError(
+            f"{label} is {shown(value)}: expected {_words(kind)}, of at most 18 digits"
+        )
     if bare in (int, float):
         allowed = ranges[0] if ranges else Range()
         if value not in allowed:

@@ -7,6 +7,7 @@ from typing import Any
 import gymnasium
 import jax
 
+from handrail.arguments import folder_of, seed_number, shown, whole
 from handrail.envs.base import DiscreteActions
 from handrail.envs.host_costs import CostFn, Costs
 from handrail.envs.host_spaces import ObservationCodec, action_codec
@@ -73,6 +74,14 @@ class SafeExploration(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
     ):
         refuse_forked()
         self.called = environment_name(env)
+        if not isinstance(intervention, Intervention):
+            raise HandrailError(
+                f"intervention is {shown(intervention)}: expected WHEN × WHAT, such as "
+                "handrail.shield(condition, policy)"
+            )
+        seed = seed_number(seed)
+        if total_steps is not None:
+            total_steps = whole("total_steps", total_steps, least=1)
         refuse_running_statistics(
             env,
             self.called,
@@ -138,7 +147,7 @@ class SafeExploration(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
         refuse_forked()
         if recipe not in RECIPES:
             raise UnknownName("recipe", recipe, RECIPES)
-        file = open_guide(Path(guide), _interface(env, options), view=view)
+        file = open_guide(folder_of(guide, "guide"), _interface(env, options), view=view)
         allowed = file.allowed(limit)
         intervention = METHODS[recipe].intervention(
             file.takeover(allowed, threshold), Known(file.guide)

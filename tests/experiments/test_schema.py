@@ -173,6 +173,14 @@ def test_a_preset_stands_below_what_is_said_explicitly():
     ("text", "message"),
     [
         ("title = ", "not valid TOML"),
+        pytest.param("x = " + "[" * 3000, "not valid TOML", id="nested"),
+        (b"\xff\xfe", "not valid TOML: 'utf-8' codec"),
+        ("title = 5\nvariants = {}\nbudgets = {}", "title is 5: expected text"),
+        ("title = ''\nruns = 5\nvariants = {}\nbudgets = {}", "runs is 5: expected true or f"),
+        (
+            "title = ''\nenvironments = 'Empty-5x5'\nvariants = {}\nbudgets = {}",
+            "environments is 'Empty-5x5': expected a list",
+        ),
         ("title = 'x'\nvariants = {}\nbudget = {}", r"unknown entries \['budget'\].*\['budgets'\]"),
         ("title = 'x'\nvariants = {}\n[budgets]\nquick = {}", "budget 'quick' needs seeds"),
         ("title = 'x'\nvariants = {}\n[budgets]\nquick = 5", "budget 'quick' needs seeds"),
@@ -183,7 +191,7 @@ def test_a_preset_stands_below_what_is_said_explicitly():
 )
 def test_a_broken_file_is_named_with_its_mistake(tmp_path, text, message):
     path = tmp_path / "mine.toml"
-    path.write_text(text)
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(HandrailError, match=rf"mine\.toml: .*{message}"):
         read(str(path))
 

@@ -8,6 +8,7 @@ import numpy as np
 from handrail.api.environments import Host
 from handrail.envs.host import HostTimestep
 from handrail.envs.host_wrappers import HostRewarded, VectorRewarded, rewarded
+from handrail.envs.numbers import is_too_large, one_number
 from handrail.errors import HandrailError
 
 BonusFn = Callable[[Any, np.ndarray, Any], float]
@@ -22,12 +23,18 @@ def with_bonus(host: Host, bonus: BonusFn | str | None) -> HostRewarded | Vector
     """
     if bonus is None:
         return rewarded(host, lambda observation, action, timestep: 0.0)
-    if not isinstance(bonus, str):
+    if callable(bonus):
 
         def own(observation: Any, action: np.ndarray, timestep: HostTimestep) -> float:
-            reward = float(bonus(observation, action, timestep.observation))
-            if not np.isfinite(reward):
-                raise HandrailError(f"{host.name}: bonus is {reward}; expected a finite number")
+            try:
+                given = bonus(observation, action, timestep.observation)
+            except Exception as error:
+                raise HandrailError(
+                    f"{host.name}: bonus raised {type(error).__name__}: {error}"
+                ) from error
+            reward = one_number(given)
+            if reward is None or not np.isfinite(reward) or is_too_large(reward):
+                raise HandrailError(f"{host.name}: bonus is {given!r}; expected a finite number")
             return reward
 
         return rewarded(host, own)

@@ -172,6 +172,11 @@ def train_prior(
         undesirable=number("undesirable", undesirable, Range()),
         seed=seed_number(seed),
     )
+    if isinstance(sources, str) or not isinstance(sources, Sequence):
+        raise HandrailError(
+            f"sources is {shown(sources)}: expected a list of at least 2 environments, each an id "
+            "or a function that builds it"
+        )
     if len(sources) < 2:
         raise HandrailError(
             f"{len(sources)} sources: a prior needs at least 2, since what only one task dislikes "

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Key
 
+from handrail.arguments import number, shown, whole
 from handrail.envs.base import action_size
 from handrail.envs.gymnasium_host import GymnasiumHost
 from handrail.envs.gymnasium_vector import GymnasiumVectorHost
@@ -102,7 +103,7 @@ def built(environment: Environment) -> Any:
                 "that registers it, or give a function that builds it)"
             ) from error
     if isinstance(environment, type) or not hasattr(environment, "step"):
-        return environment()  # a class is such a function, too
+        return _called(environment)  # a class is such a function, too
     raise HandrailError(
         f"the environment is a {type(environment).__name__}; expected the id of a registered "
         "environment or a function that builds one, since training and evaluation each need "
@@ -147,6 +148,26 @@ def _close(env: Any) -> None:
         LOG.warning("closing %s raised %s: %s", name, type(error).__name__, error)
 
 
+def _called(builds: Any) -> Any:
+    """What the function of a user builds; what it raises is one error."""
+    if not callable(builds):
+        raise HandrailError(
+            f"the environment is {shown(builds)}; expected the id of a registered environment, or "
+            "a function that builds one, such as lambda: gymnasium.make('CartPole-v1')"
+        )
+    try:
+        return builds()
+    except HandrailError:
+        raise
+    except Exception as error:
+        name = getattr(builds, "__qualname__", type(builds).__name__)
+        raise HandrailError(
+            f"building the environment with {name}() raised {_said(error)!r} "
+            f"({type(error).__name__}); expected a function or class that needs no arguments and "
+            "returns an environment"
+        ) from error
+
+
 def _said(error: Exception) -> str:
     """What an error says, or its type where it says nothing."""
     return str(error).strip() or type(error).__name__
@@ -167,9 +188,7 @@ def episode_steps(host: Host, given: int | None) -> int:
         raise HandrailError(
             f"{host.name} says nothing of its time limit (max_episode_steps); give episode_length"
         )
-    if steps < 1:
-        raise HandrailError(f"episode_length is {steps}: expected a positive number of steps")
-    return int(steps)
+    return whole("episode_length", steps, least=1)
 
 
 def episode_limit(host: Host, given: float | None) -> float:
@@ -183,7 +202,7 @@ def episode_limit(host: Host, given: float | None) -> float:
             f"limit is {given} and limits are given, too: several named costs have the limits that "
             "`limits` says; leave `limit` out"
         )
-    return float(host.limit if given is None else given)  # pyrefly: ignore[bad-argument-type]
+    return number("limit", host.limit if given is None else given)
 
 
 def interface_of(host: Host, episode_length: int | None = None) -> Interface:

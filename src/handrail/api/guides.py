@@ -170,12 +170,13 @@ def try_guide(
     """
     episodes = whole("episodes", episodes, least=1)
     foreseen = None if foreseen is None else number("foreseen", foreseen)
+    guide = folder_of(guide, "guide")
     host = build_host(
         environment, cost=cost, limits=limits, parts=parts, episode_length=episode_length
     )
     needs_box(host)
     longest = episode_steps(host, episode_length)
-    file = open_guide(Path(guide), interface_of(host, longest), view=view)
+    file = open_guide(guide, interface_of(host, longest), view=view)
     predicted = file.takeover_cost if foreseen is None else foreseen
     if predicted is None:
         raise HandrailError(

@@ -116,7 +116,7 @@ def train_student(
         learning=settings_of("learning", learning, default),
     )  # fmt: skip
     run = checked(run)
-    files = {} if guide is None else {"guide": Path(guide)}
+    files = {} if guide is None else {"guide": folder_of(guide, "guide")}
     host, trial = built_twice(
         target, cost=cost, limits=limits, parts=parts, episode_length=episode_length
     )

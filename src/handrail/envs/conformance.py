@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from handrail.arguments import seed_number, shown, whole
 from handrail.envs.base import DiscreteActions
 from handrail.envs.host_costs import CostFn, Costs
 from handrail.envs.host_spaces import (
@@ -46,8 +47,12 @@ def check_environment(
     seeds. `cost` as for `GymnasiumHost`. Nothing is raised for what the environment does wrong: it
     is in the findings, one for each of `RULES` that could be examined, in their order.
     """
-    if steps < 1:
-        raise HandrailError(f"steps is {steps}: expected at least 1")
+    steps, seed = whole("steps", steps, least=1), seed_number(seed)
+    if not callable(make):
+        raise HandrailError(
+            f"the environment is {shown(make)}; expected a function that builds it, such as "
+            "lambda: gymnasium.make('CartPole-v1')"
+        )
     costs, env = Costs(cost), None
     try:
         env = make()

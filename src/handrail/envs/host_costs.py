@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from handrail.arguments import Positive, converted, shown
 from handrail.envs.numbers import LARGEST, is_too_large, one_number
 from handrail.errors import HandrailError
 
@@ -82,6 +83,11 @@ class Costs:
 
 
 def _checked_limits(limits: Mapping[str, float]) -> dict[str, float]:
+    if not isinstance(limits, Mapping):
+        raise HandrailError(
+            f"limits is {shown(limits)}; expected the limit of each named cost, such as "
+            "{'speed': 5.0}; a cost without a name has limit=5.0"
+        )
     for name in limits:
         if not isinstance(name, str) or not name or not name.isprintable():
             raise HandrailError(
@@ -89,12 +95,13 @@ def _checked_limits(limits: Mapping[str, float]) -> dict[str, float]:
             )
     checked = {}
     for name, value in sorted(limits.items()):
-        if not isinstance(value, int | float) or not np.isfinite(value) or value <= 0:
+        try:
+            checked[name] = converted(value, Positive, name)
+        except HandrailError:
             raise HandrailError(
-                f"the limit of {name!r} is {value!r}; expected a positive number, the expected "
-                "undiscounted cost of an episode"
-            )
-        checked[name] = float(value)
+                f"the limit of {name!r} is {shown(value)}; expected a positive number, the "
+                "expected undiscounted cost of an episode"
+            ) from None
     if not checked:
         raise HandrailError("limits is empty; expected a limit for every named cost")
     return checked

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from handrail.arguments import whole
 from handrail.envs.host import HostTimestep
 from handrail.envs.host_costs import CostFn, Costs
 from handrail.envs.host_spaces import AbstractActionCodec, ObservationCodec, action_codec
@@ -100,6 +101,4 @@ class HostReader:
 
 def checked_time_limit(given: int | None, registered: int | None) -> int | None:
     """Steps after which episodes are truncated: as given, or as registered. None for no limit."""
-    if given is not None and given < 1:
-        raise HandrailError(f"episode_length is {given}: expected a positive number of steps")
-    return registered if given is None else int(given)
+    return registered if given is None else whole("episode_length", given, least=1)

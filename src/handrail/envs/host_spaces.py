@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from handrail.envs.base import ActionSpace, BoxActions, DiscreteActions, zero_action
+from handrail.envs.wrapping import bounded, to_box_or_discrete, whole_numbers
 from handrail.errors import HandrailError
 
 ROUNDING = 1e-4
@@ -88,16 +89,15 @@ class BoxCodec(AbstractActionCodec):
     def __init__(self, space: Any):
         if not np.issubdtype(space.dtype, np.floating):
             raise HandrailError(
-                f"the action space is a Box of {space.dtype}; expected real numbers"
+                f"the action space is a Box of {space.dtype}; expected real numbers: "
+                + whole_numbers(space)
             )
         low, high = np.ravel(space.low), np.ravel(space.high)
         loose = np.flatnonzero(~(np.isfinite(low) & np.isfinite(high)))
         if loose.size:
             raise HandrailError(
                 f"the action space is unbounded in {loose.size} of {low.size} numbers (number "
-                f"{loose[0]} is the first); give the Box a finite low and high, or wrap the "
-                "environment, such as gymnasium.wrappers.TransformAction(env, lambda a: a, "
-                f"gymnasium.spaces.Box(-1.0, 1.0, {tuple(space.shape)}))"
+                f"{loose[0]} is the first); {bounded(space)}"
             )
         if low.size == 0 or (low > high).any() or (low == high).all():
             raise HandrailError(
@@ -110,6 +110,7 @@ class BoxCodec(AbstractActionCodec):
         self.low, self.high = low, high
         self.centre = (low.astype(np.float64) + high) / 2
         self.half = (high.astype(np.float64) - low) / 2
+        self._divisor = np.where(self.half > 0, self.half, np.inf)
 
     def to_environment(self, action: Any) -> np.ndarray:
         given = np.asarray(action, np.float64)
@@ -137,12 +138,12 @@ class BoxCodec(AbstractActionCodec):
                 f"the action is {np.asarray(action).tolist()!r}; "
                 f"expected finite numbers of shape {self.shape}"
             )
-        scaled = (given.ravel() - self.centre) / np.where(self.half > 0, self.half, np.inf)
+        scaled = (given.ravel() - self.centre) / self._divisor
         return _clipped(scaled, -1.0, 1.0).astype(np.float32)
 
     def agent_form(self, action: Any) -> Any:
         _check_shape(action, self.shape)
-        centre, half = self.centre.astype(np.float32), self.half.astype(np.float32)
+        centre, half = self.centre.astype(np.float32), self._divisor.astype(np.float32)
         return (action.reshape(-1) - centre) / half
 
     def bounds(self) -> dict[str, list[float]]:
@@ -156,7 +157,9 @@ def action_codec(space: Any) -> AbstractActionCodec:
         return DiscreteCodec(space)
     if kind == "Box":
         return BoxCodec(space)
-    raise HandrailError(f"the action space is a {kind}; expected Box or Discrete")
+    raise HandrailError(
+        f"the action space is a {kind}; expected Box or Discrete: {to_box_or_discrete(space)}"
+    )
 
 
 _READABLE = ("Box", "Discrete")
@@ -251,6 +254,14 @@ class ObservationCodec:
     """
 
     def __init__(self, space: Any, parts: Sequence[str] | None = None):
+        if parts is not None and (
+            not isinstance(parts, Sequence)
+            or isinstance(parts, str)
+            or not all(isinstance(name, str) for name in parts)
+        ):
+            raise HandrailError(
+                f"parts is {parts!r}; expected a list of the names of parts, such as ['position']"
+            )
         spaces = getattr(space, "spaces", None)
         self.named = isinstance(spaces, Mapping)
         if not isinstance(spaces, Mapping):

@@ -80,7 +80,9 @@ def read(name: str) -> Experiment:
         raise UnknownName("experiment", name, names())
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
+    except OSError as error:
+        raise HandrailError(f"cannot read {path}: {error.strerror or error}") from None
+    except (ValueError, RecursionError) as error:  # also of UTF-8 and of numbers
         raise HandrailError(f"{path}: not valid TOML: {error}") from None
     return _experiment(Path(path.name).stem, values, str(path))
 
@@ -139,6 +141,14 @@ def _experiment(name: str, values: dict[str, Any], path: str) -> Experiment:
     for entry in ("base", "variants", "budgets", "published"):
         if not isinstance(values.get(entry, {}), Mapping):
             raise HandrailError(f"{path}: {entry} is {values[entry]!r}: expected a table")
+    for entry in ("title", "question", "source", "report"):
+        if not isinstance(values.get(entry, ""), str):
+            raise HandrailError(f"{path}: {entry} is {values[entry]!r}: expected text")
+    if not isinstance(values.get("runs", True), bool):
+        raise HandrailError(f"{path}: runs is {values['runs']!r}: expected true or false")
+    named = values.get("environments", [])
+    if not isinstance(named, list) or not all(isinstance(one, str) for one in named):
+        raise HandrailError(f"{path}: environments is {named!r}: expected a list of names")
     budgets = {}
     for key, entry in values["budgets"].items():
         given = entry.get("seeds") if isinstance(entry, Mapping) else None

@@ -85,6 +85,18 @@ class Intervention(eqx.Module):
     when: AbstractTrigger
     what: AbstractSubstitute
 
+    def __check_init__(self):
+        if not isinstance(self.when, AbstractTrigger):
+            raise HandrailError(
+                f"WHEN to step in is a {type(self.when).__name__}; expected a trigger, such as "
+                "handrail.Predicate(function)"
+            )
+        if not isinstance(self.what, AbstractSubstitute):
+            raise HandrailError(
+                f"WHAT acts instead is a {type(self.what).__name__}; expected a substitute, such "
+                "as handrail.Policy(function)"
+            )
+
     def init(self) -> Memory:
         return self.when.init()
 

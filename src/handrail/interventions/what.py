@@ -91,6 +91,11 @@ class Policy(AbstractSubstitute):
     units: str = eqx.field(default="agent", static=True)
 
     def __check_init__(self):
+        if not callable(self.act):
+            raise HandrailError(
+                f"the policy that acts instead is {self.act!r}; expected a function "
+                "act(observation, key) -> (action, {})"
+            )
         if self.units not in UNITS:
             raise HandrailError(
                 f"units is {self.units!r}; expected one of {', '.join(map(repr, UNITS))}"

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Key
 
 from handrail.equations.safety_checks import is_below_mean
+from handrail.errors import HandrailError
 from handrail.interventions.asked import ask, one_number, one_truth, vector
 from handrail.interventions.base import AbstractTrigger, Verdict
 from handrail.rng import stream
@@ -224,6 +225,13 @@ class Predicate(AbstractTrigger):
 
     stream: ClassVar[str] = "Predicate"
     condition: Callable[[Context], Bool[Array, ""]]
+
+    def __check_init__(self):
+        if not callable(self.condition):
+            raise HandrailError(
+                f"the predicate is {self.condition!r}; expected a function of the context that "
+                "gives one truth"
+            )
 
     def init(self) -> Memory:
         return ()

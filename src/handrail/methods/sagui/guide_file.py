@@ -178,7 +178,13 @@ def open_guide(
     card, arrays = load(path, expect="guide")
     source = str(path)
     expected = _checked_parts(card, source)
-    view = _default_view(expected, interface) if view is None else view
+    if view is None:
+        view = _default_view(expected, interface)
+    elif not callable(view):
+        raise HandrailError(
+            f"view is {view!r}; expected a function of the observation, such as "
+            "handrail.View.keep(['position'])"
+        )
     seen = part_shapes(jax.eval_shape(view, interface.observation))
     if seen != expected:
         raise HandrailError(
