@@ -39,12 +39,12 @@ LONGER = 2.0  # what is to keep a core busy, in times of what it is measured bes
 def _loop(task: str, size: int, copies: int, *, delayed: bool):
     import jax
 
+    from handrail.core.jax_setup import dispatch_at_once
     from handrail.envs.host_copies import HostCopies
     from handrail.envs.navigation.mujoco_host import MujocoHost
     from handrail.envs.navigation.tasks import navigation_task
     from handrail.interventions.recipes import none
-    from handrail.jax_setup import dispatch_at_once
-    from handrail.learners.sac_agent import SacAgent
+    from handrail.learners.sac.agent import SacAgent
     from handrail.replay.ring import Ring
     from handrail.train.host import HostLoop
 

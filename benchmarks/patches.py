@@ -16,7 +16,7 @@ import numpy as np
 import optax
 
 from handrail.envs.lava import make_lava
-from handrail.learners.autoencoder import AutoencoderLearner
+from handrail.learners.representation.autoencoder import AutoencoderLearner
 from handrail.networks.autoencoder import Autoencoder
 from handrail.networks.patches import (
     ENCODER_WINDOWS,

@@ -17,8 +17,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from handrail.errors import HandrailError
-from handrail.records import read_table
+from handrail.core.errors import HandrailError
+from handrail.core.records import read_table
 from tests.train.killed import child
 from tests.train.small import content, run, shared_loop, small_loop
 
@@ -49,7 +49,7 @@ def killed(folder: Path, rng: random.Random) -> bool:
 
 def check(folder: Path) -> None:
     """What a kill left must be usable as it lies there."""
-    from handrail.artifact import load
+    from handrail.core.artifact import load
 
     for path in (folder / "checkpoints").glob("step-*.safetensors"):
         load(path, expect="checkpoint")

@@ -28,9 +28,9 @@ def handrail(gate: Gate, *, size: int, updates: int) -> None:
     import jax
     import jax.numpy as jnp
 
+    from handrail.core.types import Transition
     from handrail.equations.distillation import authors_distillation
-    from handrail.learners.sac_lagrangian import SacLagrangian
-    from handrail.types import Transition
+    from handrail.learners.sac.lagrangian import SacLagrangian
 
     normal = jax.random.normal
     keys = jax.random.split(jax.random.key(0), 6)

@@ -5,7 +5,7 @@
 
 Every step is learnt from (one update a step), with the networks and the batch of the task's
 defaults. `alone` is the loop that `handrail train` runs, on the CPU in one thread; the others are
-so many seeds of the same loop as one program (`handrail.train.together`) on the device. `times as
+so many seeds of the same loop as one program (`handrail.train.vmapped`) on the device. `times as
 fast` is the sum of all
 seeds' steps against that one core, by the clock. `apart` compares what the first hundred updates
 report (losses, values, multiplier), of one seed on the CPU and of the same memory and key among
@@ -50,7 +50,7 @@ def alone(gate: Gate, *, task: str, method: str, blocks: int) -> None:
     """One seed on the CPU."""
     import jax
 
-    from handrail.jax_setup import choose
+    from handrail.core.jax_setup import choose
 
     choose("cpu")
     loop = loop_of(task, method, STEPS)
@@ -65,8 +65,8 @@ def together(gate: Gate, *, task: str, method: str, blocks: int, seeds: int, dev
     """Many seeds in one program on the device."""
     import jax
 
-    from handrail.jax_setup import choose
-    from handrail.train.together import Together
+    from handrail.core.jax_setup import choose
+    from handrail.train.vmapped import Together
 
     choose(device)
     loop = loop_of(task, method, STEPS)
@@ -99,7 +99,7 @@ def apart(task: str, method: str, device: str) -> float:
     import jax.numpy as jnp
     import numpy as np
 
-    from handrail.jax_setup import choose
+    from handrail.core.jax_setup import choose
     from handrail.learners.base import Clock
 
     choose(device)
@@ -157,7 +157,7 @@ def kind_of(device: str) -> str:
     """What the device calls itself."""
     import jax
 
-    from handrail.jax_setup import choose
+    from handrail.core.jax_setup import choose
 
     choose(device)
     return jax.devices(device.partition(":")[0])[0].device_kind

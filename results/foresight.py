@@ -19,13 +19,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from handrail.artifact import load
+from handrail.core.artifact import load
 from handrail.envs.navigation.problems import navigation_problem
 from handrail.interventions.base import Intervention
-from handrail.interventions.what import Policy
-from handrail.interventions.when import CostCriticExceeds
+from handrail.interventions.substitutes import Policy
+from handrail.interventions.triggers import CostCriticExceeds
 from handrail.learners.base import Proposal
-from handrail.learners.sac_networks import Distribution, Sampled
+from handrail.learners.sac.networks import Distribution, Sampled
 from handrail.methods.sagui.guide import Guide
 from handrail.methods.sagui.guide_file import load_guide
 from handrail.methods.sagui.pretraining import open_policy

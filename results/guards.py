@@ -14,8 +14,8 @@ from pathlib import Path
 import jax
 import numpy as np
 
+from handrail.core.files import atomic
 from handrail.envs.navigation.problems import navigation_problem
-from handrail.files import atomic
 from handrail.methods.sagui.guide_file import load_guide
 from handrail.methods.sagui.presets import TAKEOVER_STEPS
 from handrail.methods.sagui.settings import GuideSettings

@@ -26,11 +26,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from handrail.core.files import atomic
+from handrail.core.jax_setup import choose
+from handrail.core.rng import stream
 from handrail.envs.navigation.problems import navigation_problem
 from handrail.experiments.schema import read, rows
-from handrail.files import atomic
-from handrail.jax_setup import choose
-from handrail.learners.sac_networks import OnVectors
+from handrail.learners.sac.networks import OnVectors
 from handrail.methods.sagui.evaluations import try_policy
 from handrail.methods.sagui.guide import Guide, GuideNetworks
 from handrail.methods.sagui.guide_file import save_guide
@@ -39,12 +40,11 @@ from handrail.methods.sagui.settings import LIMIT_STEPS, GuideSettings
 from handrail.methods.sagui.shield import Shield, shielded
 from handrail.methods.sagui.train_guide import SELECTIONS, guide_loop
 from handrail.methods.sagui.train_student import student_loop
-from handrail.rng import stream
 from handrail.tasks.family import Row
 from handrail.tasks.navigation.problems import HARM, source_of, target_of
 from handrail.tasks.navigation.resolve import complete
 from handrail.train.compiled import Loop
-from handrail.train.together import Together
+from handrail.train.vmapped import Together
 
 CALL = 5  # blocks in one call: as many as are stepped before learning starts, so one is compiled
 Columns = dict[str, np.ndarray]

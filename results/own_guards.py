@@ -15,9 +15,9 @@ import gymnasium
 import numpy as np
 
 import handrail
-from handrail.artifact import load
+from handrail.core.artifact import load
+from handrail.core.records import read_table
 from handrail.equations.budget import discounted_limit
-from handrail.records import read_table
 
 LENGTH, LIMIT, FIELD = 100, 5.0, 0.5
 COLUMNS = (

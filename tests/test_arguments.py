@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from handrail.arguments import (
+from handrail.core.arguments import (
     AtMost,
     Count,
     Discount,
@@ -27,7 +27,7 @@ from handrail.arguments import (
     truth,
     whole,
 )
-from handrail.errors import HandrailError, UnknownName
+from handrail.core.errors import HandrailError, UnknownName
 from handrail.methods.contrastive.settings import QLearning
 from handrail.methods.sagui.settings import (
     ForebearSettings,

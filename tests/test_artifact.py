@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from handrail import artifact
-from handrail.artifact import Card, checksum, fill, load, named_arrays, save
-from handrail.artifact_schemas import checksum as card_checksum
-from handrail.errors import HandrailError
+from handrail.core import artifact
+from handrail.core.artifact import Card, checksum, fill, load, named_arrays, save
+from handrail.core.artifact_schemas import checksum as card_checksum
+from handrail.core.errors import HandrailError
 from handrail.networks.mlp import MLP
 
 SPEC = {"view": "symbolic", "shape": [567], "actions": 7}

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
-from handrail.artifact import Card, checksum, load, number, save, widths
-from handrail.errors import HandrailError
+from handrail.core.artifact import Card, checksum, load, number, save, widths
+from handrail.core.errors import HandrailError
 
 DEEP = json.loads("[" * 80 + "]" * 80)
 ARRAYS = {"weight": np.arange(6, dtype=np.float32).reshape(2, 3), "steps": np.int64([7])}

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from handrail.check_env_command import attribute, check_env, factory
-from handrail.errors import HandrailError
+from handrail.cli.check_env import attribute, check_env, factory
+from handrail.core.errors import HandrailError
 
 COSTS = "def cart(obs, action, next_obs, info):\n    return float(abs(next_obs[2]) > 0.1)\n"
 

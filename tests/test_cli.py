@@ -5,9 +5,10 @@ from importlib.metadata import version
 
 import pytest
 
-from handrail import sweep_command, train_command
-from handrail.cli import main
-from handrail.errors import HandrailError
+from handrail.cli import sweep as sweep_command
+from handrail.cli import train as train_command
+from handrail.cli.commands import main
+from handrail.core.errors import HandrailError
 
 
 @pytest.mark.parametrize(
@@ -49,9 +50,9 @@ def test_nor_is_a_parameter_of_slurm(monkeypatch):
 @pytest.mark.parametrize(
     ("command", "module", "function"),
     [
-        ("reproduce", "handrail.reproduce", "reproduce"),
-        ("sweep", "handrail.sweep_command", "sweep"),
-        ("report", "handrail.reproduce", "report_only"),
+        ("reproduce", "handrail.cli.reproduce", "reproduce"),
+        ("sweep", "handrail.cli.sweep", "sweep"),
+        ("report", "handrail.cli.reproduce", "report_only"),
     ],
 )
 def test_nor_is_a_variant(command, module, function, monkeypatch):

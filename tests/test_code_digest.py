@@ -6,7 +6,7 @@ import linecache
 
 import pytest
 
-from handrail.code_digest import closure, code_digests, referenced
+from handrail.core.code_digest import closure, code_digests, referenced
 
 NUMBERS = itertools.count()
 

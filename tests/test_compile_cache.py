@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from handrail import compile_cache
-from handrail.compile_cache import DIGEST, Store, cache_folder, machine_digest, prune
+from handrail.core import compile_cache
+from handrail.core.compile_cache import DIGEST, Store, cache_folder, machine_digest, prune
 
 ROOT = Path(__file__).parents[1]
 COMPILES = """
 import json, sys
 import jax
 from jax import monitoring
-from handrail.jax_setup import settle
+from handrail.core.jax_setup import settle
 
 events = []
 monitoring.register_event_listener(lambda name, **_: events.append(name.rpartition("/")[2]))
@@ -30,7 +30,7 @@ print(json.dumps([number, counts, jax.config.jax_compilation_cache_dir]))
 RUNS = """
 import sys
 from pathlib import Path
-from handrail.jax_setup import settle
+from handrail.core.jax_setup import settle
 from handrail.train.run import execute
 
 settle()
@@ -217,7 +217,7 @@ def test_a_folder_that_jax_was_told_of_is_left_alone(tmp_path):
 
 
 def test_a_program_that_imports_handrail_keeps_its_own_configuration(tmp_path):
-    code = "import handrail, handrail.jax_setup, jax; jax.jit(lambda x: x + 1)(1)"
+    code = "import handrail, handrail.core.jax_setup, jax; jax.jit(lambda x: x + 1)(1)"
     python(code, HANDRAIL_CACHE=str(tmp_path))
     assert not list(tmp_path.iterdir())
 

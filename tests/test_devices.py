@@ -13,15 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from handrail import jax_setup
-from handrail.cli import main
-from handrail.errors import HandrailError
+from handrail.cli.commands import main
+from handrail.core import jax_setup
+from handrail.core.errors import HandrailError
 
 ROOT = Path(__file__).parents[1]
 ON_THE_SECOND = """
 import json, sys
 import equinox as eqx, jax, numpy as np
-from handrail import jax_setup
+from handrail.core import jax_setup
 jax_setup.choose("cpu:1")
 from tests.train.small import small_loop
 
@@ -63,7 +63,7 @@ def test_a_worker_takes_the_device_of_the_environment():
 import json
 import jax
 from pathlib import Path
-from handrail.experiments.attempt import attempt
+from handrail.experiments.worker import attempt
 from handrail.experiments.plan import Task
 failure = attempt(Task("run", Path("x"), None), lambda entry: None)
 print(json.dumps([str(jax.numpy.zeros(1).device), failure]))
@@ -78,7 +78,7 @@ print(json.dumps([str(jax.numpy.zeros(1).device), failure]))
 AS_IF_A_GPU = """
 import json
 import jax
-from handrail import jax_setup
+from handrail.core import jax_setup
 there = jax.devices("cpu")
 jax.devices = lambda platform: there
 jax_setup.choose("gpu:1")

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from handrail.errors import HandrailError, UnknownName, nearest
+from handrail.core.errors import HandrailError, UnknownName, nearest
 from handrail.experiments.schema import override
 
 KNOWN = ["learning.discount", "learning.batch", "guide.learning.discount", "steps", "threshold"]

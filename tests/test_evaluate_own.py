@@ -8,13 +8,13 @@ import gymnasium
 import numpy as np
 import pytest
 
-from handrail import cli
 from handrail.api.discrete import train_dqn
 from handrail.api.guides import train_guide
 from handrail.api.students import train_student
-from handrail.artifact import load, save
-from handrail.errors import HandrailError
-from handrail.evaluate_command import evaluate
+from handrail.cli import commands as cli
+from handrail.cli.evaluate import evaluate
+from handrail.core.artifact import load, save
+from handrail.core.errors import HandrailError
 from handrail.methods.contrastive.settings import QLearning
 from handrail.methods.sagui.settings import SacSettings
 from tests.envs.toys import Walker

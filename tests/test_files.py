@@ -6,9 +6,9 @@ import signal
 
 import pytest
 
-from handrail import files
-from handrail.errors import HandrailError
-from handrail.files import atomic, is_temporary, read_json, sweep, write_json, write_text
+from handrail.core import files
+from handrail.core.errors import HandrailError
+from handrail.core.files import atomic, is_temporary, read_json, sweep, write_json, write_text
 
 
 def test_a_file_is_replaced_only_if_the_block_succeeds(tmp_path):

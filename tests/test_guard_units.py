@@ -8,14 +8,14 @@ import pytest
 
 import handrail
 from handrail.api.environments import build_host
-from handrail.envs.gymnasium_host import GymnasiumHost
-from handrail.envs.raw import refuse_guarded
-from handrail.errors import HandrailError
+from handrail.core.errors import HandrailError
+from handrail.envs.gymnasium.host import GymnasiumHost
+from handrail.envs.gymnasium.raw import refuse_guarded
 from handrail.interventions.base import Intervention
 from handrail.interventions.on_host import on_host
 from handrail.interventions.recipes import none, shield
-from handrail.interventions.what import Policy
-from handrail.interventions.when import Always
+from handrail.interventions.substitutes import Policy
+from handrail.interventions.triggers import Always
 from handrail.safe_exploration import SafeExploration
 from handrail.train.host import HostLoop
 from tests.envs.toys import Named, Walker

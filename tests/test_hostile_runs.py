@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from handrail import cli
-from handrail.errors import HandrailError
+from handrail.cli import commands as cli
+from handrail.core.errors import HandrailError
 from handrail.experiments.launch import evaluate
 
 DEEP = '{"a":' * 50 + "1" + "}" * 50

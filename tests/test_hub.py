@@ -10,8 +10,8 @@ import pytest
 from safetensors.numpy import save_file
 
 from handrail import hub
-from handrail.artifact import Card, checksum, load, save
-from handrail.errors import HandrailError
+from handrail.core.artifact import Card, checksum, load, save
+from handrail.core.errors import HandrailError
 
 SPEC = {"view": "symbolic", "shape": [567], "actions": 7}
 

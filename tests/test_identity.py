@@ -15,12 +15,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from handrail.envs.gymnasium_host import GymnasiumHost
+from handrail.core.identity import MOST, environment_identity, fingerprint, passed_in
+from handrail.envs.gymnasium.host import GymnasiumHost
 from handrail.envs.transfer import View
-from handrail.identity import MOST, environment_identity, fingerprint, passed_in
 from handrail.interventions.near_unsafe import FixedReach, NearUnsafe
 from handrail.interventions.recipes import contrastive, domain_prior, shield
-from handrail.interventions.what import Policy
+from handrail.interventions.substitutes import Policy
 from tests.envs.toys import Walker
 
 LIMIT = 1.0

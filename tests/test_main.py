@@ -40,13 +40,13 @@ def handlers():
 
 def exit_code(monkeypatch, action):
     """How the command ends that does this."""
-    monkeypatch.setattr("handrail.cli.main", action)
+    monkeypatch.setattr("handrail.cli.commands.main", action)
     with pytest.raises(SystemExit) as caught:
         command.main()
     return caught.value.code
 
 
-@pytest.mark.parametrize("name", ["handrail.cli", "tyro", "handrail.tasks.registry"])
+@pytest.mark.parametrize("name", ["handrail.cli.commands", "tyro", "handrail.tasks.registry"])
 def test_an_interruption_while_modules_are_imported_is_one_line(name):
     program = INTERRUPTED_WHILE_IMPORTING.format(name=name)
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
@@ -95,14 +95,14 @@ def test_an_interruption_is_one_line_whatever_becomes_of_it(action, handlers, mo
 
 def test_a_process_that_ignores_interruptions_goes_on(handlers, monkeypatch, capsys):
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    monkeypatch.setattr("handrail.cli.main", pressed)
+    monkeypatch.setattr("handrail.cli.commands.main", pressed)
     command.main()
     assert capsys.readouterr().err == ""
 
 
 def test_other_errors_and_exit_codes_pass(handlers, monkeypatch):
     assert exit_code(monkeypatch, lambda: sys.exit(2)) == 2
-    monkeypatch.setattr("handrail.cli.main", lambda: 1 / 0)
+    monkeypatch.setattr("handrail.cli.commands.main", lambda: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         command.main()
 
@@ -127,6 +127,6 @@ def test_a_pipe_that_breaks_elsewhere_is_told(handlers, monkeypatch):
     def action():
         raise BrokenPipeError("the pipe of a worker")
 
-    monkeypatch.setattr("handrail.cli.main", action)
+    monkeypatch.setattr("handrail.cli.commands.main", action)
     with pytest.raises(BrokenPipeError, match="worker"):
         command.main()

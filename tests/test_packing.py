@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from handrail.packing import Packing
+from handrail.core.packing import Packing
 
 TREE = {
     "a": jnp.arange(6.0).reshape(2, 3),

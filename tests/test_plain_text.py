@@ -5,7 +5,7 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handrail.plain_text import MOST, message, plain
+from handrail.core.plain_text import MOST, message, plain
 
 EVIL = "\x1b]0;owned\x07\x1b[2J\x9b1m\r\n\u202eabc\u2028\ud800"
 

@@ -27,9 +27,9 @@ def test_python_examples_run(code, capsys, tmp_path, monkeypatch):
 
 
 def test_every_command_exists():
-    import handrail.cli
+    import handrail.cli.commands
 
-    known = {name for name in handrail.cli.app._subcommands}
+    known = {name for name in handrail.cli.commands.app._subcommands}
     assert COMMANDS and {command[1] for command in COMMANDS} <= known
 
 

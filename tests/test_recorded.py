@@ -6,12 +6,12 @@ import logging
 
 import pytest
 
-from handrail import renamed
-from handrail.arguments import override
+from handrail.core import renamed
+from handrail.core.arguments import override
+from handrail.core.recorded import SINCE, compare, original, stable
+from handrail.core.renamed import migrated
 from handrail.experiments.schema import digest
 from handrail.methods.sagui.settings import GuideSettings, StudentRun
-from handrail.recorded import SINCE, compare, original, stable
-from handrail.renamed import migrated
 from handrail.tasks.lava.settings import LavaRun
 
 CODE = {"source": "a", "cpython 3.11": "b"}
@@ -90,10 +90,10 @@ def names(monkeypatch):
     table = {"Whole.part": "Whole.share", "Parts.breadth": "Parts.width",
              "run.part": "run.share", "own:part": "own:portion", "own:gone": ""}  # fmt: skip
     monkeypatch.setattr(renamed, "RENAMED", table)
-    monkeypatch.setattr("handrail.recorded.RENAMED", table)
+    monkeypatch.setattr("handrail.core.recorded.RENAMED", table)
     values = {"Whole.kind": {"old": "new"}, "run.kind": {"old": "new"}}
     monkeypatch.setattr(renamed, "RENAMED_VALUES", values)
-    monkeypatch.setattr("handrail.recorded.RENAMED_VALUES", values)
+    monkeypatch.setattr("handrail.core.recorded.RENAMED_VALUES", values)
 
 
 def test_old_names_are_read_with_one_warning(names, caplog):

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handrail.errors import HandrailError
-from handrail.records import EPISODE_COLUMNS, Table, read_table
+from handrail.core.errors import HandrailError
+from handrail.core.records import EPISODE_COLUMNS, Table, read_table
 
 COLUMNS = ("step", "value")
 ROWS = [{"step": step, "value": step / 3} for step in (10, 20, 30, 40)]

@@ -2,11 +2,12 @@
 
 import pytest
 
+from handrail.cli.reproduce import reproduce
+from handrail.core.errors import HandrailError
 from handrail.engines.base import AbstractEngine
-from handrail.errors import HandrailError
-from handrail.experiments import attempt, launch
+from handrail.experiments import launch
+from handrail.experiments import worker as attempt
 from handrail.experiments.plan import Task
-from handrail.reproduce import reproduce
 
 
 class Engine(AbstractEngine):

@@ -6,16 +6,16 @@ import json
 import numpy as np
 import pytest
 
-from handrail import cli
-from handrail.artifact import Card, load, save
-from handrail.errors import HandrailError
+from handrail.cli import commands as cli
+from handrail.cli.train import refuse_settings
+from handrail.cli.train import resume as run_on
+from handrail.core.artifact import Card, load, save
+from handrail.core.errors import HandrailError
 from handrail.experiments.plan import knowledge_tasks
 from handrail.methods.contrastive.settings import QLearning
 from handrail.tasks.lava import family, student
 from handrail.tasks.lava.resolve import resolve
 from handrail.tasks.lava.settings import LavaRun
-from handrail.train_command import refuse_settings
-from handrail.train_command import resume as run_on
 
 SMALL = QLearning(learning_starts=500, batch=16, hidden=(8,))
 DQN = LavaRun("Empty-5x5", "dqn", steps=2_000, learning=SMALL)
@@ -135,7 +135,7 @@ class Cut(BaseException):
 
 @pytest.mark.slow
 def test_a_run_that_was_cut_ends_with_the_same_bytes(tmp_path, monkeypatch):
-    from handrail.train_command import train_one
+    from handrail.cli.train import train_one
 
     monkeypatch.setenv("HANDRAIL_CHECKPOINT_SECONDS", "0")
     settings = {"environment": "Empty-5x5", "method": "dqn", "steps": 2_000}

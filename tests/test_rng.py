@@ -5,7 +5,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handrail.rng import stream
+from handrail.core.rng import stream
 
 NAMES = st.text(min_size=1, max_size=12)
 COUNTERS = st.lists(st.integers(0, 2**31 - 1), max_size=3)

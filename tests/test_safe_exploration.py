@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
-from handrail.artifact import Card, load, save
+from handrail.core.artifact import Card, load, save
+from handrail.core.errors import HandrailError
 from handrail.envs.transfer import View
-from handrail.errors import HandrailError
 from handrail.interventions.base import Intervention
 from handrail.interventions.recipes import control_switch, shield
-from handrail.interventions.what import Policy, RandomAction
-from handrail.interventions.when import Always, Predicate
+from handrail.interventions.substitutes import Policy, RandomAction
+from handrail.interventions.triggers import Always, Predicate
 from handrail.methods.sagui.guide import GuideNetworks
 from handrail.safe_exploration import SafeExploration
 from tests.envs.toys import Broken, Named, SixTuple, Walker

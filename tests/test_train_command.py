@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from handrail.errors import HandrailError
+from handrail.cli.train import assigned
+from handrail.core.errors import HandrailError
 from handrail.tasks.lava.resolve import resolve as lava
 from handrail.tasks.navigation.family import with_epoch
 from handrail.tasks.navigation.resolve import complete as navigation
-from handrail.train_command import assigned
 
 
 def test_values_are_json_or_text_and_tables_are_dotted_names():

@@ -4,9 +4,9 @@ from importlib.metadata import version
 
 import pytest
 
-from handrail import versions
-from handrail.files import read_json
-from handrail.versions import ENVIRONMENT, differing, record_environment
+from handrail.core import versions
+from handrail.core.files import read_json
+from handrail.core.versions import ENVIRONMENT, differing, record_environment
 
 
 def test_other_versions_on_a_node_are_named():

@@ -7,13 +7,13 @@ when they are first used, so that `import handrail` stays light.
 from importlib import import_module
 from typing import Any
 
-from handrail import forks as _forks  # noqa: F401  it watches for forks from now on
+from handrail.core import forks as _forks  # noqa: F401  it watches for forks from now on
 
 _HOMES = {
-    "handrail.errors": ("HandrailError", "UnknownName"),
-    "handrail.types": ("Context", "Decision", "Timestep", "Transition"),
-    "handrail.rng": ("stream",),
-    "handrail.artifact": ("Card", "load", "save"),
+    "handrail.core.errors": ("HandrailError", "UnknownName"),
+    "handrail.core.types": ("Context", "Decision", "Timestep", "Transition"),
+    "handrail.core.rng": ("stream",),
+    "handrail.core.artifact": ("Card", "load", "save"),
     "handrail.interventions.base": (
         "AbstractSubstitute",
         "AbstractTrigger",
@@ -23,7 +23,7 @@ _HOMES = {
         "Substitution",
         "Verdict",
     ),
-    "handrail.interventions.when": (
+    "handrail.interventions.triggers": (
         "AfterFirstCost",
         "Always",
         "BelowMean",
@@ -36,7 +36,7 @@ _HOMES = {
     ),
     "handrail.interventions.on_host": ("on_host",),
     "handrail.interventions.near_unsafe": ("AdaptiveReach", "FixedReach", "NearUnsafe"),
-    "handrail.interventions.what": ("Policy", "Proposed", "RandomAboveMean", "RandomAction"),
+    "handrail.interventions.substitutes": ("Policy", "Proposed", "RandomAboveMean", "RandomAction"),
     "handrail.interventions.recipes": (
         "budget_switch",
         "contrastive",
@@ -46,7 +46,7 @@ _HOMES = {
         "shield",
         "state_check_only",
     ),
-    "handrail.envs.gymnasium_host": ("GymnasiumHost",),
+    "handrail.envs.gymnasium.host": ("GymnasiumHost",),
     "handrail.envs.conformance": ("check_environment",),
     "handrail.envs.transfer": ("SameView", "View"),
     "handrail.methods.contrastive.settings": ("QLearning",),
@@ -65,9 +65,9 @@ _HOMES = {
     "handrail.envs.base": ("AbstractEnvironment", "BoxActions", "DiscreteActions"),
     "handrail.envs.registry": ("make",),
     "handrail.learners.base": ("AbstractAgent",),
-    "handrail.learners.q_agent": ("Exploration", "QAgent"),
-    "handrail.learners.sac_agent": ("SacAgent",),
-    "handrail.learners.sac_lagrangian": ("SacLagrangian",),
+    "handrail.learners.q.agent": ("Exploration", "QAgent"),
+    "handrail.learners.sac.agent": ("SacAgent",),
+    "handrail.learners.sac.lagrangian": ("SacLagrangian",),
     "handrail.methods.sagui.guide": ("GuideNetworks",),
     "handrail.methods.sagui.guide_file": ("load_guide", "save_guide"),
     "handrail.hub": ("pull", "push"),

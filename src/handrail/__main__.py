@@ -23,7 +23,7 @@ def main() -> None:
     ended: BaseException | None = None
     try:
         interruption.listen()
-        from handrail.cli import main as command
+        from handrail.cli.commands import main as command
 
         command()
     except BaseException as error:

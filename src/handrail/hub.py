@@ -14,9 +14,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-from handrail.artifact import KINDS, Card, load
-from handrail.errors import HandrailError, first_line
-from handrail.files import atomic, is_temporary, read_json, write_json, write_text
+from handrail.core.artifact import KINDS, Card, load
+from handrail.core.errors import HandrailError, first_line
+from handrail.core.files import atomic, is_temporary, read_json, write_json, write_text
 
 MODEL, CONFIG, README = "model.safetensors", "config.json", "README.md"
 FILES = (README, CONFIG, MODEL)

@@ -7,12 +7,13 @@ from typing import Any
 import gymnasium
 import jax
 
-from handrail.arguments import folder_of, seed_number, shown, whole
+from handrail.core.arguments import folder_of, seed_number, shown, whole
+from handrail.core.errors import HandrailError, UnknownName
+from handrail.core.forks import refuse_forked
 from handrail.envs.base import DiscreteActions
-from handrail.envs.host_costs import CostFn, Costs
-from handrail.envs.host_spaces import ObservationCodec, action_codec
-from handrail.envs.layers import refuse_running_statistics
-from handrail.envs.raw import (
+from handrail.envs.gymnasium.costs import CostFn, Costs
+from handrail.envs.gymnasium.layers import refuse_running_statistics
+from handrail.envs.gymnasium.raw import (
     GUARDED,
     begin_episode,
     environment_name,
@@ -20,11 +21,10 @@ from handrail.envs.raw import (
     raw_copy,
     read_step,
 )
-from handrail.errors import HandrailError, UnknownName
-from handrail.forks import refuse_forked
+from handrail.envs.gymnasium.spaces import ObservationCodec, action_codec
 from handrail.interventions.base import Intervention
 from handrail.interventions.stepwise import Stepwise
-from handrail.interventions.what import in_agent_units
+from handrail.interventions.substitutes import in_agent_units
 
 
 class SafeExploration(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):

@@ -10,14 +10,14 @@ import pytest
 
 from handrail.api import discrete
 from handrail.api.discrete import train_dqn
-from handrail.errors import HandrailError
+from handrail.core.errors import HandrailError
 from handrail.interventions.near_unsafe import FixedReach, NearUnsafe
 from handrail.interventions.recipes import contrastive, domain_prior, shield
-from handrail.interventions.what import Policy
+from handrail.interventions.substitutes import Policy
 from handrail.methods.contrastive import student
 from handrail.methods.contrastive.inputs import VectorQ
 from handrail.methods.contrastive.settings import QLearning
-from tests.own.test_own_training import Line, OtherEnd
+from tests.api.test_own_training import Line, OtherEnd
 
 # without the suite's own checks of annotations, which users do not have
 dqn, of_prior, of_encoder = (

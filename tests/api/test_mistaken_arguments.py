@@ -8,8 +8,8 @@ import pytest
 
 import handrail
 from handrail.api.bonus import with_bonus
-from handrail.envs.gymnasium_host import GymnasiumHost
-from handrail.errors import HandrailError
+from handrail.core.errors import HandrailError
+from handrail.envs.gymnasium.host import GymnasiumHost
 from tests.envs.toys import Walker
 
 NOTHING = handrail.Intervention(handrail.Never(), handrail.Proposed())

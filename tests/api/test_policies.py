@@ -7,12 +7,12 @@ import pytest
 
 from handrail.api.environments import host_of, interface_of
 from handrail.api.policies import load_policy
-from handrail.artifact import Card, save
+from handrail.core.artifact import Card, save
+from handrail.core.errors import HandrailError
 from handrail.envs.registry import make
 from handrail.envs.transfer import View
-from handrail.errors import HandrailError
 from handrail.interventions.recipes import none
-from handrail.learners.sac_networks import OnVectors
+from handrail.learners.sac.networks import OnVectors
 from handrail.methods.contrastive.artefacts import save_q
 from handrail.methods.contrastive.inputs import TableInputs, VectorInputs, VectorQ
 from handrail.methods.contrastive.problem import DiscreteProblem

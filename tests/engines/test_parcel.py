@@ -6,10 +6,11 @@ import types
 
 import pytest
 
-from handrail.engines import base, parcel
-from handrail.errors import HandrailError, UnknownName
+from handrail.cli.sweep import make_engine
+from handrail.core.errors import HandrailError, UnknownName
+from handrail.engines import base
+from handrail.engines import transport as parcel
 from handrail.experiments.plan import Task
-from handrail.sweep_command import make_engine
 
 
 @pytest.fixture

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from handrail.engines.parcel import moved, scratch_folder
+from handrail.cli.reproduce import report_only, reproduce
+from handrail.core.errors import HandrailError
 from handrail.engines.ray_board import Notices
 from handrail.engines.ray_engine import OnRay
-from handrail.errors import HandrailError
-from handrail.experiments.attempt import progress_file
+from handrail.engines.transport import moved, scratch_folder
 from handrail.experiments.plan import Task, plan
-from handrail.experiments.schedule import Failed
+from handrail.experiments.scheduler import Failed
 from handrail.experiments.schema import read
+from handrail.experiments.worker import progress_file
 from handrail.methods.contrastive.settings import QLearning
-from handrail.reproduce import report_only, reproduce
 from handrail.tasks.family import Row
 from handrail.tasks.lava.settings import LavaRun
 from tests.engines.tiny import contents, table, tiny_experiment

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from handrail.core.errors import HandrailError
 from handrail.engines import ray_engine
 from handrail.engines.ray_board import Notices, teller
 from handrail.engines.ray_engine import OnRay
-from handrail.errors import HandrailError
 from handrail.experiments.plan import SUMMARY, Task
-from handrail.experiments.schedule import Failed
+from handrail.experiments.scheduler import Failed
 
 ray = pytest.importorskip("ray", reason="the extra 'ray' is not installed")
 lost = ray.exceptions

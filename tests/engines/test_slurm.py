@@ -6,11 +6,11 @@ its executors.
 
 import pytest
 
+from handrail.core.errors import HandrailError
 from handrail.engines import slurm
 from handrail.engines.slurm import OnSlurm
-from handrail.errors import HandrailError
 from handrail.experiments.plan import Task
-from handrail.experiments.schedule import Failed
+from handrail.experiments.scheduler import Failed
 from handrail.methods.contrastive.settings import QLearning
 from handrail.tasks.family import Row
 from handrail.tasks.lava.settings import LavaRun

@@ -4,8 +4,8 @@ import gymnasium
 import numpy as np
 import pytest
 
+from handrail.core.errors import HandrailError
 from handrail.envs.conformance import RULES, check_environment
-from handrail.errors import HandrailError
 from tests.envs.toys import Broken, Named, SixTuple, Walker
 
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
+from handrail.core.errors import HandrailError
 from handrail.envs.base import BoxActions, DiscreteActions
-from handrail.envs.gymnasium_host import GymnasiumHost
+from handrail.envs.gymnasium.host import GymnasiumHost
 from handrail.envs.host import seed_of
-from handrail.errors import HandrailError
 from tests.envs.toys import Broken, Named, SixTuple, Walker
 
 KEY = jax.random.key(3)

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
 
+from handrail.core.errors import HandrailError
 from handrail.envs.base import DiscreteActions
-from handrail.envs.gymnasium_host import GymnasiumHost
-from handrail.envs.gymnasium_vector import GymnasiumVectorHost
+from handrail.envs.gymnasium.host import GymnasiumHost
+from handrail.envs.gymnasium.vector import GymnasiumVectorHost
 from handrail.envs.host import seed_of
-from handrail.errors import HandrailError
 from tests.envs.toys import Broken, Named, SixTuple, Walker
 
 KEYS = jax.random.split(jax.random.key(3), 3)

@@ -4,11 +4,11 @@ import jax
 import numpy as np
 import pytest
 
+from handrail.core.errors import HandrailError
 from handrail.envs.base import BoxActions
 from handrail.envs.host import AbstractHostEnvironment, HostTimestep, seed_of
 from handrail.envs.host_copies import HostCopies
 from handrail.envs.host_wrappers import HostRewarded, HostZeroFilled, rewarded
-from handrail.errors import HandrailError
 
 
 class Drifting(AbstractHostEnvironment):

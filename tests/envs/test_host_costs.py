@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from handrail.envs.gymnasium_host import GymnasiumHost
-from handrail.envs.host_costs import Costs
-from handrail.errors import HandrailError
+from handrail.core.errors import HandrailError
+from handrail.envs.gymnasium.costs import Costs
+from handrail.envs.gymnasium.host import GymnasiumHost
 from tests.envs.test_gymnasium_host import steps
 from tests.envs.toys import Walker
 

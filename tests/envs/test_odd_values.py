@@ -8,11 +8,11 @@ import pytest
 from gymnasium import spaces
 
 from handrail.api.environments import host_of
+from handrail.core.errors import HandrailError
 from handrail.envs.conformance import check_environment
-from handrail.envs.gymnasium_host import GymnasiumHost
-from handrail.envs.host_costs import Costs
-from handrail.envs.host_spaces import BoxCodec
-from handrail.errors import HandrailError
+from handrail.envs.gymnasium.costs import Costs
+from handrail.envs.gymnasium.host import GymnasiumHost
+from handrail.envs.gymnasium.spaces import BoxCodec
 from handrail.interventions.recipes import none
 from handrail.safe_exploration import SafeExploration
 from tests.envs.test_gymnasium_host import steps

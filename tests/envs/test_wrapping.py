@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-from handrail.envs.host_spaces import BoxCodec, DiscreteCodec, action_codec
-from handrail.errors import HandrailError
+from handrail.core.errors import HandrailError
+from handrail.envs.gymnasium.spaces import BoxCodec, DiscreteCodec, action_codec
 
 FLOAT = np.float32
 

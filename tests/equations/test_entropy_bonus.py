@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from handrail.core.errors import HandrailError
 from handrail.equations.entropy_bonus import entropy_bonus, neighbour_distance
-from handrail.errors import HandrailError
 
 coordinates = st.integers(-20, 20).map(lambda n: n / 4)  # exact in float32, ties included
 clouds = st.tuples(st.sampled_from([5, 9]), st.just(2)).flatmap(  # few shapes: each is compiled

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from handrail.core.errors import HandrailError
 from handrail.equations.budget import discounted_limit
-from handrail.errors import HandrailError
 from tests.learners.sac.recorded import subset
 
 

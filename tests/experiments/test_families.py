@@ -2,9 +2,9 @@
 
 import pytest
 
+from handrail.core.errors import HandrailError, UnknownName
 from handrail.envs.navigation.make import NAMES, make_navigation
 from handrail.envs.registry import make, names
-from handrail.errors import HandrailError, UnknownName
 from handrail.tasks.lava.family import LAVA
 from handrail.tasks.navigation.family import NAVIGATION
 from handrail.tasks.navigation.problems import DEFAULTS

@@ -2,8 +2,8 @@
 
 import pytest
 
+from handrail.core.errors import HandrailError, UnknownName
 from handrail.envs.lava import source
-from handrail.errors import HandrailError, UnknownName
 from handrail.tasks.registry import FAMILIES, OWN, look_at
 
 NAMES = [name for family in FAMILIES for name in family.environments]

@@ -7,8 +7,9 @@ import sys
 
 import pytest
 
-from handrail.errors import HandrailError
-from handrail.experiments import attempt, launch
+from handrail.core.errors import HandrailError
+from handrail.experiments import launch
+from handrail.experiments import worker as attempt
 from handrail.experiments.locks import exclusive
 from handrail.experiments.plan import Task
 

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from handrail.errors import HandrailError, UnknownName
-from handrail.experiments import attempt, launch, pool
+from handrail.core.errors import HandrailError, UnknownName
+from handrail.experiments import launch, pool
+from handrail.experiments import worker as attempt
 from handrail.experiments.plan import Task
 from handrail.methods.contrastive.settings import QLearning
 from handrail.tasks.family import Row

@@ -6,9 +6,9 @@ import json
 import pytest
 from rich.console import Console
 
-from handrail.experiments.attempt import progress_file
 from handrail.experiments.plan import Task
 from handrail.experiments.progress import Follower, Pace, Steps
+from handrail.experiments.worker import progress_file
 
 MARKUP = "priors [/x] [bold]y"
 

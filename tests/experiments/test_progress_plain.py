@@ -1,8 +1,8 @@
 """Bars of tasks whose names look like markup, or hold what a terminal would obey."""
 
+from handrail.core.files import write_json
 from handrail.experiments.plan import Task
 from handrail.experiments.progress import Follower, Steps
-from handrail.files import write_json
 
 EVIL = "dqn [bold]x[/y] :smile: \x1b]0;owned\x07"
 SHOWN = "dqn [bold]x[/y] :smile: \\x1b]0;owned\\x07"

@@ -9,11 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from handrail.core.errors import HandrailError
 from handrail.envs.lava.make import make_lava
 from handrail.envs.lava.tables import FORWARD
 from handrail.envs.wrappers import Rewarded, RewardTable
 from handrail.equations.safety_checks import above_mean, is_below_mean
-from handrail.errors import HandrailError
 from handrail.methods.contrastive.finite import pseudo_reward_table
 from handrail.methods.contrastive.settings import PriorSettings
 from handrail.tasks.lava.problems import dynamics_of, inputs_of

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from handrail.errors import HandrailError, UnknownName
+from handrail.core.errors import HandrailError, UnknownName
 from handrail.experiments.plan import plan
 from handrail.experiments.schema import (
     budget_of,

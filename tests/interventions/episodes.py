@@ -5,9 +5,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from handrail.core.rng import stream
+from handrail.core.types import Context, Transition
 from handrail.interventions.base import Intervention
-from handrail.rng import stream
-from handrail.types import Context, Transition
 
 
 def script(steps: int, **columns):

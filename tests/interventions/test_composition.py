@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from handrail.core.types import Context, Transition
 from handrail.interventions.base import AbstractTrigger, All, Either, Intervention, Verdict
-from handrail.interventions.what import Proposed, RandomAboveMean, RandomAction
-from handrail.interventions.when import AfterFirstCost, Always, Coin, Never, Predicate
-from handrail.types import Context, Transition
+from handrail.interventions.substitutes import Proposed, RandomAboveMean, RandomAction
+from handrail.interventions.triggers import AfterFirstCost, Always, Coin, Never, Predicate
 from tests.interventions.episodes import play, script, stepped_in
 
 PLAYED = script(6, observation=[0] * 6, proposed=[3] * 6, cost=[0, 1, 0, 0, 0, 0])

@@ -7,14 +7,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from handrail.errors import HandrailError
-from handrail.interventions import base, near_unsafe, when
+from handrail.core.errors import HandrailError
+from handrail.interventions import base, near_unsafe
+from handrail.interventions import triggers as when
 from handrail.interventions.base import AbstractTrigger, Intervention, Verdict, stream_name
 from handrail.interventions.near_unsafe import AdaptiveReach, NearUnsafe
 from handrail.interventions.recipes import domain_prior, shield
 from handrail.interventions.stepwise import Stepwise
-from handrail.interventions.what import Policy, RandomAboveMean, RandomAction
-from handrail.interventions.when import (
+from handrail.interventions.substitutes import Policy, RandomAboveMean, RandomAction
+from handrail.interventions.triggers import (
     AfterFirstCost,
     Always,
     BelowMean,

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from handrail.core.types import Context
 from handrail.interventions.base import Intervention
 from handrail.interventions.near_unsafe import AdaptiveReach, FixedReach, NearUnsafe
-from handrail.interventions.what import Proposed, RandomAboveMean
-from handrail.interventions.when import BelowMean
-from handrail.types import Context
+from handrail.interventions.substitutes import Proposed, RandomAboveMean
+from handrail.interventions.triggers import BelowMean
 from tests.interventions.episodes import play, script
 from tests.support import SOURCES, contrastive
 

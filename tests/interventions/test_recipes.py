@@ -7,7 +7,7 @@ import pytest
 
 from handrail.interventions import recipes
 from handrail.interventions.near_unsafe import NearUnsafe
-from handrail.interventions.what import Policy
+from handrail.interventions.substitutes import Policy
 from handrail.networks.lookup import Lookup
 from tests.interventions.episodes import at, play, script, stepped_in
 

@@ -5,13 +5,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from handrail.errors import HandrailError
+from handrail.core.errors import HandrailError
 from handrail.interventions.base import Intervention
 from handrail.interventions.near_unsafe import AdaptiveReach, NearUnsafe
 from handrail.interventions.recipes import budget_switch, control_switch, linear_decay, shield
 from handrail.interventions.stepwise import Stepwise
-from handrail.interventions.what import Policy, RandomAction
-from handrail.interventions.when import AfterFirstCost, BudgetSpent, Coin
+from handrail.interventions.substitutes import Policy, RandomAction
+from handrail.interventions.triggers import AfterFirstCost, BudgetSpent, Coin
 from tests.interventions.episodes import play, script
 
 STEPS = 40

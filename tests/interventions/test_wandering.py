@@ -5,9 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from handrail.core.types import Context
 from handrail.interventions.recipes import wandering
-from handrail.learners.sac_agent import executed_pre_squash
-from handrail.types import Context
+from handrail.learners.sac.agent import executed_pre_squash
 
 LENGTH, SPELLS = 30, 400
 

@@ -8,27 +8,27 @@ import numpy as np
 import optax
 import pytest
 
+from handrail.core.rng import stream
+from handrail.core.types import Transition
 from handrail.envs.lava.make import make_lava
 from handrail.interventions.recipes import none
-from handrail.learners.autoencoder import (
+from handrail.learners.base import Clock
+from handrail.learners.q.agent import Exploration, QAgent
+from handrail.learners.q.double_dqn import TDLoss
+from handrail.learners.q.values import OnFrames, Tabulated
+from handrail.learners.representation.agent import Frames, RepresentationAgent
+from handrail.learners.representation.autoencoder import (
     AutoencoderLearner,
     Contrastive,
     Vanilla,
     Variational,
     reparameterise,
 )
-from handrail.learners.base import Clock
-from handrail.learners.double_dqn import TDLoss
-from handrail.learners.latent_agent import LatentAgent, LatentQ, SampledLatents
-from handrail.learners.q_agent import Exploration, QAgent
-from handrail.learners.representation_agent import Frames, RepresentationAgent
-from handrail.learners.values import OnFrames, Tabulated
+from handrail.learners.representation.latent_agent import LatentAgent, LatentQ, SampledLatents
 from handrail.methods.contrastive.agents import autoencoder
 from handrail.networks.mlp import MLP
 from handrail.replay.ring import Ring
-from handrail.rng import stream
 from handrail.train.compiled import Loop
-from handrail.types import Transition
 
 LATENT, BATCH, GAMMA = 5, 16, 0.9
 CLOCK = Clock(jnp.int32(60), jnp.float32(0.3))

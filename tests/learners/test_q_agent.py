@@ -10,16 +10,16 @@ import numpy as np
 import optax
 import pytest
 
+from handrail.core.errors import HandrailError
+from handrail.core.rng import stream
 from handrail.envs.lava.make import make_lava
-from handrail.errors import HandrailError
 from handrail.interventions.recipes import none
 from handrail.learners.base import Clock
-from handrail.learners.double_dqn import TDLoss
-from handrail.learners.q_agent import Exploration, QAgent
-from handrail.learners.values import OnFrames, Tabulated
+from handrail.learners.q.agent import Exploration, QAgent
+from handrail.learners.q.double_dqn import TDLoss
+from handrail.learners.q.values import OnFrames, Tabulated
 from handrail.networks.mlp import MLP
 from handrail.replay.ring import Ring
-from handrail.rng import stream
 from handrail.train.compiled import Loop
 
 BLOCK, BATCH, EVERY, STARTS, TOTAL, RATE, GAMMA = 4, 8, 12, 20, 160, 0.5, 0.9

@@ -14,9 +14,9 @@ from handrail.envs.base import AbstractEnvironment, DiscreteActions
 from handrail.envs.lava.make import make_lava
 from handrail.envs.wrappers import Rewarded, RewardTable
 from handrail.interventions.recipes import none
-from handrail.learners.double_dqn import TDLoss
-from handrail.learners.q_agent import Exploration, QAgent
-from handrail.learners.values import OnFrames, Tabulated
+from handrail.learners.q.agent import Exploration, QAgent
+from handrail.learners.q.double_dqn import TDLoss
+from handrail.learners.q.values import OnFrames, Tabulated
 from handrail.networks.mlp import MLP
 from handrail.replay.prioritized import Prioritized
 from handrail.train.compiled import Loop

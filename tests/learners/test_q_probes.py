@@ -9,15 +9,15 @@ import numpy as np
 import optax
 import pytest
 
+from handrail.core.types import Timestep
 from handrail.envs.base import AbstractEnvironment, DiscreteActions
 from handrail.interventions.recipes import none
-from handrail.learners.double_dqn import TDLoss
-from handrail.learners.q_agent import Exploration, QAgent
-from handrail.learners.values import Direct
+from handrail.learners.q.agent import Exploration, QAgent
+from handrail.learners.q.double_dqn import TDLoss
+from handrail.learners.q.values import Direct
 from handrail.networks.mlp import MLP
 from handrail.replay.ring import Ring
 from handrail.train.compiled import Loop
-from handrail.types import Timestep
 
 DISCOUNT, LIMIT = 0.5, 3
 EYE = np.eye(2, dtype=np.float32)

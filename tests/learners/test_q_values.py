@@ -6,15 +6,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from handrail.core.types import Transition
 from handrail.envs.lava.make import make_lava
-from handrail.learners.double_dqn import TDLoss
-from handrail.learners.operators import AdvantageLearning, DoubleQ, MaxQ
-from handrail.learners.values import Direct, Gathered, OnFrames, Tabulated
+from handrail.learners.q.double_dqn import TDLoss
+from handrail.learners.q.operators import AdvantageLearning, DoubleQ, MaxQ
+from handrail.learners.q.values import Direct, Gathered, OnFrames, Tabulated
 from handrail.networks.lookup import Lookup
 from handrail.networks.mlp import MLP
 from handrail.networks.patches import PatchTable
 from handrail.networks.pixels import NatureQ
-from handrail.types import Transition
 
 DISCOUNT, SIZE = 0.97, 24
 OPERATORS = {"double": DoubleQ(), "max": MaxQ(), "advantage": AdvantageLearning(0.3)}

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from handrail.artifact import Card, named_arrays, save
-from handrail.errors import HandrailError
+from handrail.core.artifact import Card, named_arrays, save
+from handrail.core.errors import HandrailError
 from handrail.methods.contrastive.artefacts import read_encoder, read_prior
 from handrail.methods.contrastive.inputs import TableInputs, VectorInputs, VectorQ
 from handrail.networks.autoencoder import MLPEncoder, VariationalEncoder

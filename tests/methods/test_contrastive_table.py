@@ -10,9 +10,9 @@ import pytest
 
 from handrail.api.discrete import load_encoder
 from handrail.api.environments import host_of
-from handrail.errors import HandrailError
+from handrail.core.errors import HandrailError
 from handrail.interventions.near_unsafe import AdaptiveReach, FixedReach, NearUnsafe
-from handrail.interventions.when import BelowMean, Coin, Never
+from handrail.interventions.triggers import BelowMean, Coin, Never
 from handrail.methods import contrastive
 from handrail.methods.contrastive.artefacts import save_encoder, save_q
 from handrail.methods.contrastive.encoder import MOST_UNSAFE
@@ -26,7 +26,7 @@ from handrail.methods.contrastive.settings import (
 from handrail.methods.contrastive.student import check_student, student_loop
 from handrail.methods.contrastive.table import METHODS, Loaded
 from handrail.networks.autoencoder import MLPEncoder
-from tests.own.test_own_training import Line
+from tests.api.test_own_training import Line
 
 SMALL = StudentSettings(
     steps=40, learning=QLearning(hidden=(4,), learning_starts=20, replay=100, batch=8),

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from handrail.learners.autoencoder import (
+from handrail.learners.representation.autoencoder import (
     AutoencoderLearner,
     Contrastive,
     InfoNCE,

@@ -3,8 +3,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from handrail.errors import HandrailError
-from handrail.learners.sac_networks import CriticEnsemble
+from handrail.core.errors import HandrailError
+from handrail.learners.sac.networks import CriticEnsemble
 from handrail.networks.gaussian import GaussianPolicy
 from handrail.networks.inputs import CLOSEST, ScaledInputs
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handrail.errors import HandrailError, UnknownName
+from handrail.core.errors import HandrailError, UnknownName
 from handrail.networks.initialisers import glorot_uniform, torch_uniform
 from handrail.networks.mlp import MLP
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from handrail.core.errors import HandrailError
 from handrail.envs.lava import make_lava
-from handrail.errors import HandrailError
 from handrail.networks import patches
 from handrail.networks.patches import (
     ENCODER_WINDOWS,

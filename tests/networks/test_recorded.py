@@ -15,7 +15,7 @@ import optax
 import pytest
 
 from handrail.equations.contrastive import gaussian_kl
-from handrail.learners.autoencoder import (
+from handrail.learners.representation.autoencoder import (
     AbstractVariant,
     AutoencoderLearner,
     Contrastive,

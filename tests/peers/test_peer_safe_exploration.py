@@ -11,8 +11,8 @@ from stable_baselines3.common.monitor import Monitor
 
 from handrail.interventions.base import Intervention
 from handrail.interventions.recipes import shield
-from handrail.interventions.what import Policy, RandomAction
-from handrail.interventions.when import Predicate
+from handrail.interventions.substitutes import Policy, RandomAction
+from handrail.interventions.triggers import Predicate
 from handrail.safe_exploration import SafeExploration
 
 pytestmark = pytest.mark.filterwarnings("ignore")

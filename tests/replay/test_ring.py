@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handrail.errors import HandrailError
+from handrail.core.errors import HandrailError
 from handrail.replay.ring import Ring
 
 CAPACITY = 5

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from handrail.artifact import Card
+from handrail.core.artifact import Card
 from handrail.report import cards
 
 CARD = Card(

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from handrail.errors import HandrailError
-from handrail.records import EPISODE_COLUMNS, Table
+from handrail.core.errors import HandrailError
+from handrail.core.records import EPISODE_COLUMNS, Table
 from handrail.report.compare import compare
 
 PROGRESS = ("step", "episodes", "cost", "interventions", "mean_return")

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from handrail.errors import HandrailError
+from handrail.core.errors import HandrailError
 from handrail.report.compare import compare
 from tests.report.test_compare import make_run
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handrail.errors import HandrailError
+from handrail.core.errors import HandrailError
 from handrail.report import curves
 
 episodes = st.lists(st.tuples(st.integers(1, 50), st.integers(-5, 5)), max_size=30)

@@ -5,15 +5,15 @@ import json
 
 import pytest
 
-from handrail.artifact import Card, load, save
-from handrail.errors import HandrailError
+from handrail.core.artifact import Card, load, save
+from handrail.core.errors import HandrailError
+from handrail.core.records import EPISODE_COLUMNS, EPISODES, PROGRESS, Table
 from handrail.experiments.plan import plan
 from handrail.experiments.schema import read
 from handrail.methods.sagui.evaluations import EVALUATIONS, STUDENT_COLUMNS
-from handrail.records import EPISODE_COLUMNS, EPISODES, PROGRESS, Table
-from handrail.report.doses import panels, swept
 from handrail.report.experiment import write_report
 from handrail.report.finished import Finished
+from handrail.report.parameter_sweep import panels, swept
 from tests.experiments.navigation.toy import write_guide
 
 SHARES = (0.0, 0.25, 0.5, 0.75)

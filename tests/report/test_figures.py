@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from handrail.core.errors import HandrailError
 from handrail.equations.interval import Interval
-from handrail.errors import HandrailError
 from handrail.experiments.schema import read
 from handrail.report import density, figures, maps, style
 

@@ -7,8 +7,8 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from handrail.core.errors import HandrailError
 from handrail.equations.interval import Interval
-from handrail.errors import HandrailError
 from handrail.report import episodes, html
 
 EVIL = "</script><script>alert('&\"')</script>"

@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from handrail import reproduce
-from handrail.errors import HandrailError
+from handrail.cli import reproduce
+from handrail.core.errors import HandrailError
+from handrail.core.records import EPISODE_COLUMNS, Table
 from handrail.experiments.plan import plan
 from handrail.experiments.schema import digest, read
-from handrail.records import EPISODE_COLUMNS, Table
 from handrail.report.experiment import write_report
 from handrail.report.finished import Finished
 

@@ -6,8 +6,8 @@ import zipfile
 import numpy as np
 import pytest
 
-from handrail.errors import HandrailError
-from handrail.records import EPISODE_COLUMNS, Table
+from handrail.core.errors import HandrailError
+from handrail.core.records import EPISODE_COLUMNS, Table
 from handrail.report import runs
 
 

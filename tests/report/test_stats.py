@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.stats import trim_mean
 
-from handrail.errors import HandrailError
+from handrail.core.errors import HandrailError
 from handrail.report import stats
 
 scores = hnp.arrays(

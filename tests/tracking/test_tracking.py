@@ -8,9 +8,9 @@ import types
 
 import pytest
 
-from handrail.errors import HandrailError
-from handrail.follow_command import make_tracker, seldom, show
-from handrail.records import EPISODE_COLUMNS, Table
+from handrail.cli.follow import make_tracker, seldom, show
+from handrail.core.errors import HandrailError
+from handrail.core.records import EPISODE_COLUMNS, Table
 from handrail.tracking import tags
 from handrail.tracking.base import AbstractSink
 from handrail.tracking.tail import Tail

@@ -9,20 +9,20 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from handrail.artifact import Card, save
+from handrail.core.artifact import Card, save
 from handrail.envs.lava.make import make_lava
 from handrail.interventions.near_unsafe import AdaptiveReach, NearUnsafe
 from handrail.interventions.recipes import contrastive
-from handrail.learners.double_dqn import TDLoss
-from handrail.learners.q_agent import Exploration, QAgent
-from handrail.learners.values import OnFrames, Tabulated
+from handrail.learners.q.agent import Exploration, QAgent
+from handrail.learners.q.double_dqn import TDLoss
+from handrail.learners.q.values import OnFrames, Tabulated
 from handrail.networks.lookup import Lookup
 from handrail.networks.mlp import MLP
 from handrail.replay.prioritized import Prioritized
 from handrail.train import run as train_run
 from handrail.train.compiled import Loop
 from handrail.train.run import execute
-from handrail.train.tally import DangerTally
+from handrail.train.step_statistics import DangerTally
 
 SETTINGS = {"name": "small", "rate": 0.001, "hidden": (8,)}
 CHUNK = 1_000

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from handrail.envs.host_copies import HostCopies
-from handrail.learners.sac_networks import OnVectors
+from handrail.learners.sac.networks import OnVectors
 from handrail.networks.gaussian import GaussianPolicy
 from handrail.train.evaluate import evaluate_on_host, sampled
 from tests.envs.on_host import OnHost

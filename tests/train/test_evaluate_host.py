@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from handrail.envs.transfer import View
-from handrail.learners.host_policy import HostPolicy
-from handrail.learners.sac_agent import SacAgent
-from handrail.learners.sac_networks import OnVectors
+from handrail.learners.sac.agent import SacAgent
+from handrail.learners.sac.host_policy import HostPolicy
+from handrail.learners.sac.networks import OnVectors
 from handrail.networks.gaussian import GaussianPolicy
 from handrail.networks.inputs import ScaledInputs
 from handrail.replay.ring import Ring

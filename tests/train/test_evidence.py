@@ -9,13 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from handrail.core.errors import HandrailError
+from handrail.core.records import read_table
 from handrail.envs.host_copies import HostCopies
-from handrail.errors import HandrailError
 from handrail.interventions.base import AbstractTrigger, Intervention, Verdict
 from handrail.interventions.recipes import none, shield
-from handrail.interventions.what import Policy
-from handrail.interventions.when import CostCriticExceeds
-from handrail.records import read_table
+from handrail.interventions.substitutes import Policy
+from handrail.interventions.triggers import CostCriticExceeds
 from handrail.train.compiled import Loop
 from handrail.train.evidence import means
 from handrail.train.host import HostLoop

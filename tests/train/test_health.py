@@ -6,9 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from handrail.artifact import load
-from handrail.errors import HandrailError
-from handrail.files import read_json
+from handrail.core.artifact import load
+from handrail.core.errors import HandrailError
+from handrail.core.files import read_json
 from handrail.replay.prioritized import Prioritized
 from handrail.replay.ring import Ring
 from handrail.train.checkpoint import load_checkpoint

@@ -14,12 +14,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from handrail.core.errors import HandrailError
 from handrail.envs.host import AbstractHostEnvironment, HostTimestep
-from handrail.errors import HandrailError
 from handrail.interventions.recipes import control_switch, none
-from handrail.interventions.what import Policy
-from handrail.learners.sac_agent import SacAgent
-from handrail.learners.sac_networks import OnVectors, Sampled
+from handrail.interventions.substitutes import Policy
+from handrail.learners.sac.agent import SacAgent
+from handrail.learners.sac.networks import OnVectors, Sampled
 from handrail.networks.gaussian import GaussianPolicy
 from handrail.replay.ring import Ring
 from handrail.train.compiled import Loop

@@ -6,10 +6,10 @@ import jax
 import numpy as np
 import pytest
 
+from handrail.core.records import read_table
 from handrail.envs.host import AbstractHostEnvironment
 from handrail.interventions.recipes import none
-from handrail.learners.sac_agent import SacAgent
-from handrail.records import read_table
+from handrail.learners.sac.agent import SacAgent
 from handrail.replay.ring import Ring
 from handrail.train.compiled import Loop
 from handrail.train.host import HostLoop

@@ -11,14 +11,14 @@ import optax
 
 from handrail.envs.lava.make import make_lava
 from handrail.interventions.recipes import domain_prior, none
-from handrail.learners.double_dqn import TDLoss
-from handrail.learners.q_agent import Exploration, QAgent
-from handrail.learners.values import OnFrames, Tabulated
+from handrail.learners.q.agent import Exploration, QAgent
+from handrail.learners.q.double_dqn import TDLoss
+from handrail.learners.q.values import OnFrames, Tabulated
 from handrail.networks.mlp import MLP
 from handrail.replay.ring import Ring
 from handrail.train.compiled import Loop
 from handrail.train.evaluate import evaluate
-from handrail.train.tally import DangerTally, precision_and_recall
+from handrail.train.step_statistics import DangerTally, precision_and_recall
 from tests.envs.lava.dynamic_programming import follow, optimal_q, optimal_returns
 from tests.train.small import content, perfect_prior, run, small_agent, small_loop
 

@@ -4,8 +4,8 @@ import logging
 
 import pytest
 
-from handrail.files import read_json
-from handrail.records import Table, rows_until
+from handrail.core.files import read_json
+from handrail.core.records import Table, rows_until
 from handrail.train.checkpoint import load_checkpoint, save_checkpoint
 from tests.train.small import content, run, shared_loop
 

@@ -11,9 +11,9 @@ from unittest import mock
 import numpy as np
 import pytest
 
-from handrail.errors import HandrailError
-from handrail.files import read_json
-from handrail.records import EPISODE_COLUMNS, read_table
+from handrail.core.errors import HandrailError
+from handrail.core.files import read_json
+from handrail.core.records import EPISODE_COLUMNS, read_table
 from handrail.train.checkpoint import clear_checkpoints, load_checkpoint, save_checkpoint
 from tests.support import ROOT
 from tests.train.small import SETTINGS, content, run, shared_loop

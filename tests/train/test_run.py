@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handrail.errors import HandrailError
-from handrail.files import read_json, write_json
-from handrail.records import read_table
+from handrail.core.errors import HandrailError
+from handrail.core.files import read_json, write_json
+from handrail.core.records import read_table
 from handrail.train import run as train_run
 from handrail.train.health import Diverged
 from tests.train.small import SETTINGS, run, shared_loop, small_loop

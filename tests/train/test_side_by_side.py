@@ -9,20 +9,20 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from handrail.core.errors import HandrailError
+from handrail.core.records import read_table
+from handrail.core.rng import stream
+from handrail.core.types import Timestep
 from handrail.envs.host_copies import HostCopies
 from handrail.envs.vector_host import together
-from handrail.errors import HandrailError
 from handrail.interventions.recipes import control_switch, linear_decay, none, wandering
-from handrail.interventions.what import Policy
+from handrail.interventions.substitutes import Policy
 from handrail.learners.base import Clock
-from handrail.learners.sac_networks import OnVectors, Sampled
+from handrail.learners.sac.networks import OnVectors, Sampled
 from handrail.networks.gaussian import GaussianPolicy
-from handrail.records import read_table
-from handrail.rng import stream
 from handrail.train.host import HostLoop
 from handrail.train.run import execute
 from handrail.train.step import EpisodeSoFar, Progress, conclude, decide, store
-from handrail.types import Timestep
 from tests.envs.on_host import OnHost
 from tests.experiments.navigation.toy import Toy
 from tests.train.test_host_loop import (

@@ -7,13 +7,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from handrail.core.errors import HandrailError
 from handrail.envs.lava.make import make_lava
-from handrail.errors import HandrailError
 from handrail.interventions.recipes import domain_prior
 from handrail.networks.lookup import Lookup
 from handrail.train.compiled import Loop
-from handrail.train.tally import DangerTally
-from handrail.train.together import Together
+from handrail.train.step_statistics import DangerTally
+from handrail.train.vmapped import Together
 from tests.train.small import perfect_prior, small_agent
 
 LEARNING = 20  # blocks

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 
 from handrail.api.environments import Host
+from handrail.core.errors import HandrailError
+from handrail.envs.gymnasium.numbers import is_too_large, one_number
 from handrail.envs.host import HostTimestep
 from handrail.envs.host_wrappers import HostRewarded, VectorRewarded, rewarded
-from handrail.envs.numbers import is_too_large, one_number
-from handrail.errors import HandrailError
 
 BonusFn = Callable[[Any, np.ndarray, Any], float]
 """`bonus(observation, action, next_observation)`, as an agent has them: float32, [−1, 1]."""

@@ -16,7 +16,7 @@ from handrail.api.environments import (
     first_observation,
     host_of,
 )
-from handrail.arguments import (
+from handrail.core.arguments import (
     Range,
     folder_of,
     number,
@@ -26,9 +26,10 @@ from handrail.arguments import (
     shown,
     whole,
 )
-from handrail.envs.host_costs import CostFn
-from handrail.errors import HandrailError
-from handrail.identity import environment_identity, fingerprint
+from handrail.core.errors import HandrailError
+from handrail.core.identity import environment_identity, fingerprint
+from handrail.core.recorded import PASSED, stable
+from handrail.envs.gymnasium.costs import CostFn
 from handrail.interventions.base import Intervention
 from handrail.interventions.recipes import none
 from handrail.methods.contrastive import encoder as encoder_training
@@ -47,7 +48,6 @@ from handrail.methods.contrastive.settings import (
 )
 from handrail.methods.contrastive.student import train_student
 from handrail.methods.contrastive.table import METHODS
-from handrail.recorded import PASSED, stable
 
 EPISODE_LENGTH = 1_000
 LEARNING = QLearning(learning_starts=1_000)

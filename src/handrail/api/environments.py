@@ -10,15 +10,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Key
 
-from handrail.arguments import number, shown, whole
+from handrail.core.arguments import number, shown, whole
+from handrail.core.errors import HandrailError
 from handrail.envs.base import action_size
-from handrail.envs.gymnasium_host import GymnasiumHost
-from handrail.envs.gymnasium_vector import GymnasiumVectorHost
-from handrail.envs.host_costs import CostFn
-from handrail.envs.layers import is_shared, simulators
-from handrail.envs.raw import refuse_guarded
+from handrail.envs.gymnasium.costs import CostFn
+from handrail.envs.gymnasium.host import GymnasiumHost
+from handrail.envs.gymnasium.layers import is_shared, simulators
+from handrail.envs.gymnasium.raw import refuse_guarded
+from handrail.envs.gymnasium.vector import GymnasiumVectorHost
 from handrail.envs.vector_host import copy_of
-from handrail.errors import HandrailError
 from handrail.interventions.base import Intervention
 from handrail.learners.base import AbstractAgent
 from handrail.methods.sagui.problem import Interface

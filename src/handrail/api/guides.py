@@ -19,16 +19,24 @@ from handrail.api.environments import (
     needs_box,
     prompt_loop,
 )
-from handrail.arguments import checked, choice, folder_of, number, seed_number, settings_of, whole
-from handrail.envs.host_costs import CostFn
-from handrail.errors import HandrailError
-from handrail.identity import passed_in
+from handrail.core.arguments import (
+    checked,
+    choice,
+    folder_of,
+    number,
+    seed_number,
+    settings_of,
+    whole,
+)
+from handrail.core.errors import HandrailError
+from handrail.core.identity import passed_in
+from handrail.core.recorded import PASSED, stable
+from handrail.envs.gymnasium.costs import CostFn
 from handrail.methods.sagui.guide_file import open_guide
 from handrail.methods.sagui.problem import Source
 from handrail.methods.sagui.settings import GuideSettings, SacSettings
 from handrail.methods.sagui.shield import STEPS, evaluate_shield, shield_row
 from handrail.methods.sagui.train_guide import train_guide as train
-from handrail.recorded import PASSED, stable
 
 Report = Callable[[int, int], None]
 LEARNING = SacSettings(multiplier_rate=10.0, damping=0.0, cost_floor="zero")

@@ -15,14 +15,14 @@ from handrail.api.environments import (
     host_of,
     interface_of,
 )
-from handrail.arguments import folder_of, seed_number
-from handrail.artifact import KINDS, WHOLE, Card, load
+from handrail.core.arguments import folder_of, seed_number
+from handrail.core.artifact import KINDS, WHOLE, Card, load
+from handrail.core.errors import HandrailError
 from handrail.envs.base import AbstractEnvironment, BoxActions, DiscreteActions
-from handrail.envs.host_spaces import ObservationCodec, action_codec, readable_parts
+from handrail.envs.gymnasium.spaces import ObservationCodec, action_codec, readable_parts
 from handrail.envs.lava.environment import OBSERVATIONS, LavaEnvironment
-from handrail.errors import HandrailError
-from handrail.learners.host_policy import HostPolicy, HostValues
-from handrail.learners.sac_networks import OnVectors
+from handrail.learners.sac.host_policy import HostPolicy, HostValues
+from handrail.learners.sac.networks import OnVectors
 from handrail.methods.contrastive.artefacts import load_q
 from handrail.methods.contrastive.inputs import TableInputs, VectorInputs, on_every_row
 from handrail.methods.sagui.cards import Limits

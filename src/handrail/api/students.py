@@ -16,11 +16,12 @@ from handrail.api.environments import (
     needs_box,
     prompt_loop,
 )
-from handrail.arguments import checked, folder_of, seed_number, settings_of, truth
-from handrail.artifact import load
-from handrail.envs.host_costs import CostFn
-from handrail.errors import HandrailError, UnknownName
-from handrail.identity import passed_in
+from handrail.core.arguments import checked, folder_of, seed_number, settings_of, truth
+from handrail.core.artifact import load
+from handrail.core.errors import HandrailError, UnknownName
+from handrail.core.identity import passed_in
+from handrail.core.recorded import PASSED, stable
+from handrail.envs.gymnasium.costs import CostFn
 from handrail.methods.sagui.cards import warnings_of
 from handrail.methods.sagui.offline_batch import beside
 from handrail.methods.sagui.presets import SOURCE_PRICE, limit_fraction, recommended_student
@@ -28,7 +29,6 @@ from handrail.methods.sagui.problem import Target
 from handrail.methods.sagui.settings import SacSettings, StudentRun
 from handrail.methods.sagui.table import METHODS
 from handrail.methods.sagui.train_student import train_student as train
-from handrail.recorded import PASSED, stable
 
 Report = Callable[[int, int], None]
 OFFERED = tuple(name for name, row in METHODS.items() if set(row.needs) <= {"guide"})

@@ -8,9 +8,9 @@ import abc
 import os
 from collections.abc import Iterable
 
-from handrail.experiments.attempt import SINGLE_THREADED
 from handrail.experiments.plan import Task
-from handrail.experiments.schedule import Follow
+from handrail.experiments.scheduler import Follow
+from handrail.experiments.worker import SINGLE_THREADED
 
 RETRIES = 3  # of a task whose worker died
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from handrail.engines.base import AbstractEngine
 from handrail.experiments.plan import Task
 from handrail.experiments.pool import compute
-from handrail.experiments.schedule import Follow
+from handrail.experiments.scheduler import Follow
 
 
 @dataclasses.dataclass(frozen=True)

@@ -16,17 +16,17 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from handrail.engines import parcel
+from handrail.core.errors import HandrailError, first_line
+from handrail.core.files import write_json
+from handrail.core.jax_setup import GPUS, chosen, parse
+from handrail.core.versions import differing, versions
+from handrail.engines import transport as parcel
 from handrail.engines.base import RETRIES, AbstractEngine, worker_environment
 from handrail.engines.ray_board import Notices, teller
-from handrail.errors import HandrailError, first_line
-from handrail.experiments.attempt import WAITING, attempt, attempt_in_place, progress_file
 from handrail.experiments.locks import exclusive
 from handrail.experiments.plan import Task
-from handrail.experiments.schedule import AbstractCrew, Follow, drive
-from handrail.files import write_json
-from handrail.jax_setup import GPUS, chosen, parse
-from handrail.versions import differing, versions
+from handrail.experiments.scheduler import AbstractCrew, Follow, drive
+from handrail.experiments.worker import WAITING, attempt, attempt_in_place, progress_file
 
 ANSWER_SECONDS = 5.0
 MEMORY_RETRIES = 15  # of a task that Ray ended to save memory; Ray's own number is without limit

@@ -12,11 +12,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from handrail.core.errors import HandrailError, first_line
 from handrail.engines.base import RETRIES, AbstractEngine, worker_environment
-from handrail.errors import HandrailError, first_line
-from handrail.experiments.attempt import attempt_in_place, progress_file
 from handrail.experiments.plan import Task
-from handrail.experiments.schedule import AbstractCrew, Follow, drive
+from handrail.experiments.scheduler import AbstractCrew, Follow, drive
+from handrail.experiments.worker import attempt_in_place, progress_file
 
 MOST_JOBS = 500  # that wait or run at a time, unless told otherwise
 

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int, Key, PyTree, Shaped
 
-from handrail.errors import HandrailError
-from handrail.types import Action, Observation, Timestep
+from handrail.core.errors import HandrailError
+from handrail.core.types import Action, Observation, Timestep
 
 
 class DiscreteActions(eqx.Module):

@@ -6,20 +6,20 @@ from typing import Any, Literal
 
 import numpy as np
 
-from handrail.arguments import seed_number, shown, whole
+from handrail.core.arguments import seed_number, shown, whole
+from handrail.core.errors import HandrailError
 from handrail.envs.base import DiscreteActions
-from handrail.envs.host_costs import CostFn, Costs
-from handrail.envs.host_spaces import (
+from handrail.envs.gymnasium.costs import CostFn, Costs
+from handrail.envs.gymnasium.layers import is_shared, refuse_running_statistics, simulators
+from handrail.envs.gymnasium.raw import environment_name, read_reset
+from handrail.envs.gymnasium.spaces import (
     AbstractActionCodec,
     ObservationCodec,
     action_codec,
     how_to_read,
     readable_parts,
 )
-from handrail.envs.layers import is_shared, refuse_running_statistics, simulators
 from handrail.envs.random_walk import Walk, random_walk
-from handrail.envs.raw import environment_name, read_reset
-from handrail.errors import HandrailError
 
 Status = Literal["ok", "wrong", "note"]
 Make = Callable[[], Any]

@@ -11,8 +11,8 @@ import jax
 import numpy as np
 from jaxtyping import Array, Key
 
+from handrail.core.errors import HandrailError
 from handrail.envs.base import ActionSpace
-from handrail.errors import HandrailError
 
 
 class HostTimestep(NamedTuple):

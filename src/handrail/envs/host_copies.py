@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Array, Bool, Key
 
+from handrail.core.errors import HandrailError
 from handrail.envs.host import AbstractHostEnvironment, HostTimestep
 from handrail.envs.vector_host import AbstractVectorHost, together
-from handrail.errors import HandrailError
 
 
 class HostCopies(AbstractVectorHost):

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from handrail.core.errors import HandrailError
 from handrail.envs.base import DiscreteActions
-from handrail.envs.host_costs import Costs
-from handrail.envs.host_spaces import AbstractActionCodec, ObservationCodec
-from handrail.envs.numbers import one_number
-from handrail.envs.raw import RawStep, begin_episode, finite_reward, raw_copy, read_step
-from handrail.errors import HandrailError
+from handrail.envs.gymnasium.costs import Costs
+from handrail.envs.gymnasium.numbers import one_number
+from handrail.envs.gymnasium.raw import RawStep, begin_episode, finite_reward, raw_copy, read_step
+from handrail.envs.gymnasium.spaces import AbstractActionCodec, ObservationCodec
 
 
 @dataclasses.dataclass

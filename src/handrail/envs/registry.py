@@ -3,12 +3,12 @@
 import inspect
 from typing import Any
 
+from handrail.core.errors import HandrailError
 from handrail.envs.base import AbstractEnvironment
 from handrail.envs.lava.make import make_lava
 from handrail.envs.lava.source import NAMES as LAVA_NAMES
 from handrail.envs.navigation.make import NAMES as NAVIGATION_NAMES
 from handrail.envs.navigation.make import make_navigation
-from handrail.errors import HandrailError
 
 PREFIX = "navigation-"
 

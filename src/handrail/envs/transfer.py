@@ -9,8 +9,8 @@ import equinox as eqx
 import jax
 import numpy as np
 
+from handrail.core.errors import HandrailError
 from handrail.envs.base import AbstractEnvironment, BoxActions, DiscreteActions
-from handrail.errors import HandrailError
 
 
 class AbstractView(eqx.Module):

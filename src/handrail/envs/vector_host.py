@@ -12,9 +12,9 @@ import jax
 import numpy as np
 from jaxtyping import Array, Bool, Key
 
+from handrail.core.errors import HandrailError
 from handrail.envs.base import ActionSpace
 from handrail.envs.host import HostTimestep
-from handrail.errors import HandrailError
 
 
 class AbstractVectorHost(abc.ABC):

@@ -7,9 +7,9 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, PyTree
 
+from handrail.core.errors import HandrailError
+from handrail.core.types import Action, Observation, Timestep
 from handrail.envs.base import AbstractEnvironment, AbstractFiniteEnvironment, ActionSpace
-from handrail.errors import HandrailError
-from handrail.types import Action, Observation, Timestep
 
 Reward = Callable[[PyTree, Action, Timestep], Float[Array, ""]]
 """`reward(state, action, timestep)`: the state before the step, and what came of it."""

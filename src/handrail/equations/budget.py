@@ -8,7 +8,7 @@ the only place in the library that converts one into the other.
 import math
 import operator
 
-from handrail.errors import HandrailError
+from handrail.core.errors import HandrailError
 
 LIMIT_STEPS = 1000
 """Limits are the expected cost of an episode of this many steps, unless a task says otherwise."""

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from handrail.errors import HandrailError
+from handrail.core.errors import HandrailError
 
 
 def neighbour_distance(

@@ -8,15 +8,15 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from handrail.artifact import load
-from handrail.errors import HandrailError
+from handrail.core.artifact import load
+from handrail.core.errors import HandrailError
+from handrail.core.files import read_json
+from handrail.core.recorded import stable
+from handrail.core.renamed import migrated
 from handrail.experiments.locks import exclusive
 from handrail.experiments.plan import RUN, SUMMARY, Task, knowledge_tasks
 from handrail.experiments.schema import flat, override
-from handrail.files import read_json
 from handrail.methods.sagui.train_student import BEST_SAFE, POLICY
-from handrail.recorded import stable
-from handrail.renamed import migrated
 from handrail.tasks.family import Family, Row
 from handrail.tasks.registry import family_of, look_at
 from handrail.train.checkpoint import clear_checkpoints
@@ -178,7 +178,7 @@ def _as_begun(folder: Path, recorded: dict[str, Any]) -> dict[str, Any]:
 def _settle(family: Family) -> None:
     """Some tasks run on the host."""
     if family.on_host:
-        from handrail.jax_setup import dispatch_at_once
+        from handrail.core.jax_setup import dispatch_at_once
 
         dispatch_at_once()
 

@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from handrail.errors import HandrailError
+from handrail.core.errors import HandrailError
 
 
 @contextlib.contextmanager

@@ -15,10 +15,10 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from handrail.errors import HandrailError
-from handrail.experiments.attempt import SINGLE_THREADED, attempt_in_place
+from handrail.core.errors import HandrailError
 from handrail.experiments.plan import Task
-from handrail.experiments.schedule import AbstractCrew, Failed, Follow, drive
+from handrail.experiments.scheduler import AbstractCrew, Failed, Follow, drive
+from handrail.experiments.worker import SINGLE_THREADED, attempt_in_place
 
 KILLED = (
     "a worker process was killed (out of memory?); repeat the command to go on from "

@@ -19,10 +19,10 @@ from rich.progress import (
 )
 from rich.table import Column
 
-from handrail.experiments.attempt import progress_file
+from handrail.core.plain_text import plain
+from handrail.core.strict_json import parse
 from handrail.experiments.plan import Task
-from handrail.plain_text import plain
-from handrail.strict_json import parse
+from handrail.experiments.worker import progress_file
 
 Clock = Callable[[], float]
 WIDE, NARROW = 100, 60  # columns of a terminal: all parts of a bar; description and numbers alone

@@ -10,8 +10,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from handrail.arguments import override as override
-from handrail.errors import HandrailError, UnknownName
+from handrail.core.arguments import override as override
+from handrail.core.errors import HandrailError, UnknownName
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool
 
-from handrail.errors import HandrailError, first_line
+from handrail.core.errors import HandrailError, first_line
 
 TRACING = (
     jax.errors.ConcretizationTypeError,

@@ -7,10 +7,10 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Key
 
-from handrail.errors import HandrailError
+from handrail.core.errors import HandrailError
+from handrail.core.rng import stream
+from handrail.core.types import Action, Context, Decision, Memory, Transition
 from handrail.interventions.asked import one_truth
-from handrail.rng import stream
-from handrail.types import Action, Context, Decision, Memory, Transition
 
 
 class Verdict(eqx.Module):

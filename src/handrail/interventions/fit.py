@@ -9,12 +9,12 @@ import numpy as np
 from jax.extend.core import Literal
 from jaxtyping import PyTree
 
-from handrail.errors import HandrailError, first_line
+from handrail.core.errors import HandrailError, first_line
+from handrail.core.types import Observation
 from handrail.interventions.asked import TRACING, vector
 from handrail.interventions.base import Intervention
-from handrail.interventions.what import RandomAboveMean, RandomAction
-from handrail.interventions.when import BelowMean
-from handrail.types import Observation
+from handrail.interventions.substitutes import RandomAboveMean, RandomAction
+from handrail.interventions.triggers import BelowMean
 
 
 @contextlib.contextmanager

@@ -2,8 +2,8 @@
 
 from jaxtyping import Array, Int, Key
 
+from handrail.core.types import Context, Memory, Transition
 from handrail.interventions.base import AbstractTrigger, Verdict
-from handrail.types import Context, Memory, Transition
 
 
 class FromStep(AbstractTrigger):

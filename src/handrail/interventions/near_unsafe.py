@@ -10,11 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
+from handrail.core.errors import HandrailError
+from handrail.core.types import Context, Memory, Observation, Transition
 from handrail.equations.safety_checks import mean_nearest_distance
-from handrail.errors import HandrailError
 from handrail.interventions.asked import ask, vector
 from handrail.interventions.base import AbstractTrigger, Verdict
-from handrail.types import Context, Memory, Observation, Transition
 
 
 class AbstractReach(eqx.Module):

@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from handrail.errors import HandrailError
-from handrail.types import Context
+from handrail.core.errors import HandrailError
+from handrail.core.types import Context
 
 
 def on_host(function: Callable[..., Any], like: Any = False) -> Callable[..., Any]:

@@ -4,10 +4,17 @@ from collections.abc import Callable
 
 from jaxtyping import Array, Float, Key
 
+from handrail.core.types import Observation
 from handrail.interventions.base import Intervention
 from handrail.interventions.near_unsafe import NearUnsafe
-from handrail.interventions.what import HeldAction, Policy, Proposed, RandomAboveMean, RandomAction
-from handrail.interventions.when import (
+from handrail.interventions.substitutes import (
+    HeldAction,
+    Policy,
+    Proposed,
+    RandomAboveMean,
+    RandomAction,
+)
+from handrail.interventions.triggers import (
     AfterFirstCost,
     BelowMean,
     BudgetSpent,
@@ -18,7 +25,6 @@ from handrail.interventions.when import (
     Predicate,
     Spells,
 )
-from handrail.types import Observation
 
 EXCURSION_STEPS = 50
 

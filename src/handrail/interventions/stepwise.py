@@ -17,14 +17,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Key
 
-from handrail.errors import HandrailError, first_line
+from handrail.core.errors import HandrailError, first_line
+from handrail.core.jax_setup import one_after_another
+from handrail.core.packing import Packing
+from handrail.core.rng import stream
+from handrail.core.types import Context, Decision, Transition
 from handrail.interventions.base import Intervention
 from handrail.interventions.fit import check_numbered, constant_of, reading
-from handrail.interventions.when import LinearDecay
-from handrail.jax_setup import one_after_another
-from handrail.packing import Packing
-from handrail.rng import stream
-from handrail.types import Context, Decision, Transition
+from handrail.interventions.triggers import LinearDecay
 
 Carry = dict[str, Any]
 LOG = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from typing import Any
 import equinox as eqx
 from jaxtyping import Array, Float, Int, Key, PyTree
 
-from handrail.types import Action, Context, Decision, Observation, Transition
+from handrail.core.types import Action, Context, Decision, Observation, Transition
 
 
 class Clock(eqx.Module):

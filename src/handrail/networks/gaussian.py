@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from handrail.errors import HandrailError
+from handrail.core.errors import HandrailError
 from handrail.networks.inputs import ScaledInputs
 from handrail.networks.mlp import Linear
 

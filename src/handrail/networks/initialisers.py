@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from handrail.errors import UnknownName
+from handrail.core.errors import UnknownName
 
 Initialiser = Callable[..., tuple[Float[Array, "out *inputs"], Float[Array, " out"]]]
 

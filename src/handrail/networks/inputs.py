@@ -8,7 +8,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Float
 
-from handrail.errors import HandrailError
+from handrail.core.errors import HandrailError
 
 CLOSEST = 1 / 60  # of a lidar's range: nearer is not told apart
 

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, Shaped
 
-from handrail.errors import HandrailError
+from handrail.core.errors import HandrailError
 from handrail.networks.initialisers import initialiser
 
 

@@ -26,7 +26,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Shaped, UInt8
 
-from handrail.errors import HandrailError
+from handrail.core.errors import HandrailError
 from handrail.networks.convolution import Conv
 
 NATURE_WINDOWS = ((8, 4), (4, 2), (3, 1))  # (kernel, stride) of each layer

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
-from handrail.errors import HandrailError
+from handrail.core.errors import HandrailError
 from handrail.replay.base import AbstractReplay, AbstractReplayState, Sample
 from handrail.replay.ring import Ring, RingState, check_capacity
 

@@ -11,10 +11,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from handrail.errors import HandrailError
+from handrail.core.errors import HandrailError
+from handrail.core.types import Transition
 from handrail.replay.base import AbstractReplay, AbstractReplayState, Sample
 from handrail.replay.ring import Ring, RingState, check_capacity
-from handrail.types import Transition
 
 
 class SplitState(AbstractReplayState):

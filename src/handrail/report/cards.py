@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from handrail.artifact import KINDS, Card
+from handrail.core.artifact import KINDS, Card
+from handrail.core.plain_text import message
 from handrail.experiments.schema import flat
-from handrail.plain_text import message
 from handrail.report.console import literal
 
 UNITS = {

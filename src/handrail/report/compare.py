@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from handrail.core.errors import HandrailError
+from handrail.core.files import atomic
+from handrail.core.recorded import PASSED
+from handrail.core.recorded import compare as recorded
 from handrail.equations.interval import Interval
-from handrail.errors import HandrailError
 from handrail.experiments.schema import flat
-from handrail.files import atomic
-from handrail.recorded import PASSED
-from handrail.recorded import compare as recorded
 from handrail.report.curves import grid
 from handrail.report.figures import Panel, curves
 from handrail.report.html import Cell, Table
@@ -155,7 +155,7 @@ def _yes(truth: bool) -> str:
 
 
 def _named(described: Any) -> str | None:
-    """A description of `handrail.identity` in a word or two: its name, and a digest of it."""
+    """A description of `handrail.core.identity` in a word or two: its name, and a digest of it."""
     if not isinstance(described, Mapping | list) or not described:
         return None if described is None else str(described)
     digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:6]

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from handrail.core.plain_text import plain
 from handrail.equations.interval import Interval, decimals
-from handrail.plain_text import plain
 from handrail.report.html import Cell, Table
 
 if TYPE_CHECKING:

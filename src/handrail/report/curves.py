@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from handrail.errors import HandrailError
+from handrail.core.errors import HandrailError
 
 
 def grid(total_steps: int, points: int = 200) -> np.ndarray:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from handrail.errors import HandrailError
+from handrail.core.errors import HandrailError
 from handrail.report.style import MUTED, RC, UNSAFE, canvas, legend
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from handrail.errors import HandrailError
+from handrail.core.errors import HandrailError
 
 Episode = Mapping[str, Any]
 

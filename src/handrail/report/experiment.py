@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from handrail.errors import UnknownName
+from handrail.core.errors import UnknownName
+from handrail.core.files import atomic, read_json, write_text
+from handrail.core.versions import ABSENT, versions
 from handrail.experiments.schema import Experiment
-from handrail.files import atomic, read_json, write_text
 from handrail.report import coverage_figures, navigation_figures
-from handrail.report.doses import doses
 from handrail.report.finished import Cell, Finished
 from handrail.report.html import Block, Heading, Picture, Player, Table, Text, comparison, page
 from handrail.report.lava_figures import (
@@ -22,9 +22,9 @@ from handrail.report.lava_figures import (
     learning,
     sweep_of_variants,
 )
+from handrail.report.parameter_sweep import doses
 from handrail.report.stats import bootstrap
 from handrail.tasks.registry import family_of
-from handrail.versions import ABSENT, versions
 
 Kind = Callable[[Finished], list[Block]]
 KINDS: dict[str, Kind] = {

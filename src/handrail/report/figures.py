@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from handrail.core.errors import HandrailError
 from handrail.equations.interval import Interval
-from handrail.errors import HandrailError
 from handrail.report.stats import bootstrap
 from handrail.report.style import INK, MUTED, RC, Look, canvas, legend, log_axis, looks, steps_axis
 

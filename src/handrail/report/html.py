@@ -13,8 +13,8 @@ from importlib import resources
 
 import numpy as np
 
+from handrail.core.errors import HandrailError
 from handrail.equations.interval import Interval, decimals
-from handrail.errors import HandrailError
 from handrail.report.episodes import Episode, as_json
 from handrail.report.stats import bootstrap
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from handrail.errors import HandrailError
+from handrail.core.errors import HandrailError
 from handrail.report.style import INK, MUTED, RC, SAFE, UNSAFE, canvas, legend
 
 if TYPE_CHECKING:

@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from handrail.artifact import load
+from handrail.core.artifact import load
+from handrail.core.files import read_json
+from handrail.core.records import read_table
 from handrail.experiments.schema import Experiment
-from handrail.files import read_json
 from handrail.methods.sagui.evaluations import EVALUATIONS
 from handrail.methods.sagui.metrics import Curves, Transfer, transfer
-from handrail.records import read_table
 from handrail.report.figures import Panel, curves
 from handrail.report.finished import Cell, Finished
 from handrail.report.html import Block, Picture, Table, over_seeds

@@ -15,9 +15,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from handrail.errors import HandrailError
-from handrail.files import read_json
-from handrail.records import EPISODE_COLUMNS, EPISODES, PROGRESS, read_table
+from handrail.core.errors import HandrailError
+from handrail.core.files import read_json
+from handrail.core.records import EPISODE_COLUMNS, EPISODES, PROGRESS, read_table
 from handrail.report.curves import cumulative, rolling_mean
 
 Key = TypeVar("Key", bound=Hashable)

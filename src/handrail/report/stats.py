@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from handrail.core.errors import HandrailError
 from handrail.equations.interval import Interval
-from handrail.errors import HandrailError
 
 Aggregate = np.ndarray | np.floating  # NumPy gives a scalar where no batch axis is left
 Statistic = Callable[[np.ndarray], Aggregate]

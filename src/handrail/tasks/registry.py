@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from handrail.errors import HandrailError, UnknownName
+from handrail.core.errors import HandrailError, UnknownName
 from handrail.tasks.family import Family
 from handrail.tasks.lava.family import LAVA
 from handrail.tasks.navigation.family import NAVIGATION

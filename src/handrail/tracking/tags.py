@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from handrail.records import ONE_OF_SEVERAL
+from handrail.core.records import ONE_OF_SEVERAL
 
 EPISODE = {
     "return": "charts/episodic_return",

@@ -4,7 +4,7 @@ import csv
 import math
 from pathlib import Path
 
-from handrail.errors import HandrailError
+from handrail.core.errors import HandrailError
 
 MOST_STEPS = 2**53  # beyond, a float is no count
 

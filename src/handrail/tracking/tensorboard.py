@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from handrail.errors import HandrailError
+from handrail.core.errors import HandrailError
 from handrail.tracking.base import AbstractSink
 
 MARK = ".handrail"  # at the end of our files' names, which tells them from those of others

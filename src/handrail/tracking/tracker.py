@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from handrail.errors import HandrailError
-from handrail.files import read_json
-from handrail.records import EPISODES, EVALUATIONS, PROGRESS
+from handrail.core.errors import HandrailError
+from handrail.core.files import read_json
+from handrail.core.records import EPISODES, EVALUATIONS, PROGRESS
 from handrail.tracking import tags
 from handrail.tracking.base import AbstractSink, OpenSink
 from handrail.tracking.tail import Tail

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from handrail.errors import HandrailError
+from handrail.core.errors import HandrailError
 from handrail.tracking.base import AbstractSink, OpenSink
 
 STEP = "global_step"

@@ -6,10 +6,10 @@ import os
 from pathlib import Path
 from typing import Any, TypeVar
 
-from handrail.artifact import Card, fill, load, save
-from handrail.errors import HandrailError
-from handrail.plain_text import message
-from handrail.records import rows_until, sync
+from handrail.core.artifact import Card, fill, load, save
+from handrail.core.errors import HandrailError
+from handrail.core.plain_text import message
+from handrail.core.records import rows_until, sync
 
 Tree = TypeVar("Tree")
 LOG = logging.getLogger(__name__)

@@ -8,11 +8,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int, Key, PyTree
 
+from handrail.core.errors import HandrailError
+from handrail.core.rng import stream
+from handrail.core.types import Memory, Observation, Timestep, Transition
 from handrail.envs.base import AbstractEnvironment, zero_action
-from handrail.errors import HandrailError
 from handrail.interventions.base import Intervention
 from handrail.learners.base import AbstractAgent, Clock
-from handrail.rng import stream
 from handrail.train.step import (
     Progress,
     Record,
@@ -24,8 +25,7 @@ from handrail.train.step import (
     store_block,
     zeros_like,
 )
-from handrail.train.tally import AbstractTally, NoTally
-from handrail.types import Memory, Observation, Timestep, Transition
+from handrail.train.step_statistics import AbstractTally, NoTally
 
 
 class RunState(eqx.Module):

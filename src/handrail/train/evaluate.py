@@ -10,13 +10,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key, PyTree
 
+from handrail.core.rng import stream
 from handrail.envs.base import AbstractEnvironment
 from handrail.envs.host import AbstractHostEnvironment
 from handrail.envs.vector_host import AbstractVectorHost
 from handrail.learners.base import AbstractAgent
-from handrail.learners.host_policy import HostPolicy
-from handrail.learners.sac_networks import OnVectors
-from handrail.rng import stream
+from handrail.learners.sac.host_policy import HostPolicy
+from handrail.learners.sac.networks import OnVectors
 from handrail.train.rollout.base import Episodes, Greedy
 from handrail.train.rollout.compiled import rollout
 from handrail.train.rollout.drivers import Act, ByHand

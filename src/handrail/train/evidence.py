@@ -8,11 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
+from handrail.core.errors import HandrailError
+from handrail.core.records import PROGRESS, read_table
+from handrail.core.types import Decision
 from handrail.envs.base import ActionSpace, DiscreteActions
-from handrail.envs.host_spaces import ROUNDING
-from handrail.errors import HandrailError
-from handrail.records import PROGRESS, read_table
-from handrail.types import Decision
+from handrail.envs.gymnasium.spaces import ROUNDING
 
 COLUMN = "evidence/"  # and the name that a trigger gives it
 NOT_FINITE = "not_finite"

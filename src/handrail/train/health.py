@@ -13,8 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
 
-from handrail.errors import HandrailError
-from handrail.files import read_json, write_json
+from handrail.core.errors import HandrailError
+from handrail.core.files import read_json, write_json
 from handrail.replay.base import AbstractReplayState
 
 REPORT = "diverged.json"

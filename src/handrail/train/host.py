@@ -13,13 +13,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Key, PyTree
 
+from handrail.core.rng import stream
+from handrail.core.types import Transition
 from handrail.envs.base import zero_action
 from handrail.envs.host import AbstractHostEnvironment
 from handrail.envs.vector_host import AbstractVectorHost
 from handrail.interventions.base import Intervention
-from handrail.interventions.what import in_agent_units
+from handrail.interventions.substitutes import in_agent_units
 from handrail.learners.base import AbstractAgent, Clock
-from handrail.rng import stream
 from handrail.train.compiled import RunState, check_delay, first_state, learn_late
 from handrail.train.host_steps import HostSteps
 from handrail.train.step import (
@@ -29,10 +30,9 @@ from handrail.train.step import (
     store_block,
     zeros_like,
 )
+from handrail.train.step_statistics import AbstractTally, NoTally
 from handrail.train.stepper import AbstractStepper, timestep_like
 from handrail.train.steppers import SingleStepper, VectorStepper
-from handrail.train.tally import AbstractTally, NoTally
-from handrail.types import Transition
 
 AnyHost = AbstractHostEnvironment | AbstractVectorHost
 UNSAVED = {"unsaved": np.zeros(0, np.uint8)}  # in place of an episode that cannot be saved
@@ -44,7 +44,7 @@ class HostLoop:
     The counterpart of `Loop`, with the same states, keys, records and metrics; a tally is given
     None in place of the environment's state. With `delayed`, a block is learnt from in a second
     thread while the next one is stepped (see `Loop`), which takes a second core; call
-    `handrail.jax_setup.dispatch_at_once` at the beginning of the program.
+    `handrail.core.jax_setup.dispatch_at_once` at the beginning of the program.
 
     The environment may be a vector of several; a block is then a number of vector steps, in each of
     which all are decided for at once (`VectorStepper`).

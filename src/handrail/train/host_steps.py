@@ -13,15 +13,15 @@ import jax
 import numpy as np
 from jaxtyping import PyTree
 
+from handrail.core.jax_setup import one_after_another
+from handrail.core.packing import Packing
+from handrail.core.types import Context, Decision, Timestep, Transition
 from handrail.interventions.base import Intervention
-from handrail.jax_setup import one_after_another
 from handrail.learners.base import AbstractAgent
-from handrail.packing import Packing
 from handrail.train.compiled import RunState
 from handrail.train.step import Record
+from handrail.train.step_statistics import AbstractTally
 from handrail.train.stepper import AbstractStepper
-from handrail.train.tally import AbstractTally
-from handrail.types import Context, Decision, Timestep, Transition
 
 
 class Halfway(eqx.Module):

@@ -16,10 +16,10 @@ from typing import Any
 import jax
 import numpy as np
 
-from handrail.errors import HandrailError
-from handrail.files import atomic, is_temporary, read_json, sweep, write_json
-from handrail.recorded import MOST_NAMED, compare
-from handrail.records import (
+from handrail.core.errors import HandrailError
+from handrail.core.files import atomic, is_temporary, read_json, sweep, write_json
+from handrail.core.recorded import MOST_NAMED, compare
+from handrail.core.records import (
     EPISODE_COLUMNS,
     EPISODES,
     ONE_OF_SEVERAL,
@@ -28,7 +28,8 @@ from handrail.records import (
     read_table,
     sync,
 )
-from handrail.renamed import migrated
+from handrail.core.renamed import migrated
+from handrail.core.versions import record_environment
 from handrail.train.checkpoint import (
     chosen_saving,
     clear_checkpoints,
@@ -42,7 +43,6 @@ from handrail.train.health import refuse_diverged, symptoms, used_up
 from handrail.train.health import report as divergence
 from handrail.train.loops import AnyLoop
 from handrail.train.step import Record
-from handrail.versions import record_environment
 
 LOG = logging.getLogger(__name__)
 CHUNK_STEPS = 10_000

@@ -11,13 +11,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
+from handrail.core.rng import stream
+from handrail.core.types import Context, Decision, Memory, Observation, Timestep, Transition
 from handrail.envs.base import ActionSpace, DiscreteActions
 from handrail.interventions.base import Intervention
 from handrail.interventions.fit import check_numbered, reading
 from handrail.learners.base import AbstractAgent, Clock, Proposal
-from handrail.rng import stream
 from handrail.train.evidence import evidence_of, is_outside
-from handrail.types import Context, Decision, Memory, Observation, Timestep, Transition
 
 
 class EpisodeSoFar(eqx.Module):

@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
+from handrail.core.types import Context, Decision, Memory, Observation, Timestep, Transition
 from handrail.envs.base import ActionSpace
 from handrail.envs.host import AbstractHostEnvironment
 from handrail.envs.vector_host import AbstractVectorHost
@@ -22,7 +23,6 @@ from handrail.interventions.base import Intervention
 from handrail.learners.base import Clock
 from handrail.train.compiled import RunState
 from handrail.train.step import Progress, Record, conclude, decide
-from handrail.types import Context, Decision, Memory, Observation, Timestep, Transition
 
 
 class PerEnvironment(eqx.Module):

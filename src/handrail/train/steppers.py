@@ -11,12 +11,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int, Key, PyTree
 
+from handrail.core.errors import HandrailError
+from handrail.core.rng import stream
+from handrail.core.types import Context, Decision, Memory, Observation, Timestep, Transition
 from handrail.envs.host import AbstractHostEnvironment
 from handrail.envs.vector_host import AbstractVectorHost
-from handrail.errors import HandrailError
 from handrail.interventions.base import Intervention
 from handrail.learners.base import Clock
-from handrail.rng import stream
 from handrail.train.compiled import RunState
 from handrail.train.step import Progress, Record
 from handrail.train.stepper import (
@@ -28,7 +29,6 @@ from handrail.train.stepper import (
     timestep_like,
     without_episode,
 )
-from handrail.types import Context, Decision, Memory, Observation, Timestep, Transition
 
 
 class SingleStepper(AbstractStepper):

@@ -15,12 +15,12 @@ import jax
 import numpy as np
 from jaxtyping import Array, Bool, Float, Key
 
+from handrail.core.errors import HandrailError
+from handrail.core.rng import stream
 from handrail.envs.base import AbstractEnvironment
 from handrail.envs.host import AbstractHostEnvironment
 from handrail.envs.transfer import AbstractView, SameView, TransferProblem, observation_shapes
 from handrail.equations.budget import LIMIT_FRACTION, LIMIT_STEPS, discounted_limit
-from handrail.errors import HandrailError
-from handrail.rng import stream
 from handrail.transfer_check.calibration import Foresight, foresight
 from handrail.transfer_check.neighbours import (
     QUERIES,

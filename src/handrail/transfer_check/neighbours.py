@@ -10,7 +10,7 @@ import dataclasses
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from handrail.errors import HandrailError
+from handrail.core.errors import HandrailError
 
 QUERIES = 1000  # states of each kind that look for a neighbour
 REFERENCES = 5000  # states of each kind among which they look

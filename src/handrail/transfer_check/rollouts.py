@@ -15,19 +15,19 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
+from handrail.core.rng import stream
+from handrail.core.types import Action, Context, Decision, Observation
 from handrail.envs.base import AbstractEnvironment, action_size
 from handrail.envs.host import AbstractHostEnvironment
 from handrail.envs.transfer import AbstractView
 from handrail.interventions.base import Intervention
 from handrail.interventions.from_step import FromStep
-from handrail.learners.sac_networks import OnVectors, Sampled, observation_vector
-from handrail.rng import stream
+from handrail.learners.sac.networks import OnVectors, Sampled, observation_vector
 from handrail.train.rollout import base
 from handrail.train.rollout.base import EpisodePolicy, RandomActions
 from handrail.train.rollout.compiled import rollout
 from handrail.train.rollout.drivers import Compiled
 from handrail.train.rollout.host import rollout_on_host
-from handrail.types import Action, Context, Decision, Observation
 
 SEATS = 64
 """Environments that share one call of the guide: more would save little and take memory."""

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from handrail.core.errors import HandrailError
 from handrail.envs.lava.environment import LavaEnvironment
-from handrail.errors import HandrailError
 
 UNREACHABLE = -1
 

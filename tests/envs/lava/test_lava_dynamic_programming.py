@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from handrail.core.errors import HandrailError
 from handrail.envs import registry
 from handrail.envs.lava import pool
-from handrail.errors import HandrailError
 from tests.envs.lava import dynamic_programming as dp
 from tests.envs.lava.real import put, real_environment, recorded, without_partial_view
 from tests.envs.lava.test_lava_recorded import cases

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from handrail.core.errors import HandrailError, UnknownName
 from handrail.envs import registry
 from handrail.envs.lava import pool
 from handrail.envs.lava.source import NAMES as LAVA_NAMES
-from handrail.errors import HandrailError, UnknownName
 from tests.envs.lava import dynamic_programming as dp
 from tests.envs.lava.real import pose, put, real_environment, without_partial_view
 

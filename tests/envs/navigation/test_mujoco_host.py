@@ -7,13 +7,13 @@ import jax
 import numpy as np
 import pytest
 
-from handrail.artifact import fill, named_arrays
+from handrail.core.artifact import fill, named_arrays
+from handrail.core.errors import HandrailError
 from handrail.envs.host import seed_of
 from handrail.envs.navigation.compiled import CompiledNavigation, RescueStarts
 from handrail.envs.navigation.layouts import hazard_depth
 from handrail.envs.navigation.tasks import TASKS
 from handrail.envs.transfer import observation_shapes
-from handrail.errors import HandrailError
 
 pytest.importorskip("mujoco")
 from handrail.envs.navigation.mujoco_host import CAR_SPEED, MujocoHost

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from handrail.core.errors import HandrailError
 from handrail.envs.navigation import planar
 from handrail.envs.navigation.compiled import (
     CompiledNavigation,
@@ -17,7 +18,6 @@ from handrail.envs.navigation.compiled import (
 from handrail.envs.navigation.mujoco_engine import MujocoNavigation
 from handrail.envs.navigation.planar import Body
 from handrail.envs.navigation.tasks import TASKS
-from handrail.errors import HandrailError
 from tests.envs.navigation.recordings import (
     POINT,
     RECORDED,

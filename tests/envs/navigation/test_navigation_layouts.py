@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from scipy.stats import ks_2samp
 
+from handrail.core.errors import HandrailError, UnknownName
 from handrail.envs.navigation import layouts
 from handrail.envs.navigation.layouts import hazard_depth, sample_layout
 from handrail.envs.navigation.sampling import sample_places
 from handrail.envs.navigation.tasks import TASKS, Objects, navigation_task
-from handrail.errors import HandrailError, UnknownName
 from tests.envs.navigation.recordings import RECORDED
 from tests.support import data, oracle, part
 

@@ -5,10 +5,10 @@ import sys
 import numpy as np
 import pytest
 
+from handrail.core.errors import HandrailError
 from handrail.envs.navigation import models
 from handrail.envs.navigation.mujoco_engine import MujocoNavigation
 from handrail.envs.navigation.tasks import TASKS
-from handrail.errors import HandrailError
 from tests.envs.navigation.recordings import (
     RECORDED,
     expected_reward,

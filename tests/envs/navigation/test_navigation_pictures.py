@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from handrail.core.errors import HandrailError
 from handrail.envs.navigation import drawing
 from handrail.envs.navigation.compiled import CompiledNavigation
 from handrail.envs.navigation.drawing import draw, save_picture, save_video
 from handrail.envs.navigation.mujoco_engine import MujocoNavigation
 from handrail.envs.navigation.rendering import FrameRenderer
 from handrail.envs.navigation.tasks import TASKS
-from handrail.errors import HandrailError
 
 
 def pixel(scene, size, place):

@@ -5,11 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from handrail.core.errors import HandrailError, UnknownName
+from handrail.core.types import Timestep
 from handrail.envs.base import AbstractEnvironment, BoxActions, DiscreteActions
 from handrail.envs.navigation import compiled_problem, navigation_problem
 from handrail.envs.transfer import SameView, TransferProblem, View
-from handrail.errors import HandrailError, UnknownName
-from handrail.types import Timestep
 
 
 class Still(AbstractEnvironment):

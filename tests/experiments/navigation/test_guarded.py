@@ -6,7 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from handrail.artifact import Card
+from handrail.core.artifact import Card
+from handrail.core.types import Timestep
 from handrail.envs.navigation.problems import navigation_problem
 from handrail.methods.sagui.cards import warnings_of
 from handrail.methods.sagui.guide import Guide, GuideNetworks
@@ -14,7 +15,6 @@ from handrail.methods.sagui.guide_file import load_guide
 from handrail.methods.sagui.presets import TAKEOVER_STEPS as GUARD
 from handrail.methods.sagui.shield import REPEAT as HELD
 from handrail.methods.sagui.shield import STEPS
-from handrail.types import Timestep
 from tests.envs.on_host import OnHost
 from tests.experiments.navigation.toy import (
     Toy,

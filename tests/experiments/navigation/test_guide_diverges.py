@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from handrail.artifact import load
-from handrail.files import read_json
+from handrail.core.artifact import load
+from handrail.core.files import read_json
 from handrail.train.health import Diverged
 from tests.experiments.navigation.toy import acquire_guide, small, use_toy
 

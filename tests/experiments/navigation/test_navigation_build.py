@@ -8,16 +8,16 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from handrail.artifact import Card, save
+from handrail.core.artifact import Card, save
+from handrail.core.errors import HandrailError, UnknownName
 from handrail.envs.navigation.problems import compiled_problem
 from handrail.envs.wrappers import Rewarded, ZeroFilled
-from handrail.errors import HandrailError, UnknownName
 from handrail.experiments.plan import plan
 from handrail.experiments.schema import names, read
 from handrail.interventions.base import Either
-from handrail.interventions.when import AfterFirstCost, Always, LinearDecay, Never, Spells
-from handrail.learners.intrinsic import NeighbourEntropy, NoIntrinsic
-from handrail.learners.sac_networks import CriticEnsemble
+from handrail.interventions.triggers import AfterFirstCost, Always, LinearDecay, Never, Spells
+from handrail.learners.sac.intrinsic import NeighbourEntropy, NoIntrinsic
+from handrail.learners.sac.networks import CriticEnsemble
 from handrail.methods.sagui.agents import Continued, sac_learner
 from handrail.methods.sagui.guide_file import load_guide, save_guide
 from handrail.methods.sagui.pretraining import load_pretrained, open_policy

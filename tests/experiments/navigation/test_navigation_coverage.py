@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 from jaxtyping import Array, Float, Int
 
+from handrail.core.errors import HandrailError
+from handrail.core.types import Timestep
 from handrail.envs.base import AbstractEnvironment, ActionSpace, BoxActions
 from handrail.envs.navigation.problems import compiled_problem
 from handrail.envs.transfer import SameView, TransferProblem
-from handrail.errors import HandrailError
 from handrail.experiments.plan import plan
 from handrail.experiments.schema import read
-from handrail.learners.sac_networks import OnVectors
+from handrail.learners.sac.networks import OnVectors
 from handrail.networks.gaussian import GaussianPolicy
 from handrail.report import coverage_figures
 from handrail.report.experiment import write_report
@@ -31,7 +32,6 @@ from handrail.tasks.navigation.coverage import (
     occupancy_entropy,
     roll_out,
 )
-from handrail.types import Timestep
 from tests.experiments.navigation.toy import use_toy, write_guide
 
 EXTENT, RADIUS, LENGTH = 1.5, 0.7, 12  # those of the task Static, and short episodes

@@ -6,15 +6,15 @@ import jax
 import numpy as np
 import pytest
 
-from handrail.artifact import load
+from handrail.core.artifact import load
+from handrail.core.errors import HandrailError
+from handrail.core.records import read_table
 from handrail.envs.navigation.compiled import CompiledNavigation
 from handrail.envs.navigation.problems import navigation_problem
 from handrail.envs.navigation.tasks import TASKS
 from handrail.envs.transfer import observation_shapes
-from handrail.errors import HandrailError
 from handrail.methods.sagui import train_student
 from handrail.methods.sagui.evaluations import EVALUATIONS
-from handrail.records import read_table
 from handrail.tasks.navigation.resolve import complete
 from handrail.train.compiled import Loop
 from handrail.train.host import HostLoop

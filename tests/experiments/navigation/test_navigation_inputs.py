@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from handrail.artifact import Card, load, save
-from handrail.errors import HandrailError
+from handrail.core.artifact import Card, load, save
+from handrail.core.errors import HandrailError
 from handrail.methods.sagui.guide import GuideNetworks
 from handrail.methods.sagui.guide_file import load_guide, save_guide
 from handrail.methods.sagui.inputs import inputs_of, kind_of

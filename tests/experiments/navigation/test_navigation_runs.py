@@ -7,7 +7,8 @@ import jax
 import numpy as np
 import pytest
 
-from handrail.artifact import load
+from handrail.core.artifact import load
+from handrail.core.records import read_table
 from handrail.experiments.launch import work
 from handrail.experiments.plan import Task, plan
 from handrail.experiments.schema import read
@@ -15,7 +16,6 @@ from handrail.methods.sagui import train_guide, train_student
 from handrail.methods.sagui.evaluations import EVALUATIONS, chunk_steps, record
 from handrail.methods.sagui.guide_file import load_guide
 from handrail.methods.sagui.metrics import Curves
-from handrail.records import read_table
 from handrail.report.experiment import write_report
 from handrail.report.finished import Finished
 from handrail.report.navigation_figures import _floor

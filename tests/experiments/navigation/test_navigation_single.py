@@ -4,10 +4,10 @@ import shutil
 
 import pytest
 
-from handrail.artifact import load
-from handrail.errors import HandrailError
+from handrail.core.artifact import load
+from handrail.core.errors import HandrailError
+from handrail.core.files import read_json
 from handrail.experiments import launch
-from handrail.files import read_json
 from handrail.tasks.navigation import family as navigation_family
 from handrail.tasks.navigation.family import NAVIGATION, with_epoch
 from tests.experiments.navigation.toy import (

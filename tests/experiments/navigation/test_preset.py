@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from handrail.errors import HandrailError
+from handrail.core.errors import HandrailError
 from handrail.methods.sagui.settings import SacSettings
 from handrail.methods.sagui.train_student import splits
 from handrail.tasks.navigation.resolve import complete

@@ -7,15 +7,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from handrail.artifact import load, save
+from handrail.core.artifact import load, save
+from handrail.core.errors import HandrailError
+from handrail.core.types import Transition
 from handrail.envs.transfer import SameView
-from handrail.errors import HandrailError
-from handrail.learners.sac_agent import SacAgent, SacAgentState
-from handrail.learners.sac_lagrangian import SacLagrangian
+from handrail.learners.sac.agent import SacAgent, SacAgentState
+from handrail.learners.sac.lagrangian import SacLagrangian
 from handrail.methods.sagui.offline_batch import beside, load_steps, save_steps
 from handrail.methods.sagui.train_student import check
 from handrail.replay.ring import Ring
-from handrail.types import Transition
 from tests.experiments.navigation.toy import (
     COSTLY,
     acquire_guide,

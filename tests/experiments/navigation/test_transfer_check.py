@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from jaxtyping import Array
 
+from handrail.core.errors import HandrailError
 from handrail.envs.navigation.compiled import CompiledNavigation
 from handrail.envs.navigation.tasks import navigation_task
 from handrail.envs.transfer import AbstractView, TransferProblem, View
-from handrail.errors import HandrailError
 from handrail.transfer_check.measurement import (
     costs_to_go,
     guided,

@@ -6,12 +6,12 @@ import sys
 
 import pytest
 
-from handrail import check_transfer as command
-from handrail.check_transfer import check_transfer
-from handrail.cli import main
+from handrail.cli import check_transfer as command
+from handrail.cli.check_transfer import check_transfer
+from handrail.cli.commands import main
+from handrail.core.files import read_json
 from handrail.envs.navigation import problems, tasks
 from handrail.envs.transfer import View
-from handrail.files import read_json
 from handrail.transfer_check.finding import Finding
 from handrail.transfer_check.verdict import Verdict
 from tests.experiments.navigation.toy import toy_problem, write_guide

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from gymnasium.spaces import Box, Dict
 
+from handrail.core.errors import HandrailError
+from handrail.core.rng import stream
 from handrail.envs.base import BoxActions
 from handrail.envs.host import AbstractHostEnvironment, HostTimestep, seed_of
 from handrail.envs.navigation.compiled import CompiledNavigation
 from handrail.envs.navigation.tasks import navigation_task
 from handrail.envs.transfer import SameView, TransferProblem, View
-from handrail.errors import HandrailError
-from handrail.rng import stream
 from handrail.transfer_check.measurement import hand_overs, measure
 from handrail.transfer_check.rollouts import HOLD, Controller, roll, roll_on_host
 from tests.envs.on_host import OnHost

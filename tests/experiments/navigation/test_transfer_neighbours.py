@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from handrail.errors import HandrailError
+from handrail.core.errors import HandrailError
 from handrail.transfer_check.neighbours import (
     Visited,
     balanced,

@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import jaxtyping
 from jaxtyping import Array, Float, Int
 
-from handrail.artifact import Card, save
+from handrail.core.artifact import Card, save
+from handrail.core.types import Timestep
 from handrail.envs.base import AbstractEnvironment, ActionSpace, BoxActions
 from handrail.envs.transfer import TransferProblem, View
 from handrail.methods.sagui import evaluations, train_guide
@@ -21,7 +22,6 @@ from handrail.tasks.navigation import family as navigation_family
 from handrail.tasks.navigation import problems as navigation
 from handrail.tasks.navigation.resolve import complete
 from handrail.train.evaluate import run_greedily
-from handrail.types import Timestep
 
 COSTLY = (3, 4)  # these steps of every episode cost 1, whatever the action
 LENGTH = 10

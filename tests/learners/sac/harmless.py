@@ -7,11 +7,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from handrail.learners.constraint import present_actions
-from handrail.learners.sac_entropy import FixedEntropy
-from handrail.learners.sac_lagrangian import SacLagrangian
-from handrail.learners.source_data import SourceTransitions
-from handrail.types import Transition
+from handrail.core.types import Transition
+from handrail.learners.sac.constraint import present_actions
+from handrail.learners.sac.entropy import FixedEntropy
+from handrail.learners.sac.lagrangian import SacLagrangian
+from handrail.learners.sac.source_data import SourceTransitions
 
 BATCH, UPDATES = 32, 6000
 

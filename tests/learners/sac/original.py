@@ -4,12 +4,12 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
+from handrail.core.types import Transition
 from handrail.equations.distillation import authors_distillation
-from handrail.learners.sac_entropy import FixedEntropy
-from handrail.learners.sac_lagrangian import SacLagrangian
-from handrail.learners.sac_networks import CriticEnsemble
-from handrail.learners.sac_state import SacParameters, SacState
-from handrail.types import Transition
+from handrail.learners.sac.entropy import FixedEntropy
+from handrail.learners.sac.lagrangian import SacLagrangian
+from handrail.learners.sac.networks import CriticEnsemble
+from handrail.learners.sac.state import SacParameters, SacState
 
 CRITICS = ("qr1", "qr2", "qc")
 LAYERS = ("dense", "dense_1", "dense_2")

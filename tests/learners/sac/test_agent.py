@@ -8,14 +8,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from handrail.core.errors import HandrailError
+from handrail.core.types import Context, Decision, Transition
 from handrail.equations.distillation import authors_distillation
 from handrail.equations.importance import exact_point
-from handrail.errors import HandrailError
 from handrail.learners.base import Clock
-from handrail.learners.sac_agent import SacAgent, executed_pre_squash
-from handrail.learners.sac_entropy import FixedEntropy
-from handrail.learners.sac_lagrangian import SacLagrangian
-from handrail.learners.sac_networks import (
+from handrail.learners.sac.agent import SacAgent, executed_pre_squash
+from handrail.learners.sac.entropy import FixedEntropy
+from handrail.learners.sac.lagrangian import SacLagrangian
+from handrail.learners.sac.networks import (
     CriticEnsemble,
     OnVectors,
     Sampled,
@@ -24,7 +25,6 @@ from handrail.learners.sac_networks import (
 from handrail.networks.gaussian import GaussianPolicy
 from handrail.replay.ring import Ring
 from handrail.replay.split import Split, ready
-from handrail.types import Context, Decision, Transition
 
 KEY = jax.random.key(0)
 SOURCE = OnVectors(GaussianPolicy(2, 2, (8,), key=KEY), lambda observation: observation["walls"])

@@ -11,10 +11,10 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from handrail.learners.sac_entropy import FixedEntropy
-from handrail.learners.sac_lagrangian import SacLagrangian
+from handrail.core.types import Transition
+from handrail.learners.sac.entropy import FixedEntropy
+from handrail.learners.sac.lagrangian import SacLagrangian
 from handrail.networks.gaussian import SquashedGaussian
-from handrail.types import Transition
 
 BATCH, UPDATES = 32, 6000
 

@@ -6,10 +6,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from handrail.learners.sac_entropy import FixedEntropy
-from handrail.learners.sac_lagrangian import SacLagrangian
-from handrail.learners.sac_networks import REWARD_CRITICS, CriticEnsemble
-from handrail.types import Transition
+from handrail.core.types import Transition
+from handrail.learners.sac.entropy import FixedEntropy
+from handrail.learners.sac.lagrangian import SacLagrangian
+from handrail.learners.sac.networks import REWARD_CRITICS, CriticEnsemble
 from tests.learners.sac.harmless import learnt
 
 KEY = jax.random.key(0)

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handrail.learners.constraint import Beyond, all_of_it, present_actions, stored_actions
-from handrail.learners.cost_floor import Foresight, NeverNegative, NoFloor
-from handrail.learners.sac_entropy import FixedEntropy
-from handrail.learners.sac_lagrangian import SacLagrangian
-from handrail.types import Transition
+from handrail.core.types import Transition
+from handrail.learners.sac.constraint import Beyond, all_of_it, present_actions, stored_actions
+from handrail.learners.sac.cost_floor import Foresight, NeverNegative, NoFloor
+from handrail.learners.sac.entropy import FixedEntropy
+from handrail.learners.sac.lagrangian import SacLagrangian
 from tests.learners.sac.harmless import settled
 
 LIMIT = 0.25

@@ -6,8 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from handrail.core.errors import HandrailError
 from handrail.equations.importance import authors_point, exact_point
-from handrail.errors import HandrailError
 from handrail.networks.gaussian import GaussianPolicy, SquashedGaussian
 from tests.learners.sac.recorded import subset
 

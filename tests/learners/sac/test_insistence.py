@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from handrail.core.errors import HandrailError
+from handrail.core.types import Transition
 from handrail.equations.lagrangian import insisted
-from handrail.errors import HandrailError
-from handrail.learners.sac_entropy import FixedEntropy
-from handrail.learners.sac_lagrangian import SacLagrangian
-from handrail.learners.sac_networks import REWARD_CRITICS
-from handrail.types import Transition
+from handrail.learners.sac.entropy import FixedEntropy
+from handrail.learners.sac.lagrangian import SacLagrangian
+from handrail.learners.sac.networks import REWARD_CRITICS
 from tests.learners.sac.harmless import learnt
 
 PLACES, DISCOUNT = 4, 0.9

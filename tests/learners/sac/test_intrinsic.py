@@ -6,17 +6,17 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from handrail.core.errors import HandrailError
+from handrail.core.types import Timestep, Transition
 from handrail.envs.base import AbstractEnvironment, ActionSpace, BoxActions
 from handrail.equations.entropy_bonus import entropy_bonus
-from handrail.errors import HandrailError
 from handrail.interventions.recipes import none
-from handrail.learners.intrinsic import NeighbourEntropy, NoIntrinsic
-from handrail.learners.sac_agent import SacAgent
-from handrail.learners.sac_entropy import FixedEntropy
-from handrail.learners.sac_lagrangian import SacLagrangian
+from handrail.learners.sac.agent import SacAgent
+from handrail.learners.sac.entropy import FixedEntropy
+from handrail.learners.sac.intrinsic import NeighbourEntropy, NoIntrinsic
+from handrail.learners.sac.lagrangian import SacLagrangian
 from handrail.replay.ring import Ring
 from handrail.train.compiled import Loop
-from handrail.types import Timestep, Transition
 
 BATCH = 8
 

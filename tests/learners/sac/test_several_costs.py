@@ -5,13 +5,13 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from handrail.errors import HandrailError
-from handrail.learners.constraint import present_actions
-from handrail.learners.cost_floor import Foresight
-from handrail.learners.sac_lagrangian import SacLagrangian
-from handrail.learners.sac_networks import CriticEnsemble
-from handrail.learners.sac_state import SacParameters
-from handrail.types import Transition
+from handrail.core.errors import HandrailError
+from handrail.core.types import Transition
+from handrail.learners.sac.constraint import present_actions
+from handrail.learners.sac.cost_floor import Foresight
+from handrail.learners.sac.lagrangian import SacLagrangian
+from handrail.learners.sac.networks import CriticEnsemble
+from handrail.learners.sac.state import SacParameters
 from tests.learners.sac.harmless import settled
 
 LIMITS = (("heat", 4.0), ("noise", 2.0))

@@ -6,14 +6,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from handrail.core.errors import HandrailError
+from handrail.core.types import Transition
 from handrail.envs.transfer import SameView, View
-from handrail.errors import HandrailError
-from handrail.learners.cost_floor import NeverNegative
-from handrail.learners.sac_agent import SacAgent
-from handrail.learners.sac_lagrangian import SacLagrangian
-from handrail.learners.sac_networks import REWARD_CRITICS
-from handrail.learners.source_data import SourceData, SourceTransitions, without_rewards
-from handrail.types import Transition
+from handrail.learners.sac.agent import SacAgent
+from handrail.learners.sac.cost_floor import NeverNegative
+from handrail.learners.sac.lagrangian import SacLagrangian
+from handrail.learners.sac.networks import REWARD_CRITICS
+from handrail.learners.sac.source_data import SourceData, SourceTransitions, without_rewards
 from tests.learners.sac.harmless import settled
 
 BATCH = 8

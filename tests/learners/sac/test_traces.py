@@ -8,15 +8,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from handrail.core.types import Context, Decision
 from handrail.learners.base import Clock
-from handrail.learners.sac_agent import SacAgent, SacAgentState
-from handrail.learners.sac_entropy import FixedEntropy
-from handrail.learners.sac_lagrangian import SacLagrangian
-from handrail.learners.sac_networks import OnVectors
+from handrail.learners.sac.agent import SacAgent, SacAgentState
+from handrail.learners.sac.entropy import FixedEntropy
+from handrail.learners.sac.lagrangian import SacLagrangian
+from handrail.learners.sac.networks import OnVectors
 from handrail.networks.gaussian import GaussianPolicy
 from handrail.replay.ring import Ring
 from handrail.replay.split import Split
-from handrail.types import Context, Decision
 from tests.learners.sac.original import STUDENT, actor_arrays, networks, transitions
 from tests.learners.sac.recorded import whole
 

@@ -8,11 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from handrail.core.errors import HandrailError
 from handrail.equations.distillation import paper_distillation
 from handrail.equations.importance import weight_outside_square
-from handrail.errors import HandrailError
-from handrail.learners.sac_entropy import FixedEntropy
-from handrail.learners.sac_lagrangian import SacLagrangian
+from handrail.learners.sac.entropy import FixedEntropy
+from handrail.learners.sac.lagrangian import SacLagrangian
 from tests.learners.sac.original import LEARNERS, STUDENT, named, networks, transitions
 from tests.learners.sac.recorded import subset, whole
 

@@ -8,6 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key, UInt8
 
+from handrail.core.errors import HandrailError, UnknownName
+from handrail.core.rng import stream
+from handrail.core.types import Action, Timestep
 from handrail.envs.base import (
     AbstractFiniteEnvironment,
     DiscreteActions,
@@ -18,9 +21,6 @@ from handrail.envs.lava.rendering import LavaColor, render
 from handrail.envs.lava.resize import SIDE, resize
 from handrail.envs.lava.source import Layout
 from handrail.envs.lava.tables import FORWARD, Tables
-from handrail.errors import HandrailError, UnknownName
-from handrail.rng import stream
-from handrail.types import Action, Timestep
 
 OBSERVATIONS = ("symbolic", "pixels", "egocentric")
 _MOST_BYTES = 8 * 2**30

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from handrail.core.errors import HandrailError
 from handrail.envs.lava.source import EMPTY, GOAL, Layout, Source, open_source
-from handrail.errors import HandrailError
 
 # After this many seeds in a row without a new grid, the pool counts as exhausted: with the
 # 42 equally likely grids of LavaCrossingS9N1 the chance to miss one is about 6e-6.

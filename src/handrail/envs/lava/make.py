@@ -1,5 +1,6 @@
 """Making a lava environment from its name and options."""
 
+from handrail.core.errors import HandrailError, UnknownName
 from handrail.envs.lava.environment import (
     OBSERVATIONS,
     LavaEnvironment,
@@ -10,7 +11,6 @@ from handrail.envs.lava.layouts import LayoutChoice, draw, fixed, starting_anywh
 from handrail.envs.lava.rendering import LavaColor
 from handrail.envs.lava.source import open_source
 from handrail.envs.lava.tables import compile_tables
-from handrail.errors import HandrailError, UnknownName
 
 FIRST_PUBLISHED = fixed(123)  # the first of the three targets in arXiv:2503.10318
 STARTS = ("seed", "anywhere")

@@ -9,9 +9,9 @@ import functools
 import numpy as np
 from jaxtyping import Bool, Int, UInt8
 
+from handrail.core.errors import HandrailError
 from handrail.envs.lava.source import WALL
 from handrail.envs.lava.tables import STEPS
-from handrail.errors import HandrailError
 
 TILE = 8  # pixels, as in the published experiments
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int, UInt8
 
-from handrail.errors import HandrailError, UnknownName
+from handrail.core.errors import HandrailError, UnknownName
 
 EMPTY, WALL, LAVA, GOAL = range(4)
 _KINDS = {"empty": EMPTY, "floor": EMPTY, "wall": WALL, "lava": LAVA, "goal": GOAL}

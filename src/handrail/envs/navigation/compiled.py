@@ -7,6 +7,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
+from handrail.core.errors import HandrailError
+from handrail.core.rng import stream
+from handrail.core.types import Action, Timestep
 from handrail.envs.base import AbstractEnvironment, ActionSpace, BoxActions
 from handrail.envs.navigation import planar
 from handrail.envs.navigation.planar import Body
@@ -18,9 +21,6 @@ from handrail.envs.navigation.tasks import (
     LIDAR_RANGE,
     NavigationTask,
 )
-from handrail.errors import HandrailError
-from handrail.rng import stream
-from handrail.types import Action, Timestep
 
 
 @dataclasses.dataclass(frozen=True)

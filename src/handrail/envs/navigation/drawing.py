@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from handrail.core.errors import HandrailError
 from handrail.envs.navigation.tasks import GOAL_RADIUS
-from handrail.errors import HandrailError
 
 _FLOOR, _OUTSIDE = (238, 240, 243), (214, 218, 223)
 _HAZARD, _GOAL, _VASE = (122, 136, 226), (104, 190, 118), (72, 176, 190)

@@ -10,8 +10,8 @@ import math
 
 import numpy as np
 
+from handrail.core.errors import HandrailError
 from handrail.envs.navigation.tasks import NavigationTask, Objects
-from handrail.errors import HandrailError
 
 TRIES = 100  # candidates for an object before the whole layout begins anew
 RESTARTS = 10_000  # layouts before giving up, and candidates for a goal

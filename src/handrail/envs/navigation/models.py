@@ -9,8 +9,8 @@ import os
 import sys
 from typing import Any
 
+from handrail.core.errors import HandrailError
 from handrail.envs.navigation.tasks import NavigationTask
-from handrail.errors import HandrailError
 
 ROBOT_HEIGHT = 0.1  # of the robot's origin (m)
 VASE_SINK = 4e-5  # vases begin this deep in the floor, so that they rest at once (m)

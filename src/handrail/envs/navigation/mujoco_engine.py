@@ -11,6 +11,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 
+from handrail.core.errors import HandrailError
 from handrail.envs.navigation.layouts import (
     Layout,
     Point,
@@ -22,7 +23,6 @@ from handrail.envs.navigation.lidar import lidar
 from handrail.envs.navigation.models import VASE_SINK, build_model, import_mujoco
 from handrail.envs.navigation.tasks import GOAL_BONUS, GOAL_RADIUS, NavigationTask
 from handrail.envs.navigation.vases import Vase, let_rest, put_to_sleep, sleepers
-from handrail.errors import HandrailError
 
 SUBSTEPS = 10
 MOVING = 1e-4  # m/s; a slower vase is at rest

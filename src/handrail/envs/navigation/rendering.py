@@ -4,9 +4,9 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from handrail.core.errors import HandrailError
 from handrail.envs.navigation.models import import_mujoco
 from handrail.envs.navigation.tasks import GOAL_RADIUS
-from handrail.errors import HandrailError
 
 _HAZARD = (0.22, 0.25, 0.9, 0.45)
 _GOAL = (0.15, 0.7, 0.25, 0.55)

@@ -13,9 +13,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Key
 
+from handrail.core.rng import stream
 from handrail.envs.navigation.layouts import RESTARTS, TRIES, Point
 from handrail.envs.navigation.tasks import NavigationTask
-from handrail.rng import stream
 
 DRAWN = 10  # candidates drawn at a time for a layout
 GOALS_DRAWN = 50  # and for a goal within an episode

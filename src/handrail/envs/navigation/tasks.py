@@ -8,7 +8,7 @@ towards a goal. Hazards and vases cost in both.
 import dataclasses
 from typing import Literal, get_args
 
-from handrail.errors import HandrailError, UnknownName
+from handrail.core.errors import HandrailError, UnknownName
 
 Variant = Literal["source", "target"]
 Outside = Literal["ends", "open", "homing"]

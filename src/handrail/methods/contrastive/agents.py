@@ -7,7 +7,12 @@ from typing import Any
 import jax
 import optax
 
-from handrail.learners.autoencoder import (
+from handrail.learners.q.agent import Exploration, QAgent
+from handrail.learners.q.double_dqn import TDLoss
+from handrail.learners.q.operators import AdvantageLearning, DoubleQ, MaxQ
+from handrail.learners.q.values import AbstractValues
+from handrail.learners.representation.agent import RepresentationAgent
+from handrail.learners.representation.autoencoder import (
     AbstractVariant,
     AutoencoderLearner,
     Contrastive,
@@ -15,12 +20,7 @@ from handrail.learners.autoencoder import (
     Vanilla,
     Variational,
 )
-from handrail.learners.double_dqn import TDLoss
-from handrail.learners.latent_agent import LatentAgent
-from handrail.learners.operators import AdvantageLearning, DoubleQ, MaxQ
-from handrail.learners.q_agent import Exploration, QAgent
-from handrail.learners.representation_agent import RepresentationAgent
-from handrail.learners.values import AbstractValues
+from handrail.learners.representation.latent_agent import LatentAgent
 from handrail.methods.contrastive.inputs import PIXELS
 from handrail.methods.contrastive.problem import DiscreteProblem
 from handrail.methods.contrastive.settings import EncoderSettings, QLearning, StudentSettings

@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from handrail.artifact import Card, fill, load, named_arrays, save, widths
-from handrail.errors import HandrailError
+from handrail.core.artifact import Card, fill, load, named_arrays, save, widths
+from handrail.core.errors import HandrailError
 from handrail.methods.contrastive.agents import autoencoder
 from handrail.methods.contrastive.inputs import AbstractInputs
 from handrail.methods.contrastive.problem import DiscreteProblem

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from handrail.errors import HandrailError
+from handrail.core.errors import HandrailError
 from handrail.interventions.recipes import none
 from handrail.methods.contrastive.agents import representation_learner
 from handrail.methods.contrastive.artefacts import save_encoder

@@ -16,7 +16,7 @@ from handrail.methods.contrastive.inputs import TableInputs, on_every_row
 from handrail.methods.contrastive.problem import DiscreteProblem
 from handrail.methods.contrastive.settings import PriorSettings
 from handrail.train.evaluate import evaluate
-from handrail.train.tally import AbstractTally, NoTally
+from handrail.train.step_statistics import AbstractTally, NoTally
 
 
 @dataclasses.dataclass(frozen=True)

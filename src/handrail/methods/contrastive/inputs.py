@@ -15,16 +15,16 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key, Shaped
 
-from handrail.artifact import part_shapes
-from handrail.learners.latent_agent import SampledLatents, VectorLatents
-from handrail.learners.representation_agent import Frames
-from handrail.learners.sac_networks import observation_vector
-from handrail.learners.values import AbstractValues, Direct, Gathered, OnFrames, Tabulated
+from handrail.core.artifact import part_shapes
+from handrail.core.types import Observation
+from handrail.learners.q.values import AbstractValues, Direct, Gathered, OnFrames, Tabulated
+from handrail.learners.representation.agent import Frames
+from handrail.learners.representation.latent_agent import SampledLatents, VectorLatents
+from handrail.learners.sac.networks import observation_vector
 from handrail.networks.lookup import Lookup
 from handrail.networks.mlp import MLP
 from handrail.networks.patches import PatchTable
 from handrail.networks.pixels import NatureQ
-from handrail.types import Observation
 
 PIXELS = (84, 84, 3)
 # Evaluating every live row pays while there are not many more of them than a batch draws.

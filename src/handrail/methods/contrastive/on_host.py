@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Key, PyTree
 
+from handrail.core.types import Observation
 from handrail.envs.host import AbstractHostEnvironment, HostTimestep
 from handrail.envs.host_wrappers import RewardFn, rewarded
 from handrail.envs.vector_host import AbstractVectorHost
@@ -18,7 +19,6 @@ from handrail.methods.contrastive.inputs import VectorInputs
 from handrail.methods.contrastive.problem import DiscreteProblem
 from handrail.methods.contrastive.settings import PriorSettings
 from handrail.train.evaluate import evaluate_on_host
-from handrail.types import Observation
 
 Host = AbstractHostEnvironment | AbstractVectorHost
 

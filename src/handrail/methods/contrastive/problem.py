@@ -4,10 +4,10 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from handrail.core.errors import HandrailError
 from handrail.envs.base import AbstractEnvironment, DiscreteActions
 from handrail.envs.host import AbstractHostEnvironment
 from handrail.envs.vector_host import AbstractVectorHost
-from handrail.errors import HandrailError
 from handrail.interventions.base import Intervention
 from handrail.learners.base import AbstractAgent
 from handrail.methods.contrastive.inputs import AbstractInputs
@@ -15,7 +15,7 @@ from handrail.methods.contrastive.settings import PriorSettings
 from handrail.train.compiled import Loop
 from handrail.train.host import HostLoop
 from handrail.train.loops import AnyLoop
-from handrail.train.tally import AbstractTally, NoTally
+from handrail.train.step_statistics import AbstractTally, NoTally
 
 Environment = AbstractEnvironment | AbstractHostEnvironment | AbstractVectorHost
 PseudoRewarded = Callable[[Sequence[Any], PriorSettings], Environment]

@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Annotated, Literal
 
-from handrail.arguments import (
+from handrail.core.arguments import (
     AtMost,
     Count,
     Discount,

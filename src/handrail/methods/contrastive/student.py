@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from handrail.errors import HandrailError
+from handrail.core.errors import HandrailError
 from handrail.learners.base import AbstractAgent
 from handrail.methods.contrastive.agents import q_learner
 from handrail.methods.contrastive.artefacts import POLICY, read_encoder, read_prior, save_q

@@ -11,14 +11,14 @@ from typing import Any
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from handrail.errors import HandrailError
+from handrail.core.errors import HandrailError
+from handrail.core.types import Observation
 from handrail.interventions.base import Intervention
 from handrail.interventions.near_unsafe import AdaptiveReach, FixedReach, NearUnsafe
 from handrail.interventions.recipes import contrastive, domain_prior, none, state_check_only
 from handrail.methods.contrastive.agents import latent_learner
 from handrail.methods.contrastive.settings import StudentSettings
 from handrail.methods.method import Method, table
-from handrail.types import Observation
 
 
 @dataclasses.dataclass(frozen=True)

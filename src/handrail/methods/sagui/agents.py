@@ -10,26 +10,26 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key, PyTree
 
+from handrail.core.errors import HandrailError
+from handrail.core.rng import stream
+from handrail.core.types import Action, Context, Decision, Observation, Transition
 from handrail.envs.base import action_size
-from handrail.errors import HandrailError
 from handrail.learners.base import AbstractAgent, Clock, Proposal
-from handrail.learners.cost_floor import (
+from handrail.learners.sac.agent import SacAgent, SacAgentState
+from handrail.learners.sac.cost_floor import (
     AbstractCostFloor,
     Foresight,
     NeverNegative,
     NoFloor,
 )
-from handrail.learners.sac_agent import SacAgent, SacAgentState
-from handrail.learners.sac_lagrangian import SacLagrangian
-from handrail.learners.sac_state import SacState
+from handrail.learners.sac.lagrangian import SacLagrangian
+from handrail.learners.sac.state import SacState
 from handrail.methods.sagui.inputs import inputs_of
 from handrail.methods.sagui.problem import Interface
 from handrail.methods.sagui.settings import LIMIT_STEPS, SacSettings
 from handrail.replay.base import AbstractReplay
 from handrail.replay.ring import Ring
 from handrail.replay.split import Split
-from handrail.rng import stream
-from handrail.types import Action, Context, Decision, Observation, Transition
 
 
 def sac_learner(

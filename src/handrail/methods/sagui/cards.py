@@ -9,10 +9,10 @@ import logging
 from collections.abc import Mapping
 from typing import Any, get_args
 
-from handrail.artifact import Card, number, part_shapes, widths
+from handrail.core.artifact import Card, number, part_shapes, widths
+from handrail.core.errors import HandrailError
 from handrail.envs.base import action_size
-from handrail.errors import HandrailError
-from handrail.learners.sac_networks import COST_CRITICS, CostCritic
+from handrail.learners.sac.networks import COST_CRITICS, CostCritic
 from handrail.methods.sagui.inputs import inputs_of
 from handrail.methods.sagui.problem import Interface
 from handrail.methods.sagui.settings import LIMIT_STEPS, Inputs, SacSettings

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Array, Key
 
+from handrail.core.records import EPISODES, EVALUATIONS, ONE_OF_SEVERAL, Table, read_table
 from handrail.envs.base import AbstractEnvironment
-from handrail.learners.sac_agent import SacAgent
-from handrail.learners.sac_networks import OnVectors
+from handrail.learners.sac.agent import SacAgent
+from handrail.learners.sac.networks import OnVectors
 from handrail.methods.sagui.problem import AnyEnvironment
-from handrail.records import EPISODES, EVALUATIONS, ONE_OF_SEVERAL, Table, read_table
 from handrail.replay.ring import Ring
 from handrail.train.evaluate import Evaluation, evaluate_on_host, run_greedily, sampled
 

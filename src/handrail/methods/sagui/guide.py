@@ -7,17 +7,17 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from handrail.artifact import part_shapes
+from handrail.core.artifact import part_shapes
+from handrail.core.errors import HandrailError
+from handrail.core.rng import stream
+from handrail.core.types import Observation
 from handrail.envs.base import action_size
 from handrail.envs.transfer import AbstractView
-from handrail.errors import HandrailError
-from handrail.interventions.what import Policy
-from handrail.learners.sac_networks import CostCritic, CriticEnsemble, OnVectors, Sampled
+from handrail.interventions.substitutes import Policy
+from handrail.learners.sac.networks import CostCritic, CriticEnsemble, OnVectors, Sampled
 from handrail.methods.sagui.problem import Interface
 from handrail.networks.gaussian import GaussianPolicy
 from handrail.networks.inputs import ScaledInputs
-from handrail.rng import stream
-from handrail.types import Observation
 
 
 class GuideNetworks(eqx.Module):

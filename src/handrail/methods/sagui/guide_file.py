@@ -7,7 +7,8 @@ from typing import Any
 
 import jax
 
-from handrail.artifact import WHOLE, Card, fill, load, part_shapes, save
+from handrail.core.artifact import WHOLE, Card, fill, load, part_shapes, save
+from handrail.core.errors import HandrailError
 from handrail.envs.base import ActionSpace, BoxActions
 from handrail.envs.transfer import (
     AbstractView,
@@ -17,7 +18,6 @@ from handrail.envs.transfer import (
     example_observation,
 )
 from handrail.equations.budget import discounted_limit
-from handrail.errors import HandrailError
 from handrail.methods.sagui.cards import (
     Limits,
     Networks,

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from handrail.errors import HandrailError
+from handrail.core.errors import HandrailError
 from handrail.methods.sagui.settings import Inputs
 from handrail.networks.inputs import ScaledInputs
 

@@ -7,14 +7,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Key
 
-from handrail.artifact import Card, fill, load, part_shapes, save
+from handrail.core.artifact import Card, fill, load, part_shapes, save
+from handrail.core.errors import HandrailError
+from handrail.core.types import Observation
 from handrail.envs.transfer import AbstractView
-from handrail.errors import HandrailError
-from handrail.learners.sac_agent import SacAgent, SacAgentState
-from handrail.learners.source_data import SourceData, SourceTransitions, without_rewards
+from handrail.learners.sac.agent import SacAgent, SacAgentState
+from handrail.learners.sac.source_data import SourceData, SourceTransitions, without_rewards
 from handrail.methods.sagui.settings import TRANSITIONS
 from handrail.replay.ring import Ring
-from handrail.types import Observation
 
 
 def beside(guide: Path) -> Path:

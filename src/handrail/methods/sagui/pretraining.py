@@ -7,13 +7,14 @@ from typing import Any
 
 import jax
 
-from handrail.arguments import checked
-from handrail.artifact import Card, fill, load, part_shapes, save
+from handrail.core.arguments import checked
+from handrail.core.artifact import Card, fill, load, part_shapes, save
+from handrail.core.errors import HandrailError
+from handrail.core.rng import stream
 from handrail.envs.base import action_size
-from handrail.errors import HandrailError
 from handrail.interventions.recipes import none
-from handrail.learners.sac_networks import OnVectors
-from handrail.learners.sac_state import SacState
+from handrail.learners.sac.networks import OnVectors
+from handrail.learners.sac.state import SacState
 from handrail.methods.sagui.agents import fresh_learner, memory, sac_agent, sac_learner
 from handrail.methods.sagui.cards import Limits, Networks, card_of
 from handrail.methods.sagui.evaluations import (
@@ -30,7 +31,6 @@ from handrail.methods.sagui.guide import total_size
 from handrail.methods.sagui.problem import Interface, Target
 from handrail.methods.sagui.settings import ForebearSettings, Role, SacSettings
 from handrail.networks.gaussian import GaussianPolicy
-from handrail.rng import stream
 from handrail.train.compiled import RunState
 from handrail.train.loops import AnyLoop
 from handrail.train.run import execute

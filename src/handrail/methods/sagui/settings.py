@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Annotated, Literal
 
-from handrail.arguments import (
+from handrail.core.arguments import (
     AtMost,
     Count,
     Discount,
@@ -15,9 +15,9 @@ from handrail.arguments import (
     ShareOfLimit,
     ShareOfSteps,
 )
+from handrail.core.errors import HandrailError
 from handrail.equations.budget import LIMIT_STEPS as LIMIT_STEPS
-from handrail.errors import HandrailError
-from handrail.learners.sac_networks import CostCritic
+from handrail.learners.sac.networks import CostCritic
 
 Role = Literal["expert", "pretrained"]
 Inputs = Literal["raw", "scaled"]

@@ -19,8 +19,8 @@ from handrail.envs.host import AbstractHostEnvironment
 from handrail.envs.vector_host import AbstractVectorHost
 from handrail.equations.budget import LIMIT_STEPS
 from handrail.interventions.base import Intervention
-from handrail.interventions.when import CostCriticExceeds
-from handrail.learners.sac_networks import Sampled
+from handrail.interventions.triggers import CostCriticExceeds
+from handrail.learners.sac.networks import Sampled
 from handrail.methods.sagui.evaluations import cost_columns, tested
 from handrail.train.rollout.base import EpisodePolicy, Episodes, RandomActions
 from handrail.train.rollout.compiled import rollout

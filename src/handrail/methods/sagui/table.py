@@ -10,9 +10,9 @@ from collections.abc import Callable
 from handrail.equations.distillation import DecayingStrength, FixedStrength
 from handrail.interventions.base import Intervention
 from handrail.interventions.recipes import budget_switch, control_switch, linear_decay, none
-from handrail.interventions.what import Policy
-from handrail.interventions.when import Always
-from handrail.learners.sac_networks import Distribution, Sampled
+from handrail.interventions.substitutes import Policy
+from handrail.interventions.triggers import Always
+from handrail.learners.sac.networks import Distribution, Sampled
 from handrail.methods.method import Method, table
 from handrail.methods.sagui.guide import Guide
 

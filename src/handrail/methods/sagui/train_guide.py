@@ -9,16 +9,17 @@ import jax
 import numpy as np
 from jaxtyping import Array, Key
 
-from handrail.arguments import checked
-from handrail.artifact import load, part_shapes, save
+from handrail.core.arguments import checked
+from handrail.core.artifact import load, part_shapes, save
+from handrail.core.errors import HandrailError, UnknownName
+from handrail.core.rng import stream
 from handrail.envs.transfer import SameView
-from handrail.errors import HandrailError, UnknownName
 from handrail.interventions.base import Intervention
 from handrail.interventions.recipes import none, wandering
-from handrail.learners.intrinsic import AbstractIntrinsic, NeighbourEntropy, NoIntrinsic
-from handrail.learners.sac_agent import SacAgent
-from handrail.learners.sac_entropy import FixedEntropy
-from handrail.learners.sac_networks import OnVectors
+from handrail.learners.sac.agent import SacAgent
+from handrail.learners.sac.entropy import FixedEntropy
+from handrail.learners.sac.intrinsic import AbstractIntrinsic, NeighbourEntropy, NoIntrinsic
+from handrail.learners.sac.networks import OnVectors
 from handrail.methods.sagui.agents import memory, sac_agent, sac_learner
 from handrail.methods.sagui.cards import Limits, Networks
 from handrail.methods.sagui.evaluations import (
@@ -47,7 +48,6 @@ from handrail.methods.sagui.shield import (
     shield_row,
 )
 from handrail.replay.ring import RingState
-from handrail.rng import stream
 from handrail.train.compiled import RunState
 from handrail.train.loops import AnyLoop
 from handrail.train.run import execute

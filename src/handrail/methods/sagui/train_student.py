@@ -7,8 +7,11 @@ from typing import Any
 
 import jax
 
-from handrail.arguments import checked
-from handrail.artifact import Card, save
+from handrail.core.arguments import checked
+from handrail.core.artifact import Card, save
+from handrail.core.errors import HandrailError, UnknownName
+from handrail.core.records import read_table
+from handrail.core.rng import stream
 from handrail.envs.base import action_size
 from handrail.equations.budget import discounted_limit
 from handrail.equations.distillation import (
@@ -22,11 +25,10 @@ from handrail.equations.importance import (
     weight_inside_square,
     weight_outside_square,
 )
-from handrail.errors import HandrailError, UnknownName
 from handrail.interventions.recipes import with_excursions
-from handrail.learners.constraint import Beyond, all_of_it, present_actions, stored_actions
-from handrail.learners.sac_networks import OnVectors
-from handrail.learners.source_data import SourceData
+from handrail.learners.sac.constraint import Beyond, all_of_it, present_actions, stored_actions
+from handrail.learners.sac.networks import OnVectors
+from handrail.learners.sac.source_data import SourceData
 from handrail.methods.sagui.agents import (
     Continued,
     check_foresight,
@@ -58,8 +60,6 @@ from handrail.methods.sagui.settings import (
     check_schedule,
 )
 from handrail.methods.sagui.table import METHODS, Known, StudentMethod, Takeover
-from handrail.records import read_table
-from handrail.rng import stream
 from handrail.train.compiled import RunState
 from handrail.train.loops import AnyLoop
 from handrail.train.run import execute

@@ -8,13 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Key, PyTree
 
+from handrail.core.rng import stream
+from handrail.core.types import Context, Decision, Timestep
 from handrail.envs.lava.environment import LavaEnvironment
-from handrail.rng import stream
 from handrail.train.compiled import Loop, RunState
 from handrail.train.rollout.base import Exploring, Moment
 from handrail.train.rollout.compiled import rollout
 from handrail.train.step import Progress
-from handrail.types import Context, Decision, Timestep
 
 CELLS = ".#LG"  # floor, wall, lava, goal: the codes of `LavaEnvironment.grids`
 

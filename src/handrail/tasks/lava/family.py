@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from handrail.artifact import load
+from handrail.core.artifact import load
+from handrail.core.errors import HandrailError
 from handrail.envs.lava.source import NAMES, open_source
-from handrail.errors import HandrailError
 from handrail.methods.contrastive.table import METHODS
 from handrail.tasks.family import Family, Files, Report
 from handrail.tasks.lava.knowledge import acquire_encoder, acquire_prior

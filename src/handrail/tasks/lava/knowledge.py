@@ -5,11 +5,11 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from handrail.arguments import checked
+from handrail.core.arguments import checked
+from handrail.core.recorded import stable
 from handrail.methods.contrastive.artefacts import ENCODER, PRIOR
 from handrail.methods.contrastive.encoder import train_encoder
 from handrail.methods.contrastive.prior import train_prior
-from handrail.recorded import stable
 from handrail.tasks.lava.problems import encoder_problem, prior_problem
 from handrail.tasks.lava.settings import LavaEncoder, LavaPrior
 

@@ -16,7 +16,7 @@ from handrail.tasks.lava.settings import (
     LavaPrior,
     LavaRun,
 )
-from handrail.train.tally import DangerTally
+from handrail.train.step_statistics import DangerTally
 
 
 def held_out() -> list[np.ndarray]:

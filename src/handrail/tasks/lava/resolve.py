@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from handrail.arguments import override
-from handrail.errors import HandrailError, UnknownName
+from handrail.core.arguments import override
+from handrail.core.errors import HandrailError, UnknownName
 from handrail.methods.contrastive.table import METHODS
 from handrail.methods.method import Method
 from handrail.tasks.family import Row

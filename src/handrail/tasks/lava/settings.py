@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Literal
 
-from handrail.arguments import Count, Seed
+from handrail.core.arguments import Count, Seed
 from handrail.methods.contrastive.settings import EncoderSettings, PriorSettings, StudentSettings
 
 Observation = Literal["symbolic", "pixels"]

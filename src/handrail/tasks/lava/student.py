@@ -8,10 +8,10 @@ from typing import Any
 import jax
 import numpy as np
 
-from handrail.arguments import checked
-from handrail.artifact import fill, load
+from handrail.core.arguments import checked
+from handrail.core.artifact import fill, load
+from handrail.core.files import write_json
 from handrail.envs.lava.environment import LavaEnvironment
-from handrail.files import write_json
 from handrail.methods.contrastive.student import (
     check_student,
     student_agent,
@@ -25,7 +25,7 @@ from handrail.tasks.lava.settings import LavaRun
 from handrail.train.compiled import Loop, RunState
 from handrail.train.evaluate import run_greedily
 from handrail.train.loops import AnyLoop
-from handrail.train.tally import CHECKS, precision_and_recall
+from handrail.train.step_statistics import CHECKS, precision_and_recall
 
 
 @dataclasses.dataclass(frozen=True)

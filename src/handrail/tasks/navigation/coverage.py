@@ -8,18 +8,18 @@ import jax
 import numpy as np
 from jaxtyping import Array, Key, PyTree
 
+from handrail.core.rng import stream
+from handrail.core.types import Timestep
 from handrail.envs.base import AbstractEnvironment
 from handrail.envs.navigation.compiled import RescueStarts
 from handrail.envs.navigation.problems import compiled_problem
 from handrail.envs.navigation.tasks import navigation_task
-from handrail.learners.sac_networks import OnVectors, Sampled
+from handrail.learners.sac.networks import OnVectors, Sampled
 from handrail.methods.sagui.evaluations import tested, try_policy
 from handrail.methods.sagui.guide_file import load_guide
 from handrail.methods.sagui.settings import GuideSettings
-from handrail.rng import stream
 from handrail.train.rollout.base import Drawn
 from handrail.train.rollout.compiled import rollout
-from handrail.types import Timestep
 
 EPISODES = 200
 CELLS = 30  # along an edge of the extents: about the robot's radius in Static

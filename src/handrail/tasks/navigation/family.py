@@ -6,7 +6,8 @@ from typing import Any
 
 import jax
 
-from handrail.artifact import load
+from handrail.core.artifact import load
+from handrail.core.recorded import stable
 from handrail.envs.navigation.problems import navigation_problem
 from handrail.envs.navigation.tasks import navigation_task
 from handrail.methods.sagui.cards import warnings_of
@@ -17,7 +18,6 @@ from handrail.methods.sagui.settings import LIMIT_STEPS, TRANSITIONS, StudentRun
 from handrail.methods.sagui.table import METHODS
 from handrail.methods.sagui.train_guide import train_guide
 from handrail.methods.sagui.train_student import check, train_student
-from handrail.recorded import stable
 from handrail.tasks.family import Family, Files, Report, Row
 from handrail.tasks.navigation.problems import (
     DEFAULTS,

@@ -3,7 +3,8 @@
 import dataclasses
 from typing import Any
 
-from handrail.artifact import part_shapes
+from handrail.core.artifact import part_shapes
+from handrail.core.errors import HandrailError, UnknownName
 from handrail.envs.base import AbstractEnvironment
 from handrail.envs.host import AbstractHostEnvironment
 from handrail.envs.navigation.compiled import RescueStarts
@@ -11,7 +12,6 @@ from handrail.envs.navigation.problems import navigation_problem
 from handrail.envs.navigation.tasks import navigation_task
 from handrail.envs.transfer import TransferProblem, observation_shapes
 from handrail.envs.variants import side_by_side, unrewarded, zero_filled
-from handrail.errors import HandrailError, UnknownName
 from handrail.methods.sagui.guide_file import interface_of
 from handrail.methods.sagui.problem import Interface, Source, Target
 from handrail.methods.sagui.settings import (

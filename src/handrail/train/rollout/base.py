@@ -14,12 +14,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
+from handrail.core.rng import stream
+from handrail.core.types import Context, Decision, Memory, Observation
 from handrail.interventions.base import AbstractSubstitute, Intervention, Substitution
 from handrail.interventions.recipes import none
 from handrail.learners.base import AbstractAgent, Proposal
-from handrail.rng import stream
 from handrail.train.step import Progress
-from handrail.types import Context, Decision, Memory, Observation
 
 RolloutPolicy = Callable[[Observation, Progress, Key[Array, ""]], Proposal]
 """`policy(observation, progress, key)`: what is proposed in an episode with this key."""

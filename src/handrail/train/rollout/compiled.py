@@ -8,8 +8,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int, Key, PyTree
 
+from handrail.core.rng import stream
+from handrail.core.types import Timestep
 from handrail.envs.base import AbstractEnvironment
-from handrail.rng import stream
 from handrail.train.rollout.base import (
     EpisodeIntervention,
     Episodes,
@@ -21,7 +22,6 @@ from handrail.train.rollout.base import (
     unassisted,
 )
 from handrail.train.step import judge, plain_transition
-from handrail.types import Timestep
 
 
 def rollout(

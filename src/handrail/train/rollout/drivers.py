@@ -12,7 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from handrail.rng import stream
+from handrail.core.rng import stream
+from handrail.core.types import Context, Decision, Memory, Timestep
 from handrail.train.rollout.base import (
     EpisodeIntervention,
     RolloutPolicy,
@@ -21,7 +22,6 @@ from handrail.train.rollout.base import (
     unassisted,
 )
 from handrail.train.step import EpisodeSoFar, judge, plain_transition
-from handrail.types import Context, Decision, Memory, Timestep
 
 Act = Callable[[Any], Any]
 """The action in an observation."""

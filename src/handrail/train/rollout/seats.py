@@ -11,10 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int, Key
 
+from handrail.core.rng import stream
 from handrail.envs.base import zero_action
 from handrail.envs.host import AbstractHostEnvironment, HostTimestep
 from handrail.envs.vector_host import AbstractVectorHost, copy_of
-from handrail.rng import stream
 from handrail.train.rollout.drivers import PerSeat, Playing
 
 AHEAD = 500

@@ -1,0 +1,344 @@
+"""The command line; the commands on results are in `cli_results`."""
+
+import sys
+from importlib.metadata import version
+from itertools import chain
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from handrail.cli import results as cli_results
+from handrail.core.errors import HandrailError
+from handrail.core.plain_text import message, plain
+
+app = tyro.extras.SubcommandApp()
+Repeatable = Annotated[tuple[tuple[str, ...], ...], tyro.conf.UseAppendAction]
+"""Several words, after one flag or after one each: none of them is dropped."""
+
+
+@app.command(name="list")
+def list_() -> None:
+    """Lists environments, methods and experiments."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from handrail.experiments.schema import names, read
+    from handrail.tasks.registry import FAMILIES
+
+    console = Console()
+    for family in FAMILIES:
+        entries = Table(family.name.capitalize(), "", title_justify="left", box=None)
+        entries.add_row("environments", ", ".join(family.environments))
+        entries.add_row("methods", ", ".join(family.methods))
+        console.print(entries, "")
+    table = Table(title="Experiments (handrail reproduce NAME)", title_justify="left", box=None)
+    for column in ("name", "budgets", "question"):
+        table.add_column(column, overflow="fold")
+    for name in names():
+        experiment = read(name)
+        table.add_row(name, ", ".join(experiment.budgets), experiment.question)
+    console.print(table)
+
+
+@app.command
+def reproduce(
+    name: Annotated[str, tyro.conf.Positional],
+    budget: str = "quick",
+    seeds: int | None = None,
+    variants: Repeatable = (),
+    jobs: int | None = None,
+    out: Path = Path("runs"),
+    device: cli_results.Device = None,
+    tensorboard: bool = False,
+    wandb: str | None = None,
+) -> None:
+    """Reproduces a figure or table: runs what is missing, then writes a report.
+
+    Args:
+        name: An experiment (see `handrail list`), or an experiment file ending in .toml.
+        budget: `quick` for a first impression, `paper` for the published length; some have
+            `reduced` in between.
+        seeds: Take this many seeds instead of the budget's.
+        variants: Run these alone, by the names that the experiment gives them.
+        jobs: Runs at a time; by default one per usable core.
+        out: Folder for runs, knowledge and reports; finished runs in it are not repeated.
+        tensorboard: Write event files at OUT/tensorboard (the extra `tracking`).
+        wandb: Send the same to this project of Weights & Biases (the extra `wandb`).
+    """
+    from handrail.cli.reproduce import reproduce as run
+    from handrail.core.jax_setup import choose
+
+    choose(device)
+    tracker = _tracker(tensorboard, wandb, out)
+    path, tables = run(
+        name,
+        budget=budget,
+        seeds=seeds,
+        variants=tuple(chain(*variants)),
+        jobs=jobs,
+        out=out,
+        tracker=tracker,
+    )
+    _show(tables)
+    print(f"report: {path}")
+
+
+@app.command
+def sweep(
+    name: Annotated[str, tyro.conf.Positional],
+    budget: str = "quick",
+    seeds: int | None = None,
+    variants: Repeatable = (),
+    engine: Literal["local", "ray", "slurm"] = "local",
+    address: str = "auto",
+    jobs: int | None = None,
+    shared: bool = False,
+    slurm: Repeatable = (),
+    out: Path = Path("runs"),
+    device: cli_results.Device = None,
+    tensorboard: bool = False,
+    wandb: str | None = None,
+) -> None:
+    """Runs the rows of an experiment on many machines, collects them, and writes the report.
+
+    Args:
+        name: An experiment (see `handrail list`), or an experiment file ending in .toml.
+        budget: `quick` for a first impression, `paper` for the published length; some have
+            `reduced` in between.
+        seeds: Take this many seeds instead of the budget's.
+        variants: Run these alone, by the names that the experiment gives them.
+        engine: Processes of this machine, an existing Ray cluster, or Slurm.
+        address: Of the Ray cluster: auto, HOST:PORT or ray://HOST:PORT.
+        jobs: Tasks at a time; by default one per core of this machine or of the cluster.
+        shared: Every Ray node sees the output folder under the same path.
+        slurm: Parameters of the jobs, such as slurm_partition=cpu timeout_min=240.
+        out: Folder in which everything is collected; finished runs in it are not repeated.
+        tensorboard: Write event files at OUT/tensorboard (the extra `tracking`).
+        wandb: Send the same to this project of Weights & Biases (the extra `wandb`).
+    """
+    from handrail.cli.sweep import sweep as run
+    from handrail.core.jax_setup import choose
+
+    choose(device, elsewhere=engine != "local")
+    path, tables = run(
+        name, budget=budget, seeds=seeds, variants=tuple(chain(*variants)), engine=engine,
+        address=address, jobs=jobs, shared=shared, slurm=tuple(chain(*slurm)), out=out,
+        tracker=_tracker(tensorboard, wandb, out),
+    )  # fmt: skip
+    _show(tables)
+    print(f"report: {path}")
+
+
+@app.command
+def train(
+    environment: str = "LavaCrossingS9N1",
+    method: str | None = None,
+    observation: Literal["symbolic", "pixels"] | None = None,
+    knowledge: Literal["one", "many"] | None = None,
+    preset: Literal["recommended", "paper", "taught"] | None = None,
+    seed: int = 123,
+    steps: int | None = None,
+    prior: Path | None = None,
+    encoder: Path | None = None,
+    guide: Path | None = None,
+    expert: Path | None = None,
+    pretrained: Path | None = None,
+    set: Repeatable = (),
+    knowledge_folder: Path = Path("runs"),
+    out: Path = Path("runs/train"),
+    resume: Path | None = None,
+    device: cli_results.Device = None,
+    tensorboard: bool = False,
+    wandb: str | None = None,
+) -> None:
+    """Trains one agent; what is interrupted goes on when the command is repeated, or --resumed.
+
+    Args:
+        environment: A MiniGrid environment of walls, lava, floor and goals, or a navigation task.
+        method: See `handrail list`; full-adaptive, in navigation budget-switch.
+        observation: What the learner sees; symbolic. Lava only.
+        knowledge: Acquire knowledge on one layout (the paper) or on many; many. Lava only.
+        preset: The paper's settings, or ours; recommended. In navigation also taught: students
+            that learn costs from what their guide met in the source.
+        seed: Seed of the layout and of all else.
+        steps: Environment steps; 200,000, in navigation the paper's for the task.
+        prior: Use this prior instead of acquiring one.
+        encoder: Use this encoder instead of acquiring one.
+        guide: Use this guide instead of acquiring one. Navigation only, like the next two.
+        expert: Use this expert (method egpo) instead of acquiring one.
+        pretrained: Use this pre-trained student (method sac-pre) instead of acquiring one.
+        set: Further settings by name, such as learning.discount=0.97 safety.prior_prob=0.9.
+        knowledge_folder: Where acquired knowledge is kept and found again.
+        out: Folder of this run.
+        resume: Go on with the run in this folder, whatever it is; takes no other settings.
+        tensorboard: Write event files at OUT/tensorboard (the extra `tracking`).
+        wandb: Send the same to this project of Weights & Biases (the extra `wandb`).
+    """
+    from handrail.core.jax_setup import choose
+
+    choose(device)
+    settings = {
+        "environment": environment,
+        "method": method,
+        "observation": observation,
+        "knowledge": knowledge,
+        "preset": preset,
+        "seed": seed,
+        "steps": steps,
+    }
+    files = {
+        "prior": prior, "encoder": encoder,
+        "guide": guide, "expert": expert, "pretrained": pretrained,
+    }  # fmt: skip
+    if resume is not None:
+        from handrail.cli.train import refuse_settings
+
+        refuse_settings({**settings, "set": set, "out": out}, train)
+        out = resume
+    tracker = _tracker(tensorboard, wandb, out)
+
+    def look() -> None:
+        if tracker:
+            tracker.poll([out])
+
+    if resume is not None:
+        from handrail.cli.train import resume as run
+
+        summary = run(out, knowledge_folder=knowledge_folder, files=files, progress=look)
+    else:
+        from handrail.cli.train import train_one
+
+        summary = train_one(
+            settings, assignments=tuple(chain(*set)), files=files,
+            knowledge_folder=knowledge_folder, out=out, progress=look,
+        )  # fmt: skip
+    look()
+    for key, value in summary.items():
+        print(f"{plain(key):24} {plain(value)}")
+    print(f"run: {out}")
+
+
+@app.command
+def report(
+    name: Annotated[str, tyro.conf.Positional],
+    budget: str = "quick",
+    seeds: int | None = None,
+    variants: Repeatable = (),
+    out: Path = Path("runs"),
+) -> None:
+    """Writes the report of an experiment again, from runs that are all finished.
+
+    Args:
+        name: An experiment (see `handrail list`).
+        budget: The budget at which it was run.
+        seeds: The number of seeds with which it was run, if not the budget's own.
+        variants: Those with which it was run, if not all.
+        out: The folder it was run into.
+    """
+    from handrail.cli.reproduce import report_only
+
+    if Path(name).is_dir():
+        raise HandrailError(
+            f"{name} is a folder; reports are of experiments (see `handrail list`), and runs side "
+            "by side are shown by `handrail compare`"
+        )
+    path, tables = report_only(
+        name, budget=budget, seeds=seeds, variants=tuple(chain(*variants)), out=out
+    )
+    _show(tables)
+    print(f"report: {path}")
+
+
+@app.command(name="check-env")
+def check_env(
+    environment: Annotated[str, tyro.conf.Positional],
+    cost_fn: str | None = None,
+    steps: int = 1000,
+    seed: int = 0,
+) -> None:
+    """Checks an environment of yours: spaces, values, cost, seeding, ends; exit code 2 if wrong.
+
+    Args:
+        environment: MODULE:ID of a registered environment, or MODULE:FUNCTION that builds one.
+        cost_fn: MODULE:NAME of a function (obs, action, next_obs, info) -> cost.
+        steps: Random steps to take.
+        seed: Seed of the resets and of the random actions.
+    """
+    from handrail.cli.check_env import check_env as run
+
+    if not run(environment, cost_fn=cost_fn, steps=steps, seed=seed):
+        sys.exit(2)
+
+
+@app.command(name="check-transfer")
+def check_transfer(
+    guide: Annotated[Path, tyro.conf.Positional],
+    task: str | None = None,
+    limit: float | None = None,
+    episodes: int = 100,
+    seed: int = 0,
+    out: Path | None = None,
+    device: cli_results.Device = None,
+) -> None:
+    """Measures whether a guide may be trusted in a target: exit code 0 if so, else 1.
+
+    Also whether a student can keep its limit as the guide's cost critic counts; if not, the exit
+    code is 1 as well.
+
+    Tasks with a car or vases run on MuJoCo, which takes minutes; the others take seconds.
+
+    Args:
+        guide: A guide (.safetensors), as `sagui-*` experiments leave it.
+        task: The navigation task of the target; by default the one the guide was trained on.
+        limit: Cost limit of an episode in the target; by default the task's.
+        episodes: Whole episodes of the guide, and twice as many hand-overs, in each task. On MuJoCo
+            the default takes about three minutes; with fewer, more is left open.
+        seed: Seed of the measurement.
+        out: Write the raw numbers here, as JSON.
+    """
+    from handrail.cli.check_transfer import check_transfer as run
+    from handrail.cli.check_transfer import show
+    from handrail.core.jax_setup import choose
+    from handrail.experiments.progress import Steps
+
+    choose(device)
+    with Steps(unit="") as bars:
+        verdict = run(
+            guide, task=task, limit=limit, episodes=episodes, seed=seed, out=out,
+            report=lambda what, done, total: bars(f"episodes in the {what}", done, total),
+        )  # fmt: skip
+    show(verdict)
+    if not verdict.passed:
+        sys.exit(1)
+
+
+for command in cli_results.COMMANDS:
+    app.command(command)
+
+
+def _show(tables) -> None:
+    from handrail.report.console import show
+
+    show(tables)
+
+
+def _tracker(tensorboard: bool, wandb: str | None, out: Path):
+    """What follows runs below `out`, if anything is wanted to."""
+    if not tensorboard and wandb is None:
+        return None
+    from handrail.cli.follow import make_tracker
+
+    return make_tracker(out / "tensorboard" if tensorboard else None, wandb)
+
+
+def main() -> None:
+    """The command of `sys.argv`: a user's mistake is one line and exit code 2."""
+    if sys.argv[1:] == ["--version"]:
+        print(f"handrail {version('handrail')}")
+        return
+    try:
+        app.cli(prog="handrail", description="Safe exploration by transferring safety knowledge.")
+    except HandrailError as error:
+        print(f"handrail: {message(error)}", file=sys.stderr)
+        sys.exit(2)

@@ -1,0 +1,213 @@
+"""What `handrail evaluate` does: a run's policy by itself, in the papers' tasks or in one's own."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from handrail.api.environments import build_host, built, closes_environments, interface_of
+from handrail.api.policies import card_of_policy, open_networks, parts_of
+from handrail.cli.check_env import attribute, factory
+from handrail.core.artifact import number
+from handrail.core.errors import HandrailError
+from handrail.core.files import read_json
+from handrail.core.recorded import PASSED
+from handrail.core.renamed import migrated, printable
+from handrail.envs.gymnasium.costs import CostFn
+from handrail.experiments import launch
+from handrail.experiments.launch import Which
+from handrail.learners.sac.networks import OnVectors
+from handrail.methods.sagui.cards import Limits
+from handrail.methods.sagui.evaluations import evaluated, try_policy
+from handrail.methods.sagui.guide_file import GUIDE
+from handrail.train.evaluate import evaluate_on_host
+
+OWN: Mapping[str, Callable[[Path, Which], Path]] = {
+    "own student": launch.policy_file,
+    "own dqn": launch.policy_file,
+    "own guide": lambda folder, which: folder / GUIDE if which == "last" else _no_best(folder),
+}
+"""By what a run of an own environment says it is for, the file of its policy."""
+
+
+@dataclasses.dataclass(frozen=True)
+class OwnRun:
+    """A run in an environment of the user's, as its `run.json` has it."""
+
+    purpose: str
+    environment: str
+    """Its name, for messages."""
+    given: str | None
+    """The id that it was built from; None where a function built it."""
+    cost: str | None
+    """The name of the function that said what its steps cost; None where the environment did."""
+    limits: Mapping[str, float]
+    """Of several costs of a run whose policy's file has none."""
+    episode_length: int
+
+
+def evaluate(
+    folder: Path,
+    *,
+    episodes: int,
+    seed: int,
+    which: Which = "last",
+    environment: str | None = None,
+    cost_fn: str | None = None,
+    episode_length: int | None = None,
+) -> dict[str, Any]:
+    """Means over whole episodes of a finished run's own policy, without intervention.
+
+    Students and guides sample, as they are tested in training; Q-functions act greedily.
+
+    Args:
+        folder: of the run.
+        episodes: to run.
+        seed: of the evaluation.
+        which: the last policy, or the best of those that kept the limit alone.
+        environment: of a run in an environment of the user's, as of `handrail check-env`; by
+            default the id that the run was given, if it can be made.
+        cost_fn: MODULE:NAME of its cost function, if it has one.
+        episode_length: its time limit in steps; by default that of the run.
+
+    Raises `HandrailError` where there is no finished run, or where the policy does not fit.
+    """
+    run = read_own(folder)
+    if run is None:
+        if (environment, cost_fn, episode_length) != (None, None, None):
+            raise HandrailError(
+                f"the run in {folder} is of a task of handrail's: leave --environment, --cost-fn "
+                "and --episode-length out"
+            )
+        return launch.evaluate(folder, episodes=episodes, seed=seed, which=which)
+    launch.check_evaluation(folder, episodes)
+    file = OWN[run.purpose](folder, which)
+    make = factory(_environment(folder, run) if environment is None else environment)
+    if cost_fn is None and run.cost is not None:
+        raise HandrailError(
+            f"{folder}: this run was trained with a cost function of yours "
+            f"({printable(run.cost)}): add --cost-fn MODULE:FUNCTION"
+        )
+    cost = None if cost_fn is None else attribute(cost_fn, "--cost-fn")
+    return evaluate_own(
+        run, file, make, cost=cost, episodes=episodes, seed=seed, episode_length=episode_length
+    )
+
+
+@closes_environments
+def evaluate_own(
+    run: OwnRun,
+    file: Path,
+    make: Callable[[], Any],
+    *,
+    cost: CostFn | None,
+    episodes: int,
+    seed: int,
+    episode_length: int | None,
+) -> dict[str, Any]:
+    """Tests the policy in `file`, of `run`, in the environment that `make` builds.
+
+    Whether it keeps its limit is left open (None) in episodes of another length than the run's,
+    and left out where the run has no limit.
+    """
+    card = card_of_policy(file)
+    limits = Limits.read(card, source=str(file)) if "limit" in card.spec else None
+    several = run.limits if limits is None else limits.several
+    longest = run.episode_length if episode_length is None else episode_length
+    try:
+        env = built(make)
+    except HandrailError:
+        raise
+    except Exception as error:
+        raise HandrailError(
+            f"building the environment raised {type(error).__name__}: {error}"
+        ) from error
+    host = build_host(
+        lambda: env, cost=cost, limits=several or None, parts=parts_of(env, card),
+        episode_length=longest,
+    )  # fmt: skip
+    policy, key = open_networks(file, interface_of(host, longest)), jax.random.key(seed)
+    if isinstance(policy, OnVectors):
+        done = try_policy(host, policy, episodes=episodes, longest=longest, key=key)
+    else:
+
+        def greedy(observation: Any) -> np.int32:
+            return np.int32(np.argmax(policy(observation)))
+
+        done = evaluate_on_host(
+            host, lambda key: greedy, episodes=episodes, longest=longest, key=key
+        )
+    limit = host.limit if limits is None else limits.limit
+    found = evaluated(done, limit, host.limits)
+    if longest != run.episode_length:
+        found["within_limit"] = None  # the limit is one of longer or shorter episodes
+    unsaid = () if limit is not None else ("limit", "within_limit")
+    return {name: value for name, value in found.items() if name not in unsaid}
+
+
+def read_own(folder: Path) -> OwnRun | None:
+    """What `run.json` says of a run in an environment of the user's; None of another run.
+
+    Raises `HandrailError` where the run learnt no policy for a task, or says something else than
+    such runs do.
+    """
+    path = folder / "run.json"
+    stored = read_json(path) if path.is_file() else None
+    if not isinstance(stored, dict):
+        return None
+    stored = migrated(stored, str(path))
+    purpose = stored.get("purpose")
+    if not isinstance(purpose, str):
+        return None
+    if purpose not in OWN:
+        raise HandrailError(
+            f"{folder} holds what was learnt as {printable(purpose)!r}, not a policy for a task; "
+            "`handrail inspect FILE` shows what there is"
+        )
+    settings = _mapping(stored.get("run"))
+    passed = _mapping(stored.get(PASSED))
+    cost, given = passed.get("cost"), _mapping(passed.get("environment")).get("given")
+    name = stored.get("environment", settings.get("environment"))
+    length = stored.get("episode_length", settings.get("episode_length"))
+    if not isinstance(name, str) or type(length) is not int or length < 1:
+        raise HandrailError(
+            f"{path} is of another version of handrail: it says no environment or episode_length"
+        )
+    return OwnRun(
+        purpose=purpose,
+        environment=name,
+        given=given if isinstance(given, str) else None,
+        cost=None if cost is None else str(_mapping(cost).get("function", "an object")),
+        limits={
+            cost: number(value, f"{path}: the limit of {cost!r}", least=0)
+            for cost, value in _mapping(stored.get("limits")).items()
+        },
+        episode_length=length,
+    )
+
+
+def _environment(folder: Path, run: OwnRun) -> str:
+    """The id that a run was given, if it is known here. It is data: no module is imported for it,
+    and no function of that name is called.
+    """
+    import gymnasium
+
+    if run.given is not None and run.given in gymnasium.registry:
+        return run.given
+    raise HandrailError(
+        f"{folder}: this run is of your own environment ({printable(run.environment)}): add "
+        "--environment MODULE:ID, or MODULE:FUNCTION that builds it"
+    )
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _no_best(folder: Path) -> Path:
+    raise HandrailError(
+        f"{folder} is a guide's run, of which {GUIDE} is the best already; leave --policy out"
+    )

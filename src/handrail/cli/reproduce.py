@@ -1,0 +1,149 @@
+"""Reproducing an experiment: compute what is missing, then report."""
+
+import platform
+import shlex
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from handrail.cli.follow import seldom
+from handrail.core.errors import HandrailError
+from handrail.engines.base import AbstractEngine
+from handrail.engines.local import Local, usable_cores
+from handrail.experiments.plan import Task, plan
+from handrail.experiments.progress import Follower
+from handrail.experiments.schema import Experiment, Row, budget_of, digest, only, read
+from handrail.report.experiment import write_report
+from handrail.report.finished import Finished
+from handrail.report.html import Table
+from handrail.tracking.tracker import Tracker
+
+
+def reproduce(
+    name: str,
+    *,
+    budget: str,
+    seeds: int | None = None,
+    variants: Sequence[str] = (),
+    jobs: int | None = None,
+    out: Path = Path("runs"),
+    quiet: bool = False,
+    engine: AbstractEngine | None = None,
+    tracker: Tracker | None = None,
+) -> tuple[Path, list[Table]]:
+    """Runs what is not finished yet and writes the report; returns its path and its tables.
+
+    Everything is kept under `out`, shared between experiments. Ctrl-C loses at most what the
+    running tasks did since their last checkpoint; the same command goes on from there.
+    `variants` are those to run, by their labels; all if there are none. `engine` says where tasks
+    are computed: `jobs` processes of this machine if it is None.
+    `tracker` follows the runs.
+    """
+    experiment, budget, planned = _planned(name, budget, seeds, variants, out)
+    _check_writable(out)
+    tasks = _tasks(experiment, planned)
+    began = time.monotonic()
+    folders = [one.folder for task in tasks for one in (*task.needs, task)]
+    look = seldom(lambda: tracker.poll(folders)) if tracker else lambda: None
+    with Follower(tasks, quiet=quiet) as follower:
+
+        def follow(running: list[Task], done: set[Path]) -> None:
+            follower(running, done)
+            look()
+
+        (engine or Local(jobs)).compute(tasks, follow)
+    if tracker:
+        tracker.poll(folders)
+    seconds = time.monotonic() - began
+    return _report(experiment, budget, seeds, variants, planned, seconds, out)
+
+
+def report_only(
+    name: str,
+    *,
+    budget: str,
+    seeds: int | None = None,
+    variants: Sequence[str] = (),
+    out: Path = Path("runs"),
+) -> tuple[Path, list[Table]]:
+    """Writes the report again; an error if some task has not been finished."""
+    experiment, budget, planned = _planned(name, budget, seeds, variants, out)
+    missing = [task.label for task in _tasks(experiment, planned) if not task.done]
+    if missing:
+        raise HandrailError(
+            f"{len(missing)} tasks of {name!r} are not finished in {out} (first: {missing[0]}); "
+            f"run `{_command(name, budget, seeds, variants)}`"
+        )
+    return _report(experiment, budget, seeds, variants, planned, 0.0, out)
+
+
+def _planned(
+    name: str, budget: str, seeds: int | None, variants: Sequence[str], out: Path
+) -> tuple[Experiment, str, list[tuple[Row, Task]]]:
+    experiment = only(read(name), variants)
+    if budget not in experiment.budgets and len(experiment.budgets) == 1:
+        budget = next(iter(experiment.budgets))
+    planned = plan(experiment, budget, seeds, out)
+    if not planned:
+        raise HandrailError(f"experiment {name!r} has no environments to run on")
+    return experiment, budget, planned
+
+
+def _check_writable(out: Path) -> None:
+    """Raises `HandrailError` where the results of hours could not be written in the end."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out):
+            pass
+    except OSError as error:
+        raise HandrailError(
+            f"cannot write into {out}: {error.strerror or error}; name another folder with --out"
+        ) from None
+
+
+def _tasks(experiment: Experiment, planned: list[tuple[Row, Task]]) -> list[Task]:
+    if experiment.runs:
+        return [task for _, task in planned]
+    return [need for _, task in planned for need in task.needs]
+
+
+def _report(
+    experiment: Experiment,
+    budget: str,
+    seeds: int | None,
+    variants: Sequence[str],
+    planned: list[tuple[Row, Task]],
+    seconds: float,
+    out: Path,
+) -> tuple[Path, list[Table]]:
+    finished = Finished(
+        experiment=experiment,
+        budget=budget,
+        seeds=budget_of(experiment, budget, seeds).seeds,
+        rows=tuple(planned),
+        command=_command(experiment.name, budget, seeds, variants),
+        seconds=seconds,
+        machine=machine(),
+    )
+    # a report of some variants does not take the place of the whole one
+    some = f"-{digest(list(experiment.variants))}" if variants else ""
+    return write_report(finished, out / "reports" / f"{experiment.name}-{budget}{some}")
+
+
+def machine() -> str:
+    """Processor and core count, for reports."""
+    name = platform.processor() or platform.machine()
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            models = [line.split(":", 1)[1].strip() for line in file if "model name" in line]
+        name = models[0] if models else name
+    except OSError:
+        pass
+    return f"{name}, {usable_cores()} cores"
+
+
+def _command(name: str, budget: str, seeds: int | None, variants: Sequence[str]) -> str:
+    extra = f" --seeds {seeds}" if seeds is not None else ""
+    some = f" --variants {shlex.join(variants)}" if variants else ""
+    return f"handrail reproduce {name} --budget {budget}{extra}{some}"

@@ -1,0 +1,1 @@
+"""What every room uses: types, random streams, files, artefacts, records, identity of runs."""

@@ -1,0 +1,66 @@
+"""The installed packages that decide about a run's numbers, and where a run notes them."""
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from handrail.core.compile_cache import processor
+from handrail.core.errors import HandrailError
+from handrail.core.files import read_json, write_json
+from handrail.core.jax_setup import chosen
+
+DECIDING = ("handrail", "jax", "jaxlib", "equinox", "optax", "numpy", "minigrid", "mujoco")
+OPTIONAL = ("mujoco",)  # an extra: what it computes cannot be computed without it
+ABSENT = "none"
+ENVIRONMENT = "environment.json"
+
+
+def versions() -> dict[str, str]:
+    """The packages that decide about numbers, and their versions in this process."""
+    found = {}
+    for name in DECIDING:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = ABSENT
+    return found
+
+
+def differing(expected: dict[str, str]) -> str | None:
+    """How this process's packages differ from those of the process that sends tasks, in words.
+
+    An optional package that one of the two lacks is no difference.
+    """
+    found = versions()
+    different = [
+        f"{name} {found.get(name, ABSENT)} instead of {wanted}"
+        for name, wanted in expected.items()
+        if found.get(name, ABSENT) != wanted
+        and not (name in OPTIONAL and ABSENT in (found.get(name, ABSENT), wanted))
+    ]
+    if not different:
+        return None
+    return f"the worker has {', '.join(different)}; install the same versions on every node"
+
+
+def record_environment(folder: Path) -> None:
+    """Notes in a run's `environment.json` what computes it: packages, Python, processor, device.
+
+    A list: a run that goes on in another environment gets another entry. It is no part of the
+    settings, so it never keeps a run from going on.
+    """
+    path = folder / ENVIRONMENT
+    models = [line.partition(":")[2].strip() for line in processor() if line.startswith("model na")]
+    here = {
+        "versions": versions(),
+        "python": platform.python_version(),
+        "processor": models[0] if models else platform.machine(),
+        "device": chosen(),
+    }
+    try:
+        found = read_json(path) if path.exists() else []
+    except HandrailError:
+        found = []  # damaged: what is known now is worth more than a run that stops
+    earlier = found if isinstance(found, list) else []
+    if here not in earlier[-1:]:
+        write_json(path, [*earlier, here])

@@ -1,0 +1,1 @@
+"""Environments of Gymnasium: spaces, costs, wrappers, single ones and vectors."""

@@ -1,0 +1,121 @@
+"""Any Gymnasium environment as a host environment, its cost read from where it is.
+
+Gymnasium is not imported: an environment is anything with `reset(seed=)`, `step`,
+`action_space` and `observation_space`.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Array, Key
+
+from handrail.core.errors import HandrailError
+from handrail.envs.gymnasium.costs import CostFn
+from handrail.envs.gymnasium.layers import refuse_running_statistics
+from handrail.envs.gymnasium.raw import environment_name, read_reset, read_step
+from handrail.envs.gymnasium.reader import HostReader, checked_time_limit
+from handrail.envs.host import AbstractHostEnvironment, HostTimestep, seed_of
+
+
+class GymnasiumHost(AbstractHostEnvironment):
+    """`env` with its cost, checked at every step.
+
+    The cost is what `cost(obs, action, next_obs, info)` returns (observations and action as the
+    environment has them), else the cost of a Safety-Gymnasium step `(obs, reward, cost, terminated,
+    truncated, info)`, else `info["cost"]`. It may be a mapping of named costs; then `limits` gives
+    each its limit per episode. Timesteps have them apart (`constraints`) and combined to one cost,
+    whose limit is `limit` (see `handrail.envs.gymnasium.costs.Costs`).
+
+    Observations are float32: an array, or a dictionary of named parts for a `Dict` space (`parts`
+    keeps only some). `Discrete` observations are one-hot. Agents act in [−1, 1] whatever the
+    bounds of the action space. Every reset is seeded from its key. An episode that is not over
+    after `episode_length` steps is truncated; by default after as many as the environment was
+    registered with, if it says (`time_limit`).
+
+    Raises `HandrailError`, naming environment, episode and step, for: spaces that are not
+    supported, an unbounded Box of actions, wrappers with running statistics, no cost, a cost that
+    is negative or not finite, an observation or reward that is not finite, a shape or dtype that
+    changes, a step that is no five- or six-tuple, an environment that raises, and steps before a
+    reset or after an end.
+    """
+
+    steps_draw = False  # from keys
+
+    def __init__(
+        self,
+        env: Any,
+        cost: CostFn | None = None,
+        *,
+        limits: Mapping[str, float] | None = None,
+        parts: Sequence[str] | None = None,
+        episode_length: int | None = None,
+    ):
+        self.env = env
+        self.name = environment_name(env)
+        refuse_running_statistics(env, self.name)
+        self.parts = parts
+        registered = getattr(getattr(env, "spec", None), "max_episode_steps", None)
+        self.time_limit = checked_time_limit(episode_length, registered)
+        self._reader = HostReader(
+            self.name, env.action_space, env.observation_space, cost, limits=limits,
+            parts=parts, time_limit=self.time_limit,
+        )  # fmt: skip
+        self._codec, self._observe = self._reader.codec, self._reader.observe
+        self.actions = self._codec.actions
+        self.constraints = tuple(self.limits)
+
+    @property
+    def costs(self) -> dict[str, float]:
+        """The last step's costs by name."""
+        return self._reader.costs
+
+    @property
+    def limit(self) -> float | None:
+        """The limit per episode of several combined costs; None where the cost is one number."""
+        return self._reader.read_cost.limit
+
+    @property
+    def limits(self) -> dict[str, float]:
+        """The limits per episode of several costs, by name; empty where the cost is one number."""
+        return self._reader.read_cost.apart
+
+    @property
+    def action_bounds(self) -> dict[str, list[float]]:
+        """`low` and `high` of a Box, in the environment's units: what −1 and 1 stand for."""
+        return self._codec.bounds()
+
+    def agent_form(self, action: Any) -> Any:
+        """An action in the environment's units, an array of JAX, as an agent's."""
+        return self._codec.agent_form(action)
+
+    def observation_zeros(self) -> Any:
+        """An observation of zeros: the shapes and dtypes of this environment."""
+        return self._observe.zeros()
+
+    def reset(self, *, key: Key[Array, ""]) -> Any:
+        self._reader.begin()
+        try:
+            return self._reader.begun(read_reset(self.env, seed_of(key)))
+        except HandrailError as error:
+            raise self._reader.failed(error) from error.__cause__
+
+    def step(self, action: np.ndarray | np.generic | Array, *, key: Key[Array, ""]) -> HostTimestep:
+        try:
+            taken = self._reader.act(action)
+            return self._reader.happened(taken, read_step(self.env, taken))
+        except HandrailError as error:
+            raise self._reader.failed(error) from error.__cause__
+
+    def close(self) -> None:
+        """Ends what the environment runs in, such as a simulator; what cannot be closed stays."""
+        close = getattr(self.env, "close", None)
+        if close is not None:
+            close()
+
+    def snapshot(self) -> dict[str, np.ndarray] | None:
+        """None: Gymnasium has no way to save an episode."""
+        return None
+
+    def restore(self, snapshot: dict[str, np.ndarray]) -> Any:
+        raise HandrailError(f"{self.name}: a Gymnasium environment cannot be restored; reset it")

@@ -1,0 +1,133 @@
+"""Having tasks worked on somewhere: what they need first, each once, failures told at the end."""
+
+import abc
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from handrail.core.errors import HandrailError
+from handrail.experiments.plan import Task
+
+Follow = Callable[[list[Task], set[Path]], None]
+
+
+NEED_FAILED = ": what it needs has failed"
+MOST_TOLD = 10  # failures; others are counted
+
+
+class Failed(HandrailError):
+    """Some tasks failed; the others are done."""
+
+
+class AbstractCrew(abc.ABC):
+    """Where tasks are worked on: processes of this machine, a cluster."""
+
+    @property
+    @abc.abstractmethod
+    def slots(self) -> int:
+        """How many tasks may be with the crew at a time."""
+
+    @abc.abstractmethod
+    def begin(self, task: Task) -> None:
+        """Hands over a task whose needs are done."""
+
+    @abc.abstractmethod
+    def finished(self, seconds: float) -> dict[Path, str | None]:
+        """By folder, what went wrong (None: nothing) with tasks that have just ended.
+
+        Waits for `seconds` at most. Raises `HandrailError` if the crew is lost altogether.
+        """
+
+    @abc.abstractmethod
+    def at_work(self, task: Task) -> bool:
+        """Whether a task that was handed over has begun."""
+
+    @abc.abstractmethod
+    def close(self) -> None:
+        """Everything is done."""
+
+    @abc.abstractmethod
+    def stop(self) -> None:
+        """Ends the tasks that are being worked on; what they have saved is continued later."""
+
+
+def drive(
+    tasks: Iterable[Task],
+    hire: Callable[[int], AbstractCrew],
+    *,
+    follow: Follow = lambda running, done: None,
+    poll_seconds: float = 0.25,
+) -> None:
+    """Has tasks and what they need computed, each once, by the crew that `hire` returns.
+
+    `hire` is given the number of tasks to be done and is called only if there are any;
+    `follow(running, done)` is called often. Raises `Failed` after all else is done.
+    """
+    waiting = {task.folder: task for task in with_needs(tasks)}
+    done = {folder for folder, task in waiting.items() if task.done}
+    for folder in done:
+        del waiting[folder]
+    if not waiting:
+        follow([], done)
+        return
+    failures: dict[Path, str] = {}
+    running: dict[Path, Task] = {}
+    crew = hire(len(waiting))
+    try:
+        while waiting or running:
+            _begin(crew, waiting, running, done, failures)
+            for folder, failure in crew.finished(poll_seconds).items():
+                task = running.pop(folder)
+                if failure is None:
+                    done.add(folder)
+                else:
+                    failures[folder] = f"{task.label}: {failure}"
+            follow([task for task in running.values() if crew.at_work(task)], done)
+    except BaseException:
+        crew.stop()
+        raise
+    crew.close()
+    if failures:
+        raise Failed(_told(failures))
+
+
+def with_needs(tasks: Iterable[Task]) -> list[Task]:
+    """The tasks and what they need, each after its needs, each folder once."""
+    ordered: dict[Path, Task] = {}
+
+    def visit(task: Task) -> None:
+        if task.folder not in ordered:
+            for need in task.needs:
+                visit(need)
+            ordered[task.folder] = task
+
+    for task in tasks:
+        visit(task)
+    return list(ordered.values())
+
+
+def _begin(
+    crew: AbstractCrew,
+    waiting: dict[Path, Task],
+    running: dict[Path, Task],
+    done: set[Path],
+    failures: dict[Path, str],
+) -> None:
+    for folder, task in list(waiting.items()):
+        if len(running) >= crew.slots:
+            return
+        missing = [need for need in task.needs if need.folder not in done]
+        if any(need.folder in failures for need in missing):
+            failures[folder] = f"{task.label}{NEED_FAILED}"
+            del waiting[folder]
+        elif not missing:
+            crew.begin(task)
+            running[folder] = task
+            del waiting[folder]
+
+
+def _told(failures: dict[Path, str]) -> str:
+    """How many tasks failed, and why: those first that failed by themselves."""
+    texts = sorted(failures.values(), key=lambda text: text.endswith(NEED_FAILED))
+    more = len(texts) - MOST_TOLD
+    others = [f"and {more} more"] if more > 0 else []
+    return f"{len(texts)} of the tasks failed: {'; '.join([*texts[:MOST_TOLD], *others])}"

@@ -1,0 +1,163 @@
+"""The deep Q-learning agent: ε-greedy, replay, target network."""
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, Int, Key, PyTree
+
+from handrail.core.errors import HandrailError
+from handrail.core.rng import stream
+from handrail.core.types import Context, Decision, Observation, Transition
+from handrail.equations.schedules import exploration_rate, importance_exponent
+from handrail.learners.base import AbstractAgent, Clock, Proposal
+from handrail.learners.q.double_dqn import TDLoss
+from handrail.replay.base import AbstractReplay
+
+
+class Exploration(eqx.Module):
+    """ε falls linearly from `start` to `end` over `fraction` of the run.
+
+    A fraction above 1 ends the run before the schedule: acting stays mostly random.
+    """
+
+    start: float = eqx.field(default=1.0, static=True)
+    end: float = eqx.field(default=0.05, static=True)
+    fraction: float = eqx.field(default=0.9, static=True)
+
+    def __call__(self, clock: Clock) -> Float[Array, ""]:
+        return exploration_rate(
+            clock.progress, start=self.start, end=self.end, fraction=self.fraction
+        )
+
+
+class Actor(eqx.Module):
+    """What a block of steps acts with, and the way from values back to parameters."""
+
+    values: Any
+    pullback: Callable[[Any], tuple[PyTree]] | None  # None where nothing is learnt
+
+
+class QState(eqx.Module):
+    """Everything that a Q-learning agent carries through a run."""
+
+    network: PyTree
+    target: Any  # the target network, as `values.prepare` left it
+    optimizer: PyTree
+    replay: PyTree
+
+
+class QAgent(AbstractAgent):
+    """Q-learning from replay: every `block` steps one update on `batch` transitions.
+
+    The target network is copied after the update at every multiple of `target_every` steps,
+    which is to be a multiple of `block` (multiples between two updates are passed over).
+    arXiv:2503.10318 uses double Q, proportional replay, block 10, batch 128, target_every 500
+    and learning_starts 10,000.
+    """
+
+    loss: TDLoss
+    make_network: Callable[..., PyTree]  # (key=) -> network
+    optimizer: optax.GradientTransformation = eqx.field(static=True)
+    replay: AbstractReplay
+    exploration: Exploration
+    actions: int = eqx.field(static=True)
+    block: int = eqx.field(default=10, static=True)
+    batch: int = eqx.field(default=128, static=True)
+    target_every: int = eqx.field(default=500, static=True)
+    learning_starts: int = eqx.field(default=10_000, static=True)
+    metrics: tuple[str, ...] = eqx.field(default=("losses/td", "losses/td_error"), static=True)
+
+    def __check_init__(self):
+        if self.target_every < 1 or self.target_every % self.block:
+            raise HandrailError(
+                f"target_every is {self.target_every}: expected a multiple of the {self.block} "
+                "steps between updates (train_every), else the target network is copied too seldom"
+            )
+
+    def init(self, example: Transition, *, key: Key[Array, ""]) -> QState:
+        network = self.make_network(key=stream(key, "network"))
+        # Copied, since a loop that donates its state must not find one array in it twice.
+        target = jax.tree.map(jnp.copy, self.loss.values.prepare(network))
+        return QState(
+            network=network,
+            target=target,
+            optimizer=self.optimizer.init(network),
+            replay=self.replay.init(example),
+        )
+
+    def prepare(self, state: QState, *, key: Key[Array, ""]) -> Actor:
+        return Actor(*jax.vjp(self.loss.values.prepare, state.network))
+
+    def fresh_network(self, *, key: Key[Array, ""]) -> PyTree:
+        """An untrained network: the template that a saved one is read into."""
+        return self.make_network(key=key)
+
+    def actor(self, network: PyTree) -> Actor:
+        """What a network acts with when nothing is learnt."""
+        return Actor(self.loss.values.prepare(network), None)
+
+    def propose(
+        self, prepared: Actor, observation: Observation, clock: Clock, *, key: Key[Array, ""]
+    ) -> Proposal:
+        explore, which, greedy = jax.random.split(key, 3)
+        random = jax.random.randint(which, (), 0, self.actions)
+        best = self.greedy(prepared, observation, key=greedy)
+        explores = jax.random.uniform(explore) < self.exploration(clock)
+        return Proposal(jnp.where(explores, random, best), {})
+
+    def greedy(
+        self, prepared: Actor, observation: Observation, *, key: Key[Array, ""]
+    ) -> Int[Array, ""]:
+        values = self.loss.values(prepared.values, observation, key=key)
+        return jnp.argmax(values).astype(jnp.int32)
+
+    def complete(
+        self, prepared: Actor, context: Context, decision: Decision
+    ) -> tuple[Float[Array, ""], dict[str, Array]]:
+        return jnp.ones(()), {}
+
+    def observe(self, state: QState, transition: Transition, clock: Clock) -> QState:
+        return eqx.tree_at(lambda s: s.replay, state, self.replay.add(state.replay, transition))
+
+    def gradient(
+        self, prepared: Actor, target: Any, replay: PyTree, clock: Clock, *, key: Key[Array, ""]
+    ) -> "GradientStep":
+        """Samples, and pulls the gradient of the loss back to the parameters."""
+        # the target is copied after the update at a multiple of `target_every`; the values of
+        # the copied parameters are known now, a block later, without another evaluation
+        copied = (clock.step - self.block) % self.target_every == 0
+        target = jax.tree.map(lambda new, old: jnp.where(copied, new, old), prepared.values, target)
+        beta = importance_exponent(clock.progress)
+        sample = self.replay.sample(replay, self.batch, beta=beta, key=stream(key, "replay"))
+        loss, errors, cotangent = self.loss.gradient(
+            prepared.values, target, sample.items, sample.weights, key=stream(key, "loss")
+        )
+        assert prepared.pullback is not None, "an actor made for acting alone cannot learn"
+        (gradients,) = prepared.pullback(cotangent)
+        return GradientStep(
+            gradients=gradients,
+            target=target,
+            replay=self.replay.feedback(replay, sample.indices, errors),
+            metrics={"losses/td": loss, "losses/td_error": jnp.mean(jnp.abs(errors))},
+        )
+
+    def learn(
+        self, state: QState, prepared: Actor, clock: Clock, *, key: Key[Array, ""]
+    ) -> tuple[QState, dict[str, Float[Array, ""]]]:
+        step = self.gradient(prepared, state.target, state.replay, clock, key=key)
+        updates, optimizer = self.optimizer.update(step.gradients, state.optimizer, state.network)
+        network = optax.apply_updates(state.network, updates)
+        return QState(network, step.target, optimizer, step.replay), step.metrics
+
+
+class GradientStep(eqx.Module):
+    """A sampled batch's gradient, and what else sampling it has changed."""
+
+    gradients: PyTree
+    target: Any
+    replay: PyTree
+    metrics: dict[str, Float[Array, ""]]

@@ -1,0 +1,87 @@
+"""How a Q-network is evaluated: on an observation, on a row of a table, or on every row once.
+
+A block of environment steps acts with unchanged parameters, and the update at its end
+differentiates the same values. So evaluation is split in two: `prepare` does, once a
+block and differentiably, what depends on the parameters alone; calling is the cheap rest. For a
+finite environment `prepare` evaluates every live row, and acting, targets and the loss are
+look-ups in one table.
+"""
+
+import abc
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+from jaxtyping import Array, Float, Int, Key, Shaped
+
+from handrail.core.types import Observation
+
+Network = Callable[..., Array]
+
+
+class AbstractValues(eqx.Module):
+    """Evaluates the values of all actions."""
+
+    @abc.abstractmethod
+    def prepare(self, network: Network) -> Any:
+        """What stays the same while the parameters do; a pytree of arrays."""
+
+    @abc.abstractmethod
+    def __call__(
+        self, prepared: Any, observation: Observation, *, key: Key[Array, ""]
+    ) -> Float[Array, " actions"]:
+        """The values in one observation (`key` only for networks that sample)."""
+
+
+class Direct(AbstractValues):
+    """The network is called on the observation."""
+
+    def prepare(self, network: Network) -> Network:
+        return network
+
+    def __call__(
+        self, prepared: Network, observation: Observation, *, key: Key[Array, ""]
+    ) -> Float[Array, " actions"]:
+        return prepared(observation)
+
+
+class Gathered(AbstractValues):
+    """The observation is a row; the network is called on the frame that it stands for."""
+
+    frames: Shaped[Array, "rows *frame"]
+
+    def prepare(self, network: Network) -> Network:
+        return network
+
+    def __call__(
+        self, prepared: Network, observation: Int[Array, ""], *, key: Key[Array, ""]
+    ) -> Float[Array, " actions"]:
+        return prepared(self.frames[observation])
+
+
+class Tabulated(AbstractValues):
+    """The observation is a row; the network is evaluated on all live rows at once."""
+
+    evaluate: Callable[[Any], Float[Array, "live actions"]]  # of a network
+
+    def prepare(self, network: Network) -> Float[Array, "live actions"]:
+        return self.evaluate(network)
+
+    def __call__(
+        self,
+        prepared: Float[Array, "live actions"],
+        observation: Int[Array, ""],
+        *,
+        key: Key[Array, ""],
+    ) -> Float[Array, " actions"]:
+        return prepared.at[observation].get(mode="clip")
+
+
+class OnFrames(eqx.Module):
+    """Evaluates a network on each of the given frames: the plain way to fill a table."""
+
+    frames: Shaped[Array, "live *frame"]
+
+    def __call__(self, network: Network) -> Float[Array, "live actions"]:
+        return jax.vmap(network)(self.frames)

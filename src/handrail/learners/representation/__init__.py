@@ -1,0 +1,1 @@
+"""The contrastive auto-encoder, and agents that learn one."""

@@ -1,0 +1,133 @@
+"""Learning a safe/unsafe representation while another agent acts (phase 1 of 2503.10318)."""
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int, Key, PyTree, Shaped
+
+from handrail.core.rng import stream
+from handrail.core.types import Context, Decision, Observation, Transition
+from handrail.learners.base import AbstractAgent, Clock, Proposal
+from handrail.learners.q.agent import Actor, QAgent
+from handrail.learners.representation.autoencoder import AutoencoderLearner, AutoencoderState
+from handrail.replay.ring import Ring
+
+
+class RepresentationState(eqx.Module):
+    """Everything that the agent carries through a run."""
+
+    acting: PyTree
+    autoencoder: AutoencoderState
+    seen: PyTree  # any observations
+    unsafe: PyTree  # those just before a violation
+
+
+class Frames(eqx.Module):
+    """Observations that are rows of a table, as what the auto-encoder sees."""
+
+    table: Shaped[Array, "rows *frame"]
+
+    def __call__(self, rows: Int[Array, " batch"]) -> Shaped[Array, "batch *frame"]:
+        return self.table[rows]
+
+
+class RepresentationAgent(AbstractAgent):
+    """`acting` acts and learns its task; an auto-encoder learns from what it sees.
+
+    A batch is half observations seen at any time (labelled safe, even if another action would
+    have been a violation there) and half from those just before a violation. `updates` a
+    block, from `learning_starts` on; `acting` learns from its own `learning_starts` on. `show`
+    turns a batch of observations into the array that the auto-encoder sees.
+    """
+
+    acting: QAgent
+    autoencoder: AutoencoderLearner
+    show: Callable[[Any], Shaped[Array, "batch *frame"]]
+    seen: Ring
+    unsafe: Ring
+    updates: int = eqx.field(default=2, static=True)
+    batch: int = eqx.field(default=128, static=True)
+    learning_starts: int = eqx.field(default=1_000, static=True)  # of the auto-encoder
+
+    @property
+    def block(self) -> int:
+        return self.acting.block
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        return ("losses/autoencoder", "losses/reconstruction")
+
+    def init(self, example: Transition, *, key: Key[Array, ""]) -> RepresentationState:
+        return RepresentationState(
+            acting=self.acting.init(example, key=stream(key, "acting")),
+            autoencoder=self.autoencoder.init(stream(key, "autoencoder")),
+            seen=self.seen.init(example.observation),
+            unsafe=self.unsafe.init(example.observation),
+        )
+
+    def prepare(self, state: RepresentationState, *, key: Key[Array, ""]) -> Actor:
+        return self.acting.prepare(state.acting, key=key)
+
+    def propose(
+        self, prepared: Actor, observation: Observation, clock: Clock, *, key: Key[Array, ""]
+    ) -> Proposal:
+        return self.acting.propose(prepared, observation, clock, key=key)
+
+    def greedy(
+        self, prepared: Actor, observation: Observation, *, key: Key[Array, ""]
+    ) -> Int[Array, ""]:
+        return self.acting.greedy(prepared, observation, key=key)
+
+    def complete(
+        self, prepared: Actor, context: Context, decision: Decision
+    ) -> tuple[Float[Array, ""], dict[str, Array]]:
+        return self.acting.complete(prepared, context, decision)
+
+    def observe(
+        self, state: RepresentationState, transition: Transition, clock: Clock
+    ) -> RepresentationState:
+        return RepresentationState(
+            acting=self.acting.observe(state.acting, transition, clock),
+            autoencoder=state.autoencoder,
+            seen=self.seen.add(state.seen, transition.observation),
+            unsafe=self.unsafe.add(state.unsafe, transition.observation, where=transition.cost > 0),
+        )
+
+    def learn(
+        self, state: RepresentationState, prepared: Actor, clock: Clock, *, key: Key[Array, ""]
+    ) -> tuple[RepresentationState, dict[str, Float[Array, ""]]]:
+        acting = jax.lax.cond(
+            clock.step > self.acting.learning_starts,
+            lambda: self.acting.learn(state.acting, prepared, clock, key=stream(key, "acting"))[0],
+            lambda: state.acting,
+        )
+
+        def update(autoencoder: AutoencoderState, key: Key[Array, ""]):
+            drawn, labels = self._draw(state, key=stream(key, "draw"))
+            return self.autoencoder.update(autoencoder, self.show(drawn), labels, key=key)
+
+        keys = jax.random.split(stream(key, "autoencoder"), self.updates)
+        autoencoder, measured = jax.lax.scan(update, state.autoencoder, keys)
+        metrics = {
+            "losses/autoencoder": measured["autoencoder/loss"].mean(),
+            "losses/reconstruction": measured["autoencoder/reconstruction"].mean(),
+        }
+        return RepresentationState(acting, autoencoder, state.seen, state.unsafe), metrics
+
+    def _draw(
+        self, state: RepresentationState, *, key: Key[Array, ""]
+    ) -> tuple[Any, Bool[Array, " batch"]]:
+        half = self.batch // 2
+        seen = self.seen.sample(state.seen, self.batch, key=stream(key, "seen")).items
+        unsafe = self.unsafe.sample(state.unsafe, half, key=stream(key, "unsafe")).items
+        known = self.unsafe.size(state.unsafe) > 0  # before the first violation: seen ones only
+
+        def both(seen: Array, unsafe: Array) -> Array:
+            second = jnp.where(known, unsafe, seen[half:])
+            return jnp.concatenate([seen[: self.batch - half], second])
+
+        labels = jnp.concatenate([jnp.zeros(self.batch - half, bool), jnp.full(half, known)])
+        return jax.tree.map(both, seen, unsafe), labels

@@ -1,0 +1,205 @@
+"""Q-learning on the latent of an auto-encoder that is trained alongside (DQN + AE, DQN + VAE)."""
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, Int, Key, PyTree, Shaped
+
+from handrail.core.rng import stream
+from handrail.core.types import Context, Decision, Observation, Transition
+from handrail.learners.base import AbstractAgent, Clock, Proposal
+from handrail.learners.q.agent import Actor, QAgent
+from handrail.learners.q.values import AbstractValues
+from handrail.learners.representation.autoencoder import (
+    AutoencoderLearner,
+    AutoencoderState,
+    reparameterise,
+)
+from handrail.learners.sac.networks import observation_vector
+from handrail.networks.autoencoder import VariationalEncoder
+from handrail.replay.ring import Ring
+
+
+class LatentQ(eqx.Module):
+    """Action values read off a latent: `head(encoder(observation))`."""
+
+    encoder: Callable[[Array], Array]
+    head: Callable[[Array], Array]
+
+    def __call__(self, observation: Array) -> Float[Array, " actions"]:
+        return self.head(self.encoder(observation))
+
+
+class SampledLatents(AbstractValues):
+    """A variational encoder evaluated on all live rows; a latent is drawn at every call.
+
+    The original scripts sample the latent whenever they act or learn.
+    """
+
+    frames: Shaped[Array, "live *frame"]
+
+    def prepare(self, network: LatentQ) -> Any:
+        assert isinstance(network.encoder, VariationalEncoder)
+        return (*network.encoder.distribution(self.frames), network.head)
+
+    def __call__(
+        self, prepared: Any, observation: Int[Array, ""], *, key: Key[Array, ""]
+    ) -> Float[Array, " actions"]:
+        means, log_variances, head = prepared
+        mean = means.at[observation].get(mode="clip")
+        log_variance = log_variances.at[observation].get(mode="clip")
+        return head(reparameterise(mean, log_variance, jax.random.normal(key, mean.shape)))
+
+
+class VectorLatents(AbstractValues):
+    """A `LatentQ` called on an observation's parts side by side.
+
+    With `sampled`, the latent of a variational encoder is drawn at every call.
+    """
+
+    sampled: bool = eqx.field(static=True)
+
+    def prepare(self, network: LatentQ) -> LatentQ:
+        return network
+
+    def __call__(
+        self, prepared: LatentQ, observation: Observation, *, key: Key[Array, ""]
+    ) -> Float[Array, " actions"]:
+        vector = observation_vector(observation)
+        if not self.sampled:
+            return prepared(vector)
+        assert isinstance(prepared.encoder, VariationalEncoder)
+        return prepared.head(prepared.encoder.sample(vector, key=key))
+
+
+class LatentState(eqx.Module):
+    """Everything that the agent carries through a run."""
+
+    autoencoder: AutoencoderState
+    head: PyTree
+    head_optimizer: PyTree
+    target: Any
+    replay: PyTree
+    seen: PyTree  # observations for the auto-encoder
+
+    @property
+    def network(self) -> LatentQ:
+        """The action values that are read off the latent."""
+        return LatentQ(self.autoencoder.model.encoder, self.head)
+
+
+class LatentAgent(AbstractAgent):
+    """`q` with its network read off an auto-encoder's latent.
+
+    At the end of a block the temporal-difference gradient steps the head, and the encoder
+    (clipped to its own norm, with the encoder's own Adam), once `q` has seen its own
+    `learning_starts`; then the auto-encoder takes its `updates` on `batch` observations each, from
+    `learning_starts` on. Differs from the originals, which update it every 5 steps: here twice at
+    the end of 10.
+    """
+
+    q: QAgent
+    autoencoder: AutoencoderLearner
+    make_head: Callable[..., PyTree]  # (key=) -> head
+    encoder_input: Callable[[Any], Shaped[Array, "batch *input"]]  # of a batch of observations
+    seen: Ring
+    updates: int = eqx.field(default=2, static=True)
+    batch: int = eqx.field(default=32, static=True)
+    learning_starts: int = eqx.field(default=1_000, static=True)  # of the auto-encoder
+
+    @property
+    def block(self) -> int:
+        return self.q.block
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        return (*self.q.metrics, "losses/reconstruction")
+
+    def init(self, example: Transition, *, key: Key[Array, ""]) -> LatentState:
+        autoencoder = self.autoencoder.init(stream(key, "autoencoder"))
+        head = self.make_head(key=stream(key, "head"))
+        target = self.q.loss.values.prepare(LatentQ(autoencoder.model.encoder, head))
+        return LatentState(
+            autoencoder=autoencoder,
+            head=head,
+            head_optimizer=self.q.optimizer.init(head),
+            # Copied, since a loop that donates its state must not find one array in it twice.
+            target=jax.tree.map(jnp.copy, target),
+            replay=self.q.replay.init(example),
+            seen=self.seen.init(example.observation),
+        )
+
+    def prepare(self, state: LatentState, *, key: Key[Array, ""]) -> Actor:
+        return Actor(*jax.vjp(self.q.loss.values.prepare, state.network))
+
+    def fresh_network(self, *, key: Key[Array, ""]) -> LatentQ:
+        """An untrained network: the template that a saved one is read into."""
+        encoder = self.autoencoder.make(key=stream(key, "autoencoder")).encoder
+        return LatentQ(encoder, self.make_head(key=stream(key, "head")))
+
+    def actor(self, network: LatentQ) -> Actor:
+        """What a network acts with when nothing is learnt."""
+        return Actor(self.q.loss.values.prepare(network), None)
+
+    def propose(
+        self, prepared: Actor, observation: Observation, clock: Clock, *, key: Key[Array, ""]
+    ) -> Proposal:
+        return self.q.propose(prepared, observation, clock, key=key)
+
+    def greedy(
+        self, prepared: Actor, observation: Observation, *, key: Key[Array, ""]
+    ) -> Int[Array, ""]:
+        return self.q.greedy(prepared, observation, key=key)
+
+    def complete(
+        self, prepared: Actor, context: Context, decision: Decision
+    ) -> tuple[Float[Array, ""], dict[str, Array]]:
+        return self.q.complete(prepared, context, decision)
+
+    def observe(self, state: LatentState, transition: Transition, clock: Clock) -> LatentState:
+        replay = self.q.replay.add(state.replay, transition)
+        seen = self.seen.add(state.seen, transition.observation)
+        return eqx.tree_at(lambda s: (s.replay, s.seen), state, (replay, seen))
+
+    def learn(
+        self, state: LatentState, prepared: Actor, clock: Clock, *, key: Key[Array, ""]
+    ) -> tuple[LatentState, dict[str, Float[Array, ""]]]:
+        state, metrics = jax.lax.cond(
+            clock.step > self.q.learning_starts,
+            lambda: self._from_rewards(state, prepared, clock, key=key),
+            lambda: (state, {name: jnp.zeros(()) for name in self.q.metrics}),
+        )
+
+        def reconstruct(autoencoder: AutoencoderState, key: Key[Array, ""]):
+            drawn = self.seen.sample(state.seen, self.batch, key=stream(key, "seen")).items
+            labels = jnp.zeros(self.batch, bool)
+            inputs = self.encoder_input(drawn)
+            return self.autoencoder.update(autoencoder, inputs, labels, key=key)
+
+        keys = jax.random.split(stream(key, "autoencoder"), self.updates)
+        autoencoder, measured = jax.lax.scan(reconstruct, state.autoencoder, keys)
+        reconstruction = measured["autoencoder/reconstruction"].mean()
+        learnt = eqx.tree_at(lambda s: s.autoencoder, state, autoencoder)
+        return learnt, {**metrics, "losses/reconstruction": reconstruction}
+
+    def _from_rewards(
+        self, state: LatentState, prepared: Actor, clock: Clock, *, key: Key[Array, ""]
+    ) -> tuple[LatentState, dict[str, Float[Array, ""]]]:
+        """The temporal-difference step of head and encoder."""
+        step = self.q.gradient(prepared, state.target, state.replay, clock, key=key)
+        updates, head_optimizer = self.q.optimizer.update(
+            step.gradients.head, state.head_optimizer, state.head
+        )
+        learnt = LatentState(
+            autoencoder=self.autoencoder.step_encoder(state.autoencoder, step.gradients.encoder),
+            head=optax.apply_updates(state.head, updates),
+            head_optimizer=head_optimizer,
+            target=step.target,
+            replay=step.replay,
+            seen=state.seen,
+        )
+        return learnt, step.metrics

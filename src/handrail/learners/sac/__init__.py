@@ -1,0 +1,1 @@
+"""SAC with a Lagrange multiplier: agent, critics, constraint, entropy weight."""

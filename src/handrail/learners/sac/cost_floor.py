@@ -1,0 +1,55 @@
+"""What is known about the cost of an action before anything is learnt: a floor of its critic.
+
+Costs are never negative, yet a cost critic that is bootstrapped from an actor which looks for low
+values drifts below zero, by several times the limit on SaGui's tasks: then the limit seems kept,
+the multiplier falls, and the damping pays for costs (docs/sagui-causes.md). A guide's own cost
+critic is a better floor still. It comes from a source where mistakes were allowed, so it knows what
+follows from actions that the student must never try; a student that goes on by itself is not
+expected to suffer less than a guide that was trained to avoid harm.
+"""
+
+import abc
+from collections.abc import Callable
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from handrail.core.types import Action, Observation
+
+Values = Float[Array, " costs"]
+
+
+class AbstractCostFloor(eqx.Module):
+    """The least that is believed of each cost of an action, discounted."""
+
+    @abc.abstractmethod
+    def __call__(self, values: Values, observation: Observation, action: Action) -> Values:
+        """The cost critics' `values` of an action, or the floor where that is higher."""
+
+
+class NoFloor(AbstractCostFloor):
+    """The critic is believed (the authors' scripts)."""
+
+    def __call__(self, values: Values, observation: Observation, action: Action) -> Values:
+        return values
+
+
+class NeverNegative(AbstractCostFloor):
+    """Costs are never negative, so neither are their sums. Beyond the paper."""
+
+    def __call__(self, values: Values, observation: Observation, action: Action) -> Values:
+        return jnp.maximum(values, 0.0)
+
+
+class Foresight(AbstractCostFloor):
+    """What another's critics foresee (a guide's, in observations of this task), and never less
+    than zero. Beyond the paper.
+
+    `foresees(observation, action)` is the discounted sum of each cost, from that action on.
+    """
+
+    foresees: Callable[[Observation, Action], Values]
+
+    def __call__(self, values: Values, observation: Observation, action: Action) -> Values:
+        return jnp.maximum(jnp.maximum(values, 0.0), self.foresees(observation, action))

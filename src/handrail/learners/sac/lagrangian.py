@@ -1,0 +1,343 @@
+"""SAC-λ: soft actor-critic with a Lagrange multiplier; one update, with no replay.
+
+The same update serves guide and student (arXiv:2307.14316): they differ in the entropy
+strategy, the distillation and the weights that arrive with the batch. All gradients are taken at
+the parameters before the update; then the targets move towards the new ones. Differs from the
+authors' scripts, where the targets' update races with the critics'.
+"""
+
+import math
+from collections.abc import Callable
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Key
+
+from handrail.core.errors import HandrailError
+from handrail.core.types import Transition
+from handrail.equations import lagrangian
+from handrail.equations.budget import discounted_limit
+from handrail.equations.distillation import Distillation
+from handrail.equations.importance import WeightedSquare, weight_inside_square
+from handrail.learners.sac.adam import Adam
+from handrail.learners.sac.constraint import Charged, Constrained, all_of_it, stored_actions
+from handrail.learners.sac.cost_floor import AbstractCostFloor, NoFloor
+from handrail.learners.sac.entropy import AbstractEntropy, AdaptiveEntropy
+from handrail.learners.sac.intrinsic import AbstractIntrinsic, NoIntrinsic
+from handrail.learners.sac.networks import (
+    REWARD_CRITICS,
+    CostCritic,
+    CriticEnsemble,
+    acted_on,
+    observation_vector,
+)
+from handrail.learners.sac.source_data import SourceTransitions
+from handrail.learners.sac.state import METRICS, SacParameters, SacState, Scalar
+from handrail.networks.inputs import ScaledInputs
+
+Noise = Float[Array, "batch action"]
+GUIDE_LOG_PROB = "guide_log_prob"  # the extra that distillation reads
+
+
+class SacLagrangian(eqx.Module):
+    """The update and its settings.
+
+    Attributes:
+        cost_limit: expected cost of one episode, undiscounted.
+        constraints: names and limits of several costs, each to have a critic and a multiplier of
+            its own (beyond the paper); empty for one cost. Every cost is scaled so that its limit
+            becomes the smallest one, which is what `cost_limit`, if anything less, is a share of.
+        episode_length: steps of an episode, with which the limit is converted.
+        discount: γ per step, of rewards and costs.
+        smoothing: share of the old targets that an update keeps.
+        reward_scale: what the environment's rewards are multiplied by (beyond the paper). Adam
+            moves the critics by steps of one size, whatever the rewards: where these are
+            hundredths, what one action earns more than another drowns in the critics' jitter.
+        learning_rate: of actor, critics and α.
+        multiplier_rate: learning rate of β as a multiple of `learning_rate`.
+        damping_scale: of κ; 0 turns damping off.
+        entropy: how α comes about.
+        distillation: the pull towards a guide; needs the extra `guide_log_prob`.
+        intrinsic: a reward that the learner gives itself, such as `NeighbourEntropy`.
+        weighted_square: how importance weights enter the critics' losses.
+        reduce_multiplier: over the batch, of β's loss: `jnp.sum` (the scripts) or `jnp.mean`.
+        cost_floor: what the cost critic is held up to where actions are chosen and bootstrapped.
+        constrained: whose costs β compares with the limit.
+        charged: what of its expected cost the actor pays for.
+        cost_critic: `linear` or `positive`, see `CriticEnsemble`.
+        insistence: of what the cost critics reckon with, see `lagrangian.insisted`.
+        source_price: the least price of cost in steps of the source. β may fall to nothing, since
+            it looks at the target, where a guide prevents harm; the policy would then be free to
+            stay in the source's hazards, and the critic learn to expect it (beyond the paper).
+        believed: what is believed of two reward critics: `jnp.min` (the scripts), or `jnp.mean`.
+            What the lower lacks is bootstrapped a hundredfold, most of all where little was tried
+            (beyond the paper).
+        inputs: what actor and critics read of an observation's vector, if not the vector.
+    """
+
+    cost_limit: float = eqx.field(default=25.0, static=True)
+    constraints: tuple[tuple[str, float], ...] = eqx.field(default=(), static=True)
+    episode_length: int = eqx.field(default=1000, static=True)
+    discount: float = eqx.field(default=0.99, static=True)
+    smoothing: float = eqx.field(default=0.995, static=True)
+    reward_scale: float = eqx.field(default=1.0, static=True)
+    learning_rate: float = eqx.field(default=1e-3, static=True)
+    multiplier_rate: float = eqx.field(default=50.0, static=True)
+    damping_scale: float = eqx.field(default=10.0, static=True)
+    entropy: AbstractEntropy = AdaptiveEntropy()
+    distillation: Distillation | None = None
+    intrinsic: AbstractIntrinsic = NoIntrinsic()
+    weighted_square: WeightedSquare = eqx.field(default=weight_inside_square, static=True)
+    reduce_multiplier: Callable[[Array], Array] = eqx.field(default=jnp.sum, static=True)
+    cost_floor: AbstractCostFloor = NoFloor()
+    constrained: Constrained = eqx.field(default=stored_actions, static=True)
+    charged: Charged = eqx.field(default=all_of_it, static=True)
+    cost_critic: CostCritic = eqx.field(default="linear", static=True)
+    insistence: float = eqx.field(default=0.0, static=True)
+    source_price: float = eqx.field(default=0.0, static=True)
+    believed: Callable[[Array], Array] = eqx.field(default=jnp.min, static=True)
+    inputs: ScaledInputs | None = None
+    adam: Adam = Adam()
+
+    def __check_init__(self):
+        discounted_limit(self.cost_limit, self.discount, self.episode_length)
+        if not 0 < self.reward_scale < math.inf:
+            raise HandrailError(f"reward_scale is {self.reward_scale}: expected a positive number")
+        if not 0 <= self.insistence < 1:
+            raise HandrailError(f"insistence is {self.insistence}: expected 0 ≤ insistence < 1")
+        if not 0 <= self.source_price < math.inf:
+            raise HandrailError(
+                f"source_price is {self.source_price}: expected a number of at least 0, such as 0.7"
+            )
+
+    @property
+    def limit(self) -> float:
+        """The cost limit on the critics' discounted scale."""
+        return discounted_limit(self.cost_limit, self.discount, self.episode_length)
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The names of what an update reports."""
+        return METRICS + tuple(
+            f"sac/{what}/{name}"
+            for what in ("multiplier", "cost_value")
+            for name, _ in self.constraints
+        )
+
+    def init(
+        self, observation: int, action: int, hidden: tuple[int, ...], *, key: Key[Array, ""]
+    ) -> SacState:
+        """Fresh networks for vectors of these sizes; the targets equal the critics."""
+        parameters = SacParameters.init(
+            observation, action, hidden,
+            constraints=len(self.constraints), cost_critic=self.cost_critic, inputs=self.inputs,
+            key=key,
+        )  # fmt: skip
+        # Copied, since a loop that donates its state must not find one array in it twice.
+        targets = jax.tree.map(jnp.copy, parameters.critics)
+        return SacState(parameters, targets, self.adam.init(parameters))
+
+    def update(
+        self,
+        state: SacState,
+        batch: Transition,
+        progress: Scalar,
+        source: SourceTransitions | None = None,
+        *,
+        key: Key[Array, ""],
+    ) -> tuple[SacState, dict[str, Scalar]]:
+        """One update from a batch (every leaf has a leading axis); `progress` in [0, 1]."""
+        now, after = jax.random.normal(key, (2, *batch.action.shape), batch.action.dtype)
+        return self.update_with_noise(state, batch, progress, now, after, source)
+
+    def update_with_noise(
+        self,
+        state: SacState,
+        batch: Transition,
+        progress: Scalar,
+        noise: Noise,
+        next_noise: Noise,
+        source: SourceTransitions | None = None,
+    ) -> tuple[SacState, dict[str, Scalar]]:
+        """`update`, given the standard normal numbers of the actions in both observations.
+
+        With as many steps of the source, cost critic and actor learn from those, too, by the same
+        numbers. Metrics are means over the batch; `sac/finite` is 1 if every loss is a finite
+        number.
+        """
+        gradients, metrics = jax.grad(self.loss, has_aux=True)(
+            state.parameters, state.targets, batch, progress, noise, next_noise, source
+        )
+        direction, adam = self.adam.direction(gradients, state.adam)
+        step = jax.tree.map(lambda d: self.learning_rate * d, direction)
+        step = eqx.tree_at(lambda p: p.multiplier, step, replace_fn=self._faster)
+        parameters = jax.tree.map(jnp.subtract, state.parameters, step)
+        return SacState(parameters, self.smooth(state.targets, parameters.critics), adam), metrics
+
+    def _faster(self, step: Array) -> Array:
+        return self.multiplier_rate * step
+
+    def smooth(self, targets: CriticEnsemble, critics: CriticEnsemble) -> CriticEnsemble:
+        """The targets after a step towards the critics."""
+        keep = self.smoothing
+        return jax.tree.map(lambda old, new: keep * old + (1 - keep) * new, targets, critics)
+
+    def loss(
+        self,
+        parameters: SacParameters,
+        targets: CriticEnsemble,
+        batch: Transition,
+        progress: Scalar,
+        noise: Noise,
+        next_noise: Noise,
+        source: SourceTransitions | None = None,
+    ) -> tuple[Scalar, dict[str, Scalar]]:
+        """The sum of all losses, each blind to the parameters that are not its own, and metrics."""
+        frozen = jax.lax.stop_gradient(parameters)
+        alpha = self.entropy.weight(parameters.entropy)
+        beta = jnp.atleast_1d(lagrangian.positive(parameters.multiplier))  # one for each cost
+        fixed_alpha, fixed_beta = jax.lax.stop_gradient((alpha, beta))
+        pull, entropy_weight = self._pull(batch, fixed_alpha, jnp.max(fixed_beta), progress)
+        bonus = pull + self.intrinsic(batch)
+        observations = jax.vmap(observation_vector)(batch.observation)
+
+        goals = self._critic_targets(frozen, targets, batch, bonus, entropy_weight, next_noise)
+        values = parameters.critics.fitted(observations, batch.action)
+        square = jax.vmap(jax.vmap(self.weighted_square), in_axes=(0, None))
+        critic_losses = square(values - jax.lax.stop_gradient(goals), batch.weight).mean(axis=1)
+
+        cost_values = jax.lax.stop_gradient(values[REWARD_CRITICS:])
+        kappa = jax.vmap(lambda q: lagrangian.damping(q, self.limit, self.damping_scale))(
+            cost_values
+        )
+        actor_losses, log_probs, acted_costs = self._actor_losses(
+            parameters.actor, frozen.critics, batch.observation, noise,
+            entropy_weight=entropy_weight, multiplier=fixed_beta, damping=kappa,
+        )  # fmt: skip
+        actor_loss = jnp.mean(batch.weight * actor_losses)
+
+        entropies = jax.lax.stop_gradient(log_probs)
+        alpha_loss = jnp.mean(
+            jax.vmap(lambda log_prob: self.entropy.loss(alpha, log_prob, noise.shape[1]))(entropies)
+        )
+        limited = jax.vmap(self.constrained)(cost_values, jax.lax.stop_gradient(acted_costs))
+        beta_loss = jnp.sum(jax.vmap(self._multiplier_loss)(beta, limited))
+        total = actor_loss + jnp.sum(critic_losses) + alpha_loss + beta_loss
+        if source is not None:
+            total += self._source_loss(
+                parameters, targets, source, (noise, next_noise), entropy_weight=entropy_weight,
+                multiplier=jnp.maximum(fixed_beta, self.source_price), damping=kappa,
+            )  # fmt: skip
+        expected = jnp.mean(cost_values, axis=1)
+        apart = (*beta, *expected) if self.constraints else ()
+        metrics = (
+            actor_loss,
+            jnp.mean(critic_losses[:REWARD_CRITICS]),
+            jnp.mean(critic_losses[REWARD_CRITICS:]),
+            alpha,
+            jnp.max(beta),
+            jnp.mean(kappa),
+            -jnp.mean(log_probs),
+            jnp.mean(values[0]),
+            jnp.max(expected),
+            jnp.mean(bonus),
+            jnp.isfinite(total).astype(total.dtype),
+            *apart,
+        )
+        return total, dict(zip(self.metrics, metrics, strict=True))
+
+    def _actor_losses(self, actor, critics, observation, noise, **prices):
+        """Of each observation: the loss, log π of the action, and the costs that are believed."""
+        vectors = jax.vmap(observation_vector)(observation)
+        actions, log_probs = acted_on(actor, vectors, noise)
+        acted = critics.batch(vectors, actions)
+        costs = jax.vmap(self.cost_floor)(acted[REWARD_CRITICS:].T, observation, actions).T
+        losses = jax.vmap(
+            lambda *values: lagrangian.actor_loss(*values, believed=self.believed, **prices)
+        )(log_probs, acted[:REWARD_CRITICS].T, jax.vmap(self.charged)(costs).T)
+        return losses, log_probs, costs
+
+    def _source_loss(self, parameters, targets, source: SourceTransitions, noise, **prices):
+        """Of cost critic and actor, from steps of the source; no reward is known of them."""
+        now, after = noise
+        frozen = jax.lax.stop_gradient(parameters)
+        next_actions, _ = acted_on(
+            frozen.actor, jax.vmap(observation_vector)(source.next_observation), after
+        )
+        following = jax.vmap(targets.costs)(source.next_observation, next_actions)
+        floored = jax.vmap(self.cost_floor)(following, source.next_observation, next_actions)
+        goals = self._cost_goals(source.cost[None], source.terminated, floored.T)
+        vectors = jax.vmap(observation_vector)(source.observation)
+        values = parameters.critics.fitted(vectors, source.action)[REWARD_CRITICS:]
+        errors = values - jax.lax.stop_gradient(goals)
+        square = jax.vmap(jax.vmap(lambda error: self.weighted_square(error, jnp.ones(()))))
+        actor_losses, _, _ = self._actor_losses(
+            parameters.actor, frozen.critics, source.observation, now, **prices
+        )
+        return jnp.sum(square(errors).mean(axis=1)) + jnp.mean(actor_losses)
+
+    def _cost_goals(self, costs, terminated, following):
+        """One row a cost: each step's, and what is expected to follow."""
+        one = jax.vmap(lambda *x: lagrangian.cost_target(*x, discount=self.discount))
+        return jax.vmap(one, in_axes=(0, None, 0))(costs, terminated, following)
+
+    def _multiplier_loss(self, beta: Scalar, costs: Float[Array, " batch"]) -> Scalar:
+        """Of one cost, from a batch of the critic's values that are compared with the limit."""
+        losses = jax.vmap(lambda q: lagrangian.multiplier_loss(beta, q, limit=self.limit))
+        return self.reduce_multiplier(losses(costs))
+
+    def _costs(self, batch: Transition) -> Float[Array, "costs batch"]:
+        """What each step of a batch cost, on the scale of the smallest limit."""
+        if not self.constraints:
+            return batch.cost[None]
+        if batch.constraints is None:
+            names = ", ".join(name for name, _ in self.constraints)
+            raise HandrailError(
+                f"the learner has limits for the costs {names}, but transitions have one cost; "
+                "give the environment the same limits"
+            )
+        limits = jnp.array([limit for _, limit in self.constraints])
+        return jax.vmap(lambda costs: costs * (limits.min() / limits))(batch.constraints).T
+
+    def _pull(self, batch, alpha, beta, progress):
+        """The likelihood bonus of every transition, and the entropy weight in use."""
+        if self.distillation is None:
+            return jnp.zeros_like(batch.reward), alpha
+        if GUIDE_LOG_PROB not in batch.extras:
+            raise HandrailError(
+                f"distillation needs the extra {GUIDE_LOG_PROB!r} of every transition, but it has "
+                f"{sorted(batch.extras)}: give the agent the guide, or set distillation to None"
+            )
+        strength = self.distillation.strength(beta, progress)
+        bonus = jax.vmap(lambda log_prob: self.distillation.bonus(strength, log_prob))
+        return bonus(batch.extras[GUIDE_LOG_PROB]), self.distillation.entropy_weight(
+            strength, alpha
+        )
+
+    def _critic_targets(self, frozen, targets, batch, bonus, entropy_weight, next_noise):
+        """What the critics should say; a time limit is no end, so it is bootstrapped."""
+        observations = jax.vmap(observation_vector)(batch.next_observation)
+        actions, log_probs = acted_on(frozen.actor, observations, next_noise)
+        following = targets.batch(observations, actions)
+        terminated = batch.terminated.astype(bonus.dtype)
+        rewards = self.reward_scale * batch.reward + bonus
+        reward_goal = jax.vmap(
+            lambda *x: lagrangian.reward_target(
+                *x, discount=self.discount, entropy_weight=entropy_weight, believed=self.believed
+            )
+        )(rewards, terminated, following[:REWARD_CRITICS].T, log_probs)
+        floored = jax.vmap(self.cost_floor)(
+            following[REWARD_CRITICS:].T, batch.next_observation, actions
+        )
+        costs = self._insisted(targets, batch, floored.T)
+        cost_goals = self._cost_goals(self._costs(batch), terminated, costs)
+        return jnp.concatenate([reward_goal[None], reward_goal[None], cost_goals])
+
+    def _insisted(self, targets, batch, costs):
+        """What follows, given what does if the policy goes on, should the action not be let go."""
+        if not self.insistence:
+            return costs
+        again = jax.vmap(targets.costs)(batch.next_observation, batch.action)
+        again = jax.vmap(self.cost_floor)(again, batch.next_observation, batch.action)
+        return lagrangian.insisted(costs, again.T, insistence=self.insistence)

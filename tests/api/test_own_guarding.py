@@ -1,0 +1,193 @@
+"""Guides are tried as guards in environments that are not ours, and kept by that."""
+
+import functools
+import logging
+
+import gymnasium
+import jax
+import numpy as np
+import pytest
+from gymnasium.vector import SyncVectorEnv
+
+from handrail.api.environments import host_of, interface_of
+from handrail.api.guides import train_guide, try_guide
+from handrail.api.students import train_student
+from handrail.core.artifact import Card, load, save
+from handrail.core.errors import HandrailError
+from handrail.core.records import read_table
+from handrail.interventions.triggers import CostCriticExceeds
+from handrail.methods.sagui import train_guide as training
+from handrail.methods.sagui.guide import GuideNetworks
+from handrail.methods.sagui.guide_file import open_guide
+from handrail.methods.sagui.table import METHODS, Known
+from handrail.methods.sagui.train_guide import takeover_cost
+from tests.api.test_own_several_costs import LIMITS, Laborious
+from tests.api.test_own_training import FEW, moved
+from tests.api.test_own_vector import Env
+from tests.envs.toys import Walker
+from tests.experiments.navigation.toy import foreseeing, going
+
+LIMIT_SEEN = 3 / 20 * (1 - 0.99**20) / (1 - 0.99)  # of 3 an episode, discounted
+STAYS, RUNS = -1 / 3, 0.99  # of actions that become −2 to 4
+
+
+def guide_intervention(path, env, *, recipe, limit, threshold=None):
+    file = open_guide(path, interface_of(host_of(env)))
+    takeover = file.takeover(file.allowed(limit), threshold)
+    return METHODS[recipe].intervention(takeover, Known(file.guide))
+
+
+def guide(path, *, foresees, goes, limits=None, evaluation=None):
+    """It foresees so much whatever is proposed, and acts near `goes`."""
+    costs = len(limits or "1")
+    networks = GuideNetworks.fresh(2, 1, (4,), costs=costs, key=jax.random.key(0))
+    networks = going(foreseeing(networks, foresees), float(np.arctanh(goes)))
+    spec = {
+        "parts": {"observation": [2]}, "actions": 1, "limit": 1.0, "limit_steps": 20,
+        **({"limits": limits} if limits else {}),
+    }  # fmt: skip
+    training = {"settings": {"learning": {"discount": 0.99}}, "evaluation": evaluation}
+    card = Card("guide", spec, {"hidden": [4]}, training)
+    save(path, card, networks)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("foresees", "goes", "share", "lowest", "highest"),
+    [
+        (9.0, STAYS, 1.0, 0.0, 0.0),  # it foresees everything and averts everything
+        (9.0, RUNS, 1.0, 15.0, 20.0),  # it makes things worse
+        (0.0, STAYS, 0.0, 5.0, 19.0),  # it lets everything happen
+    ],
+)
+def test_a_guide_has_to_foresee_and_to_avert(tmp_path, foresees, goes, share, lowest, highest):
+    path = guide(tmp_path / "g.safetensors", foresees=foresees, goes=goes)
+    found = try_guide(Walker, path, foreseen=2.0, episode_length=20, episodes=12)
+    assert found["guarded_share"] == share and found["foreseen"] == 2.0
+    assert lowest <= found["guarded_cost"] <= highest
+
+
+def test_side_by_side_it_is_tried_in_the_same_episodes(tmp_path):
+    path = guide(tmp_path / "g.safetensors", foresees=0.0, goes=STAYS)
+    beside = functools.partial(SyncVectorEnv, [Env] * 3)
+    alone, several = (
+        try_guide(kind, path, foreseen=2.0, episode_length=20, episodes=7)
+        for kind in (Walker, beside)
+    )
+    assert alone == several and alone["guarded_cost"] > 0
+
+
+def test_costs_are_of_as_many_steps_as_the_limit(tmp_path):
+    """An episode that is cut off counts as if it had gone on as it did."""
+    path = guide(tmp_path / "g.safetensors", foresees=9.0, goes=RUNS)
+    long = functools.partial(Walker, 1_000)  # 400 of which are driven, two or three of them inside
+    found = try_guide(long, path, foreseen=2.0, episode_length=1_000, episodes=2)
+    assert 990 < found["guarded_cost"] < 1_000
+
+
+def test_each_of_several_costs_is_named(tmp_path):
+    path = guide(tmp_path / "g.safetensors", foresees=9.0, goes=STAYS, limits=LIMITS)
+    options = {"foreseen": 2.0, "episode_length": 20, "episodes": 3}
+    found = try_guide(Laborious, path, limits=LIMITS, **options)
+    assert found["guarded_cost.effort"] == 5.0 and found["guarded_cost.place"] == 0.0
+    assert found["guarded_cost"] == 2.0  # 5 of 5, on the scale of 2
+
+
+def test_too_much_is_two_steps_that_cost_what_one_does():
+    assert takeover_cost(np.array([0, 0, 1, 1, 0], np.float32)) == 2.0
+    assert takeover_cost(np.array([0, 0.25, 0.75], np.float32)) == 1.0
+    assert takeover_cost(np.zeros(3, np.float32)) == 0.0
+
+
+def test_a_guide_is_tried_at_what_it_was_trained_to_be_tried_at(tmp_path):
+    path = guide(tmp_path / "g.safetensors", foresees=9.0, goes=STAYS, evaluation={"foreseen": 9.5})
+    few = {"episode_length": 20, "episodes": 1}
+    assert try_guide(Walker, path, **few)["guarded_share"] == 0
+    assert try_guide(Walker, path, foreseen=8.5, **few)["guarded_share"] == 1
+
+
+@pytest.mark.parametrize(
+    ("evaluation", "options", "expected"),
+    [
+        ({"foreseen": 2.5}, {}, 2.5),
+        ({"foreseen": 2.5}, {"threshold": 3.0}, 3 * LIMIT_SEEN),
+        ({"cost": 1.0}, {}, 2 * LIMIT_SEEN),  # of a file that does not say
+        (None, {}, 2 * LIMIT_SEEN),
+        ({"foreseen": 0.0}, {}, 2 * LIMIT_SEEN),  # of a guide that has met no cost
+    ],
+)
+def test_where_budget_switch_hands_over(tmp_path, evaluation, options, expected):
+    path = guide(tmp_path / "g.safetensors", foresees=9.0, goes=STAYS, evaluation=evaluation)
+    found = guide_intervention(path, Walker(), recipe="budget-switch", limit=3.0, **options)
+    leaves = jax.tree.leaves(found.when, is_leaf=lambda one: isinstance(one, CostCriticExceeds))
+    thresholds = [leaf.threshold for leaf in leaves if isinstance(leaf, CostCriticExceeds)]
+    assert thresholds == pytest.approx([expected])
+
+
+def test_a_foreseen_cost_that_is_no_number_is_refused(tmp_path):
+    path = guide(tmp_path / "g.safetensors", foresees=9.0, goes=STAYS, evaluation={"foreseen": "a"})
+    with pytest.raises(HandrailError, match="the card's takeover cost is 'a'"):
+        guide_intervention(path, Walker(), recipe="budget-switch", limit=3.0)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "costs", "kept"),
+    [("guard", [5.0, 1.0], 80), ("bonus", [5.0, 1.0], 40)],
+)
+def test_the_best_guard_is_kept(tmp_path, monkeypatch, chosen, costs, kept):
+    """Among evaluations within the limit; the bonus falls here from one to the next."""
+    left, rewards = iter(costs), iter([3.0, 2.0])
+    monkeypatch.setattr(
+        training, "shield_row",
+        lambda *_, **options: {"guarded_cost": next(left), "guarded_share": 0.5, "foreseen": 2.0},
+    )  # fmt: skip
+    monkeypatch.setattr(
+        training, "tested", lambda *_: {"return": next(rewards), "cost": 0.0, "length": 20.0}
+    )
+    path = train_guide(Walker, tmp_path, bonus=moved, limit=1.0, chosen=chosen, **FEW)
+    assert load(path)[0].training["evaluation"]["step"] == kept
+
+
+def test_a_guide_that_fails_is_doubted_by_its_student(tmp_path, caplog):
+    few = FEW | {"guard_episodes": 3}
+    path = train_guide(Walker, tmp_path / "guide", bonus=moved, limit=0.0, **few)
+    evaluation = load(path)[0].training["evaluation"]
+    cost = evaluation["guarded_cost"]
+    assert evaluation["foreseen"] == 2.0  # costs are 0 or 1
+    assert cost in read_table(path.parent / "evaluations.csv")["guarded_cost"]
+    assert cost > 0.1  # hardly trained
+    with caplog.at_level(logging.WARNING, "handrail"):
+        doubted = train_student(Walker, path, tmp_path / "a", limit=0.1, **FEW)["guide_doubts"]
+    assert len(doubted) == 1
+    assert f"costs {cost:.3g} in 20 steps, more than the student's limit of 0.1" in doubted[0]
+    assert [record.getMessage() for record in caplog.records] == [f"{path}: {doubted[0]}"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"chosen": "gaurd"}, "'gaurd': did you mean 'guard'"),
+        ({"guard_episodes": 0}, "guard_episodes is 0: expected at least 1"),
+    ],
+)
+def test_what_training_refuses(tmp_path, changes, message):
+    with pytest.raises(HandrailError, match=message):
+        train_guide(Walker, tmp_path / "run", **({"limit": 1.0} | FEW | changes))
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "message"),
+    [
+        (Walker, {"episodes": 0}, "episodes is 0: expected at least 1"),
+        (Walker, {"foreseen": -1.0}, "foreseen is -1.0: expected at least 0"),
+        (Walker, {"foreseen": None}, "does not say which predicted cost is too much"),
+        (Walker, {"episode_length": None}, "says nothing of its time limit"),
+        (lambda: gymnasium.make("CartPole-v1"), {}, "discrete actions there is handrail.train_dqn"),
+        (Laborious, {"limits": LIMITS}, "trained for one cost"),
+    ],
+)
+def test_what_trying_refuses(tmp_path, kind, changes, message):
+    path = guide(tmp_path / "g.safetensors", foresees=9.0, goes=STAYS)
+    with pytest.raises(HandrailError, match=message):
+        try_guide(kind, path, **({"foreseen": 2.0, "episode_length": 20} | changes))
