@@ -21,7 +21,7 @@ from benchmarks.common import RESULTS, SINGLE_THREADED, Sheet, Spread, arguments
 COMMANDS = {
     "lava": (("--method", "dqn", "--steps", "20000"), 5.0),
     "static": (
-        ("--environment", "navigation-static", "--method", "sac", "--steps", "30000"),
+        ("--environment", "navigation-static", "--method", "sac-lagrangian", "--steps", "30000"),
         13.0,
     ),
 }

@@ -94,7 +94,7 @@ def learning(gate: Gate, *, task: str, size: int, copies: int, steps: int) -> No
     learnt = learn((state.key, clock), state.agent)
     while True:
         gate()
-        for _ in range(steps // agent.block):
+        for _ in range(steps // agent.train_every):
             learnt = jax.block_until_ready(learn((state.key, clock), learnt))
 
 
@@ -112,7 +112,7 @@ def _run(gate: Gate, made: tuple[Any, Any], steps: int) -> None:
     loop, state = made
     while True:
         gate()
-        state, *_ = loop.blocks(state, steps // loop.agent.block, learn=True)
+        state, *_ = loop.blocks(state, steps // loop.agent.train_every, learn=True)
 
 
 def _share(turns: dict[str, list[Portion]], slower: str) -> Spread:

@@ -25,7 +25,7 @@ def build_loop(method: str, observation: str, total: int, *, seed: int = 123):
     import jax
     import jax.numpy as jnp
 
-    from handrail.interventions.near_unsafe import AdaptiveReach, FixedReach, NearUnsafe
+    from handrail.interventions.near_unsafe import AdaptiveRadius, FixedRadius, NearUnsafe
     from handrail.interventions.recipes import contrastive, domain_prior
     from handrail.networks.lookup import Lookup
     from handrail.tasks.lava.settings import LavaRun
@@ -45,7 +45,7 @@ def build_loop(method: str, observation: str, total: int, *, seed: int = 123):
     near = NearUnsafe(
         embed=Lookup(jax.random.normal(embedding_key, (live, 50))),
         known=jnp.zeros((0, 50)),
-        reach={"full": FixedReach, "full-adaptive": AdaptiveReach}[method](),
+        radius={"full": FixedRadius, "full-adaptive": AdaptiveRadius}[method](),
     )
     return dataclasses.replace(loop, intervention=contrastive(near, prior))
 

@@ -38,7 +38,7 @@ def loop_of(task: str, method: str, steps: int) -> Any:
 
 def started(loop: Any, key: Any) -> Any:
     """A run that has put aside its first transitions."""
-    return loop.blocks(loop.init(key=key), PUTTING_ASIDE // loop.agent.block, learn=False)[0]
+    return loop.blocks(loop.init(key=key), PUTTING_ASIDE // loop.agent.train_every, learn=False)[0]
 
 
 def trained(loop: Any, state: Any, blocks: int) -> Any:
@@ -71,7 +71,7 @@ def together(gate: Gate, *, task: str, method: str, blocks: int, seeds: int, dev
     choose(device)
     loop = loop_of(task, method, STEPS)
     runs = Together([loop] * seeds)
-    silent = PUTTING_ASIDE // loop.agent.block
+    silent = PUTTING_ASIDE // loop.agent.train_every
     states, *_ = runs.blocks(runs.init(keys_of(seeds)), silent, learn=False)
     states, *_ = runs.blocks(states, blocks, learn=True)
     while True:
@@ -123,7 +123,9 @@ def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--task", default="navigation-static")
-    parser.add_argument("--method", default="sac", help="sac, or random-guide (no files needed)")
+    parser.add_argument(
+        "--method", default="sac-lagrangian", help="sac, or random-guide (no files needed)"
+    )
     parser.add_argument("--seeds", nargs="+", type=int, default=SEEDS)
     parser.add_argument("--blocks", type=int, default=10, help="blocks of 100 steps in a turn")
     options = parser.parse_args()

@@ -5,8 +5,8 @@
 On MuJoCo's tasks. A driver (the policy of a run; without one, random actions, each held for 20
 steps) drives in the target, in every second episode under budget-switch at a foreseen 2. In some
 of its states the world is set back again and again: the driver's action goes on as the guide's
-card expects (`guide.insistence`), then the guide takes over, for 100 steps in all. Printed is
-what followed, discounted, beside what the guide had foreseen, and how well that tells states in
+card expects (`guide.action_repeat_prob`), then the guide takes over, for 100 steps in all. Printed
+is what followed, discounted, beside what the guide had foreseen, and how well that tells states in
 which more than 1 follows from those in which less than 0.1 does (1 always, 0.5 by chance).
 """
 
@@ -86,7 +86,7 @@ def states(environment, asked: Asked, draws: np.random.Generator) -> list[tuple]
     return picked
 
 
-def followed(environment, asked: Asked, state, insistence: float, draws) -> float:
+def followed(environment, asked: Asked, state, action_repeat_prob: float, draws) -> float:
     """The discounted cost of one way on: the action, while it is insisted on, then the guide."""
     snapshot, observation, action, _ = state
     environment.restore(snapshot)
@@ -98,7 +98,7 @@ def followed(environment, asked: Asked, state, insistence: float, draws) -> floa
         timestep = environment.step(np.asarray(action), key=jax.random.key(0))
         observation = timestep.observation
         total += asked.guide.discount**step * float(timestep.cost)
-        insists = insists and draws.random() < insistence
+        insists = insists and draws.random() < action_repeat_prob
         if timestep.terminated or timestep.truncated:
             break
     return total
@@ -145,7 +145,7 @@ def main() -> None:
     picked = picked[: options.states]
     truth = [
         np.mean([
-            followed(problem.target, asked, state, settings["insistence"], draws)
+            followed(problem.target, asked, state, settings["action_repeat_prob"], draws)
             for _ in range(options.rollouts)
         ])
         for state in picked

@@ -3,8 +3,8 @@
     python results/guards.py FOLDER [--task navigation-static] [--episodes 300]
 
 Reads `guide-SEED.safetensors` (as `many_seeds.py` writes them, of one choice) and adds
-`guides/guarded_cost` and `guides/guarded_share` to `FOLDER/many-seeds.npz`, in the order of seeds:
-the test of `evaluations.csv`, in the task's source without borders.
+`guides/shielded_cost` and `guides/shielded_share` to `FOLDER/many-seeds.npz`, in the order of
+seeds: the test of `evaluations.csv`, in the task's source without borders.
 """
 
 import argparse
@@ -51,14 +51,14 @@ def main() -> None:
         for seed, path in sorted(numbered.items())
     ]
     columns = {
-        "guides/guarded_cost": np.array([one.cost for one in tried], np.float32),
-        "guides/guarded_share": np.array([one.share for one in tried], np.float32),
+        "guides/shielded_cost": np.array([one.cost for one in tried], np.float32),
+        "guides/shielded_share": np.array([one.share for one in tried], np.float32),
     }
     file = options.folder / "many-seeds.npz"
     before = dict(np.load(file)) if file.exists() else {}
     with atomic(file) as path, open(path, "wb") as written:
         np.savez_compressed(written, **before | columns)  # pyrefly: ignore[bad-argument-type]
-    costs = columns["guides/guarded_cost"]
+    costs = columns["guides/shielded_cost"]
     print(
         f"{len(costs)} guides: cost per 1,000 steps {np.quantile(costs, [0, 0.25, 0.5, 0.75, 1])}"
     )

@@ -6,7 +6,7 @@
 Every seed has its own guide and its own student, with the settings, keys, tests and choice of a
 guide of `handrail reproduce EXPERIMENT --budget paper`; only the students' steps are fewer. Seeds
 begin at `--first`, since the presets were chosen by looking at the first ones. Written are the
-guides, one of a training for every `guide.chosen`, and `many-seeds.npz` after each variant:
+guides, one of a training for every `guide.selection`, and `many-seeds.npz` after each variant:
 `VARIANT/COLUMN` has a row a seed and a column an epoch, as in `evaluations.csv`; other variants
 that are there stay. What ended is summed up. Guides that are in FOLDER are not trained again; a
 variant that was cut off is.
@@ -60,7 +60,7 @@ def planned(experiment: str, variant: str, seeds: Sequence[int], steps: int) -> 
 
 def epochs(loops: Sequence[Any], keys: Any, *, epoch: int, total: int, note: Callable[..., None]):
     """Trains them, and yields step, states and what the behaviours did in each epoch."""
-    together, block = Together(loops), loops[0].agent.block
+    together, block = Together(loops), loops[0].agent.train_every
     states = together.init(keys)
     silent, step = loops[0].agent.learning_starts // block, 0
     while step < total:
@@ -128,10 +128,10 @@ def guards(environment, networks, keys, episodes: int, view, discount: float):
 def guides(settings: Sequence[GuideSettings], folder: Path, note) -> dict[str, list[Path]]:
     """Each seed's guides, by what was chosen, kept by evaluation as `acquire_guide` does."""
     paths = {
-        chosen: [folder / f"guide-{one.seed}-{chosen}.safetensors" for one in settings]
-        for chosen in SELECTIONS
+        selection: [folder / f"guide-{one.seed}-{selection}.safetensors" for one in settings]
+        for selection in SELECTIONS
     }
-    if all(path.exists() for chosen in SELECTIONS for path in paths[chosen]):
+    if all(path.exists() for selection in SELECTIONS for path in paths[selection]):
         return paths
     first = settings[0]
     problem = navigation_problem(first.environment)
@@ -139,7 +139,7 @@ def guides(settings: Sequence[GuideSettings], folder: Path, note) -> dict[str, l
     keys = _keys(10 * one.seed + 1 for one in settings)
     loops = [guide_loop(source_of(one), one) for one in settings]
     tables: list[dict[str, list[float]]] = [
-        {"return": [], "cost": [], "guarded_cost": []} for _ in settings
+        {"return": [], "cost": [], "shielded_cost": []} for _ in settings
     ]
     kept: dict[tuple[str, int], GuideNetworks] = {}
     for step, states, _ in epochs(
@@ -151,9 +151,9 @@ def guides(settings: Sequence[GuideSettings], folder: Path, note) -> dict[str, l
             problem.source, learnt.actor, test_keys(states, "evaluation", step, of="clean"),
             first.evaluation_episodes,
         ), strict=True))  # fmt: skip
-        found["guarded_cost"] = guards(
+        found["shielded_cost"] = guards(
             guarding, networks, test_keys(states, "guarded"),
-            first.guard_episodes, problem.view, first.learning.discount,
+            first.shield_episodes, problem.view, first.learning.discount,
         )  # fmt: skip
         found = {name: np.asarray(values) for name, values in found.items()}
         networks = jax.tree.map(np.asarray, networks)
@@ -161,13 +161,13 @@ def guides(settings: Sequence[GuideSettings], folder: Path, note) -> dict[str, l
             for name, values in found.items():
                 table[name].append(float(values[index]))
             rows_ = {name: np.array(values) for name, values in table.items()}
-            for chosen, choice in SELECTIONS.items():
+            for selection, choice in SELECTIONS.items():
                 if choice(rows_, first.limit) == len(table["cost"]) - 1:
-                    kept[chosen, index] = jax.tree.map(lambda leaf, i=index: leaf[i], networks)
-    for chosen, index in itertools.product(SELECTIONS, range(len(settings))):
-        one = dataclasses.replace(settings[index], chosen=chosen)
+                    kept[selection, index] = jax.tree.map(lambda leaf, i=index: leaf[i], networks)
+    for selection, index in itertools.product(SELECTIONS, range(len(settings))):
+        one = dataclasses.replace(settings[index], selection=selection)
         save_guide(
-            paths[chosen][index], kept[chosen, index], problem, hidden=one.learning.hidden,
+            paths[selection][index], kept[selection, index], problem, hidden=one.learning.hidden,
             limit=one.limit,
             limit_steps=LIMIT_STEPS,
             training={"task": one.environment, "evaluations": tables[index],
@@ -247,11 +247,11 @@ def main() -> None:
         if settings:
             if options.guide_steps:
                 settings = [dataclasses.replace(s, steps=options.guide_steps) for s in settings]
-            chosen = settings[0].chosen
-            settings = [dataclasses.replace(s, chosen="farthest") for s in settings]
+            selection = settings[0].selection
+            settings = [dataclasses.replace(s, selection="return") for s in settings]
             if settings[0] not in known:
                 known[settings[0]] = guides(settings, options.out, note)
-            paths = [*known[settings[0]][chosen]]
+            paths = [*known[settings[0]][selection]]
         columns = students(wanted, paths, functools.partial(note, variant))
         results |= {f"{variant}/{name}": values for name, values in columns.items()}
         with atomic(file) as path, open(path, "wb") as written:

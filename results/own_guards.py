@@ -21,8 +21,8 @@ from handrail.equations.budget import discounted_limit
 
 LENGTH, LIMIT, FIELD = 100, 5.0, 0.5
 COLUMNS = (
-    "seed", "guard", "foreseen", "guide_step", "guide_return", "guide_cost", "guarded_cost",
-    "guarded_share", "total_cost", "epochs_above_limit", "worst_epoch_cost", "target_return",
+    "seed", "guard", "foreseen", "guide_step", "guide_return", "guide_cost", "shielded_cost",
+    "shielded_share", "total_cost", "epochs_above_limit", "worst_epoch_cost", "target_return",
     "target_cost",
 )  # fmt: skip
 
@@ -66,7 +66,8 @@ def student(folder: Path, seed: int, guard: bool, foreseen: float) -> dict[str, 
     name = f"{'guard' if guard else 'bonus'}-{seed}"
     guide = handrail.train_guide(
         lambda: Rail(task=False), folder / f"guide-{name}", bonus="place", limit=LIMIT / 5,
-        chosen="guard" if guard else "bonus", guard_episodes=30, steps=8_000, seed=seed, **settings,
+        selection="shield" if guard else "return", shield_episodes=30, steps=8_000, seed=seed,
+        **settings,
     )  # fmt: skip
     out = folder / f"student-{name}-{foreseen:.2g}"
     handrail.train_student(
@@ -80,7 +81,7 @@ def student(folder: Path, seed: int, guard: bool, foreseen: float) -> dict[str, 
     return {
         "seed": seed, "guard": float(guard), "foreseen": foreseen, "guide_step": kept["step"],
         "guide_return": kept["return"], "guide_cost": kept["cost"],
-        "guarded_cost": kept["guarded_cost"], "guarded_share": kept["guarded_share"],
+        "shielded_cost": kept["shielded_cost"], "shielded_share": kept["shielded_share"],
         "total_cost": float(episodes["cost"].sum()),
         "epochs_above_limit": float((behaviour > LIMIT).sum()),
         "worst_epoch_cost": float(behaviour.max()),

@@ -30,8 +30,8 @@ from handrail.core.arguments import (
 from handrail.core.errors import HandrailError, UnknownName
 from handrail.methods.contrastive.settings import QLearning
 from handrail.methods.sagui.settings import (
-    ForebearSettings,
     GuideSettings,
+    PretrainingSettings,
     SacSettings,
     StudentRun,
 )
@@ -116,7 +116,7 @@ def test_a_folder_may_begin_at_home(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize(
     "settings",
-    [StudentRun(), GuideSettings(), ForebearSettings(), LavaRun(), LavaPrior(),
+    [StudentRun(), GuideSettings(), PretrainingSettings(), LavaRun(), LavaPrior(),
      LavaEncoder(), QLearning(), SacSettings()],
 )  # fmt: skip
 def test_the_defaults_are_in_their_ranges(settings):
@@ -193,7 +193,7 @@ def test_a_mistyped_name_comes_with_the_nearest_whole_name(name, within, nearest
         (LavaRun(), "safety.threshold", 0.1),
         (LavaRun(), "steps", 0),
         (StudentRun(), "learning.discount", 1),
-        (StudentRun(), "excursions", -0.1),
+        (StudentRun(), "guide_interval_share", -0.1),
         (StudentRun(), "limit", math.inf),
         (GuideSettings(), "evaluation_episodes", 0),
         (GuideSettings(), "rescue.share", 2),

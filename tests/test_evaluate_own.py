@@ -20,7 +20,9 @@ from handrail.methods.sagui.settings import SacSettings
 from tests.envs.toys import Walker
 
 Q = QLearning(hidden=(4,), learning_starts=20, replay=100, batch=8, target_every=20)
-LEARNING = SacSettings(hidden=(4,), batch=4, block=20, updates=2, learning_starts=40, replay=500)
+LEARNING = SacSettings(
+    hidden=(4,), batch=4, train_every=20, updates=2, learning_starts=40, replay=500
+)
 FEW = {
     "episode_length": 20, "steps": 80, "epoch": 40, "evaluation_episodes": 2,
     "learning": LEARNING,
@@ -77,7 +79,7 @@ def dqn(trained_dqn, tmp_path):
 def student(tmp_path_factory):
     """One that keeps its limit, since nothing is too much."""
     folder = tmp_path_factory.mktemp("student")
-    train_student(Walker, None, folder, method="sac", limit=1000.0, **FEW)
+    train_student(Walker, None, folder, method="sac-lagrangian", limit=1000.0, **FEW)
     return folder
 
 
@@ -146,7 +148,7 @@ def test_the_best_safe_policy_is_another_file(student, tmp_path, dqn):
 
 
 def test_a_guide_drives_by_itself(tmp_path):
-    train_guide(Walker, tmp_path, limit=1.0, guard_episodes=1, **FEW)
+    train_guide(Walker, tmp_path, limit=1.0, shield_episodes=1, **FEW)
     found = evaluate(tmp_path, environment=WALKER, **FEW_EPISODES)
     assert found["limit"] == 1.0 and found["mean_length"] == 20.0
     with pytest.raises(HandrailError, match=r"of which guide\.safetensors is the best already"):

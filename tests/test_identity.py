@@ -18,7 +18,7 @@ import pytest
 from handrail.core.identity import MOST, environment_identity, fingerprint, passed_in
 from handrail.envs.gymnasium.host import GymnasiumHost
 from handrail.envs.transfer import View
-from handrail.interventions.near_unsafe import FixedReach, NearUnsafe
+from handrail.interventions.near_unsafe import FixedRadius, NearUnsafe
 from handrail.interventions.recipes import contrastive, domain_prior, shield
 from handrail.interventions.substitutes import Policy
 from tests.envs.toys import Walker
@@ -70,7 +70,9 @@ def world(weight):
 
 
 def near(distance):
-    return NearUnsafe(embed=prior(0), known=jnp.zeros((1, 3)), reach=FixedReach(distance))
+    return NearUnsafe(
+        embed=prior(0), initial_embeddings=jnp.zeros((1, 3)), radius=FixedRadius(distance)
+    )
 
 
 def acting(action):

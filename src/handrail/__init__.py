@@ -35,7 +35,7 @@ _HOMES = {
         "Predicate",
     ),
     "handrail.interventions.on_host": ("on_host",),
-    "handrail.interventions.near_unsafe": ("AdaptiveReach", "FixedReach", "NearUnsafe"),
+    "handrail.interventions.near_unsafe": ("AdaptiveRadius", "FixedRadius", "NearUnsafe"),
     "handrail.interventions.substitutes": ("Policy", "Proposed", "RandomAboveMean", "RandomAction"),
     "handrail.interventions.recipes": (
         "budget_switch",
@@ -80,7 +80,15 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = sorted(_HOME_OF)  # pyrefly: ignore
 
 
+_OLD_NAMES = {"AdaptiveReach": "AdaptiveRadius", "FixedReach": "FixedRadius"}
+
+
 def __getattr__(name: str) -> Any:
+    if name in _OLD_NAMES:
+        from handrail.core.renamed import warn_once
+
+        warn_once(f"handrail.{name} is now called handrail.{_OLD_NAMES[name]}")
+        name = _OLD_NAMES[name]
     if name not in _HOME_OF:
         raise AttributeError(f"module 'handrail' has no attribute {name!r}")
     return getattr(import_module(_HOME_OF[name]), name)

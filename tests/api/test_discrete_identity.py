@@ -11,7 +11,7 @@ import pytest
 from handrail.api import discrete
 from handrail.api.discrete import train_dqn
 from handrail.core.errors import HandrailError
-from handrail.interventions.near_unsafe import FixedReach, NearUnsafe
+from handrail.interventions.near_unsafe import FixedRadius, NearUnsafe
 from handrail.interventions.recipes import contrastive, domain_prior, shield
 from handrail.interventions.substitutes import Policy
 from handrail.methods.contrastive import student
@@ -42,7 +42,7 @@ def beyond(limit):
 def near(distance=1.0, known=0.0):
     embed = NearUnsafe(lambda observation: observation, jnp.full((1, 2), known))
     return contrastive(
-        NearUnsafe(embed.embed, embed.known, FixedReach(distance)), prior(), prior_prob=1.0
+        NearUnsafe(embed.embed, embed.known, FixedRadius(distance)), prior(), prior_prob=1.0
     )
 
 
@@ -123,7 +123,7 @@ def test_another_prior_in_the_same_folder_is_refused(tmp_path):
         (lambda at: of_prior([Line, Line], at, steps=-3), "steps is -3"),
         (lambda at: of_prior([Line, Line], at, undesirable="x"), "undesirable is 'x'"),
         (lambda at: of_encoder(Line, at, latent=0), "latent.* is 0"),
-        (lambda at: of_encoder(Line, at, margin=-1), "margin.* is -1"),
+        (lambda at: of_encoder(Line, at, contrastive_margin=-1), "contrastive_margin.* is -1"),
         (lambda at: of_encoder(Line, at, acting=3), "acting is 3"),
     ],
 )

@@ -36,7 +36,7 @@ def guarded(intervention=NOTHING, **options):
 
 
 def sac(folder, target=Walker, guide=None, **options):
-    method = "sac" if guide is None else "budget-switch"
+    method = "sac-lagrangian" if guide is None else "budget-switch"
     return handrail.train_student(
         target, guide, folder, method=method, **{"limit": 1.0, "episode_length": 9, **options}
     )

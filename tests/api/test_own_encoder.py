@@ -9,7 +9,7 @@ from handrail.api.discrete import load_encoder, train_dqn, train_encoder
 from handrail.core.artifact import load, save
 from handrail.core.errors import HandrailError
 from handrail.core.types import Context
-from handrail.interventions.near_unsafe import AdaptiveReach, NearUnsafe
+from handrail.interventions.near_unsafe import AdaptiveRadius, NearUnsafe
 from handrail.interventions.recipes import contrastive
 from handrail.methods.contrastive.settings import QLearning
 from tests.api.test_own_training import Line, Q
@@ -66,7 +66,7 @@ def test_what_comes_before_harm_is_nearer_to_what_is_known(trained):
 
 
 def test_the_whole_method_acts_with_it(trained, tmp_path):
-    near = NearUnsafe(*load_encoder(trained, Corridor()), reach=AdaptiveReach())
+    near = NearUnsafe(*load_encoder(trained, Corridor()), radius=AdaptiveRadius())
     whole = contrastive(near, lambda observation: jnp.array([0.0, 1.0]), prior_prob=1.0)
     summary = train_dqn(
         Corridor, tmp_path, intervention=whole, steps=60, episode_length=20, evaluation_episodes=1,

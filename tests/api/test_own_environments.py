@@ -52,7 +52,7 @@ def counted():
 
 
 def student(environment, folder, **options):
-    few = FEW | {"method": "sac", "limit": 5.0} | options
+    few = FEW | {"method": "sac-lagrangian", "limit": 5.0} | options
     return train_student(environment, None, folder, **few)
 
 

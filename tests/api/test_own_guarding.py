@@ -63,8 +63,8 @@ def guide(path, *, foresees, goes, limits=None, evaluation=None):
 def test_a_guide_has_to_foresee_and_to_avert(tmp_path, foresees, goes, share, lowest, highest):
     path = guide(tmp_path / "g.safetensors", foresees=foresees, goes=goes)
     found = try_guide(Walker, path, foreseen=2.0, episode_length=20, episodes=12)
-    assert found["guarded_share"] == share and found["foreseen"] == 2.0
-    assert lowest <= found["guarded_cost"] <= highest
+    assert found["shielded_share"] == share and found["foreseen"] == 2.0
+    assert lowest <= found["shielded_cost"] <= highest
 
 
 def test_side_by_side_it_is_tried_in_the_same_episodes(tmp_path):
@@ -74,7 +74,7 @@ def test_side_by_side_it_is_tried_in_the_same_episodes(tmp_path):
         try_guide(kind, path, foreseen=2.0, episode_length=20, episodes=7)
         for kind in (Walker, beside)
     )
-    assert alone == several and alone["guarded_cost"] > 0
+    assert alone == several and alone["shielded_cost"] > 0
 
 
 def test_costs_are_of_as_many_steps_as_the_limit(tmp_path):
@@ -82,15 +82,15 @@ def test_costs_are_of_as_many_steps_as_the_limit(tmp_path):
     path = guide(tmp_path / "g.safetensors", foresees=9.0, goes=RUNS)
     long = functools.partial(Walker, 1_000)  # 400 of which are driven, two or three of them inside
     found = try_guide(long, path, foreseen=2.0, episode_length=1_000, episodes=2)
-    assert 990 < found["guarded_cost"] < 1_000
+    assert 990 < found["shielded_cost"] < 1_000
 
 
 def test_each_of_several_costs_is_named(tmp_path):
     path = guide(tmp_path / "g.safetensors", foresees=9.0, goes=STAYS, limits=LIMITS)
     options = {"foreseen": 2.0, "episode_length": 20, "episodes": 3}
     found = try_guide(Laborious, path, limits=LIMITS, **options)
-    assert found["guarded_cost.effort"] == 5.0 and found["guarded_cost.place"] == 0.0
-    assert found["guarded_cost"] == 2.0  # 5 of 5, on the scale of 2
+    assert found["shielded_cost.effort"] == 5.0 and found["shielded_cost.place"] == 0.0
+    assert found["shielded_cost"] == 2.0  # 5 of 5, on the scale of 2
 
 
 def test_too_much_is_two_steps_that_cost_what_one_does():
@@ -102,8 +102,8 @@ def test_too_much_is_two_steps_that_cost_what_one_does():
 def test_a_guide_is_tried_at_what_it_was_trained_to_be_tried_at(tmp_path):
     path = guide(tmp_path / "g.safetensors", foresees=9.0, goes=STAYS, evaluation={"foreseen": 9.5})
     few = {"episode_length": 20, "episodes": 1}
-    assert try_guide(Walker, path, **few)["guarded_share"] == 0
-    assert try_guide(Walker, path, foreseen=8.5, **few)["guarded_share"] == 1
+    assert try_guide(Walker, path, **few)["shielded_share"] == 0
+    assert try_guide(Walker, path, foreseen=8.5, **few)["shielded_share"] == 1
 
 
 @pytest.mark.parametrize(
@@ -131,33 +131,33 @@ def test_a_foreseen_cost_that_is_no_number_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("chosen", "costs", "kept"),
-    [("guard", [5.0, 1.0], 80), ("bonus", [5.0, 1.0], 40)],
+    ("selection", "costs", "kept"),
+    [("shield", [5.0, 1.0], 80), ("return", [5.0, 1.0], 40)],
 )
-def test_the_best_guard_is_kept(tmp_path, monkeypatch, chosen, costs, kept):
+def test_the_best_guard_is_kept(tmp_path, monkeypatch, selection, costs, kept):
     """Among evaluations within the limit; the bonus falls here from one to the next."""
     left, rewards = iter(costs), iter([3.0, 2.0])
     monkeypatch.setattr(
         training, "shield_row",
-        lambda *_, **options: {"guarded_cost": next(left), "guarded_share": 0.5, "foreseen": 2.0},
+        lambda *_, **options: {"shielded_cost": next(left), "shielded_share": 0.5, "foreseen": 2.0},
     )  # fmt: skip
     monkeypatch.setattr(
         training, "tested", lambda *_: {"return": next(rewards), "cost": 0.0, "length": 20.0}
     )
-    path = train_guide(Walker, tmp_path, bonus=moved, limit=1.0, chosen=chosen, **FEW)
+    path = train_guide(Walker, tmp_path, bonus=moved, limit=1.0, selection=selection, **FEW)
     assert load(path)[0].training["evaluation"]["step"] == kept
 
 
 def test_a_guide_that_fails_is_doubted_by_its_student(tmp_path, caplog):
-    few = FEW | {"guard_episodes": 3}
+    few = FEW | {"shield_episodes": 3}
     path = train_guide(Walker, tmp_path / "guide", bonus=moved, limit=0.0, **few)
     evaluation = load(path)[0].training["evaluation"]
-    cost = evaluation["guarded_cost"]
+    cost = evaluation["shielded_cost"]
     assert evaluation["foreseen"] == 2.0  # costs are 0 or 1
-    assert cost in read_table(path.parent / "evaluations.csv")["guarded_cost"]
+    assert cost in read_table(path.parent / "evaluations.csv")["shielded_cost"]
     assert cost > 0.1  # hardly trained
     with caplog.at_level(logging.WARNING, "handrail"):
-        doubted = train_student(Walker, path, tmp_path / "a", limit=0.1, **FEW)["guide_doubts"]
+        doubted = train_student(Walker, path, tmp_path / "a", limit=0.1, **FEW)["guide_warnings"]
     assert len(doubted) == 1
     assert f"costs {cost:.3g} in 20 steps, more than the student's limit of 0.1" in doubted[0]
     assert [record.getMessage() for record in caplog.records] == [f"{path}: {doubted[0]}"]
@@ -166,8 +166,8 @@ def test_a_guide_that_fails_is_doubted_by_its_student(tmp_path, caplog):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"chosen": "gaurd"}, "'gaurd': did you mean 'guard'"),
-        ({"guard_episodes": 0}, "guard_episodes is 0: expected at least 1"),
+        ({"selection": "gaurd"}, "'gaurd': did you mean 'guard'"),
+        ({"shield_episodes": 0}, "shield_episodes is 0: expected at least 1"),
     ],
 )
 def test_what_training_refuses(tmp_path, changes, message):

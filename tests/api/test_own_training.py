@@ -25,7 +25,7 @@ from handrail.methods.sagui.settings import SacSettings
 from tests.envs.toys import Named, Walker
 
 LEARNING = SacSettings(
-    hidden=(4,), batch=4, block=20, updates=2, learning_starts=40, replay=500
+    hidden=(4,), batch=4, train_every=20, updates=2, learning_starts=40, replay=500
 )  # fmt: skip
 FEW = {
     "episode_length": 20, "steps": 80, "epoch": 40, "evaluation_episodes": 2,
@@ -74,13 +74,18 @@ def test_a_student_and_its_summary(guide, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("method", "margin", "excursions"),
+    ("method", "limit_fraction", "guide_interval_share"),
     [("budget-switch", 0.5, 0.1), ("control-switch", 0.5, 0.0), ("linear-decay", 1.0, 0.0)],
 )
-def test_margin_and_excursions_are_the_methods_own(guide, tmp_path, method, margin, excursions):
+def test_margin_and_excursions_are_the_methods_own(
+    guide, tmp_path, method, limit_fraction, guide_interval_share
+):
     train_student(Walker, guide, tmp_path, method=method, limit=2.0, **FEW)
     settings = json.loads((tmp_path / "run.json").read_text())["run"]
-    assert (settings["margin"], settings["excursions"]) == (margin, excursions)
+    assert (settings["limit_fraction"], settings["guide_interval_share"]) == (
+        limit_fraction,
+        guide_interval_share,
+    )
 
 
 @pytest.mark.parametrize(
@@ -88,11 +93,14 @@ def test_margin_and_excursions_are_the_methods_own(guide, tmp_path, method, marg
     [
         ({"limit": None}, "give limit"),
         ({"limit": 2.0, "limits": {"cost": 1.0}}, "leave `limit` out"),
-        ({"excursions": -0.1}, "excursions is -0.1: expected a share of the steps"),
-        ({"margin": -1.0}, "margin is -1.0: expected a share of the limit"),
+        (
+            {"guide_interval_share": -0.1},
+            "guide_interval_share is -0.1: expected a share of the steps",
+        ),
+        ({"limit_fraction": -1.0}, "limit_fraction is -1.0: expected a share of the limit"),
         ({"limit": 0.5}, "trained for a cost limit of 1 an episode, but the student's is 0.5"),
         ({"method": "switch"}, "unknown method 'switch': did you mean"),
-        ({"method": "sac"}, "'sac' has no guide"),
+        ({"method": "sac-lagrangian"}, "'sac-lagrangian' has no guide"),
         ({"steps": 50}, "multiple of epoch"),
         ({"episode_length": None}, "says nothing of its time limit"),
         ({"view": View.keep(["gyro"])}, "selects parts by name, but the observation is one array"),
@@ -114,7 +122,9 @@ def test_a_student_learns_from_what_its_guide_foresees_if_it_can_be_compared(gui
     with pytest.raises(HandrailError, match=r"critic has discount 0\.99, the student 0\.9"):
         train_student(Walker, guide, tmp_path / "c", **{**few, "learning": other})
     with pytest.raises(HandrailError, match="there is no guide to ask: set it to 'zero'"):
-        train_student(Walker, None, tmp_path / "d", **{**few, "learning": own, "method": "sac"})
+        train_student(
+            Walker, None, tmp_path / "d", **{**few, "learning": own, "method": "sac-lagrangian"}
+        )
 
 
 def test_a_student_learns_costs_from_what_its_guide_has_met(tmp_path):
@@ -132,10 +142,13 @@ def test_a_student_learns_costs_from_what_its_guide_has_met(tmp_path):
 
 @pytest.mark.parametrize(
     ("method", "message"),
-    [("budget-switch", "no steps of the source were kept"), ("sac", "has no guide beside which")],
+    [
+        ("budget-switch", "no steps of the source were kept"),
+        ("sac-lagrangian", "has no guide beside which"),
+    ],
 )
 def test_steps_of_the_source_have_to_be_there(guide, tmp_path, method, message):
-    given = None if method == "sac" else guide
+    given = None if method == "sac-lagrangian" else guide
     options = {**FEW, "limit": 2.0, "source_data": True, "method": method}
     with pytest.raises(HandrailError, match=message):
         train_student(Walker, given, tmp_path / "run", **options)
@@ -146,14 +159,20 @@ def test_a_guide_makes_the_excursions_it_is_asked_for(guide, tmp_path):
     """Nothing is too much for this threshold and this limit, so the guide acts unasked or never."""
     calm = {**FEW, "limit": 1000.0, "threshold": 1000.0, "method": "budget-switch"}
     rates = {
-        share: train_student(Walker, guide, tmp_path / str(share), **calm, excursions=share)[
-            "intervention_rate"
-        ]
+        share: train_student(
+            Walker, guide, tmp_path / str(share), **calm, guide_interval_share=share
+        )["intervention_rate"]
         for share in (0.0, 1.0)
     }
     assert rates == {0.0: 0.0, 1.0: 1.0}
     with pytest.raises(HandrailError, match="has one actor, so nobody else"):
-        train_student(Walker, None, tmp_path / "s", **{**calm, "method": "sac"}, excursions=0.5)
+        train_student(
+            Walker,
+            None,
+            tmp_path / "s",
+            **{**calm, "method": "sac-lagrangian"},
+            guide_interval_share=0.5,
+        )
 
 
 def test_targets_that_a_guide_does_not_fit(guide, tmp_path):
@@ -201,7 +220,7 @@ def test_the_scales_of_other_tasks_are_refused(tmp_path):
     with pytest.raises(HandrailError, match=refused):
         train_guide(Walker, tmp_path / "guide", limit=1.0, **few)
     with pytest.raises(HandrailError, match=refused):
-        train_student(Walker, None, tmp_path / "student", method="sac", limit=1.0, **few)
+        train_student(Walker, None, tmp_path / "student", method="sac-lagrangian", limit=1.0, **few)
 
 
 def test_bonuses():

@@ -1,4 +1,4 @@
-"""SAC-λ's equations against the recorded forward values of the original scripts."""
+"""SAC-Lagrangian's equations against the recorded forward values of the original scripts."""
 
 import jax
 import jax.numpy as jnp
@@ -105,15 +105,20 @@ def test_losses(case):
 
 def test_of_several_critics_the_lowest_is_believed_or_what_is_asked_for():
     values, log_prob, nothing = jnp.array([1.0, 4.0]), jnp.array(-0.5), jnp.zeros(())
-    for believed, value in ({}, 1.0), ({"believed": jnp.mean}, 2.5), ({"believed": jnp.max}, 4.0):
+    for critic_reduction, value in (
+        ({}, 1.0),
+        ({"critic_reduction": jnp.mean}, 2.5),
+        ({"critic_reduction": jnp.max}, 4.0),
+    ):
         target = lagrangian.reward_target(
             jnp.array(0.25), nothing, values, log_prob,
-            discount=0.5, entropy_weight=jnp.array(2.0), **believed,
+            discount=0.5, entropy_weight=jnp.array(2.0), **critic_reduction,
         )  # fmt: skip
         assert float(target) == 0.25 + 0.5 * (value + 1.0)
         loss = lagrangian.actor_loss(
             log_prob, values, jnp.array(3.0),
-            entropy_weight=jnp.array(2.0), multiplier=jnp.array(0.5), damping=nothing, **believed,
+            entropy_weight=jnp.array(2.0), multiplier=jnp.array(0.5), damping=nothing,
+            **critic_reduction,
         )  # fmt: skip
         assert float(loss) == -1.0 - value + 1.5
 

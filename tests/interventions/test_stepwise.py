@@ -7,7 +7,7 @@ import pytest
 
 from handrail.core.errors import HandrailError
 from handrail.interventions.base import Intervention
-from handrail.interventions.near_unsafe import AdaptiveReach, NearUnsafe
+from handrail.interventions.near_unsafe import AdaptiveRadius, NearUnsafe
 from handrail.interventions.recipes import budget_switch, control_switch, linear_decay, shield
 from handrail.interventions.stepwise import Stepwise
 from handrail.interventions.substitutes import Policy, RandomAction
@@ -36,7 +36,7 @@ def critic(observation, action):
 
 def near():
     return NearUnsafe(
-        lambda o: o[:2], jnp.zeros((0, 2)), AdaptiveReach(1.0), neighbours=2, capacity=5, minimum=1
+        lambda o: o[:2], jnp.zeros((0, 2)), AdaptiveRadius(1.0), neighbours=2, capacity=5, minimum=1
     )
 
 

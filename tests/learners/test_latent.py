@@ -76,7 +76,7 @@ def latent_agent(world, *, variational: bool) -> LatentAgent:
 def after_steps(loop: Loop, steps: int):
     """A run's state after random steps; nothing has been learnt."""
     state = loop.init(key=jax.random.key(0))
-    count = steps // loop.agent.block
+    count = steps // loop.agent.train_every
     return jax.jit(lambda s: loop.blocks(s, count, learn=False)[0])(state)
 
 

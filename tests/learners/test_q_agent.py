@@ -37,7 +37,7 @@ def loop():
         replay=Ring(64),
         exploration=Exploration(),
         actions=7,
-        block=BLOCK,
+        train_every=BLOCK,
         batch=BATCH,
         target_every=EVERY,
         learning_starts=STARTS,

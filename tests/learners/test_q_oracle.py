@@ -59,7 +59,7 @@ def learnt(environment: TimeLimit, frames: jax.Array) -> jax.Array:
         replay=Prioritized(4_000, alpha=0.5),
         exploration=Exploration(start=1.0, end=1.0),
         actions=7,
-        block=4,
+        train_every=4,
         batch=64,
         target_every=100,
         learning_starts=STARTS,

@@ -74,7 +74,7 @@ def learnt(environment: Probe) -> jax.Array:
         replay=Ring(1_000),
         exploration=Exploration(start=1.0, end=1.0),
         actions=2,
-        block=2,
+        train_every=2,
         batch=32,
         target_every=20,
         learning_starts=100,

@@ -11,7 +11,7 @@ import pytest
 from handrail.api.discrete import load_encoder
 from handrail.api.environments import host_of
 from handrail.core.errors import HandrailError
-from handrail.interventions.near_unsafe import AdaptiveReach, FixedReach, NearUnsafe
+from handrail.interventions.near_unsafe import AdaptiveRadius, FixedRadius, NearUnsafe
 from handrail.interventions.triggers import BelowMean, Coin, Never
 from handrail.methods import contrastive
 from handrail.methods.contrastive.artefacts import save_encoder, save_q
@@ -61,8 +61,8 @@ def test_rows_say_who_acts_when():
 def test_some_rows_fix_a_setting():
     assert conditions("priors-0.5")[Coin].probability == 0.5
     assert conditions("priors-0.95")[Coin].probability == SMALL.safety.prior_prob
-    assert isinstance(conditions("full-adaptive")[NearUnsafe].reach, AdaptiveReach)
-    assert isinstance(conditions("full")[NearUnsafe].reach, FixedReach)
+    assert isinstance(conditions("full-adaptive")[NearUnsafe].radius, AdaptiveRadius)
+    assert isinstance(conditions("full")[NearUnsafe].radius, FixedRadius)
     without = dataclasses.replace(SMALL, safety=Safety(bring_known=False))
     assert conditions("full", without)[NearUnsafe].known.shape == (0, 2)
 

@@ -29,7 +29,7 @@ def test_the_setting_is_found():
     [
         ({"a": {"margin": 0.1}, "b": {"margin": 0.1}}, "nothing"),
         ({"a": {"margin": 0.1, "seed": 1}, "b": {"margin": 0.2}}, "margin.*seed"),
-        ({"a": {"method": "sac"}, "b": {"method": "egpo"}}, "method"),
+        ({"a": {"method": "sac-lagrangian"}, "b": {"method": "egpo"}}, "method"),
         ({"a": {"margin": 0.1}, "b": {}}, "margin"),
     ],
 )

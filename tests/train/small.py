@@ -11,7 +11,7 @@ import optax
 
 from handrail.core.artifact import Card, save
 from handrail.envs.lava.make import make_lava
-from handrail.interventions.near_unsafe import AdaptiveReach, NearUnsafe
+from handrail.interventions.near_unsafe import AdaptiveRadius, NearUnsafe
 from handrail.interventions.recipes import contrastive
 from handrail.learners.q.agent import Exploration, QAgent
 from handrail.learners.q.double_dqn import TDLoss
@@ -22,7 +22,7 @@ from handrail.replay.prioritized import Prioritized
 from handrail.train import run as train_run
 from handrail.train.compiled import Loop
 from handrail.train.run import execute
-from handrail.train.step_statistics import DangerTally
+from handrail.train.step_statistics import CheckConfusion
 
 SETTINGS = {"name": "small", "rate": 0.001, "hidden": (8,)}
 CHUNK = 1_000
@@ -56,13 +56,13 @@ def small_agent(environment, *, rate: float = 1e-3, **options) -> QAgent:
 def small_loop(*, total: int = TOTAL, **options) -> Loop:
     environment = make_lava("LavaGapS5", layout=1, starts="anywhere")
     places = Lookup(jnp.asarray(environment.cell_of_row, jnp.float32))
-    near = NearUnsafe(places, jnp.zeros((0, 2)), AdaptiveReach(initial=1.0), neighbours=2)
+    near = NearUnsafe(places, jnp.zeros((0, 2)), AdaptiveRadius(initial=1.0), neighbours=2)
     return Loop(
         environment,
         small_agent(environment, **options),
         contrastive(near, perfect_prior(environment), prior_prob=0.5),
         total,
-        DangerTally(environment),
+        CheckConfusion(environment),
     )
 
 

@@ -101,7 +101,7 @@ class Late(eqx.Module):
         return self.inner.init(key=key)
 
     def blocks(self, state, count, *, learn):
-        after, records, metrics = self.inner.blocks(state, count, learn=learn)
+        after, records, metrics = self.inner.train_everys(state, count, learn=learn)
         if self.uses_up:
             jax.tree.map(lambda leaf: leaf.delete(), state.agent)
         if int(after.progress.step) > self.explodes:
@@ -127,7 +127,7 @@ def test_the_last_good_state_is_kept(tmp_path, uses_up, seconds):
     whole = shared_loop()
     good = whole.init(key=jax.random.key(7))
     for learn in (False, True):  # two chunks of a thousand steps
-        good, _, _ = whole.blocks(good, 1_000 // whole.agent.block, learn=learn)
+        good, _, _ = whole.blocks(good, 1_000 // whole.agent.train_every, learn=learn)
     _, arrays = load(folder / "checkpoints" / "step-0000002000.safetensors")
     kept = run_state(folder, whole)
     assert bool(eqx.tree_equal(kept, good))

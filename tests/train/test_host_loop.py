@@ -221,7 +221,7 @@ def test_an_episode_that_cannot_be_saved_begins_anew():
     """The trigger forgets the lost episode, and the sums of the new one begin at 0."""
     guide = OnVectors(GaussianPolicy(3, 2, (4,), key=jax.random.key(9)))
     environment = Fleeting()
-    agent = sac(block=5, learning_starts=5)
+    agent = sac(train_every=5, learning_starts=5)
     host = HostLoop(environment, agent, control_switch(Policy(Sampled(guide))), 100)
     state = host.init(key=jax.random.key(0))
     state, *_ = host.blocks(state, 3, learn=True)  # in the middle of the second episode

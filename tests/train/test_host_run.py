@@ -17,7 +17,9 @@ from handrail.train.run import execute
 from tests.envs.on_host import OnHost
 from tests.experiments.navigation.toy import Toy
 
-AGENT = SacAgent(replay=Ring(200), hidden=(4,), batch=8, block=20, updates=2, learning_starts=40)
+AGENT = SacAgent(
+    replay=Ring(200), hidden=(4,), batch=8, train_every=20, updates=2, learning_starts=40
+)
 TOTAL, CHUNK = 160, 40
 FILES = ("episodes.csv", "progress.csv")
 

@@ -18,7 +18,7 @@ from handrail.networks.mlp import MLP
 from handrail.replay.ring import Ring
 from handrail.train.compiled import Loop
 from handrail.train.evaluate import evaluate
-from handrail.train.step_statistics import DangerTally, precision_and_recall
+from handrail.train.step_statistics import CheckConfusion, precision_and_recall
 from tests.envs.lava.dynamic_programming import follow, optimal_q, optimal_returns
 from tests.train.small import content, perfect_prior, run, small_agent, small_loop
 
@@ -86,7 +86,7 @@ def learning_loop(prior_prob: float | None, *, total: int, starts: int):
         if prior_prob is None
         else domain_prior(perfect_prior(environment), prior_prob=prior_prob)
     )
-    return Loop(environment, agent, intervention, total, DangerTally(environment))
+    return Loop(environment, agent, intervention, total, CheckConfusion(environment))
 
 
 def test_a_perfect_prior_that_is_always_heeded_allows_no_violation():

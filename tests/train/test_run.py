@@ -44,7 +44,9 @@ def test_a_budget_that_is_no_multiple_of_the_block_is_refused_before_anything_is
 )
 def test_chunks_cover_every_step_once_wherever_a_run_goes_on(loop, block, blocks, starts, share):
     """Also where the block does not divide a chunk, or a checkpoint lies between two ends."""
-    agent = dataclasses.replace(loop.agent, block=block, target_every=block, learning_starts=starts)
+    agent = dataclasses.replace(
+        loop.agent, train_every=block, target_every=block, learning_starts=starts
+    )
     long = dataclasses.replace(loop, agent=agent, total=block * blocks)
     done = int(share * blocks) * block
     with mock.patch.object(train_run, "CHUNK_STEPS", 1_000):

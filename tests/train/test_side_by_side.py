@@ -101,7 +101,7 @@ def in_plain_python(loop, hosts, blocks, learning_from):
     )
     for _ in range(blocks):
         block, prepared = step, agent.prepare(state, key=stream(key, "prepare", step))
-        for _ in range(agent.block // n):
+        for _ in range(agent.train_every // n):
             for i, host in enumerate(hosts):
                 number, sums = i * share + step // n, so_far[i]
                 clock = Clock(jnp.int32(step), jnp.float32(step) / total)
@@ -233,7 +233,7 @@ def test_episodes_that_cannot_be_saved_begin_anew():
     """Where one was under way the trigger forgets it; where none was, nothing is counted."""
     guide = OnVectors(GaussianPolicy(3, 2, (4,), key=jax.random.key(9)))
     hosts = [Fleeting(), Short()]
-    agent = sac(block=10, learning_starts=10)
+    agent = sac(train_every=10, learning_starts=10)
     loop = HostLoop(HostCopies(hosts), agent, control_switch(Policy(Sampled(guide))), 100)
     state = loop.init(key=jax.random.key(0))
     state, *_ = loop.blocks(state, 1, learn=True)  # five steps each
@@ -251,7 +251,10 @@ def test_only_an_episode_that_was_under_way_is_concluded():
     """Concluding one draws a new coin for the next; the copy that had ended keeps its coin."""
     guide = OnVectors(GaussianPolicy(3, 2, (4,), key=jax.random.key(9)))
     loop = HostLoop(
-        HostCopies([Fleeting(), Short()]), sac(block=10), linear_decay(Policy(Sampled(guide))), 100
+        HostCopies([Fleeting(), Short()]),
+        sac(train_every=10),
+        linear_decay(Policy(Sampled(guide))),
+        100,
     )
     state, _ = run(loop, plan=((1, False),))
     again = loop._entered(copied(state))

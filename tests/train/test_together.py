@@ -12,7 +12,7 @@ from handrail.envs.lava.make import make_lava
 from handrail.interventions.recipes import domain_prior
 from handrail.networks.lookup import Lookup
 from handrail.train.compiled import Loop
-from handrail.train.step_statistics import DangerTally
+from handrail.train.step_statistics import CheckConfusion
 from handrail.train.vmapped import Together
 from tests.train.small import perfect_prior, small_agent
 
@@ -23,7 +23,7 @@ def loops() -> list[Loop]:
     """One whose prior knows lava, and one whose prior knows nothing; then the first again."""
     environment = make_lava("LavaGapS5", layout=1, starts="anywhere")
     agent = small_agent(environment)
-    tally = DangerTally(environment)
+    tally = CheckConfusion(environment)
     knows = perfect_prior(environment)
     ignorant = Lookup(jnp.zeros_like(knows.table))
     return [

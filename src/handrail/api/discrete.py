@@ -29,6 +29,7 @@ from handrail.core.arguments import (
 from handrail.core.errors import HandrailError
 from handrail.core.identity import environment_identity, fingerprint
 from handrail.core.recorded import PASSED, stable
+from handrail.core.renamed import SETTINGS, takes_old_names
 from handrail.envs.gymnasium.costs import CostFn
 from handrail.interventions.base import Intervention
 from handrail.interventions.recipes import none
@@ -203,6 +204,7 @@ def train_prior(
     )  # fmt: skip
 
 
+@takes_old_names(SETTINGS["EncoderSettings"])
 @closes_environments
 def train_encoder(
     environment: Environment,
@@ -215,7 +217,7 @@ def train_encoder(
     steps: int = 100_000,
     latent: int = 50,
     hidden: tuple[int, ...] = (256,),
-    margin: float = 10.0,
+    contrastive_margin: float = 10.0,
     coefficient: float = 0.5,
     batch: int = 128,
     acting: QLearning | Mapping[str, Any] | None = None,
@@ -236,7 +238,7 @@ def train_encoder(
         steps: environment steps, those of all side by side.
         latent: size of the embedding.
         hidden: hidden layers of the encoder, and of the decoder in reverse.
-        margin: squared distance that safe and unsafe observations should keep.
+        contrastive_margin: squared distance that safe and unsafe observations should keep.
         coefficient: weight of the contrastive term beside the reconstruction.
         batch: observations an update, half of them unsafe.
         acting: the learner that acts meanwhile.
@@ -245,7 +247,8 @@ def train_encoder(
     """
     folder = folder_of(folder)
     given = {
-        "steps": steps, "latent": latent, "hidden": hidden, "margin": margin,
+        "steps": steps, "latent": latent, "hidden": hidden,
+        "contrastive_margin": contrastive_margin,
         "coefficient": coefficient, "batch": batch, "seed": seed_number(seed),
     }  # fmt: skip
     acting = settings_of("acting", acting, EXPLORING)

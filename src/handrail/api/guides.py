@@ -19,6 +19,7 @@ from handrail.api.environments import (
     needs_box,
     prompt_loop,
 )
+from handrail.core import renamed
 from handrail.core.arguments import (
     checked,
     choice,
@@ -36,16 +37,16 @@ from handrail.methods.sagui.guide_file import open_guide
 from handrail.methods.sagui.problem import Source
 from handrail.methods.sagui.settings import GuideSettings, SacSettings
 from handrail.methods.sagui.shield import STEPS, evaluate_shield, shield_row
+from handrail.methods.sagui.train_guide import SELECTIONS
 from handrail.methods.sagui.train_guide import train_guide as train
 
 Report = Callable[[int, int], None]
 LEARNING = SacSettings(multiplier_rate=10.0, damping=0.0, cost_floor="zero")
-SELECTIONS: dict[str, Any] = {
-    "bonus": "farthest",
-    "guard": "guard",
-}  # how this module calls the settings' values
+OLD_NAMES = {**renamed.SETTINGS["GuideSettings"]}
+OLD_VALUES = {"selection": {"bonus": "return", "guard": "shield"}}
 
 
+@renamed.takes_old_names(OLD_NAMES, OLD_VALUES)
 @closes_environments
 def train_guide(
     source: Environment,
@@ -60,11 +61,11 @@ def train_guide(
     steps: int = 100_000,
     epoch: int = 10_000,
     evaluation_episodes: int = 10,
-    guard_episodes: int = 20,
-    chosen: str = "guard",
+    shield_episodes: int = 20,
+    selection: str = "shield",
     entropy_weight: float = 1.0,
     uniform_steps: int = 500,
-    wander: float = 0.25,
+    random_action_share: float = 0.25,
     keep: int = 0,
     learning: SacSettings | None = None,
     seed: int = 0,
@@ -91,13 +92,13 @@ def train_guide(
         steps: environment steps, those of all side by side; a multiple of `epoch`.
         epoch: steps between two evaluations.
         evaluation_episodes: whole episodes of each.
-        guard_episodes: of up to 400 steps each, in which it is tried as a shield; the same ones
+        shield_episodes: of up to 400 steps each, in which it is tried as a shield; the same ones
             every time.
-        chosen: what is kept, the best "guard" or the one with the highest "bonus".
+        selection: what is kept, the best "shield", or the one with the highest "return" of bonus.
         entropy_weight: α, fixed.
         uniform_steps: of uniformly random actions at the beginning.
-        wander: share of the steps that are driven by random actions, each held for 30 steps, so
-            that the guide's cost critic can judge actions that are not its own.
+        random_action_share: share of the steps with random actions, each repeated for 30 steps,
+            so that the guide's cost critic can judge actions that are not its own.
         keep: steps that are kept beside the guide, for students with `source_data`.
         learning: the learner; by default one whose cost critic is never negative, with a
             slower, undamped multiplier.
@@ -105,11 +106,12 @@ def train_guide(
         report: called as `report(step, total)`.
     """
     folder = folder_of(folder)
-    wanted = choice("chosen", chosen, SELECTIONS)
+    choice("selection", selection, SELECTIONS)
     settings = GuideSettings(
         seed=seed_number(seed), steps=steps, epoch=epoch,
-        evaluation_episodes=evaluation_episodes, guard_episodes=guard_episodes, wander=wander,
-        entropy_weight=entropy_weight, uniform_steps=uniform_steps, chosen=SELECTIONS[wanted],
+        evaluation_episodes=evaluation_episodes, shield_episodes=shield_episodes,
+        random_action_share=random_action_share, entropy_weight=entropy_weight,
+        uniform_steps=uniform_steps, selection=selection,
         keep=keep, learning=settings_of("learning", learning, LEARNING),
     )  # fmt: skip
     settings = checked(settings)
@@ -136,6 +138,7 @@ def train_guide(
     return train(where, settings, folder, recorded=recorded, report=report)
 
 
+@renamed.takes_old_names({"foreseen": "takeover_cost"})
 @closes_environments
 def try_guide(
     environment: Environment,
@@ -145,7 +148,7 @@ def try_guide(
     cost: CostFn | None = None,
     limits: Mapping[str, float] | None = None,
     parts: Sequence[str] | None = None,
-    foreseen: float | None = None,
+    takeover_cost: float | None = None,
     episode_length: int | None = None,
     episodes: int = 100,
     seed: int = 0,
@@ -165,19 +168,19 @@ def try_guide(
         guide: its file.
         view: the guide's parts of the observation; by default those of the same names.
         cost: as of `GymnasiumHost`; also `limits` (of several named costs) and `parts`.
-        foreseen: the discounted cost that is too much; by default what the guide was trained to
-            be tried at: two steps' cost.
+        takeover_cost: the discounted cost that is too much; by default what the guide was trained
+            to be tried at: two steps' cost.
         episode_length: the time limit in steps, if the environment does not say.
         episodes: to drive; a rare cost needs hundreds.
         seed: of everything.
 
     Returns:
-        `guarded_cost`, undiscounted, per episode of `episode_length` steps (of several costs the
+        `shielded_cost`, undiscounted, per episode of `episode_length` steps (of several costs the
         one nearest to its limit, on the scale of the smallest limit, and each by its name),
-        `guarded_share` of the steps that were the guide's, and `foreseen`.
+        `shielded_share` of the steps that were the guide's, and `takeover_cost`.
     """
     episodes = whole("episodes", episodes, least=1)
-    foreseen = None if foreseen is None else number("foreseen", foreseen)
+    takeover_cost = None if takeover_cost is None else number("takeover_cost", takeover_cost)
     guide = folder_of(guide, "guide")
     host = build_host(
         environment, cost=cost, limits=limits, parts=parts, episode_length=episode_length
@@ -185,10 +188,10 @@ def try_guide(
     needs_box(host)
     longest = episode_steps(host, episode_length)
     file = open_guide(guide, interface_of(host, longest), view=view)
-    predicted = file.takeover_cost if foreseen is None else foreseen
+    predicted = file.takeover_cost if takeover_cost is None else takeover_cost
     if predicted is None:
         raise HandrailError(
-            f"{guide}: the card does not say which predicted cost is too much: give foreseen, "
+            f"{guide}: the card does not say which predicted cost is too much: give takeover_cost, "
             "such as two steps' cost"
         )
     done = evaluate_shield(

@@ -21,10 +21,11 @@ from handrail.core.artifact import load
 from handrail.core.errors import HandrailError, UnknownName
 from handrail.core.identity import passed_in
 from handrail.core.recorded import PASSED, stable
+from handrail.core.renamed import VALUES, takes_old_names
 from handrail.envs.gymnasium.costs import CostFn
 from handrail.methods.sagui.cards import warnings_of
 from handrail.methods.sagui.offline_batch import beside
-from handrail.methods.sagui.presets import SOURCE_PRICE, limit_fraction, recommended_student
+from handrail.methods.sagui.presets import SOURCE_PRICE, default_limit_fraction, recommended_student
 from handrail.methods.sagui.problem import Target
 from handrail.methods.sagui.settings import SacSettings, StudentRun
 from handrail.methods.sagui.table import METHODS
@@ -33,8 +34,10 @@ from handrail.methods.sagui.train_student import train_student as train
 Report = Callable[[int, int], None]
 OFFERED = tuple(name for name, row in METHODS.items() if set(row.needs) <= {"guide"})
 LOG = logging.getLogger(__name__)
+OLD_NAMES = {"margin": "limit_fraction", "excursions": "guide_interval_share"}
 
 
+@takes_old_names(OLD_NAMES, {"method": VALUES["StudentRun.method"]})
 @closes_environments
 def train_student(
     target: Environment,
@@ -48,8 +51,8 @@ def train_student(
     limit: float | None = None,
     parts: Sequence[str] | None = None,
     threshold: float | None = None,
-    margin: float | None = None,
-    excursions: float | None = None,
+    limit_fraction: float | None = None,
+    guide_interval_share: float | None = None,
     distil: bool = False,
     source_data: bool = False,
     source_price: float = SOURCE_PRICE,
@@ -68,24 +71,25 @@ def train_student(
     What speaks against the guide as a guard (`handrail.try_guide`) is logged, and in the summary.
     Differs from the paper: one replay for both actors, since a guide that seldom acts would leave
     a split one waiting; no importance weights; the multiplier looks at what the student would do
-    now, and aims below the limit; under budget-switch the guide makes excursions.
+    now, and aims below the limit; under budget-switch the guide takes intervals of steps unasked.
 
     Args:
         target: id of the environment, or a function that builds it, or several of it side by
             side (a Gymnasium vector environment).
-        guide: its file; None for a method without one, such as `sac`.
+        guide: its file; None for a method without one, such as `sac-lagrangian`.
         folder: of the run; it must be empty or hold this very run.
         method: any that needs no more than a guide, such as `budget-switch`, `control-switch`,
-            `linear-decay`, or `sac` without a guide (`handrail list`).
+            `linear-decay`, or `sac-lagrangian` without a guide (`handrail list`).
         view: the guide's parts of the target's observation; by default those of the same names.
         cost: as of `GymnasiumHost`; also `limits` (of several named costs) and `parts`.
         limit: expected undiscounted cost of an episode; at least the guide's.
         threshold: of budget-switch, in multiples of the limit on the critic's scale; by default
             the cost of two steps, at which the guide was tried as a guard.
-        margin: the limit that the student's multiplier aims at, as a share of `limit`; by default
-            0.5, under linear-decay 1 (docs/results-sagui.md).
-        excursions: share of the steps, 0 to 1, that the guide drives unasked, in spells of 50, so
-            that the student sees more of the task; by default 0.1 under budget-switch, else 0.
+        limit_fraction: the limit that the student's multiplier aims at, as a share of `limit`; by
+            default 0.5, under linear-decay 1 (docs/results-sagui.md).
+        guide_interval_share: share of the steps, 0 to 1, that the guide takes unasked, in intervals
+            of 50 steps, so that the student sees more of the task; by default 0.1 under
+            budget-switch, else 0.
         distil: also pull the student towards what the guide does, as the paper has it, by the
             true densities of its actions.
         source_data: also learn costs from the steps that the guide's training has kept beside its
@@ -109,9 +113,9 @@ def train_student(
         method=method, seed=seed_number(seed), steps=steps, epoch=epoch,
         test_episodes=evaluation_episodes, threshold=threshold,
         distillation="authors" if truth("distil", distil) or row.strength else "none",
-        density="exact", weighting="none", constraint="present",
-        margin=limit_fraction(method, split=False) if margin is None else margin,
-        excursions=row.guide_interval_share if excursions is None else excursions,
+        density="exact", weighting="none", multiplier_on="policy_actions",
+        limit_fraction=_given(limit_fraction, default_limit_fraction(method, split=False)),
+        guide_interval_share=_given(guide_interval_share, row.guide_interval_share),
         source_data=truth("source_data", source_data), source_price=source_price, replay="ring",
         learning=settings_of("learning", learning, default),
     )  # fmt: skip
@@ -140,6 +144,10 @@ def train_student(
     return train(
         where, run, files, folder, recorded=recorded, warnings=tuple(warned), report=report
     )
+
+
+def _given(value: float | None, default: float) -> float:
+    return default if value is None else value
 
 
 def _check_method(method: str, guide: Path | str | None) -> None:

@@ -136,7 +136,7 @@ def train(
     method: str | None = None,
     observation: Literal["symbolic", "pixels"] | None = None,
     knowledge: Literal["one", "many"] | None = None,
-    preset: Literal["recommended", "paper", "taught"] | None = None,
+    preset: str | None = None,
     seed: int = 123,
     steps: int | None = None,
     prior: Path | None = None,
@@ -159,8 +159,8 @@ def train(
         method: See `handrail list`; full-adaptive, in navigation budget-switch.
         observation: What the learner sees; symbolic. Lava only.
         knowledge: Acquire knowledge on one layout (the paper) or on many; many. Lava only.
-        preset: The paper's settings, or ours; recommended. In navigation also taught: students
-            that learn costs from what their guide met in the source.
+        preset: recommended (ours) or paper; recommended. In navigation also source-data: students
+            that learn costs also from steps that their guide took in the source.
         seed: Seed of the layout and of all else.
         steps: Environment steps; 200,000, in navigation the paper's for the task.
         prior: Use this prior instead of acquiring one.

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from handrail.core import artifact_arrays
+from handrail.core.renamed import current_column
 
 LAST_OF_ARRAYS = 1
 """The last schema whose checksum is over the arrays alone, not over the card."""
@@ -28,7 +29,8 @@ def checksum(values: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> str
 def from_1(values: dict[str, Any]) -> dict[str, Any]:
     """A card of schema 2 from one of schema 1, which keeps its checksum.
 
-    Schema 1 recorded a mean of nothing as NaN among what an evaluation came to; schema 2 has null.
+    Schema 1 recorded a mean of nothing as NaN among what an evaluation came to; schema 2 has null,
+    and today's names of what a shield test came to.
     """
     training = values.get("training")
     if not isinstance(training, dict):
@@ -36,7 +38,7 @@ def from_1(values: dict[str, Any]) -> dict[str, Any]:
     evaluation = training.get("evaluation")
     if isinstance(evaluation, dict):
         cleaned = {
-            name: value if name.startswith(_READ) else with_nulls(value)
+            current_column(name): value if name.startswith(_READ) else with_nulls(value)
             for name, value in evaluation.items()
         }
         values = values | {"training": {**training, "evaluation": cleaned}}

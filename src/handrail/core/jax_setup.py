@@ -97,7 +97,7 @@ def dispatch_at_once() -> None:
 
 
 @functools.cache
-def one_after_another() -> dict[str, Any]:
+def sequential_cpu_options() -> dict[str, Any]:
     """Options with which XLA computes the many tiny parts of a call in one thread.
 
     By default it hands them to several threads, which for a call of a few microseconds takes

@@ -18,6 +18,7 @@ import numpy as np
 
 from handrail.core.errors import HandrailError
 from handrail.core.files import write_text
+from handrail.core.renamed import current_columns
 
 EPISODES = "episodes.csv"
 PROGRESS = "progress.csv"
@@ -32,11 +33,17 @@ class Table:
     """A CSV file that only grows. Its first column is `step`: environment steps done."""
 
     def __init__(self, path: Path, columns: Iterable[str] | None = None):
-        """Opens or begins a table; a header that a kill cut short is begun again."""
+        """Opens or begins a table; a header that a kill cut short is begun again.
+
+        A table that an older version began keeps the columns that it has.
+        """
         self.path = path
         header = self._header()
         self.columns = tuple(columns) if columns is not None else header
-        if header and header != self.columns:
+        known = tuple(current_columns(header, str(path)))
+        if header and known != self.columns and set(known) <= set(self.columns):
+            self.columns = known
+        if header and known != self.columns:
             raise HandrailError(
                 f"{path} has the columns {', '.join(header)}: expected {', '.join(self.columns)}"
             )
@@ -135,6 +142,7 @@ def read_table(
     if not lines:
         raise HandrailError(f"{path}, line 1: no header")
     header, *rows = _cells(lines, path)
+    header = current_columns(header, str(path))
     expected = header if columns is None else list(columns)
     behind = header[len(expected) :]
     if header != expected + [name for name in behind if name.startswith(ONE_OF_SEVERAL)]:

@@ -1,10 +1,10 @@
-"""Soft actor-critic with a Lagrange multiplier (SAC-λ): the equations of one example.
+"""Soft actor-critic with a Lagrange multiplier (SAC-Lagrangian): the equations of one example.
 
 Names: `entropy_weight` is α, `multiplier` is β (the price of cost). Both are softplus of a free
 parameter. Critics estimate discounted sums; every cost is ≥ 0. All functions take and return
 scalars; `jax.vmap` adds the batch, and the caller reduces it.
 
-Source: arXiv:2307.14316, Sec. 4 and Appendix (SAC-λ), as the authors' scripts compute it.
+Source: arXiv:2307.14316, Sec. 4 and Appendix (SAC-Lagrangian), as the authors' scripts compute it.
 """
 
 import math
@@ -35,7 +35,7 @@ def reward_target(
     *,
     discount: float,
     entropy_weight: Scalar,
-    believed: Callable[[Array], Scalar] = jnp.min,
+    critic_reduction: Callable[[Array], Scalar] = jnp.min,
 ) -> Scalar:
     """What a reward critic should say: r + γ (1 − terminated)(min Q⁻ − α log π).
 
@@ -46,7 +46,7 @@ def reward_target(
         next_log_prob: log-density of that action under the current policy.
         believed: what is believed of several critics; the lowest, unless another is given.
     """
-    soft = believed(next_values) - entropy_weight * next_log_prob
+    soft = critic_reduction(next_values) - entropy_weight * next_log_prob
     return reward + discount * (1 - terminated) * soft
 
 
@@ -64,16 +64,16 @@ def insisted(
     next_values: Float[Array, "*costs"],
     same_action_values: Float[Array, "*costs"],
     *,
-    insistence: float,
+    action_repeat_prob: float,
 ) -> Float[Array, "*costs"]:
-    """What is to be expected if with probability `insistence` the action is not let go: the same
-    action goes on for another step, which may insist again. Beyond the paper.
+    """Expected costs if the same action is repeated in the next step with this probability, and
+    again in the one after it. Beyond the paper.
 
     Args:
         next_values: of each cost, the target critic at the next observation and a fresh action.
         same_action_values: the same at the next observation and the *last* action.
     """
-    return (1 - insistence) * next_values + insistence * same_action_values
+    return (1 - action_repeat_prob) * next_values + action_repeat_prob * same_action_values
 
 
 def damping(cost_values: Float[Array, " batch"], limit: float, scale: float) -> Scalar:
@@ -97,14 +97,16 @@ def actor_loss(
     entropy_weight: Scalar,
     multiplier: Float[Array, "*costs"],
     damping: Float[Array, "*costs"],
-    believed: Callable[[Array], Scalar] = jnp.min,
+    critic_reduction: Callable[[Array], Scalar] = jnp.min,
 ) -> Scalar:
     """α log π − min Q + Σ (β − κ) Q^c at an action of the current policy; a sum where there are
-    several costs, each with a multiplier and a damping of its own (beyond the paper). `believed`
-    as in `reward_target`.
+    several costs, each with a multiplier and a damping of its own (beyond the paper).
+    `critic_reduction` as in `reward_target`.
     """
     price = multiplier - damping
-    return entropy_weight * log_prob - believed(reward_values) + jnp.sum(price * cost_values)
+    return (
+        entropy_weight * log_prob - critic_reduction(reward_values) + jnp.sum(price * cost_values)
+    )
 
 
 def entropy_weight_loss(

@@ -12,6 +12,7 @@ from typing import Any
 
 from handrail.core.arguments import override as override
 from handrail.core.errors import HandrailError, UnknownName
+from handrail.core.renamed import warn_once
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +62,7 @@ class Row:
 FIELDS = frozenset(
     "title question source report runs base variants environments budgets published".split()
 )
-OF_RUNS = {"doses": "navigation", "sweep": "bars"}
+OF_RUNS = {"parameter-sweep": "navigation", "sweep": "bars"}
 """By reports that need all variants: the report of the same runs that does not."""
 FOLDER = resources.files("handrail.experiments") / "files"
 
@@ -164,7 +165,7 @@ def _experiment(name: str, values: dict[str, Any], path: str) -> Experiment:
         title=values["title"],
         question=values.get("question", ""),
         source=values.get("source", ""),
-        report=values.get("report", "learning"),
+        report=_kind(values.get("report", "learning")),
         runs=values.get("runs", True),
         base=flat(values.get("base", {})),
         variants={label: flat(own) for label, own in values["variants"].items()},
@@ -172,6 +173,13 @@ def _experiment(name: str, values: dict[str, Any], path: str) -> Experiment:
         budgets=budgets,
         published=values.get("published", {}),
     )
+
+
+def _kind(report: Any) -> Any:
+    if report == "doses":
+        warn_once("reports of the kind 'doses' are now called 'parameter-sweep'")
+        return "parameter-sweep"
+    return report
 
 
 def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

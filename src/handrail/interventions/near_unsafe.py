@@ -11,13 +11,14 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from handrail.core.errors import HandrailError
+from handrail.core.renamed import takes_old_names
 from handrail.core.types import Context, Memory, Observation, Transition
 from handrail.equations.safety_checks import mean_nearest_distance
 from handrail.interventions.asked import ask, vector
 from handrail.interventions.base import AbstractTrigger, Verdict
 
 
-class AbstractReach(eqx.Module):
+class AbstractRadius(eqx.Module):
     """How far from an unsafe embedding a state still counts as unsafe."""
 
     @abc.abstractmethod
@@ -26,12 +27,12 @@ class AbstractReach(eqx.Module):
 
     @abc.abstractmethod
     def observe(
-        self, reach: Float[Array, ""], distance: Float[Array, ""], unsafe: Bool[Array, ""]
+        self, radius: Float[Array, ""], distance: Float[Array, ""], unsafe: Bool[Array, ""]
     ) -> Float[Array, ""]:
         """The distance after a state at `distance` turned out safe or unsafe."""
 
 
-class FixedReach(AbstractReach):
+class FixedRadius(AbstractRadius):
     """The paper's constant d_max."""
 
     distance: float = eqx.field(default=2.5, static=True)
@@ -40,16 +41,16 @@ class FixedReach(AbstractReach):
         return jnp.asarray(self.distance, jnp.float32)
 
     def observe(
-        self, reach: Float[Array, ""], distance: Float[Array, ""], unsafe: Bool[Array, ""]
+        self, radius: Float[Array, ""], distance: Float[Array, ""], unsafe: Bool[Array, ""]
     ) -> Float[Array, ""]:
-        return reach
+        return radius
 
 
-class AdaptiveReach(AbstractReach):
+class AdaptiveRadius(AbstractRadius):
     """A quantile of the distances from safe states to the unsafe ones, followed online.
 
-    Each step left without harm moves the reach towards the `quantile` of those distances
-    (stochastic quantile descent with step `rate`, as a share of the current reach); a
+    Each step left without harm moves the radius towards the `quantile` of those distances
+    (stochastic quantile descent with step `rate`, as a share of the current radius); a
     violation that the check missed lifts it at once to where it would have been caught.
     Answers an open question of arXiv:2503.10318 (an adaptive d_max).
     """
@@ -63,63 +64,66 @@ class AdaptiveReach(AbstractReach):
         return jnp.asarray(self.initial, jnp.float32)
 
     def observe(
-        self, reach: Float[Array, ""], distance: Float[Array, ""], unsafe: Bool[Array, ""]
+        self, radius: Float[Array, ""], distance: Float[Array, ""], unsafe: Bool[Array, ""]
     ) -> Float[Array, ""]:
-        below = (distance < reach).astype(reach.dtype)
-        followed = reach * (1.0 + self.rate * (self.quantile - below))
-        caught = jnp.maximum(reach, self.margin * distance)
+        below = (distance < radius).astype(radius.dtype)
+        followed = radius * (1.0 + self.rate * (self.quantile - below))
+        caught = jnp.maximum(radius, self.margin * distance)
         return jnp.where(unsafe, caught, followed)
 
 
 class UnsafeMemory(eqx.Module):
-    """The embeddings of the states before a violation, and the reach around them."""
+    """The embeddings of the states before a violation, and the radius around them."""
 
     embeddings: Float[Array, "capacity latent"]
     inserted: Int[Array, ""]
     reach: Float[Array, ""]
 
 
+@takes_old_names({"reach": "radius", "known": "initial_embeddings"})
 class NearUnsafe(AbstractTrigger):
     """Fires where the mean distance to the `neighbours` nearest unsafe embeddings is small.
 
     Needs more than `minimum` stored embeddings. Only filled rows count: the original code
     lets the zero rows of a part-filled buffer compete (kept for comparison in
-    `handrail.equations.safety_checks`). Reports `distance`, `reach` and `state_check`.
-    `known` are embeddings brought along from the source tasks, if any.
+    `handrail.equations.safety_checks`). Reports `distance`, `radius` and `state_check`.
+    `initial_embeddings` come from the source tasks, if there are any.
 
-    It also fires where the embedding is not finite; such a one is never stored, nor does the reach
+    It also fires where the embedding is not finite; such a one is never stored, nor does the radius
     follow it.
     """
 
     stream: ClassVar[str] = "NearUnsafe"
     embed: Callable[[Observation], Float[Array, " latent"]]
-    known: Float[Array, "known latent"]
-    reach: AbstractReach = FixedReach()
+    initial_embeddings: Float[Array, "initial latent"]
+    radius: AbstractRadius = FixedRadius()
     neighbours: int = eqx.field(default=10, static=True)
     capacity: int = eqx.field(default=100, static=True)
     minimum: int = eqx.field(default=3, static=True)
 
     def __check_init__(self):
-        concrete = not isinstance(self.known, jax.core.Tracer)
-        if concrete and not np.isfinite(np.asarray(self.known)).all():
+        concrete = not isinstance(self.initial_embeddings, jax.core.Tracer)
+        if concrete and not np.isfinite(np.asarray(self.initial_embeddings)).all():
             raise HandrailError(
                 "the known unsafe embeddings are not all finite (NaN or infinite): their file is "
                 "damaged, or its training diverged; train the encoder again"
             )
 
     def init(self) -> UnsafeMemory:
-        latent = self.known.shape[1]
-        known = self.known[-self.capacity :]
+        latent = self.initial_embeddings.shape[1]
+        known = self.initial_embeddings[-self.capacity :]
         empty = jnp.zeros((self.capacity - known.shape[0], latent), jnp.float32)
         return UnsafeMemory(
             embeddings=jnp.concatenate([known.astype(jnp.float32), empty]),
             inserted=jnp.asarray(known.shape[0], jnp.int32),
-            reach=self.reach.init(),
+            reach=self.radius.init(),
         )
 
     def _embedding(self, observation: Observation) -> Float[Array, " latent"]:
         given = ask("the embedding", self.embed, observation)
-        return vector("the embedding", given, size=self.known.shape[1], of="latent number")
+        return vector(
+            "the embedding", given, size=self.initial_embeddings.shape[1], of="latent number"
+        )
 
     def _distance(
         self, embedding: Float[Array, " latent"], memory: UnsafeMemory
@@ -132,7 +136,7 @@ class NearUnsafe(AbstractTrigger):
         enough = memory.inserted > self.minimum
         unknown = ~(jnp.isfinite(embedding).all() & (jnp.isfinite(distance) | ~enough))
         fires = (enough & (distance < memory.reach)) | unknown
-        evidence = {"distance": distance, "reach": memory.reach, "state_check": fires}
+        evidence = {"distance": distance, "radius": memory.reach, "state_check": fires}
         return Verdict(fires, evidence, unknown)
 
     def observe(
@@ -145,9 +149,9 @@ class NearUnsafe(AbstractTrigger):
         distance = self._distance(embedding, memory)
         slot = memory.inserted % self.capacity
         row = jnp.where(unsafe, embedding, memory.embeddings[slot])
-        reach = self.reach.observe(memory.reach, distance, unsafe)
+        radius = self.radius.observe(memory.reach, distance, unsafe)
         return UnsafeMemory(
             embeddings=memory.embeddings.at[slot].set(row),
             inserted=memory.inserted + unsafe.astype(jnp.int32),
-            reach=jnp.where(enough, reach, memory.reach),
+            reach=jnp.where(enough, radius, memory.reach),
         )

@@ -8,11 +8,11 @@ from handrail.core.types import Observation
 from handrail.interventions.base import Intervention
 from handrail.interventions.near_unsafe import NearUnsafe
 from handrail.interventions.substitutes import (
-    HeldAction,
     Policy,
     Proposed,
     RandomAboveMean,
     RandomAction,
+    RepeatedRandomAction,
 )
 from handrail.interventions.triggers import (
     AfterFirstCost,
@@ -20,10 +20,10 @@ from handrail.interventions.triggers import (
     BudgetSpent,
     Coin,
     CostCriticExceeds,
+    IntervalCoin,
     LinearDecay,
     Never,
     Predicate,
-    Spells,
 )
 
 EXCURSION_STEPS = 50
@@ -40,10 +40,10 @@ def wandering(share: float, length: int, *, key: Key[Array, ""]) -> Intervention
     """In a share of all spells of steps one random action drives: for a source, where a guide
     has to learn what follows from actions that are not its own.
     """
-    return Intervention(Spells(share, length, key), HeldAction(length, key))
+    return Intervention(IntervalCoin(share, length, key), RepeatedRandomAction(length, key))
 
 
-def with_excursions(
+def with_guide_intervals(
     intervention: Intervention, share: float, *, key: Key[Array, ""]
 ) -> Intervention:
     """And in a share of all spells of 50 steps the substitute drives unasked (beyond the papers).
@@ -55,7 +55,9 @@ def with_excursions(
     """
     if not share:
         return intervention
-    return Intervention(intervention.when | Spells(share, EXCURSION_STEPS, key), intervention.what)
+    return Intervention(
+        intervention.when | IntervalCoin(share, EXCURSION_STEPS, key), intervention.what
+    )
 
 
 def domain_prior(prior: Prior, *, prior_prob: float = 0.95, threshold: float = 0.0) -> Intervention:

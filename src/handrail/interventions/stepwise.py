@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Array, Key
 
 from handrail.core.errors import HandrailError, first_line
-from handrail.core.jax_setup import one_after_another
+from handrail.core.jax_setup import sequential_cpu_options
 from handrail.core.packing import Packing
 from handrail.core.rng import stream
 from handrail.core.types import Context, Decision, Transition
@@ -101,7 +101,7 @@ class Stepwise:
         """The substitute's action where it is the same at every step."""
         self._looks, self._evidence = self._check(carry, observation, actions)
         self._warned = False
-        self._advance = jax.jit(self._packed, compiler_options=one_after_another())
+        self._advance = jax.jit(self._packed, compiler_options=sequential_cpu_options())
         self._pending = False  # a step has been observed and is not yet remembered
         self._open = False  # a step has been decided and not yet observed
 
@@ -170,7 +170,7 @@ class Stepwise:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
-        self._advance = jax.jit(self._packed, compiler_options=one_after_another())
+        self._advance = jax.jit(self._packed, compiler_options=sequential_cpu_options())
 
     def _flat(self, observation: Any) -> np.ndarray:
         return self._observations.pack_on_host(observation)[0]

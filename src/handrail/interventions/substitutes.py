@@ -51,7 +51,7 @@ class RandomAction(AbstractSubstitute):
         return Substitution(action, jnp.array(True))
 
 
-class HeldAction(AbstractSubstitute):
+class RepeatedRandomAction(AbstractSubstitute):
     """A uniformly random action in [−1, 1]ⁿ, the same for a whole spell of steps.
 
     Unlike white noise it covers ground: a robot gets up speed.

@@ -68,7 +68,7 @@ class Coin(AbstractTrigger):
         return memory
 
 
-class Spells(AbstractTrigger):
+class IntervalCoin(AbstractTrigger):
     """Fires for whole spells of steps: a coin is thrown once a spell (beyond the papers).
 
     The coins depend on `key` and the step alone, so a substitute can know its spell.

@@ -32,7 +32,7 @@ class Proposal(eqx.Module):
 class AbstractAgent(eqx.Module):
     """Acts, is shown what happened, and learns."""
 
-    block: eqx.AbstractVar[int]  # environment steps between two calls of `learn`
+    train_every: eqx.AbstractVar[int]  # environment steps between two calls of `learn`
     learning_starts: eqx.AbstractVar[int]  # steps before the first call of `learn`
     metrics: eqx.AbstractVar[tuple[str, ...]]  # the names of what `learn` reports
 

@@ -22,7 +22,7 @@ from handrail.report.lava_figures import (
     learning,
     sweep_of_variants,
 )
-from handrail.report.parameter_sweep import doses
+from handrail.report.parameter_sweep import parameter_sweep
 from handrail.report.stats import bootstrap
 from handrail.tasks.registry import family_of
 
@@ -35,7 +35,7 @@ KINDS: dict[str, Kind] = {
     "embedding": embeddings,
     "appearance": appearance,
     "navigation": navigation_figures.navigation,
-    "doses": doses,
+    "parameter-sweep": parameter_sweep,
     "coverage": coverage_figures.coverage,
 }
 COLUMNS = (
@@ -58,7 +58,7 @@ def sheet(experiment: Experiment) -> Sheet:
     """The columns and tables of an experiment: those of navigation, or those of lava."""
     readings = {
         "navigation": navigation_figures.reading(experiment),
-        "doses": navigation_figures.reading(experiment),
+        "parameter-sweep": navigation_figures.reading(experiment),
         "coverage": coverage_figures.READING,
     }
     if experiment.report in readings:

@@ -33,8 +33,8 @@ READING = (
 )
 PUBLISHED = (
     " Published values were read off the paper's plots (ten seeds): Static ends at a return of "
-    "about 3; control-switch and EGPO stay at or below the limit throughout, while SAC-λ, from "
-    "scratch or pre-trained, begins with costs of up to 300 an episode."
+    "about 3; control-switch and EGPO stay at or below the limit throughout, while SAC-Lagrangian, "
+    "from scratch or pre-trained, begins with costs of up to 300 an episode."
 )
 POLICIES = {"behaviour": "behaviour policy", "target": "target policy"}
 FLOOR = 2.0  # returns are drawn down to minus this multiple of the highest
@@ -163,7 +163,12 @@ def _transfer(finished: Finished, environment: str) -> Table | None:
         for variant in finished.experiment.variants
     }
     scratch = next(
-        (row.variant for row, task in finished.rows if task.settings.run.method == "sac"), None
+        (
+            row.variant
+            for row, task in finished.rows
+            if task.settings.run.method == "sac-lagrangian"
+        ),
+        None,
     )
     if scratch is None:
         return None
@@ -233,7 +238,7 @@ def _guides(finished: Finished, environment: str) -> Table | None:
         files = _guide_files(finished, variant, environment)
         if files:
             users.setdefault(files, []).append(variant)
-    names = ("step", "return", "cost", "length", "exit_cost", "guarded_cost")
+    names = ("step", "return", "cost", "length", "exit_cost", "shielded_cost")
     made: list[list[Cell]] = []
     for files, variants in users.items():
         kept = [_evaluation(file) for file in files]

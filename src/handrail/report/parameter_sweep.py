@@ -15,7 +15,7 @@ from handrail.report.navigation_figures import kept_guides, limit_of, navigation
 from handrail.report.style import png
 
 
-def doses(finished: Finished) -> list[Block]:
+def parameter_sweep(finished: Finished) -> list[Block]:
     """Exit cost, cost while learning and final values over the setting, a figure a task; then the
     curves.
     """
@@ -77,5 +77,5 @@ def swept(experiment: Experiment) -> tuple[str, list[float]]:
             return name, numbers
     raise HandrailError(
         f"{experiment.name}: its variants differ in {sorted(differing) or 'nothing'}; a report of "
-        "the kind 'doses' needs one setting, with a number in every variant"
+        "the kind 'parameter-sweep' needs one setting, with a number in every variant"
     )

@@ -69,8 +69,8 @@ KNOWN: dict[str, Look] = {
     "recommended": Look("recommended preset", "#56B4E9", "X"),
     "control-switch": Look("SaGui, control-switch", "#0072B2", "o"),
     "linear-decay": Look("SaGui, linear-decay", "#56B4E9", "^"),
-    "scratch": Look("SAC-λ from scratch", "#4A5560", "s"),
-    "pretrained": Look("SAC-λ pre-trained", "#009E73", "D"),
+    "scratch": Look("SAC-Lagrangian from scratch", "#4A5560", "s"),
+    "pretrained": Look("SAC-Lagrangian pre-trained", "#009E73", "D"),
     "egpo": Look("EGPO", "#D55E00", "v"),
     "budget-switch": Look("budget-switch", "#CC79A7", "P"),
 }

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from handrail.core.errors import HandrailError, UnknownName
+from handrail.core.renamed import current_value
 from handrail.tasks.family import Family
 from handrail.tasks.lava.family import LAVA
 from handrail.tasks.navigation.family import NAVIGATION
@@ -54,6 +55,8 @@ def with_defaults(settings: Mapping[str, Any], files: Mapping[str, Any]) -> dict
     given = {name: value for name, value in settings.items() if value is not None}
     others = [other for other in FAMILIES if other is not family]
     method = given.get("method")
+    if method is not None:
+        method = given["method"] = current_value(family.run_type, "method", method)
     for other in others:
         if method in other.methods and method not in family.methods:
             raise HandrailError(

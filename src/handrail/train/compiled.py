@@ -25,7 +25,7 @@ from handrail.train.step import (
     store_block,
     zeros_like,
 )
-from handrail.train.step_statistics import AbstractTally, NoTally
+from handrail.train.step_statistics import AbstractStepStatistics, NoStepStatistics
 
 
 class RunState(eqx.Module):
@@ -57,7 +57,7 @@ class Loop(eqx.Module):
     agent: AbstractAgent
     intervention: Intervention
     total: int = eqx.field(static=True)
-    tally: AbstractTally = NoTally()
+    tally: AbstractStepStatistics = NoStepStatistics()
     delayed: bool = eqx.field(static=True, default=False)
 
     def __check_init__(self):
@@ -109,7 +109,7 @@ class Loop(eqx.Module):
         """A block that is learnt from at its end."""
         key = stream(state.key, "learn", state.progress.step)
         state, records = jax.lax.scan(
-            lambda s, _: self.step(s, prepared), state, length=self.agent.block
+            lambda s, _: self.step(s, prepared), state, length=self.agent.train_every
         )
         if not learn:
             return state, (records, {})
@@ -129,7 +129,7 @@ class Loop(eqx.Module):
             return state, (record, transition)
 
         held = dataclasses.replace(state, agent=None, pending=None)
-        held, (records, pending) = jax.lax.scan(step, held, length=self.agent.block)
+        held, (records, pending) = jax.lax.scan(step, held, length=self.agent.train_every)
         return dataclasses.replace(held, agent=agent, pending=pending), (records, metrics)
 
     def step(self, state: RunState, prepared: Any) -> tuple[RunState, Record]:
@@ -190,7 +190,7 @@ def first_state(
     if not loop.delayed:
         return first
     transition = eqx.filter_eval_shape(loop.shape_of_step, first)
-    return dataclasses.replace(first, pending=zeros_like(transition, loop.agent.block))
+    return dataclasses.replace(first, pending=zeros_like(transition, loop.agent.train_every))
 
 
 def learn_late(
@@ -214,8 +214,8 @@ def learn_late(
 
 def check_delay(agent: AbstractAgent, *, delayed: bool) -> None:
     """Refuses to learn late from the beginning, when there is nothing yet to learn from."""
-    if delayed and agent.learning_starts < agent.block:
+    if delayed and agent.learning_starts < agent.train_every:
         raise HandrailError(
-            f"learning_starts is {agent.learning_starts}, less than a block of {agent.block} "
+            f"learning_starts is {agent.learning_starts}, less than a block of {agent.train_every} "
             "steps: a loop that learns late has nothing to learn from in the first block"
         )

@@ -30,7 +30,7 @@ from handrail.train.step import (
     store_block,
     zeros_like,
 )
-from handrail.train.step_statistics import AbstractTally, NoTally
+from handrail.train.step_statistics import AbstractStepStatistics, NoStepStatistics
 from handrail.train.stepper import AbstractStepper, timestep_like
 from handrail.train.steppers import SingleStepper, VectorStepper
 
@@ -61,7 +61,7 @@ class HostLoop:
         agent: AbstractAgent,
         intervention: Intervention,
         total: int,
-        tally: AbstractTally | None = None,
+        tally: AbstractStepStatistics | None = None,
         *,
         delayed: bool = False,
     ):
@@ -69,8 +69,8 @@ class HostLoop:
         self.environment, self.agent = environment, agent
         self.intervention = in_agent_units(intervention, environment.agent_form)
         self.total, self.delayed = total, delayed
-        self.tally = NoTally() if tally is None else tally
-        self._stepper = stepper_of(environment, total=total, block=agent.block)
+        self.tally = NoStepStatistics() if tally is None else tally
+        self._stepper = stepper_of(environment, total=total, block=agent.train_every)
         self._steps = HostSteps(agent, self.intervention, self.tally, total, self._stepper)
         # The agent is an argument: the arrays in it (a guide's, a table) are not to be constants.
         self._arrays, static = eqx.partition(agent, eqx.is_array)
@@ -91,7 +91,7 @@ class HostLoop:
                 return learn_late(
                     inner, state, transitions, prepared, step, total=total, learn=learn, key=key
                 )
-            end = step + agent.block
+            end = step + agent.train_every
             state = store_block(inner, state, transitions, end, total=total)
             if not learn:
                 return state, {}

@@ -13,14 +13,14 @@ import jax
 import numpy as np
 from jaxtyping import PyTree
 
-from handrail.core.jax_setup import one_after_another
+from handrail.core.jax_setup import sequential_cpu_options
 from handrail.core.packing import Packing
 from handrail.core.types import Context, Decision, Timestep, Transition
 from handrail.interventions.base import Intervention
 from handrail.learners.base import AbstractAgent
 from handrail.train.compiled import RunState
 from handrail.train.step import Record
-from handrail.train.step_statistics import AbstractTally
+from handrail.train.step_statistics import AbstractStepStatistics
 from handrail.train.stepper import AbstractStepper
 
 
@@ -39,12 +39,12 @@ class HostSteps:
         self,
         agent: AbstractAgent,
         intervention: Intervention,
-        tally: AbstractTally,
+        tally: AbstractStepStatistics,
         total: int,
         stepper: AbstractStepper,
     ):
-        self._block, self._total, self._stepper = agent.block, total, stepper
-        self._count = agent.block // stepper.width
+        self._block, self._total, self._stepper = agent.train_every, total, stepper
+        self._count = agent.train_every // stepper.width
         actors = (agent, intervention, tally)
         self._arrays, self._static = eqx.partition(actors, eqx.is_array)
         self._layout: Any = None  # of what the compiled functions were made for
@@ -124,7 +124,7 @@ class HostSteps:
             return row.zeros(count)
 
         # The rows are donated, so that they are written in place.
-        options = one_after_another()
+        options = sequential_cpu_options()
         return _Calls(
             outcome,
             jax.jit(empty),

@@ -106,7 +106,7 @@ def execute(
         for count, learn in _chunks(loop, step, chunk_steps):
             good = state
             state, records, metrics = loop.blocks(good, count, learn=learn)
-            end = step + count * loop.agent.block
+            end = step + count * loop.agent.train_every
             refuse_outside(records.outside, end, loop.environment.actions)
             found = symptoms(metrics, state.agent)
             if found:
@@ -224,7 +224,7 @@ def _resume(folder: Path, state: RunState, signature: str) -> tuple[int, float, 
 
 
 def _check_steps(loop: AnyLoop, chunk_steps: int | None) -> None:
-    block, total = loop.agent.block, loop.total
+    block, total = loop.agent.train_every, loop.total
     if chunk_steps is not None and (chunk_steps < block or chunk_steps % block):
         raise HandrailError(
             f"chunks of {chunk_steps} steps: expected a positive multiple of {block}, "
@@ -238,7 +238,7 @@ def _check_steps(loop: AnyLoop, chunk_steps: int | None) -> None:
 
 def _chunks(loop: AnyLoop, done: int, chunk_steps: int | None = None) -> Iterator[tuple[int, bool]]:
     """(blocks, whether to learn): first up to `learning_starts`, then to the end."""
-    block, total = loop.agent.block, loop.total
+    block, total = loop.agent.train_every, loop.total
     chunk = max(CHUNK_STEPS // block, 1) * block  # whole blocks, whatever their size
     silent = min(loop.agent.learning_starts // block * block, total)
     if chunk_steps is None:
@@ -292,7 +292,7 @@ def _again(
         if done >= step:
             break
         state, _, _ = loop.blocks(state, count, learn=learn)
-        done += count * loop.agent.block
+        done += count * loop.agent.train_every
     return state
 
 

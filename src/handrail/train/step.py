@@ -276,14 +276,14 @@ def store_block(
 
     `transitions` has a leading axis of the agent's block. Before the first block there are none.
     """
-    first = step - agent.block
+    first = step - agent.train_every
 
     def one(index, state):
         transition = jax.tree.map(lambda leaf: leaf[index], transitions)
         return store(agent, state, transition, first + index, total=total)
 
     # a loop of no rounds instead of a condition, which would copy the replay
-    return jax.lax.fori_loop(0, jnp.where(step > 0, agent.block, 0), one, state)
+    return jax.lax.fori_loop(0, jnp.where(step > 0, agent.train_every, 0), one, state)
 
 
 def example_transition(observation: Any, action: Any, timestep: Any) -> Transition:

@@ -13,7 +13,7 @@ from handrail.envs.base import AbstractFiniteEnvironment
 CHECKS = ("state_check", "action_check")
 
 
-class AbstractTally(eqx.Module):
+class AbstractStepStatistics(eqx.Module):
     """Accumulates over the steps of a run; part of the run's state, so it resumes exactly."""
 
     @abc.abstractmethod
@@ -27,7 +27,7 @@ class AbstractTally(eqx.Module):
         """The counts after a step taken in environment state `state`."""
 
 
-class NoTally(AbstractTally):
+class NoStepStatistics(AbstractStepStatistics):
     """Counts nothing."""
 
     def init(self) -> PyTree:
@@ -39,7 +39,7 @@ class NoTally(AbstractTally):
         return counts
 
 
-class DangerTally(AbstractTally):
+class CheckConfusion(AbstractStepStatistics):
     """Visits of every row, and each check against the truth, in a finite environment.
 
     The state check is right where some action incurs a cost, the action check where the

@@ -126,7 +126,7 @@ class VectorStepper(AbstractStepper):
                 raise HandrailError(
                     f"{copies} environments side by side, and {what} is {steps} steps; expected "
                     f"a multiple of {copies}: put another number of environments side by side, or "
-                    "change steps or the learner's block (SacSettings.block, "
+                    "change steps or the learner's block (SacSettings.train_every, "
                     "QLearning.train_every)"
                 )
         self._vector = environment

@@ -15,7 +15,7 @@ from handrail.transfer_check.rollouts import Episodes
 
 
 @dataclasses.dataclass(frozen=True)
-class Foresight:
+class CriticCalibration:
     """Sums over states by episode. All costs are discounted, from a state on.
 
     Foreseen costs count as a floor counts them: never below 0.
@@ -35,14 +35,14 @@ def foresight(
     *,
     aim: float,
     limit: float,
-) -> Foresight:
+) -> CriticCalibration:
     """Of the states that are `counted`; `followed` are their discounted costs-to-go.
 
     `aim` and `limit` are discounted costs as well.
     """
     alone = counted & (visits.handed_over == 0)[:, None]
     own, other = (np.maximum(each, 0) for each in (visits.foreseen, visits.foreseen_random))
-    return Foresight(
+    return CriticCalibration(
         foreseen=_per_episode(own, alone),
         incurred=_per_episode(followed, alone),
         above_aim=_per_episode(own > aim, alone),

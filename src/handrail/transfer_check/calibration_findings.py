@@ -24,7 +24,7 @@ follows, and good guides differ by a hundredth, too. It is noted if it is not ab
 """
 
 from handrail.equations.budget import LIMIT_FRACTION, LIMIT_STEPS, discounted_limit
-from handrail.transfer_check.calibration import Foresight
+from handrail.transfer_check.calibration import CriticCalibration
 from handrail.transfer_check.finding import (
     Finding,
     percent,
@@ -48,7 +48,9 @@ def foresight(measured: Measurement, limit: float) -> tuple[Finding, ...]:
     )
 
 
-def _foreseen(source: Foresight, target: Foresight, limit: float, scale: float) -> Finding:
+def _foreseen(
+    source: CriticCalibration, target: CriticCalibration, limit: float, scale: float
+) -> Finding:
     before, after = (
         f"{written(ratio_interval(task.foreseen))}, incurred "
         f"{written(ratio_interval(task.incurred))}"
@@ -87,12 +89,12 @@ def _foreseen(source: Foresight, target: Foresight, limit: float, scale: float) 
     )  # fmt: skip
 
 
-def _shares(source: Foresight, target: Foresight, aim: float) -> Finding:
+def _shares(source: CriticCalibration, target: CriticCalibration, aim: float) -> Finding:
     before, after = (percents(ratio_interval(task.above_aim)) for task in (source, target))
     return Finding(f"states there in which it foresees over {aim:.2g}", before, after, "")
 
 
-def _apart(source: Foresight, target: Foresight) -> Finding:
+def _apart(source: CriticCalibration, target: CriticCalibration) -> Finding:
     before, after = (ratio_interval(task.apart) for task in (source, target))
     note = ""
     if not after.low > 0:

@@ -21,7 +21,7 @@ from handrail.envs.base import AbstractEnvironment
 from handrail.envs.host import AbstractHostEnvironment
 from handrail.envs.transfer import AbstractView, SameView, TransferProblem, observation_shapes
 from handrail.equations.budget import LIMIT_FRACTION, LIMIT_STEPS, discounted_limit
-from handrail.transfer_check.calibration import Foresight, foresight
+from handrail.transfer_check.calibration import CriticCalibration, foresight
 from handrail.transfer_check.neighbours import (
     QUERIES,
     REFERENCES,
@@ -54,7 +54,7 @@ class Task:
     handed_lengths: np.ndarray
     foreseen: PerEpisode  # discounted cost by the guide's critic, in states where it acts
     incurred: PerEpisode  # and what followed, in the same states
-    foresight: Foresight  # soon after the guide began to act
+    foresight: CriticCalibration  # soon after the guide began to act
     costly_states: int  # visited, by explorer or guide
 
 

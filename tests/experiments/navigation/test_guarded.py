@@ -18,10 +18,10 @@ from handrail.methods.sagui.shield import STEPS
 from tests.envs.on_host import OnHost
 from tests.experiments.navigation.toy import (
     Toy,
-    drive_guarded,
     foreseeing,
     going,
     guarded_source,
+    shield_test,
     toy_problem,
     write_guide,
 )
@@ -67,7 +67,7 @@ def guide(*, foresees: float, goes: float = 0.0) -> Guide:
 )
 def test_a_guide_has_to_foresee_and_to_avert(wrapped, foresees, goes, cost, share):
     environment = wrapped(Forwards(False, 100))
-    found = drive_guarded(environment, guide(foresees=foresees, goes=goes), episodes=12, key=KEY)
+    found = shield_test(environment, guide(foresees=foresees, goes=goes), episodes=12, key=KEY)
     assert found.share == share
     assert found.cost == cost or (cost is None and 250 < found.cost < 750)
 
@@ -75,7 +75,7 @@ def test_a_guide_has_to_foresee_and_to_avert(wrapped, foresees, goes, cost, shar
 def test_random_actions_are_held():
     """So in 100 steps an episode's cost is made of four spells, not of 100 draws."""
     costs = [
-        drive_guarded(Forwards(False, HELD), guide(foresees=0.0), episodes=1, key=key).cost
+        shield_test(Forwards(False, HELD), guide(foresees=0.0), episodes=1, key=key).cost
         for key in jax.random.split(KEY, 8)
     ]
     assert set(costs) == {0.0, 1000.0}
@@ -87,8 +87,8 @@ def test_both_loops_drive_alike():
     critics = jax.tree.map(lambda leaf: 12 * leaf, networks.critics.members)
     networks = eqx.tree_at(lambda n: n.critics.members, networks, critics)
     own, environment = Guide(networks, PROBLEM.view, 0.99), Forwards(False, 50)
-    compiled = drive_guarded(environment, own, episodes=6, key=KEY)
-    host = drive_guarded(OnHost(environment), own, episodes=6, key=KEY)
+    compiled = shield_test(environment, own, episodes=6, key=KEY)
+    host = shield_test(OnHost(environment), own, episodes=6, key=KEY)
     for name in ("costs", "lengths", "taken_over"):
         np.testing.assert_allclose(getattr(compiled, name), getattr(host, name))
     assert 0.1 < host.share < 0.9
@@ -96,7 +96,7 @@ def test_both_loops_drive_alike():
 
 @pytest.mark.parametrize("wrapped", [lambda x: x, OnHost], ids=["compiled", "host"])
 def test_nothing_counts_after_an_end(wrapped):
-    found = drive_guarded(wrapped(Ending(False, 20)), guide(foresees=0.0), episodes=3, key=KEY)
+    found = shield_test(wrapped(Ending(False, 20)), guide(foresees=0.0), episodes=3, key=KEY)
     assert (found.cost, found.share, found.lengths.tolist()) == (0.0, 0.0, [5.0] * 3)
 
 
@@ -109,7 +109,7 @@ def test_the_source_goes_on_outside():
 def test_a_guide_of_the_task_can_be_tried(tmp_path):
     problem = navigation_problem("navigation-static")
     path = write_guide(tmp_path / "guide.safetensors", problem=problem, cost=9.0)
-    found = drive_guarded(
+    found = shield_test(
         guarded_source("navigation-static"), load_guide(path, problem), episodes=2, key=KEY
     )
     assert found.share == 1 and np.isfinite(found.cost)
@@ -118,10 +118,10 @@ def test_a_guide_of_the_task_can_be_tried(tmp_path):
 @pytest.mark.parametrize(
     ("training", "doubted"),
     [
-        ({"evaluation": {"guarded_cost": 5.1}}, True),
-        ({"evaluation": {"guarded_cost": 5.0}}, False),
+        ({"evaluation": {"shielded_cost": 5.1}}, True),
+        ({"evaluation": {"shielded_cost": 5.0}}, False),
         ({"evaluation": {"cost": 9.0}}, False),  # of a guide from before the test
-        ({"evaluation": {"guarded_cost": "high"}}, False),  # of others' files anything may be said
+        ({"evaluation": {"shielded_cost": "high"}}, False),  # of others' files anything may be said
         ({"evaluation": 3}, False),
         ({}, False),
     ],

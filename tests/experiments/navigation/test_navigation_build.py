@@ -15,7 +15,7 @@ from handrail.envs.wrappers import Rewarded, ZeroFilled
 from handrail.experiments.plan import plan
 from handrail.experiments.schema import names, read
 from handrail.interventions.base import Either
-from handrail.interventions.triggers import AfterFirstCost, Always, LinearDecay, Never, Spells
+from handrail.interventions.triggers import AfterFirstCost, Always, IntervalCoin, LinearDecay, Never
 from handrail.learners.sac.intrinsic import NeighbourEntropy, NoIntrinsic
 from handrail.learners.sac.networks import CriticEnsemble
 from handrail.methods.sagui.agents import Continued, sac_learner
@@ -41,7 +41,7 @@ from tests.experiments.navigation.toy import (
 
 TRIGGERS = {
     "linear-decay": LinearDecay, "budget-switch": Either, "guisam": Always,
-    "sac": Never, "sac-pre": Never, "stusam": Never,
+    "sac-lagrangian": Never, "sac-pre": Never, "stusam": Never,
 }  # fmt: skip
 SPLIT = {"control-switch", "fixreg", "decreg", "random-guide", "egpo"}
 
@@ -51,7 +51,7 @@ def knowledge(tmp_path, monkeypatch):
     use_toy(monkeypatch)
     problem = toy_problem("toy")
     shapes = parts(problem.target)
-    learner = build(small("sac").run, dict()).agent.learner
+    learner = build(small("sac-lagrangian").run, dict()).agent.learner
     spec = {"parts": shapes, "actions": 2, "hidden": [4]}
     actor = GaussianPolicy(5, 2, (4,), key=jax.random.key(1))
     save(tmp_path / "expert.safetensors", Card("expert", spec, {"hidden": [4]}), actor)
@@ -68,13 +68,14 @@ def knowledge(tmp_path, monkeypatch):
 def test_every_method_makes_a_loop(knowledge, method):
     row = small(method)
     assert row.knowledge.keys() == {
-        "egpo": {"expert"}, "sac-pre": {"pretrained"}, "sac": set(), "random-guide": set(),
+        "egpo": {"expert"}, "sac-pre": {"pretrained"}, "sac-lagrangian": set(),
+        "random-guide": set(),
     }.get(method, {"guide"})  # fmt: skip
     loop = build(row.run, knowledge)
     agent = loop.agent.inner if isinstance(loop.agent, Continued) else loop.agent
     assert isinstance(loop.intervention.when, TRIGGERS.get(method, AfterFirstCost))
     assert isinstance(agent.replay, Split if method in SPLIT else Ring)
-    distils = method not in ("sac", "sac-pre", "egpo")
+    distils = method not in ("sac-lagrangian", "sac-pre", "egpo")
     assert (agent.learner.distillation is not None) == distils
     assert (agent.guide is not None) == (distils or method == "egpo")
     state = eqx.filter_eval_shape(loop.init, key=jax.random.key(0))
@@ -100,49 +101,53 @@ def test_budget_switch_has_the_threshold_on_the_discounted_scale(knowledge):
 
 def test_excursions_join_the_switch(knowledge):
     switch, spells = build(
-        small("control-switch", excursions=0.2).run, knowledge
+        small("control-switch", guide_interval_share=0.2).run, knowledge
     ).intervention.when.conditions
-    assert isinstance(switch, AfterFirstCost) and isinstance(spells, Spells)
+    assert isinstance(switch, AfterFirstCost) and isinstance(spells, IntervalCoin)
     assert spells.probability == 0.2
 
 
 @pytest.mark.parametrize(
     ("method", "share", "message"),
     [
-        ("budget-switch", 1.5, "excursions is 1.5: expected a share"),
-        ("budget-switch", -0.1, "excursions is -0.1: expected a share"),
-        ("sac", 0.1, "method 'sac' has one actor, so nobody else"),
+        ("budget-switch", 1.5, "guide_interval_share is 1.5: expected a share"),
+        ("budget-switch", -0.1, "guide_interval_share is -0.1: expected a share"),
+        ("sac-lagrangian", 0.1, "method 'sac-lagrangian' has one actor, so nobody else"),
         ("stusam", 0.1, "method 'stusam' has one actor, so nobody else"),
     ],
 )
 def test_excursions_that_nobody_can_make_are_refused(method, share, message):
     with pytest.raises(HandrailError, match=message):
-        check(small(method, excursions=share).run, dict(guide=Path("here")))
+        check(small(method, guide_interval_share=share).run, dict(guide=Path("here")))
 
 
 def test_the_multiplier_aims_at_a_share_of_the_limit(knowledge):
-    halved = build(small("control-switch", limit=5.0, margin=0.5).run, knowledge)
+    halved = build(small("control-switch", limit=5.0, limit_fraction=0.5).run, knowledge)
     assert halved.agent.learner.cost_limit == 2.5
     assert build(small("control-switch", limit=5.0).run, knowledge).agent.learner.cost_limit == 5.0
-    with pytest.raises(HandrailError, match=r"margin is -1\.0: expected a share of the limit"):
-        build(small("control-switch", margin=-1.0).run, knowledge)
+    with pytest.raises(
+        HandrailError, match=r"limit_fraction is -1\.0: expected a share of the limit"
+    ):
+        build(small("control-switch", limit_fraction=-1.0).run, knowledge)
 
 
 def test_the_tolerance_is_a_share_of_the_limit_on_the_critics_scale(knowledge):
-    learner = build(small("control-switch", limit=5.0, tolerance=0.5).run, knowledge).agent.learner
-    assert learner.charged(jnp.ones(1)).tolist() == pytest.approx([1.0 - learner.limit / 2])
+    learner = build(small("control-switch", limit=5.0, cost_slack=0.5).run, knowledge).agent.learner
+    assert learner.actor_costs(jnp.ones(1)).tolist() == pytest.approx([1.0 - learner.limit / 2])
     exact = build(small("control-switch", limit=5.0).run, knowledge).agent.learner
-    assert exact.charged(-jnp.ones(1)).tolist() == [-1.0]  # not even a floor at zero
-    with pytest.raises(HandrailError, match=r"tolerance is -1\.0: expected a share of the limit"):
-        build(small("control-switch", tolerance=-1.0).run, knowledge)
+    assert exact.actor_costs(-jnp.ones(1)).tolist() == [-1.0]  # not even a floor at zero
+    with pytest.raises(HandrailError, match=r"cost_slack is -1\.0: expected a share of the limit"):
+        build(small("control-switch", cost_slack=-1.0).run, knowledge)
 
 
 def test_a_pretrained_student_begins_where_it_was(knowledge):
     loop = build(small("sac-pre").run, knowledge)
-    fresh = build(small("sac").run, knowledge)
+    fresh = build(small("sac-lagrangian").run, knowledge)
     states = [one.init(key=jax.random.key(0)).agent.learner for one in (loop, fresh)]
     kept = load_pretrained(
-        knowledge["pretrained"], target_of(small("sac").run), small("sac").run.learning
+        knowledge["pretrained"],
+        target_of(small("sac-lagrangian").run),
+        small("sac-lagrangian").run.learning,
     )
     assert eqx.tree_equal(states[0], kept)
     assert not eqx.tree_equal(states[1], kept)
@@ -173,10 +178,11 @@ def test_a_guide_without_bonus_has_no_reward(monkeypatch):
 def test_a_share_of_wandering_is_a_share(monkeypatch):
     use_toy(monkeypatch)
     settings = small("control-switch").knowledge["guide"]
-    with pytest.raises(HandrailError, match=r"wander is 1\.5"):
-        guide_loop(dataclasses.replace(settings, wander=1.5))
+    with pytest.raises(HandrailError, match=r"random_action_share is 1\.5"):
+        guide_loop(dataclasses.replace(settings, random_action_share=1.5))
     assert isinstance(
-        guide_loop(dataclasses.replace(settings, wander=0.5)).intervention.when, Spells
+        guide_loop(dataclasses.replace(settings, random_action_share=0.5)).intervention.when,
+        IntervalCoin,
     )
     assert isinstance(guide_loop(settings).intervention.when, Never)
 
@@ -220,7 +226,7 @@ def test_every_seed_has_its_own_guide_unless_told_otherwise():
 @pytest.mark.parametrize("name", [name for name in names() if name.startswith("sagui-")])
 def test_every_experiment_can_be_planned(tmp_path, name):
     experiment = read(name)
-    assert experiment.report in ("navigation", "doses", "coverage")
+    assert experiment.report in ("navigation", "parameter-sweep", "coverage")
     assert experiment.title and experiment.question
     for budget in ("quick", "paper"):
         planned = plan(experiment, budget, None, tmp_path)
@@ -257,7 +263,7 @@ def test_an_experiment_shares_its_guides(tmp_path):
         ({"steps": 1050}, "steps is 1050: expected a positive multiple of epoch"),
         ({"epoch": 110}, "epoch is 110: expected a positive multiple of 100"),
         ({"guide.limits": 1.0}, "unknown setting of GuideSettings 'guide.limits'.*'guide.limit'"),
-        ({"guide.margin": -1}, "guide.margin is -1"),
+        ({"guide.limit_fraction": -1}, "guide.limit_fraction is -1"),
         ({"guides": "two"}, "guides is 'two'"),
     ],
 )
@@ -267,7 +273,7 @@ def test_mistakes_in_settings_are_named(own, message):
 
 
 def test_a_split_memory_needs_two_actors():
-    for method in ("sac", "stusam"):
+    for method in ("sac-lagrangian", "stusam"):
         with pytest.raises(HandrailError, match="one actor"):
             check(small(method, replay="split").run, dict(guide=Path("here")))
     with pytest.raises(HandrailError, match="needs the file of a guide"):
@@ -319,9 +325,9 @@ def test_another_kind_of_cost_critic_is_refused(tmp_path, kind):
 
 
 def test_a_student_goes_on_with_the_critic_that_it_was_pretrained_with(knowledge):
-    learning = dataclasses.replace(small("sac").run.learning, cost_critic="positive")
+    learning = dataclasses.replace(small("sac-lagrangian").run.learning, cost_critic="positive")
     with pytest.raises(HandrailError, match="cost_critic is 'linear', the student's 'positive'"):
-        load_pretrained(knowledge["pretrained"], target_of(small("sac").run), learning)
+        load_pretrained(knowledge["pretrained"], target_of(small("sac-lagrangian").run), learning)
 
 
 def test_the_kind_of_cost_critic_reaches_guide_and_student():
@@ -338,7 +344,7 @@ def test_the_kind_of_cost_critic_reaches_guide_and_student():
 def test_a_guide_is_no_expert(tmp_path):
     path = write_guide(tmp_path / "guide.safetensors")
     with pytest.raises(HandrailError, match="holds a guide, expected"):
-        open_policy(path, target_of(small("sac").run).interface, "expert")
+        open_policy(path, target_of(small("sac-lagrangian").run).interface, "expert")
 
 
 def test_a_guide_carries_its_critics_through_the_view(tmp_path):

@@ -35,12 +35,12 @@ def tiny(method: str, environment: str = "navigation-dynamic", **own):
     """A completed row of two short epochs, with the smallest networks."""
     settings = {
         "environment": environment, "method": method, "seed": 0, "steps": 200, "epoch": 100,
-        "test_episodes": 1, "learning.hidden": [4], "learning.batch": 4, "learning.block": 20,
+        "test_episodes": 1, "learning.hidden": [4], "learning.batch": 4, "learning.train_every": 20,
         "learning.updates": 2, "learning.learning_starts": 40,
     }  # fmt: skip
     for kind in ("guide", "pretrained", "expert"):
         settings |= {f"{kind}.steps": 200, f"{kind}.epoch": 100, f"{kind}.evaluation_episodes": 1}
-    return complete(settings | {"guide.guard_episodes": 1} | own)
+    return complete(settings | {"guide.shield_episodes": 1} | own)
 
 
 @pytest.mark.parametrize("name", TASKS)
@@ -49,7 +49,7 @@ def test_every_task_is_compiled_where_it_can_be(name):
     kind = CompiledNavigation if TASKS[name].compiles else MujocoHost
     assert isinstance(problem.source, kind) and isinstance(problem.target, kind)
     assert (problem.source.episode_length, problem.target.episode_length) == (50, 1000)
-    loop = build(complete({"environment": name, "method": "sac"}).run, dict())
+    loop = build(complete({"environment": name, "method": "sac-lagrangian"}).run, dict())
     assert isinstance(loop, Loop if TASKS[name].compiles else HostLoop)
     assert getattr(loop, "delayed", None) == (not TASKS[name].compiles)
 

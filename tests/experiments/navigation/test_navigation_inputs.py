@@ -81,4 +81,4 @@ def test_they_reach_guide_and_student(tmp_path, monkeypatch):
         fresh = loop.agent.learner.init(3, 2, (4,), key=jax.random.key(0))
         assert fresh.parameters.actor.inputs == fresh.parameters.critics.inputs
         assert fresh.parameters.actor.inputs == loop.agent.learner.inputs
-    assert build(small("sac").run, dict()).agent.learner.inputs is None
+    assert build(small("sac-lagrangian").run, dict()).agent.learner.inputs is None

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from handrail.methods.sagui.evaluations import best, best_guard
+from handrail.methods.sagui.evaluations import best, best_shield
 from handrail.methods.sagui.metrics import (
     Curves,
     final,
@@ -97,6 +97,6 @@ def test_summary_reads_the_last_three_epochs():
     ],
 )
 def test_the_evaluation_that_is_kept(returns, costs, guarded, farthest, guard):
-    columns = {"return": returns, "cost": costs, "guarded_cost": guarded}
+    columns = {"return": returns, "cost": costs, "shielded_cost": guarded}
     table = {name: np.array(values, dtype=float) for name, values in columns.items()}
-    assert (best(table, 5.0), best_guard(table, 5.0)) == (farthest, guard)
+    assert (best(table, 5.0), best_shield(table, 5.0)) == (farthest, guard)

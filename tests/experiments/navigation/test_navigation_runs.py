@@ -48,7 +48,7 @@ def acted(row, knowledge) -> tuple[np.ndarray, np.ndarray]:
     loop = build(row.run, knowledge)
     state = loop.init(key=jax.random.key(10 * row.run.seed))
     # nobody learns here: who acts does not depend on it, and compiling it takes long
-    _, records, _ = loop.blocks(state, row.run.steps // loop.agent.block, learn=False)
+    _, records, _ = loop.blocks(state, row.run.steps // loop.agent.train_every, learn=False)
     assert np.asarray(records.ended).reshape(-1, LENGTH)[:, -1].all()
     counts = (records.episode.interventions, records.episode.cost)
     counts = (np.asarray(x, dtype=float).reshape(-1, LENGTH) for x in counts)
@@ -145,15 +145,15 @@ def test_the_best_guard_is_kept_where_that_is_asked_for(tmp_path, monkeypatch):
     tried = iter([(2.0, 0.0), (1.0, 0.5)])
 
     def shielded(*_, **__):
-        return dict(zip(("guarded_cost", "guarded_share"), next(tried), strict=True)) | {
+        return dict(zip(("shielded_cost", "shielded_share"), next(tried), strict=True)) | {
             "foreseen": 2.0
         }
 
     monkeypatch.setattr(train_guide, "shield_row", shielded)
-    row = small("control-switch", **{"guide.chosen": "guard", "guide.limit": 2.0})
+    row = small("control-switch", **{"guide.selection": "shield", "guide.limit": 2.0})
     card, _ = load(acquire_guide(row.knowledge["guide"], tmp_path / "guide"), expect="guide")
     found = card.training["evaluation"]
-    assert (found["step"], found["guarded_cost"], found["guarded_share"]) == (200, 1.0, 0.5)
+    assert (found["step"], found["shielded_cost"], found["shielded_share"]) == (200, 1.0, 0.5)
 
 
 def test_an_experiment_ends_in_a_report(tmp_path, monkeypatch):
@@ -234,8 +234,8 @@ def test_chunks_end_where_epochs_end():
 
 def test_chunk_boundaries():
     def ends(total, starts, chunk=None):
-        own = {"learning.block": 100, "learning.learning_starts": starts}
-        loop = build(small("sac", steps=total, **own).run, dict())
+        own = {"learning.train_every": 100, "learning.learning_starts": starts}
+        loop = build(small("sac-lagrangian", steps=total, **own).run, dict())
         blocks, learn = zip(*running._chunks(loop, 0, chunk), strict=True)
         return (100 * np.cumsum(blocks)).tolist(), list(learn)
 

@@ -70,13 +70,15 @@ def test_a_guide_that_tested_badly_is_not_used_in_silence(tmp_path, monkeypatch)
         navigation_family, "warnings_of", lambda card, limit, steps: [f"more than {limit:g}"]
     )
     summary = trained(tmp_path / "said", guide=path, note=said.append)
-    assert said == [f"{path}: more than 1"] and summary["guide_doubts"] == ["more than 1"]
+    assert said == [f"{path}: more than 1"] and summary["guide_warnings"] == ["more than 1"]
 
 
 def test_files_that_the_method_does_not_use_are_refused(tmp_path):
     path = write_guide(tmp_path / "guide.safetensors")
-    with pytest.raises(HandrailError, match=r"'sac' does not use guide files: .* nothing"):
-        trained(tmp_path, SHORT | {"method": "sac"}, guide=path)
+    with pytest.raises(
+        HandrailError, match=r"'sac-lagrangian' does not use guide files: .* nothing"
+    ):
+        trained(tmp_path, SHORT | {"method": "sac-lagrangian"}, guide=path)
     with pytest.raises(HandrailError, match=r"does not use expert files: .* guide"):
         trained(tmp_path, expert=path)
     assert not (tmp_path / "run").exists()

@@ -16,9 +16,13 @@ def test_a_student_learns_from_what_its_guide_foresees():
     row = complete({**TASK, "method": "budget-switch", "preset": "recommended"})
     run = row.run
     assert run.threshold == pytest.approx(4.0, rel=1e-3)
-    assert (splits(run), run.distillation, run.excursions) == (True, "none", 0.1)
-    assert (run.limit, run.margin) == (5.0, 0.5)
-    assert (run.weighting, run.constraint, run.learning.cost_floor) == ("none", "present", "guide")
+    assert (splits(run), run.distillation, run.guide_interval_share) == (True, "none", 0.1)
+    assert (run.limit, run.limit_fraction) == (5.0, 0.5)
+    assert (run.weighting, run.multiplier_on, run.learning.cost_floor) == (
+        "none",
+        "policy_actions",
+        "guide",
+    )
     assert (run.learning.multiplier_rate, run.learning.damping) == (0.1, 0.0)
     assert (
         row.knowledge["guide"] is not None and row.knowledge["guide"].learning.cost_floor == "zero"
@@ -31,7 +35,10 @@ def test_a_student_learns_from_what_its_guide_foresees():
         "open",
         0.005,
     )
-    assert (row.knowledge["guide"].wander, row.knowledge["guide"].chosen) == (0.25, "guard")
+    assert (row.knowledge["guide"].random_action_share, row.knowledge["guide"].selection) == (
+        0.25,
+        "shield",
+    )
 
 
 def test_the_preset_of_the_paper_is_that_of_the_scripts():
@@ -39,19 +46,19 @@ def test_the_preset_of_the_paper_is_that_of_the_scripts():
     assert row.run.learning == SacSettings() and row.knowledge["guide"] is not None
     assert (
         row.knowledge["guide"].learning == SacSettings()
-        and row.knowledge["guide"].chosen == "farthest"
+        and row.knowledge["guide"].selection == "return"
     )
-    assert (row.run.distillation, row.run.weighting, row.run.constraint) == (
-        "authors", "squared", "stored",
+    assert (row.run.distillation, row.run.weighting, row.run.multiplier_on) == (
+        "authors", "squared", "replay_actions",
     )  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("method", "margin"), [("control-switch", 1.0), ("linear-decay", 1.0), ("stusam", 0.5)]
+    ("method", "limit_fraction"), [("control-switch", 1.0), ("linear-decay", 1.0), ("stusam", 0.5)]
 )
-def test_what_only_budget_switch_has(method, margin):
+def test_what_only_budget_switch_has(method, limit_fraction):
     row = complete({**TASK, "method": method, "preset": "recommended"})
-    assert (row.run.excursions, row.run.margin) == (0.0, margin)
+    assert (row.run.guide_interval_share, row.run.limit_fraction) == (0.0, limit_fraction)
 
 
 @pytest.mark.parametrize("method", ["fixreg", "decreg"])
@@ -60,7 +67,7 @@ def test_ablations_of_the_pull_keep_it(method):
     assert row.run.distillation == "authors" and row.run.learning.cost_floor == "guide"
 
 
-@pytest.mark.parametrize("method", ["sac", "sac-pre", "egpo"])
+@pytest.mark.parametrize("method", ["sac-lagrangian", "sac-pre", "egpo"])
 def test_baselines_keep_the_papers_settings(method):
     assert complete({**TASK, "method": method, "preset": "recommended"}) == complete(
         {**TASK, "method": method}
@@ -79,34 +86,38 @@ def test_what_is_given_wins_over_the_preset():
 
 def test_an_unknown_preset_is_refused_by_name():
     with pytest.raises(HandrailError, match="unknown preset 'best': known are paper, rec"):
-        complete({**TASK, "method": "sac", "preset": "best"})
+        complete({**TASK, "method": "sac-lagrangian", "preset": "best"})
 
 
 def test_a_taught_student_sees_what_its_guide_met():
     recommended, taught = (
         complete({**TASK, "method": "budget-switch", "preset": preset})
-        for preset in ("recommended", "taught")
+        for preset in ("recommended", "source-data")
     )
     run = taught.run
-    assert (run.source_data, run.margin, splits(run)) == (True, 1.0, False)
+    assert (run.source_data, run.limit_fraction, splits(run)) == (True, 1.0, False)
     assert run.source_price == pytest.approx(math.log(2))  # what its guide paid
     assert (run.learning.cost_critic, run.learning.inputs) == ("positive", "scaled")
     assert (run.learning.reward_critics, run.learning.reward_scale) == ("mean", 10.0)
     assert run.threshold == 2.0  # times the limit
-    for name in ("excursions", "distillation", "weighting", "constraint"):
+    for name in ("guide_interval_share", "distillation", "weighting", "multiplier_on"):
         assert getattr(run, name) == getattr(recommended.run, name)
     guide = taught.knowledge["guide"]
     assert guide is not None and guide.learning.cost_floor == "zero"
     assert (guide.learning.reward_critics, guide.learning.reward_scale) == ("lowest", 1.0)
     assert (guide.learning.cost_critic, guide.learning.inputs) == ("positive", "scaled")
-    assert (guide.outside, guide.insistence, guide.wander) == ("homing", 0.9, 0.4)
-    assert (guide.chosen, guide.keep) == ("guard", 100_000)
+    assert (guide.outside, guide.action_repeat_prob, guide.random_action_share) == (
+        "homing",
+        0.9,
+        0.4,
+    )
+    assert (guide.selection, guide.keep) == ("shield", 100_000)
 
 
-@pytest.mark.parametrize("method", ["sac", "sac-pre", "egpo", "random-guide"])
+@pytest.mark.parametrize("method", ["sac-lagrangian", "sac-pre", "egpo", "random-guide"])
 def test_nobody_is_taught_without_a_guide(method):
     taught, recommended = (
         complete({**TASK, "method": method, "preset": preset})
-        for preset in ("taught", "recommended")
+        for preset in ("source-data", "recommended")
     )
     assert taught == recommended and not taught.run.source_data

@@ -156,5 +156,5 @@ def test_settings_that_cannot_work_are_refused(tmp_path):
         small("control-switch", source_data=True, **{"guide.keep": 0})
     with pytest.raises(HandrailError, match=r"guide\.keep is -1"):
         small("control-switch", **{"guide.keep": -1})
-    with pytest.raises(HandrailError, match="method 'sac' has no guide beside which"):
-        check(small("sac", source_data=True).run, dict())
+    with pytest.raises(HandrailError, match="method 'sac-lagrangian' has no guide beside which"):
+        check(small("sac-lagrangian", source_data=True).run, dict())

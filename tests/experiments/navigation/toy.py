@@ -91,7 +91,7 @@ def use_toy(monkeypatch) -> None:
         monkeypatch.setattr(module, "navigation_problem", toy_problem)
 
 
-def drive_guarded(environment, guide, *, episodes, key):
+def shield_test(environment, guide, *, episodes, key):
     """The shield test as navigation has it."""
     asked = {"threshold": TAKEOVER_STEPS, "episodes": episodes, "key": key}
     return ShieldTest.of(evaluate_shield(environment, guide, **asked))
@@ -149,13 +149,13 @@ SMALL = {
     "test_episodes": 2,
     "learning.hidden": [4],
     "learning.batch": 4,
-    "learning.block": 20,
+    "learning.train_every": 20,
     "learning.updates": 2,
     "learning.learning_starts": 0,
     "guide.steps": 200,
     "guide.epoch": 100,
     "guide.evaluation_episodes": 2,
-    "guide.guard_episodes": 2,
+    "guide.shield_episodes": 2,
     "guide.uniform_steps": 20,
 }
 

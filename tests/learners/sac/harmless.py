@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from handrail.core.types import Transition
-from handrail.learners.sac.constraint import present_actions
+from handrail.learners.sac.constraint import policy_actions
 from handrail.learners.sac.entropy import FixedEntropy
 from handrail.learners.sac.lagrangian import SacLagrangian
 from handrail.learners.sac.source_data import SourceTransitions
@@ -27,7 +27,7 @@ def settled(
     """
     learner = SacLagrangian(
         episode_length=1, learning_rate=1e-3, damping_scale=0.0, multiplier_rate=10.0,
-        entropy=FixedEntropy(0.02), constrained=present_actions, **options,
+        entropy=FixedEntropy(0.02), constrained=policy_actions, **options,
     )  # fmt: skip
     return _learn(learner, batch_of, source_of, learner.init(1, 1, (16, 16), key=jax.random.key(0)))
 

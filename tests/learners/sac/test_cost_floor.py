@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handrail.core.types import Transition
-from handrail.learners.sac.constraint import Beyond, all_of_it, present_actions, stored_actions
-from handrail.learners.sac.cost_floor import Foresight, NeverNegative, NoFloor
+from handrail.learners.sac.constraint import CostSlack, policy_actions, replay_actions, whole_cost
+from handrail.learners.sac.cost_floor import GuideCostFloor, NeverNegative, NoFloor
 from handrail.learners.sac.entropy import FixedEntropy
 from handrail.learners.sac.lagrangian import SacLagrangian
 from tests.learners.sac.harmless import settled
@@ -37,23 +37,23 @@ def transitions(actions, *, cost=0.0, intervened=False, terminated=True):
 
 
 @pytest.mark.parametrize(
-    ("floor", "believed"),
+    ("floor", "critic_reduction"),
     [
         (NoFloor(), [-3.0, 0.1, 2.0]),
         (NeverNegative(), [0.0, 0.1, 2.0]),
-        (Foresight(foreseen), [0.25, 0.25, 2.0]),
-        (Foresight(lambda observation, action: jnp.array([-7.0])), [0.0, 0.1, 2.0]),
+        (GuideCostFloor(foreseen), [0.25, 0.25, 2.0]),
+        (GuideCostFloor(lambda observation, action: jnp.array([-7.0])), [0.0, 0.1, 2.0]),
     ],
 )
-def test_a_critic_is_held_up_to_the_floor(floor, believed):
+def test_a_critic_is_held_up_to_the_floor(floor, critic_reduction):
     values = jnp.array([-3.0, 0.1, 2.0])
     seen = jax.vmap(lambda value: floor(value[None], jnp.ones(1), jnp.zeros(1)))(values)
-    assert seen[:, 0].tolist() == pytest.approx(believed)
+    assert seen[:, 0].tolist() == pytest.approx(critic_reduction)
 
 
 @pytest.mark.parametrize(
     ("floor", "goal"),
-    [(NoFloor(), 1 + 0.99 * -5.0), (NeverNegative(), 1.0), (Foresight(foreseen), None)],
+    [(NoFloor(), 1 + 0.99 * -5.0), (NeverNegative(), 1.0), (GuideCostFloor(foreseen), None)],
 )
 def test_targets_bootstrap_from_what_is_believed(floor, goal):
     """Critics that say −5 everywhere, and a cost of 1 in every step."""
@@ -75,7 +75,7 @@ def test_targets_bootstrap_from_what_is_believed(floor, goal):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("floor", "best"), [(NeverNegative(), 1.0), (Foresight(foreseen), 2 * LIMIT**0.5 - 1)]
+    ("floor", "best"), [(NeverNegative(), 1.0), (GuideCostFloor(foreseen), 2 * LIMIT**0.5 - 1)]
 )
 def test_foresight_teaches_what_is_never_tried(floor, best):
     """Reward a, cost unseen: the best action at a foreseen cost of the limit is 2√d − 1."""
@@ -84,12 +84,12 @@ def test_foresight_teaches_what_is_never_tried(floor, best):
 
 
 @pytest.mark.parametrize(
-    ("constrained", "rises"), [(stored_actions, False), (present_actions, True)]
+    ("constrained", "rises"), [(replay_actions, False), (policy_actions, True)]
 )
 def test_a_guide_that_wanders_safely_does_not_reassure_the_multiplier(constrained, rises):
     """A quarter of the batch is the student's, whose actions are foreseen to cost 0.25 and more."""
     learner = SacLagrangian(
-        cost_limit=0.1, episode_length=1, cost_floor=Foresight(lambda o, a: jnp.array([0.3])),
+        cost_limit=0.1, episode_length=1, cost_floor=GuideCostFloor(lambda o, a: jnp.array([0.3])),
         constrained=constrained, damping_scale=0.0,
     )  # fmt: skip
     state = learner.init(1, 1, (4,), key=jax.random.key(0))
@@ -104,18 +104,18 @@ def test_a_guide_that_wanders_safely_does_not_reassure_the_multiplier(constraine
 
 def test_what_counts_is_what_was_done_or_what_would_be_done_now():
     stored, present = jnp.array([1.0, 2.0, 3.0]), jnp.array([4.0, 5.0, 6.0])
-    assert stored_actions(stored, present).tolist() == [1.0, 2.0, 3.0]
-    assert present_actions(stored, present).tolist() == [4.0, 5.0, 6.0]
+    assert replay_actions(stored, present).tolist() == [1.0, 2.0, 3.0]
+    assert policy_actions(stored, present).tolist() == [4.0, 5.0, 6.0]
 
 
 @pytest.mark.parametrize(
-    ("charged", "pays"), [(all_of_it, True), (Beyond(0.2), True), (Beyond(10.0), False)]
+    ("actor_costs", "pays"), [(whole_cost, True), (CostSlack(0.2), True), (CostSlack(10.0), False)]
 )
-def test_the_actor_pays_beyond_the_tolerance_only(charged, pays):
+def test_the_actor_pays_beyond_the_tolerance_only(actor_costs, pays):
     """With equal rewards everywhere, only costs that are charged give the actor a direction."""
     learner = SacLagrangian(
-        entropy=FixedEntropy(0.0), damping_scale=0.0, charged=charged,
-        cost_floor=Foresight(lambda o, a: 1.0 + a[:1]),
+        entropy=FixedEntropy(0.0), damping_scale=0.0, actor_costs=actor_costs,
+        cost_floor=GuideCostFloor(lambda o, a: 1.0 + a[:1]),
     )  # fmt: skip
     state = learner.init(1, 1, (4,), key=jax.random.key(0))
     zeros = jax.tree.map(jnp.zeros_like, state.parameters.critics)
@@ -129,7 +129,7 @@ def test_the_actor_pays_beyond_the_tolerance_only(charged, pays):
 
 
 @given(st.lists(st.floats(0, 100, width=32), min_size=1, max_size=8), st.floats(0, 50, width=32))
-def test_what_is_charged_is_the_excess(costs, tolerance):
-    charged = Beyond(tolerance)(jnp.array(costs, jnp.float32))
-    assert charged.tolist() == pytest.approx([max(c - tolerance, 0) for c in costs], abs=1e-4)
-    assert Beyond(0.0)(jnp.array(costs)).tolist() == all_of_it(jnp.array(costs)).tolist()
+def test_what_is_charged_is_the_excess(costs, cost_slack):
+    actor_costs = CostSlack(cost_slack)(jnp.array(costs, jnp.float32))
+    assert actor_costs.tolist() == pytest.approx([max(c - cost_slack, 0) for c in costs], abs=1e-4)
+    assert CostSlack(0.0)(jnp.array(costs)).tolist() == whole_cost(jnp.array(costs)).tolist()

@@ -19,16 +19,18 @@ KEY = jax.random.key(0)
 
 
 @given(st.floats(0, 50), st.floats(0, 50), st.floats(0, 0.99))
-def test_it_lies_between_letting_go_and_going_on(own, same, insistence):
-    expected = own + insistence * (same - own)
-    got = insisted(jnp.float32(own), jnp.float32(same), insistence=insistence)
+def test_it_lies_between_letting_go_and_going_on(own, same, action_repeat_prob):
+    expected = own + action_repeat_prob * (same - own)
+    got = insisted(jnp.float32(own), jnp.float32(same), action_repeat_prob=action_repeat_prob)
     assert float(got) == pytest.approx(expected, abs=1e-4)
 
 
-@pytest.mark.parametrize("insistence", [-0.1, 1.0, float("nan")])
-def test_it_is_a_probability_below_one(insistence):
-    with pytest.raises(HandrailError, match=r"insistence is .*: expected 0 ≤ insistence < 1"):
-        SacLagrangian(insistence=insistence)
+@pytest.mark.parametrize("action_repeat_prob", [-0.1, 1.0, float("nan")])
+def test_it_is_a_probability_below_one(action_repeat_prob):
+    with pytest.raises(
+        HandrailError, match=r"action_repeat_prob is .*: expected 0 ≤ action_repeat_prob < 1"
+    ):
+        SacLagrangian(action_repeat_prob=action_repeat_prob)
 
 
 def on_the_way(key):
@@ -48,18 +50,19 @@ def on_the_way(key):
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("insistence", [0.0, 0.8])
-def test_it_foresees_what_follows_if_the_action_is_not_let_go(insistence):
+@pytest.mark.parametrize("action_repeat_prob", [0.0, 0.8])
+def test_it_foresees_what_follows_if_the_action_is_not_let_go(action_repeat_prob):
     """Exactly (γ p)ᵏ at the k-th place before harm, since the policy itself stays where it is."""
     learner = SacLagrangian(
-        insistence=insistence, cost_critic="positive", discount=DISCOUNT, damping_scale=0.0,
+        action_repeat_prob=action_repeat_prob, cost_critic="positive", discount=DISCOUNT,
+        damping_scale=0.0,
         multiplier_rate=0.0, entropy=FixedEntropy(0.01),
     )  # fmt: skip
 
     fresh = learner.init(PLACES, 1, (32, 32), key=KEY)
     critics = learnt(learner, on_the_way, fresh, updates=6000).parameters.critics
     said = critics.batch(jnp.eye(PLACES), jnp.full((PLACES, 1), 0.6))[REWARD_CRITICS]
-    expected = [(DISCOUNT * insistence) ** place for place in range(PLACES)]
+    expected = [(DISCOUNT * action_repeat_prob) ** place for place in range(PLACES)]
     assert said.tolist() == pytest.approx(expected, abs=0.12)
     stays = critics.batch(jnp.eye(PLACES), jnp.full((PLACES, 1), -0.6))[REWARD_CRITICS]
     assert float(stays.max()) < 0.12

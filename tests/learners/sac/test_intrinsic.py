@@ -102,7 +102,7 @@ def visited(intrinsic) -> int:
         entropy=FixedEntropy(0.1), discount=0.95, damping_scale=0.0, intrinsic=intrinsic
     )
     agent = SacAgent(
-        learner=learner, replay=Ring(4_000), hidden=(32, 32), batch=32, block=100, updates=50,
+        learner=learner, replay=Ring(4_000), hidden=(32, 32), batch=32, train_every=100, updates=50,
         learning_starts=500,
     )  # fmt: skip
     loop = Loop(Field(), agent, none(), 6_000)

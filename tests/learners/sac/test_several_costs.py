@@ -7,8 +7,8 @@ import pytest
 
 from handrail.core.errors import HandrailError
 from handrail.core.types import Transition
-from handrail.learners.sac.constraint import present_actions
-from handrail.learners.sac.cost_floor import Foresight
+from handrail.learners.sac.constraint import policy_actions
+from handrail.learners.sac.cost_floor import GuideCostFloor
 from handrail.learners.sac.lagrangian import SacLagrangian
 from handrail.learners.sac.networks import CriticEnsemble
 from handrail.learners.sac.state import SacParameters
@@ -20,7 +20,7 @@ BATCH = 16
 KEYS = jax.random.split(jax.random.key(0), 5)
 NOISE = jax.random.normal(KEYS[0], (2, BATCH, 2))
 PROGRESS = jnp.zeros(())
-OPTIONS = {"cost_limit": 2.0, "episode_length": 20, "constrained": present_actions}
+OPTIONS = {"cost_limit": 2.0, "episode_length": 20, "constrained": policy_actions}
 
 
 def batch_of(constraints, cost):
@@ -75,7 +75,7 @@ def state():
 
 
 def foresight(*values):
-    return Foresight(lambda observation, action: jnp.array(values))
+    return GuideCostFloor(lambda observation, action: jnp.array(values))
 
 
 @pytest.mark.parametrize("foreseen", [None, (0.2, 0.1)])

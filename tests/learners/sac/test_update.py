@@ -247,13 +247,14 @@ def test_a_reward_scale_that_is_no_positive_number_is_refused(scale):
 
 
 @pytest.mark.parametrize(
-    ("believed", "first_alone"), [(jnp.min, False), (jnp.mean, False), (lambda both: both[0], True)]
+    ("critic_reduction", "first_alone"),
+    [(jnp.min, False), (jnp.mean, False), (lambda both: both[0], True)],
 )
-def test_only_what_is_believed_of_two_critics_counts(believed, first_alone):
+def test_only_what_is_believed_of_two_critics_counts(critic_reduction, first_alone):
     """By actor and critics, of policies and of targets: shown by a second critic that goes mad."""
 
     def gradient(second):
-        learner = dataclasses.replace(STUDENT, believed=believed)
+        learner = dataclasses.replace(STUDENT, critic_reduction=critic_reduction)
         state = started("sagui-cs", jnp.float32)
         mad = jax.tree.map(lambda leaf: leaf.at[1].multiply(second), state.parameters.critics)
         state = eqx.tree_at(lambda s: (s.parameters.critics, s.targets), state, (mad, mad))

@@ -10,6 +10,7 @@ import optax
 from jaxtyping import Array, Float, Int, Key, PyTree
 
 from handrail.core.errors import HandrailError
+from handrail.core.renamed import takes_old_names
 from handrail.core.rng import stream
 from handrail.core.types import Context, Decision, Observation, Transition
 from handrail.equations.schedules import exploration_rate, importance_exponent
@@ -50,6 +51,7 @@ class QState(eqx.Module):
     replay: PyTree
 
 
+@takes_old_names({"block": "train_every"})
 class QAgent(AbstractAgent):
     """Q-learning from replay: every `block` steps one update on `batch` transitions.
 
@@ -65,16 +67,17 @@ class QAgent(AbstractAgent):
     replay: AbstractReplay
     exploration: Exploration
     actions: int = eqx.field(static=True)
-    block: int = eqx.field(default=10, static=True)
+    train_every: int = eqx.field(default=10, static=True)
     batch: int = eqx.field(default=128, static=True)
     target_every: int = eqx.field(default=500, static=True)
     learning_starts: int = eqx.field(default=10_000, static=True)
     metrics: tuple[str, ...] = eqx.field(default=("losses/td", "losses/td_error"), static=True)
 
     def __check_init__(self):
-        if self.target_every < 1 or self.target_every % self.block:
+        if self.target_every < 1 or self.target_every % self.train_every:
             raise HandrailError(
-                f"target_every is {self.target_every}: expected a multiple of the {self.block} "
+                f"target_every is {self.target_every}: expected a multiple of the "
+                f"{self.train_every} "
                 "steps between updates (train_every), else the target network is copied too seldom"
             )
 
@@ -129,7 +132,7 @@ class QAgent(AbstractAgent):
         """Samples, and pulls the gradient of the loss back to the parameters."""
         # the target is copied after the update at a multiple of `target_every`; the values of
         # the copied parameters are known now, a block later, without another evaluation
-        copied = (clock.step - self.block) % self.target_every == 0
+        copied = (clock.step - self.train_every) % self.target_every == 0
         target = jax.tree.map(lambda new, old: jnp.where(copied, new, old), prepared.values, target)
         beta = importance_exponent(clock.progress)
         sample = self.replay.sample(replay, self.batch, beta=beta, key=stream(key, "replay"))

@@ -53,8 +53,8 @@ class RepresentationAgent(AbstractAgent):
     learning_starts: int = eqx.field(default=1_000, static=True)  # of the auto-encoder
 
     @property
-    def block(self) -> int:
-        return self.acting.block
+    def train_every(self) -> int:
+        return self.acting.train_every
 
     @property
     def metrics(self) -> tuple[str, ...]:

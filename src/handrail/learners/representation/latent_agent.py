@@ -112,8 +112,8 @@ class LatentAgent(AbstractAgent):
     learning_starts: int = eqx.field(default=1_000, static=True)  # of the auto-encoder
 
     @property
-    def block(self) -> int:
-        return self.q.block
+    def train_every(self) -> int:
+        return self.q.train_every
 
     @property
     def metrics(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""SAC-λ as an agent: acts, weighs what a guide did in its place, stores, learns in blocks."""
+"""SAC-Lagrangian as an agent: acts, weighs what a guide did in its place, stores, learns."""
 
 from typing import Any
 
@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, PyTree
 
 from handrail.core.errors import HandrailError
+from handrail.core.renamed import takes_old_names
 from handrail.core.rng import stream
 from handrail.core.types import Action, Context, Decision, Observation, Transition
 from handrail.equations.importance import Point, authors_point, importance_weight
@@ -66,6 +67,7 @@ class SacSnapshot(eqx.Module):
         return self.critics.cost(observation, action)
 
 
+@takes_old_names({"block": "train_every"})
 class SacAgent(AbstractAgent):
     """A guide in its source task, or a student in its target task (arXiv:2307.14316).
 
@@ -92,7 +94,7 @@ class SacAgent(AbstractAgent):
     point: Point = eqx.field(default=authors_point, static=True)
     hidden: tuple[int, ...] = eqx.field(default=(256, 256), static=True)
     batch: int = eqx.field(default=256, static=True)
-    block: int = eqx.field(default=100, static=True)
+    train_every: int = eqx.field(default=100, static=True)
     updates: int = eqx.field(default=100, static=True)
     learning_starts: int = eqx.field(default=500, static=True)
     uniform_steps: int = eqx.field(default=0, static=True)
@@ -123,8 +125,8 @@ class SacAgent(AbstractAgent):
     def init(self, example: Transition, *, key: Key[Array, ""]) -> SacAgentState:
         if example.action.ndim != 1 or not jnp.issubdtype(example.action.dtype, jnp.floating):
             raise HandrailError(
-                f"SAC-λ needs a vector of real actions in [−1, 1], not {example.action.dtype} of "
-                f"shape {example.action.shape}; for discrete actions use the double DQN"
+                f"SAC-Lagrangian needs a vector of real actions in [−1, 1], not "
+                f"{example.action.dtype} of shape {example.action.shape}; for discrete actions use the double DQN"
             )
         vector = jax.eval_shape(observation_vector, example.observation)
         learner = self.learner.init(

@@ -10,11 +10,11 @@ Batch = Float[Array, " batch"]
 Constrained = Callable[[Batch, Batch], Batch]
 """(Q^c of the stored actions, Q^c of what the policy would do now) → those that β compares with
 the limit."""
-Charged = Callable[[Batch], Batch]
+ActorCosts = Callable[[Batch], Batch]
 """Q^c of what the policy would do now → what of it the actor pays for, at the price β."""
 
 
-def stored_actions(stored: Batch, present: Batch) -> Batch:
+def replay_actions(stored: Batch, present: Batch) -> Batch:
     """What was done (the authors' scripts).
 
     A guide that wanders safely fills the memory with steps that cost nothing, and a student that
@@ -23,7 +23,7 @@ def stored_actions(stored: Batch, present: Batch) -> Batch:
     return stored
 
 
-def present_actions(stored: Batch, present: Batch) -> Batch:
+def policy_actions(stored: Batch, present: Batch) -> Batch:
     """What the policy would do now, whoever acted then. Beyond the paper.
 
     So an action that is vetoed counts, and a student cannot lean on its guide.
@@ -31,20 +31,20 @@ def present_actions(stored: Batch, present: Batch) -> Batch:
     return present
 
 
-def all_of_it(costs: Batch) -> Batch:
+def whole_cost(costs: Batch) -> Batch:
     """Every expected cost has its price (the authors' scripts)."""
     return costs
 
 
 @dataclasses.dataclass(frozen=True)
-class Beyond:
+class CostSlack:
     """Expected costs are free up to a tolerance (discounted). Beyond the paper.
 
     A critic is never quite zero where nothing can happen, and what it says of two actions there
     differs by noise. Rewards of 0.01 a step differ by less, and would be drowned.
     """
 
-    tolerance: float
+    cost_slack: float
 
     def __call__(self, costs: Batch) -> Batch:
-        return jnp.maximum(costs - self.tolerance, 0.0)
+        return jnp.maximum(costs - self.cost_slack, 0.0)

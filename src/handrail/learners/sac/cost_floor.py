@@ -42,14 +42,14 @@ class NeverNegative(AbstractCostFloor):
         return jnp.maximum(values, 0.0)
 
 
-class Foresight(AbstractCostFloor):
+class GuideCostFloor(AbstractCostFloor):
     """What another's critics foresee (a guide's, in observations of this task), and never less
     than zero. Beyond the paper.
 
-    `foresees(observation, action)` is the discounted sum of each cost, from that action on.
+    `predicted_costs(observation, action)` is the discounted sum of each cost, from that action on.
     """
 
-    foresees: Callable[[Observation, Action], Values]
+    predicted_costs: Callable[[Observation, Action], Values]
 
     def __call__(self, values: Values, observation: Observation, action: Action) -> Values:
-        return jnp.maximum(jnp.maximum(values, 0.0), self.foresees(observation, action))
+        return jnp.maximum(jnp.maximum(values, 0.0), self.predicted_costs(observation, action))

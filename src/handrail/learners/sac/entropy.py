@@ -1,4 +1,4 @@
-"""How much SAC-λ values the entropy of its policy."""
+"""How much SAC-Lagrangian values the entropy of its policy."""
 
 import abc
 

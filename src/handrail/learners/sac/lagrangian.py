@@ -1,4 +1,4 @@
-"""SAC-λ: soft actor-critic with a Lagrange multiplier; one update, with no replay.
+"""SAC-Lagrangian: soft actor-critic with a Lagrange multiplier; one update, with no replay.
 
 The same update serves guide and student (arXiv:2307.14316): they differ in the entropy
 strategy, the distillation and the weights that arrive with the batch. All gradients are taken at
@@ -15,13 +15,14 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from handrail.core.errors import HandrailError
+from handrail.core.renamed import takes_old_names
 from handrail.core.types import Transition
 from handrail.equations import lagrangian
 from handrail.equations.budget import discounted_limit
 from handrail.equations.distillation import Distillation
 from handrail.equations.importance import WeightedSquare, weight_inside_square
 from handrail.learners.sac.adam import Adam
-from handrail.learners.sac.constraint import Charged, Constrained, all_of_it, stored_actions
+from handrail.learners.sac.constraint import ActorCosts, Constrained, replay_actions, whole_cost
 from handrail.learners.sac.cost_floor import AbstractCostFloor, NoFloor
 from handrail.learners.sac.entropy import AbstractEntropy, AdaptiveEntropy
 from handrail.learners.sac.intrinsic import AbstractIntrinsic, NoIntrinsic
@@ -40,6 +41,13 @@ Noise = Float[Array, "batch action"]
 GUIDE_LOG_PROB = "guide_log_prob"  # the extra that distillation reads
 
 
+@takes_old_names(
+    {
+        "insistence": "action_repeat_prob",
+        "charged": "actor_costs",
+        "believed": "critic_reduction",
+    }
+)
 class SacLagrangian(eqx.Module):
     """The update and its settings.
 
@@ -91,12 +99,12 @@ class SacLagrangian(eqx.Module):
     weighted_square: WeightedSquare = eqx.field(default=weight_inside_square, static=True)
     reduce_multiplier: Callable[[Array], Array] = eqx.field(default=jnp.sum, static=True)
     cost_floor: AbstractCostFloor = NoFloor()
-    constrained: Constrained = eqx.field(default=stored_actions, static=True)
-    charged: Charged = eqx.field(default=all_of_it, static=True)
+    constrained: Constrained = eqx.field(default=replay_actions, static=True)
+    actor_costs: ActorCosts = eqx.field(default=whole_cost, static=True)
     cost_critic: CostCritic = eqx.field(default="linear", static=True)
-    insistence: float = eqx.field(default=0.0, static=True)
+    action_repeat_prob: float = eqx.field(default=0.0, static=True)
     source_price: float = eqx.field(default=0.0, static=True)
-    believed: Callable[[Array], Array] = eqx.field(default=jnp.min, static=True)
+    critic_reduction: Callable[[Array], Array] = eqx.field(default=jnp.min, static=True)
     inputs: ScaledInputs | None = None
     adam: Adam = Adam()
 
@@ -104,8 +112,10 @@ class SacLagrangian(eqx.Module):
         discounted_limit(self.cost_limit, self.discount, self.episode_length)
         if not 0 < self.reward_scale < math.inf:
             raise HandrailError(f"reward_scale is {self.reward_scale}: expected a positive number")
-        if not 0 <= self.insistence < 1:
-            raise HandrailError(f"insistence is {self.insistence}: expected 0 ≤ insistence < 1")
+        if not 0 <= self.action_repeat_prob < 1:
+            raise HandrailError(
+                f"action_repeat_prob is {self.action_repeat_prob}: expected at least 0, less than 1"
+            )
         if not 0 <= self.source_price < math.inf:
             raise HandrailError(
                 f"source_price is {self.source_price}: expected a number of at least 0, such as 0.7"
@@ -254,8 +264,10 @@ class SacLagrangian(eqx.Module):
         acted = critics.batch(vectors, actions)
         costs = jax.vmap(self.cost_floor)(acted[REWARD_CRITICS:].T, observation, actions).T
         losses = jax.vmap(
-            lambda *values: lagrangian.actor_loss(*values, believed=self.believed, **prices)
-        )(log_probs, acted[:REWARD_CRITICS].T, jax.vmap(self.charged)(costs).T)
+            lambda *values: lagrangian.actor_loss(
+                *values, critic_reduction=self.critic_reduction, **prices
+            )
+        )(log_probs, acted[:REWARD_CRITICS].T, jax.vmap(self.actor_costs)(costs).T)
         return losses, log_probs, costs
 
     def _source_loss(self, parameters, targets, source: SourceTransitions, noise, **prices):
@@ -324,7 +336,10 @@ class SacLagrangian(eqx.Module):
         rewards = self.reward_scale * batch.reward + bonus
         reward_goal = jax.vmap(
             lambda *x: lagrangian.reward_target(
-                *x, discount=self.discount, entropy_weight=entropy_weight, believed=self.believed
+                *x,
+                discount=self.discount,
+                entropy_weight=entropy_weight,
+                critic_reduction=self.critic_reduction,
             )
         )(rewards, terminated, following[:REWARD_CRITICS].T, log_probs)
         floored = jax.vmap(self.cost_floor)(
@@ -336,8 +351,8 @@ class SacLagrangian(eqx.Module):
 
     def _insisted(self, targets, batch, costs):
         """What follows, given what does if the policy goes on, should the action not be let go."""
-        if not self.insistence:
+        if not self.action_repeat_prob:
             return costs
         again = jax.vmap(targets.costs)(batch.next_observation, batch.action)
         again = jax.vmap(self.cost_floor)(again, batch.next_observation, batch.action)
-        return lagrangian.insisted(costs, again.T, insistence=self.insistence)
+        return lagrangian.insisted(costs, again.T, action_repeat_prob=self.action_repeat_prob)

@@ -1,4 +1,4 @@
-"""The networks of SAC-λ, and observations as the vectors that they read.
+"""The networks of SAC-Lagrangian, and observations as the vectors that they read.
 
 All critics share one architecture and one batch, so they are one ensemble: two for reward,
 then one for each cost. Their products run as one batched product.

@@ -1,4 +1,4 @@
-"""What SAC-λ learns, and what it reports of an update."""
+"""What SAC-Lagrangian learns, and what it reports of an update."""
 
 import equinox as eqx
 import jax

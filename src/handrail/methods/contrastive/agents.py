@@ -52,7 +52,7 @@ def q_agent(learning: QLearning, values: AbstractValues, network: Callable, acti
         replay=replay,
         exploration=Exploration(end=learning.epsilon_end, fraction=learning.epsilon_fraction),
         actions=actions,
-        block=learning.train_every,
+        train_every=learning.train_every,
         batch=learning.batch,
         target_every=learning.target_every,
         learning_starts=learning.learning_starts,
@@ -100,7 +100,7 @@ def representation_learner(
         show=problem.inputs.encoder_input(),
         seen=Ring(50_000),
         unsafe=Ring(50_000),
-        updates=max(acting.block // settings.train_every, 1),
+        updates=max(acting.train_every // settings.train_every, 1),
         batch=settings.batch,
     )
 
@@ -127,7 +127,7 @@ def autoencoder(
 
 def _variant(settings: EncoderSettings) -> AbstractVariant:
     return {
-        "contrastive": Contrastive(settings.margin, settings.coefficient),
+        "contrastive": Contrastive(settings.contrastive_margin, settings.coefficient),
         "vanilla": Vanilla(),
         "vae": Variational(),
         "infonce": InfoNCE(coef=settings.coefficient),

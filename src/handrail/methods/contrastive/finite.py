@@ -16,7 +16,7 @@ from handrail.methods.contrastive.inputs import TableInputs, on_every_row
 from handrail.methods.contrastive.problem import DiscreteProblem
 from handrail.methods.contrastive.settings import PriorSettings
 from handrail.train.evaluate import evaluate
-from handrail.train.step_statistics import AbstractTally, NoTally
+from handrail.train.step_statistics import AbstractStepStatistics, NoStepStatistics
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +38,7 @@ def finite_problem(
     dynamics: Dynamics,
     *,
     knowledge_inputs: TableInputs | None = None,
-    statistics: AbstractTally | None = None,
+    statistics: AbstractStepStatistics | None = None,
 ) -> DiscreteProblem:
     """A problem in a compiled environment; pseudo-rewards are known for every row in advance."""
 
@@ -57,7 +57,7 @@ def finite_problem(
 
     return DiscreteProblem(
         name, environment, inputs, pseudo_rewarded, test, knowledge_inputs,
-        NoTally() if statistics is None else statistics,
+        NoStepStatistics() if statistics is None else statistics,
     )  # fmt: skip
 
 

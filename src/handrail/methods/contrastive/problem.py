@@ -15,7 +15,7 @@ from handrail.methods.contrastive.settings import PriorSettings
 from handrail.train.compiled import Loop
 from handrail.train.host import HostLoop
 from handrail.train.loops import AnyLoop
-from handrail.train.step_statistics import AbstractTally, NoTally
+from handrail.train.step_statistics import AbstractStepStatistics, NoStepStatistics
 
 Environment = AbstractEnvironment | AbstractHostEnvironment | AbstractVectorHost
 PseudoRewarded = Callable[[Sequence[Any], PriorSettings], Environment]
@@ -40,7 +40,7 @@ class DiscreteProblem:
     """How a finished agent is tested."""
     knowledge_inputs: AbstractInputs | None = None
     """What knowledge that is brought along reads of the observations; by default `inputs`."""
-    statistics: AbstractTally = dataclasses.field(default_factory=NoTally)
+    statistics: AbstractStepStatistics = dataclasses.field(default_factory=NoStepStatistics)
     """What is counted at every step of a student."""
 
     @property
@@ -66,11 +66,11 @@ class DiscreteProblem:
         steps: int,
         *,
         environment: Environment | None = None,
-        statistics: AbstractTally | None = None,
+        statistics: AbstractStepStatistics | None = None,
     ) -> AnyLoop:
         """The agent under an intervention, in this environment or in one that is given."""
         chosen = self.environment if environment is None else environment
-        counted = NoTally() if statistics is None else statistics
+        counted = NoStepStatistics() if statistics is None else statistics
         if isinstance(chosen, AbstractHostEnvironment | AbstractVectorHost):
             return HostLoop(chosen, agent, intervention, steps, counted)
         return Loop(chosen, agent, intervention, steps, counted)

@@ -14,6 +14,7 @@ from handrail.core.arguments import (
     Seed,
     Share,
 )
+from handrail.core.renamed import takes_old_settings
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,6 +99,7 @@ class PriorSettings:
     """Seed of the networks, and of what is drawn in the tasks."""
 
 
+@takes_old_settings
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class EncoderSettings:
     """The encoder: an auto-encoder trained while an agent acts."""
@@ -112,7 +114,7 @@ class EncoderSettings:
     """Observations an update, half of them unsafe ones."""
     latent: Count = 50
     """Size of the embedding."""
-    margin: NonNegative = 10.0
+    contrastive_margin: NonNegative = 10.0
     """α of the contrastive loss, on the squared distance."""
     coefficient: NonNegative = 0.5
     """Weight of the contrastive (or InfoNCE) term."""

@@ -14,7 +14,7 @@ from jaxtyping import Array, Float
 from handrail.core.errors import HandrailError
 from handrail.core.types import Observation
 from handrail.interventions.base import Intervention
-from handrail.interventions.near_unsafe import AdaptiveReach, FixedReach, NearUnsafe
+from handrail.interventions.near_unsafe import AdaptiveRadius, FixedRadius, NearUnsafe
 from handrail.interventions.recipes import contrastive, domain_prior, none, state_check_only
 from handrail.methods.contrastive.agents import latent_learner
 from handrail.methods.contrastive.settings import StudentSettings
@@ -64,14 +64,14 @@ def near_unsafe(settings: StudentSettings, knowledge: Loaded) -> NearUnsafe:
     safety = settings.safety
     initial = _there("encoder", knowledge.initial_embeddings)
     reach = (
-        AdaptiveReach(safety.max_distance, safety.quantile)
+        AdaptiveRadius(safety.max_distance, safety.quantile)
         if safety.adaptive
-        else FixedReach(safety.max_distance)
+        else FixedRadius(safety.max_distance)
     )
     return NearUnsafe(
         embed=_there("encoder", knowledge.embed),
-        known=initial if safety.bring_known else jnp.zeros((0, initial.shape[1])),
-        reach=reach,
+        initial_embeddings=initial if safety.bring_known else jnp.zeros((0, initial.shape[1])),
+        radius=reach,
         neighbours=safety.neighbours,
         capacity=safety.capacity,
     )

@@ -1,4 +1,4 @@
-"""The SAC-λ agents of SaGui from their settings."""
+"""The SAC-Lagrangian agents of SaGui from their settings."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +18,7 @@ from handrail.learners.base import AbstractAgent, Clock, Proposal
 from handrail.learners.sac.agent import SacAgent, SacAgentState
 from handrail.learners.sac.cost_floor import (
     AbstractCostFloor,
-    Foresight,
+    GuideCostFloor,
     NeverNegative,
     NoFloor,
 )
@@ -38,24 +38,25 @@ def sac_learner(
     episode_length: int = LIMIT_STEPS,
     *,
     parts: Mapping[str, Sequence[int]] | None = None,
-    foresees: Callable[..., Array] | None = None,
+    predicted_costs: Callable[..., Array] | None = None,
     **options: Any,
 ) -> SacLagrangian:
     """One update with these settings; `limit` is undiscounted, of an episode of that length.
 
-    `parts` are the shapes of the observation's parts if they are a navigation task's, `foresees`
+    `parts` are the shapes of the observation's parts if they are a navigation task's,
+    `predicted_costs`
     is what the student's guide, if there is one, expects of each cost. Raises `HandrailError`
     where the settings need what there is not.
     """
     return SacLagrangian(
-        cost_floor=_cost_floor(settings, foresees),
+        cost_floor=_cost_floor(settings, predicted_costs),
         cost_limit=limit,
         episode_length=episode_length,
         discount=settings.discount,
         smoothing=settings.smoothing,
         learning_rate=settings.learning_rate,
         reward_scale=settings.reward_scale,
-        believed={"lowest": jnp.min, "mean": jnp.mean}[settings.reward_critics],
+        critic_reduction={"lowest": jnp.min, "mean": jnp.mean}[settings.reward_critics],
         multiplier_rate=settings.multiplier_rate,
         damping_scale=settings.damping,
         cost_critic=settings.cost_critic,
@@ -64,7 +65,7 @@ def sac_learner(
     )
 
 
-def check_foresight(settings: SacSettings, discount: float, *, source: str) -> None:
+def check_cost_floor(settings: SacSettings, discount: float, *, source: str) -> None:
     """Refuses a guide whose cost critic discounts by another γ than the student's.
 
     Sums of costs with different discounts cannot be compared.
@@ -77,14 +78,16 @@ def check_foresight(settings: SacSettings, discount: float, *, source: str) -> N
         )
 
 
-def _cost_floor(settings: SacSettings, foresees: Callable[..., Array] | None) -> AbstractCostFloor:
+def _cost_floor(
+    settings: SacSettings, predicted_costs: Callable[..., Array] | None
+) -> AbstractCostFloor:
     if settings.cost_floor == "guide":
-        if foresees is None:
+        if predicted_costs is None:
             raise HandrailError(
                 "learning.cost_floor is 'guide', but there is no guide to ask: set it to 'zero' "
                 "(for a guide itself: guide.learning.cost_floor)"
             )
-        return Foresight(foresees)
+        return GuideCostFloor(predicted_costs)
     return {"none": NoFloor(), "zero": NeverNegative()}[settings.cost_floor]
 
 
@@ -97,7 +100,7 @@ def sac_agent(
         replay=replay,
         hidden=settings.hidden,
         batch=settings.batch,
-        block=settings.block,
+        train_every=settings.train_every,
         updates=settings.updates,
         learning_starts=settings.learning_starts,
         **options,
@@ -125,13 +128,13 @@ class Continued(AbstractAgent):
 
     inner: SacAgent
     learner: SacState
-    block: int = eqx.field(static=True)
+    train_every: int = eqx.field(static=True)
     learning_starts: int = eqx.field(static=True)
     metrics: tuple[str, ...] = eqx.field(static=True)
 
     def __init__(self, inner: SacAgent, learner: SacState):
         self.inner, self.learner = inner, learner
-        self.block, self.learning_starts = inner.block, inner.learning_starts
+        self.train_every, self.learning_starts = inner.train_every, inner.learning_starts
         self.metrics = inner.metrics
 
     def init(self, example: Transition, *, key: Key[Array, ""]) -> SacAgentState:

@@ -130,7 +130,7 @@ def trained_discount(training: Any) -> Any:
 def read_takeover_cost(card: Card, *, source: str) -> float | None:
     """The discounted cost at which its shield test took over; None where the file does not say."""
     evaluation = card.training.get("evaluation")
-    earlier = evaluation.get("foreseen") if isinstance(evaluation, dict) else None
+    earlier = evaluation.get("takeover_cost") if isinstance(evaluation, dict) else None
     found = card.spec.get("takeover_cost", earlier)
     if found is None or found == 0:  # it does not say, or the guide has never met a cost
         return None
@@ -143,7 +143,7 @@ def warnings_of(card: Card, limit: float, steps: int) -> list[str]:
     `limit` is undiscounted, of an episode of `steps` steps.
     """
     evaluation = card.training.get("evaluation")
-    cost = evaluation.get("guarded_cost") if isinstance(evaluation, dict) else None
+    cost = evaluation.get("shielded_cost") if isinstance(evaluation, dict) else None
     own = card.spec.get("limit_steps", LIMIT_STEPS)
     if isinstance(cost, bool) or not isinstance(cost, (int, float)) or type(own) is not int:
         return []

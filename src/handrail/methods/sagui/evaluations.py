@@ -142,14 +142,14 @@ def best(table: Mapping[str, np.ndarray], limit: float, what: str = "") -> int:
     return int(np.argmin(costs))
 
 
-def best_guard(table: Mapping[str, np.ndarray], limit: float) -> int:
+def best_shield(table: Mapping[str, np.ndarray], limit: float) -> int:
     """The evaluation within the limit under whose guard random driving costs least, the latest of
     equals; else as `best`.
     """
     safe = table["cost"] <= limit
     if not safe.any():
         return best(table, limit)
-    costs = np.where(safe, table["guarded_cost"], np.inf)
+    costs = np.where(safe, table["shielded_cost"], np.inf)
     return int(np.flatnonzero(costs == costs.min())[-1])
 
 

@@ -22,13 +22,13 @@ SOURCE_PRICE = math.log(2)
 """Price of a cost in the source: what our guides pay (the multiplier's first value)."""
 
 
-def limit_fraction(method: str, *, split: bool) -> float:
+def default_limit_fraction(method: str, *, split: bool) -> float:
     """The share of the limit that the multiplier of a method's student aims at.
 
     `split` says whether there is a memory for each actor where the method asks for it.
     """
     row = METHODS[method]
-    return 1.0 if split and row.split_replay else row.limit_fraction
+    return 1.0 if split and row.split_replay else row.default_limit_fraction
 
 
 def recommended(run: StudentRun) -> StudentRun:
@@ -45,9 +45,9 @@ def recommended(run: StudentRun) -> StudentRun:
         run,
         density="exact",
         weighting="none",
-        constraint="present",
-        margin=limit_fraction(run.method, split=True),
-        excursions=row.guide_interval_share,
+        multiplier_on="policy_actions",
+        limit_fraction=default_limit_fraction(run.method, split=True),
+        guide_interval_share=row.guide_interval_share,
         learning=recommended_student(run.learning),
     )
     if row.strength is None:
@@ -71,13 +71,13 @@ def recommended_guide(learning: SacSettings) -> dict[str, Any]:
             learning, multiplier_rate=0.0, damping=0.0, cost_floor="zero"
         ),
         "entropy_weight": 0.005,
-        "chosen": "guard",
+        "selection": "shield",
         "outside": "open",
-        "wander": 0.25,
+        "random_action_share": 0.25,
     }
 
 
-def taught(run: StudentRun) -> StudentRun:
+def with_source_data(run: StudentRun) -> StudentRun:
     """Our settings for a student that also learns costs from what its guide met in the source.
 
     As `recommended`, with positive cost critics, scaled inputs, source data at the price that the
@@ -91,7 +91,7 @@ def taught(run: StudentRun) -> StudentRun:
         ours,
         source_data=True,
         source_price=SOURCE_PRICE,
-        margin=1.0,
+        limit_fraction=1.0,
         threshold=EARLY,
         replay="ring" if ours.replay == "split" else ours.replay,
         learning=dataclasses.replace(
@@ -100,14 +100,14 @@ def taught(run: StudentRun) -> StudentRun:
     )
 
 
-def taught_guide(learning: SacSettings) -> dict[str, Any]:
+def guide_with_source_data(learning: SacSettings) -> dict[str, Any]:
     """All settings of the guide of such a student that differ from the paper's."""
     ours = recommended_guide(learning)
     return ours | {
         "learning": _scaled(ours["learning"]),
         "outside": "homing",
-        "insistence": 0.9,
-        "wander": 0.4,
+        "action_repeat_prob": 0.9,
+        "random_action_share": 0.4,
         "keep": SOURCE_STEPS,
     }
 
@@ -127,5 +127,5 @@ class Preset:
 PRESETS = {
     "paper": Preset(lambda run: run, lambda learning: {}),
     "recommended": Preset(recommended, recommended_guide),
-    "taught": Preset(taught, taught_guide),
+    "source-data": Preset(with_source_data, guide_with_source_data),
 }

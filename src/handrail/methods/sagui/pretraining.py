@@ -29,7 +29,7 @@ from handrail.methods.sagui.evaluations import (
 )
 from handrail.methods.sagui.guide import total_size
 from handrail.methods.sagui.problem import Interface, Target
-from handrail.methods.sagui.settings import ForebearSettings, Role, SacSettings
+from handrail.methods.sagui.settings import PretrainingSettings, Role, SacSettings
 from handrail.networks.gaussian import GaussianPolicy
 from handrail.train.compiled import RunState
 from handrail.train.loops import AnyLoop
@@ -39,7 +39,7 @@ KINDS: dict[Role, str] = {"expert": "expert", "pretrained": "policy"}  # role â†
 BEST = "best.safetensors"
 
 
-def pretraining_loop(where: Target, settings: ForebearSettings) -> AnyLoop:
+def pretraining_loop(where: Target, settings: PretrainingSettings) -> AnyLoop:
     """SAC-Lagrangian alone: in the target (the expert), or in the source observed like it."""
     learner = sac_learner(
         settings.learning, settings.limit, where.episode_length, parts=where.scaled_parts
@@ -51,7 +51,7 @@ def pretraining_loop(where: Target, settings: ForebearSettings) -> AnyLoop:
 
 def pretrain(
     where: Target,
-    settings: ForebearSettings,
+    settings: PretrainingSettings,
     folder: Path,
     *,
     recorded: dict[str, Any],
@@ -90,7 +90,7 @@ def pretrain(
         seed=10 * settings.seed + (3 if last else 2),
         summarise=lambda state: {"kept": load(folder / BEST)[0].training["evaluation"]},
         watch=watch,
-        chunk_steps=chunk_steps(settings.epoch, settings.learning.block),
+        chunk_steps=chunk_steps(settings.epoch, settings.learning.train_every),
         report=lambda step, _: report(step, settings.steps),
         checkpoint_seconds=CHECKPOINT_SECONDS,
     )
@@ -138,7 +138,7 @@ def load_pretrained(path: Path, target: Target, learning: SacSettings) -> SacSta
     return fill(template, arrays, source=str(path))
 
 
-def _card(where: Target, settings: ForebearSettings, row: dict[str, float]) -> Card:
+def _card(where: Target, settings: PretrainingSettings, row: dict[str, float]) -> Card:
     return card_of(
         KINDS[settings.role],
         where.interface,

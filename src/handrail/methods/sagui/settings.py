@@ -16,6 +16,7 @@ from handrail.core.arguments import (
     ShareOfSteps,
 )
 from handrail.core.errors import HandrailError
+from handrail.core.renamed import takes_old_settings
 from handrail.equations.budget import LIMIT_STEPS as LIMIT_STEPS
 from handrail.learners.sac.networks import CostCritic
 
@@ -28,9 +29,10 @@ TRANSITIONS = "transitions.safetensors"
 """Beside a guide: steps of its source, if some were kept."""
 
 
+@takes_old_settings
 @dataclasses.dataclass(frozen=True)
 class SacSettings:
-    """SAC-λ (the paper's values, with the networks of the task Static)."""
+    """SAC-Lagrangian (the paper's values, with the networks of the task Static)."""
 
     hidden: tuple[Count, ...] = (32, 32)
     """Widths of the hidden layers of actor and critics."""
@@ -45,24 +47,24 @@ class SacSettings:
     reward_scale: float = 1.0
     """What the environment's rewards are multiplied by before they are learnt from."""
     reward_critics: Literal["lowest", "mean"] = "lowest"
-    """What is believed of the two reward critics: the lower (the scripts), or their mean, which
-    does not despair of what has seldom been tried (beyond the paper)."""
+    """Which value of the two reward critics is used: the lower (the scripts), or their mean (beyond
+    the paper)."""
     multiplier_rate: NonNegative = 50.0
     """Step size of the multiplier β, as a multiple of `learning_rate`."""
     damping: NonNegative = 10.0
     """Scale of the damping κ; 0 turns it off."""
     cost_floor: Literal["none", "zero", "guide"] = "none"
-    """The least that is believed of the cost critic: nothing is (the scripts), zero, or what the
-    guide's own cost critic foresees of the student's action."""
+    """The least cost that a cost critic may predict: none (the scripts), zero, or what the guide's
+    cost critic predicts of the student's action."""
     cost_critic: CostCritic = "linear"
-    """What a cost critic can say: any number (the scripts), or positive ones alone, the softplus
-    of its last layer, which is quiet where nothing can happen (beyond the paper)."""
+    """The range of a cost critic: any number (`linear`, the scripts), or positive numbers, the
+    softplus of its last layer (beyond the paper)."""
     inputs: Inputs = "raw"
     """What the networks read of an observation: its numbers (the scripts), or those brought to one
     scale, with lidars in the logarithm of the distance (beyond the paper)."""
     replay: Count = 1_000_000
     """Capacity of the replay (a split one has half of it for each actor)."""
-    block: Count = 100
+    train_every: Count = 100
     """Steps between two rounds of updates."""
     updates: Count = 100
     """Updates a round."""
@@ -82,6 +84,7 @@ class RescueSettings:
     """Greatest turn rate at the start, rad/s."""
 
 
+@takes_old_settings
 @dataclasses.dataclass(frozen=True)
 class GuideSettings:
     """A safe guide, learnt in the source without the task's reward."""
@@ -96,25 +99,22 @@ class GuideSettings:
     """Steps between two evaluations."""
     evaluation_episodes: Count = 100
     """Episodes of an evaluation: of full length, without rescue starts."""
-    guard_episodes: Count = 300
-    """Episodes of random driving under its guard in an evaluation, of 400 steps: costs are rare
-    there, and high."""
+    shield_episodes: Count = 300
+    """Episodes of the shield test in an evaluation, of 400 steps."""
     limit: NonNegative = 1.0
     """d⋄: expected cost of an episode of 1,000 steps; at most d⊙, better well below."""
     episode_length: Count = 200
     """Steps of a training episode (the authors: 1,000); the limit is always for 1,000 steps."""
     outside: Literal["ends", "open", "homing"] = "ends"
-    """What becomes of an episode outside the extents: it ends (the paper), goes on without reward
-    (`open`), so that the cost critic knows what is out there, or goes on with a reward for the way
-    back (`homing`), so that no student is led off. Evaluations keep the paper's border."""
-    wander: ShareOfSteps = 0.0
-    """Share of the training steps that are driven by random actions, each held for 30 steps: a
-    cost critic that is to judge a student's actions must have seen other actions than its guide's,
-    and at speed (beyond the paper)."""
-    insistence: Discount = 0.0
-    """Probability with which the cost critic expects an action to go on for another step, and
-    another, before the guide takes over: a student that is asked about may insist (beyond the
-    paper)."""
+    """What happens when the agent leaves the extents: the episode ends (the paper), goes on without
+    reward (`open`), or goes on with a reward for the way back (`homing`). Evaluations keep the
+    paper's border."""
+    random_action_share: ShareOfSteps = 0.0
+    """Share of the training steps with random actions, each repeated for 30 steps, so that the cost
+    critic sees other actions than the guide's (beyond the paper)."""
+    action_repeat_prob: Discount = 0.0
+    """Probability with which the cost critic's target repeats the action in the next step before
+    the guide acts (beyond the paper)."""
     bonus: Literal["displacement", "entropy", "none"] = "displacement"
     """Reward of the source: the distance moved; observations far from their nearest neighbours
     among a batch of what has been visited; or nothing (the ablation MAXENT)."""
@@ -124,10 +124,10 @@ class GuideSettings:
     """Steps of uniformly random actions at the beginning."""
     rescue: RescueSettings = RescueSettings()
     """Rescue starts."""
-    chosen: Literal["farthest", "guard"] = "farthest"
-    """Which of the guides whose evaluation is within the limit is kept: the one that moves
-    farthest (the paper's return), or the one under whose guard random driving costs least (beyond
-    the paper)."""
+    selection: Literal["return", "shield"] = "return"
+    """Which of the guides within the limit is kept: the one with the highest return (the paper's:
+    the one that moves farthest), or the one with the lowest cost in the shield test (beyond the
+    paper)."""
     keep: NonNegativeInt = 0
     """Steps of the source that are kept beside the guide, for students with `source_data`."""
     copies: Count = 1
@@ -137,8 +137,8 @@ class GuideSettings:
 
 
 @dataclasses.dataclass(frozen=True)
-class ForebearSettings:
-    """What baselines bring along: an expert of the target, or a student pre-trained whole."""
+class PretrainingSettings:
+    """What baselines start from: an expert of the target, or a student that was pre-trained."""
 
     role: Role = "expert"
     """`expert`: learnt in the target. `pretrained`: in the source, observed like the target."""
@@ -160,6 +160,7 @@ class ForebearSettings:
     """The learner."""
 
 
+@takes_old_settings
 @dataclasses.dataclass(frozen=True)
 class StudentRun:
     """One student in one target task."""
@@ -190,16 +191,16 @@ class StudentRun:
     """Where log-densities are taken: at the squashed action, or at the pre-squash value."""
     weighting: Literal["squared", "linear", "none"] = "squared"
     """Importance weights inside the squared error (the scripts), outside it, or all 1."""
-    constraint: Literal["stored", "present"] = "stored"
-    """What the multiplier compares with the limit: the costs of stored actions (the scripts), or
-    of what the student would do now in the stored states."""
-    margin: ShareOfLimit = 1.0
+    multiplier_on: Literal["replay_actions", "policy_actions"] = "replay_actions"
+    """Whose predicted costs the multiplier compares with the limit: those of the replayed actions
+    (the scripts), or of the current policy's actions in the replayed states."""
+    limit_fraction: ShareOfLimit = 1.0
     """The limit that the student's multiplier aims at, as a share of `limit` (beyond the paper)."""
-    tolerance: ShareOfLimit = 0.0
-    """Foreseen cost that the student's actor does not pay for, as a share of `limit` on the
+    cost_slack: ShareOfLimit = 0.0
+    """Predicted cost that the student's actor is not charged for, as a share of `limit` on the
     discounted scale of the critics (beyond the paper)."""
-    excursions: ShareOfSteps = 0.0
-    """Share of the steps that the guide drives unasked, in spells of 50 (beyond the paper)."""
+    guide_interval_share: ShareOfSteps = 0.0
+    """Share of the steps that the guide takes at random, in intervals of 50 (beyond the paper)."""
     source_data: bool = False
     """Whether the student's cost critic and actor learn from as many steps of the source as of the
     target, rewards from the target alone (beyond the paper)."""
@@ -216,9 +217,10 @@ class StudentRun:
 
 def check_schedule(steps: int, epoch: int, learning: SacSettings) -> None:
     """Refuses steps that are no whole number of epochs, and epochs that cut a block."""
-    if epoch < learning.block or epoch % learning.block:
+    if epoch < learning.train_every or epoch % learning.train_every:
         raise HandrailError(
-            f"epoch is {epoch}: expected a positive multiple of {learning.block} (learning.block)"
+            f"epoch is {epoch}: expected a positive multiple of {learning.train_every} "
+            "(learning.train_every)"
         )
     if steps < epoch or steps % epoch:
         raise HandrailError(f"steps is {steps}: expected a positive multiple of epoch, {epoch}")

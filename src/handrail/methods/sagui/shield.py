@@ -120,26 +120,27 @@ def shielded(
 
 def shield_columns(limits: Mapping[str, float]) -> tuple[str, ...]:
     """What `shield_row` says, where these are the limits of several costs."""
-    return ("guarded_cost", "guarded_share", *cost_columns("guarded_", limits), "foreseen")
+    return ("shielded_cost", "shielded_share", *cost_columns("shielded_", limits), "takeover_cost")
 
 
 def shield_row(
     done: Episodes, threshold: float, *, limits: Mapping[str, float], per_steps: int
 ) -> dict[str, float]:
-    """A test in numbers: `guarded_cost` is undiscounted and of `per_steps` steps, like a limit (of
-    several costs the one nearest to its limit, and each by its name), `guarded_share` is the share
-    of the steps that were the guide's, and `foreseen` the cost at which it took over.
+    """A test in numbers: `shielded_cost` is undiscounted and of `per_steps` steps, like a limit (of
+    several costs the one nearest to its limit, and each by its name), `shielded_share` is the share
+    of the steps that were the guide's, and `takeover_cost` the predicted cost at which it took
+    over.
     """
     test = ShieldTest.of(done)
     row = {
-        "guarded_cost": test.cost_in(per_steps),
-        "guarded_share": test.share,
-        "foreseen": threshold,
+        "shielded_cost": test.cost_in(per_steps),
+        "shielded_share": test.share,
+        "takeover_cost": threshold,
     }
     if not limits:
         return row
     means = tested(done, limits)
     scale = per_steps * len(test.lengths) / float(test.lengths.sum(dtype=np.float64))
     return row | {
-        f"guarded_{name}": means[name] * scale for name in ("cost", *cost_columns("", limits))
+        f"shielded_{name}": means[name] * scale for name in ("cost", *cost_columns("", limits))
     }

@@ -59,7 +59,7 @@ class StudentMethod(Method):
     """It takes over by a prediction: `threshold` counts."""
     strength: Callable[[float], DecayingStrength | FixedStrength] | None = None
     """Of the pull towards the guide, in place of the multiplier's; from the run's `strength`."""
-    limit_fraction: float = 1.0
+    default_limit_fraction: float = 1.0
     """Our share of the limit that the student's multiplier aims at, with one memory."""
     guide_interval_share: float = 0.0
     """Our share of the steps that the guide takes unasked, in intervals of 50."""
@@ -104,7 +104,7 @@ METHODS = table(
     [
         StudentMethod(
             "control-switch", "The guide acts from an episode's first cost to its end.", _switch,
-            ("guide",), split_replay=True, limit_fraction=HALF,
+            ("guide",), split_replay=True, default_limit_fraction=HALF,
         ),
         StudentMethod(
             "linear-decay", "The guide acts with a probability that falls from 1 to 0.",
@@ -113,11 +113,11 @@ METHODS = table(
         StudentMethod(
             "budget-switch", "The guide acts where it predicts too much cost of the proposed "
             "action, or the episode's budget is spent (ours).", _budget,
-            ("guide",), predicts=True, limit_fraction=HALF, guide_interval_share=0.1,
+            ("guide",), predicts=True, default_limit_fraction=HALF, guide_interval_share=0.1,
         ),
         StudentMethod(
-            "sac", "SAC-Lagrangian from scratch: the student acts alone.", _none,
-            single_actor=True, limit_fraction=HALF,
+            "sac-lagrangian", "SAC-Lagrangian from scratch: the student acts alone.", _none,
+            single_actor=True, default_limit_fraction=HALF,
         ),
         StudentMethod(
             "sac-pre", "SAC-Lagrangian that goes on from its training in the source.", _none,
@@ -129,24 +129,26 @@ METHODS = table(
         ),
         StudentMethod(
             "fixreg", "Ablation: control-switch, the pull towards the guide of one strength.",
-            _switch, ("guide",), split_replay=True, limit_fraction=HALF, strength=FixedStrength,
+            _switch, ("guide",), split_replay=True, default_limit_fraction=HALF,
+            strength=FixedStrength,
         ),
         StudentMethod(
             "decreg", "Ablation: control-switch, the pull towards the guide fading out.", _switch,
-            ("guide",), split_replay=True, limit_fraction=HALF, strength=DecayingStrength,
+            ("guide",), split_replay=True, default_limit_fraction=HALF,
+            strength=DecayingStrength,
         ),
         StudentMethod(
             "stusam", "Ablation: the student takes every step.", _none, ("guide",),
-            single_actor=True, limit_fraction=HALF,
+            single_actor=True, default_limit_fraction=HALF,
         ),
         StudentMethod(
             "guisam", "Ablation: the guide takes every step.",
             lambda takeover, known: Intervention(Always(), known.policy), ("guide",),
-            single_actor=True, limit_fraction=HALF,
+            single_actor=True, default_limit_fraction=HALF,
         ),
         StudentMethod(
             "random-guide", "Ablation: control-switch with a guide that has learnt nothing.",
-            _switch, untrained_guide=True, split_replay=True, limit_fraction=HALF,
+            _switch, untrained_guide=True, split_replay=True, default_limit_fraction=HALF,
         ),
     ]
 )  # fmt: skip

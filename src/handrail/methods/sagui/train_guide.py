@@ -26,7 +26,7 @@ from handrail.methods.sagui.evaluations import (
     CHECKPOINT_SECONDS,
     KNOWLEDGE_COLUMNS,
     best,
-    best_guard,
+    best_shield,
     chunk_steps,
     cost_columns,
     record,
@@ -54,7 +54,7 @@ from handrail.train.run import execute
 
 # Parts that a robot varies by shaking on the spot; the entropy bonus leaves them out.
 SHAKEN = ("accelerometer", "ballangvel_rear", "gyro")
-SELECTIONS = {"farthest": best, "guard": best_guard}  # the evaluation whose guide is kept
+SELECTIONS = {"return": best, "shield": best_shield}  # the evaluation whose guide is kept
 BEST = "best.safetensors"
 Report = Callable[[int, int], None]
 
@@ -63,8 +63,8 @@ def guide_loop(source: Source, settings: GuideSettings) -> AnyLoop:
     """The training of a guide in the source. Raises `HandrailError` for unfit settings."""
     checked(settings)
     check_schedule(settings.steps, settings.epoch, settings.learning)
-    if settings.chosen not in SELECTIONS:
-        raise UnknownName("choice of a guide", settings.chosen, SELECTIONS)
+    if settings.selection not in SELECTIONS:
+        raise UnknownName("choice of a guide", settings.selection, SELECTIONS)
     limits = source.interface.limits
     if settings.keep < 0 or (settings.keep and limits):
         raise HandrailError(
@@ -78,7 +78,7 @@ def guide_loop(source: Source, settings: GuideSettings) -> AnyLoop:
         parts=source.scaled_parts,
         entropy=FixedEntropy(settings.entropy_weight),
         intrinsic=_intrinsic(settings, source),
-        insistence=settings.insistence,
+        action_repeat_prob=settings.action_repeat_prob,
         constraints=tuple(limits.items()),
     )
     agent = sac_agent(
@@ -87,7 +87,7 @@ def guide_loop(source: Source, settings: GuideSettings) -> AnyLoop:
         memory(settings.learning, settings.steps, split=False),
         uniform_steps=settings.uniform_steps,
     )
-    driver = random_driver(settings.wander, seed=10 * settings.seed + 1)
+    driver = random_driver(settings.random_action_share, seed=10 * settings.seed + 1)
     return source.make_loop(source.training, agent, driver, settings.steps)
 
 
@@ -117,8 +117,9 @@ def train_guide(
     """Trains a guide inside `folder` and returns its file; a finished one is not repeated.
 
     Every epoch the policy is evaluated over whole episodes of the source, and tried as a shield
-    (`shield.evaluate_shield`). A safe one is kept (`settings.chosen`), since multiplier and policy
-    oscillate and the last iterate may not be safe. `exit_cost` in `evaluations.csv` is the cost of
+    (`shield.evaluate_shield`). A safe one is kept (`settings.selection`), since multiplier and
+    policy oscillate and the last iterate may not be safe. `exit_cost` in `evaluations.csv` is the
+    cost of
     an episode of the training's length that begins in harm. `recorded` is what the run is known
     by.
     """
@@ -137,7 +138,7 @@ def train_guide(
         takeover_cost = trial.takeover_cost(np.asarray(state.agent.replay.items.cost))
         row = {"step": step, **trial(networks, takeover_cost, step, state.key)}
         table = record(folder, columns, row)
-        if SELECTIONS[settings.chosen](table, settings.limit) == len(table["step"]) - 1:
+        if SELECTIONS[settings.selection](table, settings.limit) == len(table["step"]) - 1:
             write_guide(
                 folder / BEST, networks, source.interface, Networks.of(settings.learning),
                 Limits(settings.limit, source.episode_length, limits),
@@ -167,7 +168,7 @@ def train_guide(
         seed=10 * settings.seed + 1,
         summarise=summarise,
         watch=watch,
-        chunk_steps=chunk_steps(settings.epoch, settings.learning.block),
+        chunk_steps=chunk_steps(settings.epoch, settings.learning.train_every),
         report=lambda step, _: report(step, settings.steps),
         checkpoint_seconds=CHECKPOINT_SECONDS,
     )
@@ -216,7 +217,7 @@ class _Trial:
         # the same episodes and random actions every time: fewer are needed to compare
         shield = evaluate_shield(
             source.shield_test, Guide(networks, SameView(), settings.learning.discount),
-            threshold=takeover_cost, episodes=settings.guard_episodes,
+            threshold=takeover_cost, episodes=settings.shield_episodes,
             longest=STEPS if source.longest is None else min(STEPS, source.longest),
             key=stream(key, "guarded"),
         )  # fmt: skip

@@ -25,13 +25,13 @@ from handrail.equations.importance import (
     weight_inside_square,
     weight_outside_square,
 )
-from handrail.interventions.recipes import with_excursions
-from handrail.learners.sac.constraint import Beyond, all_of_it, present_actions, stored_actions
+from handrail.interventions.recipes import with_guide_intervals
+from handrail.learners.sac.constraint import CostSlack, policy_actions, replay_actions, whole_cost
 from handrail.learners.sac.networks import OnVectors
 from handrail.learners.sac.source_data import SourceData
 from handrail.methods.sagui.agents import (
     Continued,
-    check_foresight,
+    check_cost_floor,
     memory,
     sac_agent,
     sac_learner,
@@ -93,10 +93,10 @@ def check(run: StudentRun, given: Mapping[str, Any]) -> StudentMethod:
         raise HandrailError(
             f"threshold is {run.threshold}: expected a positive multiple of the limit, such as 2.0"
         )
-    if run.excursions and method.single_actor:
+    if run.guide_interval_share and method.single_actor:
         raise HandrailError(
-            f"excursions is {run.excursions}, but method {run.method!r} has one actor, so nobody "
-            "else can make them; leave it at 0"
+            f"guide_interval_share is {run.guide_interval_share}, but method {run.method!r} "
+            "has one actor, so nobody else can act; leave it at 0"
         )
     if run.source_data and not method.needs_guide:
         raise HandrailError(
@@ -135,7 +135,7 @@ def load_knowledge(target: Target, run: StudentRun, files: Mapping[str, Path]) -
     path = files["guide"]
     file = open_guide(path, target.interface, view=target.view)
     file.allowed(run.limit)
-    check_foresight(run.learning, file.guide.discount, source=str(path))
+    check_cost_floor(run.learning, file.guide.discount, source=str(path))
     source = None
     if run.source_data:
         if target.interface.limits:
@@ -160,7 +160,7 @@ def student_loop(target: Target, run: StudentRun, files: Mapping[str, Path]) -> 
         agent = Continued(agent, kept)
     key = stream(jax.random.key(10 * run.seed), "excursions")
     switch = method.intervention(takeover(target, run, loaded.file), loaded.known)
-    intervention = with_excursions(switch, run.excursions, key=key)
+    intervention = with_guide_intervals(switch, run.guide_interval_share, key=key)
     return target.make_loop(target.training, agent, intervention, run.steps)
 
 
@@ -180,22 +180,22 @@ def _agent(target: Target, run: StudentRun, loaded: Loaded) -> Any:
         "none": weight_outside_square,  # of weights that are all 1
     }
     points = {"authors": authors_point, "exact": exact_point}
-    constraints = {"stored": stored_actions, "present": present_actions}
+    constraints = {"replay_actions": replay_actions, "policy_actions": policy_actions}
     guide = loaded.known.guide
     pull = None if guide is None else distillation(run)
     acts = loaded.known.expert if guide is None else guide.distribution
     scale = discounted_limit(run.limit, run.learning.discount, target.episode_length)
-    free = run.tolerance * scale
+    free = run.cost_slack * scale
     learner = sac_learner(
         run.learning,
-        run.margin * run.limit,
+        run.limit_fraction * run.limit,
         target.episode_length,
         parts=target.scaled_parts,
-        foresees=None if guide is None else guide.costs,
+        predicted_costs=None if guide is None else guide.costs,
         distillation=pull,
         weighted_square=squares[run.weighting],
-        constrained=constraints[run.constraint],
-        charged=Beyond(free) if free else all_of_it,
+        constrained=constraints[run.multiplier_on],
+        actor_costs=CostSlack(free) if free else whole_cost,
         source_price=run.source_price,
         constraints=tuple(target.interface.limits.items()),
     )
@@ -274,7 +274,7 @@ def train_student(
             "limit": run.limit,
             **summary(Curves.of(table), run.limit),
             **verdict(table, run.limit),
-            "guide_doubts": list(warnings),
+            "guide_warnings": list(warnings),
         }
 
     return execute(
@@ -284,7 +284,7 @@ def train_student(
         seed=10 * run.seed,
         summarise=summarise,
         watch=watch,
-        chunk_steps=chunk_steps(run.epoch, run.learning.block),
+        chunk_steps=chunk_steps(run.epoch, run.learning.train_every),
         report=lambda step, _: report(step, run.steps),
         checkpoint_seconds=CHECKPOINT_SECONDS,
     )

@@ -106,7 +106,7 @@ def _reason(evidence: dict[str, float]) -> str:
     if "distance" in evidence:
         parts.append(
             f"the state is near unsafe ones (distance {evidence['distance']:.2f}, "
-            f"limit {evidence['reach']:.2f})"
+            f"limit {evidence['radius']:.2f})"
         )
     if "prior_advantage" in evidence:
         parts.append(

@@ -16,7 +16,7 @@ from handrail.tasks.lava.settings import (
     LavaPrior,
     LavaRun,
 )
-from handrail.train.step_statistics import DangerTally
+from handrail.train.step_statistics import CheckConfusion
 
 
 def held_out() -> list[np.ndarray]:
@@ -67,7 +67,7 @@ def student_problem(run: LavaRun, view: str) -> DiscreteProblem:
         world,
         run.observation,
         knowledge_inputs=inputs_of(world, view, run.lava_color),
-        statistics=DangerTally(world),
+        statistics=CheckConfusion(world),
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 
 from handrail.core.artifact import load
-from handrail.core.recorded import stable
+from handrail.core.recorded import original, stable
 from handrail.envs.navigation.problems import navigation_problem
 from handrail.envs.navigation.tasks import navigation_task
 from handrail.methods.sagui.cards import warnings_of
@@ -122,7 +122,7 @@ NAVIGATION = Family(
     kinds=("guide", "expert", "pretrained"),
     run_type=StudentRun,
     resolve=resolve,
-    run_name=lambda run: f"{run.environment}-{run.method}-{run.seed}",
+    run_name=lambda run: f"{run.environment}-{original(run)['method']}-{run.seed}",
     knowledge_name=lambda kind, settings: f"{settings.environment}-{kind}-{settings.seed}",
     label=lambda kind, settings: f"{kind} {settings.environment} seed {settings.seed}",
     acquire=acquire,

@@ -16,8 +16,8 @@ from handrail.methods.sagui.guide_file import interface_of
 from handrail.methods.sagui.problem import Interface, Source, Target
 from handrail.methods.sagui.settings import (
     LIMIT_STEPS,
-    ForebearSettings,
     GuideSettings,
+    PretrainingSettings,
     SacSettings,
     StudentRun,
 )
@@ -99,7 +99,7 @@ def target_of(run: StudentRun) -> Target:
     )
 
 
-def pretraining_in(settings: ForebearSettings) -> Target:
+def pretraining_in(settings: PretrainingSettings) -> Target:
     """Where an expert, or a student to be pre-trained, learns: the target, or the source with the
     displacement reward and goal lidars of zeros.
     """
@@ -132,10 +132,10 @@ def part_shapes_of(environment: Any) -> dict[str, list[int]]:
 
 def check_copies(copies: int, environment: str, learning: SacSettings) -> None:
     """Refuses copies of a compiled task, and copies that do not divide a block of steps."""
-    if copies < 1 or learning.block % copies:
+    if copies < 1 or learning.train_every % copies:
         raise HandrailError(
-            f"copies is {copies}: expected a divisor of {learning.block} (learning.block), such "
-            "as 1, a single environment"
+            f"copies is {copies}: expected a divisor of {learning.train_every} "
+            "(learning.train_every), such as 1, a single environment"
         )
     if copies > 1 and navigation_task(environment).compiles:
         raise HandrailError(

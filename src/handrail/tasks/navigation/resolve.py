@@ -5,10 +5,11 @@ from typing import Any
 
 from handrail.core.arguments import override
 from handrail.core.errors import HandrailError, UnknownName
+from handrail.core.renamed import warn_once
 from handrail.methods.sagui.presets import PRESETS, SOURCE_STEPS
 from handrail.methods.sagui.settings import (
-    ForebearSettings,
     GuideSettings,
+    PretrainingSettings,
     Role,
     SacSettings,
     StudentRun,
@@ -18,7 +19,8 @@ from handrail.methods.sagui.table import METHODS
 from handrail.tasks.family import Row
 from handrail.tasks.navigation.problems import check_copies, task_defaults
 
-MARGIN = 0.2  # of the student's limit: the guide's, unless a row says otherwise
+OLD_PRESET, SOURCE_DATA = "taught", "source-data"
+LIMIT_FRACTION = 0.2  # of the student's limit: the guide's, unless a row says otherwise
 
 
 def complete(settings: Mapping[str, Any]) -> Row:
@@ -27,7 +29,7 @@ def complete(settings: Mapping[str, Any]) -> Row:
     `learning.…` is common to student and knowledge, which may have their own
     (`guide.learning.…`). `guides = "each"` (the default) gives every seed its own guide (and
     expert, and pre-trained student); `"one"` shares those of seed 0. The guide's limit d⋄ is a
-    fifth of the run's unless `guide.limit` or `guide.margin` (a multiple of the run's) is given.
+    fifth of the run's unless `guide.limit` or `guide.limit_fraction` (a share of the run's) is given.
     `preset` is one of `presets.PRESETS`; it changes students with a guide, and their guide.
     """
     groups: dict[str, dict[str, Any]] = {"guide": {}, "expert": {}, "pretrained": {}, "run": {}}
@@ -44,6 +46,9 @@ def complete(settings: Mapping[str, Any]) -> Row:
             groups["run"][name] = value
     if guides not in ("each", "one"):
         raise HandrailError(f"guides is {guides!r}: expected 'each' (seed) or 'one' (for all)")
+    if preset == OLD_PRESET:
+        warn_once(f"the preset {OLD_PRESET!r} is now called {SOURCE_DATA!r}")
+        preset = SOURCE_DATA
     if preset not in PRESETS:
         raise UnknownName("preset", str(preset), PRESETS)
     defaults = task_defaults(groups["run"].get("environment", StudentRun.environment))
@@ -80,10 +85,13 @@ def complete(settings: Mapping[str, Any]) -> Row:
 
 def _guide(run: StudentRun, common: dict[str, Any], own: dict[str, Any]) -> GuideSettings:
     own = dict(own)
-    margin = own.pop("margin", MARGIN)
-    if type(margin) not in (int, float) or margin < 0:
-        raise HandrailError(f"guide.margin is {margin!r}: expected a number of at least 0")
-    settings = override(GuideSettings(limit=margin * run.limit, **common), own, within="guide.")
+    if "margin" in own:
+        warn_once("the setting 'guide.margin' is now called 'guide.limit_fraction'")
+        own.setdefault("limit_fraction", own.pop("margin"))
+    share = own.pop("limit_fraction", LIMIT_FRACTION)
+    if type(share) not in (int, float) or share < 0:
+        raise HandrailError(f"guide.limit_fraction is {share!r}: expected a number of at least 0")
+    settings = override(GuideSettings(limit=share * run.limit, **common), own, within="guide.")
     if settings.keep < 0 or (run.source_data and not settings.keep):
         raise HandrailError(
             f"guide.keep is {settings.keep}: expected the number of steps to keep, such as "
@@ -96,8 +104,8 @@ def _guide(run: StudentRun, common: dict[str, Any], own: dict[str, Any]) -> Guid
 
 def _forebear(
     run: StudentRun, role: Role, common: dict[str, Any], own: dict[str, Any]
-) -> ForebearSettings:
-    settings = ForebearSettings(
+) -> PretrainingSettings:
+    settings = PretrainingSettings(
         role=role, steps=run.steps, epoch=run.epoch, limit=run.limit, **common
     )
     settings = override(settings, own, within=f"{role}.")
