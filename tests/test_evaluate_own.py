@@ -197,3 +197,8 @@ def test_the_command(dqn, monkeypatch, capsys):
     with pytest.raises(SystemExit, match="2"):
         cli.main()
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_report_of_a_run_is_pointed_to_compare(dqn):
+    with pytest.raises(HandrailError, match=r"reports are of experiments.*compare"):
+        cli.report(str(dqn))

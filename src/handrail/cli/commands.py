@@ -237,8 +237,9 @@ def report(
         out: The folder it was run into.
     """
     from handrail.cli.reproduce import report_only
+    from handrail.experiments.schema import names
 
-    if Path(name).is_dir():
+    if name not in names() and Path(name).is_dir():
         raise HandrailError(
             f"{name} is a folder; reports are of experiments (see `handrail list`), and runs side "
             "by side are shown by `handrail compare`"
