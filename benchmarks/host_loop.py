@@ -88,8 +88,8 @@ def learning(gate: Gate, *, task: str, size: int, copies: int, steps: int) -> No
 
     @eqx.filter_jit(donate="all-except-first")
     def learn(given, state):
-        prepared = agent.prepare(state, key=given[0])
-        return agent.learn(state, prepared, given[1], key=given[0])[0]
+        policy_snapshot = agent.prepare(state, key=given[0])
+        return agent.learn(state, policy_snapshot, given[1], key=given[0])[0]
 
     learnt = learn((state.key, clock), state.agent)
     while True:

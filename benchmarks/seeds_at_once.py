@@ -107,8 +107,8 @@ def apart(task: str, method: str, device: str) -> float:
 
     def learnt(agent, key):
         clock = Clock(jnp.int32(PUTTING_ASIDE), jnp.float32(0.1))
-        prepared = loop.agent.prepare(agent, key=key)
-        return loop.agent.learn(agent, prepared, clock, key=key)[1]
+        policy_snapshot = loop.agent.prepare(agent, key=key)
+        return loop.agent.learn(agent, policy_snapshot, clock, key=key)[1]
 
     with jax.default_device(jax.devices("cpu")[0]):
         agent = started(loop, jax.random.key(0)).agent

@@ -42,7 +42,7 @@ from handrail.methods.sagui.train_guide import SELECTIONS, guide_loop
 from handrail.methods.sagui.train_student import student_loop
 from handrail.tasks.family import Row
 from handrail.tasks.navigation.problems import HARM, source_of, target_of
-from handrail.tasks.navigation.resolve import complete
+from handrail.tasks.navigation.resolve import resolve_settings
 from handrail.train.compiled import Loop
 from handrail.train.vmapped import Together
 
@@ -55,7 +55,7 @@ def planned(experiment: str, variant: str, seeds: Sequence[int], steps: int) -> 
     whole = read(experiment)
     alone = dataclasses.replace(whole, variants={variant: whole.variants[variant]})
     settings = next(iter(rows(alone, "paper", 1))).settings
-    return [complete({**settings, "seed": seed, "steps": steps}) for seed in seeds]
+    return [resolve_settings({**settings, "seed": seed, "steps": steps}) for seed in seeds]
 
 
 def epochs(loops: Sequence[Any], keys: Any, *, epoch: int, total: int, note: Callable[..., None]):

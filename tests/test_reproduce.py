@@ -5,8 +5,7 @@ import pytest
 from handrail.cli.reproduce import reproduce
 from handrail.core.errors import HandrailError
 from handrail.engines.base import AbstractEngine
-from handrail.experiments import launch
-from handrail.experiments import worker as attempt
+from handrail.experiments import launch, worker
 from handrail.experiments.plan import Task
 
 
@@ -26,7 +25,7 @@ def test_a_folder_that_cannot_be_written_is_refused_first(out, tmp_path):
 
 def test_a_worker_that_cannot_write_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr(launch, "work", lambda task, report: None)
-    monkeypatch.setattr(attempt, "_forget_compiled", lambda: None)
+    monkeypatch.setattr(worker, "_forget_compiled", lambda: None)
     (tmp_path / "file").write_text("")
     task = Task("run", tmp_path / "file" / "run", None, (), "run")
-    assert "cannot lock" in str(attempt.attempt_in_place(task))
+    assert "cannot lock" in str(worker.compute_in_place(task))

@@ -8,7 +8,7 @@ from handrail.cli.train import assigned
 from handrail.core.errors import HandrailError
 from handrail.tasks.lava.resolve import resolve as lava
 from handrail.tasks.navigation.family import with_epoch
-from handrail.tasks.navigation.resolve import complete as navigation
+from handrail.tasks.navigation.resolve import resolve_settings as navigation
 
 
 def test_values_are_json_or_text_and_tables_are_dotted_names():

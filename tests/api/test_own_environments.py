@@ -120,7 +120,7 @@ def test_copies_are_cut_each_by_itself(tmp_path, mode):
 def test_everything_that_was_built_is_closed(tmp_path):
     guide = train_guide(Endless, tmp_path / "guide", limit=1.0, **FEW)
     train_student(Endless, guide, tmp_path / "student", limit=2.0, **FEW)
-    try_guide(Endless, guide, episode_length=20, episodes=1, foreseen=1.0)
+    try_guide(Endless, guide, episode_length=20, episodes=1, takeover_cost=1.0)
     assert Endless.opened == Endless.closed == 5
 
 

@@ -62,8 +62,8 @@ def guide(path, *, foresees, goes, limits=None, evaluation=None):
 )
 def test_a_guide_has_to_foresee_and_to_avert(tmp_path, foresees, goes, share, lowest, highest):
     path = guide(tmp_path / "g.safetensors", foresees=foresees, goes=goes)
-    found = try_guide(Walker, path, foreseen=2.0, episode_length=20, episodes=12)
-    assert found["shielded_share"] == share and found["foreseen"] == 2.0
+    found = try_guide(Walker, path, takeover_cost=2.0, episode_length=20, episodes=12)
+    assert found["shielded_share"] == share and found["takeover_cost"] == 2.0
     assert lowest <= found["shielded_cost"] <= highest
 
 
@@ -71,7 +71,7 @@ def test_side_by_side_it_is_tried_in_the_same_episodes(tmp_path):
     path = guide(tmp_path / "g.safetensors", foresees=0.0, goes=STAYS)
     beside = functools.partial(SyncVectorEnv, [Env] * 3)
     alone, several = (
-        try_guide(kind, path, foreseen=2.0, episode_length=20, episodes=7)
+        try_guide(kind, path, takeover_cost=2.0, episode_length=20, episodes=7)
         for kind in (Walker, beside)
     )
     assert alone == several and alone["shielded_cost"] > 0
@@ -81,13 +81,13 @@ def test_costs_are_of_as_many_steps_as_the_limit(tmp_path):
     """An episode that is cut off counts as if it had gone on as it did."""
     path = guide(tmp_path / "g.safetensors", foresees=9.0, goes=RUNS)
     long = functools.partial(Walker, 1_000)  # 400 of which are driven, two or three of them inside
-    found = try_guide(long, path, foreseen=2.0, episode_length=1_000, episodes=2)
+    found = try_guide(long, path, takeover_cost=2.0, episode_length=1_000, episodes=2)
     assert 990 < found["shielded_cost"] < 1_000
 
 
 def test_each_of_several_costs_is_named(tmp_path):
     path = guide(tmp_path / "g.safetensors", foresees=9.0, goes=STAYS, limits=LIMITS)
-    options = {"foreseen": 2.0, "episode_length": 20, "episodes": 3}
+    options = {"takeover_cost": 2.0, "episode_length": 20, "episodes": 3}
     found = try_guide(Laborious, path, limits=LIMITS, **options)
     assert found["shielded_cost.effort"] == 5.0 and found["shielded_cost.place"] == 0.0
     assert found["shielded_cost"] == 2.0  # 5 of 5, on the scale of 2
@@ -100,20 +100,22 @@ def test_too_much_is_two_steps_that_cost_what_one_does():
 
 
 def test_a_guide_is_tried_at_what_it_was_trained_to_be_tried_at(tmp_path):
-    path = guide(tmp_path / "g.safetensors", foresees=9.0, goes=STAYS, evaluation={"foreseen": 9.5})
+    path = guide(
+        tmp_path / "g.safetensors", foresees=9.0, goes=STAYS, evaluation={"takeover_cost": 9.5}
+    )
     few = {"episode_length": 20, "episodes": 1}
     assert try_guide(Walker, path, **few)["shielded_share"] == 0
-    assert try_guide(Walker, path, foreseen=8.5, **few)["shielded_share"] == 1
+    assert try_guide(Walker, path, takeover_cost=8.5, **few)["shielded_share"] == 1
 
 
 @pytest.mark.parametrize(
     ("evaluation", "options", "expected"),
     [
-        ({"foreseen": 2.5}, {}, 2.5),
-        ({"foreseen": 2.5}, {"threshold": 3.0}, 3 * LIMIT_SEEN),
+        ({"takeover_cost": 2.5}, {}, 2.5),
+        ({"takeover_cost": 2.5}, {"threshold": 3.0}, 3 * LIMIT_SEEN),
         ({"cost": 1.0}, {}, 2 * LIMIT_SEEN),  # of a file that does not say
         (None, {}, 2 * LIMIT_SEEN),
-        ({"foreseen": 0.0}, {}, 2 * LIMIT_SEEN),  # of a guide that has met no cost
+        ({"takeover_cost": 0.0}, {}, 2 * LIMIT_SEEN),  # of a guide that has met no cost
     ],
 )
 def test_where_budget_switch_hands_over(tmp_path, evaluation, options, expected):
@@ -125,7 +127,9 @@ def test_where_budget_switch_hands_over(tmp_path, evaluation, options, expected)
 
 
 def test_a_foreseen_cost_that_is_no_number_is_refused(tmp_path):
-    path = guide(tmp_path / "g.safetensors", foresees=9.0, goes=STAYS, evaluation={"foreseen": "a"})
+    path = guide(
+        tmp_path / "g.safetensors", foresees=9.0, goes=STAYS, evaluation={"takeover_cost": "a"}
+    )
     with pytest.raises(HandrailError, match="the card's takeover cost is 'a'"):
         guide_intervention(path, Walker(), recipe="budget-switch", limit=3.0)
 
@@ -137,10 +141,10 @@ def test_a_foreseen_cost_that_is_no_number_is_refused(tmp_path):
 def test_the_best_guard_is_kept(tmp_path, monkeypatch, selection, costs, kept):
     """Among evaluations within the limit; the bonus falls here from one to the next."""
     left, rewards = iter(costs), iter([3.0, 2.0])
+    rest = {"shielded_share": 0.5, "takeover_cost": 2.0}
     monkeypatch.setattr(
-        training, "shield_row",
-        lambda *_, **options: {"shielded_cost": next(left), "shielded_share": 0.5, "foreseen": 2.0},
-    )  # fmt: skip
+        training, "shield_row", lambda *_, **options: {"shielded_cost": next(left), **rest}
+    )
     monkeypatch.setattr(
         training, "tested", lambda *_: {"return": next(rewards), "cost": 0.0, "length": 20.0}
     )
@@ -153,7 +157,7 @@ def test_a_guide_that_fails_is_doubted_by_its_student(tmp_path, caplog):
     path = train_guide(Walker, tmp_path / "guide", bonus=moved, limit=0.0, **few)
     evaluation = load(path)[0].training["evaluation"]
     cost = evaluation["shielded_cost"]
-    assert evaluation["foreseen"] == 2.0  # costs are 0 or 1
+    assert evaluation["takeover_cost"] == 2.0  # costs are 0 or 1
     assert cost in read_table(path.parent / "evaluations.csv")["shielded_cost"]
     assert cost > 0.1  # hardly trained
     with caplog.at_level(logging.WARNING, "handrail"):
@@ -166,7 +170,7 @@ def test_a_guide_that_fails_is_doubted_by_its_student(tmp_path, caplog):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"selection": "gaurd"}, "'gaurd': did you mean 'guard'"),
+        ({"selection": "sheild"}, "'sheild': did you mean 'shield'"),
         ({"shield_episodes": 0}, "shield_episodes is 0: expected at least 1"),
     ],
 )
@@ -180,8 +184,8 @@ def test_what_training_refuses(tmp_path, changes, message):
     ("kind", "changes", "message"),
     [
         (Walker, {"episodes": 0}, "episodes is 0: expected at least 1"),
-        (Walker, {"foreseen": -1.0}, "foreseen is -1.0: expected at least 0"),
-        (Walker, {"foreseen": None}, "does not say which predicted cost is too much"),
+        (Walker, {"takeover_cost": -1.0}, "takeover_cost is -1.0: expected at least 0"),
+        (Walker, {"takeover_cost": None}, "does not say which predicted cost is too much"),
         (Walker, {"episode_length": None}, "says nothing of its time limit"),
         (lambda: gymnasium.make("CartPole-v1"), {}, "discrete actions there is handrail.train_dqn"),
         (Laborious, {"limits": LIMITS}, "trained for one cost"),
@@ -190,4 +194,4 @@ def test_what_training_refuses(tmp_path, changes, message):
 def test_what_trying_refuses(tmp_path, kind, changes, message):
     path = guide(tmp_path / "g.safetensors", foresees=9.0, goes=STAYS)
     with pytest.raises(HandrailError, match=message):
-        try_guide(kind, path, **({"foreseen": 2.0, "episode_length": 20} | changes))
+        try_guide(kind, path, **({"takeover_cost": 2.0, "episode_length": 20} | changes))

@@ -17,7 +17,7 @@ CARD = Card(
     "guide",
     spec={"parts": {"observation": [3]}, "actions": 1, "limit": 5.0, "limit_steps": 50},
     network={"hidden": [2]},
-    training={"settings": {"learning": {"discount": 0.9}}, "evaluation": {"foreseen": 1.5}},
+    training={"settings": {"learning": {"discount": 0.9}}, "evaluation": {"takeover_cost": 1.5}},
 )
 INTERFACE = Interface("Line", np.zeros(3, np.float32), BoxActions(1), {})
 
@@ -49,15 +49,16 @@ def test_sensible_numbers_are_read(tmp_path, networks):
     [
         ("limit", -1), ("limit", 1e300), ("limit", "5"), ("limit", True), ("limit", None),
         ("limit_steps", 0), ("limit_steps", 1e30), ("limit_steps", -5), ("limit_steps", [50]),
-        ("foreseen", -1.0), ("foreseen", 1e300), ("foreseen", "1"), ("foreseen", [1.0]),
+        ("takeover_cost", -1.0), ("takeover_cost", 1e300), ("takeover_cost", "1"),
+        ("takeover_cost", [1.0]),
         ("discount", 1.5), ("discount", -0.1), ("discount", "0.9"),
     ],
 )  # fmt: skip
 def test_absurd_numbers_are_refused_by_name(tmp_path, networks, name, value):
     changes = {
-        "foreseen": {"training": {"evaluation": {"foreseen": value}}},
+        "takeover_cost": {"training": {"evaluation": {"takeover_cost": value}}},
         "discount": {"training": {"settings": {"learning": {"discount": value}}}},
     }.get(name, {"spec": {**CARD.spec, name: value}})
-    said = {"foreseen": "takeover cost"}.get(name, name)
+    said = {"takeover_cost": "takeover cost"}.get(name, name)
     with pytest.raises(HandrailError, match=rf"the card's {said}.* is .*, expected"):
         loaded(tmp_path / "x", networks, **changes)

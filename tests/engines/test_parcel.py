@@ -8,8 +8,7 @@ import pytest
 
 from handrail.cli.sweep import make_engine
 from handrail.core.errors import HandrailError, UnknownName
-from handrail.engines import base
-from handrail.engines import transport as parcel
+from handrail.engines import base, transport
 from handrail.experiments.plan import Task
 
 
@@ -32,22 +31,22 @@ def fill(folder):
 
 def test_a_finished_folder_arrives_without_locks_and_checkpoints(task, tmp_path):
     fill(tmp_path / "there")
-    files = parcel.pack(tmp_path / "there")
+    files = transport.pack(tmp_path / "there")
     assert files == {"summary.json": b"{}", "deep/episodes.csv": b"step\n\x00\xff"}
     stale = task.folder / "checkpoints" / "step-7.safetensors"
     stale.parent.mkdir(parents=True)
     stale.write_bytes(b"of an earlier attempt on this machine")
-    parcel.unpack(files, task)
+    transport.unpack(files, task)
     assert task.done
-    assert parcel.pack(task.folder) == files
+    assert transport.pack(task.folder) == files
     assert not stale.exists()
 
 
 def test_the_file_that_marks_the_end_is_written_last(task, monkeypatch):
     written = []
-    real = parcel.atomic
-    monkeypatch.setattr(parcel, "atomic", lambda path: written.append(path.name) or real(path))
-    parcel.unpack({"summary.json": b"{}", "a": b"", "z": b""}, task)
+    real = transport.atomic
+    monkeypatch.setattr(transport, "atomic", lambda path: written.append(path.name) or real(path))
+    transport.unpack({"summary.json": b"{}", "a": b"", "z": b""}, task)
     assert written[-1] == "summary.json"
     assert len(written) == 3
 
@@ -55,18 +54,18 @@ def test_the_file_that_marks_the_end_is_written_last(task, monkeypatch):
 @pytest.mark.parametrize("name", ["../summary.json", "/etc/summary.json", "a/../../b", ""])
 def test_a_file_never_leaves_its_folder(task, name):
     with pytest.raises(HandrailError, match="not inside its folder"):
-        parcel.unpack({"summary.json": b"{}", name: b""}, task)
+        transport.unpack({"summary.json": b"{}", name: b""}, task)
     assert not task.done
 
 
 def test_a_parcel_without_the_result_is_refused(task):
     with pytest.raises(HandrailError, match=r"run: the worker sent no summary\.json"):
-        parcel.unpack({"episodes.csv": b""}, task)
+        transport.unpack({"episodes.csv": b""}, task)
 
 
 def test_needs_are_where_the_moved_task_looks_for_them(task, tmp_path):
-    here = parcel.moved(task, tmp_path / "scratch")
-    parcel.place_needs(here, [parcel.result_of_need(task.needs[0])])
+    here = transport.moved(task, tmp_path / "scratch")
+    transport.place_needs(here, [transport.result_of_need(task.needs[0])])
     assert all(need.done for need in here.needs)
     assert [need.folder.name for need in here.needs] == ["p"], "settings record the name"
     assert here.folder.name == task.folder.name
@@ -79,11 +78,11 @@ def test_what_lies_beside_a_guide_travels_with_it(task, tmp_path):
         (folder / name).write_bytes(name.encode())
     static = types.SimpleNamespace(environment="navigation-static")
     guide = Task("guide", folder, static, label="guide")
-    assert set(parcel.result_of_need(guide)) == {"guide.safetensors"}, "it may have kept none"
+    assert set(transport.result_of_need(guide)) == {"guide.safetensors"}, "it may have kept none"
     (folder / "transitions.safetensors").write_bytes(b"kept")
     task = dataclasses.replace(task, needs=(guide,))
-    here = parcel.moved(task, tmp_path / "scratch")
-    parcel.place_needs(here, [parcel.result_of_need(guide)])
+    here = transport.moved(task, tmp_path / "scratch")
+    transport.place_needs(here, [transport.result_of_need(guide)])
     found = {path.name: path.read_bytes() for path in here.needs[0].folder.iterdir()}
     assert found == {
         "guide.safetensors": b"guide.safetensors", "transitions.safetensors": b"kept"
@@ -91,10 +90,10 @@ def test_what_lies_beside_a_guide_travels_with_it(task, tmp_path):
 
 
 def test_attempts_at_one_task_share_a_scratch_folder(task):
-    first = parcel.scratch_folder("here|out", task)
-    assert first == parcel.scratch_folder("here|out", task)
-    assert first != parcel.scratch_folder("here|other", task)
-    assert first != parcel.scratch_folder("here|out", task.needs[0])
+    first = transport.scratch_folder("here|out", task)
+    assert first == transport.scratch_folder("here|out", task)
+    assert first != transport.scratch_folder("here|other", task)
+    assert first != transport.scratch_folder("here|out", task.needs[0])
 
 
 def test_workers_inherit_settings_but_one_thread(monkeypatch):

@@ -8,8 +8,7 @@ import sys
 import pytest
 
 from handrail.core.errors import HandrailError
-from handrail.experiments import launch
-from handrail.experiments import worker as attempt
+from handrail.experiments import launch, worker
 from handrail.experiments.locks import exclusive
 from handrail.experiments.plan import Task
 
@@ -58,7 +57,7 @@ def worked(monkeypatch):
         task.file.write_text("by the second")
 
     monkeypatch.setattr(launch, "work", fake)
-    monkeypatch.setattr(attempt, "_forget_compiled", lambda: None)
+    monkeypatch.setattr(worker, "_forget_compiled", lambda: None)
     return tasks
 
 
@@ -85,12 +84,12 @@ def test_a_worker_computes_nothing_that_another_process_has_finished(holder, tas
         told.append(entry["what"])
         holder.stdin.close()
 
-    assert attempt.attempt(task, publish) is None
-    assert (told, worked, content(task)) == ([attempt.WAITING], [], "by the first")
+    assert worker.attempt(task, publish) is None
+    assert (told, worked, content(task)) == ([worker.WAITING], [], "by the first")
 
 
 def test_a_worker_takes_over_from_a_process_that_was_killed(holder, task, worked):
-    assert attempt.attempt(task, lambda entry: holder.kill()) is None
+    assert worker.attempt(task, lambda entry: holder.kill()) is None
     assert (worked, content(task)) == ([task], "by the second")
 
 

@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 from handrail.core.errors import HandrailError, UnknownName
-from handrail.experiments import launch, pool
-from handrail.experiments import worker as attempt
+from handrail.experiments import launch, pool, worker
 from handrail.experiments.plan import Task
 from handrail.methods.contrastive.settings import QLearning
 from handrail.tasks.family import Row
@@ -50,7 +49,7 @@ def done(monkeypatch):
         task.file.write_text("")
 
     monkeypatch.setattr(launch, "work", fake)
-    monkeypatch.setattr(attempt, "_forget_compiled", lambda: None)
+    monkeypatch.setattr(worker, "_forget_compiled", lambda: None)
     monkeypatch.setattr(pool, "_pool", lambda workers, context: Inline())
     return worked
 

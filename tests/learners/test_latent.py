@@ -93,8 +93,8 @@ def test_head_and_encoder_step_on_the_td_gradient_of_a_naive_twin(world, variati
 
     @jax.jit
     def learn(state):
-        prepared = agent.prepare(state, key=jax.random.key(1))
-        return agent.learn(state, prepared, CLOCK, key=KEY)
+        policy_snapshot = agent.prepare(state, key=jax.random.key(1))
+        return agent.learn(state, policy_snapshot, CLOCK, key=KEY)
 
     learnt, metrics = learn(state)
     items = agent.q.replay.sample(state.replay, BATCH, key=stream(KEY, "replay")).items
@@ -162,8 +162,8 @@ def test_a_latent_agent_waits_for_its_own_start_while_the_autoencoder_learns(wor
 
     @jax.jit
     def learn(state, step):
-        prepared = agent.prepare(state, key=KEY)
-        return agent.learn(state, prepared, Clock(step, jnp.float32(0.1)), key=KEY)
+        policy_snapshot = agent.prepare(state, key=KEY)
+        return agent.learn(state, policy_snapshot, Clock(step, jnp.float32(0.1)), key=KEY)
 
     for step, learns in ((20, False), (30, True)):
         after, metrics = learn(state, jnp.int32(step))
@@ -223,9 +223,9 @@ def test_the_acting_agent_waits_for_its_own_start_while_the_encoder_learns(world
 
     @jax.jit
     def learn(state, step):
-        prepared = representation.prepare(state, key=KEY)
+        policy_snapshot = representation.prepare(state, key=KEY)
         clock = Clock(step, jnp.float32(0.1))
-        return representation.learn(state, prepared, clock, key=KEY)[0]
+        return representation.learn(state, policy_snapshot, clock, key=KEY)[0]
 
     for step, acts in ((20, False), (30, True)):
         after = learn(state, jnp.int32(step))

@@ -127,7 +127,7 @@ def test_exploration_has_its_rate_and_is_uniform(loop, progress):
     clock = Clock(jnp.int32(0), jnp.float32(progress))
     keys = jax.random.split(jax.random.key(0), 20_000)
     actions = jax.vmap(lambda key: agent.propose(actor, observation, clock, key=key).action)(keys)
-    best = int(agent.greedy(actor, observation, key=keys[0]))
+    best = int(agent.evaluation_action(actor, observation, key=keys[0]))
     assert best == int(network(jnp.eye(loop.environment.observations.live)[3]).argmax())
     rate = 1.0 - 0.95 * min(progress / 0.9, 1.0)
     shares = np.bincount(np.asarray(actions), minlength=7) / len(actions)

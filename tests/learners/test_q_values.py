@@ -51,9 +51,9 @@ def graded(values, operator, network, target, batch, weights):
 
     @jax.jit
     def run(network, target, batch, weights):
-        prepared, pullback = jax.vjp(values.prepare, network)
+        policy_snapshot, pullback = jax.vjp(values.prepare, network)
         value, errors, cotangent = loss.gradient(
-            prepared, values.prepare(target), batch, weights, key=jax.random.key(0)
+            policy_snapshot, values.prepare(target), batch, weights, key=jax.random.key(0)
         )
         return value, errors, pullback(cotangent)[0]
 

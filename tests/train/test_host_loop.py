@@ -34,7 +34,13 @@ BLOCK = 20
 
 
 def sac(**options) -> SacAgent:
-    settings = {"hidden": (4,), "batch": 8, "block": BLOCK, "updates": 2, "learning_starts": 40}
+    settings = {
+        "hidden": (4,),
+        "batch": 8,
+        "train_every": BLOCK,
+        "updates": 2,
+        "learning_starts": 40,
+    }
     return SacAgent(**{"replay": Ring(500), **settings, **options})
 
 
@@ -167,13 +173,13 @@ def test_nothing_is_traced_twice():
     traced = []
 
     class Counted(SacAgent):
-        def complete(self, prepared, context, decision):
+        def annotate(self, policy_snapshot, context, decision):
             traced.append("complete")
-            return SacAgent.complete(self, prepared, context, decision)
+            return SacAgent.annotate(self, policy_snapshot, context, decision)
 
-        def learn(self, state, prepared, clock, *, key):
+        def learn(self, state, policy_snapshot, clock, *, key):
             traced.append("learn")
-            return SacAgent.learn(self, state, prepared, clock, key=key)
+            return SacAgent.learn(self, state, policy_snapshot, clock, key=key)
 
     inner = sac()
     fields = {f.name: getattr(inner, f.name) for f in dataclasses.fields(inner)}

@@ -35,9 +35,9 @@ def assert_same_state(left, right):
 class Counted(QAgent):
     """Counts how often learning and observing are traced."""
 
-    def learn(self, state, prepared, clock, *, key):
+    def learn(self, state, policy_snapshot, clock, *, key):
         TRACES["learn"] += 1
-        return QAgent.learn(self, state, prepared, clock, key=key)
+        return QAgent.learn(self, state, policy_snapshot, clock, key=key)
 
     def observe(self, state, transition, clock):
         TRACES["observe"] += 1

@@ -22,7 +22,7 @@ from handrail.learners.sac.networks import OnVectors, Sampled
 from handrail.networks.gaussian import GaussianPolicy
 from handrail.train.host import HostLoop
 from handrail.train.run import execute
-from handrail.train.step import EpisodeSoFar, Progress, conclude, decide, store
+from handrail.train.step import EpisodeSoFar, Progress, decide, make_transition, store
 from tests.envs.on_host import OnHost
 from tests.experiments.navigation.toy import Toy
 from tests.train.test_host_loop import (
@@ -95,12 +95,12 @@ def in_plain_python(loop, hosts, blocks, learning_from):
     choose = eqx.filter_jit(
         lambda clock, *given: decide(agent, intervention, *given, clock=clock, key=key)
     )
-    settle = eqx.filter_jit(lambda *given: conclude(agent, intervention, *given, key=key))
+    settle = eqx.filter_jit(lambda *given: make_transition(agent, intervention, *given, key=key))
     remember = eqx.filter_jit(
         lambda state, transition, step: store(agent, state, transition, step, total=total)
     )
     for _ in range(blocks):
-        block, prepared = step, agent.prepare(state, key=stream(key, "prepare", step))
+        block, policy_snapshot = step, agent.prepare(state, key=stream(key, "prepare", step))
         for _ in range(agent.train_every // n):
             for i, host in enumerate(hosts):
                 number, sums = i * share + step // n, so_far[i]
@@ -113,13 +113,15 @@ def in_plain_python(loop, hosts, blocks, learning_from):
                         jnp.int32(sums[3]),
                     ),
                 )  # fmt: skip
-                given = (prepared, memories[i], seen[i], where)
+                given = (policy_snapshot, memories[i], seen[i], where)
                 context, decision = choose(clock, *given)
                 timestep = host.step(
                     np.asarray(decision.action), key=stream(key, "environment", number)
                 )
                 device = Timestep(*jax.tree.map(jnp.asarray, tuple(timestep)))
-                memories[i], transition = settle(prepared, memories[i], context, decision, device)
+                memories[i], transition = settle(
+                    policy_snapshot, memories[i], context, decision, device
+                )
                 state = remember(state, transition, jnp.int32(step))
                 seen[i] = timestep.observation
                 happened = (1, timestep.reward, timestep.cost, decision.intervened)
@@ -131,7 +133,7 @@ def in_plain_python(loop, hosts, blocks, learning_from):
                     seen[i] = host.reset(key=stream(key, "reset", number))
         if block >= learning_from:
             end = Clock(jnp.int32(step), jnp.float32(step) / total)
-            state, _ = agent.learn(state, prepared, end, key=stream(key, "learn", block))
+            state, _ = agent.learn(state, policy_snapshot, end, key=stream(key, "learn", block))
     return state, memories, seen, rows
 
 

@@ -113,8 +113,9 @@ def override(settings: Settings, values: Mapping[Any, Any], *, within: str = "")
     Errors name the field with `within` ("guide.") before it. Raises `UnknownName` with the nearest
     whole name.
     """
+    whole = [within + name for name in _names(type(settings))]
     for name, value in values.items():
-        settings = _replaced(settings, str(name), value, within)
+        settings = _replaced(settings, str(name), value, within, whole)
     return settings
 
 
@@ -216,18 +217,19 @@ def shown(value: Any, most: int = 60) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
-def _replaced(settings: Any, name: str, value: Any, within: str) -> Any:
+def _replaced(settings: Any, name: str, value: Any, within: str, whole: list[str]) -> Any:
+    """`whole` are the names of all settings, of which the nearest one is proposed."""
     group, dot, rest = name.partition(".")
     group = renamed.current_name(type(settings), group)
     hints = typing.get_type_hints(type(settings), include_extras=True)
     if group not in hints:
-        raise _unknown(type(settings), name, within)
+        raise _unknown(type(settings), name, within, whole)
     kind, old, label = hints[group], getattr(settings, group), f"setting {within + name!r}"
     nested = dataclasses.is_dataclass(old)
     if dot and not nested:
         raise HandrailError(f"{label}: {within + group!r} has no parts")
     if dot:
-        new = _replaced(old, rest, value, f"{within}{group}.")
+        new = _replaced(old, rest, value, f"{within}{group}.", whole)
     elif nested and isinstance(value, Mapping):
         new = override(old, value, within=f"{within}{group}.")
     else:
@@ -236,9 +238,8 @@ def _replaced(settings: Any, name: str, value: Any, within: str) -> Any:
     return dataclasses.replace(settings, **{group: new})
 
 
-def _unknown(kind: type, name: str, within: str) -> UnknownName:
+def _unknown(kind: type, name: str, within: str, known: list[str]) -> UnknownName:
     """The error for a name that is none, with the nearest whole one."""
-    known = [within + known for known in _names(kind)]
     tails = {other.rpartition(".")[2]: other for other in reversed(known)}
     close = difflib.get_close_matches(within + name, known, n=1, cutoff=0.75)
     near = difflib.get_close_matches(name.rpartition(".")[2], tails, n=1)

@@ -149,7 +149,8 @@ def _current(owner: str, name: str, value: Any, values: Mapping[str, Mapping[str
     renamed = values.get(name, {})
     if not isinstance(value, str) or value not in renamed:
         return value
-    warn_once(f"{owner}: {name} = {value!r} is now called {renamed[value]!r}")
+    where = f"{owner}: " if owner else ""
+    warn_once(f"{where}{name} = {value!r} is now called {renamed[value]!r}")
     return renamed[value]
 
 
@@ -165,9 +166,7 @@ def current_name(kind: type, name: str) -> str:
 
 def current_value(kind: type, name: str, value: Any) -> Any:
     """A setting's value as it is called now, with a warning where it was renamed."""
-    return _current(
-        "settings", name, value, {name: RENAMED_VALUES.get(f"{kind.__name__}.{name}", {})}
-    )
+    return _current("", name, value, {name: RENAMED_VALUES.get(f"{kind.__name__}.{name}", {})})
 
 
 def migrated(recorded: Mapping[str, Any], source: str) -> dict[str, Any]:

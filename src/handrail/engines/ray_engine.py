@@ -20,13 +20,13 @@ from handrail.core.errors import HandrailError, first_line
 from handrail.core.files import write_json
 from handrail.core.jax_setup import GPUS, chosen, parse
 from handrail.core.versions import differing, versions
-from handrail.engines import transport as parcel
+from handrail.engines import transport
 from handrail.engines.base import RETRIES, AbstractEngine, worker_environment
 from handrail.engines.ray_board import Notices, teller
 from handrail.experiments.locks import exclusive
 from handrail.experiments.plan import Task
-from handrail.experiments.scheduler import AbstractCrew, Follow, drive
-from handrail.experiments.worker import WAITING, attempt, attempt_in_place, progress_file
+from handrail.experiments.scheduler import AbstractExecutor, Follow, drive
+from handrail.experiments.worker import WAITING, attempt, compute_in_place, progress_file
 
 ANSWER_SECONDS = 5.0
 MEMORY_RETRIES = 15  # of a task that Ray ended to save memory; Ray's own number is without limit
@@ -53,7 +53,7 @@ class OnRay(AbstractEngine):
         drive(tasks, lambda waiting: Cluster(self), follow=follow)
 
 
-class Cluster(AbstractCrew):
+class Cluster(AbstractExecutor):
     """The connection to a Ray cluster and the tasks that are there."""
 
     def __init__(self, engine: OnRay):
@@ -74,7 +74,7 @@ class Cluster(AbstractCrew):
         """Ray queues what does not run yet, which also lets a cluster grow."""
         return self._engine.jobs or UNLIMITED
 
-    def begin(self, task: Task) -> None:
+    def submit(self, task: Task) -> None:
         """Sends a task, and what it needs once for all tasks that need it."""
         with _in_words(self._ray):
             self._tasks[self._sent(task)] = task
@@ -92,7 +92,7 @@ class Cluster(AbstractCrew):
             return self._remote.remote(here, self._versions)
         for need in task.needs:
             if need.folder not in self._needed:
-                self._needed[need.folder] = self._ray.put(parcel.result_of_need(need))
+                self._needed[need.folder] = self._ray.put(transport.result_of_need(need))
         contents = [self._needed[need.folder] for need in task.needs]
         sender = f"{socket.gethostname()}|{Path.cwd()}"
         sent = dataclasses.replace(task, needs=tuple(_alone(need) for need in task.needs))
@@ -136,7 +136,7 @@ class Cluster(AbstractCrew):
             return f"the Ray cluster is lost: {first_line(error)}"
         if failure is None and files is not None:
             try:
-                parcel.unpack(files, task)
+                transport.unpack(files, task)
             except HandrailError as error:
                 return str(error)
         return failure
@@ -230,28 +230,28 @@ def _alone(task: Task) -> Task:
 
 def _in_place(task: Task, expected: dict[str, str]) -> tuple[str | None, None]:
     """Runs on a node that sees the output folder."""
-    return differing(expected) or attempt_in_place(task), None
+    return differing(expected) or compute_in_place(task), None
 
 
 def _elsewhere(
-    task: Task, sender: str, expected: dict[str, str], board: Any, *contents: parcel.Files
+    task: Task, sender: str, expected: dict[str, str], board: Any, *contents: transport.Files
 ) -> tuple[str | None, dict[str, bytes] | None]:
     """Runs on a node of its own."""
     difference = differing(expected)
     if difference is not None:
         return difference, None
     tell = teller(board, str(task.folder))
-    scratch = parcel.scratch_folder(sender, task)
+    scratch = transport.scratch_folder(sender, task)
     waiting = {"what": WAITING, "step": 0, "total": 1}
     try:
         with exclusive(scratch, waiting=lambda text: tell(waiting)):
-            here = parcel.moved(task, scratch)
-            parcel.place_needs(here, list(contents))
+            here = transport.moved(task, scratch)
+            transport.place_needs(here, list(contents))
             failure = attempt(here, tell)
             if failure is not None:
                 return failure, None
-            files = parcel.pack(here.folder)
-            parcel.discard(scratch)
+            files = transport.pack(here.folder)
+            transport.discard(scratch)
     except HandrailError as error:
         return str(error), None
     return None, files

@@ -15,8 +15,8 @@ from typing import Any
 from handrail.core.errors import HandrailError, first_line
 from handrail.engines.base import RETRIES, AbstractEngine, worker_environment
 from handrail.experiments.plan import Task
-from handrail.experiments.scheduler import AbstractCrew, Follow, drive
-from handrail.experiments.worker import attempt_in_place, progress_file
+from handrail.experiments.scheduler import AbstractExecutor, Follow, drive
+from handrail.experiments.worker import compute_in_place, progress_file
 
 MOST_JOBS = 500  # that wait or run at a time, unless told otherwise
 
@@ -45,7 +45,7 @@ class OnSlurm(AbstractEngine):
         drive(tasks, lambda _: Jobs(self), follow=follow, poll_seconds=self.poll_seconds)
 
 
-class Jobs(AbstractCrew):
+class Jobs(AbstractExecutor):
     """Jobs that have been sent."""
 
     def __init__(self, engine: OnSlurm):
@@ -58,7 +58,7 @@ class Jobs(AbstractCrew):
         """What may wait or run at a time."""
         return self._engine.jobs or MOST_JOBS
 
-    def begin(self, task: Task) -> None:
+    def submit(self, task: Task) -> None:
         """Sends a job."""
         needs = tuple(dataclasses.replace(n, folder=n.folder.resolve()) for n in task.needs)
         here = dataclasses.replace(task, folder=task.folder.resolve(), needs=needs)
@@ -101,10 +101,10 @@ class Jobs(AbstractCrew):
             job.cancel()
 
     def _send(self, task: Task) -> Any:
-        return self._executor.submit(Attempt(), task, worker_environment())
+        return self._executor.submit(ComputeTask(), task, worker_environment())
 
 
-class Attempt:
+class ComputeTask:
     """What a job runs; submitit asks it what to send again when the time limit has come."""
 
     def __call__(self, task: Task, variables: Mapping[str, str]) -> str | None:
@@ -112,7 +112,7 @@ class Attempt:
         import os
 
         os.environ.update(variables)
-        return attempt_in_place(task)
+        return compute_in_place(task)
 
     def checkpoint(self, task: Task, variables: Mapping[str, str]) -> Any:
         """The same again: a run goes on from its last checkpoint."""

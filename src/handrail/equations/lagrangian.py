@@ -44,7 +44,7 @@ def reward_target(
         terminated: 1 at the task's own end, 0 otherwise; a time limit is *not* an end.
         next_values: the target critics at the next observation and a fresh action.
         next_log_prob: log-density of that action under the current policy.
-        believed: what is believed of several critics; the lowest, unless another is given.
+        critic_reduction: of the values of several critics; by default the lowest.
     """
     soft = critic_reduction(next_values) - entropy_weight * next_log_prob
     return reward + discount * (1 - terminated) * soft

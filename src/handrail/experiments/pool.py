@@ -17,8 +17,8 @@ from pathlib import Path
 
 from handrail.core.errors import HandrailError
 from handrail.experiments.plan import Task
-from handrail.experiments.scheduler import AbstractCrew, Failed, Follow, drive
-from handrail.experiments.worker import SINGLE_THREADED, attempt_in_place
+from handrail.experiments.scheduler import AbstractExecutor, Failed, Follow, drive
+from handrail.experiments.worker import SINGLE_THREADED, compute_in_place
 
 KILLED = (
     "a worker process was killed (out of memory?); repeat the command to go on from "
@@ -49,7 +49,7 @@ def compute(
         )
 
 
-class Processes(AbstractCrew):
+class Processes(AbstractExecutor):
     """Worker processes of this machine."""
 
     def __init__(self, workers: int):
@@ -62,11 +62,11 @@ class Processes(AbstractCrew):
         """One task a process."""
         return self._workers
 
-    def begin(self, task: Task) -> None:
+    def submit(self, task: Task) -> None:
         """Hands a task to a process that is free."""
         try:
             with _uninterrupted():
-                self._futures[self._pool.submit(attempt_in_place, task)] = task.folder
+                self._futures[self._pool.submit(compute_in_place, task)] = task.folder
         except concurrent.futures.process.BrokenProcessPool:
             raise Failed(KILLED) from None
 

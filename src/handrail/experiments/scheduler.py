@@ -18,7 +18,7 @@ class Failed(HandrailError):
     """Some tasks failed; the others are done."""
 
 
-class AbstractCrew(abc.ABC):
+class AbstractExecutor(abc.ABC):
     """Where tasks are worked on: processes of this machine, a cluster."""
 
     @property
@@ -27,7 +27,7 @@ class AbstractCrew(abc.ABC):
         """How many tasks may be with the crew at a time."""
 
     @abc.abstractmethod
-    def begin(self, task: Task) -> None:
+    def submit(self, task: Task) -> None:
         """Hands over a task whose needs are done."""
 
     @abc.abstractmethod
@@ -52,14 +52,14 @@ class AbstractCrew(abc.ABC):
 
 def drive(
     tasks: Iterable[Task],
-    hire: Callable[[int], AbstractCrew],
+    make_executor: Callable[[int], AbstractExecutor],
     *,
     follow: Follow = lambda running, done: None,
     poll_seconds: float = 0.25,
 ) -> None:
-    """Has tasks and what they need computed, each once, by the crew that `hire` returns.
+    """Has tasks and what they need computed, each once, by the crew that `make_executor` returns.
 
-    `hire` is given the number of tasks to be done and is called only if there are any;
+    `make_executor` is given the number of tasks to be done and is called only if there are any;
     `follow(running, done)` is called often. Raises `Failed` after all else is done.
     """
     waiting = {task.folder: task for task in with_needs(tasks)}
@@ -71,21 +71,21 @@ def drive(
         return
     failures: dict[Path, str] = {}
     running: dict[Path, Task] = {}
-    crew = hire(len(waiting))
+    executor = make_executor(len(waiting))
     try:
         while waiting or running:
-            _begin(crew, waiting, running, done, failures)
-            for folder, failure in crew.finished(poll_seconds).items():
+            _begin(executor, waiting, running, done, failures)
+            for folder, failure in executor.finished(poll_seconds).items():
                 task = running.pop(folder)
                 if failure is None:
                     done.add(folder)
                 else:
                     failures[folder] = f"{task.label}: {failure}"
-            follow([task for task in running.values() if crew.at_work(task)], done)
+            follow([task for task in running.values() if executor.at_work(task)], done)
     except BaseException:
-        crew.stop()
+        executor.stop()
         raise
-    crew.close()
+    executor.close()
     if failures:
         raise Failed(_told(failures))
 
@@ -106,21 +106,21 @@ def with_needs(tasks: Iterable[Task]) -> list[Task]:
 
 
 def _begin(
-    crew: AbstractCrew,
+    executor: AbstractExecutor,
     waiting: dict[Path, Task],
     running: dict[Path, Task],
     done: set[Path],
     failures: dict[Path, str],
 ) -> None:
     for folder, task in list(waiting.items()):
-        if len(running) >= crew.slots:
+        if len(running) >= executor.slots:
             return
         missing = [need for need in task.needs if need.folder not in done]
         if any(need.folder in failures for need in missing):
             failures[folder] = f"{task.label}{NEED_FAILED}"
             del waiting[folder]
         elif not missing:
-            crew.begin(task)
+            executor.submit(task)
             running[folder] = task
             del waiting[folder]
 

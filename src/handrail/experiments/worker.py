@@ -56,7 +56,7 @@ def attempt(task: Task, publish: Publish) -> str | None:
     return None
 
 
-def attempt_in_place(task: Task) -> str | None:
+def compute_in_place(task: Task) -> str | None:
     """An attempt whose progress is told in a file beside the task's folder."""
     path = progress_file(task.folder)
     try:

@@ -7,11 +7,13 @@ number by number; the agent wires it to a replay and a schedule.
 """
 
 import abc
+import inspect
 from typing import Any
 
 import equinox as eqx
 from jaxtyping import Array, Float, Int, Key, PyTree
 
+from handrail.core.renamed import warn_once
 from handrail.core.types import Action, Context, Decision, Observation, Transition
 
 
@@ -29,6 +31,9 @@ class Proposal(eqx.Module):
     extras: dict[str, Array]  # stored with the transition (such as the pre-squash action)
 
 
+OLD_NAMES = {"block": "train_every", "greedy": "evaluation_action", "complete": "annotate"}
+
+
 class AbstractAgent(eqx.Module):
     """Acts, is shown what happened, and learns."""
 
@@ -36,11 +41,20 @@ class AbstractAgent(eqx.Module):
     learning_starts: eqx.AbstractVar[int]  # steps before the first call of `learn`
     metrics: eqx.AbstractVar[tuple[str, ...]]  # the names of what `learn` reports
 
+    def __init_subclass__(cls, **options: Any):
+        """Agents that were written for an older version define the same under old names."""
+        own = {*inspect.get_annotations(cls), *cls.__dict__}
+        for old, new in OLD_NAMES.items():
+            if old in own and new not in own:
+                warn_once(f"{cls.__name__}.{old} is now called {new}")
+                setattr(cls, new, property(lambda self, old=old: getattr(self, old)))
+        super().__init_subclass__(**options)
+
     @abc.abstractmethod
     def init(self, example: Transition, *, key: Key[Array, ""]) -> PyTree:
         """The state before the first step; `example` gives shapes and dtypes for the replay.
 
-        It has no extras: an agent adds those that its `complete` stores.
+        It has no extras: an agent adds those that its `annotate` stores.
         """
 
     @abc.abstractmethod
@@ -57,17 +71,19 @@ class AbstractAgent(eqx.Module):
 
     @abc.abstractmethod
     def propose(
-        self, prepared: Any, observation: Observation, clock: Clock, *, key: Key[Array, ""]
+        self, policy_snapshot: Any, observation: Observation, clock: Clock, *, key: Key[Array, ""]
     ) -> Proposal:
         """The action to take while learning, exploration included."""
 
     @abc.abstractmethod
-    def greedy(self, prepared: Any, observation: Observation, *, key: Key[Array, ""]) -> Action:
+    def evaluation_action(
+        self, policy_snapshot: Any, observation: Observation, *, key: Key[Array, ""]
+    ) -> Action:
         """The action of the policy that has been learnt."""
 
     @abc.abstractmethod
-    def complete(
-        self, prepared: Any, context: Context, decision: Decision
+    def annotate(
+        self, policy_snapshot: Any, context: Context, decision: Decision
     ) -> tuple[Float[Array, ""], dict[str, Array]]:
         """The importance weight of the executed action, and the extras to be stored with it."""
 
@@ -77,6 +93,6 @@ class AbstractAgent(eqx.Module):
 
     @abc.abstractmethod
     def learn(
-        self, state: PyTree, prepared: Any, clock: Clock, *, key: Key[Array, ""]
+        self, state: PyTree, policy_snapshot: Any, clock: Clock, *, key: Key[Array, ""]
     ) -> tuple[PyTree, dict[str, Float[Array, ""]]]:
         """The updates due at the end of a block, and metrics named `group/name`."""

@@ -18,9 +18,9 @@ from handrail.train.step import (
     Progress,
     Record,
     check_fit,
-    conclude,
     decide,
     example_transition,
+    make_transition,
     store,
     store_block,
     zeros_like,
@@ -99,58 +99,60 @@ class Loop(eqx.Module):
 
         def one_block(state: RunState, _):
             prepare = stream(state.key, "prepare", state.progress.step)
-            prepared = self.agent.prepare(state.agent, key=prepare)
-            return (self._late if self.delayed else self._prompt)(state, prepared, learn)
+            policy_snapshot = self.agent.prepare(state.agent, key=prepare)
+            return (self._late if self.delayed else self._prompt)(state, policy_snapshot, learn)
 
         state, (records, metrics) = jax.lax.scan(one_block, state, length=count)
         return state, jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), records), metrics
 
-    def _prompt(self, state: RunState, prepared: Any, learn: bool):
+    def _prompt(self, state: RunState, policy_snapshot: Any, learn: bool):
         """A block that is learnt from at its end."""
         key = stream(state.key, "learn", state.progress.step)
         state, records = jax.lax.scan(
-            lambda s, _: self.step(s, prepared), state, length=self.agent.train_every
+            lambda s, _: self.step(s, policy_snapshot), state, length=self.agent.train_every
         )
         if not learn:
             return state, (records, {})
         clock = state.progress.clock(self.total)
-        agent, metrics = self.agent.learn(state.agent, prepared, clock, key=key)
+        agent, metrics = self.agent.learn(state.agent, policy_snapshot, clock, key=key)
         return eqx.tree_at(lambda s: s.agent, state, agent), (records, metrics)
 
-    def _late(self, state: RunState, prepared: Any, learn: bool):
+    def _late(self, state: RunState, policy_snapshot: Any, learn: bool):
         """A block during which its predecessor is learnt from."""
         agent, metrics = learn_late(
-            self.agent, state.agent, state.pending, prepared, state.progress.step,
+            self.agent, state.agent, state.pending, policy_snapshot, state.progress.step,
             total=self.total, learn=learn, key=state.key,
         )  # fmt: skip
 
         def step(state: RunState, _):
-            state, record, transition = self._move(state, prepared)
+            state, record, transition = self._move(state, policy_snapshot)
             return state, (record, transition)
 
         held = dataclasses.replace(state, agent=None, pending=None)
         held, (records, pending) = jax.lax.scan(step, held, length=self.agent.train_every)
         return dataclasses.replace(held, agent=agent, pending=pending), (records, metrics)
 
-    def step(self, state: RunState, prepared: Any) -> tuple[RunState, Record]:
+    def step(self, state: RunState, policy_snapshot: Any) -> tuple[RunState, Record]:
         """One environment step, with a reset where the episode ended; its transition is stored."""
         before = state.progress.step
-        state, record, transition = self._move(state, prepared)
+        state, record, transition = self._move(state, policy_snapshot)
         agent = store(self.agent, state.agent, transition, before, total=self.total)
         return dataclasses.replace(state, agent=agent), record
 
-    def _move(self, state: RunState, prepared: Any) -> tuple[RunState, Record, Transition]:
+    def _move(self, state: RunState, policy_snapshot: Any) -> tuple[RunState, Record, Transition]:
         """One environment step whose transition is not yet stored."""
         progress, key = state.progress, state.key
         context, decision = decide(
-            self.agent, self.intervention, prepared, state.memory, state.observation, progress,
+            self.agent, self.intervention, policy_snapshot, state.memory, state.observation,
+            progress,
             clock=progress.clock(self.total), key=key,
         )  # fmt: skip
         environment, timestep = self.environment.step(
             state.environment, decision.action, key=stream(key, "environment", progress.step)
         )
-        memory, transition = conclude(
-            self.agent, self.intervention, prepared, state.memory, context, decision, timestep,
+        memory, transition = make_transition(
+            self.agent, self.intervention, policy_snapshot, state.memory, context, decision,
+            timestep,
             key=key,
         )  # fmt: skip
         counts = self.tally.add(state.counts, state.environment, context, decision, timestep)
@@ -197,7 +199,7 @@ def learn_late(
     agent: AbstractAgent,
     state: PyTree,
     pending: Transition,
-    prepared: Any,
+    policy_snapshot: Any,
     step: Int[Array, ""],
     *,
     total: int,
@@ -209,7 +211,7 @@ def learn_late(
     if not learn:
         return state, {}
     clock = Clock(step, step.astype(jnp.float32) / total)
-    return agent.learn(state, prepared, clock, key=stream(key, "learn", step))
+    return agent.learn(state, policy_snapshot, clock, key=stream(key, "learn", step))
 
 
 def check_delay(agent: AbstractAgent, *, delayed: bool) -> None:

@@ -36,21 +36,23 @@ def evaluate(
     key: Key[Array, ""],
 ) -> Episodes:
     """Runs the greedy policy of an agent's state for whole episodes, all at once."""
-    prepared = agent.prepare(state, key=stream(key, "prepare"))
-    return run_greedily(environment, agent, prepared, episodes=episodes, key=key)
+    policy_snapshot = agent.prepare(state, key=stream(key, "prepare"))
+    return run_greedily(environment, agent, policy_snapshot, episodes=episodes, key=key)
 
 
 @eqx.filter_jit
 def run_greedily(
     environment: AbstractEnvironment,
     agent: AbstractAgent,
-    prepared: Any,
+    policy_snapshot: Any,
     *,
     episodes: int,
     key: Key[Array, ""],
 ) -> Episodes:
     """Like `evaluate`, from what the agent has already prepared."""
-    return rollout(environment, Greedy(agent, prepared), keys=jax.random.split(key, episodes))
+    return rollout(
+        environment, Greedy(agent, policy_snapshot), keys=jax.random.split(key, episodes)
+    )
 
 
 def evaluate_on_host(

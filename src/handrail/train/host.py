@@ -80,23 +80,32 @@ class HostLoop:
             self._example(zeros)  # refuses before a run begins what does not fit
 
         def prepare(arrays, state, key, step):
-            prepared = eqx.combine(arrays, static).prepare(state, key=stream(key, "prepare", step))
+            policy_snapshot = eqx.combine(arrays, static).prepare(
+                state, key=stream(key, "prepare", step)
+            )
             # Copied, since the state may be overwritten while its block is still being acted on.
-            return jax.tree.map(lambda x: jnp.copy(x) if eqx.is_array(x) else x, prepared)
+            return jax.tree.map(lambda x: jnp.copy(x) if eqx.is_array(x) else x, policy_snapshot)
 
         def learn(given, state):
-            arrays, transitions, prepared, step, key, learn = given
+            arrays, transitions, policy_snapshot, step, key, learn = given
             inner = eqx.combine(arrays, static)
             if delayed:
                 return learn_late(
-                    inner, state, transitions, prepared, step, total=total, learn=learn, key=key
+                    inner,
+                    state,
+                    transitions,
+                    policy_snapshot,
+                    step,
+                    total=total,
+                    learn=learn,
+                    key=key,
                 )
             end = step + agent.train_every
             state = store_block(inner, state, transitions, end, total=total)
             if not learn:
                 return state, {}
             clock = Clock(end, end.astype(jnp.float32) / total)
-            return inner.learn(state, prepared, clock, key=stream(key, "learn", step))
+            return inner.learn(state, policy_snapshot, clock, key=stream(key, "learn", step))
 
         self._prepare = eqx.filter_jit(prepare)
         # The replay is donated, so that it is changed in place instead of being copied.
@@ -124,9 +133,9 @@ class HostLoop:
 
     def shape_of_step(self, state: RunState) -> PyTree:
         """What one step would store; evaluated for its shapes alone."""
-        prepared = self.agent.prepare(state.agent, key=state.key)
+        policy_snapshot = self.agent.prepare(state.agent, key=state.key)
         outcome = self._stepper.outcome(state.observation)
-        return self._stepper.example(self._steps.one(state, prepared, outcome)[1])
+        return self._stepper.example(self._steps.one(state, policy_snapshot, outcome)[1])
 
     def blocks(
         self, state: RunState, count: int, *, learn: bool
@@ -149,19 +158,19 @@ class HostLoop:
 
     def _block(self, state: RunState, worker: ThreadPoolExecutor, learn: bool):
         step, key, agent = state.progress.step, state.key, state.agent
-        prepared = self._prepare(self._arrays, agent, key, step)
+        policy_snapshot = self._prepare(self._arrays, agent, key, step)
 
         def learnt(transitions):
-            given = (self._arrays, transitions, prepared, step, key, learn)
+            given = (self._arrays, transitions, policy_snapshot, step, key, learn)
             return jax.block_until_ready(self._learn(given, agent))
 
         if self.delayed:
             learning = worker.submit(learnt, state.pending)
             held = dataclasses.replace(state, agent=None, pending=None)
-            state, pending, records = self._steps.block(held, prepared)
+            state, pending, records = self._steps.block(held, policy_snapshot)
             agent, metrics = learning.result()
         else:
-            state, transitions, records = self._steps.block(state, prepared)
+            state, transitions, records = self._steps.block(state, policy_snapshot)
             (agent, metrics), pending = learnt(transitions), None
         state = dataclasses.replace(state, agent=agent, pending=pending)
         return state, *jax.tree.map(np.asarray, (records, metrics))
@@ -188,10 +197,10 @@ class HostLoop:
 
     def _cut_short(self, state: RunState) -> RunState:
         """Ends episodes that cannot be gone on with: triggers are told, the learner is not."""
-        prepared = self.agent.prepare(state.agent, key=state.key)
+        policy_snapshot = self.agent.prepare(state.agent, key=state.key)
         outcome = self._stepper.outcome(state.observation)
         last = eqx.tree_at(lambda o: o.truncated, outcome, jnp.ones_like(outcome.truncated))
-        after, _, _ = self._steps.one(state, prepared, last)
+        after, _, _ = self._steps.one(state, policy_snapshot, last)
         return self._stepper.cut_short(state, after)
 
 

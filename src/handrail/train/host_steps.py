@@ -53,19 +53,19 @@ class HostSteps:
     # --- what is compiled ---------------------------------------------------------------------
 
     def one(
-        self, state: RunState, prepared: Any, outcome: Timestep
+        self, state: RunState, policy_snapshot: Any, outcome: Timestep
     ) -> tuple[RunState, Transition, Record]:
         """A vector step with this outcome, after which no episode begins."""
-        return self._one(eqx.combine(self._arrays, self._static), state, prepared, outcome)
+        return self._one(eqx.combine(self._arrays, self._static), state, policy_snapshot, outcome)
 
-    def _one(self, actors, state: RunState, prepared: Any, outcome: Timestep):
+    def _one(self, actors, state: RunState, policy_snapshot: Any, outcome: Timestep):
         stepper = self._stepper
-        context, decision = stepper.decide(actors, prepared, state, total=self._total)
-        return stepper.conclude(actors, prepared, state, context, decision, outcome)
+        context, decision = stepper.decide(actors, policy_snapshot, state, total=self._total)
+        return stepper.make_transition(actors, policy_snapshot, state, context, decision, outcome)
 
     def _happened(self, given, state: RunState, outcome: Timestep) -> tuple[Transition, Record]:
-        actors, prepared = given
-        _, transition, record = self._one(actors, state, prepared, outcome)
+        actors, policy_snapshot = given
+        _, transition, record = self._one(actors, state, policy_snapshot, outcome)
         return transition, record
 
     def _compile(self, fixed: PyTree, state: RunState) -> "_Calls":
@@ -74,11 +74,11 @@ class HostSteps:
         stepper, count = self._stepper, self._count
 
         def given(leaves):
-            arrays, prepared = jax.tree.unflatten(fixed_tree, leaves)
-            return eqx.combine(arrays, self._static), eqx.combine(prepared, rest)
+            arrays, policy_snapshot = jax.tree.unflatten(fixed_tree, leaves)
+            return eqx.combine(arrays, self._static), eqx.combine(policy_snapshot, rest)
 
-        def halfway(actors, prepared, state) -> Halfway:
-            decided = stepper.decide(actors, prepared, state, total=self._total)
+        def halfway(actors, policy_snapshot, state) -> Halfway:
+            decided = stepper.decide(actors, policy_snapshot, state, total=self._total)
             return Halfway(state, *decided)
 
         leaves = jax.tree.leaves(fixed)
@@ -89,15 +89,17 @@ class HostSteps:
             jax.eval_shape(lambda x, s, t: self._happened(given(x), s, t), leaves, state, last)
         )
 
-        def asked(actors, prepared, state):
+        def asked(actors, policy_snapshot, state):
             """What goes on, and the action."""
-            between = halfway(actors, prepared, state)
+            between = halfway(actors, policy_snapshot, state)
             return half.pack(between), between.decision.action
 
-        def answered(actors, prepared, between, rows, timestep) -> tuple[RunState, list[Any]]:
+        def answered(
+            actors, policy_snapshot, between, rows, timestep
+        ) -> tuple[RunState, list[Any]]:
             between = half.unpack(between)
-            state, *happened = stepper.conclude(
-                actors, prepared, between.state, between.context, between.decision,
+            state, *happened = stepper.make_transition(
+                actors, policy_snapshot, between.state, between.context, between.decision,
                 outcome.unpack(timestep),
             )  # fmt: skip
             index = between.state.progress.step // stepper.width % count
@@ -110,11 +112,11 @@ class HostSteps:
             return asked(*given(leaves), state)
 
         def middle(leaves, between, rows, timestep, fresh):
-            actors, prepared = given(leaves)
-            state, rows = answered(actors, prepared, between, rows, timestep)
+            actors, policy_snapshot = given(leaves)
+            state, rows = answered(actors, policy_snapshot, between, rows, timestep)
             if fresh is not None:
                 state = dataclasses.replace(state, observation=fresh)
-            return *asked(actors, prepared, state), rows
+            return *asked(actors, policy_snapshot, state), rows
 
         def last_of_block(leaves, between, rows, timestep):
             state, rows = answered(*given(leaves), between, rows, timestep)
@@ -135,14 +137,14 @@ class HostSteps:
 
     # --- what runs on the host ----------------------------------------------------------------
 
-    def block(self, state: RunState, prepared: Any) -> tuple[RunState, Transition, Record]:
+    def block(self, state: RunState, policy_snapshot: Any) -> tuple[RunState, Transition, Record]:
         """The state after a block; its transitions and records have a leading axis of the block.
 
         The agent's state and what else the steps do not touch are passed through.
         """
         untouched = {"environment": state.environment, "agent": state.agent}
         held = dataclasses.replace(state, environment=None, agent=None)
-        arrays, rest = eqx.partition(prepared, eqx.is_array)
+        arrays, rest = eqx.partition(policy_snapshot, eqx.is_array)
         fixed = (self._arrays, arrays)
         layout = jax.tree.structure(fixed), rest
         if self._layout is None or not _same(layout, self._layout):

@@ -35,7 +35,7 @@ class EpisodeSoFar(eqx.Module):
         zero, none = jnp.float32(0), jnp.int32(0)
         return EpisodeSoFar(none, zero, zero, none, constraints)
 
-    def anew(self) -> "EpisodeSoFar":
+    def reset(self) -> "EpisodeSoFar":
         """The next episode, before its first step."""
         return jax.tree.map(jnp.zeros_like, self)
 
@@ -73,7 +73,7 @@ class Progress(eqx.Module):
         """After a step; an ended episode gives way to an empty one."""
         ended = transition.terminated | transition.truncated
         after = self.so_far.add(transition)
-        so_far = jax.tree.map(lambda new, old: jnp.where(ended, new, old), after.anew(), after)
+        so_far = jax.tree.map(lambda new, old: jnp.where(ended, new, old), after.reset(), after)
         return Progress(
             step=self.step + 1,
             episode=self.episode + ended.astype(jnp.int32),
@@ -107,7 +107,7 @@ class Record(eqx.Module):
 def decide(
     agent: AbstractAgent,
     intervention: Intervention,
-    prepared: Any,
+    policy_snapshot: Any,
     memory: Memory,
     observation: Observation,
     progress: Progress,
@@ -119,10 +119,10 @@ def decide(
 
     `progress` is that of the environment, `clock` that of the run: they differ where several
     environments stand side by side. The context that is returned lacks the learner's snapshot: it
-    goes from call to call, and `conclude` is given `prepared` again.
+    goes from call to call, and `make_transition` is given `policy_snapshot` again.
     """
     proposal = agent.propose(
-        prepared, observation, clock, key=stream(key, "propose", progress.step)
+        policy_snapshot, observation, clock, key=stream(key, "propose", progress.step)
     )
     return judge(
         intervention,
@@ -131,7 +131,7 @@ def decide(
         observation,
         progress,
         share_done=clock.progress,
-        snapshot=prepared,
+        snapshot=policy_snapshot,
         key=key,
     )
 
@@ -166,10 +166,10 @@ def judge(
     return context.without_snapshot(), decision
 
 
-def conclude(
+def make_transition(
     agent: AbstractAgent,
     intervention: Intervention,
-    prepared: Any,
+    policy_snapshot: Any,
     memory: Memory,
     context: Context,
     decision: Decision,
@@ -178,11 +178,11 @@ def conclude(
     key: Key[Array, ""],
 ) -> tuple[Memory, Transition]:
     """What happened in a step, complete as it is to be stored, and remembered by the trigger."""
-    weight, extras = agent.complete(prepared, context, decision)
+    weight, extras = agent.annotate(policy_snapshot, context, decision)
     transition = dataclasses.replace(
         plain_transition(context, decision, timestep), weight=weight, extras=extras
     )
-    asked = dataclasses.replace(context, policy_snapshot=prepared)
+    asked = dataclasses.replace(context, policy_snapshot=policy_snapshot)
     memory = intervention.observe(
         memory, asked, transition, key=stream(key, "remember", context.step)
     )
@@ -222,13 +222,15 @@ def check_fit(
     """
 
     def decided(key: Key[Array, ""]) -> None:
-        prepared = agent.prepare(agent.init(example, key=key), key=key)
+        policy_snapshot = agent.prepare(agent.init(example, key=key), key=key)
         progress = Progress.begin(example.constraints)
-        proposal = agent.propose(prepared, example.observation, progress.clock(total), key=key)
+        proposal = agent.propose(
+            policy_snapshot, example.observation, progress.clock(total), key=key
+        )
         with reading(example.observation, proposal.action):
             judge(
                 intervention, proposal, intervention.init(), example.observation, progress,
-                share_done=progress.clock(total).progress, snapshot=prepared, key=key,
+                share_done=progress.clock(total).progress, snapshot=policy_snapshot, key=key,
             )  # fmt: skip
 
     jax.eval_shape(decided, jax.random.key(0))
@@ -247,7 +249,7 @@ def store(
 def settle(
     agent: AbstractAgent,
     intervention: Intervention,
-    prepared: Any,
+    policy_snapshot: Any,
     state: PyTree,
     memory: Memory,
     context: Context,
@@ -258,8 +260,8 @@ def settle(
     key: Key[Array, ""],
 ) -> tuple[PyTree, Memory, Transition]:
     """Everything that is learnt from a step at once: the transition is stored and remembered."""
-    memory, transition = conclude(
-        agent, intervention, prepared, memory, context, decision, timestep, key=key
+    memory, transition = make_transition(
+        agent, intervention, policy_snapshot, memory, context, decision, timestep, key=key
     )
     return store(agent, state, transition, context.step, total=total), memory, transition
 

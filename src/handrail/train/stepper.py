@@ -22,7 +22,7 @@ from handrail.envs.vector_host import AbstractVectorHost
 from handrail.interventions.base import Intervention
 from handrail.learners.base import Clock
 from handrail.train.compiled import RunState
-from handrail.train.step import Progress, Record, conclude, decide
+from handrail.train.step import Progress, Record, decide, make_transition
 
 
 class PerEnvironment(eqx.Module):
@@ -96,15 +96,15 @@ class AbstractStepper(abc.ABC):
 
     @abc.abstractmethod
     def decide(
-        self, actors: Any, prepared: Any, state: RunState, *, total: int
+        self, actors: Any, policy_snapshot: Any, state: RunState, *, total: int
     ) -> tuple[Context, Decision]:
         """The decisions of a vector step."""
 
     @abc.abstractmethod
-    def conclude(
+    def make_transition(
         self,
         actors: Any,
-        prepared: Any,
+        policy_snapshot: Any,
         state: RunState,
         context: Context,
         decision: Decision,
@@ -123,7 +123,7 @@ class AbstractStepper(abc.ABC):
 
 def decide_for(
     actors: Any,
-    prepared: Any,
+    policy_snapshot: Any,
     key: Key[Array, ""],
     own: PerEnvironment,
     observation: Observation,
@@ -132,13 +132,20 @@ def decide_for(
     """The decision for one environment."""
     agent, intervention, _ = actors
     return decide(
-        agent, intervention, prepared, own.memory, observation, own.progress, clock=clock, key=key
+        agent,
+        intervention,
+        policy_snapshot,
+        own.memory,
+        observation,
+        own.progress,
+        clock=clock,
+        key=key,
     )
 
 
-def conclude_for(
+def make_transition_for(
     actors: Any,
-    prepared: Any,
+    policy_snapshot: Any,
     key: Key[Array, ""],
     own: PerEnvironment,
     context: Context,
@@ -149,8 +156,8 @@ def conclude_for(
 ) -> tuple[PerEnvironment, Transition, Record]:
     """What a step of one environment leaves, is stored as, and reports."""
     agent, intervention, _ = actors
-    memory, transition = conclude(
-        agent, intervention, prepared, own.memory, context, decision, timestep, key=key
+    memory, transition = make_transition(
+        agent, intervention, policy_snapshot, own.memory, context, decision, timestep, key=key
     )
     record = Record.of(own.progress, decision, transition, actions)
     return PerEnvironment(memory, own.progress.advance(transition)), transition, record
@@ -159,7 +166,7 @@ def conclude_for(
 def without_episode(progress: Progress, running: Bool[Array, ""]) -> Progress:
     """Without the episode, if one was under way."""
     episode = progress.episode + running.astype(jnp.int32)
-    return dataclasses.replace(progress, episode=episode, so_far=progress.so_far.anew())
+    return dataclasses.replace(progress, episode=episode, so_far=progress.so_far.reset())
 
 
 def timestep_like(observation: Any, constraints: tuple[str, ...]) -> Timestep:

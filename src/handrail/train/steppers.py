@@ -23,8 +23,8 @@ from handrail.train.step import Progress, Record
 from handrail.train.stepper import (
     AbstractStepper,
     PerEnvironment,
-    conclude_for,
     decide_for,
+    make_transition_for,
     no_costs,
     timestep_like,
     without_episode,
@@ -72,16 +72,16 @@ class SingleStepper(AbstractStepper):
         return timestep_like(observation, self._single.constraints)
 
     def decide(
-        self, actors: Any, prepared: Any, state: RunState, *, total: int
+        self, actors: Any, policy_snapshot: Any, state: RunState, *, total: int
     ) -> tuple[Context, Decision]:
         own = PerEnvironment(state.memory, state.progress)
         clock = state.progress.clock(total)
-        return decide_for(actors, prepared, state.key, own, state.observation, clock)
+        return decide_for(actors, policy_snapshot, state.key, own, state.observation, clock)
 
-    def conclude(
+    def make_transition(
         self,
         actors: Any,
-        prepared: Any,
+        policy_snapshot: Any,
         state: RunState,
         context: Context,
         decision: Decision,
@@ -89,8 +89,8 @@ class SingleStepper(AbstractStepper):
     ) -> tuple[RunState, Transition, Record]:
         own = PerEnvironment(state.memory, state.progress)
         happened = context, decision, timestep
-        own, transition, record = conclude_for(
-            actors, prepared, state.key, own, *happened, actions=self.actions
+        own, transition, record = make_transition_for(
+            actors, policy_snapshot, state.key, own, *happened, actions=self.actions
         )
         state = dataclasses.replace(
             state,
@@ -182,19 +182,19 @@ class VectorStepper(AbstractStepper):
         return jax.vmap(lambda one: timestep_like(one, names))(observation)
 
     def decide(
-        self, actors: Any, prepared: Any, state: RunState, *, total: int
+        self, actors: Any, policy_snapshot: Any, state: RunState, *, total: int
     ) -> tuple[Context, Decision]:
         def one(place: Int[Array, ""], observation: Observation, own: PerEnvironment):
             step = state.progress.step + place
             clock = Clock(step, step.astype(jnp.float32) / total)
-            return decide_for(actors, prepared, state.key, own, observation, clock)
+            return decide_for(actors, policy_snapshot, state.key, own, observation, clock)
 
         return jax.vmap(one)(jnp.arange(self.width), state.observation, state.memory)
 
-    def conclude(
+    def make_transition(
         self,
         actors: Any,
-        prepared: Any,
+        policy_snapshot: Any,
         state: RunState,
         context: Context,
         decision: Decision,
@@ -205,7 +205,9 @@ class VectorStepper(AbstractStepper):
 
         happened = context, decision, timestep
         each = jax.vmap(
-            functools.partial(conclude_for, actors, prepared, state.key, actions=self.actions)
+            functools.partial(
+                make_transition_for, actors, policy_snapshot, state.key, actions=self.actions
+            )
         )
         own, transition, record = each(state.memory, *happened)
         counts, _ = jax.lax.scan(count, state.counts, happened)

@@ -9,11 +9,9 @@ import jax.numpy as jnp
 import pytest
 
 from handrail.core.artifact import Card, save
-from handrail.core.errors import HandrailError, UnknownName
+from handrail.core.errors import HandrailError
 from handrail.envs.navigation.problems import compiled_problem
 from handrail.envs.wrappers import Rewarded, ZeroFilled
-from handrail.experiments.plan import plan
-from handrail.experiments.schema import names, read
 from handrail.interventions.base import Either
 from handrail.interventions.triggers import AfterFirstCost, Always, IntervalCoin, LinearDecay, Never
 from handrail.learners.sac.intrinsic import NeighbourEntropy, NoIntrinsic
@@ -28,7 +26,7 @@ from handrail.networks.gaussian import GaussianPolicy
 from handrail.replay.ring import Ring
 from handrail.replay.split import Split
 from handrail.tasks.navigation.problems import pretraining_in, target_of
-from handrail.tasks.navigation.resolve import complete
+from handrail.tasks.navigation.resolve import resolve_settings
 from tests.experiments.navigation.toy import (
     build,
     guide_loop,
@@ -155,9 +153,9 @@ def test_a_pretrained_student_begins_where_it_was(knowledge):
 
 def test_the_real_source_seen_like_the_target():
     problem = compiled_problem("navigation-static")
-    settings = complete({"environment": "navigation-static", "method": "sac-pre"}).knowledge[
-        "pretrained"
-    ]
+    settings = resolve_settings(
+        {"environment": "navigation-static", "method": "sac-pre"}
+    ).knowledge["pretrained"]
     environment = pretraining_in(settings).training
     assert isinstance(environment, ZeroFilled)
     assert parts(environment) == parts(problem.target)
@@ -202,74 +200,6 @@ def test_an_entropy_guide_is_not_paid_for_shaking():
     loop = guide_loop(dataclasses.replace(GuideSettings(), bonus="entropy"))
     counted = loop.agent.learner.intrinsic.parts
     assert counted == ("hazards_lidar", "magnetometer", "velocimeter")
-
-
-def test_task_defaults_are_those_of_the_paper():
-    static = complete({"environment": "navigation-static"})
-    assert (static.run.learning.hidden, static.run.learning.batch) == ((32, 32), 32)
-    assert (static.run.steps, static.run.limit, static.knowledge["guide"].limit) == (
-        1_500_000,
-        5.0,
-        1.0,
-    )
-    dynamic = complete({"environment": "navigation-dynamic-without-vases"})
-    assert (dynamic.run.learning.hidden, dynamic.run.limit) == ((256, 256), 25.0)
-    assert dynamic.knowledge["guide"].learning == dynamic.run.learning
-
-
-def test_every_seed_has_its_own_guide_unless_told_otherwise():
-    seeds = [{"seed": seed, "environment": "navigation-static"} for seed in (3, 4)]
-    assert [complete(one).knowledge["guide"].seed for one in seeds] == [3, 4]
-    assert [complete(one | {"guides": "one"}).knowledge["guide"].seed for one in seeds] == [0, 0]
-
-
-@pytest.mark.parametrize("name", [name for name in names() if name.startswith("sagui-")])
-def test_every_experiment_can_be_planned(tmp_path, name):
-    experiment = read(name)
-    assert experiment.report in ("navigation", "parameter-sweep", "coverage")
-    assert experiment.title and experiment.question
-    for budget in ("quick", "paper"):
-        planned = plan(experiment, budget, None, tmp_path)
-        assert len(planned) == len(experiment.budgets[budget].seeds) * len(experiment.variants)
-        assert len({task.folder for _, task in planned}) == len(planned)
-        for row, task in planned:
-            run = task.settings.run
-            assert (run.environment, run.seed) == (row.environment, row.seed)
-            check(run, dict(**{need.kind: need.folder for need in task.needs}))
-            guide = task.settings.knowledge.get("guide")
-            assert guide is None or guide.limit <= run.limit
-
-
-def test_an_experiment_shares_its_guides(tmp_path):
-    planned = plan(read("sagui-static"), "quick", None, tmp_path)
-    needs = {row.variant: [task.kind for task in task.needs] for row, task in planned}
-    assert needs["control-switch"] == ["guide"] and needs["scratch"] == []
-    assert (needs["egpo"], needs["pretrained"]) == (["expert"], ["pretrained"])
-    guides = {
-        row.variant: id(task.needs[0]) for row, task in planned if needs[row.variant] == ["guide"]
-    }
-    published = {guides[variant] for variant in guides if "as published" in variant}
-    taught = {guides.pop(variant) for variant in list(guides) if "taught" in variant}
-    ours = {guides[variant] for variant in guides if "as published" not in variant}
-    assert (len(guides), len(published), len(ours)) == (5, 1, 1)
-    assert len(taught) == 1 and len(published | ours | taught) == 3
-
-
-@pytest.mark.parametrize(
-    ("own", "message"),
-    [
-        ({"method": "control"}, "unknown method 'control'.*control-switch"),
-        ({"environment": "navigation-semi-static"}, "unknown navigation task"),
-        ({"steps": 1050}, "steps is 1050: expected a positive multiple of epoch"),
-        ({"epoch": 110}, "epoch is 110: expected a positive multiple of 100"),
-        ({"guide.limits": 1.0}, "unknown setting of GuideSettings 'guide.limits'.*'guide.limit'"),
-        ({"guide.limit_fraction": -1}, "guide.limit_fraction is -1"),
-        ({"guides": "two"}, "guides is 'two'"),
-    ],
-)
-def test_mistakes_in_settings_are_named(own, message):
-    with pytest.raises((HandrailError, UnknownName), match=message):
-        complete({"environment": "navigation-static", **own})
 
 
 def test_a_split_memory_needs_two_actors():
@@ -321,7 +251,7 @@ def test_another_kind_of_cost_critic_is_refused(tmp_path, kind):
     with pytest.raises(HandrailError, match=r"cost_critic is .* expected 'linear' or 'positive'"):
         load_guide(path, toy_problem("toy"), limit=1.0)
     with pytest.raises(HandrailError, match=r"unknown value of 'learning.cost_critic' 'square'"):
-        complete({"environment": "navigation-static", "learning.cost_critic": "square"})
+        resolve_settings({"environment": "navigation-static", "learning.cost_critic": "square"})
 
 
 def test_a_student_goes_on_with_the_critic_that_it_was_pretrained_with(knowledge):
@@ -331,12 +261,14 @@ def test_a_student_goes_on_with_the_critic_that_it_was_pretrained_with(knowledge
 
 
 def test_the_kind_of_cost_critic_reaches_guide_and_student():
-    row = complete(
+    row = resolve_settings(
         {"environment": "navigation-static", "preset": "recommended", "method": "control-switch"}
         | {"learning.cost_critic": "positive"}
     )
     assert row.knowledge["guide"].learning.cost_critic == row.run.learning.cost_critic == "positive"
-    learner = sac_learner(row.run.learning, 1.0, foresees=lambda observation, action: action[:1])
+    learner = sac_learner(
+        row.run.learning, 1.0, predicted_costs=lambda observation, action: action[:1]
+    )
     state = learner.init(3, 2, (4,), key=jax.random.key(0))
     assert state.parameters.critics.cost_critic == state.targets.cost_critic == "positive"
 

@@ -15,7 +15,7 @@ from handrail.envs.navigation.tasks import TASKS
 from handrail.envs.transfer import observation_shapes
 from handrail.methods.sagui import train_student
 from handrail.methods.sagui.evaluations import EVALUATIONS
-from handrail.tasks.navigation.resolve import complete
+from handrail.tasks.navigation.resolve import resolve_settings
 from handrail.train.compiled import Loop
 from handrail.train.host import HostLoop
 from tests.experiments.navigation.toy import (
@@ -40,7 +40,7 @@ def tiny(method: str, environment: str = "navigation-dynamic", **own):
     }  # fmt: skip
     for kind in ("guide", "pretrained", "expert"):
         settings |= {f"{kind}.steps": 200, f"{kind}.epoch": 100, f"{kind}.evaluation_episodes": 1}
-    return complete(settings | {"guide.shield_episodes": 1} | own)
+    return resolve_settings(settings | {"guide.shield_episodes": 1} | own)
 
 
 @pytest.mark.parametrize("name", TASKS)
@@ -49,17 +49,17 @@ def test_every_task_is_compiled_where_it_can_be(name):
     kind = CompiledNavigation if TASKS[name].compiles else MujocoHost
     assert isinstance(problem.source, kind) and isinstance(problem.target, kind)
     assert (problem.source.episode_length, problem.target.episode_length) == (50, 1000)
-    loop = build(complete({"environment": name, "method": "sac-lagrangian"}).run, dict())
+    loop = build(resolve_settings({"environment": name, "method": "sac-lagrangian"}).run, dict())
     assert isinstance(loop, Loop if TASKS[name].compiles else HostLoop)
     assert getattr(loop, "delayed", None) == (not TASKS[name].compiles)
 
 
 def test_the_tasks_on_mujoco_have_the_papers_settings():
-    semi = complete({"environment": "navigation-semi-dynamic"}).run
+    semi = resolve_settings({"environment": "navigation-semi-dynamic"}).run
     assert (semi.steps, semi.limit) == (3_000_000, 8.0)
     assert (semi.learning.hidden, semi.learning.batch) == ((64, 64), 64)
     for name in ("navigation-dynamic", "navigation-pointgoal1"):
-        run = complete({"environment": name}).run
+        run = resolve_settings({"environment": name}).run
         assert (run.steps, run.limit) == (4_500_000, 25.0)
         assert (run.learning.hidden, run.learning.batch) == ((256, 256), 256)
 

@@ -146,7 +146,7 @@ def test_the_best_guard_is_kept_where_that_is_asked_for(tmp_path, monkeypatch):
 
     def shielded(*_, **__):
         return dict(zip(("shielded_cost", "shielded_share"), next(tried), strict=True)) | {
-            "foreseen": 2.0
+            "takeover_cost": 2.0
         }
 
     monkeypatch.setattr(train_guide, "shield_row", shielded)

@@ -7,13 +7,13 @@ import pytest
 from handrail.core.errors import HandrailError
 from handrail.methods.sagui.settings import SacSettings
 from handrail.methods.sagui.train_student import splits
-from handrail.tasks.navigation.resolve import complete
+from handrail.tasks.navigation.resolve import resolve_settings
 
 TASK = {"environment": "navigation-static"}
 
 
 def test_a_student_learns_from_what_its_guide_foresees():
-    row = complete({**TASK, "method": "budget-switch", "preset": "recommended"})
+    row = resolve_settings({**TASK, "method": "budget-switch", "preset": "recommended"})
     run = row.run
     assert run.threshold == pytest.approx(4.0, rel=1e-3)
     assert (splits(run), run.distillation, run.guide_interval_share) == (True, "none", 0.1)
@@ -42,7 +42,7 @@ def test_a_student_learns_from_what_its_guide_foresees():
 
 
 def test_the_preset_of_the_paper_is_that_of_the_scripts():
-    row = complete({**TASK, "method": "control-switch"})
+    row = resolve_settings({**TASK, "method": "control-switch"})
     assert row.run.learning == SacSettings() and row.knowledge["guide"] is not None
     assert (
         row.knowledge["guide"].learning == SacSettings()
@@ -57,26 +57,26 @@ def test_the_preset_of_the_paper_is_that_of_the_scripts():
     ("method", "limit_fraction"), [("control-switch", 1.0), ("linear-decay", 1.0), ("stusam", 0.5)]
 )
 def test_what_only_budget_switch_has(method, limit_fraction):
-    row = complete({**TASK, "method": method, "preset": "recommended"})
+    row = resolve_settings({**TASK, "method": method, "preset": "recommended"})
     assert (row.run.guide_interval_share, row.run.limit_fraction) == (0.0, limit_fraction)
 
 
 @pytest.mark.parametrize("method", ["fixreg", "decreg"])
 def test_ablations_of_the_pull_keep_it(method):
-    row = complete({**TASK, "method": method, "preset": "recommended"})
+    row = resolve_settings({**TASK, "method": method, "preset": "recommended"})
     assert row.run.distillation == "authors" and row.run.learning.cost_floor == "guide"
 
 
 @pytest.mark.parametrize("method", ["sac-lagrangian", "sac-pre", "egpo"])
 def test_baselines_keep_the_papers_settings(method):
-    assert complete({**TASK, "method": method, "preset": "recommended"}) == complete(
-        {**TASK, "method": method}
-    )
+    assert resolve_settings(
+        {**TASK, "method": method, "preset": "recommended"}
+    ) == resolve_settings({**TASK, "method": method})
 
 
 def test_what_is_given_wins_over_the_preset():
     given = {"learning.multiplier_rate": 5.0, "density": "authors"}
-    row = complete({**TASK, "method": "control-switch", "preset": "recommended", **given})
+    row = resolve_settings({**TASK, "method": "control-switch", "preset": "recommended", **given})
     assert (row.run.learning.multiplier_rate, row.run.density) == (5.0, "authors")
     assert (
         row.knowledge["guide"] is not None
@@ -86,12 +86,12 @@ def test_what_is_given_wins_over_the_preset():
 
 def test_an_unknown_preset_is_refused_by_name():
     with pytest.raises(HandrailError, match="unknown preset 'best': known are paper, rec"):
-        complete({**TASK, "method": "sac-lagrangian", "preset": "best"})
+        resolve_settings({**TASK, "method": "sac-lagrangian", "preset": "best"})
 
 
 def test_a_taught_student_sees_what_its_guide_met():
     recommended, taught = (
-        complete({**TASK, "method": "budget-switch", "preset": preset})
+        resolve_settings({**TASK, "method": "budget-switch", "preset": preset})
         for preset in ("recommended", "source-data")
     )
     run = taught.run
@@ -117,7 +117,7 @@ def test_a_taught_student_sees_what_its_guide_met():
 @pytest.mark.parametrize("method", ["sac-lagrangian", "sac-pre", "egpo", "random-guide"])
 def test_nobody_is_taught_without_a_guide(method):
     taught, recommended = (
-        complete({**TASK, "method": method, "preset": preset})
+        resolve_settings({**TASK, "method": method, "preset": preset})
         for preset in ("source-data", "recommended")
     )
     assert taught == recommended and not taught.run.source_data

@@ -20,7 +20,7 @@ from handrail.methods.sagui.shield import ShieldTest, evaluate_shield
 from handrail.methods.sagui.train_student import student_loop, train_student
 from handrail.tasks.navigation import family as navigation_family
 from handrail.tasks.navigation import problems as navigation
-from handrail.tasks.navigation.resolve import complete
+from handrail.tasks.navigation.resolve import resolve_settings
 from handrail.train.evaluate import run_greedily
 
 COSTLY = (3, 4)  # these steps of every episode cost 1, whatever the action
@@ -162,7 +162,7 @@ SMALL = {
 
 def small(method: str, **own):
     """A completed row of a few short epochs."""
-    return complete(SMALL | {"method": method} | own)
+    return resolve_settings(SMALL | {"method": method} | own)
 
 
 def foreseeing(networks: GuideNetworks, cost: float) -> GuideNetworks:

@@ -34,7 +34,7 @@ OBSERVATION = {"goal": jnp.array([0.3]), "walls": jnp.array([0.1, -0.2])}
 def student(**changes):
     settings = {
         "learner": SacLagrangian(distillation=authors_distillation()),
-        "replay": Split(200), "guide": SOURCE, "hidden": (8, 8), "batch": 8, "block": 10,
+        "replay": Split(200), "guide": SOURCE, "hidden": (8, 8), "batch": 8, "train_every": 10,
         "updates": 5, "learning_starts": 20,
     }  # fmt: skip
     return SacAgent(**settings | changes)
@@ -86,9 +86,10 @@ def test_critics_answer_one_observation_as_a_batch():
 
 def test_a_guide_begins_with_uniform_actions():
     agent = guide()
-    prepared = agent.prepare(agent.init(transition(), key=KEY), key=KEY)
+    policy_snapshot = agent.prepare(agent.init(transition(), key=KEY), key=KEY)
     propose = jax.vmap(
-        lambda key, step: agent.propose(prepared, OBSERVATION, clock(0) if step else clock(50),
+        lambda key, step: agent.propose(
+            policy_snapshot, OBSERVATION, clock(0) if step else clock(50),
                                         key=key),
         in_axes=(0, None),
     )  # fmt: skip
@@ -106,16 +107,16 @@ def test_a_guide_begins_with_uniform_actions():
 @pytest.mark.parametrize("intervened", [False, True])
 def test_weights_count_only_where_the_guide_acted(intervened):
     agent = student(point=exact_point)
-    prepared = agent.prepare(agent.init(transition(), key=KEY), key=KEY)
+    policy_snapshot = agent.prepare(agent.init(transition(), key=KEY), key=KEY)
     action, extras = Sampled(SOURCE)(OBSERVATION, jax.random.key(3))
     zero = jnp.int32(0)
     context = Context(
         OBSERVATION, action, extras, zero, zero, zero, jnp.zeros(()), jnp.zeros(())
     )  # fmt: skip
     decision = Decision(action, jnp.array(intervened), {}, extras)
-    weight, kept = agent.complete(prepared, context, decision)
+    weight, kept = agent.annotate(policy_snapshot, context, decision)
     u = extras["pre_squash"]
-    student_density = prepared(OBSERVATION).log_prob(u)
+    student_density = policy_snapshot(OBSERVATION).log_prob(u)
     assert kept["guide_log_prob"] == SOURCE(OBSERVATION).log_prob(u)
     expected = jnp.clip(jnp.exp(student_density - kept["guide_log_prob"]), 0.1, 2)
     assert weight == pytest.approx(float(expected) if intervened else 1.0, rel=1e-5)
@@ -146,10 +147,10 @@ def test_learns_in_rounds_and_repeats_itself():
     agent = student()
     learn = eqx.filter_jit(agent.learn)
     state = filled(agent, 40)
-    prepared = agent.prepare(state, key=KEY)
-    after, metrics = learn(state, prepared, clock(40), key=KEY)
-    again, _ = learn(state, prepared, clock(40), key=KEY)
-    other, _ = learn(state, prepared, clock(50), key=KEY)
+    policy_snapshot = agent.prepare(state, key=KEY)
+    after, metrics = learn(state, policy_snapshot, clock(40), key=KEY)
+    again, _ = learn(state, policy_snapshot, clock(40), key=KEY)
+    other, _ = learn(state, policy_snapshot, clock(50), key=KEY)
     assert set(metrics) == set(agent.metrics)
     assert metrics["sac/updates"] == 5 and metrics["sac/finite"] == 1
     assert after.learner.adam.count == 5

@@ -114,7 +114,7 @@ def test_weights_and_bonuses_of_the_loop(script):
     stored, _ = by_time(recorded, buffers)
     agent = agent_for(script, recorded)
     learner = networks(agent.learner, (16, 16), start(recorded), dtype=jnp.float32)
-    prepared = OnVectors(learner.parameters.actor)
+    policy_snapshot = OnVectors(learner.parameters.actor)
     zero = jnp.int32(0)
 
     def complete(observation, action, intervened):
@@ -124,7 +124,7 @@ def test_weights_and_bonuses_of_the_loop(script):
             episode_step=zero, episode_cost=jnp.zeros(()), progress=jnp.zeros(()),
         )  # fmt: skip
         extras = {"pre_squash": jnp.arctanh(action)}
-        return agent.complete(prepared, context, Decision(action, intervened, {}, extras))
+        return agent.annotate(policy_snapshot, context, Decision(action, intervened, {}, extras))
 
     observations, actions = jnp.asarray(stored["obs"]), jnp.asarray(stored["act"])
     weights, extras = jax.vmap(complete)(observations, actions, recorded["guide_acts"])

@@ -104,22 +104,22 @@ class QAgent(AbstractAgent):
         return Actor(self.loss.values.prepare(network), None)
 
     def propose(
-        self, prepared: Actor, observation: Observation, clock: Clock, *, key: Key[Array, ""]
+        self, policy_snapshot: Actor, observation: Observation, clock: Clock, *, key: Key[Array, ""]
     ) -> Proposal:
         explore, which, greedy = jax.random.split(key, 3)
         random = jax.random.randint(which, (), 0, self.actions)
-        best = self.greedy(prepared, observation, key=greedy)
+        best = self.evaluation_action(policy_snapshot, observation, key=greedy)
         explores = jax.random.uniform(explore) < self.exploration(clock)
         return Proposal(jnp.where(explores, random, best), {})
 
-    def greedy(
-        self, prepared: Actor, observation: Observation, *, key: Key[Array, ""]
+    def evaluation_action(
+        self, policy_snapshot: Actor, observation: Observation, *, key: Key[Array, ""]
     ) -> Int[Array, ""]:
-        values = self.loss.values(prepared.values, observation, key=key)
+        values = self.loss.values(policy_snapshot.values, observation, key=key)
         return jnp.argmax(values).astype(jnp.int32)
 
-    def complete(
-        self, prepared: Actor, context: Context, decision: Decision
+    def annotate(
+        self, policy_snapshot: Actor, context: Context, decision: Decision
     ) -> tuple[Float[Array, ""], dict[str, Array]]:
         return jnp.ones(()), {}
 
@@ -127,20 +127,28 @@ class QAgent(AbstractAgent):
         return eqx.tree_at(lambda s: s.replay, state, self.replay.add(state.replay, transition))
 
     def gradient(
-        self, prepared: Actor, target: Any, replay: PyTree, clock: Clock, *, key: Key[Array, ""]
+        self,
+        policy_snapshot: Actor,
+        target: Any,
+        replay: PyTree,
+        clock: Clock,
+        *,
+        key: Key[Array, ""],
     ) -> "GradientStep":
         """Samples, and pulls the gradient of the loss back to the parameters."""
         # the target is copied after the update at a multiple of `target_every`; the values of
         # the copied parameters are known now, a block later, without another evaluation
         copied = (clock.step - self.train_every) % self.target_every == 0
-        target = jax.tree.map(lambda new, old: jnp.where(copied, new, old), prepared.values, target)
+        target = jax.tree.map(
+            lambda new, old: jnp.where(copied, new, old), policy_snapshot.values, target
+        )
         beta = importance_exponent(clock.progress)
         sample = self.replay.sample(replay, self.batch, beta=beta, key=stream(key, "replay"))
         loss, errors, cotangent = self.loss.gradient(
-            prepared.values, target, sample.items, sample.weights, key=stream(key, "loss")
+            policy_snapshot.values, target, sample.items, sample.weights, key=stream(key, "loss")
         )
-        assert prepared.pullback is not None, "an actor made for acting alone cannot learn"
-        (gradients,) = prepared.pullback(cotangent)
+        assert policy_snapshot.pullback is not None, "an actor made for acting alone cannot learn"
+        (gradients,) = policy_snapshot.pullback(cotangent)
         return GradientStep(
             gradients=gradients,
             target=target,
@@ -149,9 +157,9 @@ class QAgent(AbstractAgent):
         )
 
     def learn(
-        self, state: QState, prepared: Actor, clock: Clock, *, key: Key[Array, ""]
+        self, state: QState, policy_snapshot: Actor, clock: Clock, *, key: Key[Array, ""]
     ) -> tuple[QState, dict[str, Float[Array, ""]]]:
-        step = self.gradient(prepared, state.target, state.replay, clock, key=key)
+        step = self.gradient(policy_snapshot, state.target, state.replay, clock, key=key)
         updates, optimizer = self.optimizer.update(step.gradients, state.optimizer, state.network)
         network = optax.apply_updates(state.network, updates)
         return QState(network, step.target, optimizer, step.replay), step.metrics

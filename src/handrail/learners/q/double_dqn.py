@@ -27,7 +27,7 @@ class TDLoss(eqx.Module):
 
     def __call__(
         self,
-        prepared: Any,
+        policy_snapshot: Any,
         target: Any,
         batch: Transition,
         weights: Float[Array, " batch"],
@@ -40,12 +40,14 @@ class TDLoss(eqx.Module):
         the value of a state comes from rewards alone (arXiv:2503.10318).
         """
         keys = jax.random.split(key, batch.reward.shape[0])
-        errors = jax.vmap(self._error, in_axes=(None, None, 0, 0))(prepared, target, batch, keys)
+        errors = jax.vmap(self._error, in_axes=(None, None, 0, 0))(
+            policy_snapshot, target, batch, keys
+        )
         return jnp.mean(jax.vmap(weighted_squared_loss)(errors, weights)), errors
 
-    def _error(self, prepared, target, transition, key):
+    def _error(self, policy_snapshot, target, transition, key):
         now, online_next, target_next, target_now = jax.random.split(key, 4)
-        frozen = jax.lax.stop_gradient(prepared)
+        frozen = jax.lax.stop_gradient(policy_snapshot)
         goal = self.operator(
             transition.reward,
             bootstrap_discount(self.discount, transition.terminated),
@@ -55,12 +57,12 @@ class TDLoss(eqx.Module):
             target_now=self.values(target, transition.observation, key=target_now),
         )
         return td_error(
-            self.values(prepared, transition.observation, key=now), transition.action, goal
+            self.values(policy_snapshot, transition.observation, key=now), transition.action, goal
         )
 
     def gradient(
         self,
-        prepared: Any,
+        policy_snapshot: Any,
         target: Any,
         batch: Transition,
         weights: Float[Array, " batch"],
@@ -69,5 +71,5 @@ class TDLoss(eqx.Module):
     ) -> tuple[Float[Array, ""], Float[Array, " batch"], Any]:
         """Loss, errors and the gradient with respect to the prepared values."""
         graded = eqx.filter_value_and_grad(self.__call__, has_aux=True)
-        (loss, errors), gradient = graded(prepared, target, batch, weights, key=key)
+        (loss, errors), gradient = graded(policy_snapshot, target, batch, weights, key=key)
         return loss, errors, gradient

@@ -29,7 +29,7 @@ class AbstractValues(eqx.Module):
 
     @abc.abstractmethod
     def __call__(
-        self, prepared: Any, observation: Observation, *, key: Key[Array, ""]
+        self, policy_snapshot: Any, observation: Observation, *, key: Key[Array, ""]
     ) -> Float[Array, " actions"]:
         """The values in one observation (`key` only for networks that sample)."""
 
@@ -41,9 +41,9 @@ class Direct(AbstractValues):
         return network
 
     def __call__(
-        self, prepared: Network, observation: Observation, *, key: Key[Array, ""]
+        self, policy_snapshot: Network, observation: Observation, *, key: Key[Array, ""]
     ) -> Float[Array, " actions"]:
-        return prepared(observation)
+        return policy_snapshot(observation)
 
 
 class Gathered(AbstractValues):
@@ -55,9 +55,9 @@ class Gathered(AbstractValues):
         return network
 
     def __call__(
-        self, prepared: Network, observation: Int[Array, ""], *, key: Key[Array, ""]
+        self, policy_snapshot: Network, observation: Int[Array, ""], *, key: Key[Array, ""]
     ) -> Float[Array, " actions"]:
-        return prepared(self.frames[observation])
+        return policy_snapshot(self.frames[observation])
 
 
 class Tabulated(AbstractValues):
@@ -70,12 +70,12 @@ class Tabulated(AbstractValues):
 
     def __call__(
         self,
-        prepared: Float[Array, "live actions"],
+        policy_snapshot: Float[Array, "live actions"],
         observation: Int[Array, ""],
         *,
         key: Key[Array, ""],
     ) -> Float[Array, " actions"]:
-        return prepared.at[observation].get(mode="clip")
+        return policy_snapshot.at[observation].get(mode="clip")
 
 
 class OnFrames(eqx.Module):

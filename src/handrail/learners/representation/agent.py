@@ -72,19 +72,19 @@ class RepresentationAgent(AbstractAgent):
         return self.acting.prepare(state.acting, key=key)
 
     def propose(
-        self, prepared: Actor, observation: Observation, clock: Clock, *, key: Key[Array, ""]
+        self, policy_snapshot: Actor, observation: Observation, clock: Clock, *, key: Key[Array, ""]
     ) -> Proposal:
-        return self.acting.propose(prepared, observation, clock, key=key)
+        return self.acting.propose(policy_snapshot, observation, clock, key=key)
 
-    def greedy(
-        self, prepared: Actor, observation: Observation, *, key: Key[Array, ""]
+    def evaluation_action(
+        self, policy_snapshot: Actor, observation: Observation, *, key: Key[Array, ""]
     ) -> Int[Array, ""]:
-        return self.acting.greedy(prepared, observation, key=key)
+        return self.acting.evaluation_action(policy_snapshot, observation, key=key)
 
-    def complete(
-        self, prepared: Actor, context: Context, decision: Decision
+    def annotate(
+        self, policy_snapshot: Actor, context: Context, decision: Decision
     ) -> tuple[Float[Array, ""], dict[str, Array]]:
-        return self.acting.complete(prepared, context, decision)
+        return self.acting.annotate(policy_snapshot, context, decision)
 
     def observe(
         self, state: RepresentationState, transition: Transition, clock: Clock
@@ -97,11 +97,18 @@ class RepresentationAgent(AbstractAgent):
         )
 
     def learn(
-        self, state: RepresentationState, prepared: Actor, clock: Clock, *, key: Key[Array, ""]
+        self,
+        state: RepresentationState,
+        policy_snapshot: Actor,
+        clock: Clock,
+        *,
+        key: Key[Array, ""],
     ) -> tuple[RepresentationState, dict[str, Float[Array, ""]]]:
         acting = jax.lax.cond(
             clock.step > self.acting.learning_starts,
-            lambda: self.acting.learn(state.acting, prepared, clock, key=stream(key, "acting"))[0],
+            lambda: self.acting.learn(
+                state.acting, policy_snapshot, clock, key=stream(key, "acting")
+            )[0],
             lambda: state.acting,
         )
 

@@ -47,9 +47,9 @@ class SampledLatents(AbstractValues):
         return (*network.encoder.distribution(self.frames), network.head)
 
     def __call__(
-        self, prepared: Any, observation: Int[Array, ""], *, key: Key[Array, ""]
+        self, policy_snapshot: Any, observation: Int[Array, ""], *, key: Key[Array, ""]
     ) -> Float[Array, " actions"]:
-        means, log_variances, head = prepared
+        means, log_variances, head = policy_snapshot
         mean = means.at[observation].get(mode="clip")
         log_variance = log_variances.at[observation].get(mode="clip")
         return head(reparameterise(mean, log_variance, jax.random.normal(key, mean.shape)))
@@ -67,13 +67,13 @@ class VectorLatents(AbstractValues):
         return network
 
     def __call__(
-        self, prepared: LatentQ, observation: Observation, *, key: Key[Array, ""]
+        self, policy_snapshot: LatentQ, observation: Observation, *, key: Key[Array, ""]
     ) -> Float[Array, " actions"]:
         vector = observation_vector(observation)
         if not self.sampled:
-            return prepared(vector)
-        assert isinstance(prepared.encoder, VariationalEncoder)
-        return prepared.head(prepared.encoder.sample(vector, key=key))
+            return policy_snapshot(vector)
+        assert isinstance(policy_snapshot.encoder, VariationalEncoder)
+        return policy_snapshot.head(policy_snapshot.encoder.sample(vector, key=key))
 
 
 class LatentState(eqx.Module):
@@ -146,19 +146,19 @@ class LatentAgent(AbstractAgent):
         return Actor(self.q.loss.values.prepare(network), None)
 
     def propose(
-        self, prepared: Actor, observation: Observation, clock: Clock, *, key: Key[Array, ""]
+        self, policy_snapshot: Actor, observation: Observation, clock: Clock, *, key: Key[Array, ""]
     ) -> Proposal:
-        return self.q.propose(prepared, observation, clock, key=key)
+        return self.q.propose(policy_snapshot, observation, clock, key=key)
 
-    def greedy(
-        self, prepared: Actor, observation: Observation, *, key: Key[Array, ""]
+    def evaluation_action(
+        self, policy_snapshot: Actor, observation: Observation, *, key: Key[Array, ""]
     ) -> Int[Array, ""]:
-        return self.q.greedy(prepared, observation, key=key)
+        return self.q.evaluation_action(policy_snapshot, observation, key=key)
 
-    def complete(
-        self, prepared: Actor, context: Context, decision: Decision
+    def annotate(
+        self, policy_snapshot: Actor, context: Context, decision: Decision
     ) -> tuple[Float[Array, ""], dict[str, Array]]:
-        return self.q.complete(prepared, context, decision)
+        return self.q.annotate(policy_snapshot, context, decision)
 
     def observe(self, state: LatentState, transition: Transition, clock: Clock) -> LatentState:
         replay = self.q.replay.add(state.replay, transition)
@@ -166,11 +166,11 @@ class LatentAgent(AbstractAgent):
         return eqx.tree_at(lambda s: (s.replay, s.seen), state, (replay, seen))
 
     def learn(
-        self, state: LatentState, prepared: Actor, clock: Clock, *, key: Key[Array, ""]
+        self, state: LatentState, policy_snapshot: Actor, clock: Clock, *, key: Key[Array, ""]
     ) -> tuple[LatentState, dict[str, Float[Array, ""]]]:
         state, metrics = jax.lax.cond(
             clock.step > self.q.learning_starts,
-            lambda: self._from_rewards(state, prepared, clock, key=key),
+            lambda: self._from_rewards(state, policy_snapshot, clock, key=key),
             lambda: (state, {name: jnp.zeros(()) for name in self.q.metrics}),
         )
 
@@ -187,10 +187,10 @@ class LatentAgent(AbstractAgent):
         return learnt, {**metrics, "losses/reconstruction": reconstruction}
 
     def _from_rewards(
-        self, state: LatentState, prepared: Actor, clock: Clock, *, key: Key[Array, ""]
+        self, state: LatentState, policy_snapshot: Actor, clock: Clock, *, key: Key[Array, ""]
     ) -> tuple[LatentState, dict[str, Float[Array, ""]]]:
         """The temporal-difference step of head and encoder."""
-        step = self.q.gradient(prepared, state.target, state.replay, clock, key=key)
+        step = self.q.gradient(policy_snapshot, state.target, state.replay, clock, key=key)
         updates, head_optimizer = self.q.optimizer.update(
             step.gradients.head, state.head_optimizer, state.head
         )

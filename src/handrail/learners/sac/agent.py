@@ -126,7 +126,8 @@ class SacAgent(AbstractAgent):
         if example.action.ndim != 1 or not jnp.issubdtype(example.action.dtype, jnp.floating):
             raise HandrailError(
                 f"SAC-Lagrangian needs a vector of real actions in [−1, 1], not "
-                f"{example.action.dtype} of shape {example.action.shape}; for discrete actions use the double DQN"
+                f"{example.action.dtype} of shape {example.action.shape}; for discrete actions use "
+                "the double DQN"
             )
         vector = jax.eval_shape(observation_vector, example.observation)
         learner = self.learner.init(
@@ -143,9 +144,14 @@ class SacAgent(AbstractAgent):
         return SacSnapshot(OnVectors(learnt.actor), learnt.critics)
 
     def propose(
-        self, prepared: Distribution, observation: Observation, clock: Clock, *, key: Key[Array, ""]
+        self,
+        policy_snapshot: Distribution,
+        observation: Observation,
+        clock: Clock,
+        *,
+        key: Key[Array, ""],
     ) -> Proposal:
-        pre_squash = prepared(observation).sample(key=stream(key, "policy"))
+        pre_squash = policy_snapshot(observation).sample(key=stream(key, "policy"))
         action = jnp.tanh(pre_squash)
         if self.uniform_steps:
             uniform = jax.random.uniform(
@@ -156,20 +162,20 @@ class SacAgent(AbstractAgent):
             pre_squash = jnp.where(explores, jnp.arctanh(uniform), pre_squash)
         return Proposal(action, {"pre_squash": pre_squash})
 
-    def greedy(
-        self, prepared: Distribution, observation: Observation, *, key: Key[Array, ""]
+    def evaluation_action(
+        self, policy_snapshot: Distribution, observation: Observation, *, key: Key[Array, ""]
     ) -> Action:
         """A random action of the policy: that is what the paper evaluates."""
-        return jnp.tanh(prepared(observation).sample(key=key))
+        return jnp.tanh(policy_snapshot(observation).sample(key=key))
 
-    def complete(
-        self, prepared: Distribution, context: Context, decision: Decision
+    def annotate(
+        self, policy_snapshot: Distribution, context: Context, decision: Decision
     ) -> tuple[Float[Array, ""], dict[str, Array]]:
         if self.guide is None:
             return jnp.ones(()), {}
         point = self.point(decision.action, executed_pre_squash(decision))
         guide = self.guide(context.observation).log_prob(point)
-        student = prepared(context.observation).log_prob(point)
+        student = policy_snapshot(context.observation).log_prob(point)
         ratio = importance_weight(student, guide, low=self.ratio_low, high=self.ratio_high)
         return jnp.where(decision.intervened, ratio, 1.0), {GUIDE_LOG_PROB: guide}
 
@@ -177,7 +183,7 @@ class SacAgent(AbstractAgent):
         return SacAgentState(state.learner, self.replay.add(state.replay, transition))
 
     def learn(
-        self, state: SacAgentState, prepared: PyTree, clock: Clock, *, key: Key[Array, ""]
+        self, state: SacAgentState, policy_snapshot: PyTree, clock: Clock, *, key: Key[Array, ""]
     ) -> tuple[SacAgentState, dict[str, Float[Array, ""]]]:
         """`updates` updates, or none while the replay holds too little (`sac/updates` is 0 then).
 

@@ -21,7 +21,7 @@ Values = Float[Array, " costs"]
 
 
 class AbstractCostFloor(eqx.Module):
-    """The least that is believed of each cost of an action, discounted."""
+    """The least predicted cost of an action that is used, discounted."""
 
     @abc.abstractmethod
     def __call__(self, values: Values, observation: Observation, action: Action) -> Values:
@@ -29,7 +29,7 @@ class AbstractCostFloor(eqx.Module):
 
 
 class NoFloor(AbstractCostFloor):
-    """The critic is believed (the authors' scripts)."""
+    """None: the critic's prediction as it is (the authors' scripts)."""
 
     def __call__(self, values: Values, observation: Observation, action: Action) -> Values:
         return values

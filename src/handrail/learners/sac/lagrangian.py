@@ -41,27 +41,22 @@ Noise = Float[Array, "batch action"]
 GUIDE_LOG_PROB = "guide_log_prob"  # the extra that distillation reads
 
 
-@takes_old_names(
-    {
-        "insistence": "action_repeat_prob",
-        "charged": "actor_costs",
-        "believed": "critic_reduction",
-    }
-)
+OLD_NAMES = {"insistence": "action_repeat_prob", "charged": "actor_costs",
+             "believed": "critic_reduction"}  # fmt: skip
+
+
+@takes_old_names(OLD_NAMES)
 class SacLagrangian(eqx.Module):
     """The update and its settings.
 
     Attributes:
         cost_limit: expected cost of one episode, undiscounted.
-        constraints: names and limits of several costs, each to have a critic and a multiplier of
-            its own (beyond the paper); empty for one cost. Every cost is scaled so that its limit
-            becomes the smallest one, which is what `cost_limit`, if anything less, is a share of.
+        constraints: names and limits of several costs, each with a critic and a multiplier of its
+            own (beyond the paper); empty for one cost. Costs are scaled to the smallest limit.
         episode_length: steps of an episode, with which the limit is converted.
         discount: γ per step, of rewards and costs.
         smoothing: share of the old targets that an update keeps.
-        reward_scale: what the environment's rewards are multiplied by (beyond the paper). Adam
-            moves the critics by steps of one size, whatever the rewards: where these are
-            hundredths, what one action earns more than another drowns in the critics' jitter.
+        reward_scale: factor of the environment's rewards (beyond the paper).
         learning_rate: of actor, critics and α.
         multiplier_rate: learning rate of β as a multiple of `learning_rate`.
         damping_scale: of κ; 0 turns damping off.
@@ -70,17 +65,13 @@ class SacLagrangian(eqx.Module):
         intrinsic: a reward that the learner gives itself, such as `NeighbourEntropy`.
         weighted_square: how importance weights enter the critics' losses.
         reduce_multiplier: over the batch, of β's loss: `jnp.sum` (the scripts) or `jnp.mean`.
-        cost_floor: what the cost critic is held up to where actions are chosen and bootstrapped.
+        cost_floor: the least cost that is used, in the actor's loss and in targets.
         constrained: whose costs β compares with the limit.
-        charged: what of its expected cost the actor pays for.
+        actor_costs: which of its expected costs the actor is charged for.
         cost_critic: `linear` or `positive`, see `CriticEnsemble`.
-        insistence: of what the cost critics reckon with, see `lagrangian.insisted`.
-        source_price: the least price of cost in steps of the source. β may fall to nothing, since
-            it looks at the target, where a guide prevents harm; the policy would then be free to
-            stay in the source's hazards, and the critic learn to expect it (beyond the paper).
-        believed: what is believed of two reward critics: `jnp.min` (the scripts), or `jnp.mean`.
-            What the lower lacks is bootstrapped a hundredfold, most of all where little was tried
-            (beyond the paper).
+        action_repeat_prob: of the cost critics' targets, see `lagrangian.insisted`.
+        source_price: the least price of cost in steps of the source (beyond the paper).
+        critic_reduction: of two reward critics: `jnp.min` (the scripts), or `jnp.mean`.
         inputs: what actor and critics read of an observation's vector, if not the vector.
     """
 
@@ -258,7 +249,7 @@ class SacLagrangian(eqx.Module):
         return total, dict(zip(self.metrics, metrics, strict=True))
 
     def _actor_losses(self, actor, critics, observation, noise, **prices):
-        """Of each observation: the loss, log π of the action, and the costs that are believed."""
+        """Of each observation: the loss, log π of the action, and the costs that are used."""
         vectors = jax.vmap(observation_vector)(observation)
         actions, log_probs = acted_on(actor, vectors, noise)
         acted = critics.batch(vectors, actions)

@@ -50,14 +50,14 @@ def host_problem(
     def test(
         agent: AbstractAgent, state: PyTree, *, episodes: int, key: Key[Array, ""]
     ) -> dict[str, float]:
-        prepared = agent.prepare(state, key=key)
+        policy_snapshot = agent.prepare(state, key=key)
 
         @eqx.filter_jit
-        def act(prepared: Any, key: Key[Array, ""], observation: Any) -> Any:
-            return agent.greedy(prepared, observation, key=key)
+        def act(policy_snapshot: Any, key: Key[Array, ""], observation: Any) -> Any:
+            return agent.evaluation_action(policy_snapshot, observation, key=key)
 
         done = evaluate_on_host(
-            host if trial is None else trial, lambda key: partial(act, prepared, key),
+            host if trial is None else trial, lambda key: partial(act, policy_snapshot, key),
             episodes=episodes, longest=longest, key=key,
         )  # fmt: skip
         return {

@@ -145,25 +145,27 @@ class Continued(AbstractAgent):
         return self.inner.prepare(state, key=key)
 
     def propose(
-        self, prepared: Any, observation: Observation, clock: Clock, *, key: Key[Array, ""]
+        self, policy_snapshot: Any, observation: Observation, clock: Clock, *, key: Key[Array, ""]
     ) -> Proposal:
-        return self.inner.propose(prepared, observation, clock, key=key)
+        return self.inner.propose(policy_snapshot, observation, clock, key=key)
 
-    def greedy(self, prepared: Any, observation: Observation, *, key: Key[Array, ""]) -> Action:
-        return self.inner.greedy(prepared, observation, key=key)
+    def evaluation_action(
+        self, policy_snapshot: Any, observation: Observation, *, key: Key[Array, ""]
+    ) -> Action:
+        return self.inner.evaluation_action(policy_snapshot, observation, key=key)
 
-    def complete(
-        self, prepared: Any, context: Context, decision: Decision
+    def annotate(
+        self, policy_snapshot: Any, context: Context, decision: Decision
     ) -> tuple[Float[Array, ""], dict[str, Array]]:
-        return self.inner.complete(prepared, context, decision)
+        return self.inner.annotate(policy_snapshot, context, decision)
 
     def observe(self, state: SacAgentState, transition: Transition, clock: Clock) -> SacAgentState:
         return self.inner.observe(state, transition, clock)
 
     def learn(
-        self, state: SacAgentState, prepared: PyTree, clock: Clock, *, key: Key[Array, ""]
+        self, state: SacAgentState, policy_snapshot: PyTree, clock: Clock, *, key: Key[Array, ""]
     ) -> tuple[SacAgentState, dict[str, Float[Array, ""]]]:
-        return self.inner.learn(state, prepared, clock, key=key)
+        return self.inner.learn(state, policy_snapshot, clock, key=key)
 
 
 def _copied(learner: SacState) -> SacState:

@@ -48,10 +48,10 @@ def record_episode(
 @eqx.filter_jit
 def _trace(loop: Loop, state: RunState, progress: float, key: Key[Array, ""]) -> dict[str, Any]:
     begun = eqx.tree_at(lambda p: p.step, Progress.begin(), jnp.int32(round(progress * loop.total)))
-    prepared = loop.agent.prepare(state.agent, key=stream(key, "prepare"))
+    policy_snapshot = loop.agent.prepare(state.agent, key=stream(key, "prepare"))
     done = rollout(
         loop.environment,
-        Exploring(loop.agent, prepared, loop.total),
+        Exploring(loop.agent, policy_snapshot, loop.total),
         lambda key, number: loop.intervention,
         keys=key[None],
         moment=Moment(begun, state.memory, loop.total),

@@ -26,14 +26,14 @@ from handrail.tasks.navigation.problems import (
     source_of,
     target_of,
 )
-from handrail.tasks.navigation.resolve import complete
+from handrail.tasks.navigation.resolve import resolve_settings
 
 EPOCHS = (30_000, 10_000, 5_000)  # the paper's epoch, or the next shorter one that fits
 
 
 def resolve(settings: Mapping[str, Any]) -> Row:
     """A row of a navigation experiment."""
-    return complete(settings)
+    return resolve_settings(settings)
 
 
 def with_epoch(settings: Mapping[str, Any]) -> dict[str, Any]:

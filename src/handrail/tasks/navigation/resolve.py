@@ -23,13 +23,13 @@ OLD_PRESET, SOURCE_DATA = "taught", "source-data"
 LIMIT_FRACTION = 0.2  # of the student's limit: the guide's, unless a row says otherwise
 
 
-def complete(settings: Mapping[str, Any]) -> Row:
+def resolve_settings(settings: Mapping[str, Any]) -> Row:
     """Reads a row's dotted settings: those of the run, `guide.…`, `expert.…`, `pretrained.…`.
 
     `learning.…` is common to student and knowledge, which may have their own
     (`guide.learning.…`). `guides = "each"` (the default) gives every seed its own guide (and
     expert, and pre-trained student); `"one"` shares those of seed 0. The guide's limit d⋄ is a
-    fifth of the run's unless `guide.limit` or `guide.limit_fraction` (a share of the run's) is given.
+    fifth of the run's unless `guide.limit` or `guide.limit_fraction` (a share of it) is given.
     `preset` is one of `presets.PRESETS`; it changes students with a guide, and their guide.
     """
     groups: dict[str, dict[str, Any]] = {"guide": {}, "expert": {}, "pretrained": {}, "run": {}}

@@ -81,13 +81,15 @@ class Greedy(eqx.Module):
     """The policy that an agent has learnt, from what it has prepared."""
 
     agent: AbstractAgent
-    prepared: Any
+    policy_snapshot: Any
 
     def __call__(
         self, observation: Observation, progress: Progress, key: Key[Array, ""]
     ) -> Proposal:
         drawn = stream(key, "act", progress.so_far.steps)
-        return Proposal(self.agent.greedy(self.prepared, observation, key=drawn), {})
+        return Proposal(
+            self.agent.evaluation_action(self.policy_snapshot, observation, key=drawn), {}
+        )
 
 
 class Drawn(eqx.Module):
@@ -106,14 +108,16 @@ class Exploring(eqx.Module):
     """An agent as it acts while it learns, exploration included, in a run of `total` steps."""
 
     agent: AbstractAgent
-    prepared: Any
+    policy_snapshot: Any
     total: int = eqx.field(static=True)
 
     def __call__(
         self, observation: Observation, progress: Progress, key: Key[Array, ""]
     ) -> Proposal:
         drawn = stream(key, "propose", progress.step)
-        return self.agent.propose(self.prepared, observation, progress.clock(self.total), key=drawn)
+        return self.agent.propose(
+            self.policy_snapshot, observation, progress.clock(self.total), key=drawn
+        )
 
 
 class RandomActions(eqx.Module):
