@@ -75,7 +75,7 @@ def test_a_guide_and_a_student_with_it(tmp_path):
     together = beside(*(functools.partial(Env, length) for length in lengths))
     guide = train_guide(together, tmp_path / "guide", bonus=moved, limit=1.0, **FEW)
     settings = json.loads((tmp_path / "guide" / "run.json").read_text())
-    assert settings["environment"] == "4 × Env"
+    assert settings["run"]["environment"] == "4 × Env"
     folder = tmp_path / "student"
     summary = train_student(together, guide, folder, limit=2.0, **FEW)
     assert 0 < summary["intervention_rate"] < 1

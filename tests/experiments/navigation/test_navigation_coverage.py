@@ -176,5 +176,5 @@ def test_guides_differ_in_their_bonus_alone():
 def test_a_guide_with_other_actions_is_refused(tmp_path):
     problem = compiled_problem("navigation-static")
     path = write_guide(tmp_path / "guide.safetensors", problem=problem, actions=3)
-    with pytest.raises(HandrailError, match="actions"):
+    with pytest.raises(HandrailError, match="acts with 3 numbers, an action there is 2"):
         cover(_settings(), path, episodes=1, key=jax.random.key(0))

@@ -46,7 +46,7 @@ def test_a_guide_reads_as_it_did_when_it_was_saved(tmp_path, kind):
     networks = GuideNetworks.fresh(
         3, 2, (4,), inputs=inputs_of(kind, shapes), key=jax.random.key(1)
     )
-    save_guide(path, networks, problem, hidden=(4,), limit=0.2)
+    save_guide(path, networks, problem, hidden=(4,), limit=0.2, discount=0.99)
     card, _ = load(path, expect="guide")
     assert card.network["inputs"] == kind
     loaded = load_guide(path, problem, limit=1.0).networks
