@@ -132,12 +132,12 @@ class SafeExploration(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
         Args:
             env: the target.
             guide: the artefact's file.
-            recipe: `budget-switch`, which takes over where the guide foresees too much cost or the
+            recipe: `budget-switch`, which takes over where the guide predicts too much cost or the
                 limit is spent; `control-switch`, after the first cost of an episode; or
                 `linear-decay`, which fades out (needs `total_steps`).
             limit: cost of an episode that is allowed, undiscounted; by default the guide's own.
             threshold: of budget-switch, in multiples of the limit on the critic's scale; by
-                default the cost of two steps, at which the guide was tried as a guard.
+                default the cost of two steps, at which it took over in its shield test.
             view: the guide's parts of the observation; by default those of the same names.
             options: as of `SafeExploration`.
         """

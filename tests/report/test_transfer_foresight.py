@@ -20,15 +20,15 @@ NONE = PerEpisode(np.zeros(EPISODES), np.zeros(EPISODES))
 SCALE = discounted_limit(LIMIT, 0.99, 1000)
 
 
-def visits(foreseen, *, random=0.02, handed_over=None) -> Episodes:
-    """Episodes in which the guide foresees `foreseen`, and `random` more of random actions."""
+def visits(predicted, *, random=0.02, handed_over=None) -> Episodes:
+    """Episodes in which the guide predicts `predicted`, and `random` more of random actions."""
     shape = (EPISODES, STEPS)
-    foreseen = np.broadcast_to(foreseen, shape).astype(np.float32)
+    predicted = np.broadcast_to(predicted, shape).astype(np.float32)
     return Episodes(
         views=np.zeros((*shape, 1), np.float32),
         costs=np.zeros(shape, np.float32),
-        foreseen=foreseen,
-        foreseen_random=foreseen + np.float32(random),
+        predicted=predicted,
+        predicted_random=predicted + np.float32(random),
         running=np.ones(shape, bool),
         terminated=np.zeros(EPISODES, bool),
         handed_over=np.zeros(EPISODES, int) if handed_over is None else handed_over,
@@ -36,7 +36,7 @@ def visits(foreseen, *, random=0.02, handed_over=None) -> Episodes:
 
 
 def found(target: Episodes, *, source: Episodes | None = None, limit=LIMIT):
-    """The findings: what is foreseen, the shares above the aim, random actions."""
+    """The findings: what is predicted, the shares above the aim, random actions."""
     scale = discounted_limit(limit, 0.99, 1000)
 
     def task(episodes: Episodes) -> Task:
@@ -51,23 +51,23 @@ def found(target: Episodes, *, source: Episodes | None = None, limit=LIMIT):
 
 
 def just() -> np.ndarray:
-    """A little is foreseen in most states, and much in a few."""
+    """A little is predicted in most states, and much in a few."""
     draws = np.random.default_rng(0)
     return np.where(draws.random((EPISODES, STEPS)) < 0.05, 1.5, draws.uniform(-0.1, 0.1))
 
 
 def test_an_unbiased_critic_passes():
-    foreseen, *others = found(visits(just()))
-    assert not (foreseen.hinders or foreseen.note)
+    predicted, *others = found(visits(just()))
+    assert not (predicted.hinders or predicted.note)
     assert not any(other.wrong or other.hinders or other.note for other in others)
-    assert foreseen.target.startswith("0.07 [0.0")
-    assert foreseen.target.endswith("incurred 0.01 [0.01, 0.01]")
+    assert predicted.target.startswith("0.07 [0.0")
+    assert predicted.target.endswith("incurred 0.01 [0.01, 0.01]")
 
 
 def test_a_constant_bias_is_caught():
-    """Half a cost more is foreseen everywhere; only the numbers of the target matter."""
+    """Half a cost more is predicted everywhere; only the numbers of the target matter."""
     biased, shares, _ = found(visits(just() + 0.5), source=visits(just()))
-    assert "foresees 0.53 on average where 0.01 follows" in biased.hinders
+    assert "predicts 0.53 on average where 0.01 follows" in biased.hinders
     assert "half of its limit" in biased.hinders and "over 0.4 in 100.0%" in biased.hinders
     assert "raise the limit to 11, or let the student aim at its whole" in biased.hinders
     assert shares.target == "100.0% [100.0%, 100.0%]"
@@ -82,10 +82,10 @@ def test_where_the_whole_limit_is_out_of_reach_a_margin_is_no_remedy():
 
 def test_the_advised_limit_would_do():
     """What is said to help passes, if only just."""
-    foreseen = visits(np.full((EPISODES, STEPS), 0.5))
-    advised = float(found(foreseen)[0].hinders.split("raise the limit to ")[1].split(",")[0])
+    predicted = visits(np.full((EPISODES, STEPS), 0.5))
+    advised = float(found(predicted)[0].hinders.split("raise the limit to ")[1].split(",")[0])
     assert advised == pytest.approx(10.0)
-    assert not found(foreseen, limit=advised * 1.01)[0].hinders
+    assert not found(predicted, limit=advised * 1.01)[0].hinders
 
 
 def test_a_few_places_with_much_foreseen_are_noted_alone():
@@ -93,11 +93,11 @@ def test_a_few_places_with_much_foreseen_are_noted_alone():
     uneven = np.where(np.arange(STEPS) % 3 == 0, 2.0, 0.0)
     finding = found(visits(uneven))[0]
     assert not finding.hinders
-    assert "foresees 0.67 on average, over half of the limit (0.4" in finding.note
+    assert "predicts 0.67 on average, over half of the limit (0.4" in finding.note
 
 
 def test_noise_is_no_fault():
-    """One episode in twenty foresees much: the mean is above the aim, its interval is not."""
+    """One episode in twenty predicts much: the mean is above the aim, its interval is not."""
     lucky = np.where(np.arange(EPISODES)[:, None] % 20 == 0, 10.0, 0.0)
     finding = found(visits(lucky))[0]
     assert float(finding.target.split()[0]) > 0.4
@@ -117,7 +117,7 @@ def test_a_critic_that_does_not_tell_actions_apart_is_noted(apart):
 
 
 def test_states_count_where_the_guide_acts_alone():
-    """By hand, against plain loops; random actions are compared after hand-overs, too."""
+    """By hand, against plain loops; random actions are compared after takeovers, too."""
     draws = np.random.default_rng(1)
     begins = np.where(np.arange(EPISODES) % 2 == 0, 0, 5)
     seen = visits(draws.normal(size=(EPISODES, STEPS)), random=0.3, handed_over=begins)
@@ -127,14 +127,15 @@ def test_states_count_where_the_guide_acts_alone():
     for one in range(EPISODES):
         steps = np.flatnonzero(counted[one])
         alone = steps if begins[one] == 0 else []
-        own = [max(float(seen.foreseen[one, step]), 0.0) for step in alone]
-        assert ours.foreseen.sums[one] == pytest.approx(sum(own))
-        assert ours.foreseen.counts[one] == len(own)
+        own = [max(float(seen.predicted[one, step]), 0.0) for step in alone]
+        assert ours.predicted.sums[one] == pytest.approx(sum(own))
+        assert ours.predicted.counts[one] == len(own)
         assert ours.incurred.sums[one] == pytest.approx(sum(followed[one, step] for step in alone))
         assert ours.above_aim.sums[one] == sum(value > 0.4 for value in own)
         assert ours.above_limit.sums[one] == sum(value > 0.8 for value in own)
         more = [
-            max(float(seen.foreseen_random[one, step]), 0) - max(float(seen.foreseen[one, step]), 0)
+            max(float(seen.predicted_random[one, step]), 0)
+            - max(float(seen.predicted[one, step]), 0)
             for step in steps
         ]
         assert ours.apart.sums[one] == pytest.approx(sum(more), abs=1e-5)

@@ -17,7 +17,7 @@ HARMLESS = drives([0.0] * 20)
 
 def test_a_cost_that_is_surely_over_the_limit_speaks_against_the_guide():
     found = under_guard(HARMLESS, drives([1.0, 2.0] * 10), limit=5.0, length=1000)
-    assert "random driving under its guard costs 15 an episode" in found.wrong
+    assert "the shield test costs 15 an episode" in found.wrong
     assert found.target.startswith("15.00 [") and found.source == "0.00 [0.00, 0.00]"
     assert "10.0% and 10.0% of the steps" in found.question and not found.note
 

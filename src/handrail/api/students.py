@@ -68,10 +68,10 @@ def train_student(
 
     `evaluations.csv` in the folder has a row an epoch: the behaviour, interventions
     included, and a test of the student alone, whose policy is kept as `policy.safetensors`.
-    What speaks against the guide as a guard (`handrail.try_guide`) is logged, and in the summary.
+    What the shield test (`handrail.try_guide`) says against the guide is logged and in the summary.
     Differs from the paper: one replay for both actors, since a guide that seldom acts would leave
     a split one waiting; no importance weights; the multiplier looks at what the student would do
-    now, and aims below the limit; under budget-switch the guide takes intervals of steps unasked.
+    now, and aims below the limit; under budget-switch the guide also acts in random intervals.
 
     Args:
         target: id of the environment, or a function that builds it, or several of it side by
@@ -84,11 +84,11 @@ def train_student(
         cost: as of `GymnasiumHost`; also `limits` (of several named costs) and `parts`.
         limit: expected undiscounted cost of an episode; at least the guide's.
         threshold: of budget-switch, in multiples of the limit on the critic's scale; by default
-            the cost of two steps, at which the guide was tried as a guard.
+            the cost of two steps, at which it took over in its shield test.
         limit_fraction: the limit that the student's multiplier aims at, as a share of `limit`; by
             default 0.5, under linear-decay 1 (docs/results-sagui.md).
-        guide_interval_share: share of the steps, 0 to 1, that the guide takes unasked, in intervals
-            of 50 steps, so that the student sees more of the task; by default 0.1 under
+        guide_interval_share: share of the steps, 0 to 1, that the guide takes at random, in
+            intervals of 50 steps, so that the student sees more of the task; by default 0.1 under
             budget-switch, else 0.
         distil: also pull the student towards what the guide does, as the paper has it, by the
             true densities of its actions.

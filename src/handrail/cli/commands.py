@@ -293,7 +293,7 @@ def check_transfer(
         guide: A guide (.safetensors), as `sagui-*` experiments leave it.
         task: The navigation task of the target; by default the one the guide was trained on.
         limit: Cost limit of an episode in the target; by default the task's.
-        episodes: Whole episodes of the guide, and twice as many hand-overs, in each task. On MuJoCo
+        episodes: Whole episodes of the guide, and twice as many takeovers, in each task. On MuJoCo
             the default takes about three minutes; with fewer, more is left open.
         seed: Seed of the measurement.
         out: Write the raw numbers here, as JSON.

@@ -1,0 +1,1 @@
+"""Environments: the contracts, this project's tasks, and Gymnasium's."""

@@ -1,0 +1,1 @@
+"""The papers' formulas, each a pure function of one example."""

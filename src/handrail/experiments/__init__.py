@@ -1,0 +1,1 @@
+"""Experiments as data (`files/`), their plans, and the one launcher of runs."""

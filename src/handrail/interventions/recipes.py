@@ -26,7 +26,7 @@ from handrail.interventions.triggers import (
     Predicate,
 )
 
-EXCURSION_STEPS = 50
+INTERVAL_STEPS = 50
 
 Prior = Callable[[Observation], Float[Array, " actions"]]
 
@@ -37,8 +37,8 @@ def none() -> Intervention:
 
 
 def wandering(share: float, length: int, *, key: Key[Array, ""]) -> Intervention:
-    """In a share of all spells of steps one random action drives: for a source, where a guide
-    has to learn what follows from actions that are not its own.
+    """In a share of all intervals of steps one random action is repeated: for a source, where a
+    guide has to learn what follows from actions that are not its own.
     """
     return Intervention(IntervalCoin(share, length, key), RepeatedRandomAction(length, key))
 
@@ -46,17 +46,14 @@ def wandering(share: float, length: int, *, key: Key[Array, ""]) -> Intervention
 def with_guide_intervals(
     intervention: Intervention, share: float, *, key: Key[Array, ""]
 ) -> Intervention:
-    """And in a share of all spells of 50 steps the substitute drives unasked (beyond the papers).
+    """The substitute also acts in a random share of the intervals of 50 steps (beyond the papers).
 
-    The intervention itself where the share is 0.
-
-    A guide that acts only in front of harm leaves its student where it stands, and remembers
-    nothing else; on its excursions it shows the student other places, safely.
+    The intervention itself where the share is 0. The student so sees other places, safely.
     """
     if not share:
         return intervention
     return Intervention(
-        intervention.when | IntervalCoin(share, EXCURSION_STEPS, key), intervention.what
+        intervention.when | IntervalCoin(share, INTERVAL_STEPS, key), intervention.what
     )
 
 
@@ -92,7 +89,7 @@ def linear_decay(guide: Policy) -> Intervention:
 def budget_switch(
     guide: Policy, critic: Callable[..., Array], *, threshold: float, limit: float
 ) -> Intervention:
-    """The guide acts where it foresees too much cost, or the episode's budget is spent.
+    """The guide acts where it predicts too much cost, or the episode's budget is spent.
 
     `threshold` is a discounted cost-return, `limit` an undiscounted one an episode.
     """

@@ -52,7 +52,7 @@ class RandomAction(AbstractSubstitute):
 
 
 class RepeatedRandomAction(AbstractSubstitute):
-    """A uniformly random action in [−1, 1]ⁿ, the same for a whole spell of steps.
+    """A uniformly random action in [−1, 1]ⁿ, the same for a whole interval of steps.
 
     Unlike white noise it covers ground: a robot gets up speed.
     """

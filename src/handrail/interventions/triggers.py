@@ -69,9 +69,9 @@ class Coin(AbstractTrigger):
 
 
 class IntervalCoin(AbstractTrigger):
-    """Fires for whole spells of steps: a coin is thrown once a spell (beyond the papers).
+    """Fires for whole intervals of steps: one coin for each of them (beyond the papers).
 
-    The coins depend on `key` and the step alone, so a substitute can know its spell.
+    The coins depend on `key` and the step alone, so a substitute can know its interval.
     """
 
     stream: ClassVar[str] = "Spells"

@@ -1,0 +1,1 @@
+"""Agents: what all of them promise is in `base`; SAC-Lagrangian, Q-learning, representations."""

@@ -1,0 +1,1 @@
+"""Memories of transitions: a ring, one for each actor, by priority."""

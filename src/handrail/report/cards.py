@@ -17,7 +17,7 @@ UNITS = {
     "length": "steps per episode",
     "unsafe_episodes": "share of episodes with any cost",
     "exit_cost": "per episode that begins in a hazard",
-    "shielded_cost": "of random driving under its shield, in as many steps as a limit is for",
+    "shielded_cost": "of the shield test, in as many steps as a limit is for",
     "shielded_share": "share of those steps that were its own",
     "takeover_cost": "discounted cost at which it took over there",
     "limit": "cost of an episode",

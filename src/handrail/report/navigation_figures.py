@@ -261,7 +261,7 @@ def _guides(finished: Finished, environment: str) -> Table | None:
     caption = (
         f"{short_name(environment)}: the guides when they were kept, in whole episodes of their "
         "source without reward of the task. Exit cost: of an episode that begins inside a hazard. "
-        "Guarded cost: of random driving under the guide's guard, per 1,000 steps."
+        "Shielded cost: of the shield test, per 1,000 steps."
     )
     return Table(columns, made, caption) if made else None
 

@@ -1,0 +1,1 @@
+"""What follows runs from outside: TensorBoard, Weights & Biases."""

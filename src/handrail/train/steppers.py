@@ -115,8 +115,8 @@ class VectorStepper(AbstractStepper):
     Each has an intervention's memory and an episode of its own (`PerEnvironment`, in place of the
     one memory in `RunState`, whose `progress` has the totals and no episode). The i-th numbers
     its steps and episodes from i · total / n on, whereas the learner's clock counts the steps of
-    all: what goes on for some steps (a spell, a held action) does so in one environment, and no
-    two environments draw from the same keys. One environment is what `SingleStepper` has.
+    all: what lasts for some steps (an interval, a repeated action) does so in one environment,
+    and no two environments draw from the same keys. One environment is what `SingleStepper` has.
     """
 
     def __init__(self, environment: AbstractVectorHost, *, total: int, block: int):

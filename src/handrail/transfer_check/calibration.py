@@ -1,7 +1,7 @@
-"""What a guide foresees where it acts, and what came of it: is its cost critic fit for a floor?
+"""What a guide predicts where it acts, and what came of it: is its cost critic fit for a floor?
 
 Under the preset `recommended` a student's cost critic is never believed below what its guide
-foresees (`learners/cost_floor`), so that costs which only the guide's critic sees count against
+predicts (`learners/cost_floor`), so that costs which only the guide's critic sees count against
 the student's limit.
 """
 
@@ -21,11 +21,11 @@ class CriticCalibration:
     Foreseen costs count as a floor counts them: never below 0.
     """
 
-    foreseen: PerEpisode  # of the guide's own actions, in episodes of its own
+    predicted: PerEpisode  # of the guide's own actions, in episodes of its own
     incurred: PerEpisode  # what followed, in the same states
-    above_aim: PerEpisode  # states among them in which more is foreseen than a student aims at
+    above_aim: PerEpisode  # states among them in which more is predicted than a student aims at
     above_limit: PerEpisode  # and more than the limit
-    apart: PerEpisode  # how much more random actions foresee, hand-overs included
+    apart: PerEpisode  # how much more random actions predict, takeovers included
 
 
 def foresight(
@@ -41,9 +41,9 @@ def foresight(
     `aim` and `limit` are discounted costs as well.
     """
     alone = counted & (visits.handed_over == 0)[:, None]
-    own, other = (np.maximum(each, 0) for each in (visits.foreseen, visits.foreseen_random))
+    own, other = (np.maximum(each, 0) for each in (visits.predicted, visits.predicted_random))
     return CriticCalibration(
-        foreseen=_per_episode(own, alone),
+        predicted=_per_episode(own, alone),
         incurred=_per_episode(followed, alone),
         above_aim=_per_episode(own > aim, alone),
         above_limit=_per_episode(own > limit, alone),

@@ -10,8 +10,8 @@ The states are those of the guide's own episodes within 1 / (1 − γ) steps of 
 later it has mostly come to rest, which is no help to a student that is to get somewhere. It
 *hinders* a student if both hold, by the lower ends of their intervals:
 
-- the mean foreseen there lies above the aim: a student that acts like its guide does not keep it;
-- in more than half of these states more is foreseen than the aim: it is not a few places that a
+- the mean predicted there lies above the aim: a student that acts like its guide does not keep it;
+- in more than half of these states more is predicted than the aim: it is not a few places that a
   student can go round.
 
 If only the mean is above, that is noted: one guide of Static foresaw 0.46 there (aim 0.25), in
@@ -19,7 +19,7 @@ If only the mean is above, that is noted: one guide of Static foresaw 0.46 there
 Semi-dynamic foresaw 0.76 (aim 0.4), in 65 % [60, 69], and its student stood still. One half is
 thus no sharp border: what a student meets is not what its guide meets.
 
-How much more random actions foresee says little by its size: one step changes little of what
+How much more random actions predict says little by its size: one step changes little of what
 follows, and good guides differ by a hundredth, too. It is noted if it is not above zero.
 """
 
@@ -42,22 +42,22 @@ def foresight(measured: Measurement, limit: float) -> tuple[Finding, ...]:
     scale = discounted_limit(limit, measured.discount, LIMIT_STEPS)
     source, target = measured.source.foresight, measured.target.foresight
     return (
-        _foreseen(source, target, limit, scale),
+        _predicted(source, target, limit, scale),
         _shares(source, target, LIMIT_FRACTION * scale),
         _apart(source, target),
     )
 
 
-def _foreseen(
+def _predicted(
     source: CriticCalibration, target: CriticCalibration, limit: float, scale: float
 ) -> Finding:
     before, after = (
-        f"{written(ratio_interval(task.foreseen))}, incurred "
+        f"{written(ratio_interval(task.predicted))}, incurred "
         f"{written(ratio_interval(task.incurred))}"
         for task in (source, target)
     )
     aim = LIMIT_FRACTION * scale
-    mean = ratio_interval(target.foreseen)
+    mean = ratio_interval(target.predicted)
     blocked, wholly = (
         mean.low > most and ratio_interval(above).low > HALF
         for most, above in ((aim, target.above_aim), (scale, target.above_limit))
@@ -70,28 +70,28 @@ def _foreseen(
         if not wholly:
             remedies.append("let the student aim at its whole limit (--set margin=1)")
         hinders = (
-            f"soon after its start in the target it foresees {mean.value:.2g} on average where "
+            f"soon after its start in the target it predicts {mean.value:.2g} on average where "
             f"{target.incurred.mean:.2g} follows (discounted), and over {aim:.2g} in "
             f"{percent(target.above_aim.mean)} of the states; a student whose cost critic it "
             f"floors (preset recommended) never believes less, yet is to get down to {aim:.2g}, "
-            "half of its limit: unless it stays where less is foreseen, its multiplier grows "
+            "half of its limit: unless it stays where less is predicted, its multiplier grows "
             f"without end, and it does nothing but avoid; {', or '.join(remedies)}"
         )
     elif mean.low > aim:
         note = (
-            f"soon after its start in the target it foresees {mean.value:.2g} on average, over "
+            f"soon after its start in the target it predicts {mean.value:.2g} on average, over "
             f"half of the limit ({aim:.2g}, discounted): a student that it teaches has to keep to "
-            "places where it foresees less"
+            "places where it predicts less"
         )
     return Finding(
-        "cost foreseen soon after its start, and incurred from there on, discounted",
+        "cost predicted soon after its start, and incurred from there on, discounted",
         before, after, f"target ≤ {aim:.2g}, half of the limit", hinders=hinders, note=note,
     )  # fmt: skip
 
 
 def _shares(source: CriticCalibration, target: CriticCalibration, aim: float) -> Finding:
     before, after = (percents(ratio_interval(task.above_aim)) for task in (source, target))
-    return Finding(f"states there in which it foresees over {aim:.2g}", before, after, "")
+    return Finding(f"states there in which it predicts over {aim:.2g}", before, after, "")
 
 
 def _apart(source: CriticCalibration, target: CriticCalibration) -> Finding:
@@ -103,6 +103,6 @@ def _apart(source: CriticCalibration, target: CriticCalibration) -> Finding:
             "a student can learn from it where not to be, but not what not to do"
         )
     return Finding(
-        "more foreseen of random actions, also after hand-overs",
+        "more predicted of random actions, also after takeovers",
         written(before, 3), written(after, 3), "above 0", note=note,
     )  # fmt: skip

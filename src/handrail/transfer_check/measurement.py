@@ -1,7 +1,7 @@
 """How far is a view from a Q^c-irrelevance abstraction? Measured on visited states.
 
 arXiv:2307.14316 trusts a guide in the target if states with one image under Ξ have one expected
-cost. Source and target are visited under the guide and, as at a hand-over, under the guide after
+cost. Source and target are visited under the guide and, as at a takeover, under the guide after
 an explorer. Nothing here judges: see `handrail.transfer_check.verdict`.
 """
 
@@ -50,9 +50,9 @@ class Task:
 
     own_costs: np.ndarray  # of whole episodes of the guide alone
     own_lengths: np.ndarray
-    handed_costs: np.ndarray  # from the hand-over to the end
+    handed_costs: np.ndarray  # from the takeover to the end
     handed_lengths: np.ndarray
-    foreseen: PerEpisode  # discounted cost by the guide's critic, in states where it acts
+    predicted: PerEpisode  # discounted cost by the guide's critic, in states where it acts
     incurred: PerEpisode  # and what followed, in the same states
     foresight: CriticCalibration  # soon after the guide began to act
     costly_states: int  # visited, by explorer or guide
@@ -81,10 +81,10 @@ def measure(
     another: Callable[[], TransferProblem] | None = None,
     report: Report = lambda what, done, total: None,
 ) -> Measurement:
-    """Runs `episodes` of the guide, and twice as many hand-overs, in both tasks and compares them.
+    """Runs `episodes` of the guide, and twice as many takeovers, in both tasks and compares them.
 
     `limit` is the target's, of an episode of 1,000 steps, undiscounted: gaps of a cost-to-go are
-    counted that exceed it on the discounted scale, and states in which the guide foresees more
+    counted that exceed it on the discounted scale, and states in which the guide predicts more
     than it, or than the share of it that students aim at. Source and target are each compiled or
     on the host, with the length of their episodes in steps as `episode_length`; the latter are
     stepped side by side if `another()` builds the problem anew, and `report` follows them. Raises
@@ -96,7 +96,7 @@ def measure(
     visits: dict[str, Episodes] = {}
     for name, view in views.items():
         environment = getattr(problem, name)
-        times = hand_overs(episodes, _length(environment, f"{problem.name}: the {name}"))
+        times = takeover_steps(episodes, _length(environment, f"{problem.name}: the {name}"))
         asked = controller, view, times
         if isinstance(environment, AbstractEnvironment):
             visits[name] = roll(environment, *asked, key=stream(key, name))
@@ -130,7 +130,7 @@ def _length(environment: Any, what: str) -> int:
     return length
 
 
-def hand_overs(episodes: int, length: int) -> np.ndarray:
+def takeover_steps(episodes: int, length: int) -> np.ndarray:
     """First steps of the guide: 0 in its own episodes, then spread from 5 % to 40 % of one.
 
     There are twice as many of the latter: it is the explorer who meets costly states.
@@ -175,7 +175,7 @@ def _task(visits: Episodes, discount: float, limit: float) -> Task:
     costs = np.where(by_guide, visits.costs, 0).sum(axis=1, dtype=np.float64)
     counted = guided(visits, discount)
     counts = counted.sum(axis=1)
-    foreseen = np.where(counted, visits.foreseen, 0).sum(axis=1, dtype=np.float64)
+    predicted = np.where(counted, visits.predicted, 0).sum(axis=1, dtype=np.float64)
     followed = costs_to_go(visits, discount)
     incurred = np.where(counted, followed, 0).sum(axis=1)
     return Task(
@@ -183,7 +183,7 @@ def _task(visits: Episodes, discount: float, limit: float) -> Task:
         own_lengths=visits.lengths[own],
         handed_costs=costs[~own],
         handed_lengths=by_guide.sum(axis=1)[~own],
-        foreseen=PerEpisode(foreseen, counts),
+        predicted=PerEpisode(predicted, counts),
         incurred=PerEpisode(incurred, counts),
         foresight=foresight(
             visits, unsettled(visits, discount), followed, aim=LIMIT_FRACTION * limit, limit=limit

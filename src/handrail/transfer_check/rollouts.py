@@ -1,7 +1,7 @@
 """Whole episodes of a guide in a source or target task, as arrays, for measurement alone.
 
 In every episode an explorer acts for a number of steps first (none, for episodes of the guide's
-own), then the guide to the end: that is how a student hands over. In the words of interventions,
+own), then the guide to the end: that is how a student takes over. In the words of interventions,
 the explorer's action is proposed, and from a step on the guide takes over.
 """
 
@@ -35,7 +35,7 @@ HOLD = 20  # steps for which the explorer keeps an action: it covers ground, unl
 
 
 class Controller(eqx.Module):
-    """A guide as its *source* sees the world: how it acts, and the cost that it foresees.
+    """A guide as its *source* sees the world: how it acts, and the cost that it predicts.
 
     `act(observation, key)` is an action; `cost(observation, action)` the discounted sum of costs
     from that action on, the guide going on from it.
@@ -66,8 +66,8 @@ class Episodes:
 
     views: Float[np.ndarray, "episodes steps view"]  # what the guide sees before it acts
     costs: Float[np.ndarray, "episodes steps"]
-    foreseen: Float[np.ndarray, "episodes steps"]  # by the guide for the action taken, discounted
-    foreseen_random: Float[np.ndarray, "episodes steps"]  # and for a random action in its place
+    predicted: Float[np.ndarray, "episodes steps"]  # by the guide for the action taken, discounted
+    predicted_random: Float[np.ndarray, "episodes steps"]  # and for a random action in its place
     running: Bool[np.ndarray, "episodes steps"]
     terminated: Bool[np.ndarray, " episodes"]  # by the task itself, not by its time limit
     handed_over: Int[np.ndarray, " episodes"]  # the first step of the guide
@@ -175,8 +175,8 @@ def roll_on_host(
 
 def _episodes(done: base.Episodes, handed_over: np.ndarray) -> Episodes:
     assert done.steps is not None
-    views, foreseen, foreseen_random = done.steps.records
-    arrays = views, done.steps.costs, foreseen, foreseen_random, done.steps.running
+    views, predicted, predicted_random = done.steps.records
+    arrays = views, done.steps.costs, predicted, predicted_random, done.steps.running
     return Episodes(
         *map(np.asarray, arrays),
         terminated=np.asarray(done.terminated), handed_over=np.asarray(handed_over),

@@ -1,4 +1,4 @@
-"""What random driving costs under a guide's guard, as a finding about a transfer."""
+"""What the shield test costs, as a finding about a transfer."""
 
 import numpy as np
 
@@ -9,14 +9,14 @@ from handrail.transfer_check.neighbours import PerEpisode
 
 
 def under_guard(source: ShieldTest, target: ShieldTest, *, limit: float, length: int) -> Finding:
-    """Whether a student that knows nothing would keep its limit under the guide's guard.
+    """Whether a student that knows nothing would keep its limit in the shield test.
 
     `limit` is the target's, of an episode of `length` steps, undiscounted.
     """
     before, after = (_per_episode(tried, length) for tried in (source, target))
     wrong = note = ""
     said = (
-        f"random driving under its guard costs {after.value:.3g} an episode in the target, where "
+        f"the shield test costs {after.value:.3g} an episode in the target, where "
         f"the limit is {limit:g}"
     )
     if after.low > limit:
@@ -24,7 +24,7 @@ def under_guard(source: ShieldTest, target: ShieldTest, *, limit: float, length:
     elif after.value > limit:
         note = f"{said}; measure more episodes, or train it longer"
     return Finding(
-        f"cost of random driving under its guard ({percent(source.share)} and "
+        f"cost of the shield test ({percent(source.share)} and "
         f"{percent(target.share)} of the steps are its own)",
         written(before), written(after), f"target ≤ {limit:g}", wrong, note=note,
     )  # fmt: skip

@@ -151,7 +151,7 @@ def _handed(source: Task, target: Task, limit: float) -> Finding:
             f"{gap.low:.3g} more in the target than in the source"
         )
     return Finding(
-        "cost after a hand-over by an explorer",
+        "cost after a takeover by an explorer",
         written(mean_interval(source.handed_costs)), written(mean_interval(target.handed_costs)),
         f"at most {TOLERANCE * limit:.3g} more", wrong,
     )  # fmt: skip
@@ -159,7 +159,7 @@ def _handed(source: Task, target: Task, limit: float) -> Finding:
 
 def _critic(source: Task, target: Task, scale: float) -> Finding:
     errors = [
-        PerEpisode(task.incurred.sums - task.foreseen.sums, task.foreseen.counts)
+        PerEpisode(task.incurred.sums - task.predicted.sums, task.predicted.counts)
         for task in (source, target)
     ]
     own, other = (ratio_interval(error) for error in errors)
@@ -176,7 +176,7 @@ def _critic(source: Task, target: Task, scale: float) -> Finding:
             f"{scale:.3g} (discounted): a budget-switch that asks it needs another threshold"
         )
     return Finding(
-        "incurred minus foreseen cost, discounted",
+        "incurred minus predicted cost, discounted",
         written(own), written(other), f"at most {scale:.3g} more", wrong, note=note,
     )  # fmt: skip
 

@@ -19,8 +19,8 @@ from handrail.envs.transfer import AbstractView, TransferProblem, View
 from handrail.transfer_check.measurement import (
     costs_to_go,
     guided,
-    hand_overs,
     measure,
+    takeover_steps,
 )
 from handrail.transfer_check.neighbours import PerEpisode
 from handrail.transfer_check.rollouts import Controller, Episodes
@@ -41,7 +41,7 @@ def flee(observation, key):
     return jnp.stack([push, turn])
 
 
-def foresee(observation, action):
+def predict(observation, action):
     """More the nearer the hazard is (its edge reads 0.77)."""
     return 20.0 * jnp.maximum(jnp.max(observation["hazards_lidar"]) - 0.7, 0.0)
 
@@ -78,7 +78,7 @@ def verdict(name: str):
     target = CompiledNavigation(task, episode_length=LENGTH)
     problem = TransferProblem(source, target, view, name)
     measured = measure(
-        problem, Controller(flee, foresee), episodes=EPISODES, limit=LIMIT, key=jax.random.key(3)
+        problem, Controller(flee, predict), episodes=EPISODES, limit=LIMIT, key=jax.random.key(3)
     )
     return measured, judge(measured, own_limit=OWN_LIMIT, limit=LIMIT)
 
@@ -134,9 +134,9 @@ def test_a_target_where_nothing_costs_proves_nothing():
 
 def test_a_critic_that_falls_short_only_in_the_target_is_found():
     measured, _ = verdict("intact")
-    foreseen = measured.target.foreseen
-    low = dataclasses.replace(foreseen, sums=foreseen.sums - 5.0 * foreseen.counts)
-    target = dataclasses.replace(measured.target, foreseen=low)
+    predicted = measured.target.predicted
+    low = dataclasses.replace(predicted, sums=predicted.sums - 5.0 * predicted.counts)
+    target = dataclasses.replace(measured.target, predicted=low)
     found = judge(dataclasses.replace(measured, target=target), own_limit=1.0, limit=LIMIT)
     assert any("cost critic falls short" in reason for reason in found.reasons)
 
@@ -154,7 +154,7 @@ def test_too_few_episodes_are_refused():
         View.keep(TARGET.source.parts),
     )  # fmt: skip
     with pytest.raises(HandrailError, match="episodes is 1: expected at least 2"):
-        measure(problem, Controller(flee, foresee), episodes=1, limit=1.0, key=jax.random.key(0))
+        measure(problem, Controller(flee, predict), episodes=1, limit=1.0, key=jax.random.key(0))
 
 
 def episodes(costs, lengths, terminated, handed_over) -> Episodes:
@@ -187,4 +187,4 @@ def test_states_count_only_where_the_guide_acts_to_the_end():
 
 
 def test_hand_overs_follow_the_episodes_of_the_guide_alone():
-    assert hand_overs(2, 1000).tolist() == [0, 0, 50, 166, 283, 400]
+    assert takeover_steps(2, 1000).tolist() == [0, 0, 50, 166, 283, 400]

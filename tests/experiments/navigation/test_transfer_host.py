@@ -17,7 +17,7 @@ from handrail.envs.host import AbstractHostEnvironment, HostTimestep, seed_of
 from handrail.envs.navigation.compiled import CompiledNavigation
 from handrail.envs.navigation.tasks import navigation_task
 from handrail.envs.transfer import SameView, TransferProblem, View
-from handrail.transfer_check.measurement import hand_overs, measure
+from handrail.transfer_check.measurement import measure, takeover_steps
 from handrail.transfer_check.rollouts import HOLD, Controller, roll, roll_on_host
 from tests.envs.on_host import OnHost
 from tests.experiments.navigation.toy import LENGTH, Toy
@@ -31,11 +31,11 @@ def act(observation, key):
     return 0.3 * jax.random.normal(key, (2,)) - observation["place"]
 
 
-def foresee(observation, action):
+def predict(observation, action):
     return jnp.sum(observation["place"]) + 10 * action[0]
 
 
-GUIDE = Controller(act, foresee)
+GUIDE = Controller(act, predict)
 
 
 class Wheel(AbstractHostEnvironment):
@@ -81,7 +81,7 @@ def jitted(function):
 
 
 def naive(environment, controller, begins, key):
-    """One episode in plain Python: (views, costs, foreseen, foreseen of random actions), rows."""
+    """One episode in plain Python: (views, costs, predicted, predicted of random actions), rows."""
     rows, observation, ended = [], environment.reset(key=stream(key, "reset")), False
     for index in range(environment.episode_length):
         if index < begins:
@@ -91,8 +91,8 @@ def naive(environment, controller, begins, key):
             action = jitted(controller.act)(observation, stream(key, "act", index))
         other = jax.random.uniform(stream(key, "compare", index), (2,), minval=-1, maxval=1)
         timestep = environment.step(np.asarray(action), key=stream(key, "step", index))
-        foreseen = (float(jitted(controller.cost)(observation, one)) for one in (action, other))
-        rows.append((observation, float(timestep.cost), *foreseen))
+        predicted = (float(jitted(controller.cost)(observation, one)) for one in (action, other))
+        rows.append((observation, float(timestep.cost), *predicted))
         observation, ended = timestep.observation, bool(timestep.terminated)
         if timestep.terminated or timestep.truncated:
             break
@@ -115,7 +115,7 @@ def test_episodes_are_those_of_a_naive_loop(seats):
         length = len(rows)
         assert visits.running[number].tolist() == [True] * length + [False] * (30 - length)
         assert visits.terminated[number] == ended
-        ours = visits.views, visits.costs, visits.foreseen, visits.foreseen_random
+        ours = visits.views, visits.costs, visits.predicted, visits.predicted_random
         for array, expected in zip(ours, zip(*rows, strict=True), strict=True):
             np.testing.assert_allclose(array[number, :length], np.stack(expected), rtol=1e-4)
     assert 0 < visits.terminated.sum() < len(begins)  # both kinds of end were met
@@ -123,14 +123,14 @@ def test_episodes_are_those_of_a_naive_loop(seats):
 
 @pytest.mark.parametrize("seats", [1, 4])
 def test_a_compiled_task_on_the_host_gives_the_same_episodes(seats):
-    """Explorer, hand-overs, actions and what is foreseen: on the same keys they are the same."""
-    environment, begins = Toy(True), hand_overs(2, LENGTH)
+    """Explorer, takeovers, actions and what is predicted: on the same keys they are the same."""
+    environment, begins = Toy(True), takeover_steps(2, LENGTH)
     compiled = roll(environment, GUIDE, KEEP, begins, key=KEY)
     host = roll_on_host(
         [seen_toy(True) for _ in range(seats)], GUIDE, KEEP, begins, steps=LENGTH, key=KEY
     )
-    assert len(np.unique(compiled.foreseen)) > LENGTH  # they are no constants
-    for name in ("views", "costs", "foreseen", "foreseen_random"):
+    assert len(np.unique(compiled.predicted)) > LENGTH  # they are no constants
+    for name in ("views", "costs", "predicted", "predicted_random"):
         ours, theirs = getattr(host, name), getattr(compiled, name)
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5, err_msg=name)
     for name in ("running", "terminated", "handed_over"):
@@ -183,7 +183,7 @@ def test_source_and_target_may_each_be_on_the_host(where):
     for ours_task, their_task in ((ours.source, theirs.source), (ours.target, theirs.target)):
         for field in ("own_costs", "own_lengths", "handed_costs", "handed_lengths"):
             np.testing.assert_allclose(getattr(ours_task, field), getattr(their_task, field))
-        np.testing.assert_allclose(ours_task.foreseen.sums, their_task.foreseen.sums, rtol=1e-3)
+        np.testing.assert_allclose(ours_task.predicted.sums, their_task.predicted.sums, rtol=1e-3)
 
 
 def test_what_cannot_be_run_is_named():
@@ -225,12 +225,12 @@ def test_mujoco_and_compiled_physics_agree_in_distribution():
             lambda visits: visits.totals,
             lambda visits: visits.lengths.astype(float),
             lambda visits: visits.terminated.astype(float),
-            lambda visits: np.where(visits.running, visits.foreseen, 0).sum(axis=1),
+            lambda visits: np.where(visits.running, visits.predicted, 0).sum(axis=1),
         ):
             ours, theirs = quantity(host)[rows], quantity(compiled)[rows]
             error = np.sqrt((ours.var() + theirs.var()) / rows.sum())
             assert abs(ours.mean() - theirs.mean()) < 4 * error
     # what the explorer does is no matter of physics: the same actions on the same keys
     first = np.flatnonzero(begins)
-    pushed = host.foreseen[first, 0], compiled.foreseen[first, 0]
+    pushed = host.predicted[first, 0], compiled.predicted[first, 0]
     np.testing.assert_allclose(*pushed, atol=1e-4)  # at rest, so this is the explorer's action

@@ -14,7 +14,7 @@ Variant = Literal["source", "target"]
 Outside = Literal["ends", "open", "homing"]
 """Of a source, where the robot has left the extents: the episode ends; it goes on without reward;
 or it goes on with a reward for the way back, how much nearer the extents came (m). The last two are
-beyond the paper: a guide that has never been outside foresees whatever its critic happens to say
+beyond the paper: a guide that has never been outside predicts whatever its critic happens to say
 there, and students go there; a guide that earns nothing outside, among many hazards, drives out,
 stays there and takes its student along. A difference of distances cannot be earned twice."""
 

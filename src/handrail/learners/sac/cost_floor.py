@@ -43,8 +43,8 @@ class NeverNegative(AbstractCostFloor):
 
 
 class GuideCostFloor(AbstractCostFloor):
-    """What another's critics foresee (a guide's, in observations of this task), and never less
-    than zero. Beyond the paper.
+    """The prediction of a guide's critics, in observations of this task, and at least zero (beyond
+    the paper).
 
     `predicted_costs(observation, action)` is the discounted sum of each cost, from that action on.
     """

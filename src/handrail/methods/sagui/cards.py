@@ -151,7 +151,7 @@ def warnings_of(card: Card, limit: float, steps: int) -> list[str]:
         return []
     where = f"{limit:g}" if own == steps else f"{limit:g} in {steps:,} steps"
     return [
-        f"random driving under this guide's guard costs {cost:.3g} in {own:,} steps, more than the "
+        f"in its shield test this guide costs {cost:.3g} in {own:,} steps, more than the "
         f"student's limit of {where}: expect epochs above it, or train another guide (longer, or "
         "from another seed)"
     ]

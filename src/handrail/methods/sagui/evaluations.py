@@ -143,7 +143,7 @@ def best(table: Mapping[str, np.ndarray], limit: float, what: str = "") -> int:
 
 
 def best_shield(table: Mapping[str, np.ndarray], limit: float) -> int:
-    """The evaluation within the limit under whose guard random driving costs least, the latest of
+    """The evaluation within the limit with the lowest cost in the shield test, the latest of
     equals; else as `best`.
     """
     safe = table["cost"] <= limit

@@ -62,7 +62,7 @@ class StudentMethod(Method):
     default_limit_fraction: float = 1.0
     """Our share of the limit that the student's multiplier aims at, with one memory."""
     guide_interval_share: float = 0.0
-    """Our share of the steps that the guide takes unasked, in intervals of 50."""
+    """Our share of the steps that the guide takes at random, in intervals of 50."""
 
     @property
     def needs_guide(self) -> bool:

@@ -76,9 +76,9 @@ def resolve_settings(settings: Mapping[str, Any]) -> Row:
             common.setdefault("keep", SOURCE_STEPS)
         guide = _guide(run, common, own)
     if "expert" in needs:
-        expert = _forebear(run, "expert", common, groups["expert"])
+        expert = _pretraining(run, "expert", common, groups["expert"])
     if "pretrained" in needs:
-        pretrained = _forebear(run, "pretrained", common, groups["pretrained"])
+        pretrained = _pretraining(run, "pretrained", common, groups["pretrained"])
     wanted = {"guide": guide, "expert": expert, "pretrained": pretrained}
     return Row(run, {kind: own for kind, own in wanted.items() if own is not None})
 
@@ -102,7 +102,7 @@ def _guide(run: StudentRun, common: dict[str, Any], own: dict[str, Any]) -> Guid
     return settings
 
 
-def _forebear(
+def _pretraining(
     run: StudentRun, role: Role, common: dict[str, Any], own: dict[str, Any]
 ) -> PretrainingSettings:
     settings = PretrainingSettings(

@@ -1,0 +1,1 @@
+"""Whole episodes without learning: compiled, and on the host."""
