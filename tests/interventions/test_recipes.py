@@ -106,7 +106,7 @@ def test_budget_switch_asks_about_the_proposed_action_and_counts_the_episode():
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
 def test_excursions_are_whole_spells_on_top_of_the_switch(share):
     """Episodes of 50 steps with a cost in the 25th: the switch alone acts in the second half."""
-    spells, length = 300, recipes.EXCURSION_STEPS
+    spells, length = 300, recipes.INTERVAL_STEPS
     ends = np.arange(spells * length) % length == length - 1
     cost = (np.arange(spells * length) % length == 24).astype(float)
     played = script(spells * length, cost=cost, truncated=ends)
