@@ -20,7 +20,7 @@ import numpy as np
 
 from handrail.core.records import read_table
 from handrail.experiments.plan import Task, plan
-from handrail.experiments.schema import Row, budget_of, read
+from handrail.experiments.schema import ExperimentRow, budget_of, read
 from handrail.methods.sagui.evaluations import EVALUATIONS
 from handrail.report.experiment import sheet, write_report
 from handrail.report.finished import Finished
@@ -75,7 +75,7 @@ def _copy_pictures(report: Path, folder: Path, name: str) -> None:
         shutil.copyfile(picture, folder / f"{name}{suffix}.png")
 
 
-def _curve(row: Row, task: Task) -> np.ndarray:
+def _curve(row: ExperimentRow, task: Task) -> np.ndarray:
     """The columns of evaluations.csv (navigation) or episodes.csv (lava) beside each other."""
     if (task.folder / EVALUATIONS).exists():
         table = read_table(task.folder / EVALUATIONS)

@@ -69,3 +69,12 @@ def test_no_room_below_the_tasks_knows_their_names(family):
             if isinstance(node, ast.Constant) and isinstance(node.value, str)
         }
         assert not texts & set(family.environments), module
+
+
+def test_no_two_public_classes_have_one_name():
+    homes: dict[str, list[str]] = {}
+    for module, tree in TREES.items():
+        for node in ast.iter_child_nodes(tree):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                homes.setdefault(node.name, []).append(module)
+    assert {name: found for name, found in homes.items() if len(found) > 1} == {}

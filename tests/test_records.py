@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handrail.core.errors import HandrailError
-from handrail.core.records import EPISODE_COLUMNS, Table, read_table
+from handrail.core.records import EPISODE_COLUMNS, GrowingTable, read_table
 
 COLUMNS = ("step", "value")
 ROWS = [{"step": step, "value": step / 3} for step in (10, 20, 30, 40)]
 
 
 def written(path, rows=ROWS):
-    Table(path, COLUMNS).add(rows)
+    GrowingTable(path, COLUMNS).add(rows)
     return path.read_bytes()
 
 
@@ -27,15 +27,15 @@ def test_numbers_read_back_exactly(tmp_path_factory, values):
 
 
 def test_an_empty_table_has_columns_and_no_rows(tmp_path):
-    Table(tmp_path / "t.csv", EPISODE_COLUMNS)
+    GrowingTable(tmp_path / "t.csv", EPISODE_COLUMNS)
     table = read_table(tmp_path / "t.csv")
     assert tuple(table) == EPISODE_COLUMNS
     assert all(len(column) == 0 for column in table.values())
 
 
 def test_the_first_row_fixes_the_columns(tmp_path):
-    Table(tmp_path / "t.csv").add([{"step": 1, "losses/td": math.nan}])
-    again = Table(tmp_path / "t.csv")
+    GrowingTable(tmp_path / "t.csv").add([{"step": 1, "losses/td": math.nan}])
+    again = GrowingTable(tmp_path / "t.csv")
     again.add([{"step": 2, "losses/td": 0.5}])
     assert (tmp_path / "t.csv").read_text() == "step,losses/td\n1,\n2,0.5\n"
 
@@ -43,7 +43,7 @@ def test_the_first_row_fixes_the_columns(tmp_path):
 @pytest.mark.parametrize("step", [0, 10, 25, 40])
 def test_cutting_keeps_exactly_the_rows_up_to_the_step(tmp_path, step):
     written(tmp_path / "t.csv")
-    Table(tmp_path / "t.csv", COLUMNS).cut(step)
+    GrowingTable(tmp_path / "t.csv", COLUMNS).cut(step)
     expected = written(tmp_path / "expected.csv", [row for row in ROWS if row["step"] <= step])
     assert (tmp_path / "t.csv").read_bytes() == expected
 
@@ -55,7 +55,7 @@ def test_cut_at_any_byte_the_table_can_be_completed(tmp_path, given_columns):
     path = tmp_path / "t.csv"
     for length in range(len(complete) + 1):
         path.write_bytes(complete[:length])
-        table = Table(path, given_columns)
+        table = GrowingTable(path, given_columns)
         table.cut(20)
         kept = read_table(path)["step"] if table.columns else np.array([])
         table.add([row for row in ROWS if row["step"] > (kept.max() if len(kept) else 0)])
@@ -66,18 +66,18 @@ def test_cut_at_any_byte_the_table_can_be_completed(tmp_path, given_columns):
 def test_garbage_after_a_power_cut_is_dropped(tmp_path, tail):
     complete = written(tmp_path / "t.csv")
     (tmp_path / "t.csv").write_bytes(complete + tail)
-    Table(tmp_path / "t.csv", COLUMNS).cut(100)
+    GrowingTable(tmp_path / "t.csv", COLUMNS).cut(100)
     assert (tmp_path / "t.csv").read_bytes() == complete
 
 
 def test_another_table_is_not_continued(tmp_path):
     (tmp_path / "t.csv").write_text("when,what\n1,2\n")
     with pytest.raises(HandrailError, match="columns when, what: expected step, value"):
-        Table(tmp_path / "t.csv", COLUMNS)
+        GrowingTable(tmp_path / "t.csv", COLUMNS)
     assert (tmp_path / "t.csv").read_text() == "when,what\n1,2\n"
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(HandrailError, match="cannot write"):
-        Table(tmp_path / "file" / "t.csv", COLUMNS)
+        GrowingTable(tmp_path / "file" / "t.csv", COLUMNS)

@@ -12,7 +12,7 @@ import pytest
 import handrail
 from handrail.core import renamed
 from handrail.core.errors import HandrailError
-from handrail.core.records import Table, read_table
+from handrail.core.records import GrowingTable, read_table
 from handrail.experiments.schema import override
 from handrail.learners.base import AbstractAgent
 from handrail.learners.q.agent import QAgent
@@ -133,18 +133,20 @@ def test_tables_of_older_versions_are_read_and_go_on(tmp_path, caplog):
     path.write_text("step,cost,guarded_cost,guarded_cost.effort,foreseen\n1,0,2,3,4\n")
     names = ("step", "cost", "shielded_cost", "shielded_cost.effort", "takeover_cost")
     assert tuple(read_table(path, names)) == names
-    Table(path, names).add([dict.fromkeys(names, 7)])
+    GrowingTable(path, names).add([dict.fromkeys(names, 7)])
     assert read_table(path)["takeover_cost"].tolist() == [4, 7]
     assert len(said(caplog)) == 1
 
 
 def test_a_table_keeps_the_columns_that_it_was_begun_with(tmp_path):
     path = tmp_path / "progress.csv"
-    Table(path, ("step", "cost")).add([{"step": 1, "cost": 0}])
-    Table(path, ("step", "cost", "evidence/q")).add([{"step": 2, "cost": 1, "evidence/q": 5}])
+    GrowingTable(path, ("step", "cost")).add([{"step": 1, "cost": 0}])
+    GrowingTable(path, ("step", "cost", "evidence/q")).add(
+        [{"step": 2, "cost": 1, "evidence/q": 5}]
+    )
     assert path.read_text().splitlines() == ["step,cost", "1,0", "2,1"]
     with pytest.raises(HandrailError, match="expected step, other"):
-        Table(path, ("step", "other"))
+        GrowingTable(path, ("step", "other"))
 
 
 def test_an_agent_of_an_older_version_still_acts(caplog):

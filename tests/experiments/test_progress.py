@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from handrail.experiments.plan import Task
-from handrail.experiments.progress import Follower, Pace, Steps
+from handrail.experiments.progress import Follower, Pace, ProgressBars
 from handrail.experiments.worker import progress_file
 
 MARKUP = "priors [/x] [bold]y"
@@ -40,7 +40,7 @@ def lines(console):
 
 def test_without_a_terminal_there_is_a_line_now_and_then(clock):
     console = pipe()
-    with Steps(console=console, clock=clock) as steps:
+    with ProgressBars(console=console, clock=clock) as steps:
         for step in range(0, 300_001, 1_000):
             steps("guide", step, 300_000)
             clock.now += 0.25
@@ -71,7 +71,7 @@ def test_another_stage_is_told_but_not_at_once(clock):
 
 def test_numbers_that_are_no_steps_have_no_unit(clock):
     console = pipe()
-    with Steps(unit="", console=console, clock=clock) as bars:
+    with ProgressBars(unit="", console=console, clock=clock) as bars:
         bars("episodes in the source", 20, 100)
     assert lines(console) == ["episodes in the source: 20 of 100"]
 
@@ -97,7 +97,7 @@ def test_names_are_shown_as_they_are_on_every_terminal(task, width, clock):
     assert "7/20" in text
     assert max(map(len, text.splitlines())) <= width + 20  # with the codes that move the cursor
     console = terminal(width)
-    with Steps(console=console) as steps:
+    with ProgressBars(console=console) as steps:
         steps(MARKUP, 3, 20)
         steps.note(MARKUP)
     assert MARKUP in console.file.getvalue()

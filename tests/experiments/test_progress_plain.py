@@ -2,7 +2,7 @@
 
 from handrail.core.files import write_json
 from handrail.experiments.plan import Task
-from handrail.experiments.progress import Follower, Steps
+from handrail.experiments.progress import Follower, ProgressBars
 
 EVIL = "dqn [bold]x[/y] :smile: \x1b]0;owned\x07"
 SHOWN = "dqn [bold]x[/y] :smile: \\x1b]0;owned\\x07"
@@ -24,7 +24,7 @@ def test_bars_are_named_as_they_are(tmp_path, capsys, monkeypatch):
     write_json(tmp_path / ".run.progress", {"what": EVIL, "step": 1, "total": 2})
     with Follower([task]) as follow:
         follow([task], set())
-    with Steps() as steps:
+    with ProgressBars() as steps:
         steps(EVIL, 1, 2)
         steps.note(EVIL)
     text = capsys.readouterr().err

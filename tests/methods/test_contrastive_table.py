@@ -24,7 +24,7 @@ from handrail.methods.contrastive.settings import (
     StudentSettings,
 )
 from handrail.methods.contrastive.student import check_student, student_loop
-from handrail.methods.contrastive.table import METHODS, Loaded
+from handrail.methods.contrastive.table import METHODS, LoadedKnowledge
 from handrail.networks.autoencoder import MLPEncoder
 from tests.api.test_own_training import Line
 
@@ -32,7 +32,7 @@ SMALL = StudentSettings(
     steps=40, learning=QLearning(hidden=(4,), learning_starts=20, replay=100, batch=8),
     safety=Safety(bring_known=True),
 )  # fmt: skip
-KNOWLEDGE = Loaded(
+KNOWLEDGE = LoadedKnowledge(
     actions=2, prior=lambda observation: jnp.zeros(2), embed=lambda observation: observation,
     initial_embeddings=jnp.ones((5, 2)),
 )  # fmt: skip

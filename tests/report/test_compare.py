@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from handrail.core.errors import HandrailError
-from handrail.core.records import EPISODE_COLUMNS, Table
+from handrail.core.records import EPISODE_COLUMNS, GrowingTable
 from handrail.report.compare import compare
 
 PROGRESS = ("step", "episodes", "cost", "interventions", "mean_return")
@@ -17,11 +17,11 @@ def make_run(folder, *, method="dqn", seed=1, steps=30_000, finished=True, cost=
     settings = {"run": {"method": method, "seed": seed, "learning": {"discount": 0.9}}, "needs": []}
     (folder / "run.json").write_text(json.dumps(settings))
     ends = range(1000, steps + 1, 1000)
-    Table(folder / "episodes.csv", EPISODE_COLUMNS).add(
+    GrowingTable(folder / "episodes.csv", EPISODE_COLUMNS).add(
         dict(zip(EPISODE_COLUMNS, (end, end / 1000, cost, 1000, 0), strict=True)) for end in ends
     )
     total = cost * steps / 1000
-    Table(folder / "progress.csv", PROGRESS).add(
+    GrowingTable(folder / "progress.csv", PROGRESS).add(
         [dict(zip(PROGRESS, (steps, steps // 1000, total, steps // 4, 0.5), strict=True))]
     )
     if finished:

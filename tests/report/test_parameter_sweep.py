@@ -7,7 +7,7 @@ import pytest
 
 from handrail.core.artifact import Card, load, save
 from handrail.core.errors import HandrailError
-from handrail.core.records import EPISODE_COLUMNS, EPISODES, PROGRESS, Table
+from handrail.core.records import EPISODE_COLUMNS, EPISODES, PROGRESS, GrowingTable
 from handrail.experiments.plan import plan
 from handrail.experiments.schema import read
 from handrail.methods.sagui.evaluations import EVALUATIONS, STUDENT_COLUMNS
@@ -46,10 +46,10 @@ def finished(tmp_path):
     for place, (row, task) in enumerate(planned):
         task.folder.mkdir(parents=True)
         (task.folder / "run.json").write_text("{}")
-        Table(task.folder / EPISODES, EPISODE_COLUMNS).add([])
-        Table(task.folder / PROGRESS).add([{"step": 30_000}])
+        GrowingTable(task.folder / EPISODES, EPISODE_COLUMNS).add([])
+        GrowingTable(task.folder / PROGRESS).add([{"step": 30_000}])
         values = dict.fromkeys(STUDENT_COLUMNS, 1.0)
-        Table(task.folder / EVALUATIONS, STUDENT_COLUMNS).add([values | {"step": 30_000}])
+        GrowingTable(task.folder / EVALUATIONS, STUDENT_COLUMNS).add([values | {"step": 30_000}])
         names = (
             "epochs_above_limit", "worst_epoch_cost", "total_cost", "intervention_rate",
             "behaviour_return", "behaviour_cost", "target_return", "target_cost",

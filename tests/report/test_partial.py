@@ -6,7 +6,7 @@ import pytest
 
 from handrail.cli import reproduce
 from handrail.core.errors import HandrailError
-from handrail.core.records import EPISODE_COLUMNS, Table
+from handrail.core.records import EPISODE_COLUMNS, GrowingTable
 from handrail.experiments.plan import plan
 from handrail.experiments.schema import digest, read
 from handrail.report.experiment import write_report
@@ -26,8 +26,8 @@ def finished(tmp_path):
         (task.folder / "run.json").write_text("{}")
         summary = {"final_return": 0.5, "violations": 7.0, "steps": 200_000}
         (task.folder / "summary.json").write_text(json.dumps(summary))
-        Table(task.folder / "progress.csv").add([{"step": 200_000, "loss": 0.5}])
-        Table(task.folder / "episodes.csv", EPISODE_COLUMNS).add(
+        GrowingTable(task.folder / "progress.csv").add([{"step": 200_000, "loss": 0.5}])
+        GrowingTable(task.folder / "episodes.csv", EPISODE_COLUMNS).add(
             [dict(zip(EPISODE_COLUMNS, (100_000, 0.5, 7.0, 10, 2), strict=True))]
         )
     return Finished(experiment, "paper", (123,), rows, "command", 0.0, "machine")

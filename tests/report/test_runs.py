@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from handrail.core.errors import HandrailError
-from handrail.core.records import EPISODE_COLUMNS, Table
+from handrail.core.records import EPISODE_COLUMNS, GrowingTable
 from handrail.report import runs
 
 
@@ -19,10 +19,10 @@ def folder(tmp_path):
     settings = {"environment": "S9N1", "method": "dqn", "seed": 3, "agent": {"gamma": 0.99}}
     (path / "run.json").write_text(json.dumps(settings))
     rows = [(10, 0.5, 0.0, 10, 2), (25, 0.0, 1.0, 15, 0)]
-    Table(path / "episodes.csv", EPISODE_COLUMNS).add(
+    GrowingTable(path / "episodes.csv", EPISODE_COLUMNS).add(
         dict(zip(EPISODE_COLUMNS, row, strict=True)) for row in rows
     )
-    Table(path / "progress.csv").add(
+    GrowingTable(path / "progress.csv").add(
         [{"step": 20, "loss": float("nan")}, {"step": 30, "loss": 0.5}]
     )
     (path / "summary.json").write_text(json.dumps({"violations": 1.0, "greedy_return": None}))

@@ -8,11 +8,11 @@ import pytest
 from handrail.equations.budget import discounted_limit
 from handrail.transfer_check.calibration import foresight
 from handrail.transfer_check.calibration_findings import foresight as findings
-from handrail.transfer_check.finding import Finding
-from handrail.transfer_check.measurement import Measurement, Task
+from handrail.transfer_check.finding import TransferFinding
+from handrail.transfer_check.measurement import Measurement, TaskMeasurement
 from handrail.transfer_check.neighbours import PerEpisode
-from handrail.transfer_check.rollouts import Episodes
-from handrail.transfer_check.verdict import Verdict
+from handrail.transfer_check.rollouts import Visits
+from handrail.transfer_check.verdict import TransferVerdict
 
 LIMIT = 8.0  # an episode; 0.8 discounted, and half of it 0.4
 EPISODES, STEPS = 40, 30
@@ -20,11 +20,11 @@ NONE = PerEpisode(np.zeros(EPISODES), np.zeros(EPISODES))
 SCALE = discounted_limit(LIMIT, 0.99, 1000)
 
 
-def visits(predicted, *, random=0.02, handed_over=None) -> Episodes:
+def visits(predicted, *, random=0.02, handed_over=None) -> Visits:
     """Episodes in which the guide predicts `predicted`, and `random` more of random actions."""
     shape = (EPISODES, STEPS)
     predicted = np.broadcast_to(predicted, shape).astype(np.float32)
-    return Episodes(
+    return Visits(
         views=np.zeros((*shape, 1), np.float32),
         costs=np.zeros(shape, np.float32),
         predicted=predicted,
@@ -35,16 +35,16 @@ def visits(predicted, *, random=0.02, handed_over=None) -> Episodes:
     )
 
 
-def found(target: Episodes, *, source: Episodes | None = None, limit=LIMIT):
+def found(target: Visits, *, source: Visits | None = None, limit=LIMIT):
     """The findings: what is predicted, the shares above the aim, random actions."""
     scale = discounted_limit(limit, 0.99, 1000)
 
-    def task(episodes: Episodes) -> Task:
+    def task(episodes: Visits) -> TaskMeasurement:
         seen = foresight(
             episodes, episodes.running, np.full((EPISODES, STEPS), 0.01), aim=scale / 2, limit=scale
         )
         nothing = np.zeros(EPISODES)
-        return Task(nothing, nothing, nothing, nothing, NONE, NONE, seen, 0)
+        return TaskMeasurement(nothing, nothing, nothing, nothing, NONE, NONE, seen, 0)
 
     measured = Measurement(task(source or target), task(target), (), {}, {}, 0.99)
     return findings(measured, limit)
@@ -143,13 +143,13 @@ def test_states_count_where_the_guide_acts_alone():
 
 
 def test_a_verdict_tells_danger_from_hindrance():
-    fine = Finding("q", "1", "2", "less")
+    fine = TransferFinding("q", "1", "2", "less")
     wrong, hinders = (dataclasses.replace(fine, **{what: "X"}) for what in ("wrong", "hinders"))
-    assert Verdict((fine,)).passed
-    stuck = Verdict((fine, hinders))
+    assert TransferVerdict((fine,)).passed
+    stuck = TransferVerdict((fine, hinders))
     assert stuck.trusted and not stuck.passed
     assert "may be trusted" in stuck.text and "not likely to learn from it: X." in stuck.text
-    both = Verdict((wrong, hinders))
+    both = TransferVerdict((wrong, hinders))
     assert not both.trusted and not both.passed
     assert both.text == (
         "The guide is not shown to be safe, because X. Nor is a student likely to learn from it: X."

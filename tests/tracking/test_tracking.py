@@ -10,7 +10,7 @@ import pytest
 
 from handrail.cli.follow import make_tracker, seldom, show
 from handrail.core.errors import HandrailError
-from handrail.core.records import EPISODE_COLUMNS, Table
+from handrail.core.records import EPISODE_COLUMNS, GrowingTable
 from handrail.tracking import tags
 from handrail.tracking.base import AbstractSink
 from handrail.tracking.tail import Tail
@@ -43,8 +43,8 @@ class Run:
         self.folder = folder
         folder.mkdir(parents=True)
         (folder / "run.json").write_text('{"run": {"seed": 7}}')
-        self.episodes = Table(folder / "episodes.csv", EPISODE_COLUMNS)
-        self.progress = Table(folder / "progress.csv")
+        self.episodes = GrowingTable(folder / "episodes.csv", EPISODE_COLUMNS)
+        self.progress = GrowingTable(folder / "progress.csv")
 
     def chunk(self, end, *, loss=float("nan"), cost=0.0, interventions=0):
         half = end - 50

@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from handrail.core.files import read_json
-from handrail.core.records import Table, rows_until
+from handrail.core.records import GrowingTable, rows_until
 from handrail.train.checkpoint import load_checkpoint, save_checkpoint
 from tests.train.small import content, run, shared_loop
 
@@ -94,7 +94,7 @@ def test_one_kept_checkpoint_is_not_pushed_out_by_a_damaged_later_one(tmp_path):
 
 def test_rows_are_counted_up_to_a_step(tmp_path):
     assert rows_until(tmp_path, 10) == {}
-    Table(tmp_path / "episodes.csv", ("step", "return")).add(
+    GrowingTable(tmp_path / "episodes.csv", ("step", "return")).add(
         [{"step": step, "return": 0.5} for step in (1, 5, 5, 9)]
     )
     (tmp_path / "progress.csv").write_text("step,a\n1,2\n2,\x00\n3\n4,1\n")

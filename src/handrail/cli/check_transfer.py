@@ -8,8 +8,8 @@ from typing import Any
 from handrail.core.artifact import Card, load, number
 from handrail.core.errors import HandrailError
 from handrail.core.files import write_json
-from handrail.transfer_check.finding import Finding
-from handrail.transfer_check.verdict import Verdict, as_json, judge, limits
+from handrail.transfer_check.finding import TransferFinding
+from handrail.transfer_check.verdict import TransferVerdict, as_json, judge, limits
 
 
 def check_transfer(
@@ -21,7 +21,7 @@ def check_transfer(
     seed: int = 0,
     out: Path | None = None,
     report: Callable[[str, int, int], None] = lambda what, done, total: None,
-) -> Verdict:
+) -> TransferVerdict:
     """Whether the guide in `path` may be trusted in the target of `task`, and taught from.
 
     The source is that of the task it was trained on, which is also the default target; `limit`
@@ -51,8 +51,8 @@ def check_transfer(
     if not limit >= 0:
         raise HandrailError(f"limit is {limit}: expected a cost of 0 or more an episode")
     raw: dict[str, Any] = {}
-    if isinstance(problem, Finding):
-        verdict = Verdict((limits(own_limit, limit), problem))
+    if isinstance(problem, TransferFinding):
+        verdict = TransferVerdict((limits(own_limit, limit), problem))
     else:
         guide = load_guide(path, problem)
         measured = measure(
@@ -79,7 +79,7 @@ def check_transfer(
             for name, environment in (("source", problem.source), ("target", problem.target))
         }
         length = problem.target.episode_length
-        verdict = Verdict((*judged, under_guard(**guards, limit=limit, length=length)))
+        verdict = TransferVerdict((*judged, under_guard(**guards, limit=limit, length=length)))
         raw = as_json(measured) | {f"guarded_{name}": as_json(g) for name, g in guards.items()}
     if out is not None:
         write_json(out, _record(path, name, limit, episodes, seed, verdict, raw))
@@ -109,12 +109,12 @@ def _problem(trained_on: str, name: str) -> Any:
             f"it does not fit: it drove the robot {own!r}, and the target's is a {other!r}, "
             "which does something else with the same actions"
         )
-        return Finding("robot", own, other, "the same", wrong)
+        return TransferFinding("robot", own, other, "the same", wrong)
     try:
         return _crossed(trained_on, name)
     except HandrailError as error:
         wrong = f"it does not fit: {error}"
-        return Finding("observation and actions", "", "", "the same", wrong)
+        return TransferFinding("observation and actions", "", "", "the same", wrong)
 
 
 def _crossed(trained_on: str, name: str) -> Any:
@@ -126,7 +126,7 @@ def _crossed(trained_on: str, name: str) -> Any:
     return TransferProblem(home.source, away.target, home.view, name)
 
 
-def _record(path, task, limit, episodes, seed, verdict: Verdict, raw) -> dict[str, Any]:
+def _record(path, task, limit, episodes, seed, verdict: TransferVerdict, raw) -> dict[str, Any]:
     return {
         "guide": path.name,
         "task": task,
@@ -142,7 +142,7 @@ def _record(path, task, limit, episodes, seed, verdict: Verdict, raw) -> dict[st
     }
 
 
-def show(verdict: Verdict) -> None:
+def show(verdict: TransferVerdict) -> None:
     """Prints the findings as a table, then the verdict and its reasons in words."""
     from rich.console import Console
     from rich.table import Table

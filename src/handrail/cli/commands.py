@@ -301,10 +301,10 @@ def check_transfer(
     from handrail.cli.check_transfer import check_transfer as run
     from handrail.cli.check_transfer import show
     from handrail.core.jax_setup import choose
-    from handrail.experiments.progress import Steps
+    from handrail.experiments.progress import ProgressBars
 
     choose(device)
-    with Steps(unit="") as bars:
+    with ProgressBars(unit="") as bars:
         verdict = run(
             guide, task=task, limit=limit, episodes=episodes, seed=seed, out=out,
             report=lambda what, done, total: bars(f"episodes in the {what}", done, total),

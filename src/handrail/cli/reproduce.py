@@ -13,7 +13,7 @@ from handrail.engines.base import AbstractEngine
 from handrail.engines.local import Local, usable_cores
 from handrail.experiments.plan import Task, plan
 from handrail.experiments.progress import Follower
-from handrail.experiments.schema import Experiment, Row, budget_of, digest, only, read
+from handrail.experiments.schema import Experiment, ExperimentRow, budget_of, digest, only, read
 from handrail.report.experiment import write_report
 from handrail.report.finished import Finished
 from handrail.report.html import Table
@@ -80,7 +80,7 @@ def report_only(
 
 def _planned(
     name: str, budget: str, seeds: int | None, variants: Sequence[str], out: Path
-) -> tuple[Experiment, str, list[tuple[Row, Task]]]:
+) -> tuple[Experiment, str, list[tuple[ExperimentRow, Task]]]:
     experiment = only(read(name), variants)
     if budget not in experiment.budgets and len(experiment.budgets) == 1:
         budget = next(iter(experiment.budgets))
@@ -102,7 +102,7 @@ def _check_writable(out: Path) -> None:
         ) from None
 
 
-def _tasks(experiment: Experiment, planned: list[tuple[Row, Task]]) -> list[Task]:
+def _tasks(experiment: Experiment, planned: list[tuple[ExperimentRow, Task]]) -> list[Task]:
     if experiment.runs:
         return [task for _, task in planned]
     return [need for _, task in planned for need in task.needs]
@@ -113,7 +113,7 @@ def _report(
     budget: str,
     seeds: int | None,
     variants: Sequence[str],
-    planned: list[tuple[Row, Task]],
+    planned: list[tuple[ExperimentRow, Task]],
     seconds: float,
     out: Path,
 ) -> tuple[Path, list[Table]]:

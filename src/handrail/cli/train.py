@@ -7,7 +7,7 @@ from typing import Any
 
 from handrail.core.errors import HandrailError
 from handrail.experiments import launch
-from handrail.experiments.progress import Steps
+from handrail.experiments.progress import ProgressBars
 from handrail.experiments.schema import flat
 from handrail.tasks.registry import family_of, with_defaults
 
@@ -29,7 +29,7 @@ def train_one(
     own = assigned(assignments)
     chosen = {**with_defaults({**settings, **own}, files), **own}
     row = family_of(chosen["environment"]).resolve(chosen)
-    with Steps() as steps:
+    with ProgressBars() as steps:
         return launch.train(
             row,
             files={kind: path for kind, path in files.items() if path is not None},
@@ -48,7 +48,7 @@ def resume(
     progress: Callable[[], None] = lambda: None,
 ) -> dict[str, Any]:
     """Continues the run in `folder` to its end and returns the summary."""
-    with Steps() as steps:
+    with ProgressBars() as steps:
         return launch.resume(
             folder,
             knowledge_folder=knowledge_folder,
@@ -86,7 +86,7 @@ def assigned(assignments: Sequence[str]) -> dict[str, Any]:
     return flat(values)
 
 
-def _both(steps: Steps, progress: Callable[[], None]) -> launch.Report:
+def _both(steps: ProgressBars, progress: Callable[[], None]) -> launch.Report:
     def report(what: str, step: int, total: int) -> None:
         steps(what, step, total)
         if what == "training":

@@ -29,7 +29,7 @@ ONE_OF_SEVERAL = "cost."  # and its name: a column for each of several costs
 _DIGITS = 18  # of a step
 
 
-class Table:
+class GrowingTable:
     """A CSV file that only grows. Its first column is `step`: environment steps done."""
 
     def __init__(self, path: Path, columns: Iterable[str] | None = None):

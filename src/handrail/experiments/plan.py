@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from handrail.core.recorded import original
-from handrail.experiments.schema import Experiment, digest, rows
-from handrail.experiments.schema import Row as ExperimentRow
+from handrail.experiments.schema import Experiment, ExperimentRow, digest, rows
 from handrail.tasks.family import Family, Row
 from handrail.tasks.registry import family_of
 

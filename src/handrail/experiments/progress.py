@@ -28,7 +28,7 @@ Clock = Callable[[], float]
 WIDE, NARROW = 100, 60  # columns of a terminal: all parts of a bar; description and numbers alone
 
 
-class Steps:
+class ProgressBars:
     """Shows what one process does, stage by stage: called with (what, step, total).
 
     A bar for each stage on a terminal; elsewhere lines such as "guide: 20,000 of 300,000 steps".
@@ -52,7 +52,7 @@ class Steps:
         self._bars: dict[str, TaskID] = {}
         self._unit, self._pace = unit, Pace(clock)
 
-    def __enter__(self) -> "Steps":
+    def __enter__(self) -> "ProgressBars":
         self._progress.start()
         return self
 

@@ -49,7 +49,7 @@ class Experiment:
 
 
 @dataclasses.dataclass(frozen=True)
-class Row:
+class ExperimentRow:
     """One run of an experiment."""
 
     variant: str
@@ -103,14 +103,14 @@ def only(experiment: Experiment, labels: Sequence[str]) -> Experiment:
     return dataclasses.replace(experiment, variants=chosen, report=report)
 
 
-def rows(experiment: Experiment, budget: str, seeds: int | None = None) -> Iterator[Row]:
+def rows(experiment: Experiment, budget: str, seeds: int | None = None) -> Iterator[ExperimentRow]:
     """Every run of the experiment at a budget; seeds outermost, so early results cover all."""
     chosen = budget_of(experiment, budget, seeds)
     points = itertools.product(chosen.seeds, experiment.environments, experiment.variants.items())
     for seed, environment, (label, own) in points:
         settings = {**experiment.base, **chosen.overrides, **own}
         settings |= {"environment": environment, "seed": seed}
-        yield Row(label, environment, seed, settings)
+        yield ExperimentRow(label, environment, seed, settings)
 
 
 def budget_of(experiment: Experiment, name: str, seeds: int | None = None) -> Budget:

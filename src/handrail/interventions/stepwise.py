@@ -31,7 +31,7 @@ LOG = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
-class Verdict:
+class StepDecision:
     """What to execute: `action` has shape and dtype of the proposal.
 
     `evidence` has `not_finite` (1) at steps at which a trigger saw NaN or infinity and stepped in.
@@ -110,7 +110,7 @@ class Stepwise:
         """What the trigger remembers; the last step joins it with the next decision."""
         return self._packing.unpack(self._carry)["memory"]
 
-    def decide(self, observation: Any, proposed: np.ndarray) -> Verdict:
+    def decide(self, observation: Any, proposed: np.ndarray) -> StepDecision:
         """What is to be executed in place of `proposed`, or it itself."""
         row = self._input
         row[0] = self._pending
@@ -133,7 +133,7 @@ class Stepwise:
         if self._looks and values[self._actions + 1]:
             evidence["not_finite"] = 1.0
             self._warn(evidence)
-        return Verdict(action, bool(values[self._actions]), evidence)
+        return StepDecision(action, bool(values[self._actions]), evidence)
 
     def observe(
         self, next_observation: Any, reward: float, cost: float, terminated: bool, truncated: bool

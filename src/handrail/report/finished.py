@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from handrail.experiments.plan import Task
-from handrail.experiments.schema import Experiment, Row
+from handrail.experiments.schema import Experiment, ExperimentRow
 from handrail.report.html import Cell as Cell
 from handrail.report.runs import Run, read_run, summary_values
 
@@ -17,7 +17,7 @@ class Finished:
     experiment: Experiment
     budget: str
     seeds: tuple[int, ...]
-    rows: tuple[tuple[Row, Task], ...]
+    rows: tuple[tuple[ExperimentRow, Task], ...]
     command: str
     seconds: float
     machine: str

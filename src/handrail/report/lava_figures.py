@@ -6,7 +6,7 @@ from handrail.report.curves import grid
 from handrail.report.figures import Bars, Panel, Sweep, bars, curves, sweep
 from handrail.report.finished import Finished
 from handrail.report.html import Block, Picture, Table
-from handrail.report.maps import Embedding, VisitMap, heatmap, principal_components, scatter
+from handrail.report.maps import EmbeddingMap, VisitMap, heatmap, principal_components, scatter
 from handrail.report.runs import cumulative_curves, learning_curves
 from handrail.report.stats import bootstrap, bootstrap_curve, iqm
 from handrail.report.style import png
@@ -117,7 +117,7 @@ def embeddings(finished: Finished) -> list[Block]:
             rows.append([variant, _short(environment), *_quality(checks)])
         projected = principal_components(*(check.embeddings for check in points.values()))
         panels = [
-            Embedding(_short(name), projection, check.unsafe)
+            EmbeddingMap(_short(name), projection, check.unsafe)
             for (name, check), projection in zip(points.items(), projected, strict=True)
         ]
         caption = f"{variant}: embeddings of every state of the first layout, main directions."

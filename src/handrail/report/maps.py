@@ -113,7 +113,7 @@ def heatmap(
 
 
 @dataclass(frozen=True)
-class Embedding:
+class EmbeddingMap:
     """Points in two dimensions, `points` `(n, 2)`, and whether each is unsafe, `(n,)`."""
 
     title: str
@@ -122,7 +122,7 @@ class Embedding:
 
 
 def scatter(
-    panels: Sequence[Embedding],
+    panels: Sequence[EmbeddingMap],
     *,
     axis: str = "principal component",
     share: bool = True,

@@ -120,7 +120,7 @@ def bootstrap_curve(
 
 
 @dataclass(frozen=True)
-class Comparison:
+class PairedComparison:
     """How one method compares with another, run by run or over independent runs."""
 
     difference: Interval  # mean of first minus second
@@ -130,7 +130,7 @@ class Comparison:
 
 def compare_paired(
     first, second, *, level: float = 0.95, resamples: int = 2000, seed: int = 0
-) -> Comparison:
+) -> PairedComparison:
     """Compares runs `(runs,)` or `(runs, tasks)` that share seeds and layouts, pair by pair."""
     first, second = _scores(first), _scores(second)
     if first.shape != second.shape:
@@ -141,7 +141,7 @@ def compare_paired(
     difference = first - second
     wins = np.where(difference > 0, 1.0, np.where(difference == 0, 0.5, 0.0))
     options = {"level": level, "resamples": resamples, "seed": seed}
-    return Comparison(
+    return PairedComparison(
         bootstrap(difference, mean, **options), bootstrap(wins, mean, **options), difference.size
     )
 
@@ -158,14 +158,14 @@ def probability_of_improvement(first: np.ndarray, second: np.ndarray) -> Aggrega
 
 def compare_independent(
     first, second, *, level: float = 0.95, resamples: int = 2000, seed: int = 0
-) -> Comparison:
+) -> PairedComparison:
     """Compares independent runs `(runs, tasks)` and `(other_runs, tasks)`."""
     first, second = _scores(first), _scores(second)
     if first.shape[1] != second.shape[1]:
         raise HandrailError(f"{first.shape[1]} tasks on one side, {second.shape[1]} on the other")
     rng = np.random.default_rng(seed)
     redrawn = _redrawn(first, resamples, rng), _redrawn(second, resamples, rng)
-    return Comparison(
+    return PairedComparison(
         Interval(
             float(mean(first) - mean(second)),
             *map(float, _ends(mean(redrawn[0]) - mean(redrawn[1]), level)),

@@ -24,7 +24,7 @@ from handrail.core.records import (
     EPISODES,
     ONE_OF_SEVERAL,
     PROGRESS,
-    Table,
+    GrowingTable,
     read_table,
     sync,
 )
@@ -95,10 +95,10 @@ def execute(
         state = loop.init(key=jax.random.key(seed))
         step, wall, state = _resume(folder, state, signature)
         names = loop.environment.constraints
-        episodes = Table(
+        episodes = GrowingTable(
             folder / EPISODES, (*EPISODE_COLUMNS, *(ONE_OF_SEVERAL + name for name in names))
         )
-        progress = Table(folder / PROGRESS)
+        progress = GrowingTable(folder / PROGRESS)
         episodes.cut(step)
         progress.cut(step)
         began = saved = time.monotonic()

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from handrail.transfer_check.neighbours import PerEpisode
-from handrail.transfer_check.rollouts import Episodes
+from handrail.transfer_check.rollouts import Visits
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,7 +29,7 @@ class CriticCalibration:
 
 
 def foresight(
-    visits: Episodes,
+    visits: Visits,
     counted: Bool[np.ndarray, "episodes steps"],
     followed: Float[np.ndarray, "episodes steps"],
     *,

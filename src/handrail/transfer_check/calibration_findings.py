@@ -26,7 +26,7 @@ follows, and good guides differ by a hundredth, too. It is noted if it is not ab
 from handrail.equations.budget import LIMIT_FRACTION, LIMIT_STEPS, discounted_limit
 from handrail.transfer_check.calibration import CriticCalibration
 from handrail.transfer_check.finding import (
-    Finding,
+    TransferFinding,
     percent,
     percents,
     ratio_interval,
@@ -37,7 +37,7 @@ from handrail.transfer_check.measurement import Measurement
 HALF = 0.5  # of the states: where more of them are above the aim, there is no way round
 
 
-def foresight(measured: Measurement, limit: float) -> tuple[Finding, ...]:
+def foresight(measured: Measurement, limit: float) -> tuple[TransferFinding, ...]:
     """The findings for a student whose limit is `limit` an episode, undiscounted."""
     scale = discounted_limit(limit, measured.discount, LIMIT_STEPS)
     source, target = measured.source.foresight, measured.target.foresight
@@ -50,7 +50,7 @@ def foresight(measured: Measurement, limit: float) -> tuple[Finding, ...]:
 
 def _predicted(
     source: CriticCalibration, target: CriticCalibration, limit: float, scale: float
-) -> Finding:
+) -> TransferFinding:
     before, after = (
         f"{written(ratio_interval(task.predicted))}, incurred "
         f"{written(ratio_interval(task.incurred))}"
@@ -83,18 +83,18 @@ def _predicted(
             f"half of the limit ({aim:.2g}, discounted): a student that it teaches has to keep to "
             "places where it predicts less"
         )
-    return Finding(
+    return TransferFinding(
         "cost predicted soon after its start, and incurred from there on, discounted",
         before, after, f"target ≤ {aim:.2g}, half of the limit", hinders=hinders, note=note,
     )  # fmt: skip
 
 
-def _shares(source: CriticCalibration, target: CriticCalibration, aim: float) -> Finding:
+def _shares(source: CriticCalibration, target: CriticCalibration, aim: float) -> TransferFinding:
     before, after = (percents(ratio_interval(task.above_aim)) for task in (source, target))
-    return Finding(f"states there in which it predicts over {aim:.2g}", before, after, "")
+    return TransferFinding(f"states there in which it predicts over {aim:.2g}", before, after, "")
 
 
-def _apart(source: CriticCalibration, target: CriticCalibration) -> Finding:
+def _apart(source: CriticCalibration, target: CriticCalibration) -> TransferFinding:
     before, after = (ratio_interval(task.apart) for task in (source, target))
     note = ""
     if not after.low > 0:
@@ -102,7 +102,7 @@ def _apart(source: CriticCalibration, target: CriticCalibration) -> Finding:
             "in the target its cost critic is not shown to tell its own actions from random ones: "
             "a student can learn from it where not to be, but not what not to do"
         )
-    return Finding(
+    return TransferFinding(
         "more predicted of random actions, also after takeovers",
         written(before, 3), written(after, 3), "above 0", note=note,
     )  # fmt: skip

@@ -12,7 +12,7 @@ _RESAMPLES = 2000
 
 
 @dataclasses.dataclass(frozen=True)
-class Finding:
+class TransferFinding:
     """One question, what was found in both tasks, and what is wrong (empty: nothing)."""
 
     question: str

@@ -37,7 +37,7 @@ from handrail.transfer_check.neighbours import (
     spread,
     telling_parts,
 )
-from handrail.transfer_check.rollouts import SEATS, Controller, Episodes, roll, roll_on_host
+from handrail.transfer_check.rollouts import SEATS, Controller, Visits, roll, roll_on_host
 
 Report = Callable[[str, int, int], None]
 """Called with (`source` or `target`, episodes that have ended, all of them)."""
@@ -45,7 +45,7 @@ _TAIL = 0.05  # discounted weight of what a time limit may cut off a cost-to-go
 
 
 @dataclasses.dataclass(frozen=True)
-class Task:
+class TaskMeasurement:
     """What the guide does in one task, one entry an episode; costs undiscounted unless said."""
 
     own_costs: np.ndarray  # of whole episodes of the guide alone
@@ -62,8 +62,8 @@ class Task:
 class Measurement:
     """Everything measured. The floor of each comparison is what the source has by itself."""
 
-    source: Task
-    target: Task
+    source: TaskMeasurement
+    target: TaskMeasurement
     telling: tuple[str, ...]  # parts of the view that tell costly states in the source
     costs: dict[str, Pairs]  # one-step costs; by "floor", "within" the target, "across" tasks
     costs_to_go: dict[str, Gaps]  # discounted, soon after the guide began to act
@@ -93,7 +93,7 @@ def measure(
     if episodes < 2:
         raise HandrailError(f"episodes is {episodes}: expected at least 2, such as 100")
     views: dict[str, AbstractView] = {"source": SameView(), "target": problem.view}
-    visits: dict[str, Episodes] = {}
+    visits: dict[str, Visits] = {}
     for name, view in views.items():
         environment = getattr(problem, name)
         times = takeover_steps(episodes, _length(environment, f"{problem.name}: the {name}"))
@@ -139,7 +139,7 @@ def takeover_steps(episodes: int, length: int) -> np.ndarray:
     return np.concatenate([np.zeros(episodes, int), late])
 
 
-def costs_to_go(visits: Episodes, discount: float) -> Float[np.ndarray, "episodes steps"]:
+def costs_to_go(visits: Visits, discount: float) -> Float[np.ndarray, "episodes steps"]:
     """The discounted sum of costs from every step to the end of its episode."""
     costs = np.where(visits.running, visits.costs, 0).astype(np.float64)
     sums = np.zeros_like(costs)
@@ -150,7 +150,7 @@ def costs_to_go(visits: Episodes, discount: float) -> Float[np.ndarray, "episode
     return sums
 
 
-def guided(visits: Episodes, discount: float) -> Bool[np.ndarray, "episodes steps"]:
+def guided(visits: Visits, discount: float) -> Bool[np.ndarray, "episodes steps"]:
     """Where the guide acts to the end and a time limit cuts off at most 5 % of the cost-to-go.
 
     In short episodes at most their second half is left out.
@@ -162,14 +162,14 @@ def guided(visits: Episodes, discount: float) -> Bool[np.ndarray, "episodes step
     return visits.running & (steps >= visits.handed_over[:, None]) & (steps < ends[:, None])
 
 
-def unsettled(visits: Episodes, discount: float) -> Bool[np.ndarray, "episodes steps"]:
+def unsettled(visits: Visits, discount: float) -> Bool[np.ndarray, "episodes steps"]:
     """`guided`, within 1 / (1 − γ) steps of the guide's first: later it has mostly come to rest."""
     horizon = 1 / (1 - discount) if discount < 1 else visits.costs.shape[1]
     late = np.arange(visits.costs.shape[1]) >= visits.handed_over[:, None] + horizon
     return guided(visits, discount) & ~late
 
 
-def _task(visits: Episodes, discount: float, limit: float) -> Task:
+def _task(visits: Visits, discount: float, limit: float) -> TaskMeasurement:
     own = visits.handed_over == 0
     by_guide = visits.running & (np.arange(visits.costs.shape[1]) >= visits.handed_over[:, None])
     costs = np.where(by_guide, visits.costs, 0).sum(axis=1, dtype=np.float64)
@@ -178,7 +178,7 @@ def _task(visits: Episodes, discount: float, limit: float) -> Task:
     predicted = np.where(counted, visits.predicted, 0).sum(axis=1, dtype=np.float64)
     followed = costs_to_go(visits, discount)
     incurred = np.where(counted, followed, 0).sum(axis=1)
-    return Task(
+    return TaskMeasurement(
         own_costs=costs[own],
         own_lengths=visits.lengths[own],
         handed_costs=costs[~own],
@@ -192,14 +192,14 @@ def _task(visits: Episodes, discount: float, limit: float) -> Task:
     )
 
 
-def _states(visits: Episodes, values: np.ndarray, chosen: np.ndarray) -> Visited:
+def _states(visits: Visits, values: np.ndarray, chosen: np.ndarray) -> Visited:
     episodes, steps = np.nonzero(chosen)
     return Visited(
         visits.views[episodes, steps], values[episodes, steps], episodes, len(visits.costs)
     )
 
 
-def _arrived(visits: Episodes) -> Visited:
+def _arrived(visits: Visits) -> Visited:
     """States with the cost of having arrived in them; first states have none."""
     values = np.pad(visits.costs, ((0, 0), (1, 0)))[:, :-1]
     chosen = visits.running.copy()
@@ -208,7 +208,7 @@ def _arrived(visits: Episodes) -> Visited:
 
 
 def _compared(
-    visits: dict[str, Episodes],
+    visits: dict[str, Visits],
     parts: dict[str, slice],
     discount: float,
     tolerance: float,

@@ -58,7 +58,7 @@ class _Acts(eqx.Module):
 
 
 @dataclasses.dataclass(frozen=True)
-class Episodes:
+class Visits:
     """Episodes side by side; what lies beyond the end of one (`running` false) means nothing.
 
     Costs are per step, undiscounted: that of the action taken at the step.
@@ -83,7 +83,7 @@ class Episodes:
         return self.running.sum(axis=1)
 
 
-class Takeover(eqx.Module):
+class FromTakeover(eqx.Module):
     """The guide acts from a step of each episode on, as its source sees what is observed."""
 
     controller: Controller
@@ -132,11 +132,13 @@ def roll(
     handed_over: np.ndarray,
     *,
     key: Key[Array, ""],
-) -> Episodes:
+) -> Visits:
     """One episode for each entry of `handed_over`, all at once, on compiled physics."""
     keys = jax.random.split(key, len(handed_over))
     first = jnp.asarray(handed_over, jnp.int32)
-    done = _roll(environment, Takeover(controller, view, first), Expected(controller, view), keys)
+    done = _roll(
+        environment, FromTakeover(controller, view, first), Expected(controller, view), keys
+    )
     return _episodes(done, handed_over)
 
 
@@ -155,7 +157,7 @@ def roll_on_host(
     steps: int,
     key: Key[Array, ""],
     report: Callable[[int, int], None] = lambda done, total: None,
-) -> Episodes:
+) -> Visits:
     """`roll` in environments on the host, which are equal, an episode in each at a time.
 
     Episodes are cut off after `steps` steps, as by a time limit. `report(done, total)` counts
@@ -165,7 +167,7 @@ def roll_on_host(
     first = jnp.asarray(handed_over, jnp.int32)
     driver = Compiled(
         RandomActions(action_size(environments[0].actions), HOLD, "explore"),
-        Takeover(controller, view, first),
+        FromTakeover(controller, view, first),
         record=Expected(controller, view),
         at_once=True,
     )
@@ -173,11 +175,11 @@ def roll_on_host(
     return _episodes(done, handed_over)
 
 
-def _episodes(done: base.Episodes, handed_over: np.ndarray) -> Episodes:
+def _episodes(done: base.Episodes, handed_over: np.ndarray) -> Visits:
     assert done.steps is not None
     views, predicted, predicted_random = done.steps.records
     arrays = views, done.steps.costs, predicted, predicted_random, done.steps.running
-    return Episodes(
+    return Visits(
         *map(np.asarray, arrays),
         terminated=np.asarray(done.terminated), handed_over=np.asarray(handed_over),
     )  # fmt: skip

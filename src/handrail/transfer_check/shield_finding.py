@@ -4,11 +4,13 @@ import numpy as np
 
 from handrail.equations.interval import Interval
 from handrail.methods.sagui.shield import ShieldTest
-from handrail.transfer_check.finding import Finding, percent, ratio_interval, written
+from handrail.transfer_check.finding import TransferFinding, percent, ratio_interval, written
 from handrail.transfer_check.neighbours import PerEpisode
 
 
-def under_guard(source: ShieldTest, target: ShieldTest, *, limit: float, length: int) -> Finding:
+def under_guard(
+    source: ShieldTest, target: ShieldTest, *, limit: float, length: int
+) -> TransferFinding:
     """Whether a student that knows nothing would keep its limit in the shield test.
 
     `limit` is the target's, of an episode of `length` steps, undiscounted.
@@ -23,7 +25,7 @@ def under_guard(source: ShieldTest, target: ShieldTest, *, limit: float, length:
         wrong = said
     elif after.value > limit:
         note = f"{said}; measure more episodes, or train it longer"
-    return Finding(
+    return TransferFinding(
         f"cost of the shield test ({percent(source.share)} and "
         f"{percent(target.share)} of the steps are its own)",
         written(before), written(after), f"target ≤ {limit:g}", wrong, note=note,

@@ -15,7 +15,7 @@ import numpy as np
 from handrail.equations.budget import LIMIT_STEPS, discounted_limit
 from handrail.transfer_check.calibration_findings import foresight
 from handrail.transfer_check.finding import (
-    Finding,
+    TransferFinding,
     by_episode,
     difference,
     mean_interval,
@@ -24,7 +24,7 @@ from handrail.transfer_check.finding import (
     ratio_interval,
     written,
 )
-from handrail.transfer_check.measurement import Measurement, Task
+from handrail.transfer_check.measurement import Measurement, TaskMeasurement
 from handrail.transfer_check.neighbours import PerEpisode
 
 TOLERANCE = 0.2  # of the limit: a difference between source and target beyond it is one
@@ -34,10 +34,10 @@ BLUNT = 0.4  # of states: if more look wrong in the source itself, looks say not
 
 
 @dataclasses.dataclass(frozen=True)
-class Verdict:
+class TransferVerdict:
     """All findings; the guide may be used if none of them speaks against it."""
 
-    findings: tuple[Finding, ...]
+    findings: tuple[TransferFinding, ...]
 
     @property
     def reasons(self) -> list[str]:
@@ -78,13 +78,13 @@ class Verdict:
         return f"{said} {also} student {verb} to learn from it: {'; and '.join(self.hindrances)}."
 
 
-def judge(measured: Measurement, *, own_limit: float, limit: float) -> Verdict:
+def judge(measured: Measurement, *, own_limit: float, limit: float) -> TransferVerdict:
     """The verdict for a student whose limit is `limit` an episode, undiscounted.
 
     `own_limit` is what the guide was trained for, in the same unit.
     """
     scale = discounted_limit(limit, measured.discount, LIMIT_STEPS)
-    return Verdict(
+    return TransferVerdict(
         (
             limits(own_limit, limit),
             _own_costs(measured.source, measured.target, limit),
@@ -100,7 +100,7 @@ def judge(measured: Measurement, *, own_limit: float, limit: float) -> Verdict:
     )
 
 
-def limits(own_limit: float, limit: float) -> Finding:
+def limits(own_limit: float, limit: float) -> TransferFinding:
     """d⋄ ≤ d⊙."""
     wrong = ""
     if own_limit > limit:
@@ -108,12 +108,12 @@ def limits(own_limit: float, limit: float) -> Finding:
             f"it was trained to cost up to {own_limit:g} an episode, "
             f"more than the limit of {limit:g}"
         )
-    return Finding(
+    return TransferFinding(
         "limit, cost an episode", f"{own_limit:g}", f"{limit:g}", "source ≤ target", wrong
     )
 
 
-def _own_costs(source: Task, target: Task, limit: float) -> Finding:
+def _own_costs(source: TaskMeasurement, target: TaskMeasurement, limit: float) -> TransferFinding:
     before, after = mean_interval(source.own_costs), mean_interval(target.own_costs)
     gap = difference(by_episode(target.own_costs), by_episode(source.own_costs))
     wrong = ""
@@ -130,19 +130,19 @@ def _own_costs(source: Task, target: Task, limit: float) -> Finding:
         wrong = (
             f"an episode of it costs at least {gap.low:.3g} more in the target than in the source"
         )
-    return Finding(
+    return TransferFinding(
         f"cost of an episode (mean length {source.own_lengths.mean():.0f} and "
         f"{target.own_lengths.mean():.0f} steps)",
         written(before), written(after), f"target ≤ {limit:g}", wrong,
     )  # fmt: skip
 
 
-def _unsafe(source: Task, target: Task) -> Finding:
+def _unsafe(source: TaskMeasurement, target: TaskMeasurement) -> TransferFinding:
     shares = [mean_interval((task.own_costs > 0).astype(float)) for task in (source, target)]
-    return Finding("episodes with any cost", percents(shares[0]), percents(shares[1]), "")
+    return TransferFinding("episodes with any cost", percents(shares[0]), percents(shares[1]), "")
 
 
-def _handed(source: Task, target: Task, limit: float) -> Finding:
+def _handed(source: TaskMeasurement, target: TaskMeasurement, limit: float) -> TransferFinding:
     gap = difference(by_episode(target.handed_costs), by_episode(source.handed_costs))
     wrong = ""
     if gap.low > TOLERANCE * limit:
@@ -150,14 +150,14 @@ def _handed(source: Task, target: Task, limit: float) -> Finding:
             "called after an explorer, it lets an episode cost at least "
             f"{gap.low:.3g} more in the target than in the source"
         )
-    return Finding(
+    return TransferFinding(
         "cost after a takeover by an explorer",
         written(mean_interval(source.handed_costs)), written(mean_interval(target.handed_costs)),
         f"at most {TOLERANCE * limit:.3g} more", wrong,
     )  # fmt: skip
 
 
-def _critic(source: Task, target: Task, scale: float) -> Finding:
+def _critic(source: TaskMeasurement, target: TaskMeasurement, scale: float) -> TransferFinding:
     errors = [
         PerEpisode(task.incurred.sums - task.predicted.sums, task.predicted.counts)
         for task in (source, target)
@@ -175,13 +175,13 @@ def _critic(source: Task, target: Task, scale: float) -> Finding:
             f"in its own source the cost critic is off by {own.value:.3g}, where the limit is "
             f"{scale:.3g} (discounted): a budget-switch that asks it needs another threshold"
         )
-    return Finding(
+    return TransferFinding(
         "incurred minus predicted cost, discounted",
         written(own), written(other), f"at most {scale:.3g} more", wrong, note=note,
     )  # fmt: skip
 
 
-def _to_go(measured: Measurement, scale: float) -> Finding:
+def _to_go(measured: Measurement, scale: float) -> TransferFinding:
     floor, across = (measured.costs_to_go[name] for name in ("floor", "across"))
     gap = difference(across.gap, floor.gap)
     allowed = TOLERANCE * scale
@@ -196,13 +196,13 @@ def _to_go(measured: Measurement, scale: float) -> Finding:
         f"worst {gaps.worst:.3g}"
         for gaps in (floor, across)
     ]
-    return Finding(
+    return TransferFinding(
         "cost-to-go beyond that of look-alikes in the source", texts[0], texts[1],
         f"at most {allowed:.2g} more", wrong,
     )  # fmt: skip
 
 
-def _looks_free(measured: Measurement, pairing: str) -> Finding:
+def _looks_free(measured: Measurement, pairing: str) -> TransferFinding:
     floor, pairs = measured.costs["floor"], measured.costs[pairing]
     gap = difference(pairs.missed, floor.missed)
     where = {"across": "states of the source", "within": "others of the target"}[pairing]
@@ -217,7 +217,7 @@ def _looks_free(measured: Measurement, pairing: str) -> Finding:
             f"too few costly states of the target have look-alikes to know whether they look like "
             f"free {where}; measure more episodes"
         )
-    return Finding(
+    return TransferFinding(
         f"costly states that look like free {where}, by {', '.join(measured.telling)}",
         percents(ratio_interval(floor.missed)),
         percents(ratio_interval(pairs.missed)),
@@ -225,13 +225,13 @@ def _looks_free(measured: Measurement, pairing: str) -> Finding:
     )  # fmt: skip
 
 
-def _familiar(measured: Measurement) -> Finding:
+def _familiar(measured: Measurement) -> TransferFinding:
     floor, across = (measured.costs_to_go[name].unfamiliar for name in ("floor", "across"))
     found = ratio_interval(across)
     wrong = ""
     if found.low > 0.5:
         wrong = f"{percent(across.mean)} of the target's states look like nothing in the source"
-    return Finding(
+    return TransferFinding(
         "states of the guide unlike any in the source",
         percent(floor.mean), percents(found), "target at most 50%", wrong,
     )  # fmt: skip

@@ -23,7 +23,7 @@ from handrail.transfer_check.measurement import (
     takeover_steps,
 )
 from handrail.transfer_check.neighbours import PerEpisode
-from handrail.transfer_check.rollouts import Controller, Episodes
+from handrail.transfer_check.rollouts import Controller, Visits
 from handrail.transfer_check.verdict import as_json, judge
 
 TARGET = navigation_task("navigation-static")
@@ -157,10 +157,10 @@ def test_too_few_episodes_are_refused():
         measure(problem, Controller(flee, predict), episodes=1, limit=1.0, key=jax.random.key(0))
 
 
-def episodes(costs, lengths, terminated, handed_over) -> Episodes:
+def episodes(costs, lengths, terminated, handed_over) -> Visits:
     costs = np.asarray(costs, np.float32)
     running = np.arange(costs.shape[1]) < np.asarray(lengths)[:, None]
-    return Episodes(
+    return Visits(
         np.zeros((*costs.shape, 1), np.float32), costs, np.zeros_like(costs), np.zeros_like(costs),
         running,
         np.asarray(terminated), np.asarray(handed_over),

@@ -12,8 +12,8 @@ from handrail.cli.commands import main
 from handrail.core.files import read_json
 from handrail.envs.navigation import problems, tasks
 from handrail.envs.transfer import View
-from handrail.transfer_check.finding import Finding
-from handrail.transfer_check.verdict import Verdict
+from handrail.transfer_check.finding import TransferFinding
+from handrail.transfer_check.verdict import TransferVerdict
 from tests.experiments.navigation.toy import toy_problem, write_guide
 
 
@@ -144,8 +144,8 @@ def test_a_missing_file_is_bad_input(tmp_path, monkeypatch):
     ("wrong", "hinders", "code"), [("", "", 0), ("it is broken", "", 1), ("", "it is biased", 1)]
 )
 def test_the_verdict_is_the_exit_code(monkeypatch, capsys, wrong, hinders, code):
-    verdict = Verdict(
-        (Finding("question", "1", "2", "less", wrong, hinders=hinders, note="beware"),)
+    verdict = TransferVerdict(
+        (TransferFinding("question", "1", "2", "less", wrong, hinders=hinders, note="beware"),)
     )
     monkeypatch.setattr(command, "check_transfer", lambda *args, **options: verdict)
     monkeypatch.setattr(sys, "argv", ["handrail", "check-transfer", "guide.safetensors"])

@@ -19,7 +19,7 @@ from handrail.envs.base import (
 from handrail.envs.lava import views
 from handrail.envs.lava.rendering import LavaColor, render
 from handrail.envs.lava.resize import SIDE, resize
-from handrail.envs.lava.source import Layout
+from handrail.envs.lava.source import LavaLayout
 from handrail.envs.lava.tables import FORWARD, Tables
 
 OBSERVATIONS = ("symbolic", "pixels", "egocentric")
@@ -216,7 +216,7 @@ def assemble(
     )
 
 
-def describe(name: str, real, layouts: list[Layout], tables: Tables) -> World:
+def describe(name: str, real, layouts: list[LavaLayout], tables: Tables) -> World:
     """The facts of an opened MiniGrid environment and its layouts."""
     return World(
         name=name,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from handrail.core.errors import HandrailError
-from handrail.envs.lava.source import EMPTY, GOAL, Layout, Source, open_source
+from handrail.envs.lava.source import EMPTY, GOAL, LavaLayout, LavaSource, open_source
 
 # After this many seeds in a row without a new grid, the pool counts as exhausted: with the
 # 42 equally likely grids of LavaCrossingS9N1 the chance to miss one is about 6e-6.
@@ -48,7 +48,7 @@ def pool(size: int, seed: int = 1_000_000, exclude: Sequence | np.ndarray = ()) 
     return Pool(size, seed, exclude)
 
 
-def draw(source: Source, choice: LayoutChoice | int) -> list[Layout]:
+def draw(source: LavaSource, choice: LayoutChoice | int) -> list[LavaLayout]:
     """The layouts of a choice; a plain integer means `fixed(seed)`. Raises `HandrailError`."""
     if isinstance(choice, (int, np.integer)) and not isinstance(choice, bool):
         choice = Fixed(int(choice))
@@ -63,7 +63,7 @@ def draw(source: Source, choice: LayoutChoice | int) -> list[Layout]:
     return _search(source, choice)
 
 
-def starting_anywhere(layout: Layout) -> Layout:
+def starting_anywhere(layout: LavaLayout) -> LavaLayout:
     """The same layout with every free cell from which a goal can be reached, in all directions.
 
     Crossings have rooms without a door, which an episode could never leave.
@@ -79,9 +79,9 @@ def starting_anywhere(layout: Layout) -> Layout:
     return dataclasses.replace(layout, starts=np.array(starts))
 
 
-def _search(source: Source, choice: Pool) -> list[Layout]:
+def _search(source: LavaSource, choice: Pool) -> list[LavaLayout]:
     held_out = {grid.tobytes() for grid in _grids(source, choice.exclude)}
-    found: dict[bytes, Layout] = {}
+    found: dict[bytes, LavaLayout] = {}
     seed, without_news = choice.seed, 0
     while len(found) < choice.size and without_news < PATIENCE:
         layout = source.layout(seed)
@@ -103,7 +103,7 @@ def _search(source: Source, choice: Pool) -> list[Layout]:
     return list(found.values())
 
 
-def _grids(source: Source, exclude: Sequence | np.ndarray) -> list[np.ndarray]:
+def _grids(source: LavaSource, exclude: Sequence | np.ndarray) -> list[np.ndarray]:
     grids: list[np.ndarray] = []
     for entry in exclude:
         if isinstance(entry, (int, np.integer)):

@@ -42,7 +42,7 @@ NAMES = (
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Layout:
+class LavaLayout:
     """One grid and the poses from which its episodes start."""
 
     seed: int  # of the reset that gave this grid
@@ -52,21 +52,21 @@ class Layout:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Source:
+class LavaSource:
     """A real MiniGrid environment, opened to read its layouts and constants."""
 
     name: str  # the short name
     real: Any  # minigrid.minigrid_env.MiniGridEnv, without wrappers
 
-    def layout(self, seed: int) -> Layout:
+    def layout(self, seed: int) -> LavaLayout:
         """The layout and start pose of `reset(seed=seed)`. `HandrailError` if not supported."""
         self.real.reset(seed=int(seed))
         encoding = self.real.grid.encode()
         start = [(*map(int, self.real.agent_pos), int(self.real.agent_dir))]
-        return Layout(int(seed), encoding, _kinds(self.name, encoding), np.array(start))
+        return LavaLayout(int(seed), encoding, _kinds(self.name, encoding), np.array(start))
 
 
-def open_source(name: str) -> Source:
+def open_source(name: str) -> LavaSource:
     """Opens `LavaCrossingS9N1`, or the full id `MiniGrid-LavaCrossingS9N1-v0`.
 
     Any registered environment derived from MiniGrid's base class is accepted here, as long as
@@ -87,7 +87,7 @@ def open_source(name: str) -> Source:
     if not isinstance(real, MiniGridEnv):
         raise HandrailError(f"environment {name!r} is not a MiniGrid; known are {', '.join(NAMES)}")
     short = full[0].removeprefix("MiniGrid-").removesuffix("-v0")
-    source = Source(short, real)
+    source = LavaSource(short, real)
     source.layout(0)  # an object that the tables do not know is the most telling reason: first
     for rule in ("step", "_reward"):
         if getattr(type(real), rule) is not getattr(MiniGridEnv, rule):

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Int
 
-from handrail.envs.lava.source import EMPTY, GOAL, LAVA, WALL, Layout
+from handrail.envs.lava.source import EMPTY, GOAL, LAVA, WALL, LavaLayout
 
 LEFT, RIGHT, FORWARD = range(3)
 ACTIONS = 7
@@ -32,7 +32,7 @@ class Tables(NamedTuple):
     starts: list[np.ndarray]  # rows, by layout
 
 
-def compile_tables(layouts: list[Layout]) -> Tables:
+def compile_tables(layouts: list[LavaLayout]) -> Tables:
     """The tables of several layouts, with rows numbered through."""
     alive = [_free_poses(layout.kinds) for layout in layouts]
     ended = [_end_poses(layout.kinds, poses) for layout, poses in zip(layouts, alive, strict=True)]

@@ -13,7 +13,7 @@ from handrail.methods.contrastive.agents import q_learner
 from handrail.methods.contrastive.artefacts import POLICY, read_encoder, read_prior, save_q
 from handrail.methods.contrastive.problem import DiscreteProblem
 from handrail.methods.contrastive.settings import StudentSettings
-from handrail.methods.contrastive.table import Loaded
+from handrail.methods.contrastive.table import LoadedKnowledge
 from handrail.methods.method import Method
 from handrail.train.compiled import RunState
 from handrail.train.loops import AnyLoop
@@ -110,7 +110,7 @@ def train_student(
     )
 
 
-def _loaded(problem: DiscreteProblem, files: Mapping[str, Path | None]) -> Loaded:
+def _loaded(problem: DiscreteProblem, files: Mapping[str, Path | None]) -> LoadedKnowledge:
     """The knowledge of the files, as functions of the problem's observations."""
     prior = embed = initial = None
     inputs = problem.seen
@@ -119,4 +119,4 @@ def _loaded(problem: DiscreteProblem, files: Mapping[str, Path | None]) -> Loade
     if (path := files.get("encoder")) is not None:
         embedding = read_encoder(path, inputs)
         embed, initial = inputs.frozen_embedding(embedding.encoder), embedding.unsafe
-    return Loaded(problem.actions, prior, embed, initial)
+    return LoadedKnowledge(problem.actions, prior, embed, initial)

@@ -1,6 +1,6 @@
 """The methods of the family: one row each.
 
-A row's intervention gets the adjusted `StudentSettings` and the `Loaded` knowledge.
+A row's intervention gets the adjusted `StudentSettings` and the `LoadedKnowledge` knowledge.
 """
 
 import dataclasses
@@ -22,7 +22,7 @@ from handrail.methods.method import Method, table
 
 
 @dataclasses.dataclass(frozen=True)
-class Loaded:
+class LoadedKnowledge:
     """Knowledge as functions of a problem's observations; None where it was not brought along."""
 
     actions: int
@@ -35,18 +35,18 @@ class Loaded:
     """The unsafe embeddings that came with the encoder."""
 
 
-def _nothing(settings: StudentSettings, knowledge: Loaded) -> Intervention:
+def _nothing(settings: StudentSettings, knowledge: LoadedKnowledge) -> Intervention:
     return none()
 
 
-def _action_check(settings: StudentSettings, knowledge: Loaded) -> Intervention:
+def _action_check(settings: StudentSettings, knowledge: LoadedKnowledge) -> Intervention:
     safety = settings.safety
     return domain_prior(
         _there("prior", knowledge.prior), prior_prob=safety.prior_prob, threshold=safety.threshold
     )
 
 
-def _both_checks(settings: StudentSettings, knowledge: Loaded) -> Intervention:
+def _both_checks(settings: StudentSettings, knowledge: LoadedKnowledge) -> Intervention:
     safety = settings.safety
     return contrastive(
         near_unsafe(settings, knowledge), _there("prior", knowledge.prior),
@@ -54,12 +54,12 @@ def _both_checks(settings: StudentSettings, knowledge: Loaded) -> Intervention:
     )  # fmt: skip
 
 
-def _state_check(settings: StudentSettings, knowledge: Loaded) -> Intervention:
+def _state_check(settings: StudentSettings, knowledge: LoadedKnowledge) -> Intervention:
     near = near_unsafe(settings, knowledge)
     return state_check_only(near, knowledge.actions, prior_prob=settings.safety.prior_prob)
 
 
-def near_unsafe(settings: StudentSettings, knowledge: Loaded) -> NearUnsafe:
+def near_unsafe(settings: StudentSettings, knowledge: LoadedKnowledge) -> NearUnsafe:
     """The state check that the settings describe."""
     safety = settings.safety
     initial = _there("encoder", knowledge.initial_embeddings)

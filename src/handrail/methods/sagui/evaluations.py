@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Array, Key
 
-from handrail.core.records import EPISODES, EVALUATIONS, ONE_OF_SEVERAL, Table, read_table
+from handrail.core.records import EPISODES, EVALUATIONS, ONE_OF_SEVERAL, GrowingTable, read_table
 from handrail.envs.base import AbstractEnvironment
 from handrail.learners.sac.agent import SacAgent
 from handrail.learners.sac.networks import OnVectors
@@ -52,7 +52,7 @@ def record(folder: Path, columns: tuple[str, ...], row: dict[str, float]) -> dic
 
     Rows from that step on are replaced: they come from before an interruption.
     """
-    table = Table(folder / EVALUATIONS, columns)
+    table = GrowingTable(folder / EVALUATIONS, columns)
     table.cut(int(row["step"]) - 1)
     table.add([row])
     return read_table(folder / EVALUATIONS)

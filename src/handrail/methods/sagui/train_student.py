@@ -71,7 +71,7 @@ Report = Callable[[int, int], None]
 
 
 @dataclasses.dataclass(frozen=True)
-class Loaded:
+class FittedKnowledge:
     """What a run brings along, found to fit the target."""
 
     known: Known
@@ -119,7 +119,7 @@ def splits(run: StudentRun) -> bool:
     return METHODS[run.method].split_replay if run.replay == "auto" else run.replay == "split"
 
 
-def load_knowledge(target: Target, run: StudentRun, files: Mapping[str, Path]) -> Loaded:
+def load_knowledge(target: Target, run: StudentRun, files: Mapping[str, Path]) -> FittedKnowledge:
     """Everything that the run brings along. Raises `HandrailError` where it does not fit."""
     method = METHODS[run.method]
     if method.untrained_guide:
@@ -127,11 +127,13 @@ def load_knowledge(target: Target, run: StudentRun, files: Mapping[str, Path]) -
         view = as_view(target.view or (lambda observation: observation))
         learning = run.learning
         guide = random_guide(target.interface, view, learning.hidden, learning.discount, key=key)
-        return Loaded(Known(guide))
+        return FittedKnowledge(Known(guide))
     if "expert" in method.needs:
-        return Loaded(Known(expert=open_policy(files["expert"], target.interface, "expert")[1]))
+        return FittedKnowledge(
+            Known(expert=open_policy(files["expert"], target.interface, "expert")[1])
+        )
     if not method.needs_guide:
-        return Loaded(Known())
+        return FittedKnowledge(Known())
     path = files["guide"]
     file = open_guide(path, target.interface, view=target.view)
     file.allowed(run.limit)
@@ -147,7 +149,7 @@ def load_knowledge(target: Target, run: StudentRun, files: Mapping[str, Path]) -
             path, file.guide.view, target.interface.observation,
             actions=action_size(target.interface.actions),
         )  # fmt: skip
-    return Loaded(Known(file.guide), file, source)
+    return FittedKnowledge(Known(file.guide), file, source)
 
 
 def student_loop(target: Target, run: StudentRun, files: Mapping[str, Path]) -> AnyLoop:
@@ -173,7 +175,7 @@ def takeover(target: Target, run: StudentRun, file: GuideFile | None) -> Takeove
     return Takeover(run.limit, multiple * scaled)
 
 
-def _agent(target: Target, run: StudentRun, loaded: Loaded) -> Any:
+def _agent(target: Target, run: StudentRun, loaded: FittedKnowledge) -> Any:
     squares = {
         "squared": weight_inside_square,
         "linear": weight_outside_square,
