@@ -199,6 +199,7 @@ RENAMED = {
     "guarded_cost": "shielded_cost",
     "guarded_share": "shielded_share",
     "foreseen": "takeover_cost",
+    "guide_doubts": "guide_warnings",
 }
 
 
@@ -231,8 +232,17 @@ def content(folder: Path) -> dict[str, dict]:
         elif path.suffix in (".safetensors", ".npz"):
             found[name] = {k: v.tobytes() for k, v in arrays(path).items()}
         elif path.name == "summary.json":
-            found[name] = {k: v for k, v in json.loads(path.read_text()).items() if k != "wall_s"}
+            values = renamed(json.loads(path.read_text()))
+            found[name] = {k: v for k, v in values.items() if k != "wall_s"}
     return found
+
+
+def renamed(values: dict) -> dict:
+    """A summary under the names of later versions."""
+    return {
+        RENAMED.get(name, name): renamed(value) if isinstance(value, dict) else value
+        for name, value in values.items()
+    }
 
 
 def of_knowledge(name: str) -> str:
