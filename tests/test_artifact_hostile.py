@@ -74,7 +74,9 @@ def test_no_flip_of_the_card_is_read_as_something_else(path):
 def test_files_of_schema_1_still_load_with_the_checksum_that_runs_know_them_by(tmp_path):
     card, arrays = load(of_schema_1(tmp_path / "x"), expect="guide")
     assert (card.schema, card.checksum) == (2, checksum(ARRAYS))
-    assert (card.spec, card.network, card.training) == (CARD.spec, CARD.network, CARD.training)
+    evaluation = {"takeover_cost": 0.25, "exit_cost": 1.0}  # under today's names
+    training = CARD.training | {"evaluation": evaluation}
+    assert (card.spec, card.network, card.training) == (CARD.spec, CARD.network, training)
     assert checksum(arrays) == checksum(ARRAYS)
     save(tmp_path / "y", card, arrays)
     again = load(tmp_path / "y")[0]

@@ -160,10 +160,10 @@ def test_a_guide_drives_by_itself(tmp_path):
     [
         ({"environment": "CartPole-v1"}, "does not fit"),
         ({"environment": WALKER}, "does not fit Walker: the policy is for discrete actions"),
-        ({"environment": f"{__name__}:broken"}, "building the environment raised OSError: no lic"),
+        ({"environment": f"{__name__}:broken"}, "raised 'no licence' .OSError."),
         ({"environment": "no_such_module:X"}, "cannot import the module 'no_such_module'"),
         ({"environment": LINE, "episodes": 0}, "episodes is 0: expected at least 1"),
-        ({"environment": LINE, "episode_length": 0}, "episode_length is 0: expected a positive"),
+        ({"environment": LINE, "episode_length": 0}, "episode_length is 0: expected at least 1"),
     ],
 )
 def test_what_is_refused(dqn, options, message):

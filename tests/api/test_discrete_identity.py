@@ -42,7 +42,9 @@ def beyond(limit):
 def near(distance=1.0, known=0.0):
     embed = NearUnsafe(lambda observation: observation, jnp.full((1, 2), known))
     return contrastive(
-        NearUnsafe(embed.embed, embed.known, FixedRadius(distance)), prior(), prior_prob=1.0
+        NearUnsafe(embed.embed, embed.initial_embeddings, FixedRadius(distance)),
+        prior(),
+        prior_prob=1.0,
     )
 
 

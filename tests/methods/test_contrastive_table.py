@@ -64,7 +64,7 @@ def test_some_rows_fix_a_setting():
     assert isinstance(conditions("full-adaptive")[NearUnsafe].radius, AdaptiveRadius)
     assert isinstance(conditions("full")[NearUnsafe].radius, FixedRadius)
     without = dataclasses.replace(SMALL, safety=Safety(bring_known=False))
-    assert conditions("full", without)[NearUnsafe].known.shape == (0, 2)
+    assert conditions("full", without)[NearUnsafe].initial_embeddings.shape == (0, 2)
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -21,7 +21,7 @@ SHARES = (0.0, 0.25, 0.5, 0.75)
 
 def test_the_setting_is_found():
     assert swept(read("sagui-rescue")) == ("guide.rescue.share", list(SHARES))
-    assert swept(read("sagui-margin")) == ("guide.margin", [0.0, 0.2, 0.5, 1.0])
+    assert swept(read("sagui-margin")) == ("guide.limit_fraction", [0.0, 0.2, 0.5, 1.0])
 
 
 @pytest.mark.parametrize(

@@ -101,7 +101,7 @@ class Late(eqx.Module):
         return self.inner.init(key=key)
 
     def blocks(self, state, count, *, learn):
-        after, records, metrics = self.inner.train_everys(state, count, learn=learn)
+        after, records, metrics = self.inner.blocks(state, count, learn=learn)
         if self.uses_up:
             jax.tree.map(lambda leaf: leaf.delete(), state.agent)
         if int(after.progress.step) > self.explodes:
