@@ -29,7 +29,7 @@ def test_example_runs(title, tmp_path, monkeypatch, capsys):
         assert out.startswith("[]\n")
         assert (tmp_path / "runs" / "rail-guide" / "guide.safetensors").exists()
         settings = json.loads((tmp_path / "runs" / "rail-students" / "run.json").read_text())
-        assert settings["environment"] == "4 × Rail"
+        assert settings["run"]["environment"] == "4 × Rail"
         assert 0 <= namespace["found"]["shielded_share"] <= 1
     if title.startswith("Example 2"):
         assert out.startswith("0.0 ") and namespace["summary"]["intervention_rate"] > 0

@@ -50,9 +50,9 @@ def test_other_environments_are_for_the_python_functions(name, reason):
 
 def test_the_grid_of_the_seed_is_read(monkeypatch):
     seeds = []
-    read = source.Source.layout
+    read = source.LavaSource.layout
     monkeypatch.setattr(
-        source.Source, "layout", lambda self, seed: seeds.append(seed) or read(self, seed)
+        source.LavaSource, "layout", lambda self, seed: seeds.append(seed) or read(self, seed)
     )
     look_at("LavaGapS5", seed=7)
     assert 7 in seeds

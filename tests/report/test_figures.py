@@ -132,10 +132,10 @@ def test_heatmap_refuses_mismatched_masks():
 
 def test_scatter_splits_by_safety():
     points = np.arange(10.0).reshape(5, 2)
-    figure = maps.scatter([maps.Embedding("a", points, np.asarray([1, 0, 0, 1, 0]))])
+    figure = maps.scatter([maps.EmbeddingMap("a", points, np.asarray([1, 0, 0, 1, 0]))])
     assert [len(part.get_offsets()) for part in figure.axes[0].collections] == [3, 2]
     with pytest.raises(HandrailError, match="expected"):
-        maps.scatter([maps.Embedding("a", points.T, np.zeros(5))])
+        maps.scatter([maps.EmbeddingMap("a", points.T, np.zeros(5))])
 
 
 def test_principal_components_keep_distances_in_a_plane():
