@@ -13,11 +13,11 @@ from handrail.core.errors import HandrailError
 from handrail.core.records import read_table
 from handrail.envs.host_copies import HostCopies
 from handrail.interventions.base import AbstractTrigger, Intervention, Verdict
-from handrail.interventions.recipes import none, shield
+from handrail.interventions.recipes import none, shield, wandering, with_guide_intervals
 from handrail.interventions.substitutes import Policy
 from handrail.interventions.triggers import CostCriticExceeds
 from handrail.train.compiled import Loop
-from handrail.train.evidence import means
+from handrail.train.evidence import may_leave, means
 from handrail.train.host import HostLoop
 from handrail.train.run import execute
 from tests.envs.on_host import OnHost
@@ -116,6 +116,12 @@ def test_a_run_without_triggers_has_no_further_columns(tmp_path):
     )
     assert not [name for name in read_table(tmp_path / "progress.csv") if "evidence" in name]
     assert "not_finite_steps" not in summary
+
+
+def test_only_substitutes_that_may_leave_the_action_space_are_looked_at():
+    key = jax.random.key(0)
+    assert not may_leave(none()) and not may_leave(wandering(0.5, 3, key=key))
+    assert may_leave(ramp()) and may_leave(with_guide_intervals(ramp(), 0.5, key=key))
 
 
 def test_what_is_not_finite_has_no_part_in_a_mean():

@@ -157,7 +157,8 @@ class Loop(eqx.Module):
         )  # fmt: skip
         counts = self.tally.add(state.counts, state.environment, context, decision, timestep)
         ended = transition.terminated | transition.truncated
-        record = Record.of(progress, decision, transition, self.environment.actions)
+        actions = self.environment.actions
+        record = Record.of(progress, decision, transition, self.intervention, actions)
         environment, observation = jax.lax.cond(  # a reset costs as much as a step
             ended,
             lambda: self.environment.reset(key=stream(key, "reset", progress.step)),

@@ -4,6 +4,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
@@ -13,9 +14,17 @@ from handrail.core.records import PROGRESS, read_table
 from handrail.core.types import Decision
 from handrail.envs.base import ActionSpace, DiscreteActions
 from handrail.envs.gymnasium.spaces import ROUNDING
+from handrail.interventions.base import AbstractSubstitute, Intervention
+from handrail.interventions.substitutes import (
+    Proposed,
+    RandomAboveMean,
+    RandomAction,
+    RepeatedRandomAction,
+)
 
 COLUMN = "evidence/"  # and the name that a trigger gives it
 NOT_FINITE = "not_finite"
+DRAWN_FROM_THE_SPACE = (Proposed, RandomAboveMean, RandomAction, RepeatedRandomAction)
 LOG = logging.getLogger(__name__)
 
 
@@ -30,8 +39,22 @@ def evidence_of(decision: Decision) -> dict[str, Float[Array, ""]]:
     return {name: jnp.mean(jnp.asarray(value, jnp.float32)) for name, value in seen.items()}
 
 
-def is_outside(actions: ActionSpace, decision: Decision) -> Bool[Array, ""]:
+def may_leave(intervention: Intervention) -> bool:
+    """Whether a substitute may leave the action space: those that draw from it cannot."""
+
+    def is_substitute(node: Any) -> bool:
+        return isinstance(node, AbstractSubstitute)
+
+    substitutes = filter(is_substitute, jax.tree.leaves(intervention, is_leaf=is_substitute))
+    return any(not isinstance(one, DRAWN_FROM_THE_SPACE) for one in substitutes)
+
+
+def is_outside(
+    intervention: Intervention, actions: ActionSpace, decision: Decision
+) -> Bool[Array, ""]:
     """Whether a substitute acted with what is no action: beyond the bounds, or not finite."""
+    if not may_leave(intervention):
+        return jnp.array(False)  # at no cost, in runs without a guide too
     action = decision.action
     if isinstance(actions, DiscreteActions):
         inside = (action >= 0) & (action < actions.n)

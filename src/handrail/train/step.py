@@ -93,14 +93,18 @@ class Record(eqx.Module):
 
     @staticmethod
     def of(
-        progress: Progress, decision: Decision, transition: Transition, actions: ActionSpace
+        progress: Progress,
+        decision: Decision,
+        transition: Transition,
+        intervention: Intervention,
+        actions: ActionSpace,
     ) -> "Record":
         """Of a step that `progress` does not count yet."""
         return Record(
             transition.terminated | transition.truncated,
             progress.so_far.add(transition),
             evidence_of(decision),
-            is_outside(actions, decision),
+            is_outside(intervention, actions, decision),
         )
 
 

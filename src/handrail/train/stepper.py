@@ -159,7 +159,7 @@ def make_transition_for(
     memory, transition = make_transition(
         agent, intervention, policy_snapshot, own.memory, context, decision, timestep, key=key
     )
-    record = Record.of(own.progress, decision, transition, actions)
+    record = Record.of(own.progress, decision, transition, intervention, actions)
     return PerEnvironment(memory, own.progress.advance(transition)), transition, record
 
 
