@@ -66,11 +66,11 @@ def together(gate: Gate, *, task: str, method: str, blocks: int, seeds: int, dev
     import jax
 
     from handrail.core.jax_setup import choose
-    from handrail.train.vmapped import Together
+    from handrail.train.vmapped import VmappedRuns
 
     choose(device)
     loop = loop_of(task, method, STEPS)
-    runs = Together([loop] * seeds)
+    runs = VmappedRuns([loop] * seeds)
     silent = PUTTING_ASIDE // loop.agent.train_every
     states, *_ = runs.blocks(runs.init(keys_of(seeds)), silent, learn=False)
     states, *_ = runs.blocks(states, blocks, learn=True)

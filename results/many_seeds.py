@@ -44,7 +44,7 @@ from handrail.tasks.family import Row
 from handrail.tasks.navigation.problems import HARM, source_of, target_of
 from handrail.tasks.navigation.resolve import resolve_settings
 from handrail.train.compiled import Loop
-from handrail.train.vmapped import Together
+from handrail.train.vmapped import VmappedRuns
 
 CALL = 5  # blocks in one call: as many as are stepped before learning starts, so one is compiled
 Columns = dict[str, np.ndarray]
@@ -60,7 +60,7 @@ def planned(experiment: str, variant: str, seeds: Sequence[int], steps: int) -> 
 
 def epochs(loops: Sequence[Any], keys: Any, *, epoch: int, total: int, note: Callable[..., None]):
     """Trains them, and yields step, states and what the behaviours did in each epoch."""
-    together, block = Together(loops), loops[0].agent.train_every
+    together, block = VmappedRuns(loops), loops[0].agent.train_every
     states = together.init(keys)
     silent, step = loops[0].agent.learning_starts // block, 0
     while step < total:

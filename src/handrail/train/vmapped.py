@@ -13,7 +13,7 @@ from handrail.train.compiled import Loop, RunState
 from handrail.train.step import Record
 
 
-class Together:
+class VmappedRuns:
     """Runs that differ in their arrays alone (a guide each, say) and in their keys.
 
     Each takes the steps and updates that it would take by itself, but for rounding. States,

@@ -13,7 +13,7 @@ from handrail.interventions.recipes import domain_prior
 from handrail.networks.lookup import Lookup
 from handrail.train.compiled import Loop
 from handrail.train.step_statistics import CheckConfusion
-from handrail.train.vmapped import Together
+from handrail.train.vmapped import VmappedRuns
 from tests.train.small import perfect_prior, small_agent
 
 LEARNING = 20  # blocks
@@ -45,7 +45,7 @@ def trained(loop, state):
 
 def test_each_run_is_what_it_would_be_by_itself():
     runs, each = loops(), keys(3, 3, 5)
-    together = Together(runs)
+    together = VmappedRuns(runs)
     states, records, metrics = trained(together, together.init(each))
     for index, (loop, key) in enumerate(zip(runs, each, strict=True)):
         own = jax.tree.map(lambda leaf, i=index: leaf[i], (states, records, metrics))
@@ -66,7 +66,7 @@ def test_each_run_is_what_it_would_be_by_itself():
 def test_runs_of_another_make_are_refused(change):
     first, *_ = loops()
     with pytest.raises(HandrailError, match="loop 1 is not made like loop 0"):
-        Together([first, dataclasses.replace(first, **change)])
+        VmappedRuns([first, dataclasses.replace(first, **change)])
 
 
 def test_runs_whose_arrays_have_other_shapes_are_refused():
@@ -74,11 +74,11 @@ def test_runs_whose_arrays_have_other_shapes_are_refused():
     narrow = Lookup(jnp.zeros((4, 7)))
     other = dataclasses.replace(first, intervention=domain_prior(narrow, prior_prob=1.0))
     with pytest.raises(HandrailError, match="loop 1 is not made like loop 0"):
-        Together([first, other])
+        VmappedRuns([first, other])
 
 
 def test_there_is_a_key_for_every_run():
     with pytest.raises(HandrailError, match=r"\(2,\) keys for 3 runs"):
-        Together(loops()).init(keys(1, 2))
+        VmappedRuns(loops()).init(keys(1, 2))
     with pytest.raises(HandrailError, match="at least one"):
-        Together([])
+        VmappedRuns([])
