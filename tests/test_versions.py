@@ -29,17 +29,21 @@ def test_an_extra_that_one_of_two_machines_lacks_is_no_difference(monkeypatch):
     assert differing(everywhere) is None
 
 
+def noted(folder):
+    return read_json(folder / ENVIRONMENT)["environments"]
+
+
 def test_a_run_notes_each_environment_that_computed_it(tmp_path, monkeypatch):
     record_environment(tmp_path)
     record_environment(tmp_path)
-    (first,) = read_json(tmp_path / ENVIRONMENT)
+    (first,) = noted(tmp_path)
     assert first["versions"]["jax"] == version("jax")
     monkeypatch.setenv("HANDRAIL_DEVICE", "gpu")
     record_environment(tmp_path)
-    assert [entry["device"] for entry in read_json(tmp_path / ENVIRONMENT)] == ["cpu", "gpu"]
+    assert [entry["device"] for entry in noted(tmp_path)] == ["cpu", "gpu"]
 
 
 def test_a_damaged_note_stops_no_run(tmp_path):
     (tmp_path / ENVIRONMENT).write_text('[{"versions"')
     record_environment(tmp_path)
-    assert len(read_json(tmp_path / ENVIRONMENT)) == 1
+    assert len(noted(tmp_path)) == 1

@@ -46,8 +46,8 @@ def differing(expected: dict[str, str]) -> str | None:
 def record_environment(folder: Path) -> None:
     """Notes in a run's `environment.json` what computes it: packages, Python, processor, device.
 
-    A list: a run that goes on in another environment gets another entry. It is no part of the
-    settings, so it never keeps a run from going on.
+    A list, `environments`: a run that goes on in another environment gets another entry. It is no
+    part of the settings, so it never keeps a run from going on.
     """
     path = folder / ENVIRONMENT
     models = [line.partition(":")[2].strip() for line in processor() if line.startswith("model na")]
@@ -58,9 +58,9 @@ def record_environment(folder: Path) -> None:
         "device": chosen(),
     }
     try:
-        found = read_json(path) if path.exists() else []
+        found = read_json(path).get("environments") if path.exists() else []
     except HandrailError:
         found = []  # damaged: what is known now is worth more than a run that stops
     earlier = found if isinstance(found, list) else []
     if here not in earlier[-1:]:
-        write_json(path, [*earlier, here])
+        write_json(path, {"environments": [*earlier, here]})
