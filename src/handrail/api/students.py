@@ -17,7 +17,7 @@ from handrail.api.environments import (
     prompt_loop,
 )
 from handrail.core.arguments import checked, folder_of, seed_number, settings_of, truth
-from handrail.core.artifact import load
+from handrail.core.artifact import checksums, load
 from handrail.core.errors import HandrailError, UnknownName
 from handrail.core.identity import passed_in
 from handrail.core.recorded import PASSED, stable
@@ -174,4 +174,4 @@ def _checksums(files: Mapping[str, Path], source_data: bool) -> dict[str, str]:
     """By kind, the checksums of what is brought along."""
     kept = {"transitions": beside(files["guide"])} if source_data and files else {}
     brought = {**files, **{kind: path for kind, path in kept.items() if path.exists()}}
-    return {kind: load(path)[0].checksum for kind, path in brought.items()}
+    return checksums(brought)

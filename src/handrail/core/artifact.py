@@ -156,6 +156,11 @@ def load(
     return card, arrays
 
 
+def checksums(files: Mapping[str, Path]) -> dict[str, str]:
+    """The checksums of files, by the same names; each is read whole, and refused if damaged."""
+    return {name: load(path)[0].checksum for name, path in files.items()}
+
+
 def widths(card: Card, name: str, *, source: str) -> tuple[int, ...]:
     """The layer widths that a card's network names; refuses a card without them."""
     value = card.network.get(name)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from handrail.core.artifact import load
+from handrail.core.artifact import checksums
 from handrail.core.errors import HandrailError
 from handrail.core.files import read_json
 from handrail.core.recorded import stable
@@ -62,14 +62,13 @@ def train(
     tasks = [task for task in knowledge_tasks(row, knowledge_folder) if task.kind not in files]
     promised = {**{task.kind: task.file for task in tasks}, **files}
     family.check(run, promised)
-    for path in files.values():
-        load(path)  # what is damaged is refused before knowledge is acquired for hours
+    named = _checksums(family, run, files)  # refuses what is damaged, before hours of acquiring
     for task in tasks:
         with exclusive(task.folder, waiting=note):
             work(task, report)
     for text in family.warnings(run, promised):
         note(f"{promised.get('guide', out)}: {text}")
-    needs = {task.kind: task.folder.name for task in tasks} | _checksums(family, run, files)
+    needs = {task.kind: task.folder.name for task in tasks} | named
     return _train(row, promised, needs, out, lambda *at: report("training", *at))
 
 
@@ -195,7 +194,7 @@ def _refuse_unused(row: Row, family: Family, files: Mapping[str, Path]) -> None:
 def _checksums(family: Family, run: Any, files: Mapping[str, Path]) -> dict[str, str]:
     """By kind, the checksums of the files that were named, and of what lies beside them."""
     beside = {path.stem: path for path in family.beside(run, files)}
-    return {kind: load(path)[0].checksum for kind, path in {**files, **beside}.items()}
+    return checksums({**files, **beside})
 
 
 def _found(

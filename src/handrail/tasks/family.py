@@ -1,7 +1,7 @@
 """What the project asks of a family of tasks: the only place that depends on names of tasks."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,21 @@ Report = Callable[[int, int], None]
 """Called with (steps done, steps in all)."""
 Files = Mapping[str, Path]
 """Files of knowledge, by kind."""
+
+
+def grouped(
+    settings: Mapping[str, Any], kinds: Iterable[str]
+) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """A row's dotted settings: those of the run, and by kind of knowledge those of that kind."""
+    run: dict[str, Any] = {}
+    groups: dict[str, dict[str, Any]] = {kind: {} for kind in kinds}
+    for name, value in settings.items():
+        kind, _, rest = name.partition(".")
+        if rest and kind in groups:
+            groups[kind][rest] = value
+        else:
+            run[name] = value
+    return run, groups
 
 
 @dataclasses.dataclass(frozen=True)

@@ -42,7 +42,7 @@ BEST = "best.safetensors"
 def pretraining_loop(where: Target, settings: PretrainingSettings) -> AnyLoop:
     """SAC-Lagrangian alone: in the target (the expert), or in the source observed like it."""
     learner = sac_learner(
-        settings.learning, settings.limit, where.episode_length, parts=where.scaled_parts
+        settings.learning, settings.limit, where.interface.limit_steps, parts=where.scaled_parts
     )
     replay = memory(settings.learning, settings.steps, split=False)
     agent = sac_agent(settings.learning, learner, replay)
@@ -143,6 +143,6 @@ def _card(where: Target, settings: PretrainingSettings, row: dict[str, float]) -
         KINDS[settings.role],
         where.interface,
         Networks.of(settings.learning),
-        Limits(settings.limit, where.episode_length),
+        Limits(settings.limit, where.interface.limit_steps),
         training={"evaluation": row, "settings": dataclasses.asdict(settings)},
     )

@@ -33,6 +33,12 @@ class Interface:
     episode_length: int | None = None
     """Steps of the episode that limits are for, if they are known."""
 
+    @property
+    def limit_steps(self) -> int:
+        """The same, of a source or a target, whose interfaces always say."""
+        assert self.episode_length is not None, self.name
+        return self.episode_length
+
 
 @dataclasses.dataclass(frozen=True)
 class Source:
@@ -58,11 +64,6 @@ class Source:
     """Steps after which evaluations cut an episode off, if the environments do not end it."""
     make_loop: MakeLoop = make_loop
 
-    @property
-    def episode_length(self) -> int:
-        """Steps of the episode that limits are for."""
-        return known_length(self.interface)
-
 
 @dataclasses.dataclass(frozen=True)
 class Target:
@@ -76,14 +77,3 @@ class Target:
     scaled_parts: Mapping[str, Sequence[int]] | None = None
     longest: int | None = None
     make_loop: MakeLoop = make_loop
-
-    @property
-    def episode_length(self) -> int:
-        """Steps of the episode that limits are for."""
-        return known_length(self.interface)
-
-
-def known_length(interface: Interface) -> int:
-    """Steps of the episode that limits are for, of a source or target, which always says."""
-    assert interface.episode_length is not None, interface.name
-    return interface.episode_length

@@ -74,7 +74,7 @@ def guide_loop(source: Source, settings: GuideSettings) -> AnyLoop:
     learner = sac_learner(
         settings.learning,
         settings.limit,
-        source.episode_length,
+        source.interface.limit_steps,
         parts=source.scaled_parts,
         entropy=FixedEntropy(settings.entropy_weight),
         intrinsic=_intrinsic(settings, source),
@@ -119,9 +119,8 @@ def train_guide(
     Every epoch the policy is evaluated over whole episodes of the source, and tried as a shield
     (`shield.evaluate_shield`). A safe one is kept (`settings.selection`), since multiplier and
     policy oscillate and the last iterate may not be safe. `exit_cost` in `evaluations.csv` is the
-    cost of
-    an episode of the training's length that begins in harm. `recorded` is what the run is known
-    by.
+    cost of an episode of the training's length that begins in harm. `recorded` is what the run is
+    known by.
     """
     settings = checked(settings)
     loop, path = guide_loop(source, settings), folder / GUIDE
@@ -141,7 +140,7 @@ def train_guide(
         if SELECTIONS[settings.selection](table, settings.limit) == len(table["step"]) - 1:
             write_guide(
                 folder / BEST, networks, source.interface, Networks.of(settings.learning),
-                Limits(settings.limit, source.episode_length, limits),
+                Limits(settings.limit, source.interface.limit_steps, limits),
                 discount=settings.learning.discount,
                 takeover_cost=takeover_cost,
                 training={
@@ -222,7 +221,7 @@ class _Trial:
             key=stream(key, "guarded"),
         )  # fmt: skip
         return row | shield_row(
-            shield, takeover_cost, limits=limits, per_steps=source.episode_length
+            shield, takeover_cost, limits=limits, per_steps=source.interface.limit_steps
         )
 
 

@@ -171,7 +171,7 @@ def takeover(target: Target, run: StudentRun, file: GuideFile | None) -> Takeove
     if file is not None:
         return file.takeover(run.limit, run.threshold)
     multiple = 2.0 if run.threshold is None else run.threshold
-    scaled = discounted_limit(run.limit, run.learning.discount, target.episode_length)
+    scaled = discounted_limit(run.limit, run.learning.discount, target.interface.limit_steps)
     return Takeover(run.limit, multiple * scaled)
 
 
@@ -186,12 +186,12 @@ def _agent(target: Target, run: StudentRun, loaded: FittedKnowledge) -> Any:
     guide = loaded.known.guide
     pull = None if guide is None else distillation(run)
     acts = loaded.known.expert if guide is None else guide.distribution
-    scale = discounted_limit(run.limit, run.learning.discount, target.episode_length)
+    scale = discounted_limit(run.limit, run.learning.discount, target.interface.limit_steps)
     free = run.cost_slack * scale
     learner = sac_learner(
         run.learning,
         run.limit_fraction * run.limit,
-        target.episode_length,
+        target.interface.limit_steps,
         parts=target.scaled_parts,
         predicted_costs=None if guide is None else guide.costs,
         distillation=pull,
@@ -311,6 +311,6 @@ def _card(target: Target, run: StudentRun, row: Mapping[str, float] | None) -> C
         "policy",
         target.interface,
         Networks.of(run.learning),
-        Limits(run.limit, target.episode_length, target.interface.limits),
+        Limits(run.limit, target.interface.limit_steps, target.interface.limits),
         training={"task": run.environment, "settings": dataclasses.asdict(run), **tested_as},
     )

@@ -7,7 +7,7 @@ from handrail.core.arguments import override
 from handrail.core.errors import HandrailError, UnknownName
 from handrail.methods.contrastive.table import METHODS
 from handrail.methods.method import Method
-from handrail.tasks.family import Row
+from handrail.tasks.family import Row, grouped
 from handrail.tasks.lava.settings import (
     LavaEncoder,
     LavaPrior,
@@ -33,26 +33,16 @@ def resolve(settings: Mapping[str, Any]) -> Row:
     `knowledge` says whether prior and encoder come from one layout (the paper) or from many;
     `preset` is `paper` or `recommended`.
     """
-    groups: dict[str, dict[str, Any]] = {"run": {}, "prior": {}, "encoder": {}}
-    knowledge: Any = "one"
-    preset: Any = "paper"
-    for name, value in settings.items():
-        group, _, rest = name.partition(".")
-        if name == "knowledge":
-            knowledge = value
-        elif name == "preset":
-            preset = value
-        elif rest and group in groups:
-            groups[group][rest] = value
-        else:
-            groups["run"][name] = value
+    given, groups = grouped(settings, ("prior", "encoder"))
+    knowledge: Any = given.pop("knowledge", "one")
+    preset: Any = given.pop("preset", "paper")
     if knowledge not in ("one", "many"):
         raise HandrailError(f"knowledge is {knowledge!r}: expected 'one' or 'many'")
     if preset not in ("paper", "recommended"):
         raise HandrailError(f"preset is {preset!r}: expected 'paper' or 'recommended'")
-    run = override(LavaRun(), {k: v for k, v in groups["run"].items() if "." not in k})
+    run = override(LavaRun(), {k: v for k, v in given.items() if "." not in k})
     run = recommended(run) if preset == "recommended" else run
-    run = override(run, groups["run"])
+    run = override(run, given)
     needs = method_of(run).needs
     acquired: dict[str, Any] = {}
     if "prior" in needs:

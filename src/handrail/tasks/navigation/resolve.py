@@ -16,7 +16,7 @@ from handrail.methods.sagui.settings import (
     check_schedule,
 )
 from handrail.methods.sagui.table import METHODS
-from handrail.tasks.family import Row
+from handrail.tasks.family import Row, grouped
 from handrail.tasks.navigation.problems import check_copies, task_defaults
 
 OLD_PRESET, SOURCE_DATA = "taught", "source-data"
@@ -32,18 +32,8 @@ def resolve_settings(settings: Mapping[str, Any]) -> Row:
     fifth of the run's unless `guide.limit` or `guide.limit_fraction` (a share of it) is given.
     `preset` is one of `presets.PRESETS`; it changes students with a guide, and their guide.
     """
-    groups: dict[str, dict[str, Any]] = {"guide": {}, "expert": {}, "pretrained": {}, "run": {}}
-    guides, preset = "each", "paper"
-    for name, value in settings.items():
-        group, _, rest = name.partition(".")
-        if name == "guides":
-            guides = value
-        elif name == "preset":
-            preset = value
-        elif rest and group in groups:
-            groups[group][rest] = value
-        else:
-            groups["run"][name] = value
+    given, groups = grouped(settings, ("guide", "expert", "pretrained"))
+    guides, preset = given.pop("guides", "each"), given.pop("preset", "paper")
     if guides not in ("each", "one"):
         raise HandrailError(f"guides is {guides!r}: expected 'each' (seed) or 'one' (for all)")
     if preset == OLD_PRESET:
@@ -51,13 +41,13 @@ def resolve_settings(settings: Mapping[str, Any]) -> Row:
         preset = SOURCE_DATA
     if preset not in PRESETS:
         raise UnknownName("preset", str(preset), PRESETS)
-    defaults = task_defaults(groups["run"].get("environment", StudentRun.environment))
+    defaults = task_defaults(given.get("environment", StudentRun.environment))
     learning = SacSettings(hidden=defaults.hidden, batch=defaults.batch)
     run = StudentRun(steps=defaults.steps, limit=defaults.limit, learning=learning)
-    published = override(run, groups["run"])
+    published = override(run, given)
     if published.method not in METHODS:
         raise UnknownName("method", published.method, METHODS)
-    run = override(PRESETS[preset].student(published), groups["run"])
+    run = override(PRESETS[preset].student(published), given)
     needs = METHODS[run.method].needs
     check_schedule(run.steps, run.epoch, run.learning)
     check_copies(run.copies, run.environment, run.learning)
@@ -69,8 +59,8 @@ def resolve_settings(settings: Mapping[str, Any]) -> Row:
     guide = expert = pretrained = None
     if "guide" in needs:
         # what is given for both wins over the preset, what is given for the guide over that
-        given = {name: x for name, x in groups["run"].items() if name.startswith("learning.")}
-        own = {**given, **groups["guide"]}
+        both = {name: x for name, x in given.items() if name.startswith("learning.")}
+        own = {**both, **groups["guide"]}
         common |= PRESETS[preset].guide(published.learning)
         if run.source_data:
             common.setdefault("keep", SOURCE_STEPS)
