@@ -24,7 +24,7 @@ class AbstractExecutor(abc.ABC):
     @property
     @abc.abstractmethod
     def slots(self) -> int:
-        """How many tasks may be with the crew at a time."""
+        """How many tasks may be with the executor at a time."""
 
     @abc.abstractmethod
     def submit(self, task: Task) -> None:
@@ -34,7 +34,7 @@ class AbstractExecutor(abc.ABC):
     def finished(self, seconds: float) -> dict[Path, str | None]:
         """By folder, what went wrong (None: nothing) with tasks that have just ended.
 
-        Waits for `seconds` at most. Raises `HandrailError` if the crew is lost altogether.
+        Waits for `seconds` at most. Raises `HandrailError` if the executor is lost altogether.
         """
 
     @abc.abstractmethod
@@ -57,7 +57,7 @@ def drive(
     follow: Follow = lambda running, done: None,
     poll_seconds: float = 0.25,
 ) -> None:
-    """Has tasks and what they need computed, each once, by the crew that `make_executor` returns.
+    """Has tasks and what they need computed, each once, by what `make_executor` returns.
 
     `make_executor` is given the number of tasks to be done and is called only if there are any;
     `follow(running, done)` is called often. Raises `Failed` after all else is done.

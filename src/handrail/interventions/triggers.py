@@ -85,7 +85,7 @@ class IntervalCoin(AbstractTrigger):
     def __call__(self, context: Context, memory: Memory, *, key: Key[Array, ""]) -> Verdict:
         coin = jax.random.uniform(stream(self.key, "spell", context.step // self.length))
         fires = coin < self.probability
-        return Verdict(fires, {"spell": fires})
+        return Verdict(fires, {"interval": fires})
 
     def observe(
         self, memory: Memory, context: Context, transition: Transition, *, key: Key[Array, ""]

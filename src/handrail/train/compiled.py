@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Int, Key, PyTree
 
 from handrail.core.errors import HandrailError
+from handrail.core.renamed import takes_old_names
 from handrail.core.rng import stream
 from handrail.core.types import Memory, Observation, Timestep, Transition
 from handrail.envs.base import AbstractEnvironment, zero_action
@@ -41,10 +42,11 @@ class RunState(eqx.Module):
     pending: Any = None  # the last block's transitions, if they are to be learnt from late
 
 
+@takes_old_names({"tally": "statistics"})
 class Loop(eqx.Module):
     """An agent in an environment under an intervention, for `total` steps.
 
-    The tally counts what a report needs; learners never see it. All randomness comes from
+    Statistics count what a report needs; learners never see it. All randomness comes from
     the run's key by named streams, so that a run cut anywhere between two blocks continues
     with the same bytes.
 
@@ -57,7 +59,7 @@ class Loop(eqx.Module):
     agent: AbstractAgent
     intervention: Intervention
     total: int = eqx.field(static=True)
-    tally: AbstractStepStatistics = NoStepStatistics()
+    statistics: AbstractStepStatistics = NoStepStatistics()
     delayed: bool = eqx.field(static=True, default=False)
 
     def __check_init__(self):
@@ -155,7 +157,7 @@ class Loop(eqx.Module):
             timestep,
             key=key,
         )  # fmt: skip
-        counts = self.tally.add(state.counts, state.environment, context, decision, timestep)
+        counts = self.statistics.add(state.counts, state.environment, context, decision, timestep)
         ended = transition.terminated | transition.truncated
         actions = self.environment.actions
         record = Record.of(progress, decision, transition, self.intervention, actions)
@@ -186,7 +188,7 @@ def first_state(
         observation=observation,
         agent=loop.agent.init(example, key=stream(key, "agent")),
         memory=memory,
-        counts=loop.tally.init(),
+        counts=loop.statistics.init(),
         progress=Progress.begin(example.constraints),
         key=key,
     )

@@ -41,7 +41,7 @@ UNSAVED = {"unsaved": np.zeros(0, np.uint8)}  # in place of an episode that cann
 class HostLoop:
     """An agent in an environment on the host under an intervention, for `total` steps.
 
-    The counterpart of `Loop`, with the same states, keys, records and metrics; a tally is given
+    The counterpart of `Loop`, with the same states, keys, records and metrics; statistics are given
     None in place of the environment's state. With `delayed`, a block is learnt from in a second
     thread while the next one is stepped (see `Loop`), which takes a second core; call
     `handrail.core.jax_setup.dispatch_at_once` at the beginning of the program.
@@ -61,7 +61,7 @@ class HostLoop:
         agent: AbstractAgent,
         intervention: Intervention,
         total: int,
-        tally: AbstractStepStatistics | None = None,
+        statistics: AbstractStepStatistics | None = None,
         *,
         delayed: bool = False,
     ):
@@ -69,9 +69,9 @@ class HostLoop:
         self.environment, self.agent = environment, agent
         self.intervention = in_agent_units(intervention, environment.agent_form)
         self.total, self.delayed = total, delayed
-        self.tally = NoStepStatistics() if tally is None else tally
+        self.statistics = NoStepStatistics() if statistics is None else statistics
         self._stepper = stepper_of(environment, total=total, block=agent.train_every)
-        self._steps = HostSteps(agent, self.intervention, self.tally, total, self._stepper)
+        self._steps = HostSteps(agent, self.intervention, self.statistics, total, self._stepper)
         # The agent is an argument: the arrays in it (a guide's, a table) are not to be constants.
         self._arrays, static = eqx.partition(agent, eqx.is_array)
         self._episode: dict[str, np.ndarray] | None = None  # the one that the environment is in

@@ -39,13 +39,13 @@ class HostSteps:
         self,
         agent: AbstractAgent,
         intervention: Intervention,
-        tally: AbstractStepStatistics,
+        statistics: AbstractStepStatistics,
         total: int,
         stepper: AbstractStepper,
     ):
         self._block, self._total, self._stepper = agent.train_every, total, stepper
         self._count = agent.train_every // stepper.width
-        actors = (agent, intervention, tally)
+        actors = (agent, intervention, statistics)
         self._arrays, self._static = eqx.partition(actors, eqx.is_array)
         self._layout: Any = None  # of what the compiled functions were made for
         self._calls: Any = None

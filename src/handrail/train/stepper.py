@@ -36,7 +36,8 @@ class AbstractStepper(abc.ABC):
     """The environments of a run, and what a vector step of them does.
 
     The first methods run on the host, the others are compiled. `actors` are the agent, the
-    intervention and the tally. Trees have a leading axis of environments where there are several.
+    intervention and the statistics. Trees have a leading axis of environments where there are
+    several.
     """
 
     width: int
