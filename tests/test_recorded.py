@@ -45,7 +45,7 @@ class Whole:
          "f.code differs"),
         (dict.fromkeys("abcde", 1), dict.fromkeys("abcde", 2),
          "a was 1, now 2, b was 1, now 2, c was 1, now 2, and 2 more"),
-        ({"\x1b[2J": 1}, {}, "?[2J was 1, now absent"),
+        ({"\x1b[2J": 1}, {}, "\\x1b[2J was 1, now absent"),
         ({"a": "\x1b[2J"}, {"a": 1}, r"a was '\x1b[2J', now 1"),
         ({"a": "x" * 999}, {"a": 1}, f"a was '{'x' * 58}…, now 1"),
     ],
@@ -92,13 +92,12 @@ def test_a_setting_that_was_added_later_changes_no_digest_at_its_default():
 
 @pytest.fixture
 def names(monkeypatch):
-    table = {"Whole.part": "Whole.share", "Parts.breadth": "Parts.width",
-             "run.part": "run.share", "own:part": "own:portion", "own:gone": ""}  # fmt: skip
-    monkeypatch.setattr(renamed, "RENAMED", table)
-    monkeypatch.setattr("handrail.core.recorded.RENAMED", table)
-    values = {"Whole.kind": {"old": "new"}, "run.kind": {"old": "new"}}
-    monkeypatch.setattr(renamed, "RENAMED_VALUES", values)
-    monkeypatch.setattr("handrail.core.recorded.RENAMED_VALUES", values)
+    monkeypatch.setitem(renamed.SETTINGS, "Whole", {"part": "share"})
+    monkeypatch.setitem(renamed.SETTINGS, "Parts", {"breadth": "width"})
+    monkeypatch.setitem(renamed.SETTINGS, "Own", {"part": "portion"})
+    monkeypatch.setitem(renamed.VALUES, "Whole", {"kind": {"old": "new"}})
+    monkeypatch.setitem(renamed.PLACES, "run", "Whole")
+    monkeypatch.setitem(renamed.PLACES, "own:", "Own")
 
 
 def test_old_names_are_read_with_one_warning(names, caplog):
@@ -112,7 +111,7 @@ def test_old_names_are_read_with_one_warning(names, caplog):
         "run.json was written by an older version: run.part, run.kind = old read under new names"
     )
     caplog.clear()
-    assert migrated({"purpose": "own", "part": 1, "gone": 2}, "x") == {
+    assert migrated({"purpose": "own", "part": 1}, "x") == {
         "purpose": "own",
         "portion": 1,
     }

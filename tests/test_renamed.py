@@ -41,7 +41,7 @@ def test_settings_take_their_old_names_and_values(kind, caplog):
     for old, new in renamed.SETTINGS[kind.__name__].items():
         assert old not in fields
         given = getattr(default, new)
-        oldest = {b: a for a, b in values.get(f"{kind.__name__}.{new}", {}).items()}
+        oldest = {b: a for a, b in values.get(kind.__name__, {}).get(new, {}).items()}
         assert kind(**{old: oldest.get(given, given)}) == default
         assert any(f"{old!r} is now called {new!r}" in text for text in said(caplog))
         assert override(default, {old: oldest.get(given, given)}) == default

@@ -12,6 +12,7 @@ from handrail.api.environments import (
     Environment,
     Host,
     build_host,
+    built_twice,
     closes_environments,
     first_observation,
     host_of,
@@ -27,7 +28,7 @@ from handrail.core.arguments import (
     whole,
 )
 from handrail.core.errors import HandrailError
-from handrail.core.identity import environment_identity, fingerprint
+from handrail.core.identity import environment_identity, fingerprint, passed_in
 from handrail.core.recorded import PASSED, stable
 from handrail.core.renamed import SETTINGS, takes_old_names
 from handrail.envs.gymnasium.costs import CostFn
@@ -103,19 +104,13 @@ def train_dqn(
             f"intervention is {shown(intervention)}: expected WHEN × WHAT, such as "
             "handrail.domain_prior(handrail.load_prior(file, environment))"
         )
-    host, trial = (
-        build_host(
-            environment, cost=cost, limits=limits, parts=parts, episode_length=episode_length
-        )
-        for _ in range(2)
+    host, trial = built_twice(
+        environment, cost=cost, limits=limits, parts=parts, episode_length=episode_length
     )
     problem = _problem(host, trial=trial, longest=episode_length)
     recorded = {
         "purpose": "own dqn", "environment": host.name,
-        PASSED: {
-            "environment": environment_identity(host, environment), "cost": fingerprint(cost),
-            "intervention": fingerprint(intervention),
-        },
+        PASSED: passed_in(host, environment, cost=cost, intervention=intervention),
         **_recorded(problem, limits, episode_length),
         "steps": settings.steps, "evaluation_episodes": episodes, "seed": settings.seed,
         "learning": stable(settings.learning),
@@ -260,9 +255,7 @@ def train_encoder(
     problem = _problem(host)
     recorded = {
         "purpose": "own encoder", "environment": host.name,
-        PASSED: {
-            "environment": environment_identity(host, environment), "cost": fingerprint(cost),
-        },
+        PASSED: passed_in(host, environment, cost=cost),
         **_recorded(problem, limits, episode_length), **stable(settings),
     }  # fmt: skip
     return encoder_training.train_encoder(
@@ -292,12 +285,8 @@ def load_encoder(
 
 
 def _problem(host: Host, **options: Any) -> DiscreteProblem:
-    begins = partial(_first, host)
+    begins = partial(first_observation, host)
     return host_problem(host.name, host, host.observation_zeros(), begins, **options)
-
-
-def _first(host: Host, key: Any) -> Any:
-    return first_observation(host, key=key)
 
 
 def _given(problem: DiscreteProblem) -> DiscreteProblem:

@@ -173,7 +173,7 @@ def _said(error: Exception) -> str:
     return str(error).strip() or type(error).__name__
 
 
-def first_observation(host: Host, *, key: Key[Array, ""]) -> Any:
+def first_observation(host: Host, key: Key[Array, ""]) -> Any:
     """What an episode with this key begins with; of several side by side, the first one's."""
     if isinstance(host, GymnasiumHost):
         return host.reset(key=key)

@@ -42,11 +42,10 @@ from handrail.methods.sagui.train_guide import train_guide as train
 
 Report = Callable[[int, int], None]
 LEARNING = SacSettings(multiplier_rate=10.0, damping=0.0, cost_floor="zero")
-OLD_NAMES = {**renamed.SETTINGS["GuideSettings"]}
 OLD_VALUES = {"selection": {"bonus": "return", "guard": "shield"}}
 
 
-@renamed.takes_old_names(OLD_NAMES, OLD_VALUES)
+@renamed.takes_old_names(renamed.SETTINGS["GuideSettings"], OLD_VALUES)
 @closes_environments
 def train_guide(
     source: Environment,

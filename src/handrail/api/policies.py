@@ -94,7 +94,7 @@ def load_policy(
     if isinstance(env, LavaEnvironment):
         decide: Callable[[Any, bool], Any] = _best(_table(path, card, env))
     else:
-        opened = open_networks(path, place.interface, view=view)
+        opened = open_networks(path, card, place.interface, view=view)
         decide = _drawn(opened, generator) if isinstance(opened, OnVectors) else _best(opened)
     return LoadedPolicy(card, place, decide)
 
@@ -111,10 +111,10 @@ def card_of_policy(path: Path) -> Card:
 
 
 def open_networks(
-    path: Path, interface: Interface, *, view: Callable[[Any], Any] | None = None
+    path: Path, card: Card, interface: Interface, *, view: Callable[[Any], Any] | None = None
 ) -> OnVectors | Values:
-    """What a policy's file holds, found to fit: a Gaussian policy, or action values."""
-    return OPENERS[card_of_policy(path).kind](path, interface, view)
+    """What a policy's file with this card holds, found to fit: a Gaussian policy, or values."""
+    return OPENERS[card.kind](path, card, interface, view)
 
 
 def parts_of(env: Any, card: Card) -> list[str] | None:
@@ -154,9 +154,8 @@ def _place(env: Environment, card: Card, *, parts: Sequence[str] | None, all_par
     return _Place(interface_of(host), observe, codec.to_environment)
 
 
-def _open_policy(path: Path, interface: Interface, view: Any) -> OnVectors | Values:
+def _open_policy(path: Path, card: Card, interface: Interface, view: Any) -> OnVectors | Values:
     """A student, or a DQN, which has no limit."""
-    card, _ = load(path, expect="policy")
     if "limit" in card.spec:
         _refuse_other_actions(path, interface, BoxActions)
         return open_policy(path, interface, "policy")[1]
@@ -171,19 +170,19 @@ def _open_policy(path: Path, interface: Interface, view: Any) -> OnVectors | Val
     return HostValues(load_q(path, "policy", inputs, interface.actions.n).mlp)
 
 
-def _open_expert(path: Path, interface: Interface, view: Any) -> OnVectors:
+def _open_expert(path: Path, card: Card, interface: Interface, view: Any) -> OnVectors:
     _refuse_other_actions(path, interface, BoxActions)
     return open_policy(path, interface, "expert")[1]
 
 
-def _open_guide(path: Path, interface: Interface, view: Any) -> OnVectors:
+def _open_guide(path: Path, card: Card, interface: Interface, view: Any) -> OnVectors:
     """A guide; whoever lets it act by itself compares no costs, so they are the guide's own."""
-    own = Limits.read(load(path, expect="guide")[0], source=str(path))
+    own = Limits.read(card, source=str(path))
     where = dataclasses.replace(interface, limits=own.several, episode_length=own.steps)
     return open_guide(path, where, view=view).guide.distribution
 
 
-OPENERS: Mapping[str, Callable[[Path, Interface, Any], OnVectors | Values]] = {
+OPENERS: Mapping[str, Callable[[Path, Card, Interface, Any], OnVectors | Values]] = {
     "policy": _open_policy,
     "expert": _open_expert,
     "guide": _open_guide,

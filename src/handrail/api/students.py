@@ -37,7 +37,7 @@ LOG = logging.getLogger(__name__)
 OLD_NAMES = {"margin": "limit_fraction", "excursions": "guide_interval_share"}
 
 
-@takes_old_names(OLD_NAMES, {"method": VALUES["StudentRun.method"]})
+@takes_old_names(OLD_NAMES, {"method": VALUES["StudentRun"]["method"]})
 @closes_environments
 def train_student(
     target: Environment,

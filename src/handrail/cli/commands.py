@@ -1,4 +1,4 @@
-"""The command line; the commands on results are in `cli_results`."""
+"""The command line; the commands on results are in `handrail.cli.results`."""
 
 import sys
 from importlib.metadata import version
@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from handrail.cli import results as cli_results
+from handrail.cli import results
 from handrail.core.errors import HandrailError
 from handrail.core.plain_text import message, plain
 
@@ -49,7 +49,7 @@ def reproduce(
     variants: Repeatable = (),
     jobs: int | None = None,
     out: Path = Path("runs"),
-    device: cli_results.Device = None,
+    device: results.Device = None,
     tensorboard: bool = False,
     wandb: str | None = None,
 ) -> None:
@@ -96,7 +96,7 @@ def sweep(
     shared: bool = False,
     slurm: Repeatable = (),
     out: Path = Path("runs"),
-    device: cli_results.Device = None,
+    device: results.Device = None,
     tensorboard: bool = False,
     wandb: str | None = None,
 ) -> None:
@@ -148,7 +148,7 @@ def train(
     knowledge_folder: Path = Path("runs"),
     out: Path = Path("runs/train"),
     resume: Path | None = None,
-    device: cli_results.Device = None,
+    device: results.Device = None,
     tensorboard: bool = False,
     wandb: str | None = None,
 ) -> None:
@@ -280,7 +280,7 @@ def check_transfer(
     episodes: int = 100,
     seed: int = 0,
     out: Path | None = None,
-    device: cli_results.Device = None,
+    device: results.Device = None,
 ) -> None:
     """Measures whether a guide may be trusted in a target: exit code 0 if so, else 1.
 
@@ -314,7 +314,7 @@ def check_transfer(
         sys.exit(1)
 
 
-for command in cli_results.COMMANDS:
+for command in results.COMMANDS:
     app.command(command)
 
 

@@ -14,8 +14,9 @@ from handrail.cli.check_env import attribute, factory
 from handrail.core.artifact import number
 from handrail.core.errors import HandrailError
 from handrail.core.files import read_json
-from handrail.core.recorded import PASSED
-from handrail.core.renamed import migrated, printable
+from handrail.core.plain_text import message
+from handrail.core.recorded import PASSED, mapping
+from handrail.core.renamed import migrated
 from handrail.envs.gymnasium.costs import CostFn
 from handrail.experiments import launch
 from handrail.experiments.launch import Which
@@ -89,7 +90,7 @@ def evaluate(
     if cost_fn is None and run.cost is not None:
         raise HandrailError(
             f"{folder}: this run was trained with a cost function of yours "
-            f"({printable(run.cost)}): add --cost-fn MODULE:FUNCTION"
+            f"({message(run.cost)}): add --cost-fn MODULE:FUNCTION"
         )
     cost = None if cost_fn is None else attribute(cost_fn, "--cost-fn")
     return evaluate_own(
@@ -117,19 +118,12 @@ def evaluate_own(
     limits = Limits.read(card, source=str(file)) if "limit" in card.spec else None
     several = run.limits if limits is None else limits.several
     longest = run.episode_length if episode_length is None else episode_length
-    try:
-        env = built(make)
-    except HandrailError:
-        raise
-    except Exception as error:
-        raise HandrailError(
-            f"building the environment raised {type(error).__name__}: {error}"
-        ) from error
+    env = built(make)
     host = build_host(
         lambda: env, cost=cost, limits=several or None, parts=parts_of(env, card),
         episode_length=longest,
     )  # fmt: skip
-    policy, key = open_networks(file, interface_of(host, longest)), jax.random.key(seed)
+    policy, key = open_networks(file, card, interface_of(host, longest)), jax.random.key(seed)
     if isinstance(policy, OnVectors):
         done = try_policy(host, policy, episodes=episodes, longest=longest, key=key)
     else:
@@ -155,21 +149,20 @@ def read_own(folder: Path) -> OwnRun | None:
     such runs do.
     """
     path = folder / "run.json"
-    stored = read_json(path) if path.is_file() else None
-    if not isinstance(stored, dict):
+    if not path.is_file():
         return None
-    stored = migrated(stored, str(path))
+    stored = migrated(read_json(path), str(path))
     purpose = stored.get("purpose")
     if not isinstance(purpose, str):
         return None
     if purpose not in OWN:
         raise HandrailError(
-            f"{folder} holds what was learnt as {printable(purpose)!r}, not a policy for a task; "
+            f"{folder} holds what was learnt as {message(purpose)!r}, not a policy for a task; "
             "`handrail inspect FILE` shows what there is"
         )
-    settings = _mapping(stored.get("run"))
-    passed = _mapping(stored.get(PASSED))
-    cost, given = passed.get("cost"), _mapping(passed.get("environment")).get("given")
+    settings = mapping(stored.get("run"))
+    passed = mapping(stored.get(PASSED))
+    cost, given = passed.get("cost"), mapping(passed.get("environment")).get("given")
     name = stored.get("environment", settings.get("environment"))
     length = stored.get("episode_length", settings.get("episode_length"))
     if not isinstance(name, str) or type(length) is not int or length < 1:
@@ -180,10 +173,10 @@ def read_own(folder: Path) -> OwnRun | None:
         purpose=purpose,
         environment=name,
         given=given if isinstance(given, str) else None,
-        cost=None if cost is None else str(_mapping(cost).get("function", "an object")),
+        cost=None if cost is None else str(mapping(cost).get("function", "an object")),
         limits={
             cost: number(value, f"{path}: the limit of {cost!r}", least=0)
-            for cost, value in _mapping(stored.get("limits")).items()
+            for cost, value in mapping(stored.get("limits")).items()
         },
         episode_length=length,
     )
@@ -198,13 +191,9 @@ def _environment(folder: Path, run: OwnRun) -> str:
     if run.given is not None and run.given in gymnasium.registry:
         return run.given
     raise HandrailError(
-        f"{folder}: this run is of your own environment ({printable(run.environment)}): add "
+        f"{folder}: this run is of your own environment ({message(run.environment)}): add "
         "--environment MODULE:ID, or MODULE:FUNCTION that builds it"
     )
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
 
 
 def _no_best(folder: Path) -> Path:

@@ -1,6 +1,5 @@
 """Reproducing an experiment: compute what is missing, then report."""
 
-import platform
 import shlex
 import tempfile
 import time
@@ -8,9 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from handrail.cli.follow import seldom
+from handrail.core.compile_cache import processor_name, usable_cores
 from handrail.core.errors import HandrailError
 from handrail.engines.base import AbstractEngine
-from handrail.engines.local import Local, usable_cores
+from handrail.engines.local import Local
 from handrail.experiments.plan import Task, plan
 from handrail.experiments.progress import Follower
 from handrail.experiments.schema import Experiment, ExperimentRow, budget_of, digest, only, read
@@ -133,14 +133,7 @@ def _report(
 
 def machine() -> str:
     """Processor and core count, for reports."""
-    name = platform.processor() or platform.machine()
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
-            models = [line.split(":", 1)[1].strip() for line in file if "model name" in line]
-        name = models[0] if models else name
-    except OSError:
-        pass
-    return f"{name}, {usable_cores()} cores"
+    return f"{processor_name()}, {usable_cores()} cores"
 
 
 def _command(name: str, budget: str, seeds: int | None, variants: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""The commands on what has been computed, which `cli` registers."""
+"""The commands on what has been computed, which `handrail.cli.commands` registers."""
 
 from pathlib import Path
 from typing import Annotated, Literal

@@ -1,4 +1,4 @@
-"""What `handrail train`, with and without `--resume`, and `handrail evaluate` do."""
+"""What `handrail train` does, with and without `--resume`."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence

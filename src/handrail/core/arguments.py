@@ -6,7 +6,6 @@ Everything else is one `HandrailError` with name, value and what was expected.
 """
 
 import dataclasses
-import difflib
 import math
 import operator
 import types
@@ -113,9 +112,9 @@ def override(settings: Settings, values: Mapping[Any, Any], *, within: str = "")
     Errors name the field with `within` ("guide.") before it. Raises `UnknownName` with the nearest
     whole name.
     """
-    whole = [within + name for name in _names(type(settings))]
+    root = type(settings), within
     for name, value in values.items():
-        settings = _replaced(settings, str(name), value, within, whole)
+        settings = _replaced(settings, str(name), value, within, root)
     return settings
 
 
@@ -217,19 +216,19 @@ def shown(value: Any, most: int = 60) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
-def _replaced(settings: Any, name: str, value: Any, within: str, whole: list[str]) -> Any:
-    """`whole` are the names of all settings, of which the nearest one is proposed."""
+def _replaced(settings: Any, name: str, value: Any, within: str, root: tuple[type, str]) -> Any:
+    """`root` are the whole settings' type and name, among whose names the nearest is proposed."""
     group, dot, rest = name.partition(".")
     group = renamed.current_name(type(settings), group)
     hints = typing.get_type_hints(type(settings), include_extras=True)
     if group not in hints:
-        raise _unknown(type(settings), name, within, whole)
+        raise _unknown(type(settings), name, within, root)
     kind, old, label = hints[group], getattr(settings, group), f"setting {within + name!r}"
     nested = dataclasses.is_dataclass(old)
     if dot and not nested:
         raise HandrailError(f"{label}: {within + group!r} has no parts")
     if dot:
-        new = _replaced(old, rest, value, f"{within}{group}.", whole)
+        new = _replaced(old, rest, value, f"{within}{group}.", root)
     elif nested and isinstance(value, Mapping):
         new = override(old, value, within=f"{within}{group}.")
     else:
@@ -238,16 +237,11 @@ def _replaced(settings: Any, name: str, value: Any, within: str, whole: list[str
     return dataclasses.replace(settings, **{group: new})
 
 
-def _unknown(kind: type, name: str, within: str, known: list[str]) -> UnknownName:
+def _unknown(kind: type, name: str, within: str, root: tuple[type, str]) -> UnknownName:
     """The error for a name that is none, with the nearest whole one."""
-    tails = {other.rpartition(".")[2]: other for other in reversed(known)}
-    close = difflib.get_close_matches(within + name, known, n=1, cutoff=0.75)
-    near = difflib.get_close_matches(name.rpartition(".")[2], tails, n=1)
-    best = close or [tails[tail] for tail in near]
+    known = [root[1] + one for one in _names(root[0])]
     top = [within + field for field in typing.get_type_hints(kind)]
-    return UnknownName(
-        f"setting of {kind.__name__}", within + name, top, close=best[0] if best else ""
-    )
+    return UnknownName(f"setting of {kind.__name__}", within + name, top, known)
 
 
 def _names(kind: type, prefix: str = "") -> list[str]:

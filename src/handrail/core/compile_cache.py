@@ -84,10 +84,9 @@ def machine_digest() -> str:
     """
     import jaxlib
 
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     parts = (
         *processor(),
-        str(usable),
+        str(usable_cores()),
         jaxlib.__version__,
         *(os.environ.get(name, "") for name in ("XLA_FLAGS", "NPROC", "PJRT_NPROC")),
     )
@@ -107,6 +106,19 @@ def processor() -> tuple[str, ...]:
     )  # fmt: skip
     found = {line for line in lines if line.partition(":")[0].strip() in fields}
     return (*system, *sorted(found)) if found else (*system, platform.node())
+
+
+def processor_name() -> str:
+    """The model of this machine's processor, or what is known of it."""
+    named = [
+        line.partition(":")[2].strip() for line in processor() if line.startswith("model name")
+    ]
+    return named[0] if named else platform.processor() or platform.machine()
+
+
+def usable_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Store:

@@ -13,14 +13,12 @@ class HandrailError(Exception):
 class UnknownName(HandrailError):
     """A name that is not in a registry; lists the names that are, and proposes the nearest.
 
-    `proposed` are the names to look for it among, if not those that are listed; `close` is the
-    name that may have been meant, where that is known.
+    `proposed` are the names to look for it among, if not those that are listed.
     """
 
-    def __init__(self, kind: str, name: str, known, proposed=None, *, close: str | None = None):
+    def __init__(self, kind: str, name: str, known, proposed=None):
         known = sorted(known)
-        if close is None:
-            close = nearest(str(name), known if proposed is None else sorted(proposed))
+        close = nearest(str(name), known if proposed is None else sorted(proposed))
         hint = f"did you mean {close!r}? " if close else ""
         super().__init__(f"unknown {kind} {name!r}: {hint}known are {', '.join(known)}")
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from handrail.core.arguments import shown
 from handrail.core.identity import UNIDENTIFIED
-from handrail.core.renamed import RENAMED, RENAMED_VALUES, printable
+from handrail.core.plain_text import message
+from handrail.core.renamed import SETTINGS, VALUES
 
 PASSED = "passed"
 """Where `run.json` keeps the descriptions of what was passed in (`handrail.core.identity`)."""
@@ -28,16 +29,12 @@ class Difference:
         if any(isinstance(value, Mapping | list) and value for value in values) or any(
             isinstance(value, str) and "sha256:" in value for value in values
         ):
-            return f"{printable(self.name)} differs"
+            return f"{message(self.name)} differs"
         old, new = ("absent" if value is _ABSENT else shown(value) for value in values)
-        return f"{printable(self.name)} was {old}, now {new}"
+        return f"{message(self.name)} was {old}, now {new}"
 
 
-class _Absent:
-    """Stands for a setting that one side does not have."""
-
-
-_ABSENT = _Absent()
+_ABSENT = object()  # stands for a setting that one side does not have
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,7 +57,12 @@ def compare(old: Mapping[str, Any], new: Mapping[str, Any]) -> Comparison:
     differing, unknown = [], []
     for found in _compared(old, new, ""):
         (differing if isinstance(found, Difference) else unknown).append(found)
-    return Comparison(tuple(differing), tuple(map(printable, unknown)))
+    return Comparison(tuple(differing), tuple(map(message, unknown)))
+
+
+def mapping(value: Any) -> Mapping[str, Any]:
+    """What was recorded, if it is a mapping as it should be; else an empty one."""
+    return value if isinstance(value, Mapping) else {}
 
 
 def stable(settings: Any) -> dict[str, Any]:
@@ -76,17 +78,15 @@ def stable(settings: Any) -> dict[str, Any]:
 def original(settings: Any) -> dict[str, Any]:
     """The same under the first names of settings and values, for digests in names of folders."""
     kind = type(settings).__name__
-    names = {new: old.partition(".")[2] for old, new in RENAMED.items()}
+    names = {new: old for old, new in SETTINGS.get(kind, {}).items()}
     result = {}
     for field, value in _recorded(settings):
-        whole = f"{kind}.{field.name}"
+        values = {new: old for old, new in VALUES.get(kind, {}).get(field.name, {}).items()}
         if dataclasses.is_dataclass(value):
             value = original(value)
         elif isinstance(value, str):
-            value = {new: old for old, new in RENAMED_VALUES.get(whole, {}).items()}.get(
-                value, value
-            )
-        result[names.get(whole, field.name)] = value
+            value = values.get(value, value)
+        result[names.get(field.name, field.name)] = value
     return result
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from handrail.core.errors import HandrailError
+from handrail.core.plain_text import message
 
 LOG = logging.getLogger(__name__)
 Called = TypeVar("Called", bound=Callable[..., Any])
@@ -29,48 +30,29 @@ SETTINGS = {
 }
 """By class: old name → new name of a setting."""
 VALUES = {
-    "GuideSettings.selection": {"farthest": "return", "guard": "shield"},
-    "StudentRun.multiplier_on": {"stored": "replay_actions", "present": "policy_actions"},
-    "StudentRun.method": {"sac": "sac-lagrangian"},
+    "GuideSettings": {"selection": {"farthest": "return", "guard": "shield"}},
+    "StudentRun": {
+        "multiplier_on": {"stored": "replay_actions", "present": "policy_actions"},
+        "method": {"sac": "sac-lagrangian"},
+    },
 }
-"""By class and setting: old value → new value."""
+"""By class and setting, under its new name: old value → new value."""
+PLACES = {
+    "run": "StudentRun",
+    "run.learning": "SacSettings",
+    "guide:": "GuideSettings",
+    "guide:learning": "SacSettings",
+    "expert:learning": "SacSettings",
+    "pretrained:learning": "SacSettings",
+    "encoder:": "EncoderSettings",
+}
+"""Where a `run.json` has settings of a class: below this name, or `purpose:` and a name."""
 COLUMNS = {
     "guarded_cost": "shielded_cost",
     "guarded_share": "shielded_share",
     "foreseen": "takeover_cost",
 }
 """Old name → new name of a column of a table, and of an entry of a card's evaluation."""
-
-
-def _whole(settings: str, below: str) -> dict[str, str]:
-    return {f"{below}{old}": f"{below}{new}" for old, new in SETTINGS[settings].items()}
-
-
-RENAMED: dict[str, str] = {
-    **{
-        f"{kind}.{old}": f"{kind}.{new}"
-        for kind, names in SETTINGS.items()
-        for old, new in names.items()
-    },
-    **_whole("StudentRun", "run."),
-    **_whole("SacSettings", "run.learning."),
-    **_whole("GuideSettings", "guide:"),
-    **_whole("EncoderSettings", "encoder:"),
-    **{
-        f"{purpose}:learning.{old}": f"{purpose}:learning.{new}"
-        for purpose in ("guide", "expert", "pretrained")
-        for old, new in SETTINGS["SacSettings"].items()
-    },
-}
-"""Old name → new name, both whole: of a setting `GuideSettings.wander`, in a `run.json`
-`run.margin`, or `guide:wander` in one with that purpose; "" for what is recorded no more."""
-RENAMED_VALUES: dict[str, dict[str, str]] = {
-    **VALUES,
-    "run.multiplier_on": VALUES["StudentRun.multiplier_on"],
-    "run.method": VALUES["StudentRun.method"],
-    "guide:selection": VALUES["GuideSettings.selection"],
-}
-"""By the new name, whole as above: old value → new value."""
 _WARNED: set[str] = set()
 
 
@@ -119,13 +101,7 @@ def takes_old_names(
 
 def takes_old_settings(kind: type[Any]) -> type[Any]:
     """The same for a class of settings, whose old names are in `SETTINGS` and `VALUES`."""
-    name = kind.__name__
-    values = {
-        whole.partition(".")[2]: found
-        for whole, found in VALUES.items()
-        if whole.startswith(f"{name}.")
-    }
-    return takes_old_names(SETTINGS.get(name, {}), values)(kind)
+    return takes_old_names(SETTINGS.get(kind.__name__, {}), VALUES.get(kind.__name__))(kind)
 
 
 def current_columns(names: Iterable[str], source: str) -> list[str]:
@@ -156,43 +132,34 @@ def _current(owner: str, name: str, value: Any, values: Mapping[str, Mapping[str
 
 def current_name(kind: type, name: str) -> str:
     """A setting's name as it is now, with a warning where it was renamed."""
-    new = RENAMED.get(f"{kind.__name__}.{name}")
-    if new is None:
-        return name
-    new = new.partition(".")[2]
-    warn_once(f"the setting {name!r} is now called {new!r}")
+    new = SETTINGS.get(kind.__name__, {}).get(name, name)
+    if new != name:
+        warn_once(f"the setting {name!r} is now called {new!r}")
     return new
 
 
 def current_value(kind: type, name: str, value: Any) -> Any:
     """A setting's value as it is called now, with a warning where it was renamed."""
-    return _current("", name, value, {name: RENAMED_VALUES.get(f"{kind.__name__}.{name}", {})})
+    return _current("", name, value, VALUES.get(kind.__name__, {}))
 
 
 def migrated(recorded: Mapping[str, Any], source: str) -> dict[str, Any]:
     """A `run.json` under today's names, with one warning that names `source` if any was renamed."""
     purpose, old = recorded.get("purpose"), []
 
-    def whole(name: str) -> tuple[str, str]:
-        return f"{purpose}:{name}", name
-
     def read(tree: Mapping[str, Any], above: str) -> dict[str, Any]:
-        result = {}
+        kind = PLACES.get(above) or PLACES.get(f"{purpose}:{above}", "")
+        names, values = SETTINGS.get(kind, {}), VALUES.get(kind, {})
+        result, before = {}, f"{above}." if above else ""
         for key, value in tree.items():
-            name = key
-            for known in whole(above + key):
-                if known in RENAMED:
-                    old.append(above + key)
-                    name = RENAMED[known].rpartition(":")[2].removeprefix(above)
-            for known in whole(above + name):
-                renamed = RENAMED_VALUES.get(known, {})
-                if isinstance(value, str) and value in renamed:
-                    old.append(f"{above}{name} = {value}")
-                    value = renamed[value]
-            if not name:
-                continue
-            nested = isinstance(value, Mapping)
-            result[name] = read(value, f"{above}{name}.") if nested else value
+            name = names.get(key, key)
+            if name != key:
+                old.append(f"{before}{key}")
+            renamed = values.get(name, {})
+            if isinstance(value, str) and value in renamed:
+                old.append(f"{before}{name} = {value}")
+                value = renamed[value]
+            result[name] = read(value, f"{before}{name}") if isinstance(value, Mapping) else value
         return result
 
     result = read(recorded, "")
@@ -200,11 +167,6 @@ def migrated(recorded: Mapping[str, Any], source: str) -> dict[str, Any]:
         LOG.warning(
             "%s was written by an older version: %s read under new names",
             source,
-            ", ".join(map(printable, old)),
+            ", ".join(map(message, old)),
         )
     return result
-
-
-def printable(text: str) -> str:
-    """A name out of a file without what would steer a terminal."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)[:200]

@@ -4,7 +4,7 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from handrail.core.compile_cache import processor
+from handrail.core.compile_cache import processor_name
 from handrail.core.errors import HandrailError
 from handrail.core.files import read_json, write_json
 from handrail.core.jax_setup import chosen
@@ -50,11 +50,10 @@ def record_environment(folder: Path) -> None:
     part of the settings, so it never keeps a run from going on.
     """
     path = folder / ENVIRONMENT
-    models = [line.partition(":")[2].strip() for line in processor() if line.startswith("model na")]
     here = {
         "versions": versions(),
         "python": platform.python_version(),
-        "processor": models[0] if models else platform.machine(),
+        "processor": processor_name(),
         "device": chosen(),
     }
     try:

@@ -1,9 +1,9 @@
 """The engine that is always there: processes of this machine."""
 
 import dataclasses
-import os
 from collections.abc import Iterable
 
+from handrail.core.compile_cache import usable_cores
 from handrail.engines.base import AbstractEngine
 from handrail.experiments.plan import Task
 from handrail.experiments.pool import compute
@@ -20,8 +20,3 @@ class Local(AbstractEngine):
     def compute(self, tasks: Iterable[Task], follow: Follow) -> None:
         """Computes tasks in worker processes, one thread each."""
         compute(tasks, jobs=usable_cores() if self.jobs is None else self.jobs, follow=follow)
-
-
-def usable_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

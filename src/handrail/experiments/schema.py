@@ -1,9 +1,7 @@
 """An experiment is data: a TOML file that names variants, environments, budgets and figures."""
 
 import dataclasses
-import hashlib
 import itertools
-import json
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
@@ -11,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from handrail.core.arguments import override as override
+from handrail.core.code_digest import digest_of
 from handrail.core.errors import HandrailError, UnknownName
 from handrail.core.renamed import warn_once
 
@@ -129,7 +128,7 @@ def budget_of(experiment: Experiment, name: str, seeds: int | None = None) -> Bu
 
 def digest(settings: Any) -> str:
     """A short name for settings: equal settings, equal name."""
-    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:10]
+    return digest_of(settings)[:10]
 
 
 def _experiment(name: str, values: dict[str, Any], path: str) -> Experiment:

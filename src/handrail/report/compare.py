@@ -1,16 +1,15 @@
 """Runs side by side: what came out, which settings differ, and their curves in one figure."""
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from handrail.core.code_digest import digest_of
 from handrail.core.errors import HandrailError
 from handrail.core.files import atomic
-from handrail.core.recorded import PASSED
+from handrail.core.recorded import PASSED, mapping
 from handrail.core.recorded import compare as recorded
 from handrail.equations.interval import Interval
 from handrail.experiments.schema import flat
@@ -87,7 +86,7 @@ def differences(runs: Mapping[str, Run]) -> Table:
     What a run was passed, such as its environment, is named and told apart by a few digits.
     """
     settings = [dict(run.settings) for run in runs.values()]
-    passed = [_mapping(one.pop(PASSED, None)) for one in settings]
+    passed = [mapping(one.pop(PASSED, None)) for one in settings]
     flattened = [flat(one) for one in settings]
     rows: list[list[Cell]] = []
     for name in dict.fromkeys(name for one in flattened for name in one):
@@ -158,14 +157,11 @@ def _named(described: Any) -> str | None:
     """A description of `handrail.core.identity` in a word or two: its name, and a digest of it."""
     if not isinstance(described, Mapping | list) or not described:
         return None if described is None else str(described)
-    digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:6]
-    given = _mapping(described).get("given", described)
-    told = [given] if isinstance(given, str) else map(_mapping(given).get, ("class", "function"))
-    return " ".join([*(name for name in told if isinstance(name, str)), f"#{digest}"])
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
+    given = mapping(described).get("given", described)
+    told = [given] if isinstance(given, str) else map(mapping(given).get, ("class", "function"))
+    return " ".join(
+        [*(name for name in told if isinstance(name, str)), f"#{digest_of(described)[:6]}"]
+    )
 
 
 def _steps(run: Run) -> int:

@@ -256,7 +256,7 @@ def _guides(finished: Finished, environment: str) -> Table | None:
         "cost",
         "length",
         "exit cost",
-        "guarded cost",
+        "shielded cost",
     ]
     caption = (
         f"{short_name(environment)}: the guides when they were kept, in whole episodes of their "

@@ -82,9 +82,6 @@ def read_run(folder: Path | str) -> Run:
         raise HandrailError(f"{folder} holds no run: there is no run.json in it{fix}")
     settings = read_json(folder / "run.json")
     summary = read_json(folder / "summary.json") if (folder / "summary.json").exists() else None
-    for name, value in (("run.json", settings), ("summary.json", summary)):
-        if value is not None and not isinstance(value, dict):
-            raise HandrailError(f"{folder / name}: expected a JSON object")
     growing = summary is None
     episodes = _table(folder / EPISODES, EPISODE_COLUMNS, growing)
     return Run(folder, settings, episodes, _table(folder / PROGRESS, None, growing), summary)

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 from handrail.core.errors import HandrailError
 from handrail.core.files import read_json
@@ -67,7 +66,7 @@ class FollowedRun:
         return points
 
     def _average_speed(self) -> list[tuple[float, dict[str, float]]]:
-        summary = _object(self._folder / "summary.json")
+        summary = read_json(self._folder / "summary.json")
         steps, wall = summary.get("steps"), summary.get("wall_s")
         if isinstance(steps, int) and isinstance(wall, int | float) and steps > 0 and wall > 0:
             return [(steps, {tags.SPEED: steps / wall})]
@@ -85,7 +84,7 @@ class Tracker:
         """Looks into the folders for what is new."""
         for folder in folders:
             if folder not in self._runs and (folder / "run.json").exists():
-                settings = _object(folder / "run.json")
+                settings = read_json(folder / "run.json")
                 sinks = [opener(folder, settings) for opener in self._openers]
                 self._runs[folder] = FollowedRun(folder, sinks, self._clock)
             run = self._runs.get(folder)
@@ -100,14 +99,6 @@ class Tracker:
         """Stops following."""
         for run in self._runs.values():
             run.close()
-
-
-def _object(path: Path) -> dict[str, Any]:
-    """A JSON file that holds an object, as everything does that a run writes."""
-    value = read_json(path)
-    if not isinstance(value, dict):
-        raise HandrailError(f"{path} is damaged: expected a JSON object; restore or delete it")
-    return value
 
 
 def run_folders(paths: Iterable[Path]) -> list[Path]:
