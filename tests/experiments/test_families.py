@@ -5,6 +5,7 @@ import pytest
 from handrail.core.errors import HandrailError, UnknownName
 from handrail.envs.navigation.make import NAMES, make_navigation
 from handrail.envs.registry import make, names
+from handrail.tasks.family import grouped
 from handrail.tasks.lava.family import LAVA
 from handrail.tasks.navigation.family import NAVIGATION
 from handrail.tasks.navigation.problems import DEFAULTS
@@ -89,3 +90,11 @@ def test_the_registry_refuses_what_does_not_fit(name, options, message):
 def test_an_unknown_task_names_the_known_ones():
     with pytest.raises(UnknownName, match="did you mean 'navigation-static'"):
         make("navigation-statik")
+
+
+def test_settings_of_a_run_may_say_that_they_are():
+    settings = {"run.steps": 3, "seed": 1, "guide.steps": 5, "learning.tau": 0.1}
+    assert grouped(settings, ("guide",)) == (
+        {"steps": 3, "seed": 1, "learning.tau": 0.1},
+        {"guide": {"steps": 5}},
+    )

@@ -16,7 +16,10 @@ Files = Mapping[str, Path]
 def grouped(
     settings: Mapping[str, Any], kinds: Iterable[str]
 ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-    """A row's dotted settings: those of the run, and by kind of knowledge those of that kind."""
+    """A row's dotted settings: those of the run, and by kind of knowledge those of that kind.
+
+    A setting of the run may say so (`run.steps` is `steps`).
+    """
     run: dict[str, Any] = {}
     groups: dict[str, dict[str, Any]] = {kind: {} for kind in kinds}
     for name, value in settings.items():
@@ -24,7 +27,7 @@ def grouped(
         if rest and kind in groups:
             groups[kind][rest] = value
         else:
-            run[name] = value
+            run[rest if rest and kind == "run" else name] = value
     return run, groups
 
 
