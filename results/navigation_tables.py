@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 from tables import HERE, markdown, spread, summary
 
-from handrail.experiments.splits import split_of
+from handrail.core.splits import split_of
 from handrail.methods.sagui.evaluations import STUDENT_COLUMNS
 from handrail.methods.sagui.metrics import Curves, share_of, steps_to_return
 from handrail.methods.sagui.metrics import summary as summed

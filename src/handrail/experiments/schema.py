@@ -12,7 +12,7 @@ from handrail.core.arguments import override as override
 from handrail.core.code_digest import digest_of
 from handrail.core.errors import HandrailError, UnknownName
 from handrail.core.renamed import warn_once
-from handrail.experiments.splits import is_test_seed, test_seeds
+from handrail.core.splits import first_test_seeds, is_test_seed, test_seeds
 
 
 @dataclasses.dataclass(frozen=True)
@@ -184,7 +184,7 @@ def _seeds(budget: Mapping[str, Any], what: str) -> tuple[int, ...]:
     if count is not None:
         if type(count) is not int or count < 1:
             raise HandrailError(f"{what}: test_seeds is {count!r}: expected a whole number ≥ 1")
-        return tuple(itertools.islice(test_seeds(), count))
+        return first_test_seeds(count)
     if not isinstance(given, list) or not given or not all(type(s) is int for s in given):
         raise HandrailError(f"{what}: seeds is {given!r}: expected a list of whole numbers")
     return tuple(given)

@@ -9,9 +9,9 @@ from typing import Any
 
 from handrail.core.errors import UnknownName
 from handrail.core.files import atomic, read_json, write_text
+from handrail.core.splits import split_of
 from handrail.core.versions import ABSENT, versions
 from handrail.experiments.schema import Experiment
-from handrail.experiments.splits import split_of
 from handrail.report import coverage_figures, navigation_figures
 from handrail.report.finished import Cell, Finished
 from handrail.report.html import Block, Heading, Picture, Player, Table, Text, comparison, page

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from handrail.experiments import splits
+from handrail.core import splits
 from handrail.experiments.schema import budget_of, names, read
 
 

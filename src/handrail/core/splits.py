@@ -26,6 +26,11 @@ def test_seeds() -> Iterator[int]:
         yield DEVELOPMENT_BELOW + int.from_bytes(digest[:8], "big") % _RANGE
 
 
+def first_test_seeds(count: int) -> tuple[int, ...]:
+    """The first `count` of them."""
+    return tuple(itertools.islice(test_seeds(), count))
+
+
 def split_of(seeds: tuple[int, ...]) -> str:
     """What reports call these seeds: `development`, `test` or `development and test`."""
     held_out = [is_test_seed(seed) for seed in seeds]
