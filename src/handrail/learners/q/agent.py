@@ -129,7 +129,7 @@ class QAgent(AbstractAgent):
 
     def observe(self, state: QState, transition: Transition, clock: Clock) -> QState:
         state = eqx.tree_at(lambda s: s.replay, state, self.replay.add(state.replay, transition))
-        if self.novelty is None:
+        if self.novelty is None or state.counts is None:
             return state
         counts = self.novelty.count(state.counts, transition)
         return eqx.tree_at(lambda s: s.counts, state, counts)
