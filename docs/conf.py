@@ -46,7 +46,7 @@ html_show_sphinx = False
 html_theme_options = {
     "accent_color": "teal",
     "show_ai_links": False,
-    "globaltoc_expand_depth": 1,
+    "globaltoc_expand_depth": 0,
     "nav_links": [
         {"title": "Start", "url": "start/index"},
         {"title": "Choose", "url": "choose"},

@@ -7,6 +7,7 @@ import ast
 import dataclasses
 import importlib
 import inspect
+import itertools
 import math
 import textwrap
 import typing
@@ -44,7 +45,7 @@ def docstrings(kind: type) -> dict[str, str]:
     texts: dict[str, str] = {}
     for parent in reversed(kind.__mro__[:-1]):
         body = ast.parse(textwrap.dedent(inspect.getsource(parent))).body[0].body
-        for field, text in zip(body, body[1:], strict=False):
+        for field, text in itertools.pairwise(body):
             if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr):
                 texts[field.target.id] = inspect.cleandoc(text.value.value)
     return texts
