@@ -17,6 +17,7 @@ extensions = [
     "mathml",
     "from_code",
     "public_names",
+    "seams",
 ]
 templates_path = ["_templates"]
 exclude_patterns = ["_ext", "_templates"]
@@ -24,6 +25,7 @@ nitpicky = True
 # Types of other libraries are named in signatures, and documented elsewhere.
 nitpick_ignore_regex = [(r"py:.*", r"(?!handrail\.\w+$).*")]
 default_role = "code"  # `x` in docstrings
+toc_object_entries_show_parents = "hide"
 
 myst_enable_extensions = ["attrs_inline", "colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 4

@@ -20,6 +20,9 @@ from sphinx.util.docutils import SphinxDirective
 
 from handrail.envs.navigation.tasks import TASKS
 from handrail.experiments.schema import names, read
+from handrail.methods.sagui.presets import recommended
+from handrail.methods.sagui.settings import StudentRun
+from handrail.methods.sagui.table import StudentMethod
 from handrail.tasks.navigation.problems import task_defaults
 from handrail.tasks.registry import FAMILIES
 
@@ -113,47 +116,31 @@ class Settings(FromCode):
 
 
 class MethodCard(FromCode):
-    """`{method} navigation budget-switch`: what the row of the method's table says."""
+    """`{method-card} navigation budget-switch`: what the row of the method's table says."""
 
     def lines(self) -> Lines:
         name, method = self.arguments[0].split()
         family, row = family_with(method, name)
-        brings = ", ".join(row.needs) or "nothing"
+        facts = {"Tasks": name, "Brings along": ", ".join(row.needs) or "nothing", **said(row)}
         environment = family.environments[0]
-        facts = [("Tasks", family.name), ("What it does", row.summary), ("Brings along", brings)]
         command = f"handrail train --environment {environment} --method {method} --out runs/mine"
-        return [
-            *table(("", ""), facts), "",
-            "```sh", command, "```", "",
-            *differing(row),
-        ]  # fmt: skip
+        return [*table(("", ""), facts.items()), "", "```sh", command, "```"]
 
 
-def differing(row: Any) -> Lines:
-    """What the row of a method of SaGui sets, in words."""
-    if not hasattr(row, "split_replay"):
-        return []
-    memory = "one for each actor" if row.split_replay else "one for both actors"
+def said(row: Any) -> dict[str, str]:
+    """What the row of a method of SaGui says beside, in words."""
+    if not isinstance(row, StudentMethod):
+        return {}
     facts = {
-        "Replay in the preset `paper`": memory,
-        "Share of the limit aimed at in `recommended`": limit_fraction(row),
+        "Memory (preset `paper`)": "one for each actor" if row.split_replay else "one for all",
     }
+    if row.has_guide:
+        share = recommended(StudentRun(method=row.name)).limit_fraction
+        facts["Aims at (preset `recommended`)"] = f"{share:.0%} of the limit".replace("%", " %")
     if row.guide_interval_share:
-        facts["Steps that the guide takes at random"] = f"{row.guide_interval_share:.0%}"
-    return table(("Settings of this method", ""), facts.items())
-
-
-def limit_fraction(row: Any) -> str:
-    """As the preset sets it."""
-    from handrail.methods.sagui.settings import StudentRun
-    from handrail.methods.sagui.table import METHODS
-
-    if not row.has_guide:
-        return "the paper's settings: the whole limit"
-    from handrail.methods.sagui.presets import recommended
-
-    assert row.name in METHODS
-    return str(recommended(StudentRun(method=row.name)).limit_fraction)
+        share = f"{row.guide_interval_share:.0%}".replace("%", " %")
+        facts["Guide drives unasked (`recommended`)"] = f"{share} of the steps"
+    return facts
 
 
 class Methods(FromCode):
@@ -208,7 +195,7 @@ class NavigationTasks(FromCode):
 def setup(app: Sphinx) -> dict[str, bool]:
     """Registers the directives."""
     app.add_directive("settings", Settings)
-    app.add_directive("method", MethodCard)
+    app.add_directive("method-card", MethodCard)
     app.add_directive("methods", Methods)
     app.add_directive("experiments", Experiments)
     app.add_directive("navigation-tasks", NavigationTasks)

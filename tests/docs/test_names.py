@@ -65,7 +65,7 @@ def test_pages_name_experiments_that_exist():
 def test_every_method_has_a_page_and_every_page_a_method(family):
     for name in family.methods:
         page = TEXTS[f"methods/{name}.md"]
-        assert f"```{{method}} {family.name} {name}\n" in page
+        assert f"```{{method-card}} {family.name} {name}\n" in page
         assert "## When to use it" in page and "## Known failures" in page
     pages = {path.stem for path in (DOCS / "methods").glob("*.md")} - {"index", "settings"}
     assert pages == {name for family in FAMILIES for name in family.methods}
