@@ -40,7 +40,7 @@ lint: $(VENV)/.installed-dev
 
 # The documentation site, into build/docs; a warning is an error, and so is a link that leads nowhere.
 docs: $(VENV)/.installed-dev
-	@$(BIN)/python -m sphinx -q -W --keep-going -n -j auto docs build/docs && echo "docs: build/docs/index.html"
+	@$(BIN)/python -m sphinx -q -W --keep-going -n docs build/docs && echo "docs: build/docs/index.html"
 
 test: $(VENV)/.installed-dev
 	@status=0; \

@@ -157,8 +157,9 @@ def every_run(experiment: str, labels: Mapping[str, str]) -> str:
                 f"{said[f'epochs_above_limit{suffix}']} of {said['epochs']}"
                 for suffix in ("", "_by_steps")
             ]
-            row = [label, str(run.seed), *above, *numbers]
-            rows.append([cell.replace("-0.0", "0.0").replace("-", "−") for cell in row])
+            row = [str(run.seed), *above, *numbers]
+            minus = [cell.replace("-0.0", "0.0").replace("-", "−") for cell in row]
+            rows.append([label, *minus])
     return markdown(columns, rows)
 
 
