@@ -57,8 +57,10 @@ def one(
     experiment: str, quantity: str, digits: int, labels: Mapping[str, str],
     environments: Sequence[str] = ENVIRONMENTS,
 ) -> str:  # fmt: skip
-    """One quantity: interquartile means with 95 % intervals, published values in italics; of returns
-    also how many runs end below 0.1."""
+    """One quantity: interquartile means with 95 % intervals, published values in italics.
+
+    Of returns also how many runs end below 0.1.
+    """
     published = read(experiment).published.get(quantity, {})
     ends = ["runs that end below 0.1"] if quantity == "final_return" else []
     rows = []
