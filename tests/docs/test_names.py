@@ -83,7 +83,9 @@ def evidence() -> set[str]:
     found = {"not_finite"}
     for path in (ROOT / "src" / "handrail" / "interventions").glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Verdict":
+            called = isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Verdict"
+            named = isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "evidence"
+            if called or named:
                 dictionaries = [one for one in ast.walk(node) if isinstance(one, ast.Dict)]
                 found |= {key.value for one in dictionaries for key in one.keys}
     return found
