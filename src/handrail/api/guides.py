@@ -158,7 +158,7 @@ def try_guide(
     over where it predicts too much cost. So it is tried whether the guide knows which action is
     too much, and whether it can avert what was about to happen. It asks for more than students do,
     who learn. In the navigation tasks no student of a guide that costs less than its student's
-    limit broke that, and of the others one in five did (docs/results-sagui.md). Try it in a
+    limit broke that, and of the others one in five did (docs/results/static.md). Try it in a
     simulator of the target: what goes wrong goes wrong there.
 
     Args:

@@ -86,7 +86,7 @@ def train_student(
         threshold: of budget-switch, in multiples of the limit on the critic's scale; by default
             the cost of two steps, at which it took over in its shield test.
         limit_fraction: the limit that the student's multiplier aims at, as a share of `limit`; by
-            default 0.5, under linear-decay 1 (docs/results-sagui.md).
+            default 0.5, under linear-decay 1 (docs/results/static.md).
         guide_interval_share: share of the steps, 0 to 1, that the guide takes at random, in
             intervals of 50 steps, so that the student sees more of the task; by default 0.1 under
             budget-switch, else 0.
@@ -100,7 +100,7 @@ def train_student(
         epoch: steps between two tests.
         evaluation_episodes: whole episodes of each.
         learning: the learner; by default our preset, in which the guide's cost critic is a
-            floor of the student's (docs/results-sagui.md).
+            floor of the student's (docs/results/static.md).
         seed: of everything.
         report: called as `report(step, total)`.
     """
