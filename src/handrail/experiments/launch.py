@@ -20,6 +20,7 @@ from handrail.methods.sagui.train_student import BEST_SAFE, POLICY
 from handrail.tasks.family import Family, Row
 from handrail.tasks.registry import family_of, look_at
 from handrail.train.checkpoint import clear_checkpoints
+from handrail.train.rollout.recorded import RecordedEpisode
 
 OWN = "own "
 """With which the purpose of a run begins that a function of `handrail.api` began."""
@@ -99,6 +100,29 @@ def evaluate(folder: Path, *, episodes: int, seed: int, which: Which = "last") -
     check_evaluation(folder, episodes)
     _, family, run = stored_run(folder)
     return family.evaluate(run, policy_file(folder, which), episodes, seed)
+
+
+def record(
+    folder: Path,
+    *,
+    episodes: int,
+    seed: int,
+    shielded: bool,
+    which: Which = "last",
+    knowledge_folder: Path = Path("runs"),
+    files: Mapping[str, Path] | None = None,
+) -> list[RecordedEpisode]:
+    """Episodes of a finished run's policy: alone as in a test, or `shielded` as in training.
+
+    Knowledge is looked for as in `resume`, where the method's intervention needs it.
+    """
+    check_evaluation(folder, episodes)
+    stored, family, run = stored_run(folder)
+    found = {}
+    if shielded:
+        found = _found(folder, stored["needs"], family, run, knowledge_folder, files or {})
+    _settle(family)
+    return family.record(run, policy_file(folder, which), found, episodes, seed, shielded)
 
 
 def check_evaluation(folder: Path, episodes: int) -> None:

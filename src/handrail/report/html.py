@@ -10,13 +10,15 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
+from typing import Any
 
 import numpy as np
 
 from handrail.core.errors import HandrailError
 from handrail.equations.interval import Interval, decimals
-from handrail.report.episodes import Episode, as_json
+from handrail.report.player.block import PlayerBlock, player_block
 from handrail.report.stats import bootstrap
+from handrail.train.rollout.recorded import RecordedEpisode
 
 Cell = str | int | float | Interval | None
 
@@ -59,9 +61,9 @@ class Picture:
 
 @dataclass(frozen=True)
 class Player:
-    """Recorded grid episodes, played step by step; see `handrail.report.episodes`."""
+    """Recorded episodes, played step by step; see `handrail.report.player.block`."""
 
-    episodes: Sequence[Episode]
+    episodes: Sequence[RecordedEpisode | Mapping[str, Any]]
     caption: str = ""
 
 
@@ -125,32 +127,35 @@ def page(
     listed = "".join(
         f"<div><dt>{_text(name)}</dt><dd>{_text(value)}</dd></div>" for name, value in facts.items()
     )
-    script = f"<script>{_asset('player.js')}</script>" if _has_player(blocks) else ""
+    players = {n: _player(block) for n, block in enumerate(blocks) if isinstance(block, Player)}
+    first = next(iter(players.values()), None)
+    script = f"<script>{first.script}</script>" if first else ""
+    css = _asset("page.css") + (first.css if first else "")
     return "\n".join(
         [
             '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
             "img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'\">",
-            f"<title>{_text(title)}</title>\n<style>{_asset('page.css')}</style>\n</head>\n<body>",
+            f"<title>{_text(title)}</title>\n<style>{css}</style>\n</head>\n<body>",
             f"<header><h1>{_text(title)}</h1>",
             f'<p class="lead">{_text(lead)}</p>' if lead else "",
             f'<dl class="facts">{listed}</dl>' if listed else "",
             f'<nav aria-label="contents"><ol>{contents}</ol></nav>' if len(headings) > 2 else "",
             "</header>\n<main>",
-            *_blocks(blocks),
+            *_blocks(blocks, players),
             f"</main>\n{script}\n</body>\n</html>\n",
         ]
     )
 
 
-def _has_player(blocks: Sequence[Block]) -> bool:
-    return any(isinstance(block, Player) for block in blocks)
+def _player(block: Player) -> PlayerBlock:
+    return player_block(block.episodes, block.caption)
 
 
-def _blocks(blocks: Sequence[Block]) -> list[str]:
+def _blocks(blocks: Sequence[Block], players: Mapping[int, PlayerBlock]) -> list[str]:
     parts, section = [], 0
-    for block in blocks:
+    for number, block in enumerate(blocks):
         if isinstance(block, Heading):
             parts.append(f'<h2 id="s{section}">{_text(block.text)}</h2>')
             section += 1
@@ -161,12 +166,7 @@ def _blocks(blocks: Sequence[Block]) -> list[str]:
         elif isinstance(block, Picture):
             parts.append(_picture(block))
         else:
-            caption = f"<figcaption>{_text(block.caption)}</figcaption>" if block.caption else ""
-            data = as_json(block.episodes)
-            parts.append(
-                '<figure class="player"><noscript><p>The player needs JavaScript.</p></noscript>'
-                f'<script type="application/json">{data}</script>{caption}</figure>'
-            )
+            parts.append(players[number].html)
     return parts
 
 
