@@ -23,6 +23,7 @@ from handrail.report.lava_figures import (
     sweep_of_variants,
 )
 from handrail.report.parameter_sweep import parameter_sweep
+from handrail.report.recordings import of_experiment
 from handrail.report.stats import bootstrap
 from handrail.tasks.registry import family_of
 
@@ -190,18 +191,13 @@ def _every_run(finished: Finished, summed: Sheet) -> Table:
 
 
 def _player(finished: Finished) -> Player | None:
-    """Recorded episodes, one a variant, of the first seed and environment."""
-    episodes = []
-    for row, task in finished.rows:
-        path = task.folder / "episode.json"
-        first = row.seed == finished.seeds[0]
-        if first and row.environment == finished.experiment.environments[0] and path.exists():
-            episode = read_json(path)
-            episodes.append({**episode, "title": f"{row.variant}, {episode['title']}"})
+    """Recorded episodes of each variant, of the first seed and environment."""
+    episodes = of_experiment(finished)
     if not episodes:
         return None
     caption = (
-        "One episode of each trained agent, exploring as in the middle of its run. Where the "
-        "intervention stepped in, the proposed action, the executed one and the reason are shown."
+        "One episode of each trained agent alone and, if its method steps in, one as it trains. "
+        "What triggers looked at stands beside what they compare it with. Episodes of one task "
+        "begin alike: choose a second one to see both."
     )
     return Player(episodes, caption)

@@ -64,7 +64,7 @@ def inert(text: str) -> str:
 
 def _shown(episode: RecordedEpisode) -> dict[str, Any]:
     """What the script reads: the episode, checked, and what follows from it."""
-    kind, problems = _picture(episode)
+    kind, problems = picture_of(episode)
     return {
         **episode.plain(),
         "picture": kind,
@@ -75,7 +75,7 @@ def _shown(episode: RecordedEpisode) -> dict[str, Any]:
     }
 
 
-def _picture(episode: RecordedEpisode) -> tuple[str, list[str]]:
+def picture_of(episode: RecordedEpisode) -> tuple[str, list[str]]:
     """How an episode can be drawn (empty: not at all), and what is missing for a picture."""
     if episode.kind == "frames" and episode.frames:
         return "frames", []

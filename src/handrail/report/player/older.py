@@ -32,9 +32,12 @@ def from_grid(episode: Mapping[str, Any], where: str) -> RecordedEpisode:
     final = episode.get("final") or steps[-1]
     _check_pose(final, grid, f"{where}, final")
     names = list(dict.fromkeys(str(step[key]) for step in steps for key in ("proposed", "action")))
-    first = steps[0].get("evidence", {})
+    evidences = [step.get("evidence", {}) for step in steps]
+    first = evidences[0]
     evidence = {
-        f"evidence/{name}": np.array([_number(step.get("evidence", {}).get(name)) for step in steps])
+        f"evidence/{name}": np.array(
+            [_number(step.get("evidence", {}).get(name)) for step in steps]
+        )
         for name in first
     }
     return RecordedEpisode(

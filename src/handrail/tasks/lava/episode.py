@@ -1,5 +1,6 @@
 """Recorded episodes of lava agents: what was proposed, what was done, and whether it was right."""
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from handrail.interventions.recipes import none
 from handrail.interventions.substitutes import RandomAboveMean, RandomAction
 from handrail.learners.base import AbstractAgent
 from handrail.tasks.lava.settings import LavaRun
-from handrail.train.rollout.base import Exploring, Greedy, Moment
+from handrail.train.rollout.base import Exploring, Greedy, Moment, RolloutPolicy
 from handrail.train.rollout.compiled import rollout
 from handrail.train.rollout.recorded import RecordedEpisode
 from handrail.train.rollout.recording import columns_of, decided, named
@@ -30,7 +31,7 @@ from handrail.train.step import Progress
 CELLS = ".#LG"  # floor, wall, lava, goal: the codes of `LavaEnvironment.grids`
 MEMORY = "intervention.npz"
 """What the intervention of a run remembered at its end."""
-ACTS = {
+ACTS: Mapping[type, str] = {
     RandomAboveMean: "a random action that the prior rates higher",
     RandomAction: "a random action",
 }
@@ -56,40 +57,50 @@ def record_agent(
     """
     keys = jax.random.split(jax.random.key(seed), episodes)
     intervention, memory = training or (none(), none().init())
-    done, first = jax.device_get(
-        _rolled(
-            world, agent, snapshot, intervention, memory, run.steps, training is not None, keys
-        )
-    )
-    assert done.steps is not None
+    policy = Greedy(agent, snapshot) if training is None else Exploring(agent, snapshot, run.steps)
     acts = ACTS.get(type(intervention.what), "")
+    return [
+        dataclasses.replace(episode, method=run.method, seed=seed, shielded=bool(acts), acts=acts)
+        for episode in played(world, policy, intervention, memory, run.steps, keys)
+    ]
+
+
+def played(
+    world: LavaEnvironment,
+    policy: RolloutPolicy,
+    intervention: Intervention,
+    memory: Memory,
+    total: int,
+    keys: Key[Array, " episodes"],
+) -> list[RecordedEpisode]:
+    """Recorded episodes, of no method, as in the middle of a run of `total` steps."""
+    done, first = jax.device_get(_rolled(world, policy, intervention, memory, total, keys))
+    assert done.steps is not None
     thresholds, unsafe = intervention.when.thresholds(), np.asarray(world.unsafe_table)
-    recorded = []
+    episodes = []
     for number, begun in enumerate(first):
         columns = columns_of(done, number, thresholds, lambda seen: {})
-        length = len(columns["reward"])
-        rows = np.append(begun, done.steps.outcomes[number, :length])
+        rows = np.append(begun, done.steps.outcomes[number, : len(columns["reward"])])
         pose = np.column_stack([world.cell_of_row[rows], world.direction_of_row[rows]])
-        last = (columns["cost"][-1] > 0, columns["reward"][-1] > 0)
-        recorded.append(
+        burnt, arrived = columns["cost"][-1] > 0, columns["reward"][-1] > 0
+        episodes.append(
             RecordedEpisode(
                 kind="lava",
-                environment=run.environment,
-                method=run.method,
-                seed=seed,
+                environment=world.world.name,
+                method="",
+                seed=0,
                 number=number,
-                shielded=bool(acts),
+                shielded=False,
                 columns=columns
                 | named("state", {"robot": pose})
                 | {"harm": unsafe[rows[:-1], columns["proposed"]]},
                 scene={"grid": _grid(world, int(begun))},
                 thresholds=thresholds,
                 actions=world.actions.names,
-                acts=acts,
-                outcome="lava" if last[0] else "goal" if last[1] else "time limit",
+                outcome="lava" if burnt else "goal" if arrived else "time limit",
             )
         )
-    return recorded
+    return episodes
 
 
 def read_agent(agent: Any, file: Path) -> Any:
@@ -140,19 +151,17 @@ def _grid(world: LavaEnvironment, row: int) -> list[str]:
 @eqx.filter_jit
 def _rolled(
     world: LavaEnvironment,
-    agent: AbstractAgent,
-    snapshot: Any,
+    policy: RolloutPolicy,
     intervention: Intervention,
     memory: Memory,
     total: int,
-    explores: bool,
     keys: Key[Array, " episodes"],
 ) -> Any:
     step = jnp.int32(round(HALFWAY * total))
     begun = eqx.tree_at(lambda progress: progress.step, Progress.begin(), step)
     done = rollout(
         world,
-        Exploring(agent, snapshot, total) if explores else Greedy(agent, snapshot),
+        policy,
         lambda key, number: intervention,
         keys=keys,
         moment=Moment(begun, memory, total),

@@ -11,6 +11,7 @@ import numpy as np
 from handrail.core.arguments import checked
 from handrail.core.artifact import fill, load
 from handrail.envs.lava.environment import LavaEnvironment
+from handrail.methods.contrastive.problem import DiscreteProblem
 from handrail.methods.contrastive.student import (
     check_student,
     student_agent,
@@ -70,8 +71,7 @@ def run_lava(
     run = checked(run)
     check(run, knowledge)
     problem = student_problem(run, knowledge.view)
-    world = problem.environment
-    assert isinstance(world, LavaEnvironment)
+    world = _world(problem)
 
     def also(loop: AnyLoop, state: RunState) -> dict[str, float]:
         assert isinstance(loop, Loop)
@@ -120,8 +120,8 @@ def record_policy(
         loop = build(run, knowledge)
         training = loop.intervention, read_memory(file.parent, loop.intervention)
     problem = student_problem(run, run.observation)
-    world, agent = problem.environment, student_agent(problem, method_of(run), run)
-    assert isinstance(world, LavaEnvironment)
+    agent = student_agent(problem, method_of(run), run)
+    world = _world(problem)
     return record_agent(
         world, agent, read_agent(agent, file), run, training=training, episodes=episodes, seed=seed
     )
@@ -142,6 +142,12 @@ def try_policy_of(run: LavaRun, path: Path, *, episodes: int, seed: int) -> dict
         "mean_cost": float(done.costs.mean()),
         "mean_length": float(done.lengths.mean()),
     }
+
+
+def _world(problem: DiscreteProblem) -> LavaEnvironment:
+    world = problem.environment
+    assert isinstance(world, LavaEnvironment)
+    return world
 
 
 def _quality_of_checks(state: RunState) -> dict[str, float]:

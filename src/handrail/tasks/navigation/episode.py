@@ -1,5 +1,6 @@
 """Recorded episodes of students, alone or with their guide: what a picture from above needs."""
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,20 +11,20 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Key, PyTree
 
+from handrail.core.errors import HandrailError
 from handrail.core.rng import stream
 from handrail.core.types import Timestep
 from handrail.envs.navigation.compiled import CompiledNavigation, NavigationState
 from handrail.envs.navigation.drawing import Scene
-from handrail.envs.navigation.problems import navigation_problem
 from handrail.envs.navigation.tasks import GOAL_BONUS, GOAL_RADIUS
 from handrail.interventions.base import Intervention
 from handrail.interventions.recipes import none
-from handrail.learners.sac.networks import OnVectors, Sampled
+from handrail.learners.sac.networks import Sampled
 from handrail.methods.sagui.acting import acts_instead, intervention_of
 from handrail.methods.sagui.pretraining import open_policy
 from handrail.methods.sagui.settings import StudentRun
 from handrail.tasks.navigation.problems import target_of
-from handrail.train.rollout.base import Drawn, Episodes
+from handrail.train.rollout.base import Drawn, Episodes, RolloutPolicy
 from handrail.train.rollout.compiled import rollout
 from handrail.train.rollout.drivers import Compiled
 from handrail.train.rollout.host import rollout_on_host
@@ -53,48 +54,73 @@ def record_students(
     intervention = intervention_of(where, run, files) if shielded else none()
     _, policy = open_policy(file, where.interface, "policy")
     keys = jax.random.split(jax.random.key(seed), episodes)
-    environment: Any = navigation_problem(run.environment).target
-    play = _compiled if isinstance(environment, CompiledNavigation) else _on_host
-    done, films = play(environment, policy, intervention, keys)
-    thresholds = intervention.when.thresholds()
+    environment: Any = where.testing
+    done, films = played(environment, Drawn(Sampled(policy)), intervention, keys)
     acts = acts_instead(run.method) if shielded else ""
-    recorded = []
+    return [
+        dataclasses.replace(episode, method=run.method, seed=seed, shielded=bool(acts), acts=acts)
+        for episode in recorded(environment, run.environment, done, films, intervention)
+    ]
+
+
+def recorded(
+    environment: Any, name: str, done: Episodes, films: list[Film], intervention: Intervention
+) -> list[RecordedEpisode]:
+    """What was `played` in the environment of this name, as recorded episodes of no method."""
+    thresholds, task = intervention.when.thresholds(), environment.task
+    episodes = []
     for number, film in enumerate(films):
         columns = columns_of(done, number, thresholds, _lidars)
         states = {name: film[name] for name in ("robot", "goal", "vases") if film[name].size}
         goals = int(np.sum(columns["reward"] > GOAL_BONUS / 2))
-        recorded.append(
+        episodes.append(
             RecordedEpisode(
                 kind="navigation",
-                environment=run.environment,
-                method=run.method,
-                seed=seed,
+                environment=name,
+                method="",
+                seed=0,
                 number=number,
-                shielded=bool(acts),
+                shielded=False,
                 columns=columns | named("state", states),
                 scene={
-                    "extent": environment.task.extent,
-                    "robot": environment.task.robot,
+                    "extent": task.extent,
+                    "robot": task.robot,
                     "hazards": np.round(film["hazards"][0], 4).tolist(),
-                    "hazard_size": environment.task.hazards.size,
-                    "vase_size": environment.task.vases.size,
+                    "hazard_size": task.hazards.size,
+                    "vase_size": task.vases.size,
                     "goal_radius": GOAL_RADIUS,
                 },
                 thresholds=thresholds,
-                acts=acts,
                 outcome=f"{goals} {'goal' if goals == 1 else 'goals'} reached",
             )
         )
-    return recorded
+    return episodes
 
 
 def _lidars(seen: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {name: seen[name] for name in LIDARS if name in seen}
 
 
+def played(
+    environment: Any,
+    policy: RolloutPolicy,
+    intervention: Intervention,
+    keys: Key[Array, " episodes"],
+) -> tuple[Episodes, list[Film]]:
+    """Episodes of a policy under an intervention, with their states, one more than steps.
+
+    Raises `HandrailError` for an environment that says nothing of its places.
+    """
+    if isinstance(environment, CompiledNavigation):
+        return _compiled(environment, policy, intervention, keys)
+    if hasattr(environment, "engine"):
+        return _on_host(environment, policy, intervention, keys)
+    raise HandrailError(f"{type(environment).__name__} is no navigation task that has a picture")
+
+
 def _compiled(
     environment: CompiledNavigation,
-    policy: OnVectors,
+    policy: RolloutPolicy,
     intervention: Intervention,
     keys: Key[Array, " episodes"],
 ) -> tuple[Episodes, list[Film]]:
@@ -114,7 +140,7 @@ def _compiled(
 def _rolled(environment, policy, intervention, keys):
     done = rollout(
         environment,
-        Drawn(Sampled(policy)),
+        policy,
         lambda key, number: intervention,
         keys=keys,
         record=decided,
@@ -135,11 +161,11 @@ def _seen_from_above(state: NavigationState, timestep: Timestep | None) -> PyTre
 
 def _on_host(
     environment: Any,
-    policy: OnVectors,
+    policy: RolloutPolicy,
     intervention: Intervention,
     keys: Key[Array, " episodes"],
 ) -> tuple[Episodes, list[Film]]:
-    def look() -> Film:
+    def look(number: int) -> Film:
         scene: Scene = environment.engine.scene()
         goal = np.full(2, np.nan) if scene.goal is None else scene.goal
         return {
@@ -150,9 +176,7 @@ def _on_host(
         }
 
     filmed = Filmed(environment, look)
-    driver = Compiled(
-        Drawn(Sampled(policy)), lambda key, number: intervention, record=decided, at_once=True
-    )
+    driver = Compiled(policy, lambda key, number: intervention, record=decided, at_once=True)
     done = rollout_on_host(filmed, driver, keys=keys, longest=environment.episode_length)
     films = [
         {name: np.stack([state[name] for state in film]) for name in film[0]}

@@ -83,6 +83,17 @@ class RecordedEpisode:
         """The steps that cost something."""
         return np.flatnonzero(np.nan_to_num(self.columns.get("cost", np.zeros(0))) > 0).tolist()
 
+    def cut(self, steps: int) -> "RecordedEpisode":
+        """Its first steps, as an episode."""
+        if self.steps <= steps:
+            return self
+        columns = {
+            name: values[: steps + name.startswith("state/")]
+            for name, values in self.columns.items()
+        }
+        shown = f"the first {steps} of {self.steps} steps"
+        return dataclasses.replace(self, columns=columns, outcome=shown)
+
     def plain(self) -> dict[str, Any]:
         """The episode as JSON can hold it."""
         own = {
@@ -124,7 +135,7 @@ def pack(name: str, values: Any) -> dict[str, Any]:
     known = np.isfinite(array)
     largest = float(np.max(np.abs(array), initial=0.0, where=known))
     scale = 1.0
-    if largest and not (array == np.round(array)).all(where=known) or largest > 1e15:
+    if (largest and not (array == np.round(array)).all(where=known)) or largest > 1e15:
         digits = _DIGITS.get(name.partition("/")[0], 3)
         scale = 10.0 ** (math.floor(math.log10(largest)) - digits)
     whole = np.rint(np.where(known, array, 0.0) / scale).astype(np.int64).ravel().tolist()
@@ -170,25 +181,23 @@ def read_episode(plain: Any, where: str) -> RecordedEpisode:
         if name not in columns or columns[name].ndim != 1:
             missing += [f"{name}: not in the file"] * (name not in columns)
             columns[name] = np.zeros(steps) if name == "intervened" else np.full(steps, math.nan)
-    texts = {
-        name: value if isinstance(value := plain.get(name), str) else ""
-        for name in ("kind", "environment", "method", "acts", "outcome")
-    }
-    counts = {
-        name: value if _is_count(value := plain.get(name)) else 0 for name in ("seed", "number")
-    }
     names = plain.get("actions")
     scene = plain.get("scene")
     return RecordedEpisode(
-        **texts,
-        **counts,
+        kind=_text(plain, "kind"),
+        environment=_text(plain, "environment"),
+        method=_text(plain, "method"),
+        seed=_count(plain, "seed"),
+        number=_count(plain, "number"),
         shielded=plain.get("shielded") is True,
         columns=columns,
         scene=_finite_scene(scene, missing),
         thresholds=_thresholds(plain.get("thresholds"), missing),
         actions=tuple(map(str, names)) if isinstance(names, list) else (),
+        acts=_text(plain, "acts"),
+        outcome=_text(plain, "outcome"),
         frames=_frames(plain.get("frames"), missing),
-        every=max(value, 1) if _is_count(value := plain.get("every")) else 1,
+        every=max(_count(plain, "every"), 1),
         missing=tuple(missing),
     )
 
@@ -241,6 +250,16 @@ def _frames(given: Any, missing: list[str]) -> tuple[bytes, ...]:
             break
         found.append(frame)
     return tuple(found)
+
+
+def _text(plain: Mapping[str, Any], name: str) -> str:
+    value = plain.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _count(plain: Mapping[str, Any], name: str) -> int:
+    value: Any = plain.get(name)
+    return value if _is_count(value) else 0
 
 
 def _finite_scene(given: Any, missing: list[str]) -> Mapping[str, Any]:

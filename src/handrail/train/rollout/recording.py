@@ -1,6 +1,6 @@
 """Episodes of a roll-out as recorded ones: what is kept of a step, and films of hosts."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -12,6 +12,7 @@ from handrail.envs.host import AbstractHostEnvironment, HostTimestep
 from handrail.interventions.base import Threshold
 from handrail.train.evidence import evidence_of
 from handrail.train.rollout.base import Episodes
+from handrail.train.rollout.drivers import AbstractDriver, Decided, Playing
 
 BUDGET = "episode_cost"
 """A quantity that no trigger reports, since every context has it."""
@@ -55,13 +56,37 @@ def named(prefix: str, arrays: Mapping[str, Any]) -> dict[str, np.ndarray]:
     return {f"{prefix}/{name}": np.asarray(values) for name, values in arrays.items()}
 
 
-class Filmed(AbstractHostEnvironment):
-    """An environment on the host, and what `look()` gave before its steps and at episodes' ends.
+class Noted(AbstractDriver):
+    """A driver without interventions, such as `ByHand`, and what `decided` keeps of its steps."""
 
-    `films` has a list for each episode that was begun. Nothing else differs from `host`.
+    def __init__(self, driver: AbstractDriver):
+        self._driver = driver
+
+    def begin(self, keys: Key[Array, " episodes"], seats: int) -> None:
+        self._driver.begin(keys, seats)
+
+    def decide(self, observations: Sequence[Any], playing: Sequence[Playing | None]) -> Decided:
+        done = self._driver.decide(observations, playing)
+        actions = np.stack([np.asarray(action) for action in done.actions])
+        costs = np.array([0.0 if mine is None else mine.cost for mine in playing], np.float32)
+        records = {
+            "proposed": actions,
+            "action": actions,
+            "intervened": np.asarray(done.intervened),
+            "evidence": {BUDGET: costs},
+            "seen": jax.tree.map(lambda *leaves: np.stack(leaves), *observations),
+        }
+        return Decided(done.actions, done.intervened, records)
+
+
+class Filmed(AbstractHostEnvironment):
+    """An environment on the host, and what `look(number)` gave in each of its states.
+
+    States are numbered from 0 in each episode. `films` has a list for each that was begun. Nothing
+    else differs from `host`.
     """
 
-    def __init__(self, host: AbstractHostEnvironment, look: Callable[[], Any]):
+    def __init__(self, host: AbstractHostEnvironment, look: Callable[[int], Any]):
         self._host, self._look = host, look
         self.actions, self.constraints = host.actions, host.constraints
         self.steps_draw = host.steps_draw
@@ -69,12 +94,12 @@ class Filmed(AbstractHostEnvironment):
 
     def reset(self, *, key: Key[Array, ""]) -> Any:
         observation = self._host.reset(key=key)
-        self.films.append([self._look()])
+        self.films.append([self._look(0)])
         return observation
 
     def step(self, action: np.ndarray, *, key: Key[Array, ""]) -> HostTimestep:
         timestep = self._host.step(action, key=key)
-        self.films[-1].append(self._look())
+        self.films[-1].append(self._look(len(self.films[-1])))
         return timestep
 
     def snapshot(self) -> dict[str, np.ndarray] | None:

@@ -1,0 +1,103 @@
+"""Draws the pictures of the gallery: one short animated GIF of each task, without any training.
+
+    python -m tools.gallery docs/pictures
+
+Simple drivers act: on lava the shortest way to the goal, in navigation a robot that steers to its
+goal and away from what its lidars read, and that has learnt nothing. Pictures are those of
+`handrail record`.
+"""
+
+import sys
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from handrail.envs.lava.make import make_lava
+from handrail.envs.navigation.problems import navigation_problem
+from handrail.interventions.recipes import none
+from handrail.report.player.pictures import board_of
+from handrail.report.player.video import Reel, write_video
+from handrail.tasks.lava.episode import played as lava_played
+from handrail.tasks.navigation.episode import played, recorded
+from handrail.train.rollout.base import Drawn
+from handrail.train.rollout.recorded import RecordedEpisode
+
+LAVA = {"LavaCrossingS9N1": 123, "LavaCrossingS9N2": 123, "LavaCrossingS9N3": 123}
+"""Tasks, and the seeds of their layouts."""
+NAVIGATION = {
+    "navigation-static": 1, "navigation-semi-dynamic": 3, "navigation-dynamic": 4,
+    "navigation-pointgoal1": 2,
+}  # fmt: skip
+"""Tasks, and the seeds of their episodes."""
+STEPS, SIZE = 400, 240
+
+
+def to_the_goal(observation, key):
+    """Forward and turn, from the lidars: towards the goal, away from hazards and vases."""
+    goal = observation["goal_lidar"]
+    near = observation["hazards_lidar"]
+    if "vases_lidar" in observation:
+        near = jnp.maximum(near, observation["vases_lidar"])
+    turns = (jnp.arange(16) + 0.5) * 2 * jnp.pi / 16
+    if "ballquat_rear" in observation:
+        turns = turns - jnp.pi / 2  # lidars count from the x axis, and the car drives along -y
+    directions = jnp.stack([jnp.cos(turns), jnp.sin(turns)])
+    force = directions @ (goal**2) / (goal**2).sum() - 2.0 * directions @ jnp.maximum(near - 0.7, 0)
+    angle = jnp.arctan2(force[1], force[0])
+    turn, ahead = jnp.clip(angle, -1, 1), 0.5 * jnp.cos(angle)
+    if "ballquat_rear" in observation:
+        return jnp.stack([ahead - 0.5 * turn, ahead + 0.5 * turn]), {}
+    return jnp.stack([ahead, turn]), {}
+
+
+def navigation(name: str, seed: int) -> RecordedEpisode:
+    """The first steps of an episode."""
+    environment = navigation_problem(name).target
+    keys = jax.random.split(jax.random.key(seed), 1)
+    done, films = played(environment, Drawn(to_the_goal), none(), keys)
+    return recorded(environment, name, done, films, none())[0]
+
+
+def lava(name: str, seed: int) -> RecordedEpisode:
+    """An episode on the shortest way."""
+    world = make_lava(name, layout=seed)
+    shortest = jnp.asarray(_shortest(world))
+    policy = Drawn(lambda row, key: (shortest[row], {}))
+    keys = jax.random.split(jax.random.key(seed), 1)
+    return lava_played(world, policy, none(), none().init(), STEPS, keys)[0]
+
+
+def _shortest(world) -> np.ndarray:
+    """The action that leads to the goal in the fewest steps, for each row."""
+    successor, goal = np.asarray(world.successor), np.asarray(world.enters_goal)
+    blocked = np.asarray(world.unsafe_table)
+    left = np.full(len(successor), np.inf)
+    ways = np.full(successor.shape, np.inf)
+    for _ in range(len(successor)):
+        ways = np.where(goal, 1.0, np.where(blocked, np.inf, 1.0 + left[successor]))
+        shorter = ways.min(axis=1)
+        if (shorter == left).all():
+            break
+        left = shorter
+    return ways.argmin(axis=1).astype(np.int32)
+
+
+def main(folder: Path) -> None:
+    """Draws all of them."""
+    for tasks, episode_of in ((LAVA, lava), (NAVIGATION, navigation)):
+        for name, seed in tasks.items():
+            episode = episode_of(name, seed).cut(STEPS)
+            path = folder / f"{name}.gif"
+            grid = episode.kind == "lava"
+            reel = Reel(
+                [[(episode, board_of(episode, SIZE), name)]],
+                size=SIZE, every=1 if grid else 4, fps=5 if grid else 20,
+            )  # fmt: skip
+            write_video(path, reel)
+            print(path, f"{path.stat().st_size / 1000:.0f} kB, {episode.steps} steps")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else "docs/pictures"))
