@@ -16,6 +16,7 @@ import numpy as np
 
 from handrail.envs.lava.make import make_lava
 from handrail.envs.navigation.problems import navigation_problem
+from handrail.envs.navigation.tasks import LIDAR_RANGE
 from handrail.interventions.recipes import none
 from handrail.report.player.pictures import board_of
 from handrail.report.player.video import Reel, write_video
@@ -34,29 +35,39 @@ NAVIGATION = {
 STEPS, SIZE = 400, 240
 
 
-def to_the_goal(observation, key):
-    """Forward and turn, from the lidars: towards the goal, away from hazards and vases."""
-    goal = observation["goal_lidar"]
-    near = observation["hazards_lidar"]
-    if "vases_lidar" in observation:
-        near = jnp.maximum(near, observation["vases_lidar"])
-    turns = (jnp.arange(16) + 0.5) * 2 * jnp.pi / 16
-    if "ballquat_rear" in observation:
-        turns = turns - jnp.pi / 2  # lidars count from the x axis, and the car drives along -y
-    directions = jnp.stack([jnp.cos(turns), jnp.sin(turns)])
-    force = directions @ (goal**2) / (goal**2).sum() - 2.0 * directions @ jnp.maximum(near - 0.7, 0)
-    angle = jnp.arctan2(force[1], force[0])
-    turn, ahead = jnp.clip(angle, -1, 1), 0.5 * jnp.cos(angle)
-    if "ballquat_rear" in observation:
-        return jnp.stack([ahead - 0.5 * turn, ahead + 0.5 * turn]), {}
-    return jnp.stack([ahead, turn]), {}
+def steering(hazard: float):
+    """Forward and turn, from the lidars: to the goal, and around hazards of this radius (m)."""
+    edge = 1 - (hazard + 0.3) / LIDAR_RANGE  # what a lidar reads a little outside of one
+
+    def act(observation, key):
+        goal, car = observation["goal_lidar"], "ballquat_rear" in observation
+        near = jnp.maximum(observation["hazards_lidar"] - edge, 0)
+        if "vases_lidar" in observation:
+            near = jnp.maximum(near, observation["vases_lidar"] - 0.85)
+        turns = (jnp.arange(16) + 0.5) * 2 * jnp.pi / 16
+        turns = turns - jnp.pi / 2 if car else turns  # the car drives along -y
+        directions = jnp.stack([jnp.cos(turns), jnp.sin(turns)])
+        wish = directions @ goal**4 + jnp.array([1e-6, 0])  # ahead, where the goal is out of sight
+        away = directions @ near
+        around = jnp.stack([-away[1], away[0]])
+        force = wish / jnp.linalg.norm(wish) - 20 * away + 10 * around
+        angle = jnp.arctan2(force[1], force[0])
+        velocity = observation["velocimeter"]
+        speed = -velocity[1] if car else velocity[0]
+        ahead = 2 * (0.6 * jnp.maximum(jnp.cos(angle), 0) ** 2 - speed)
+        turn = jnp.clip(1.2 * angle - 0.4 * observation["gyro"][2], -1, 1)
+        if car:
+            return jnp.clip(jnp.stack([ahead - turn, ahead + turn]), -1, 1), {}
+        return jnp.clip(jnp.stack([ahead, turn]), -1, 1), {}
+
+    return act
 
 
 def navigation(name: str, seed: int) -> RecordedEpisode:
     """The first steps of an episode."""
     environment = navigation_problem(name).target
     keys = jax.random.split(jax.random.key(seed), 1)
-    done, films = played(environment, Drawn(to_the_goal), none(), keys)
+    done, films = played(environment, Drawn(steering(environment.task.hazards.size)), none(), keys)
     return recorded(environment, name, done, films, none())[0]
 
 

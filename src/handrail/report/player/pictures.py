@@ -24,6 +24,12 @@ INK, MUTED, PAPER, PANEL, LINE = "#1f2933", "#52606d", "#ffffff", "#f5f7fa", "#d
 OWN, ACTED, GOAL, HAZARD, VASE = "#0072b2", "#c45100", "#00805d", "#7a88e2", "#1c7f8c"
 LEGENDS = {"navigation": (("hazard", HAZARD), ("goal", GOAL))}
 CELLS = {"#": "#7b8794", ".": PAPER, "G": PAPER, "L": "#f3b28a"}
+OUTSIDE, GOAL_AREA, HAZARD_AREA = "#e3e7ec", "#8fc9b6", "#c4caf2"
+COLOURS = (
+    INK, MUTED, PAPER, PANEL, LINE, OWN, ACTED, GOAL, HAZARD, VASE, OUTSIDE, GOAL_AREA,
+    HAZARD_AREA, CELLS["#"], CELLS["L"],
+)  # fmt: skip
+"""All that is painted with."""
 
 
 def board_of(episode: RecordedEpisode, size: int) -> Board:
@@ -175,7 +181,7 @@ def _navigation(episode: RecordedEpisode, size: int) -> Board:
     def at(x: float, y: float) -> tuple[float, float]:
         return (x + reach) * scale, (reach - y) * scale
 
-    ground = Image.new("RGB", (side, side), "#e3e7ec")
+    ground = Image.new("RGB", (side, side), OUTSIDE)
     draw = ImageDraw.Draw(ground)
     extent = scene["extent"]
     draw.rectangle((*at(-extent, extent), *at(extent, -extent)), fill=PAPER)
@@ -188,9 +194,9 @@ def _navigation(episode: RecordedEpisode, size: int) -> Board:
         picture = ground.copy()
         canvas = ImageDraw.Draw(picture)
         if np.isfinite(goals[state]).all():
-            _disc(canvas, *at(*goals[state]), scene["goal_radius"] * scale, "#8fc9b6", GOAL)
+            _disc(canvas, *at(*goals[state]), scene["goal_radius"] * scale, GOAL_AREA, GOAL)
         for place in hazards:
-            _disc(canvas, *at(*place), scene["hazard_size"] * scale, "#c4caf2", HAZARD)
+            _disc(canvas, *at(*place), scene["hazard_size"] * scale, HAZARD_AREA, HAZARD)
         for x, y, turn in () if vases is None else vases[state]:
             corners = [(-half, -half), (half, -half), (half, half), (-half, half)]
             canvas.polygon([at(*p) for p in _turned(corners, x, y, turn, 1.0)], VASE)

@@ -307,7 +307,8 @@ for (const root of document.querySelectorAll(".player")) {
       status.replaceChildren();
       const who = episode.acts || "the substitute";
       status.append(end ? `End: ${episode.outcome || "the episode is over"}`
-        : intervened ? `Intervened: ${who} acts` : "As proposed");
+        : !intervened ? "As proposed" : !episode.actions.length ? `Intervened: ${who} acts`
+        : `Intervened: ${action(episode, "proposed", t)} → ${action(episode, "action", t)}`);
       const harm = end ? null : one(episode, "harm", t);
       if (intervened && harm !== null && !Number.isNaN(harm))
         tag(status, "span", { class: harm ? "verdict just" : "verdict needless" },
@@ -315,7 +316,9 @@ for (const root of document.querySelectorAll(".player")) {
             : "needless: the proposed action does no harm");
       else if (harm === 1) tag(status, "span", { class: "verdict missed" },
         "not stopped, though the action leads into lava");
-      tag(status, "small", {}, intervened ? reason(episode, t) : "");
+      const why = intervened ? reason(episode, t) : "";
+      tag(status, "small", {}, intervened && episode.actions.length && episode.acts
+        ? `${episode.acts}; ${why}` : why);
       table(evidence, episode, Math.min(t, episode.n - 1), end);
       facts.replaceChildren();
       const rows = [["step", `${t} of ${episode.n}`]];

@@ -9,7 +9,7 @@ import numpy as np
 
 from handrail.core.errors import HandrailError
 from handrail.core.files import atomic
-from handrail.report.player.pictures import PANEL, Board, panel
+from handrail.report.player.pictures import COLOURS, PANEL, Board, panel
 from handrail.train.rollout.recorded import RecordedEpisode
 
 if TYPE_CHECKING:
@@ -20,7 +20,8 @@ FRAMES = 250
 """Into which an episode is fitted where nothing else is asked for."""
 HELD = 1.2
 """Seconds for which the last picture of an episode stays."""
-COLOURS = 64
+MIXED = 96
+"""Colours of a GIF beside the painter's own."""
 
 
 class Reel:
@@ -93,7 +94,7 @@ def _write_gif(path: Path, reel: Reel) -> None:
     sheet = Image.new("RGB", (samples[0].width, samples[0].height * len(samples)))
     for number, sample in enumerate(samples):
         sheet.paste(sample, (0, number * sample.height))
-    palette = sheet.quantize(COLOURS, dither=Image.Dither.NONE)
+    palette = _palette(sheet)
     pictures = [
         picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in reel.pictures()
     ]
@@ -103,6 +104,17 @@ def _write_gif(path: Path, reel: Reel) -> None:
             temporary, format="GIF", save_all=True, append_images=pictures[1:],
             duration=duration, loop=0, optimize=False,
         )  # fmt: skip
+
+
+def _palette(sheet: "Picture") -> "Picture":
+    """The painter's own colours, and the most frequent of the sheet's: mixtures at edges."""
+    from PIL import Image, ImageColor
+
+    own = [number for colour in COLOURS for number in ImageColor.getrgb(colour)]
+    mixed = sheet.quantize(MIXED, dither=Image.Dither.NONE).getpalette() or []
+    palette = Image.new("P", (1, 1))
+    palette.putpalette((own + mixed[: 3 * MIXED])[: 3 * 256])
+    return palette
 
 
 def _write_mp4(path: Path, reel: Reel) -> None:
