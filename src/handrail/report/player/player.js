@@ -123,11 +123,16 @@ for (const root of document.querySelectorAll(".player")) {
   }
 
   const LIDARS = { hazards_lidar: 0.3, goal_lidar: 0.38, vases_lidar: 0.46 };
-  function navigation(board, episode) {
-    const scene = episode.scene, places = episode.columns["state/robot"];
-    let reach = 1.12 * scene.extent;
+  function reachOf(episode) {
+    const places = episode.columns["state/robot"];
+    let reach = 1.12 * episode.scene.extent;
     places.values.forEach((v, i) => { if (i % places.width < 2 && Math.abs(v) + 0.2 > reach)
       reach = Math.abs(v) + 0.2; });
+    return reach;
+  }
+  function navigation(board, episode) {
+    const scene = episode.scene, reach = Math.max(...shown
+      .filter((each) => each.picture === "navigation").map(reachOf));
     board.setAttribute("viewBox", `${-reach} ${-reach} ${2 * reach} ${2 * reach}`);
     const all = tag(board, "g", { transform: "scale(1 -1)" });
     const e = scene.extent;
@@ -248,7 +253,7 @@ for (const root of document.querySelectorAll(".player")) {
       });
       return d || "M0 0";
     };
-    lines.forEach((values, k) => tag(svg, "path", { d: path(values), class: `line k${k}` }));
+    lines.forEach((values, k) => tag(svg, "path", { d: path(values), class: `line k${k}${name === "action" ? " thin" : ""}` }));
     if (bound) tag(svg, "path", { d: path(bound), class: "threshold" });
     const mark = tag(svg, "line", { y1: 0, y2: 40, class: "now" });
     svg.addEventListener("click", (event) => {
@@ -319,7 +324,7 @@ for (const root of document.querySelectorAll(".player")) {
       const why = intervened ? reason(episode, t) : "";
       tag(status, "small", {}, intervened && episode.actions.length && episode.acts
         ? `${episode.acts}; ${why}` : why);
-      table(evidence, episode, Math.min(t, episode.n - 1), end);
+      table(evidence, episode, Math.min(t, episode.n - 1));
       facts.replaceChildren();
       const rows = [["step", `${t} of ${episode.n}`]];
       if (!end) rows.push(["proposed", action(episode, "proposed", t)],
@@ -348,14 +353,14 @@ for (const root of document.querySelectorAll(".player")) {
     return episode.shielded ? [["vetoes, justified", just], ["vetoes, needless", needless], ...all]
       : all;
   }
-  function table(parent, episode, t, end) {
+  function table(parent, episode, t) {
     parent.replaceChildren();
     const rows = compared(episode, t);
     const named = new Set(episode.thresholds.flatMap(([quantity, value]) => [quantity, value]));
     const others = episode.evidence.filter((name) => !named.has(name));
-    if (end || !(rows.length + others.length)) return;
+    if (!(rows.length + others.length)) return;
     const head = tag(tag(parent, "thead"), "tr");
-    for (const text of ["evidence", "value", "fires"]) tag(head, "th", { scope: "col" }, text);
+    for (const text of ["evidence", "value", "fires if"]) tag(head, "th", { scope: "col" }, text);
     const body = tag(parent, "tbody");
     const line = (cells, over) => {
       const row = tag(body, "tr", over ? { class: "over" } : {});
@@ -402,8 +407,9 @@ for (const root of document.querySelectorAll(".player")) {
     `${i + 1}: ${name(episode)}`));
   first.hidden = episodes.length < 2;
   const panels = tag(body, "div", { class: "panels" });
-  const slider = tag(body, "input", { type: "range", min: 0, value: 0, "aria-label": "step" });
-  const buttons = tag(body, "div", { class: "controls" });
+  const bar = tag(body, "div", { class: "bar" });
+  const slider = tag(bar, "input", { type: "range", min: 0, value: 0, "aria-label": "step" });
+  const buttons = tag(bar, "div", { class: "controls" });
   const button = (text, kind, help) => tag(buttons, "button",
     { type: "button", class: kind, "aria-label": help || text }, text);
   const back = button("◀", "back", "one step back"), play = button("Play", "play");
