@@ -10,16 +10,16 @@ An episode is plain data (it survives JSON):
 - `final`: `x`, `y`, `dir` after the last action (optional).
 """
 
-import json
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from handrail.core.errors import HandrailError
+from handrail.report.script_data import script_data
 
 Episode = Mapping[str, Any]
 
 CELLS = "#.LG"
+AHEAD = {0: (1, 0), 1: (0, 1), 2: (-1, 0), 3: (0, -1)}  # of each direction, x and y
 STEP = ("x", "y", "dir", "proposed", "action", "intervened", "reason", "reward", "cost")
 
 
@@ -29,12 +29,7 @@ def as_json(episodes: Sequence[Episode]) -> str:
         raise HandrailError("the player needs at least one episode")
     for number, episode in enumerate(episodes):
         _check(episode, f"episode {number + 1}")
-    text = json.dumps(_plain(episodes), allow_nan=False, separators=(",", ":"), ensure_ascii=False)
-    # Nothing inside may end the script element or begin a comment or an entity; the two
-    # separators are line ends to JavaScript.
-    for character in "<>&\u2028\u2029":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return text
+    return script_data(episodes)
 
 
 def _check(episode: Episode, where: str) -> None:
@@ -58,14 +53,41 @@ def _check_pose(pose: Mapping[str, Any], grid: Sequence[str], where: str) -> Non
         raise HandrailError(f"{where}: x={x}, y={y}, dir={direction} is outside the grid")
 
 
-def _plain(value: Any) -> Any:
-    """NumPy and JAX scalars as Python's; JSON has no NaN and no infinities, so they become null."""
-    if isinstance(value, Mapping):
-        return {str(name): _plain(entry) for name, entry in value.items()}
-    if isinstance(value, str | bool | int) or value is None:
-        return value
-    if isinstance(value, Sequence):
-        return [_plain(entry) for entry in value]
-    if hasattr(value, "item"):
-        return _plain(value.item())
-    return float(value) if math.isfinite(value) else None
+def judged(episode: Episode, threshold: float | None = None) -> Episode:
+    """The episode with a word on every intervention: was it needed? Its reason names `threshold`.
+
+    It was needed if the proposed action leads into lava, which the grid knows. `threshold` is what
+    `prior_advantage` was compared with; what is no episode is returned as it is.
+    """
+    grid, steps = episode.get("grid"), episode.get("steps")
+    if not isinstance(grid, Sequence) or not isinstance(steps, Sequence):
+        return episode
+    return {**episode, "steps": [_judged(grid, step, threshold) for step in steps]}
+
+
+def _judged(grid: Sequence[str], step: Any, threshold: float | None) -> Any:
+    if not isinstance(step, Mapping):
+        return step
+    evidence = dict(step.get("evidence") or {})
+    if threshold is not None and "prior_advantage" in evidence:
+        evidence["prior_threshold"] = threshold
+    if not step.get("intervened"):
+        return {**step, "evidence": evidence}
+    needed = _into_lava(grid, step)
+    told = "Needed: it leads into lava." if needed else "Needless: it does not lead into lava."
+    reason = str(step.get("reason") or "").rstrip(".")
+    if "prior_threshold" in evidence:
+        reason += f" (it acts below {threshold:g})"
+    return {**step, "evidence": evidence, "needed": needed, "reason": f"{reason}. {told}"}
+
+
+def _into_lava(grid: Sequence[str], step: Mapping[str, Any]) -> bool:
+    """Whether the proposed action of a step ends in lava: a step forward alone can."""
+    x, y, direction = (step.get(name) for name in ("x", "y", "dir"))
+    if step.get("proposed") != "forward" or direction not in AHEAD:
+        return False
+    if not isinstance(x, int) or not isinstance(y, int):
+        return False
+    column, row = x + AHEAD[direction][0], y + AHEAD[direction][1]
+    inside = 0 <= row < len(grid) and 0 <= column < len(grid[row])
+    return inside and grid[row][column] == "L"
