@@ -9,7 +9,7 @@ PIP := $(BIN)/python $(INSTALL)
 PEERS := build/peers
 BENCH ?= lava_training safety_overhead startup sac_update
 
-.PHONY: demo test test-browser lint clean bench test-peers
+.PHONY: claims demo test test-browser lint clean bench test-peers
 .DEFAULT_GOAL := test
 
 # Installs only when the dependencies have changed since the last time.
@@ -47,6 +47,10 @@ test: $(VENV)/.installed-dev
 # Pages in a headless Chromium (Debian: apt-get install chromium); skipped, with a reason, where none is.
 test-browser: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -q tests/browser
+
+# Numbers and tables of README and docs, from the raw data under results/.
+claims: $(VENV)/.installed
+	$(BIN)/python results/claims.py --write
 
 $(PEERS)/.installed: pyproject.toml constraints.txt | $(BIN)/python
 	$(BIN)/python -m venv $(PEERS)

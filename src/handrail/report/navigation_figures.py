@@ -1,5 +1,6 @@
 """The figures and tables of the navigation experiments."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,13 @@ from handrail.methods.sagui.evaluations import EVALUATIONS
 from handrail.methods.sagui.metrics import Curves, Transfer, transfer
 from handrail.report.figures import Panel, curves
 from handrail.report.finished import Cell, Finished
-from handrail.report.html import Block, Picture, Table, over_seeds
+from handrail.report.html import Block, Charts, Table, over_seeds
 from handrail.report.stats import bootstrap_curve, iqm
-from handrail.report.style import png
 
 COLUMNS = (
     "experiment", "task", "method", "seed", "steps", "limit", "epochs", "epochs_above_limit",
-    "worst_epoch_cost", "total_cost", "behaviour_return", "behaviour_cost", "target_return",
+    "worst_epoch_cost", "epochs_above_limit_by_steps", "worst_epoch_cost_by_steps",
+    "total_cost", "behaviour_return", "behaviour_cost", "target_return",
     "target_cost", "steps_to_95", "wall_s", "variant",
 )  # fmt: skip
 READING = (
@@ -62,7 +63,7 @@ def navigation(finished: Finished) -> list[Block]:
                 )
                 for policy, title in POLICIES.items()
             ]
-            for name, label in (("return", "return"), ("cost", "cost-return (log scale)"))
+            for name, label in (("return", "return"), ("cost", "cost of an episode"))
         )
         several = len(finished.seeds) > 1
         caption = (
@@ -72,12 +73,16 @@ def navigation(finished: Finished) -> list[Block]:
             + (f" Returns below {floor:.1f} are cut off; the lowest is {lowest:.1f}."
                if floor is not None else "")
         )  # fmt: skip
-        alt = f"Return and cost-return of behaviour and target policy, {short_name(environment)}"
         interval = "95 % interval" if several else ""
-        figure = curves(
-            [returns, costs], interval=interval, width=3.9, share_rows=False, legend_columns=4
+        figure = partial(
+            curves,
+            [returns, costs],
+            interval=interval,
+            width=3.9,
+            share_rows=False,
+            legend_columns=4,
         )
-        blocks.append(Picture(png(figure), caption, alt))
+        blocks.append(Charts([*returns, *costs], caption, figure))
     return blocks
 
 
@@ -130,10 +135,16 @@ def rows(finished: Finished) -> list[dict[str, Any]]:
 
 
 def _violations(finished: Finished, environment: str) -> Table:
-    names = ("epochs_above_limit", "worst_epoch_cost", "total_cost", "intervention_rate")
+    names = (
+        "epochs_above_limit", "worst_epoch_cost", "epochs_above_limit_by_steps",
+        "worst_epoch_cost_by_steps", "total_cost", "intervention_rate",
+    )  # fmt: skip
     epochs = len(_curves_of(finished.rows[0][1].folder).steps)
     limit = limit_of(finished, environment)
-    caption = f"{short_name(environment)}, violations: limit {limit:g} an episode, {epochs} epochs."
+    caption = (
+        f"{short_name(environment)}, violations: limit {limit:g} an episode, {epochs} epochs. By "
+        "steps: an epoch's cost per 1,000 steps, the episode that the limit is meant for."
+    )
     return _summaries(finished, environment, names, caption)
 
 

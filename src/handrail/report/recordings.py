@@ -15,6 +15,11 @@ from handrail.train.rollout.recorded import FILE, RecordedEpisode, read_episodes
 OLDER = "episode.json"
 MOST = 12
 """Episodes on a page: those of navigation have 1,000 steps, some hundred kilobytes each."""
+CAPTION = (
+    "Each trained agent alone and, if its method steps in, as it trains. What triggers looked at "
+    "stands beside what they compare it with, and vetoes are called justified or needless where "
+    "the environment knows. Episodes of one task begin alike: choose a second one to see both."
+)
 LOG = logging.getLogger(__name__)
 
 
@@ -37,23 +42,39 @@ def of_experiment(finished: Finished) -> list[RecordedEpisode]:
     return found
 
 
-def recorded(task: Task) -> list[RecordedEpisode]:
-    """The episodes of a finished run: under its intervention, if it has one, and alone."""
-    folder = task.folder
+def kept(folder: Path, threshold: float | None = None) -> list[RecordedEpisode]:
+    """The episodes that a run's folder holds, of this version or an older one; maybe none.
+
+    `threshold` is what older ones compared `prior_advantage` with. Raises `HandrailError` where
+    they cannot be shown.
+    """
     if (folder / FILE).exists():
         return read_episodes(folder / FILE)
-    if (folder / OLDER).exists():
-        return [from_grid(read_json(folder / OLDER), str(folder / OLDER))]
-    policy = folder / POLICIES["last"]
-    if not policy.exists():
+    path = folder / OLDER
+    if not path.exists():
         return []
+    episode = read_json(path)
+    try:
+        return [from_grid(episode, str(path), threshold=threshold)]
+    except (TypeError, AttributeError, KeyError, ValueError) as error:
+        raise HandrailError(f"{path} is no recorded episode ({error}); delete it") from None
+
+
+def recorded(task: Task) -> list[RecordedEpisode]:
+    """The episodes of a finished run: under its intervention, if it has one, and alone."""
+    folder, run = task.folder, task.settings.run
+    found = kept(folder, getattr(getattr(run, "safety", None), "threshold", None))
+    policy = folder / POLICIES["last"]
+    if found or not policy.exists():
+        return found
     files = {need.kind: need.file for need in task.needs}
-    complete = all(map(Path.exists, files.values()))
-    episodes = []
-    run = task.settings.run
-    for shielded in (True, False) if files and complete else (False,):
-        episodes += task.family.record(
+    complete = files and all(map(Path.exists, files.values()))
+    episodes = [
+        episode
+        for shielded in ((True, False) if complete else (False,))
+        for episode in task.family.record(
             run, policy, files if shielded else {}, 1, run.seed, shielded
         )
+    ]
     write_episodes(folder / FILE, episodes)
     return episodes

@@ -274,7 +274,7 @@ def train_student(
         return {
             "total_cost": float(state.progress.cost),
             "limit": run.limit,
-            **summary(Curves.of(table), run.limit),
+            **summary(Curves.of(table), run.limit, target.interface.limit_steps),
             **verdict(table, run.limit),
             "guide_warnings": list(warnings),
         }

@@ -12,6 +12,7 @@ import numpy as np
 
 from handrail.core.errors import HandrailError
 from handrail.report.player.older import from_grid
+from handrail.report.script_data import script_data
 from handrail.train.rollout.recorded import RecordedEpisode
 
 GRID = frozenset("#.LG")
@@ -45,21 +46,13 @@ def player_block(
         _shown(from_grid(each, f"episode {n + 1}") if isinstance(each, Mapping) else each)
         for n, each in enumerate(episodes)
     ]
-    text = json.dumps(shown, allow_nan=False, separators=(",", ":"), ensure_ascii=False)
     said = f"<figcaption>{html.escape(caption)}</figcaption>" if caption else ""
     return PlayerBlock(
         html='<figure class="player"><noscript><p>The player needs JavaScript.</p></noscript>'
-        f'<script type="application/json">{inert(text)}</script>{said}</figure>',
+        f'<script type="application/json">{script_data(shown)}</script>{said}</figure>',
         css=_asset("player.css"),
         script=_asset("player.js"),
     )
-
-
-def inert(text: str) -> str:
-    """JSON in which nothing ends a script element or begins a comment or an entity."""
-    for character in "<>&\u2028\u2029":  # the last two are line ends to JavaScript
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return text
 
 
 def _shown(episode: RecordedEpisode) -> dict[str, Any]:

@@ -10,14 +10,18 @@ from handrail.interventions.base import Threshold
 from handrail.train.rollout.recorded import RecordedEpisode
 
 CELLS = "#.LG"
+AHEAD = ((1, 0), (0, 1), (-1, 0), (0, -1))  # of each direction, x and y
 STEP = ("x", "y", "dir", "proposed", "action", "intervened", "reward", "cost")
 
 
-def from_grid(episode: Mapping[str, Any], where: str) -> RecordedEpisode:
+def from_grid(
+    episode: Mapping[str, Any], where: str, *, threshold: float | None = None
+) -> RecordedEpisode:
     """The episode; raises `HandrailError` for a malformed one.
 
     It has `title`, `grid` (a string a row), `steps` (with `x`, `y`, `dir` before the action, and
-    the rest of `STEP`, and `evidence`) and `final`, the place after the last action.
+    the rest of `STEP`, and `evidence`) and `final`, the place after the last action. `threshold` is
+    what `prior_advantage` was compared with, if that is known.
     """
     grid, steps = episode.get("grid"), episode.get("steps")
     if not grid or not steps:
@@ -40,6 +44,10 @@ def from_grid(episode: Mapping[str, Any], where: str) -> RecordedEpisode:
         )
         for name in first
     }
+    known = (
+        Threshold("distance", "radius" if "radius" in first else "", "below"),
+        Threshold("prior_advantage", "" if threshold is None else threshold, "below"),
+    )
     return RecordedEpisode(
         kind="lava",
         environment="",
@@ -57,18 +65,28 @@ def from_grid(episode: Mapping[str, Any], where: str) -> RecordedEpisode:
                 for name in ("proposed", "action")
             },
             **evidence,
+            "harm": np.array([_into_lava(grid, step) for step in steps]),
             "state/robot": np.array(
                 [[pose["x"], pose["y"], pose["dir"]] for pose in (*steps, final)], float
             ),
         },
         scene={"grid": list(grid)},
-        thresholds=(Threshold("distance", "radius", "below"),)
-        if {"distance", "radius"} <= set(first)
-        else (),
+        thresholds=tuple(
+            compared for compared in known if compared.quantity in first and compared.value != ""
+        ),
         actions=tuple(names),
         acts="a random action that the prior rates higher",
         outcome=str(episode.get("outcome", "")),
     )
+
+
+def _into_lava(grid: Sequence[str], step: Mapping[str, Any]) -> bool:
+    """Whether the proposed action ends in lava: a step forward alone can."""
+    if step["proposed"] != "forward":
+        return False
+    right, down = AHEAD[step["dir"]]
+    column, row = step["x"] + right, step["y"] + down
+    return 0 <= row < len(grid) and 0 <= column < len(grid[0]) and grid[row][column] == "L"
 
 
 def _number(value: Any) -> float:
