@@ -1,12 +1,13 @@
 """Draws the pictures of the gallery: one short animated GIF of each task, without any training.
 
-    python -m tools.gallery docs/pictures
+    python -m tools.gallery docs/pictures [TASK ...]
 
 Simple drivers act: on lava the shortest way to the goal, in navigation a robot that steers to its
 goal and away from what its lidars read, and that has learnt nothing. Pictures are those of
 `handrail record`.
 """
 
+import dataclasses
 import sys
 from pathlib import Path
 
@@ -45,7 +46,7 @@ def steering(hazard: float):
         if "vases_lidar" in observation:
             near = jnp.maximum(near, observation["vases_lidar"] - 0.85)
         turns = (jnp.arange(16) + 0.5) * 2 * jnp.pi / 16
-        turns = turns - jnp.pi / 2 if car else turns  # the car drives along -y
+        turns = turns + jnp.pi / 2 if car else turns  # the car drives along -y
         directions = jnp.stack([jnp.cos(turns), jnp.sin(turns)])
         wish = directions @ goal**4 + jnp.array([1e-6, 0])  # ahead, where the goal is out of sight
         away = directions @ near
@@ -95,11 +96,13 @@ def _shortest(world) -> np.ndarray:
     return ways.argmin(axis=1).astype(np.int32)
 
 
-def main(folder: Path) -> None:
-    """Draws all of them."""
+def main(folder: Path, only: list[str]) -> None:
+    """Draws all of them, or those of these tasks only."""
     for tasks, episode_of in ((LAVA, lava), (NAVIGATION, navigation)):
         for name, seed in tasks.items():
-            episode = episode_of(name, seed).cut(STEPS)
+            if only and name not in only:
+                continue
+            episode = dataclasses.replace(episode_of(name, seed).cut(STEPS), outcome="")
             path = folder / f"{name}.gif"
             grid = episode.kind == "lava"
             reel = Reel(
@@ -111,4 +114,4 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1] if len(sys.argv) > 1 else "docs/pictures"))
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else "docs/pictures"), sys.argv[2:])

@@ -66,7 +66,7 @@ def panel(episode: RecordedEpisode, board: Board, title: str, size: int) -> Boar
         cost = f"cost {costs[state]:g}"
         draw.text((10, top + 15), cost, ACTED if costs[state] else INK, font(15, True), "lm")
         draw.text((size - 10, top + 15), f"step {state}", MUTED, font(13), "rm")
-        said, colour = "acts by itself", MUTED
+        said, colour = "acts by itself" if episode.method else "", MUTED
         if acted[state]:
             said, colour = f"stopped: {episode.acts or 'the substitute'} acts", ACTED
         elif state == episode.steps:

@@ -8,9 +8,10 @@ for (const root of document.querySelectorAll(".player")) {
     episode_cost: "cost of the episode so far", prior_advantage: "prior: value above the mean",
     coin: "coin", latched: "a cost earlier in the episode", interval: "random interval",
     predicate: "predicate", guide_probability: "probability of the guide",
-    state_check: "state check", action_check: "action check", budget_spent: "budget spent",
     not_finite: "not finite",
   };
+  // truths that a quantity and its threshold say already
+  const DECIDED = ["state_check", "action_check", "budget_spent"];
   const WORDS = { above: "above", from: "from", below: "below" };
   const AHEAD = [[1, 0], [0, 1], [-1, 0], [0, -1]];
   const episodes = JSON.parse(root.querySelector("script").textContent).map(prepared);
@@ -81,7 +82,7 @@ for (const root of document.querySelectorAll(".player")) {
     const rows = compared(episode, t).filter((row) => row.over);
     const named = new Set(episode.thresholds.map(([quantity]) => quantity));
     const flags = episode.evidence.filter((name) => !named.has(name) && flag(episode, name) &&
-      !["state_check", "action_check", "budget_spent"].includes(name) &&
+      !DECIDED.includes(name) &&
       one(episode, `evidence/${name}`, t) === 1);
     return [...rows.map((row) => `${label(row.quantity)} ${rounded(row.seen)}, ` +
       `${WORDS[row.fires]} ${rounded(row.limit)}`), ...flags.map(label)].join("; ");
@@ -287,7 +288,8 @@ for (const root of document.querySelectorAll(".player")) {
       for (const text of episode.missing) tag(list, "li", {}, text);
     }
     const stage = tag(box, "div", { class: "stage" });
-    const left = tag(stage, "div"), info = tag(stage, "div", { class: "info" });
+    const left = tag(stage, "div", { class: "seen" });
+    const info = tag(stage, "div", { class: "info" });
     const draw = picture(left, episode);
     const strip = tag(left, "svg", { class: "strip", preserveAspectRatio: "none",
       "aria-hidden": "true", viewBox: `0 0 ${episode.n + 1} 10` });
@@ -300,7 +302,7 @@ for (const root of document.querySelectorAll(".player")) {
     const status = tag(info, "p", { "aria-live": "polite" });
     const evidence = tag(info, "table", { class: "evidence" });
     const facts = tag(tag(info, "table", { class: "facts-now" }), "tbody");
-    const charts = tag(info, "div", { class: "charts" });
+    const charts = tag(stage, "div", { class: "charts" });
     const move = series(charts, episode, jump);
     const judged = verdicts(episode);
     return (asked) => {
@@ -357,7 +359,8 @@ for (const root of document.querySelectorAll(".player")) {
     parent.replaceChildren();
     const rows = compared(episode, t);
     const named = new Set(episode.thresholds.flatMap(([quantity, value]) => [quantity, value]));
-    const others = episode.evidence.filter((name) => !named.has(name));
+    const others = episode.evidence.filter((name) => !named.has(name) && !DECIDED.includes(name)
+      && (name !== "not_finite" || one(episode, "evidence/not_finite", t) === 1));
     if (!(rows.length + others.length)) return;
     const head = tag(tag(parent, "thead"), "tr");
     for (const text of ["evidence", "value", "fires if"]) tag(head, "th", { scope: "col" }, text);
