@@ -55,7 +55,7 @@ def test_an_own_environment_is_seen_in_its_frames(dqn, tmp_path, monkeypatch, ca
 def test_frames_and_parts_are_kept(dqn, tmp_path):
     asked = Asked(environment=PAINTED, seed=3)
     (episode,) = record([dqn], tmp_path / "x.html", asked, Look(steps=7))
-    assert (episode.kind, episode.steps, len(episode.frames)) == ("frames", 7, 21)
+    assert (episode.kind, episode.steps, len(episode.frames)) == ("frames", 7, 8)
     assert episode.columns["proposed"].tolist() == episode.columns["action"].tolist()
     assert any(name.startswith("seen/") for name in episode.columns)
     with Image.open(io.BytesIO(episode.frames[0])) as frame:

@@ -32,7 +32,8 @@ def test_vetoes_are_judged_by_what_the_proposed_action_would_have_done():
             assert episode.columns["state/robot"][step].tolist() == pose
             proposed = int(episode.columns["proposed"][step])
             assert episode.columns["harm"][step] == world.unsafe_table[int(row), proposed]
-            state, timestep = world.step(state, int(episode.columns["action"][step]), key=key)
+            action = jnp.asarray(episode.columns["action"][step])
+            state, timestep = world.step(state, action, key=key)
             row = timestep.observation
         assert [t[0] for t in episode.thresholds] == ["coin", "prior_advantage"]
         acted = np.flatnonzero(episode.columns["intervened"])

@@ -73,7 +73,10 @@ def record(runs: Sequence[Path], out: Path, asked: Asked, look: Look) -> list[Re
             f"{len(look.titles)} titles, expected {len(runs) * len(ways)}: one for each picture"
         )
     by_run = [
-        _recorded(folder, dataclasses.replace(asked, shielded=shielded))
+        [
+            episode if look.steps is None else episode.cut(look.steps)
+            for episode in _recorded(folder, dataclasses.replace(asked, shielded=shielded))
+        ]
         for folder in runs
         for shielded in ways
     ]
@@ -83,8 +86,6 @@ def record(runs: Sequence[Path], out: Path, asked: Asked, look: Look) -> list[Re
             f"{runs[0]}: nothing steps in under method {every[0].method!r}; leave "
             "--shielded and --both out"
         )
-    if look.steps is not None:
-        by_run = [[episode.cut(look.steps) for episode in episodes] for episodes in by_run]
     rows = list(zip(*by_run, strict=True))
     if out.suffix == ".html":
         title = " and ".join(dict.fromkeys(episode.environment for episode in every))

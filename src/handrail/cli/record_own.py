@@ -3,6 +3,7 @@
 import inspect
 import io
 import math
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,8 @@ def record_own(
 
 
 def rendering(make: Callable[..., Any]) -> Any:
-    """The environment that `make` builds, rendering frames if it can."""
+    """The environment that `make` builds, rendering frames if it can, without a screen."""
+    os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # of pygame, which many render with
     if "render_mode" in _parameters(make):
         return make(render_mode="rgb_array")
     env = make()

@@ -1,13 +1,14 @@
 """Videos of recorded episodes: animated GIF by Pillow, MP4 by the encoder of imageio-ffmpeg."""
 
+import contextlib
+import itertools
 import math
+import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from handrail.core.errors import HandrailError
+from handrail.core.errors import HandrailError, first_line
 from handrail.core.files import atomic
 from handrail.report.player.pictures import COLOURS, PANEL, Board, panel
 from handrail.train.rollout.recorded import RecordedEpisode
@@ -118,31 +119,39 @@ def _palette(sheet: "Picture") -> "Picture":
 
 
 def _write_mp4(path: Path, reel: Reel) -> None:
-    encoder = _encoder()
+    pictures = reel.pictures()
+    first = next(pictures)
     with atomic(path) as temporary:
-        stream = None
-        try:
-            for picture in reel.pictures():
-                if stream is None:
-                    stream = encoder.write_frames(
-                        str(temporary), picture.size, fps=reel.fps, codec="libx264",
-                        macro_block_size=2, output_params=["-f", "mp4", "-movflags", "+faststart"],
-                    )  # fmt: skip
-                    stream.send(None)
-                stream.send(np.ascontiguousarray(np.asarray(picture)))
-        finally:
-            if stream is not None:
-                stream.close()
+        command = [
+            _encoder(), "-y", "-loglevel", "error", "-f", "rawvideo", "-pix_fmt", "rgb24",
+            "-s", f"{first.width}x{first.height}", "-r", f"{reel.fps:g}", "-i", "-", "-an",
+            "-c:v", "libx264", "-crf", "20", "-pix_fmt", "yuv420p", "-movflags", "+faststart",
+            "-f", "mp4", str(temporary),
+        ]  # fmt: skip
+        with subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        ) as running:
+            assert running.stdin is not None and running.stderr is not None
+            with contextlib.suppress(BrokenPipeError):  # then it says why
+                for picture in itertools.chain([first], pictures):
+                    running.stdin.write(picture.tobytes())
+                running.stdin.close()
+            said = running.stderr.read().decode(errors="replace")
+        if running.returncode:
+            why = (said.strip().splitlines() or ["it does not say why"])[0]
+            raise HandrailError(f"the encoder could not write {path}: {why}")
 
 
-def _encoder():
+def _encoder() -> str:
+    """The program that imageio-ffmpeg brings."""
     fix = "pip install 'handrail[video]', or write a .gif, which needs nothing"
     try:
-        import imageio_ffmpeg
+        from imageio_ffmpeg import get_ffmpeg_exe
 
-        imageio_ffmpeg.get_ffmpeg_exe()
+        return get_ffmpeg_exe()
     except ImportError:
         raise HandrailError(f"MP4 needs imageio-ffmpeg, which brings an encoder: {fix}") from None
     except RuntimeError as error:
-        raise HandrailError(f"imageio-ffmpeg found no encoder ({error}): {fix}") from None
-    return imageio_ffmpeg
+        raise HandrailError(
+            f"imageio-ffmpeg found no encoder ({first_line(error)}): {fix}"
+        ) from None

@@ -92,7 +92,8 @@ class RecordedEpisode:
             for name, values in self.columns.items()
         }
         shown = f"the first {steps} of {self.steps} steps"
-        return dataclasses.replace(self, columns=columns, outcome=shown)
+        frames = self.frames[: steps // self.every + 1]
+        return dataclasses.replace(self, columns=columns, outcome=shown, frames=frames)
 
     def plain(self) -> dict[str, Any]:
         """The episode as JSON can hold it."""
