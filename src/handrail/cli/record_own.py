@@ -67,10 +67,13 @@ def record_own(
     file = OWN[run.purpose](folder, which)
     make = factory_of(folder, run, environment, cost_fn)
     cost = None if cost_fn is None else attribute(cost_fn, "--cost-fn")
-    student = _student(folder, run, guide) if shielded else None
+    stored = _settings(folder) if run.purpose == "own student" else None
+    if shielded:
+        _check_shield(folder, stored, guide)
     return _recorded(
-        run, file, lambda: rendering(make), student, cost=cost, episodes=episodes, seed=seed,
-        guide=guide, longest=run.episode_length if episode_length is None else episode_length,
+        run, file, lambda: rendering(make), stored, shielded, cost=cost, episodes=episodes,
+        seed=seed, guide=guide,
+        longest=run.episode_length if episode_length is None else episode_length,
     )  # fmt: skip
 
 
@@ -101,24 +104,26 @@ def _parameters(make: Callable[..., Any]) -> Mapping[str, Any]:
         return {}
 
 
-def _student(folder: Path, run: OwnRun, guide: Path | None) -> StudentRun:
-    """The settings of a student's run whose intervention is to act."""
-    if run.purpose != "own student":
+def _settings(folder: Path) -> StudentRun:
+    """The settings of a student's run."""
+    path = folder / "run.json"
+    given = flat(mapping(migrated(read_json(path), str(path)).get("run")))
+    return override(
+        StudentRun(), {name: value for name, value in given.items() if value is not None}
+    )
+
+
+def _check_shield(folder: Path, student: StudentRun | None, guide: Path | None) -> None:
+    """Refuses a run whose intervention no file holds, or whose guide was not named."""
+    if student is None:
         raise HandrailError(
             f"{folder}: the intervention of this run was an object of your program, which no file "
             "holds; leave --shielded out"
         )
-    path = folder / "run.json"
-    stored = migrated(read_json(path), str(path))
-    given = flat(mapping(stored.get("run")))
-    settings = override(
-        StudentRun(), {name: value for name, value in given.items() if value is not None}
-    )
-    if acts_instead(settings.method) == "the guide" and guide is None:
+    if acts_instead(student.method) == "the guide" and guide is None:
         raise HandrailError(
-            f"{folder}: method {message(settings.method)!r} needs its guide: add --guide FILE"
+            f"{folder}: method {message(student.method)!r} needs its guide: add --guide FILE"
         )
-    return settings
 
 
 @closes_environments
@@ -127,6 +132,7 @@ def _recorded(
     file: Path,
     make: Callable[[], Any],
     student: StudentRun | None,
+    shielded: bool,
     *,
     cost: CostFn | None,
     episodes: int,
@@ -148,15 +154,16 @@ def _recorded(
         )
     policy = open_networks(file, card, interface_of(host, longest))
     intervention: Intervention = none()
-    if student is not None:
+    acts = ""
+    if shielded and student is not None:
         where = Target(interface_of(host, longest), host, host, longest=longest)
         intervention = intervention_of(where, student, {"guide": guide} if guide else {})
+        acts = acts_instead(student.method)
     every = max(1, math.ceil(longest / PICTURES))
     filmed = Filmed(host, _Camera(env, every))
     keys = jax.random.split(jax.random.key(seed), episodes)
     done = rollout_on_host(filmed, _driver(policy, intervention), keys=keys, longest=longest)
     thresholds = intervention.when.thresholds()
-    acts = acts_instead(student.method) if student is not None else ""
     recorded = []
     for number, film in enumerate(filmed.films):
         frames = tuple(frame for frame in film if frame is not None)

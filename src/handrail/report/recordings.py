@@ -6,11 +6,11 @@ from pathlib import Path
 
 from handrail.core.errors import HandrailError
 from handrail.core.files import read_json
-from handrail.experiments.launch import POLICIES
+from handrail.experiments.launch import keep_episodes
 from handrail.experiments.plan import Task
 from handrail.report.finished import Finished
 from handrail.report.player.older import from_grid
-from handrail.train.rollout.recorded import FILE, RecordedEpisode, read_episodes, write_episodes
+from handrail.train.rollout.recorded import FILE, RecordedEpisode, read_episodes
 
 OLDER = "episode.json"
 MOST = 12
@@ -62,19 +62,7 @@ def kept(folder: Path, threshold: float | None = None) -> list[RecordedEpisode]:
 
 def recorded(task: Task) -> list[RecordedEpisode]:
     """The episodes of a finished run: under its intervention, if it has one, and alone."""
-    folder, run = task.folder, task.settings.run
-    found = kept(folder, getattr(getattr(run, "safety", None), "threshold", None))
-    policy = folder / POLICIES["last"]
-    if found or not policy.exists():
-        return found
+    run = task.settings.run
+    found = kept(task.folder, getattr(getattr(run, "safety", None), "threshold", None))
     files = {need.kind: need.file for need in task.needs}
-    complete = files and all(map(Path.exists, files.values()))
-    episodes = [
-        episode
-        for shielded in ((True, False) if complete else (False,))
-        for episode in task.family.record(
-            run, policy, files if shielded else {}, 1, run.seed, shielded
-        )
-    ]
-    write_episodes(folder / FILE, episodes)
-    return episodes
+    return found or keep_episodes(task.folder, task.family, run, files)

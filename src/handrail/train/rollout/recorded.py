@@ -91,7 +91,7 @@ class RecordedEpisode:
             name: values[: steps + name.startswith("state/")]
             for name, values in self.columns.items()
         }
-        shown = f"the first {steps} of {self.steps} steps"
+        shown = f"{steps} of {self.steps} steps shown"
         frames = self.frames[: steps // self.every + 1]
         return dataclasses.replace(self, columns=columns, outcome=shown, frames=frames)
 
