@@ -1,12 +1,14 @@
 """The commands on what has been computed, which `handrail.cli.commands` registers."""
 
+import sys
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
 
 from handrail.core.errors import HandrailError
-from handrail.core.plain_text import plain
+from handrail.core.plain_text import message, plain
 
 Device = Annotated[
     str | None,
@@ -143,6 +145,38 @@ def inspect(file: Annotated[Path, tyro.conf.Positional]) -> None:
     show(*load(file))
 
 
+def report(
+    names: Annotated[tuple[str, ...], tyro.conf.Positional],
+    budget: str = "quick",
+    seeds: int | None = None,
+    variants: Annotated[tuple[tuple[str, ...], ...], tyro.conf.UseAppendAction] = (),
+    out: Path | None = None,
+    vectors: bool = False,
+) -> None:
+    """Writes the report of run folders, or again that of an experiment whose runs are finished.
+
+    Args:
+        names: An experiment (see `handrail list`), or folders of runs, whatever was run.
+        budget: The budget at which the experiment was run.
+        seeds: The number of seeds with which it was run, if not the budget's own.
+        variants: Those with which it was run, if not all.
+        out: The folder that the experiment was run into (runs). Of run folders: where report.html
+            goes; by default the folder itself, or of several the working folder.
+        vectors: Write every figure as PDF and SVG as well, beside the page.
+    """
+    from handrail.cli.report import report as run
+    from handrail.report.console import show
+
+    path, tables, missing = run(
+        names, budget=budget, seeds=seeds, variants=tuple(chain(*variants)), out=out,
+        vectors=vectors,
+    )  # fmt: skip
+    show(tables)
+    for text in missing:
+        print(f"missing: {message(text)}", file=sys.stderr)
+    print(f"report: {plain(path)}")
+
+
 def compare(
     runs: Annotated[tuple[Path, ...], tyro.conf.Positional],
     out: Path = Path("compare.png"),
@@ -234,4 +268,4 @@ def pull(
     print(f"{card.kind}: {path}")
 
 
-COMMANDS = (evaluate, record, inspect, compare, tensorboard, push, pull)
+COMMANDS = (evaluate, record, inspect, report, compare, tensorboard, push, pull)

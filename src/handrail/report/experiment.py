@@ -27,7 +27,7 @@ from handrail.report.parameter_sweep import parameter_sweep
 from handrail.report.recordings import CAPTION, of_experiment
 from handrail.report.run_page import write_figures
 from handrail.report.sections import costs, interventions, plane, scope_of
-from handrail.report.stats import bootstrap
+from handrail.report.stats import bootstrap_known
 from handrail.report.why import calibration, conditions, right
 from handrail.tasks.registry import family_of
 
@@ -147,8 +147,9 @@ def _tables(finished: Finished) -> list[Table]:
     ):
         ours = {
             environment: {
-                variant: bootstrap(finished.values(variant, environment, quantity))
+                variant: found
                 for variant in finished.ran(environment)
+                if (found := bootstrap_known(finished.values(variant, environment, quantity)))
             }
             for environment in finished.experiment.environments
         }
@@ -160,7 +161,9 @@ def _tables(finished: Finished) -> list[Table]:
             }
             for environment in finished.experiment.environments
         }
-        tables.append(comparison(ours, theirs, caption=caption, digits=digits))
+        tables.append(
+            comparison(ours, theirs, lengths=finished.lengths, caption=caption, digits=digits)
+        )
     return tables
 
 

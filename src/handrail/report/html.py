@@ -189,12 +189,14 @@ def comparison(
     published: Mapping[str, Mapping[str, float]],
     *,
     labels: Mapping[str, str] | None = None,
+    lengths: tuple[str, str] = ("", ""),
     caption: str = "",
     digits: int = 2,
 ) -> Table:
     """A row per method, and per task a column with our interval and one with the published value.
 
-    Both are nested task → method → value; what is missing becomes a dash.
+    Both are nested task → method → value; what is missing becomes a dash. `lengths` are the ends
+    of the names of both columns, where ours and the published runs are not equally long.
     """
     labels = labels or {}
     values = [*ours.values(), *published.values()]
@@ -204,7 +206,7 @@ def comparison(
     columns = ["method"]
     rows: list[list[Cell]] = [[labels.get(name, name)] for name in methods]
     for task in tasks:
-        columns += [task, "published"] if task in shown else [task]
+        columns += [task + lengths[0], "published" + lengths[1]] if task in shown else [task]
         for row, name in zip(rows, methods, strict=True):
             row.append(ours.get(task, {}).get(name))
             if task in shown:

@@ -10,7 +10,7 @@ from handrail.report.finished import Finished
 from handrail.report.html import Block, Charts, Picture, Table
 from handrail.report.maps import EmbeddingMap, VisitMap, heatmap, principal_components, scatter
 from handrail.report.runs import cumulative_curves, learning_curves
-from handrail.report.stats import bootstrap, bootstrap_curve, iqm
+from handrail.report.stats import bootstrap_curve, bootstrap_known, iqm
 
 WINDOW = 10_000  # steps over which returns are averaged
 COLORS = (None, "red", "yellow", "purple", "blue", "green")
@@ -53,8 +53,9 @@ def bars_of_variants(finished: Finished) -> list[Block]:
     ):
         values = {
             _short(environment): {
-                variant: bootstrap(finished.values(variant, environment, quantity))
+                variant: found
                 for variant in finished.ran(environment)
+                if (found := bootstrap_known(finished.values(variant, environment, quantity)))
             }
             for environment in finished.experiment.environments
         }

@@ -224,9 +224,10 @@ def _beside_published(finished: Finished, environment: str) -> Table | None:
     published = {name: values for name, values in published.items() if values}
     if not published:
         return None
+    ours, theirs = finished.lengths
     columns = ["variant"]
     for name in published:
-        columns += [name.replace("_", " "), "published"]
+        columns += [name.replace("_", " ") + ours, f"published{theirs}"]
     made: list[list[Cell]] = []
     for variant in finished.experiment.variants:
         if not any(variant in values for values in published.values()):
@@ -235,7 +236,7 @@ def _beside_published(finished: Finished, environment: str) -> Table | None:
         for name, values in published.items():
             cells += [over_seeds(finished.values(variant, environment, name)), values.get(variant)]
         made.append(cells)
-    caption = f"{short_name(environment)}: beside what the paper's plots show, at its full length."
+    caption = f"{short_name(environment)}: beside what the paper's plots show."
     return Table(columns, made, caption)
 
 

@@ -228,7 +228,7 @@ def _listed(values: Sequence[Any]) -> str:
 def _facts(folders: Sequence[Path], runs: Sequence[Run]) -> dict[str, str]:
     """What was run, where, and with which versions; what was not recorded is left out."""
     found = [run.versions for run in runs]
-    commands = [one["command"] for one in found if isinstance(one.get("command"), str)]
+    commands = [command for one in found for command in one.get("commands", ())]
     packages = [
         ", ".join(f"{name} {one}" for name, one in mapping(run.get("versions")).items()
                   if one != "none")

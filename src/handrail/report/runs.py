@@ -141,13 +141,14 @@ def _object(path: Path) -> dict[str, Any]:
 
 
 def _last(folder: Path) -> dict[str, Any]:
-    """What computed the run last; nothing where that is not known."""
+    """What computed the run last, and all commands; nothing where that is not known."""
     try:
         found = _object(folder / ENVIRONMENT).get("environments")
     except (HandrailError, OSError):
         return {}
-    last = found[-1] if isinstance(found, list) and found else {}
-    return last if isinstance(last, dict) else {}
+    known = [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+    commands = [one["command"] for one in known if isinstance(one.get("command"), str)]
+    return {**known[-1], "commands": commands} if known else {}
 
 
 def _table(path: Path, columns: tuple[str, ...] | None, growing: bool) -> dict[str, np.ndarray]:

@@ -54,7 +54,6 @@
       this.colour();
       this.scale();
       this.show();
-      this.section.dataset.drawn = "";
     }
     plain(data) {
       const columns = data instanceof Map ? [...data] : Object.entries(data);
@@ -63,7 +62,8 @@
     find(name) { return this.document.get_model_by_name(name); }
     colour() {
       const colours = dark.matches ? this.data.dark : this.data.light;
-      this.parts.forEach((parts, number) => {
+      if (dark.matches || this.coloured) this.parts.forEach((parts, number) => {
+        this.coloured = true;
         for (const [part, renderer] of Object.entries(parts)) {
           const glyph = renderer.glyph, colour = { value: colours[number] };
           if (part !== "band") glyph.line_color = part === "line" ? colours[number] : colour;
@@ -88,11 +88,12 @@
     }
     scale() {
       const axis = this.data.axis, on = this.log;
-      for (const [source, raw] of this.raw) {
+      if (on || this.scaled) for (const [source, raw] of this.raw) {
         const data = { ...raw };
         for (const name of VALUES[axis]) if (raw[name] && on) data[name] = raw[name].map(log);
         source.data = data;
       }
+      this.scaled = true;
       const limit = this.find("limit");
       if (limit) limit.location = on ? log(this.data.limit) : this.data.limit;
       const linear = this.find("linear"), decades = this.find("decades"), grid = this.find("grid");
@@ -147,7 +148,8 @@
     }
     show() {
       this.shown().forEach((visible, number) => {
-        for (const part of Object.values(this.parts[number])) part.visible = visible;
+        for (const part of Object.values(this.parts[number]))
+          if (part.visible !== visible) part.visible = visible;
       });
       this.range();
     }
@@ -283,8 +285,10 @@
       return;
     }
     await next.draw();
-    if (waiting.length && waiting[0].section.getBoundingClientRect().top < innerHeight) await rest();
-    else later(rest);
+    if (waiting.length && waiting[0].section.getBoundingClientRect().top < innerHeight)
+      return rest();
+    document.documentElement.dataset.charts = "begun"; // those in view are there
+    later(rest);
   };
   rest();
 })();
