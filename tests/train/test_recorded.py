@@ -59,6 +59,13 @@ def test_an_episode_survives_its_file(tmp_path):
         )
 
 
+def test_an_episode_that_is_none_does_not_hide_the_others(tmp_path):
+    file = tmp_path / "episodes.json"
+    file.write_text(json.dumps({"episodes": [7, an_episode().plain()]}))
+    (found,) = read_episodes(file)
+    assert found.steps == 5 and "episode 1" in found.missing[0]
+
+
 def test_numbers_keep_four_digits_and_whole_ones_all():
     for values in ([0.12345, -98.765], [1e-9, 2e-9], [3.0, 12345678.0], [np.nan, 1.5], [0.0]):
         array = np.array(values)
@@ -90,6 +97,7 @@ def changed(**columns):
         (changed(reward={"shape": [5, -1], "scale": 1, "values": []}), "shape"),
         (changed(reward={"shape": [5], "scale": 1, "values": [1] * 4}), "4 values, expected 5"),
         (changed(**{"state/robot": pack("state/robot", np.zeros((5, 3)))}), "state/robot: 5 rows"),
+        (changed(cost=pack("cost", np.zeros((5, 2)))), "cost: one number a step"),
         (changed(**{"<script>": pack("x", np.zeros(5))}), "unknown name"),
         (an_episode().plain() | {"thresholds": [["a", "b", "sideways"]]}, "a threshold"),
         (an_episode().plain() | {"frames": ["PHN2Zz4=", 7]}, "frame 1"),

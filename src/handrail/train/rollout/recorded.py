@@ -122,12 +122,24 @@ def write_episodes(path: Path, episodes: Sequence[RecordedEpisode]) -> None:
 
 
 def read_episodes(path: Path) -> list[RecordedEpisode]:
-    """The episodes of a file. Raises `HandrailError` where there is none that can be shown."""
+    """The episodes of a file; the first one's `missing` names those that cannot be shown.
+
+    Raises `HandrailError` where none can.
+    """
     stored = read_json(path)
     given = stored.get("episodes") if isinstance(stored, dict) else None
     if not isinstance(given, list) or not given:
         raise HandrailError(f"{path}: expected recorded episodes; delete it to record new ones")
-    return [read_episode(each, f"{path}, episode {n + 1}") for n, each in enumerate(given)]
+    found, wrong = [], []
+    for number, each in enumerate(given):
+        try:
+            found.append(read_episode(each, f"{path}, episode {number + 1}"))
+        except HandrailError as error:
+            wrong.append(error)
+    if not found:
+        raise wrong[0]
+    lacking = (*found[0].missing, *map(str, wrong))
+    return [dataclasses.replace(found[0], missing=lacking), *found[1:]]
 
 
 def pack(name: str, values: Any) -> dict[str, Any]:
@@ -180,7 +192,7 @@ def read_episode(plain: Any, where: str) -> RecordedEpisode:
             del columns[name]
     for name in ("intervened", "reward", "cost"):
         if name not in columns or columns[name].ndim != 1:
-            missing += [f"{name}: not in the file"] * (name not in columns)
+            missing.append(f"{name}: one number a step is missing")
             columns[name] = np.zeros(steps) if name == "intervened" else np.full(steps, math.nan)
     names = plain.get("actions")
     scene = plain.get("scene")
