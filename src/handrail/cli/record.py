@@ -95,7 +95,7 @@ def record(runs: Sequence[Path], out: Path, asked: Asked, look: Look) -> list[Re
     titles = look.titles or tuple(_title(episodes[0]) for episodes in by_run)
     painted = [
         [
-            (episode, _board(episode, look), title)
+            (episode, _board(episode, look, row), title)
             for episode, title in zip(row, titles, strict=True)
         ]
         for row in rows
@@ -126,9 +126,9 @@ def _title(episode: RecordedEpisode) -> str:
     return f"{episode.method}, {how}" if episode.method else episode.environment
 
 
-def _board(episode: RecordedEpisode, look: Look) -> Board:
+def _board(episode: RecordedEpisode, look: Look, row: Sequence[RecordedEpisode]) -> Board:
     if look.view == "above":
-        return board_of(episode, look.width)
+        return board_of(episode, look.width, row)
     if episode.kind != "navigation":
         raise HandrailError(
             f"--view 3d is for navigation tasks, and {episode.environment} is none; leave it out"

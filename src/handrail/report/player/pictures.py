@@ -32,12 +32,17 @@ COLOURS = (
 """All that is painted with."""
 
 
-def board_of(episode: RecordedEpisode, size: int) -> Board:
-    """How to paint the episode, at most `size` pixels wide and high."""
+def board_of(episode: RecordedEpisode, size: int, beside: Sequence[RecordedEpisode] = ()) -> Board:
+    """How to paint the episode, at most `size` pixels wide and high.
+
+    Robots are seen as far as they and those of the episodes `beside` go.
+    """
     kind, problems = picture_of(episode)
     boards: Mapping[str, Callable[[RecordedEpisode, int], Board]] = {
-        "lava": _lava, "navigation": _navigation, "frames": _frames,
-    }  # fmt: skip
+        "lava": _lava,
+        "navigation": functools.partial(_navigation, beside),
+        "frames": _frames,
+    }
     if kind not in boards:
         raise HandrailError(
             "; ".join(problems) or "the episode has no picture; write a page instead (.html)"
@@ -169,12 +174,19 @@ def _lava(episode: RecordedEpisode, size: int) -> Board:
     return paint
 
 
-def _navigation(episode: RecordedEpisode, size: int) -> Board:
+def _reach(episode: RecordedEpisode) -> float:
+    """How far from the middle there is something to see (m)."""
+    farthest = float(np.abs(episode.columns["state/robot"][:, :2]).max())
+    return max(1.12 * episode.scene["extent"], farthest + 0.2)
+
+
+def _navigation(beside: Sequence[RecordedEpisode], episode: RecordedEpisode, size: int) -> Board:
     from PIL import Image, ImageDraw
 
     scene, columns = episode.scene, episode.columns
     robot = columns["state/robot"]
-    reach = max(1.12 * scene["extent"], float(np.abs(robot[:, :2]).max()) + 0.2)
+    alike = [other for other in beside if picture_of(other)[0] == "navigation"]
+    reach = max(map(_reach, (episode, *alike)))
     side = SMOOTH * size
     scale = side / (2 * reach)
 
