@@ -9,7 +9,7 @@ PIP := $(BIN)/python $(INSTALL)
 PEERS := build/peers
 BENCH ?= lava_training safety_overhead startup sac_update
 
-.PHONY: claims demo test lint docs clean bench test-peers
+.PHONY: claims demo test test-browser lint docs clean bench test-peers
 .DEFAULT_GOAL := test
 
 # Installs only when the dependencies have changed since the last time.
@@ -48,6 +48,10 @@ test: $(VENV)/.installed-dev
 	$(MAKE) --no-print-directory docs || status=1; \
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile || status=1; \
 	exit $$status
+
+# Pages in a headless Chromium (Debian: apt-get install chromium); skipped, with a reason, where none is.
+test-browser: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -q tests/browser
 
 # Numbers and tables of README and docs, from the raw data under results/.
 claims: $(VENV)/.installed

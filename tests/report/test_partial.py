@@ -53,7 +53,7 @@ def test_a_report_of_some_variants_has_a_folder_and_a_command_of_its_own(finishe
     """It does not take the place of the whole one."""
     written = []
 
-    def write(finished, folder):
+    def write(finished, folder, *, vectors):
         written.append((finished.command, folder.name))
         return folder, []
 

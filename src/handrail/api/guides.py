@@ -19,6 +19,7 @@ from handrail.api.environments import (
     needs_box,
     prompt_loop,
 )
+from handrail.api.reporting import leaves_report
 from handrail.core import renamed
 from handrail.core.arguments import (
     checked,
@@ -46,6 +47,7 @@ OLD_VALUES = {"selection": {"bonus": "return", "guard": "shield"}}
 
 
 @renamed.takes_old_names(renamed.SETTINGS["GuideSettings"], OLD_VALUES)
+@leaves_report
 @closes_environments
 def train_guide(
     source: Environment,

@@ -16,6 +16,7 @@ from handrail.api.environments import (
     needs_box,
     prompt_loop,
 )
+from handrail.api.reporting import leaves_report
 from handrail.core.arguments import checked, folder_of, seed_number, settings_of, truth
 from handrail.core.artifact import checksums, load
 from handrail.core.errors import HandrailError, UnknownName
@@ -38,6 +39,7 @@ OLD_NAMES = {"margin": "limit_fraction", "excursions": "guide_interval_share"}
 
 
 @takes_old_names(OLD_NAMES, {"method": VALUES["StudentRun"]["method"]})
+@leaves_report
 @closes_environments
 def train_student(
     target: Environment,

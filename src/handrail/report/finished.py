@@ -31,8 +31,13 @@ class Finished:
         ]
 
     def values(self, variant: str, environment: str, quantity: str) -> np.ndarray:
-        """One entry of the summaries, `(seeds,)`."""
-        return summary_values(self.runs(variant, environment), quantity)
+        """One entry of the summaries, `(seeds,)`; NaN where a run of an older version lacks it."""
+        runs = self.runs(variant, environment)
+        lacks = [run.summary is not None and quantity not in run.summary for run in runs]
+        known = [run for run, lacking in zip(runs, lacks, strict=True) if not lacking]
+        values = np.full(len(runs), np.nan)
+        values[~np.array(lacks, bool)] = summary_values(known, quantity)
+        return values
 
     def ran(self, environment: str) -> list[str]:
         """The variants that have runs in an environment: of an experiment that was collected
@@ -40,6 +45,18 @@ class Finished:
         """
         there = {row.variant for row, _ in self.rows if row.environment == environment}
         return [name for name in self.experiment.variants if name in there]
+
+    @property
+    def lengths(self) -> tuple[str, str]:
+        """What the columns of our values and of published ones say of how long was trained.
+
+        Both say nothing where the lengths are the same; that of a paper is its budget's.
+        """
+        paper = self.experiment.budgets.get("paper")
+        theirs = paper.overrides.get("steps") if paper else None
+        if theirs is None or theirs == self.steps:
+            return "", ""
+        return f", after {self.steps:,} steps", f", after {theirs:,} steps"
 
     @property
     def steps(self) -> int:
