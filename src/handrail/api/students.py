@@ -9,6 +9,7 @@ from typing import Any
 from handrail.api.environments import (
     Environment,
     built_twice,
+    checked_intervention,
     closes_environments,
     episode_limit,
     episode_steps,
@@ -23,6 +24,7 @@ from handrail.core.identity import passed_in
 from handrail.core.recorded import PASSED, stable
 from handrail.core.renamed import VALUES, takes_old_names
 from handrail.envs.gymnasium.costs import CostFn
+from handrail.interventions.base import Intervention
 from handrail.methods.sagui.cards import warnings_of
 from handrail.methods.sagui.offline_batch import beside
 from handrail.methods.sagui.presets import SOURCE_PRICE, default_limit_fraction, recommended_student
@@ -46,6 +48,7 @@ def train_student(
     *,
     method: str = "budget-switch",
     view: Callable[[Any], Any] | None = None,
+    intervention: Intervention | None = None,
     cost: CostFn | None = None,
     limits: Mapping[str, float] | None = None,
     limit: float | None = None,
@@ -81,6 +84,10 @@ def train_student(
         method: any that needs no more than a guide, such as `budget-switch`, `control-switch`,
             `linear-decay`, or `sac-lagrangian` without a guide (`handrail list`).
         view: the guide's parts of the target's observation; by default those of the same names.
+        intervention: a shield of yours, WHEN × WHAT, such as `shield(...)`, with or without a
+            guide. It judges what the student or the guide is about to do, has the last word, and
+            sees the target's observation. What is executed is what is learnt from. The summary has
+            its share of the steps as `shield_rate`, `intervention_rate` counts the guide's, too.
         cost: as of `GymnasiumHost`; also `limits` (of several named costs) and `parts`.
         limit: expected undiscounted cost of an episode; at least the guide's.
         threshold: of budget-switch, in multiples of the limit on the critic's scale; by default
@@ -120,6 +127,7 @@ def train_student(
         learning=settings_of("learning", learning, default),
     )  # fmt: skip
     run = checked(run)
+    shield = checked_intervention(intervention)
     files = {} if guide is None else {"guide": folder_of(guide, "guide")}
     host, trial = built_twice(
         target, cost=cost, limits=limits, parts=parts, episode_length=episode_length
@@ -133,13 +141,17 @@ def train_student(
         testing=trial,
         view=view,
         longest=longest,
+        shield=shield,
         make_loop=prompt_loop,
     )
     warned = _warnings(files, allowed, longest)
+    brought = {} if shield is None else {"intervention": shield}
     recorded = {
         "purpose": "own student", "run": stable(run),
         "needs": _checksums(files, run.source_data), "episode_length": longest,
-        PASSED: passed_in(host, target, cost=cost, view=view, parts=parts, limits=limits),
+        PASSED: passed_in(
+            host, target, cost=cost, view=view, parts=parts, limits=limits, **brought
+        ),
     }  # fmt: skip
     return train(
         where, run, files, folder, recorded=recorded, warnings=tuple(warned), report=report

@@ -76,4 +76,6 @@ class Target:
     """What a guide sees of an observation; None: its own parts, by their names."""
     scaled_parts: Mapping[str, Sequence[int]] | None = None
     longest: int | None = None
+    shield: Intervention | None = None
+    """What has the last word over every action in training, also over a guide's."""
     make_loop: MakeLoop = make_loop

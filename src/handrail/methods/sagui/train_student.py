@@ -25,6 +25,7 @@ from handrail.equations.importance import (
     weight_inside_square,
     weight_outside_square,
 )
+from handrail.interventions.overruled import EVIDENCE, overruled
 from handrail.interventions.recipes import with_guide_intervals
 from handrail.learners.sac.constraint import CostSlack, policy_actions, replay_actions, whole_cost
 from handrail.learners.sac.networks import OnVectors
@@ -61,6 +62,7 @@ from handrail.methods.sagui.settings import (
 )
 from handrail.methods.sagui.table import METHODS, Known, StudentMethod, Takeover
 from handrail.train.compiled import RunState
+from handrail.train.evidence import total
 from handrail.train.loops import AnyLoop
 from handrail.train.run import execute
 
@@ -163,6 +165,8 @@ def student_loop(target: Target, run: StudentRun, files: Mapping[str, Path]) -> 
     key = stream(jax.random.key(10 * run.seed), "excursions")
     switch = method.intervention(takeover(target, run, loaded.file), loaded.known)
     intervention = with_guide_intervals(switch, run.guide_interval_share, key=key)
+    if target.shield is not None:
+        intervention = overruled(intervention, by=target.shield)
     return target.make_loop(target.training, agent, intervention, run.steps)
 
 
@@ -245,7 +249,8 @@ def train_student(
     included, earned and cost in the episodes that ended in the epoch, and how the student's own
     policy, sampled and without a guide, does in a test. That policy is kept at the end, and beside
     it the best of those that kept the limit in their test. `files` are those of the knowledge by
-    kind, `recorded` is what the run is known by, and `warnings` are repeated in the summary.
+    kind, `recorded` is what the run is known by, and `warnings` are repeated in the summary, which
+    has the share of the steps that the target's shield took as `shield_rate`, if there is one.
     """
     run = checked(run)
     loop = student_loop(target, run, files)
@@ -271,7 +276,9 @@ def train_student(
     def summarise(state: RunState) -> dict[str, Any]:
         save(folder / POLICY, _card(target, run, None), state.agent.learner.parameters.actor)
         table = read_table(folder / EVALUATIONS)
+        shielded = target.shield is not None
         return {
+            **({"shield_rate": total(folder, EVIDENCE) / run.steps} if shielded else {}),
             "total_cost": float(state.progress.cost),
             "limit": run.limit,
             **summary(Curves.of(table), run.limit),
