@@ -11,6 +11,7 @@ from handrail.core.arguments import folder_of, seed_number, shown, whole
 from handrail.core.errors import HandrailError, UnknownName
 from handrail.core.forks import refuse_forked
 from handrail.envs.base import DiscreteActions
+from handrail.envs.gymnasium.actions import action_codec
 from handrail.envs.gymnasium.costs import CostFn, Costs
 from handrail.envs.gymnasium.layers import refuse_running_statistics
 from handrail.envs.gymnasium.raw import (
@@ -21,7 +22,7 @@ from handrail.envs.gymnasium.raw import (
     raw_copy,
     read_step,
 )
-from handrail.envs.gymnasium.spaces import ObservationCodec, action_codec
+from handrail.envs.gymnasium.spaces import ObservationCodec
 from handrail.interventions.base import Intervention
 from handrail.interventions.stepwise import Stepwise
 from handrail.interventions.substitutes import in_agent_units

@@ -168,7 +168,8 @@ def train(
         guide: Use this guide instead of acquiring one. Navigation only, like the next two.
         expert: Use this expert (method egpo) instead of acquiring one.
         pretrained: Use this pre-trained student (method sac-pre) instead of acquiring one.
-        set: Further settings by name, such as learning.discount=0.97 safety.prior_prob=0.9.
+        set: Further settings by name, such as learning.discount=0.97 safety.prior_prob=0.9; those
+            of the environment and method are listed below.
         knowledge_folder: Where acquired knowledge is kept and found again.
         out: Folder of this run.
         resume: Go on with the run in this folder, whatever it is; takes no other settings.
@@ -333,13 +334,26 @@ def _tracker(tensorboard: bool, wandb: str | None, out: Path):
     return make_tracker(out / "tensorboard" if tensorboard else None, wandb)
 
 
+def _run() -> None:
+    """The command of `sys.argv`; with `train --help` the settings of such a run follow."""
+    line = sys.argv[1:]
+    try:
+        app.cli(prog="handrail", description="Safe exploration by transferring safety knowledge.")
+    except SystemExit as ended:
+        if line[:1] == ["train"] and {"-h", "--help"} & set(line) and not ended.code:
+            from handrail.cli.settings_help import options, show
+
+            show(options(line[1:]))
+        raise
+
+
 def main() -> None:
     """The command of `sys.argv`: a user's mistake is one line and exit code 2."""
     if sys.argv[1:] == ["--version"]:
         print(f"handrail {version('handrail')}")
         return
     try:
-        app.cli(prog="handrail", description="Safe exploration by transferring safety knowledge.")
+        _run()
     except HandrailError as error:
         print(f"handrail: {message(error)}", file=sys.stderr)
         sys.exit(2)

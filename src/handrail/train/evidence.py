@@ -13,7 +13,7 @@ from handrail.core.errors import HandrailError
 from handrail.core.records import PROGRESS, read_table
 from handrail.core.types import Decision
 from handrail.envs.base import ActionSpace, DiscreteActions
-from handrail.envs.gymnasium.spaces import ROUNDING
+from handrail.envs.gymnasium.actions import ROUNDING
 from handrail.interventions.base import AbstractSubstitute, Intervention
 from handrail.interventions.substitutes import (
     Proposed,
