@@ -26,6 +26,7 @@ from handrail.core.renamed import VALUES, takes_old_names
 from handrail.envs.gymnasium.costs import CostFn
 from handrail.interventions.base import Intervention
 from handrail.methods.sagui.cards import warnings_of
+from handrail.methods.sagui.guide_file import open_guide
 from handrail.methods.sagui.offline_batch import beside
 from handrail.methods.sagui.presets import SOURCE_PRICE, default_limit_fraction, recommended_student
 from handrail.methods.sagui.problem import Target
@@ -54,6 +55,7 @@ def train_student(
     limit: float | None = None,
     parts: Sequence[str] | None = None,
     threshold: float | None = None,
+    takeover_cost: float | None = None,
     limit_fraction: float | None = None,
     guide_interval_share: float | None = None,
     distil: bool = False,
@@ -91,7 +93,8 @@ def train_student(
         cost: as of `GymnasiumHost`; also `limits` (of several named costs) and `parts`.
         limit: expected undiscounted cost of an episode; at least the guide's.
         threshold: of budget-switch, in multiples of the limit on the critic's scale; by default
-            the cost of two steps, at which it took over in its shield test.
+            the predicted cost that the guide's file says, from its shield test.
+        takeover_cost: the same as a predicted discounted cost, as `handrail.try_guide` has it.
         limit_fraction: the limit that the student's multiplier aims at, as a share of `limit`; by
             default 0.5, under linear-decay 1 (docs/results-sagui.md).
         guide_interval_share: share of the steps, 0 to 1, that the guide takes at random, in
@@ -135,8 +138,15 @@ def train_student(
     needs_box(host)
     longest, allowed = episode_steps(host, episode_length), episode_limit(host, limit)
     run = checked(dataclasses.replace(run, environment=host.name, limit=allowed))
+    interface = interface_of(host, longest)
+    if takeover_cost is not None and files:
+        opened = open_guide(files["guide"], interface, view=view)
+        chosen = opened.threshold(allowed, threshold, takeover_cost)
+        run = dataclasses.replace(run, threshold=chosen)
+    elif takeover_cost is not None:
+        raise HandrailError(f"method {method!r} has no guide to take over: leave takeover_cost out")
     where = Target(
-        interface=interface_of(host, longest),
+        interface=interface,
         training=host,
         testing=trial,
         view=view,

@@ -20,25 +20,9 @@ Repeatable = Annotated[tuple[tuple[str, ...], ...], tyro.conf.UseAppendAction]
 @app.command(name="list")
 def list_() -> None:
     """Lists environments, methods and experiments."""
-    from rich.console import Console
-    from rich.table import Table
+    from handrail.cli.listing import show
 
-    from handrail.experiments.schema import names, read
-    from handrail.tasks.registry import FAMILIES
-
-    console = Console()
-    for family in FAMILIES:
-        entries = Table(family.name.capitalize(), "", title_justify="left", box=None)
-        entries.add_row("environments", ", ".join(family.environments))
-        entries.add_row("methods", ", ".join(family.methods))
-        console.print(entries, "")
-    table = Table(title="Experiments (handrail reproduce NAME)", title_justify="left", box=None)
-    for column in ("name", "budgets", "question"):
-        table.add_column(column, overflow="fold")
-    for name in names():
-        experiment = read(name)
-        table.add_row(name, ", ".join(experiment.budgets), experiment.question)
-    console.print(table)
+    show()
 
 
 @app.command
@@ -349,6 +333,11 @@ def _run() -> None:
 
 def main() -> None:
     """The command of `sys.argv`: a user's mistake is one line and exit code 2."""
+    if not sys.argv[1:]:
+        from handrail.cli.listing import FIRST
+
+        print(FIRST.format(version=version("handrail")))
+        return
     if sys.argv[1:] == ["--version"]:
         print(f"handrail {version('handrail')}")
         return

@@ -78,6 +78,9 @@ class Family:
     """Trains a run with these files in a folder, known by what is recorded; returns the summary."""
     evaluate: Callable[[Any, Path, int, int], dict[str, Any]]
     """Tests a finished run's own policy: settings, its file, episodes, seed."""
+    shielded: Callable[[Any, Files, Path, int, int], dict[str, Any]]
+    """Tests it together with the run's intervention: settings, files of its knowledge, the policy's
+    file, episodes, seed."""
     warnings: Callable[[Any, Files], list[str]] = lambda run, files: []
     """What speaks against the knowledge of a run, in words."""
     beside: Callable[[Any, Files], list[Path]] = lambda run, files: []

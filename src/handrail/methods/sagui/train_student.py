@@ -25,6 +25,7 @@ from handrail.equations.importance import (
     weight_inside_square,
     weight_outside_square,
 )
+from handrail.interventions.base import Intervention
 from handrail.interventions.overruled import EVIDENCE, overruled
 from handrail.interventions.recipes import with_guide_intervals
 from handrail.learners.sac.constraint import CostSlack, policy_actions, replay_actions, whole_cost
@@ -162,12 +163,21 @@ def student_loop(target: Target, run: StudentRun, files: Mapping[str, Path]) -> 
     if "pretrained" in method.needs:
         kept = load_pretrained(files["pretrained"], target, run.learning)
         agent = Continued(agent, kept)
-    key = stream(jax.random.key(10 * run.seed), "excursions")
-    switch = method.intervention(takeover(target, run, loaded.file), loaded.known)
-    intervention = with_guide_intervals(switch, run.guide_interval_share, key=key)
-    if target.shield is not None:
-        intervention = overruled(intervention, by=target.shield)
+    intervention = intervention_of(target, run, loaded, interval_share=run.guide_interval_share)
     return target.make_loop(target.training, agent, intervention, run.steps)
+
+
+def intervention_of(
+    target: Target, run: StudentRun, loaded: FittedKnowledge, *, interval_share: float = 0.0
+) -> Intervention:
+    """Who acts when: as the method says, then the target's shield.
+
+    The guide also acts in this share of the steps, at random.
+    """
+    switch = METHODS[run.method].intervention(takeover(target, run, loaded.file), loaded.known)
+    key = stream(jax.random.key(10 * run.seed), "excursions")
+    intervention = with_guide_intervals(switch, interval_share, key=key)
+    return intervention if target.shield is None else overruled(intervention, by=target.shield)
 
 
 def takeover(target: Target, run: StudentRun, file: GuideFile | None) -> Takeover:

@@ -12,7 +12,7 @@ from handrail.tasks.family import Family, Files, Report
 from handrail.tasks.lava.knowledge import acquire_encoder, acquire_prior
 from handrail.tasks.lava.resolve import resolve, view_of
 from handrail.tasks.lava.settings import LavaRun
-from handrail.tasks.lava.student import Knowledge, check, run_lava, try_policy_of
+from handrail.tasks.lava.student import Knowledge, check, run_lava, try_policy_of, try_shielded
 
 ACQUIRE: Mapping[str, Callable[..., Path]] = {"prior": acquire_prior, "encoder": acquire_encoder}
 
@@ -67,6 +67,13 @@ def evaluate(run: LavaRun, file: Path, episodes: int, seed: int) -> dict[str, An
     return {"episodes": episodes, **found}
 
 
+def shielded(run: LavaRun, files: Files, file: Path, episodes: int, seed: int) -> dict[str, Any]:
+    """The same of the policy under the checks of its run, which know the unsafe states that its
+    encoder brought along.
+    """
+    return try_shielded(run, knowledge_of(run, files), file, episodes=episodes, seed=seed)
+
+
 LAVA = Family(
     name="lava",
     environments=NAMES,
@@ -90,5 +97,6 @@ LAVA = Family(
     check=lambda run, files: check(run, knowledge_of(run, files)),
     train=train,
     evaluate=evaluate,
+    shielded=shielded,
     packages=("minigrid",),
 )
