@@ -9,7 +9,7 @@ PIP := $(BIN)/python $(INSTALL)
 PEERS := build/peers
 BENCH ?= lava_training safety_overhead startup sac_update
 
-.PHONY: demo test lint clean bench test-peers
+.PHONY: claims demo test lint clean bench test-peers
 .DEFAULT_GOAL := test
 
 # Installs only when the dependencies have changed since the last time.
@@ -43,6 +43,10 @@ test: $(VENV)/.installed-dev
 	$(MAKE) --no-print-directory lint || status=1; \
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile || status=1; \
 	exit $$status
+
+# Numbers and tables of README and docs, from the raw data under results/.
+claims: $(VENV)/.installed
+	$(BIN)/python results/claims.py --write
 
 $(PEERS)/.installed: pyproject.toml constraints.txt | $(BIN)/python
 	$(BIN)/python -m venv $(PEERS)

@@ -29,6 +29,8 @@ checker.check = beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=Tru
 sys.modules[checker.__name__] = checker
 jaxtyping.install_import_hook("handrail", f"{checker.__name__}.check")
 
+from handrail.core.compile_cache import VARIABLE, keep_compiled
+
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 # Compiling makes the first example of a property slow, which says nothing about the property;
@@ -41,19 +43,19 @@ hypothesis.settings.load_profile("handrail")
 def compiled_once(tmp_path_factory, worker_id):
     """What was compiled for one test serves the others, in this process and beside it.
 
-    Compiling is two thirds of the suite. Nothing outlives the session unless the variable
+    Compiling is two thirds of the suite. The store is the one that users have, which survives
+    killed writers; JAX's own does not. Nothing outlives the session unless the variable
     `HANDRAIL_TEST_CACHE` names a folder to keep it in, for whoever runs tests again and again;
-    processes that tests start (and kill) keep theirs as users' do, in a folder beside. A bound on
-    the size is what makes JAX lock the folder.
+    processes that tests start keep theirs as users' do, in a folder beside.
     """
     own = tmp_path_factory.getbasetemp()
     folder = (own if worker_id == "master" else own.parent) / "compiled"
     folder = os.environ.get("HANDRAIL_TEST_CACHE", folder)
-    os.environ["HANDRAIL_CACHE"] = f"{folder}-by-commands"
-    jax.config.update("jax_compilation_cache_dir", str(folder))
-    jax.config.update("jax_compilation_cache_max_size", 2**30)
+    os.environ[VARIABLE] = str(folder)
+    keep_compiled()
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
     compilation_cache.reset_cache()
+    os.environ[VARIABLE] = f"{folder}-by-commands"
 
 
 def _optimize(wanted: bool) -> None:

@@ -83,7 +83,9 @@ def test_seeds_are_cut_and_continued():
     more = budget_of(experiment, "paper", 8).seeds
     assert len(set(more)) == 8
     assert more[:5] == experiment.budgets["paper"].seeds
-    assert [row.seed for row in rows(experiment, "quick", 1)] == [123] * 21
+    assert [row.seed for row in rows(experiment, "quick", 1)] == [123] * 3 * len(
+        experiment.variants
+    )
     with pytest.raises(HandrailError, match="seeds is 0: expected at least 1"):
         budget_of(experiment, "paper", 0)
 
@@ -182,9 +184,17 @@ def test_a_preset_stands_below_what_is_said_explicitly():
             "environments is 'Empty-5x5': expected a list",
         ),
         ("title = 'x'\nvariants = {}\nbudget = {}", r"unknown entries \['budget'\].*\['budgets'\]"),
-        ("title = 'x'\nvariants = {}\n[budgets]\nquick = {}", "budget 'quick' needs seeds"),
-        ("title = 'x'\nvariants = {}\n[budgets]\nquick = 5", "budget 'quick' needs seeds"),
-        ("title = 'x'\nvariants = {}\n[budgets.quick]\nseeds = ['a']", "needs seeds"),
+        ("title = 'x'\nvariants = {}\n[budgets]\nquick = {}", "budget 'quick' needs either seeds"),
+        ("title = 'x'\nvariants = {}\n[budgets]\nquick = 5", "budget 'quick' is 5: expected a tab"),
+        ("title = 'x'\nvariants = {}\n[budgets.quick]\nseeds = ['a']", "seeds is \\['a'\\]: exp"),
+        (
+            "title = 'x'\nvariants = {}\n[budgets.quick]\nseeds = [1]\ntest_seeds = 2",
+            "needs either",
+        ),
+        (
+            "title = 'x'\nvariants = {}\n[budgets.quick]\ntest_seeds = 0",
+            "test_seeds is 0: exp",
+        ),
         ("title = 'x'\nvariants = 3\n[budgets.quick]\nseeds = [1]", "variants is 3: expected a ta"),
         ("title = 'x'\n[variants]\na = 3\n[budgets.quick]\nseeds = [1]", "variant 'a' is 3"),
     ],

@@ -12,6 +12,7 @@ from handrail.core.arguments import override as override
 from handrail.core.code_digest import digest_of
 from handrail.core.errors import HandrailError, UnknownName
 from handrail.core.renamed import warn_once
+from handrail.core.splits import first_test_seeds, is_test_seed, test_seeds
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,7 +20,8 @@ class Budget:
     """How long and how often."""
 
     seeds: tuple[int, ...]
-    """Seeds of the runs; `--seeds N` takes the first N."""
+    """Seeds of the runs; `--seeds N` takes the first N. A file gives a list, or how many test seeds
+    (`test_seeds = 10`)."""
     overrides: Mapping[str, Any]
     """Settings of this budget, by dotted name (`steps`, `knowledge.prior_steps`, …)."""
 
@@ -121,8 +123,9 @@ def budget_of(experiment: Experiment, name: str, seeds: int | None = None) -> Bu
         return budget
     if seeds < 1:
         raise HandrailError(f"seeds is {seeds}: expected at least 1")
-    extra = itertools.count(2001)
-    pool = itertools.chain(budget.seeds, extra)
+    more = test_seeds() if is_test_seed(budget.seeds[0]) else itertools.count(2001)
+    fresh = (seed for seed in more if seed not in budget.seeds)
+    pool = itertools.chain(budget.seeds, fresh)
     return dataclasses.replace(budget, seeds=tuple(itertools.islice(pool, seeds)))
 
 
@@ -151,11 +154,10 @@ def _experiment(name: str, values: dict[str, Any], path: str) -> Experiment:
         raise HandrailError(f"{path}: environments is {named!r}: expected a list of names")
     budgets = {}
     for key, entry in values["budgets"].items():
-        given = entry.get("seeds") if isinstance(entry, Mapping) else None
-        if not isinstance(given, list) or not given or not all(type(s) is int for s in given):
-            raise HandrailError(f"{path}: budget {key!r} needs seeds, a list of whole numbers")
-        seeds = tuple(given)
-        budgets[key] = Budget(seeds, flat({k: v for k, v in entry.items() if k != "seeds"}))
+        if not isinstance(entry, Mapping):
+            raise HandrailError(f"{path}: budget {key!r} is {entry!r}: expected a table")
+        settings = {k: v for k, v in entry.items() if k not in ("seeds", "test_seeds")}
+        budgets[key] = Budget(_seeds(entry, f"{path}: budget {key!r}"), flat(settings))
     for label, own in values["variants"].items():
         if not isinstance(own, Mapping):
             raise HandrailError(f"{path}: variant {label!r} is {own!r}: expected a table")
@@ -172,6 +174,20 @@ def _experiment(name: str, values: dict[str, Any], path: str) -> Experiment:
         budgets=budgets,
         published=values.get("published", {}),
     )
+
+
+def _seeds(budget: Mapping[str, Any], what: str) -> tuple[int, ...]:
+    """The seeds that a budget lists, or as many test seeds as it asks for."""
+    given, count = budget.get("seeds"), budget.get("test_seeds")
+    if (given is None) == (count is None):
+        raise HandrailError(f"{what} needs either seeds (a list) or test_seeds (how many)")
+    if count is not None:
+        if type(count) is not int or count < 1:
+            raise HandrailError(f"{what}: test_seeds is {count!r}: expected a whole number ≥ 1")
+        return first_test_seeds(count)
+    if not isinstance(given, list) or not given or not all(type(s) is int for s in given):
+        raise HandrailError(f"{what}: seeds is {given!r}: expected a list of whole numbers")
+    return tuple(given)
 
 
 def _kind(report: Any) -> Any:

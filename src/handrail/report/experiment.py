@@ -9,6 +9,7 @@ from typing import Any
 
 from handrail.core.errors import UnknownName
 from handrail.core.files import atomic, read_json, write_text
+from handrail.core.splits import split_of
 from handrail.core.versions import ABSENT, versions
 from handrail.experiments.schema import Experiment
 from handrail.report import coverage_figures, navigation_figures
@@ -116,7 +117,7 @@ def _facts(finished: Finished) -> dict[str, Any]:
         "command": finished.command,
         "budget": f"{finished.budget}, {len(finished.seeds)} "
         f"{'seed' if len(finished.seeds) == 1 else 'seeds'} "
-        f"({', '.join(map(str, finished.seeds))})",
+        f"({', '.join(map(str, finished.seeds))}; {split_of(finished.seeds)})",
         "machine": finished.machine,
         "this call took": f"{finished.seconds:.0f} s (finished runs are not repeated)",
         "versions": ", ".join(

@@ -19,7 +19,8 @@ from handrail.report.style import png
 
 COLUMNS = (
     "experiment", "task", "method", "seed", "steps", "limit", "epochs", "epochs_above_limit",
-    "worst_epoch_cost", "total_cost", "behaviour_return", "behaviour_cost", "target_return",
+    "worst_epoch_cost", "epochs_above_limit_by_steps", "worst_epoch_cost_by_steps",
+    "total_cost", "behaviour_return", "behaviour_cost", "target_return",
     "target_cost", "steps_to_95", "wall_s", "variant",
 )  # fmt: skip
 READING = (
@@ -130,10 +131,16 @@ def rows(finished: Finished) -> list[dict[str, Any]]:
 
 
 def _violations(finished: Finished, environment: str) -> Table:
-    names = ("epochs_above_limit", "worst_epoch_cost", "total_cost", "intervention_rate")
+    names = (
+        "epochs_above_limit", "worst_epoch_cost", "epochs_above_limit_by_steps",
+        "worst_epoch_cost_by_steps", "total_cost", "intervention_rate",
+    )  # fmt: skip
     epochs = len(_curves_of(finished.rows[0][1].folder).steps)
     limit = limit_of(finished, environment)
-    caption = f"{short_name(environment)}, violations: limit {limit:g} an episode, {epochs} epochs."
+    caption = (
+        f"{short_name(environment)}, violations: limit {limit:g} an episode, {epochs} epochs. By "
+        "steps: an epoch's cost per 1,000 steps, the episode that the limit is meant for."
+    )
     return _summaries(finished, environment, names, caption)
 
 

@@ -24,12 +24,21 @@ NAN = math.nan
 def curves(cost, returns, target=None) -> Curves:
     returns = np.array(returns, dtype=float)
     target = returns if target is None else np.array(target, dtype=float)
-    return Curves(STEPS, returns, np.array(cost, dtype=float), target, np.zeros(5))
+    cost = np.array(cost, dtype=float)
+    return Curves(STEPS, returns, cost, target, np.zeros(5), np.where(np.isnan(cost), 0, 2))
 
 
-def test_violations_count_epochs_strictly_above_the_limit():
-    found = violations(curves([9, 5, NAN, 6, 1], [0] * 5), 5.0)
-    assert found == {"epochs": 5, "epochs_above_limit": 2, "worst_epoch_cost": 9.0}
+def test_violations_count_epochs_strictly_above_the_limit_by_episodes_and_by_steps():
+    found = violations(curves([9, 5, NAN, 6, 1], [0] * 5), 5.0, 50)
+    assert found == {
+        "epochs": 5, "epochs_above_limit": 2, "worst_epoch_cost": 9.0,
+        # two episodes an epoch of 100 steps: as many steps an episode as the limit is meant for
+        "epochs_above_limit_by_steps": 2, "worst_epoch_cost_by_steps": 9.0,
+    }  # fmt: skip
+    # the same episodes where the limit is meant for 500 steps: ten times as many episodes
+    shrunk = violations(curves([0.5, 0.6, NAN, 0, 0], [0] * 5), 5.0, 500)
+    assert (shrunk["epochs_above_limit"], shrunk["epochs_above_limit_by_steps"]) == (0, 1)
+    assert shrunk["worst_epoch_cost_by_steps"] == 6.0
 
 
 @pytest.mark.parametrize(
@@ -81,7 +90,7 @@ def test_a_method_that_never_gets_safe_counts_as_the_whole_run():
 
 
 def test_summary_reads_the_last_three_epochs():
-    found = summary(curves([9, 9, 3, 2, 1], [0, 0, 1, 2, 3], [0, 3, 3, 3, 3]), 5.0)
+    found = summary(curves([9, 9, 3, 2, 1], [0, 0, 1, 2, 3], [0, 3, 3, 3, 3]), 5.0, 1_000)
     assert (found["behaviour_cost"], found["behaviour_return"]) == (2.0, 2.0)
     assert (found["epochs_above_limit"], found["target_return"]) == (2, 3.0)
     assert found["steps_to_95"] == 400.0

@@ -205,7 +205,7 @@ def test_an_experiment_ends_in_a_report(tmp_path, monkeypatch):
 def test_returns_far_below_the_rest_do_not_squeeze_the_figure():
     def runs(low):
         flat = np.full(3, 2.0)
-        return [Curves(np.arange(3), np.array([low, 2.0, 2.0]), flat, flat, flat)]
+        return [Curves(np.arange(3), np.array([low, 2.0, 2.0]), flat, flat, flat, flat)]
 
     assert _floor({"a": runs(-50.0), "b": runs(1.0)}) == (-4.0, -50.0)
     assert _floor({"a": runs(-3.0)})[0] is None

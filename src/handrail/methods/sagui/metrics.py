@@ -20,12 +20,21 @@ class Curves:
     behaviour_cost: np.ndarray
     target_return: np.ndarray
     target_cost: np.ndarray
+    behaviour_episodes: np.ndarray
+    """Training episodes that ended in an epoch."""
 
     @staticmethod
     def of(table: dict[str, np.ndarray]) -> "Curves":
         """From the columns of a student's `evaluations.csv`."""
         names = [field.name for field in dataclasses.fields(Curves)][1:]
         return Curves(table["step"], **{name: table[name] for name in names})
+
+    def cost_by_steps(self, limit_steps: int) -> np.ndarray:
+        """The behaviour's cost per `limit_steps` steps: of the episodes that ended in an epoch,
+        over the epoch's steps. Episodes shorter than that may cost less."""
+        length = np.diff(self.steps, prepend=0.0)
+        known = np.where(self.behaviour_episodes > 0, self.behaviour_cost, 0.0)
+        return known * self.behaviour_episodes * limit_steps / length
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,15 +54,19 @@ class Transfer:
     time_to_optimum: float
 
 
-def violations(curves: Curves, limit: float) -> dict[str, float]:
-    """Epochs whose mean behaviour cost-return exceeds the limit, and the worst epoch's."""
-    cost = curves.behaviour_cost
-    known = cost[np.isfinite(cost)]
-    return {
-        "epochs": len(cost),
-        "epochs_above_limit": int(np.sum(known > limit)),
-        "worst_epoch_cost": float(known.max()) if known.size else float("nan"),
-    }
+def violations(curves: Curves, limit: float, limit_steps: int) -> dict[str, float]:
+    """Epochs above the limit by both counts, and the worst epoch's cost.
+
+    The papers count the mean cost of an epoch's episodes; `…_by_steps` counts its cost per
+    `limit_steps` steps, the episode that the limit is meant for.
+    """
+    counts = {"": curves.behaviour_cost, "_by_steps": curves.cost_by_steps(limit_steps)}
+    found: dict[str, float] = {"epochs": len(curves.steps)}
+    for suffix, cost in counts.items():
+        known = cost[np.isfinite(cost)]
+        found[f"epochs_above_limit{suffix}"] = int(np.sum(known > limit))
+        found[f"worst_epoch_cost{suffix}"] = float(known.max()) if known.size else float("nan")
+    return found
 
 
 def final(values: np.ndarray) -> float:
@@ -120,15 +133,18 @@ def transfer(
     )
 
 
-def summary(curves: Curves, limit: float) -> dict[str, float]:
-    """What a run's `summary.json` says of its epochs; final values are of the last three."""
+def summary(curves: Curves, limit: float, limit_steps: int) -> dict[str, float]:
+    """What a run's `summary.json` says of its epochs; final values are of the last three.
+
+    `limit` is what `limit_steps` steps may cost.
+    """
     finals = {
         name: final(getattr(curves, name))
         for name in ("behaviour_return", "behaviour_cost", "target_return", "target_cost")
     }
     optimum = share_of(finals["target_return"])
     return {
-        **violations(curves, limit),
+        **violations(curves, limit, limit_steps),
         **finals,
         "steps_to_95": steps_to_return(curves.steps, curves.target_return, optimum),
     }

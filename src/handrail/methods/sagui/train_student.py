@@ -291,7 +291,7 @@ def train_student(
             **({"shield_rate": total(folder, EVIDENCE) / run.steps} if shielded else {}),
             "total_cost": float(state.progress.cost),
             "limit": run.limit,
-            **summary(Curves.of(table), run.limit),
+            **summary(Curves.of(table), run.limit, target.interface.limit_steps),
             **verdict(table, run.limit),
             "guide_warnings": list(warnings),
         }

@@ -3,7 +3,7 @@
 import numpy as np
 
 from handrail.envs.lava.environment import LavaEnvironment
-from handrail.envs.lava.layouts import fixed, pool
+from handrail.envs.lava.layouts import Pool, fixed, pool
 from handrail.envs.lava.make import make_lava
 from handrail.methods.contrastive.finite import Dynamics, finite_problem
 from handrail.methods.contrastive.inputs import TableInputs
@@ -12,6 +12,7 @@ from handrail.tasks.lava.settings import (
     HELD_OUT_ENVIRONMENTS,
     HELD_OUT_SEEDS,
     ONE_LAYOUT_SEED,
+    HeldOut,
     LavaEncoder,
     LavaPrior,
     LavaRun,
@@ -19,40 +20,36 @@ from handrail.tasks.lava.settings import (
 from handrail.train.step_statistics import CheckConfusion
 
 
-def held_out() -> list[np.ndarray]:
-    """The grids of every layout that results are reported on."""
+def held_out(split: HeldOut) -> list[np.ndarray]:
+    """The grids of every layout that results of a split are reported on."""
     return [
         make_lava(name, layout=seed).grids[0]
         for name in HELD_OUT_ENVIRONMENTS
-        for seed in HELD_OUT_SEEDS
+        for seed in HELD_OUT_SEEDS[split]
     ]
-
-
-def source_environment(
-    name: str, view: str, layouts: str, size: int, seed: int, *, starts: str = "seed"
-) -> LavaEnvironment:
-    """A source task on one layout or on a pool of layouts; held-out layouts never occur."""
-    chosen = (
-        fixed(ONE_LAYOUT_SEED)
-        if layouts == "one"
-        else pool(size, 100_000 * (seed + 1), exclude=held_out())
-    )
-    return make_lava(name, layout=chosen, observation=view, starts=starts)
 
 
 def prior_problem(settings: LavaPrior, name: str) -> DiscreteProblem:
     """A source task of a prior, or (by the name of its environment) the prior's own."""
-    world = source_environment(name, settings.view, settings.layouts, settings.pool, settings.seed)
-    return _problem(world, settings.view)
+    layout = fixed(ONE_LAYOUT_SEED) if settings.layouts == "one" else _pool(settings)
+    return _problem(make_lava(name, layout=layout, observation=settings.view), settings.view)
 
 
 def encoder_problem(settings: LavaEncoder) -> DiscreteProblem:
     """The task of an encoder, on a pool of random layouts."""
-    world = source_environment(
-        settings.environment, settings.view, "many", settings.pool, settings.seed,
+    world = make_lava(
+        settings.environment,
+        layout=_pool(settings),
+        observation=settings.view,
         starts=settings.starts,
-    )  # fmt: skip
+    )
     return _problem(world, settings.view)
+
+
+def _pool(settings: LavaPrior | LavaEncoder) -> Pool:
+    """Random layouts, none of which is reported on."""
+    first = 100_000 * (settings.seed + 1)
+    return pool(settings.pool, first, exclude=held_out(settings.held_out))
 
 
 def student_problem(run: LavaRun, view: str) -> DiscreteProblem:

@@ -4,16 +4,22 @@ import dataclasses
 from typing import Literal
 
 from handrail.core.arguments import Count, Seed
+from handrail.core.recorded import SINCE
+from handrail.core.splits import first_test_seeds
 from handrail.methods.contrastive.settings import EncoderSettings, PriorSettings, StudentSettings
 
 Observation = Literal["symbolic", "pixels"]
 View = Literal["symbolic", "egocentric", "pixels"]
 Layouts = Literal["one", "many"]
+HeldOut = Literal["published", "test"]
 
 SOURCES = ("SimpleCrossingS9N1", "SimpleCrossingS9N2", "LavaCrossingS9N1", "LavaCrossingS9N2")
-# Layouts that are reported on; no knowledge is ever acquired on one of these.
+# Layouts that are reported on; no knowledge is acquired on one of these.
 HELD_OUT_ENVIRONMENTS = ("LavaCrossingS9N1", "LavaCrossingS9N2", "LavaCrossingS9N3")
-HELD_OUT_SEEDS = (123, 456, 789, 1011, 1213)
+HELD_OUT_SEEDS: dict[HeldOut, tuple[int, ...]] = {
+    "published": (123, 456, 789, 1011, 1213),
+    "test": first_test_seeds(20),
+}
 ONE_LAYOUT_SEED = 1  # the authors' source tasks
 
 
@@ -31,6 +37,9 @@ class LavaPrior(PriorSettings):
     """Source tasks."""
     environment: str = "LavaCrossingS9N1"
     """Where the prior itself is learnt."""
+    held_out: HeldOut = dataclasses.field(default="published", metadata={SINCE: "0.2"})
+    """Layouts that are never in the pool: those of the seeds 123, 456, 789, 1011 and 1213, or those
+    of the first 20 test seeds (`core/splits.py`), of LavaCrossingS9N1, S9N2 and S9N3."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +52,8 @@ class LavaEncoder(EncoderSettings):
     """Where it is trained, on a pool of random layouts."""
     pool: Count = 48
     """Layouts in the pool."""
+    held_out: HeldOut = dataclasses.field(default="published", metadata={SINCE: "0.2"})
+    """As of the prior."""
     starts: Literal["seed", "anywhere"] = "seed"
     """Where episodes begin: where MiniGrid itself begins them, or in any free cell, so that an
     agent which acts at random also sees what lies behind the lava."""

@@ -1,0 +1,280 @@
+"""Tables of navigation: epochs within the limit by both counts, cost, and the student alone."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from tables import HERE, markdown, spread, summary
+
+from handrail.core.splits import split_of
+from handrail.methods.sagui.evaluations import STUDENT_COLUMNS
+from handrail.methods.sagui.metrics import Curves, share_of, steps_to_return
+from handrail.methods.sagui.metrics import summary as summed
+from handrail.report.stats import bootstrap, mean
+
+LIMIT_STEPS = 1_000
+
+
+@dataclass(frozen=True)
+class Run:
+    """One student: what its epochs and its row in `summary.csv` say."""
+
+    seed: int
+    limit: float
+    total_cost: float
+    said: Mapping[str, float]
+    curves: Curves
+
+
+@cache
+def runs(experiment: str, variant: str) -> tuple[Run, ...]:
+    """The runs of a variant, by seed."""
+    curves = np.load(HERE / "navigation" / "epochs" / f"{experiment}.npz")
+    found = []
+    for row in summary("navigation", experiment):
+        if row["variant"] != variant:
+            continue
+        table = curves[f"{row['task']}/{variant}/{row['seed']}"]
+        own = Curves.of(dict(zip(STUDENT_COLUMNS, table.T, strict=True)))
+        limit = float(row["limit"])
+        said = summed(own, limit, LIMIT_STEPS)
+        assert said["epochs_above_limit"] == int(row["epochs_above_limit"]), row
+        found.append(Run(int(row["seed"]), limit, float(row["total_cost"]), said, own))
+    if not found:
+        raise KeyError(f"{experiment}: no runs of {variant}")
+    return tuple(sorted(found, key=lambda run: run.seed))
+
+
+def kept(of: Sequence[Run], suffix: str) -> str:
+    """`229 of 250`: epochs within the limit, by one of the two counts."""
+    epochs = sum(int(run.said["epochs"]) for run in of)
+    above = sum(int(run.said[f"epochs_above_limit{suffix}"]) for run in of)
+    return f"{epochs - above} of {epochs}"
+
+
+def safe_alone(of: Sequence[Run]) -> str:
+    """How many students keep the limit without their guide at the end."""
+    return f"{sum(run.said['target_cost'] <= run.limit for run in of)} of {len(of)}"
+
+
+def reached(of: Sequence[Run], optimum: float) -> str:
+    """`210,000 (4 of 5)`: the median of the steps until the student alone earns 95 % of an optimum,
+    over the runs that ever do, and how many do."""
+    steps = np.array(
+        [
+            steps_to_return(run.curves.steps, run.curves.target_return, share_of(optimum))
+            for run in of
+        ]
+    )
+    known = steps[np.isfinite(steps)]
+    share = f"{len(known)} of {len(of)}"
+    return f"{np.median(known):,.0f} ({share})" if known.size else f"– ({share})"
+
+
+def comparison(experiment: str, labels: Mapping[str, str]) -> str:
+    """A row a method over its seeds. The optimum is the best final mean of a method here."""
+    columns = [
+        "", "seeds", "epochs within the limit, by episodes", "by steps", "total cost, mean",
+        "worst", "student alone: return", "its cost", "within the limit",
+        "steps to 95 % of the best, median",
+    ]  # fmt: skip
+    optimum = max(
+        float(np.mean([run.said["target_return"] for run in runs(experiment, variant)]))
+        for variant in labels
+    )
+    rows = []
+    for variant, label in labels.items():
+        of = runs(experiment, variant)
+        costs = [run.total_cost for run in of]
+        rows.append(
+            [
+                label,
+                f"{len(of)} {split_of(tuple(run.seed for run in of))}",
+                kept(of, ""),
+                kept(of, "_by_steps"),
+                f"{np.mean(costs):,.0f}",
+                f"{max(costs):,.0f}",
+                spread([run.said["target_return"] for run in of]),
+                spread([run.said["target_cost"] for run in of]),
+                safe_alone(of),
+                reached(of, optimum),
+            ]
+        )
+    return markdown(columns, rows)
+
+
+def brief(experiment: str, labels: Mapping[str, str]) -> str:
+    """The columns of `comparison` that decide, for the README."""
+    columns = [
+        "", "epochs within the limit, by episodes", "by steps", "total cost, mean",
+        "student alone: return", "its cost (limit 5)",
+    ]  # fmt: skip
+    rows = []
+    for variant, label in labels.items():
+        of = runs(experiment, variant)
+        rows.append(
+            [
+                label,
+                kept(of, ""),
+                kept(of, "_by_steps"),
+                f"{np.mean([run.total_cost for run in of]):,.0f}",
+                spread([run.said["target_return"] for run in of]),
+                spread([run.said["target_cost"] for run in of]),
+            ]
+        )
+    return markdown(columns, rows)
+
+
+def every_run(experiment: str, labels: Mapping[str, str]) -> str:
+    """A row a run."""
+    columns = [
+        "", "seed", "epochs above the limit, by episodes", "by steps", "worst epoch",
+        "total cost", "return, behaviour", "return, alone", "cost, alone", "steps to 95 %",
+    ]  # fmt: skip
+    rows = []
+    for variant, label in labels.items():
+        for run in runs(experiment, variant):
+            said = run.said
+            numbers = [
+                f"{said['worst_epoch_cost']:.1f}",
+                f"{run.total_cost:,.0f}",
+                *(f"{said[k]:.1f}" for k in ("behaviour_return", "target_return", "target_cost")),
+                f"{said['steps_to_95']:,.0f}",
+            ]
+            above = [
+                f"{said[f'epochs_above_limit{suffix}']} of {said['epochs']}"
+                for suffix in ("", "_by_steps")
+            ]
+            row = [label, str(run.seed), *above, *numbers]
+            rows.append([cell.replace("-0.0", "0.0").replace("-", "−") for cell in row])
+    return markdown(columns, rows)
+
+
+def short_runs(archive: str, labels: Mapping[str, str], limit: float = 5.0) -> str:
+    """A row a variant of `many_seeds.py`: the first 180,000 steps of many seeds of Static."""
+    data = np.load(HERE / "navigation" / archive)
+    columns = [
+        "", "seeds", "epochs above the limit, by episodes", "by steps",
+        "runs with such an epoch, by episodes", "by steps", "total cost, mean [95 %]", "worst",
+        "students within the limit alone", "return alone, IQM [95 %]",
+    ]  # fmt: skip
+    rows = []
+    for variant, label in labels.items():
+        cost, total, alone, earned = (
+            data[f"{variant}/{name}"]
+            for name in ("behaviour_cost", "total_cost", "target_cost", "target_return")
+        )
+        steps = 30_000  # of an epoch
+        by_steps = np.diff(total, axis=1, prepend=0.0) * LIMIT_STEPS / steps
+        counts = [values > limit for values in (cost, by_steps)]
+        seeds = len(cost)
+        rows.append(
+            [
+                label,
+                str(seeds),
+                *(f"{above.sum()} of {above.size}" for above in counts),
+                *(f"{above.any(axis=1).sum()} of {seeds}" for above in counts),
+                bootstrap(total[:, -1], mean).text(0),
+                f"{total[:, -1].max():,.0f}",
+                f"{np.sum(alone[:, -1] <= limit)} of {seeds}",
+                bootstrap(earned[:, -1]).text(2),
+            ]
+        )
+    return markdown(columns, rows)
+
+
+def shield_tests() -> str:
+    """The 128 guides of `many_seeds.py` by their shield test, and what became of their students."""
+    data = np.load(HERE / "navigation" / "many-seeds.npz")
+    tested, total = data["guides/guarded_cost"], data["budget-switch/total_cost"]
+    by_steps = np.diff(total, axis=1, prepend=0.0) * LIMIT_STEPS / 30_000
+    limit = 5.0
+    columns = [
+        "cost in the shield test, per 1,000 steps", "guides",
+        "epochs above the limit, by episodes", "by steps", "total cost of the student, mean",
+    ]  # fmt: skip
+    rows = []
+    for label, chosen in (
+        (f"up to {limit:g}, the student's limit", tested <= limit),
+        (f"more than {limit:g}", tested > limit),
+    ):
+        counts = (data["budget-switch/behaviour_cost"][chosen] > limit, by_steps[chosen] > limit)
+        rows.append(
+            [
+                label,
+                str(chosen.sum()),
+                *(f"{above.sum()} of {above.size}" for above in counts),
+                f"{total[chosen, -1].mean():,.0f}",
+            ]
+        )
+    return markdown(columns, rows)
+
+
+STATIC = {
+    "budget-switch": "**budget-switch** (ours)",
+    "control-switch": "**control-switch**, our preset",
+    "linear-decay": "**linear-decay**, our preset",
+    "control-switch, as published": "control-switch, published settings",
+    "scratch": "SAC-Lagrangian, published settings",
+    "pretrained": "SAC-Lagrangian, pre-trained in the source",
+    "egpo": "EGPO",
+}
+SOURCE_DATA = {"budget-switch, taught": "budget-switch, preset `source-data`"}
+WHOLE = {
+    "budget-switch, best guard": "budget-switch",
+    "control-switch, best guard": "control-switch",
+}
+ABLATION = {
+    "control-switch": "control-switch",
+    "fixreg": "FIXREG",
+    "decreg": "DECREG",
+    "stusam": "STUSAM",
+    "guisam": "GUISAM",
+    "half the limit": "control-switch, half the limit",
+    "budget-switch": "budget-switch",
+    "budget-switch, no margin": "budget-switch, whole limit",
+}
+SEMI_DYNAMIC = {
+    "budget-switch": "**budget-switch**, source data, a guide a seed",
+    "budget-switch, farthest guide": "budget-switch, source data, one guide",
+    "budget-switch, target alone": "budget-switch without source data",
+    "control-switch": "control-switch without source data",
+    "linear-decay": "linear-decay without source data",
+    "scratch": "SAC-Lagrangian, published settings",
+    "egpo": "EGPO",
+}
+DYNAMIC = {
+    "budget-switch, taught": "**budget-switch**, source data",
+    "control-switch": "control-switch, no source data",
+    "scratch": "SAC-Lagrangian, published settings",
+}
+COMPILED = {
+    "budget-switch": "budget-switch",
+    "budget-switch, no margin": "budget-switch, whole limit",
+    "control-switch": "control-switch",
+    "scratch": "SAC-Lagrangian, published settings",
+}
+SHORT = {
+    "budget-switch": "budget-switch, guide that moves farthest",
+    "budget-switch, best guard": "budget-switch, guide best in the shield test",
+    "control-switch": "control-switch, guide that moves farthest",
+    "control-switch, best guard": "control-switch, guide best in the shield test",
+}
+
+NAVIGATION_TABLES: dict[str, Callable[[], str]] = {
+    "sagui-static": lambda: comparison("sagui-static", STATIC | SOURCE_DATA),
+    "sagui-static-brief": lambda: brief("sagui-static", STATIC),
+    "sagui-static-runs": lambda: every_run("sagui-static", STATIC | SOURCE_DATA),
+    "sagui-fresh": lambda: comparison("sagui-fresh", WHOLE),
+    "sagui-fresh-runs": lambda: every_run("sagui-fresh", WHOLE),
+    "sagui-ablation": lambda: comparison("sagui-ablation", ABLATION),
+    "sagui-semi-dynamic": lambda: comparison("sagui-semi-dynamic", SEMI_DYNAMIC),
+    "sagui-semi-dynamic-runs": lambda: every_run("sagui-semi-dynamic", SEMI_DYNAMIC),
+    "sagui-dynamic": lambda: comparison("sagui-dynamic", DYNAMIC),
+    "sagui-dynamic-compiled": lambda: comparison("sagui-dynamic-compiled", COMPILED),
+    "many-seeds": lambda: short_runs("many-seeds.npz", {"budget-switch": "budget-switch"}),
+    "fresh-seeds": lambda: short_runs("fresh-seeds.npz", SHORT),
+    "shield-tests": shield_tests,
+}
+NAVIGATION_NUMBERS: dict[str, Callable[[], str]] = {}

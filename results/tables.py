@@ -1,0 +1,31 @@
+"""Markdown tables, and the rows that this folder's summaries hold."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+
+def markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table, first column to the left, all others to the right."""
+    rule = ["---", *["---:"] * (len(columns) - 1)]
+    return "\n".join("| " + " | ".join(row) + " |" for row in (columns, rule, *rows))
+
+
+def summary(family: str, experiment: str) -> list[dict[str, str]]:
+    """The rows of an experiment, one a run."""
+    with open(HERE / family / "summary.csv", encoding="utf-8", newline="") as file:
+        return [row for row in csv.DictReader(file) if row["experiment"] == experiment]
+
+
+def spread(values: Sequence[float], digits: int = 1) -> str:
+    """`2.87 to 3.00`: the lowest and the highest."""
+    low, high = (shown(value, digits) for value in (min(values), max(values)))
+    return low if low == high else f"{low} to {high}"
+
+
+def shown(value: float, digits: int) -> str:
+    """A number with a real minus sign, and none before a zero."""
+    text = f"{value:,.{digits}f}"
+    return text.lstrip("-") if float(text.replace(",", "")) == 0 else text.replace("-", "−")
