@@ -5,7 +5,7 @@ import json
 import pytest
 from rich.console import Console
 
-from handrail.cli.watch import chart, means, watch
+from handrail.cli.watch import chart, resampled, watch
 from handrail.core.errors import HandrailError
 from handrail.core.records import EPISODE_COLUMNS, GrowingTable
 
@@ -68,4 +68,5 @@ def test_a_column_is_as_high_as_its_value():
     assert chart([0.0, 1.0], 1) == ["▁█"]
     assert chart([0.0, 0.5, 1.0], 2) == ["  █", "▁██"]
     assert chart([3.0, 3.0], 2) == ["  ", "▁▁"]
-    assert means([1.0, 3.0, 5.0, 7.0], 2) == [2.0, 6.0]
+    assert resampled([1.0, 3.0, 5.0, 7.0], 2) == [2.0, 6.0]
+    assert resampled([1.0, 3.0], 4) == [1.0, 1.0, 3.0, 3.0]

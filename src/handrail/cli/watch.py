@@ -173,7 +173,7 @@ def picture(runs: Sequence[Watched], width: int) -> Group:
         for name, curve in shown.items():
             values = [value for _, value in curve]
             room = max(width - 24, 10)
-            lines = chart(means(values, room), HEIGHT if len(runs) == 1 else 2)
+            lines = chart(resampled(values, room), HEIGHT if len(runs) == 1 else 2)
             marks = {0: f"{max(values):.4g}", len(lines) - 1: f"{min(values):.4g}"}
             for number, text in enumerate(lines):
                 called = name if number == len(lines) // 2 else ""
@@ -181,10 +181,10 @@ def picture(runs: Sequence[Watched], width: int) -> Group:
     return Group(*parts)
 
 
-def means(values: Sequence[float], width: int) -> list[float]:
-    """At most `width` numbers, each the mean of as many neighbours."""
+def resampled(values: Sequence[float], width: int) -> list[float]:
+    """So many numbers: each the mean of as many neighbours, or fewer values repeated."""
     if len(values) <= width:
-        return list(values)
+        return [values[index * len(values) // width] for index in range(width)]
     ends = [round(index * len(values) / width) for index in range(width + 1)]
     return [sum(values[begin:end]) / (end - begin) for begin, end in itertools.pairwise(ends)]
 
