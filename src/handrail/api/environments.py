@@ -221,6 +221,16 @@ def needs_box(host: Host) -> None:
         raise HandrailError(f"{error}; for discrete actions there is handrail.train_dqn") from None
 
 
+def checked_intervention(intervention: Any) -> Intervention | None:
+    """An intervention of the user's, or None; anything else is refused."""
+    if not isinstance(intervention, Intervention | None):
+        raise HandrailError(
+            f"intervention is {shown(intervention)}: expected WHEN × WHAT, such as "
+            "handrail.shield(condition, policy) or handrail.domain_prior(prior)"
+        )
+    return intervention
+
+
 def prompt_loop(
     environment: Any, agent: AbstractAgent, intervention: Intervention, total: int
 ) -> HostLoop:

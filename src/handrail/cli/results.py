@@ -26,9 +26,16 @@ def evaluate(
     environment: str | None = None,
     cost_fn: str | None = None,
     episode_length: int | None = None,
+    shielded: bool = False,
+    guide: Path | None = None,
+    prior: Path | None = None,
+    encoder: Path | None = None,
+    expert: Path | None = None,
+    intervention: str | None = None,
+    view: str | None = None,
     device: Device = None,
 ) -> None:
-    """Runs the policy of a finished run by itself, without intervention.
+    """Runs the policy of a finished run by itself, and with --shielded under its intervention too.
 
     A lava agent and a DQN act greedily; students and guides sample, as the paper tests them.
 
@@ -41,15 +48,23 @@ def evaluate(
             MODULE:FUNCTION that builds it; by default the id that the run was given.
         cost_fn: MODULE:NAME of your cost function (obs, action, next_obs, info) -> cost.
         episode_length: Time limit in steps, in your own environment; by default the run's.
+        shielded: Test the policy together with its intervention as well (shielded_…): guide, checks
+            or shield stay in place.
+        guide: The run's guide, if it is not found beside the run; likewise the next three.
+        intervention: Of a run in your own environment: MODULE:NAME of the shield that it was given.
+        view: MODULE:NAME of the view that the run's guide was given.
     """
     from handrail.core.jax_setup import choose
 
     choose(device)
     from handrail.cli.evaluate import evaluate as evaluate_one
 
+    files = {"guide": guide, "prior": prior, "encoder": encoder, "expert": expert}
     found = evaluate_one(
         run, episodes=episodes, seed=seed, which=policy, environment=environment, cost_fn=cost_fn,
-        episode_length=episode_length,
+        episode_length=episode_length, shielded=shielded,
+        files={kind: path for kind, path in files.items() if path is not None},
+        intervention=intervention, view=view,
     )  # fmt: skip
     for key, value in found.items():
         print(f"{plain(key):24} {plain(value)}")
@@ -194,6 +209,23 @@ def compare(
     print(f"figure: {out}")
 
 
+def watch(
+    runs: Annotated[tuple[Path, ...], tyro.conf.Positional],
+) -> None:
+    """Shows the curves of runs in the terminal while they grow; ends when all runs have ended.
+
+    Piped, it prints a line whenever a run has grown.
+
+    Args:
+        runs: Folders of runs, or folders with runs below them.
+    """
+    from handrail.cli.watch import watch as run
+
+    if not runs:
+        raise HandrailError("no run named; expected folders of runs, such as runs/train")
+    run(runs)
+
+
 def tensorboard(
     runs: Annotated[tuple[Path, ...], tyro.conf.Positional],
     logdir: Path = Path("runs/tensorboard"),
@@ -268,4 +300,4 @@ def pull(
     print(f"{card.kind}: {path}")
 
 
-COMMANDS = (evaluate, record, inspect, report, compare, tensorboard, push, pull)
+COMMANDS = (evaluate, record, inspect, compare, watch, report, tensorboard, push, pull)

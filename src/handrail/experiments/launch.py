@@ -7,6 +7,7 @@ import json
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 from handrail.core.artifact import checksums
@@ -103,11 +104,29 @@ def resume(
     return family.train(run, found, folder, stored, lambda *at: report("training", *at))
 
 
-def evaluate(folder: Path, *, episodes: int, seed: int, which: Which = "last") -> dict[str, Any]:
-    """Return, cost and length of a finished run's own policy, without intervention."""
+def evaluate(
+    folder: Path,
+    *,
+    episodes: int,
+    seed: int,
+    which: Which = "last",
+    shielded: bool = False,
+    files: Mapping[str, Path] = MappingProxyType({}),
+) -> dict[str, Any]:
+    """Return, cost and length of a finished run's own policy, without intervention.
+
+    If `shielded`, those of the policy together with the run's intervention as well. Knowledge is
+    looked for as `resume` does, in `knowledge/` beside the run, one folder up or in `runs`; `files`
+    are those that are elsewhere, by kind.
+    """
     check_evaluation(folder, episodes)
-    _, family, run = stored_run(folder)
-    return family.evaluate(run, policy_file(folder, which), episodes, seed)
+    stored, family, run = stored_run(folder)
+    file = policy_file(folder, which)
+    alone = family.evaluate(run, file, episodes, seed)
+    if not shielded:
+        return alone
+    found = _found(folder, stored["needs"], family, run, Path("runs"), files)
+    return {**alone, **family.shielded(run, found, file, episodes, seed)}
 
 
 def record(
@@ -204,7 +223,7 @@ def stored_run(folder: Path) -> tuple[dict[str, Any], Family, Any]:
             f"{path} is of another version of handrail: its run names no environment"
         )
     family = family_of(environment)
-    return stored, family, _settings(family, stored["run"], path)
+    return stored, family, recorded_settings(family.run_type, stored["run"], path)
 
 
 def _train(
@@ -289,11 +308,10 @@ def _names(needs: dict[str, Any] | list[Any]) -> Iterable[Any]:
     return needs.values() if isinstance(needs, dict) else needs
 
 
-def _settings(family: Family, values: Mapping[str, Any], path: Path) -> Any:
+def recorded_settings(kind: type, values: Mapping[str, Any], path: Path) -> Any:
     """The settings of a run as it recorded them; refuses those that this version lacks."""
-    given = {name: value for name, value in flat(values).items() if value is not None}
     try:
-        run = override(family.run_type(), given)
+        run = override(kind(), flat(values))
     except HandrailError as error:
         raise HandrailError(f"{path} is of another version: {error}") from None
     if json.loads(json.dumps(stable(run))) != values:

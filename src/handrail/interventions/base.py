@@ -156,7 +156,7 @@ class All(AbstractTrigger):
     def __call__(self, context: Context, memory: Memory, *, key: Key[Array, ""]) -> Verdict:
         verdicts = _verdicts(self.conditions, context, memory, key)
         fires = jnp.stack([verdict.fires for verdict in verdicts]).all()
-        return Verdict(fires, _merged(verdicts), _any_not_finite(verdicts))
+        return _together(fires, verdicts)
 
     def observe(
         self, memory: Memory, context: Context, transition: Transition, *, key: Key[Array, ""]
@@ -179,7 +179,7 @@ class Either(AbstractTrigger):
     def __call__(self, context: Context, memory: Memory, *, key: Key[Array, ""]) -> Verdict:
         verdicts = _verdicts(self.conditions, context, memory, key)
         fires = jnp.stack([verdict.fires for verdict in verdicts]).any()
-        return Verdict(fires, _merged(verdicts), _any_not_finite(verdicts))
+        return _together(fires, verdicts)
 
     def observe(
         self, memory: Memory, context: Context, transition: Transition, *, key: Key[Array, ""]
@@ -240,14 +240,15 @@ def _verdicts(conditions, context, memory, key) -> list[Verdict]:
 def _one(condition: AbstractTrigger, verdict: Verdict) -> Verdict:
     """The verdict, found to be one truth."""
     fires, unknown = one_truth(f"the trigger {type(condition).__name__}", verdict.fires)
-    return Verdict(fires, verdict.evidence, _any([verdict.not_finite, unknown]))
+    return Verdict(fires, verdict.evidence, any_not_finite([verdict.not_finite, unknown]))
 
 
-def _any_not_finite(verdicts: list[Verdict]) -> Bool[Array, ""] | None:
-    return _any([verdict.not_finite for verdict in verdicts])
+def _together(fires: Bool[Array, ""], verdicts: list[Verdict]) -> Verdict:
+    return Verdict(fires, _merged(verdicts), any_not_finite([each.not_finite for each in verdicts]))
 
 
-def _any(truths: list[Bool[Array, ""] | None]) -> Bool[Array, ""] | None:
+def any_not_finite(truths: list[Bool[Array, ""] | None]) -> Bool[Array, ""] | None:
+    """Whether one of several did not know; None where none of them can say."""
     known = [truth for truth in truths if truth is not None]
     return jnp.stack(known).any() if known else None
 

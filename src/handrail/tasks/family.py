@@ -82,6 +82,9 @@ class Family:
     record: Callable[[Any, Path, Files, int, int, bool], list[RecordedEpisode]]
     """Episodes of a finished run's policy: settings, its file, files of knowledge, episodes, seed;
     whether it acts as in training, under its method's intervention, or alone as in a test."""
+    shielded: Callable[[Any, Files, Path, int, int], dict[str, Any]]
+    """Tests it together with the run's intervention: settings, files of its knowledge, the policy's
+    file, episodes, seed."""
     warnings: Callable[[Any, Files], list[str]] = lambda run, files: []
     """What speaks against the knowledge of a run, in words."""
     beside: Callable[[Any, Files], list[Path]] = lambda run, files: []

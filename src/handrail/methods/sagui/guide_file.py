@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 
+from handrail.core.arguments import Range, number
 from handrail.core.artifact import WHOLE, Card, fill, load, part_shapes, save
 from handrail.core.errors import HandrailError
 from handrail.envs.base import ActionSpace, BoxActions
@@ -70,6 +71,23 @@ class GuideFile:
                 "raise limit"
             )
         return limit
+
+    def threshold(
+        self, limit: float, threshold: float | None, takeover_cost: float | None
+    ) -> float | None:
+        """The threshold as a multiple of the limit, also where it is given as a predicted cost.
+
+        Raises `HandrailError` where both are given.
+        """
+        if takeover_cost is None:
+            return threshold
+        if threshold is not None:
+            raise HandrailError(
+                f"threshold is {threshold} and takeover_cost is {takeover_cost}: both say where "
+                "the guide takes over; leave one out"
+            )
+        predicted = number("takeover_cost", takeover_cost, Range(0, above=True))
+        return predicted / discounted_limit(limit, self.guide.discount, self.episode_length)
 
     def takeover(self, limit: float, threshold: float | None) -> Takeover:
         """Where it takes over: at `threshold` multiples of the limit on its critic's scale.

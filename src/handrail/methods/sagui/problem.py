@@ -62,6 +62,9 @@ class Source:
     """Shapes of the observation's parts, where the scales of their numbers are known."""
     longest: int | None = None
     """Steps after which evaluations cut an episode off, if the environments do not end it."""
+    takeover_shares: tuple[float, ...] = ()
+    """Where the kept guide fails its shield test at two steps' cost, it is tried at these shares of
+    that, and its file says the one that `shield.proposed` proposes; none: it is not tried."""
     make_loop: MakeLoop = make_loop
 
 
@@ -76,4 +79,6 @@ class Target:
     """What a guide sees of an observation; None: its own parts, by their names."""
     scaled_parts: Mapping[str, Sequence[int]] | None = None
     longest: int | None = None
+    shield: Intervention | None = None
+    """What has the last word over every action in training, also over a guide's."""
     make_loop: MakeLoop = make_loop

@@ -18,6 +18,7 @@ from handrail.tasks.lava.student import (
     record_policy,
     run_lava,
     try_policy_of,
+    try_shielded,
 )
 from handrail.train.rollout.recorded import RecordedEpisode
 
@@ -82,6 +83,13 @@ def record(
     return record_policy(run, known, file, episodes=episodes, seed=seed, shielded=shielded)
 
 
+def shielded(run: LavaRun, files: Files, file: Path, episodes: int, seed: int) -> dict[str, Any]:
+    """The same of the policy under the checks of its run, which know the unsafe states that its
+    encoder brought along.
+    """
+    return try_shielded(run, knowledge_of(run, files), file, episodes=episodes, seed=seed)
+
+
 LAVA = Family(
     name="lava",
     environments=NAMES,
@@ -106,5 +114,6 @@ LAVA = Family(
     train=train,
     evaluate=evaluate,
     record=record,
+    shielded=shielded,
     packages=("minigrid",),
 )

@@ -13,6 +13,7 @@ from handrail.envs.navigation.tasks import navigation_task
 from handrail.methods.sagui.cards import warnings_of
 from handrail.methods.sagui.evaluations import evaluated, try_policy
 from handrail.methods.sagui.offline_batch import beside
+from handrail.methods.sagui.pair import pair_row, try_pair
 from handrail.methods.sagui.pretraining import open_policy, pretrain
 from handrail.methods.sagui.settings import LIMIT_STEPS, TRANSITIONS, StudentRun
 from handrail.methods.sagui.table import METHODS
@@ -102,6 +103,14 @@ def record(
     return record_students(run, file, files, episodes=episodes, seed=seed, shielded=shielded)
 
 
+def shielded(run: StudentRun, files: Files, file: Path, episodes: int, seed: int) -> dict[str, Any]:
+    """The same of the student together with its guide, which acts where the method says so."""
+    target = target_of(run)
+    _, policy = open_policy(file, target.interface, "policy")
+    done = try_pair(target, run, files, policy, episodes=episodes, key=jax.random.key(seed))
+    return pair_row(done, run.limit)
+
+
 def _check(run: StudentRun, files: Files) -> None:
     check(run, files)
 
@@ -139,6 +148,7 @@ NAVIGATION = Family(
     train=train,
     evaluate=evaluate,
     record=record,
+    shielded=shielded,
     warnings=warnings,
     beside=_beside,
     left_beside={"guide": (TRANSITIONS,)},
