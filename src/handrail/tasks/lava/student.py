@@ -27,9 +27,9 @@ from handrail.train.compiled import Loop, RunState
 from handrail.train.evaluate import run_greedily
 from handrail.train.evaluate_pair import intervention_rate, try_under
 from handrail.train.loops import AnyLoop
+from handrail.train.rollout.base import Episodes, Greedy
 from handrail.train.rollout.recorded import FILE as EPISODES
 from handrail.train.rollout.recorded import RecordedEpisode, write_episodes
-from handrail.train.rollout.base import Episodes, Greedy
 from handrail.train.step_statistics import CHECKS, precision_and_recall
 
 
