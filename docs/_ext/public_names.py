@@ -19,6 +19,7 @@ class Public(SphinxDirective):
     has_content = True
 
     def run(self) -> list[nodes.Node]:
+        self.env.note_reread()
         lines = ["```{eval-rst}"]
         for name in filter(None, map(str.strip, self.content)):
             thing = getattr(handrail, name, None)
