@@ -36,15 +36,18 @@ NAVIGATION = {
 STEPS, SIZE = 400, 240
 
 
-def steering(hazard: float):
-    """Forward and turn, from the lidars: to the goal, and around hazards of this radius (m)."""
+def steering(hazard: float, vase: float):
+    """Forward and turn, from the lidars: to the goal, around hazards of this radius (m) and vases
+    of this half edge.
+    """
     edge = 1 - (hazard + 0.3) / LIDAR_RANGE  # what a lidar reads a little outside of one
+    corner = 1 - (1.4 * vase + 0.35) / LIDAR_RANGE
 
     def act(observation, key):
         goal, car = observation["goal_lidar"], "ballquat_rear" in observation
         near = jnp.maximum(observation["hazards_lidar"] - edge, 0)
         if "vases_lidar" in observation:
-            near = jnp.maximum(near, observation["vases_lidar"] - 0.85)
+            near = jnp.maximum(near, observation["vases_lidar"] - corner)
         turns = (jnp.arange(16) + 0.5) * 2 * jnp.pi / 16
         turns = turns + jnp.pi / 2 if car else turns  # the car drives along -y
         directions = jnp.stack([jnp.cos(turns), jnp.sin(turns)])
@@ -58,7 +61,7 @@ def steering(hazard: float):
         ahead = 2 * (0.6 * jnp.maximum(jnp.cos(angle), 0) ** 2 - speed)
         turn = jnp.clip(1.2 * angle - 0.4 * observation["gyro"][2], -1, 1)
         if car:
-            return jnp.clip(jnp.stack([ahead - turn, ahead + turn]), -1, 1), {}
+            return jnp.clip(jnp.stack([ahead + turn, ahead - turn]), -1, 1), {}
         return jnp.clip(jnp.stack([ahead, turn]), -1, 1), {}
 
     return act
@@ -68,7 +71,12 @@ def navigation(name: str, seed: int) -> RecordedEpisode:
     """The first steps of an episode."""
     environment = navigation_problem(name).target
     keys = jax.random.split(jax.random.key(seed), 1)
-    done, films = played(environment, Drawn(steering(environment.task.hazards.size)), none(), keys)
+    done, films = played(
+        environment,
+        Drawn(steering(environment.task.hazards.size, environment.task.vases.size)),
+        none(),
+        keys,
+    )
     return recorded(environment, name, done, films, none())[0]
 
 

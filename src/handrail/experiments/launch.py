@@ -75,10 +75,7 @@ def train(
         note(f"{promised.get('guide', out)}: {text}")
     needs = {task.kind: task.folder.name for task in tasks} | named
     summary = _train(row, promised, needs, out, lambda *at: report("training", *at))
-    try:
-        keep_episodes(out, family, run, promised)
-    except HandrailError as error:  # the run itself is whole
-        LOG.warning("no episodes of %s are kept: %s", out, error)
+    _try_to_keep_episodes(out, family, run, promised)
     return summary
 
 
@@ -101,7 +98,9 @@ def resume(
         return read_json(folder / SUMMARY)
     found = _found(folder, stored["needs"], family, run, knowledge_folder, files)
     _settle(family)
-    return family.train(run, found, folder, stored, lambda *at: report("training", *at))
+    summary = family.train(run, found, folder, stored, lambda *at: report("training", *at))
+    _try_to_keep_episodes(folder, family, run, found)
+    return summary
 
 
 def evaluate(
@@ -172,6 +171,16 @@ def keep_episodes(
     ]
     write_episodes(path, found)
     return found
+
+
+def _try_to_keep_episodes(
+    folder: Path, family: Family, run: Any, files: Mapping[str, Path]
+) -> None:
+    """The run itself is whole, also where its episodes cannot be recorded."""
+    try:
+        keep_episodes(folder, family, run, files)
+    except HandrailError as error:
+        LOG.warning("no episodes of %s are kept: %s", folder, error)
 
 
 def check_evaluation(folder: Path, episodes: int) -> None:
