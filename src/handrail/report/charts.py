@@ -68,7 +68,7 @@ def chart_data(panel: Panel | Plane, names: Mapping[str, Look]) -> dict[str, Any
     methods = [name for name in names if name in panel.names]
     data = {
         "item": item,
-        "methods": methods,
+        "methods": [plain(name) for name in methods],
         "labels": [plain(names[name].label) for name in methods],
         "light": [names[name].color for name in methods],
         "dark": [names[name].dark for name in methods],
