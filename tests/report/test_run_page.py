@@ -5,12 +5,12 @@ import math
 
 import numpy as np
 import pytest
+from handrail.report.episodes import judged
 
 from handrail.api.reporting import leaves_report
 from handrail.cli.report import report
 from handrail.core.errors import HandrailError
 from handrail.report import run_page, sections, why
-from handrail.report.episodes import judged
 from handrail.report.grouping import by_environment, by_method
 from handrail.report.html import Charts, Table
 from handrail.report.runs import read_what_is_there
