@@ -31,7 +31,7 @@ def values(experiment: str, variant: str, environment: str, quantity: str) -> li
     return found
 
 
-def returns() -> str:
+def returns(labels: Mapping[str, str]) -> str:
     """`lava-returns`: interquartile means with 95 % intervals, published values in italics."""
     experiment = read("lava-returns")
     columns = [
@@ -40,7 +40,7 @@ def returns() -> str:
         *(f"violations {name[-4:]}" for name in ENVIRONMENTS),
     ]
     rows = []
-    for variant, label in LABELS.items():
+    for variant, label in labels.items():
         row = [label]
         for quantity, digits in (("final_return", 2), ("violations", 0)):
             published = experiment.published[quantity].get(variant, {})
@@ -95,8 +95,11 @@ PARTS = {
     "InfoNCE loss": "both, InfoNCE",
 }  # fmt: skip
 
+BRIEF = {label: LABELS[label] for label in ("dqn", "priors-0.95", "full", "recommended")}
+
 LAVA_TABLES: dict[str, Callable[[], str]] = {
-    "lava-returns": returns,
+    "lava-returns": lambda: returns(LABELS),
+    "lava-brief": lambda: returns(BRIEF),
     "lava-violations": lambda: one("lava-returns", "violations", 0, LABELS),
     "lava-final-returns": lambda: one("lava-returns", "final_return", 2, LABELS),
     "lava-gamma": lambda: one(

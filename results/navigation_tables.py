@@ -295,4 +295,25 @@ NAVIGATION_TABLES: dict[str, Callable[[], str]] = {
     "fresh-seeds": lambda: short_runs("fresh-seeds.npz", SHORT),
     "shield-tests": shield_tests,
 }
-NAVIGATION_NUMBERS: dict[str, Callable[[], str]] = {}
+
+
+def kept_at_first(variant: str, *, by_steps: bool) -> str:
+    """`61 of 72`: epochs within the limit in the first 180,000 steps of seeds 300 to 311."""
+    data = np.load(HERE / "navigation" / "fresh-seeds.npz")
+    values = data[f"{variant}/behaviour_cost"]
+    if by_steps:
+        total = data[f"{variant}/total_cost"]
+        values = np.diff(total, axis=1, prepend=0.0) * LIMIT_STEPS / 30_000
+    return f"{np.sum(values <= 5.0)} of {values.size}"
+
+
+def _kept(variant: str, by_steps: bool) -> Callable[[], str]:
+    return lambda: kept_at_first(f"{variant}, best guard", by_steps=by_steps)
+
+
+NAVIGATION_NUMBERS: dict[str, Callable[[], str]] = {
+    "fresh-budget-kept": _kept("budget-switch", False),
+    "fresh-budget-kept-by-steps": _kept("budget-switch", True),
+    "fresh-control-kept": _kept("control-switch", False),
+    "fresh-control-kept-by-steps": _kept("control-switch", True),
+}
