@@ -60,7 +60,7 @@ def test_costs_are_shown_on_both_scales(opened, written):
     page.wait_for_selector(DRAWN, state="attached")
     costs = page.locator(".charts", has_text="Cost so far")
     range_of = """() => [...Bokeh.index].find((view) =>
-      view.el.closest(".chart").querySelector("h3").textContent === "Cost so far")
+      view.el.closest(".chart")?.querySelector("h3").textContent === "Cost so far")
       .model.y_range.end"""
     logarithmic = page.evaluate(range_of)
     costs.locator(".scale").click()
