@@ -20,7 +20,7 @@ from handrail.report.style import Look, short
 HEIGHT = 260  # pixels of a chart
 MARKERS = {
     "o": "circle", "s": "square", "v": "inverted_triangle", "^": "triangle", "D": "diamond",
-    "P": "plus", "X": "square_x", "<": "triangle_pin", "p": "star", "h": "hex",
+    "P": "plus", "X": "x", "<": "triangle_pin", "p": "star", "h": "hex",
 }  # fmt: skip
 DECADES = [0.0, *(10.0**power for power in range(10))]
 
@@ -217,6 +217,7 @@ def _dots(figure: Any, source: Any, name: str, look: Look, size: int, alpha: flo
     figure.scatter(
         "x", "y", source=source, name=name, marker=MARKERS[look.marker], size=size,
         fill_color=look.color, line_color=look.color, alpha=alpha,
+        line_width=3 if look.marker == "X" else 1,  # the one marker that has no inside
     )  # fmt: skip
 
 
