@@ -171,3 +171,15 @@ def test_densities_are_relative_to_equal_time_everywhere():
 def test_curves_of_one_run_have_no_band_in_the_legend():
     panel = figures.Panel("S9N1", "return", {"dqn": (STEPS, band(0.5))})
     assert labels(figures.curves([[panel]], interval="")) == ["DQN"]
+
+
+def test_a_figure_for_dark_pages_has_no_light_paper_and_no_dark_ink():
+    from matplotlib.colors import to_hex
+
+    figure = learning(limit=0.3)
+    light = style.png(figure)
+    assert style.in_the_dark(figure) != light
+    axes = figure.axes[0]
+    assert to_hex(figure.get_facecolor()) == to_hex(axes.get_facecolor()) == style.DARK["#ffffff"]
+    assert to_hex(axes.title.get_color()) == style.DARK[style.INK.lower()]
+    assert all(to_hex(line.get_color()) in style.DARK.values() for line in axes.lines)

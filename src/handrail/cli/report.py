@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from handrail.cli.reproduce import report_only
+from handrail.cli import reproduce
 from handrail.core.errors import HandrailError
 from handrail.core.plain_text import message
 from handrail.experiments.schema import names as experiments
@@ -29,7 +29,7 @@ def report(
             "nothing named; expected an experiment (see `handrail list`) or folders of runs"
         )
     if len(names) == 1 and (names[0] in experiments() or not Path(names[0]).is_dir()):
-        path, tables = report_only(
+        path, tables = reproduce.report_only(
             names[0], budget=budget, seeds=seeds, variants=variants, out=out or Path("runs"),
             vectors=vectors,
         )  # fmt: skip

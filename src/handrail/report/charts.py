@@ -20,7 +20,7 @@ from handrail.report.style import Look, short
 HEIGHT = 260  # pixels of a chart
 MARKERS = {
     "o": "circle", "s": "square", "v": "inverted_triangle", "^": "triangle", "D": "diamond",
-    "P": "plus", "X": "square_x", "<": "triangle_pin", "p": "star", "h": "hex",
+    "P": "plus", "X": "x", "<": "triangle_pin", "p": "star", "h": "hex",
 }  # fmt: skip
 DECADES = [0.0, *(10.0**power for power in range(10))]
 
@@ -68,7 +68,7 @@ def chart_data(panel: Panel | Plane, names: Mapping[str, Look]) -> dict[str, Any
     methods = [name for name in names if name in panel.names]
     data = {
         "item": item,
-        "methods": methods,
+        "methods": [plain(name) for name in methods],
         "labels": [plain(names[name].label) for name in methods],
         "light": [names[name].color for name in methods],
         "dark": [names[name].dark for name in methods],
@@ -178,7 +178,7 @@ def _plane(panel: Plane, names: Mapping[str, Look]) -> tuple[dict[str, Any], Any
 
 def _figure(longest: float, xlabel: str, *, values_on: str) -> Any:
     """An empty chart whose axis of values, x or y, can be logarithmic."""
-    from bokeh.models import FixedTicker, LinearAxis, Range1d
+    from bokeh.models import FixedTicker, Range1d
     from bokeh.plotting import figure
 
     made = figure(
@@ -190,21 +190,14 @@ def _figure(longest: float, xlabel: str, *, values_on: str) -> Any:
     made.axis.minor_tick_line_color = None
     made.axis.axis_label_text_font_style = "normal"
     made.outline_line_color = None
+    made.background_fill_color = made.border_fill_color = None  # the page's, light or dark
     for fonts in ("axis_label_text_font_size", "major_label_text_font_size"):
         setattr(made.axis, fonts, "12px")
-    linear = made.yaxis[0] if values_on == "y" else made.xaxis[0]
-    linear.name = "linear"
-    decades = LinearAxis(
-        name="decades", visible=False,
-        major_label_overrides={float(np.log10(1 + value)): short(value) for value in DECADES},
-        axis_label=linear.axis_label, axis_label_text_font_style="normal",
-        minor_tick_line_color=None, major_label_text_font_size="12px",
-        axis_label_text_font_size="12px",
-    )  # fmt: skip
-    decades.update(ticker=FixedTicker(ticks=[float(np.log10(1 + value)) for value in DECADES]))
-    made.add_layout(decades, "left" if values_on == "y" else "below")
-    grid = made.ygrid[0] if values_on == "y" else made.xgrid[0]
-    grid.name = "grid"
+    values = made.yaxis[0] if values_on == "y" else made.xaxis[0]
+    values.name = "values"
+    places = [float(np.log10(1 + value)) for value in DECADES]
+    values.tags = [FixedTicker(ticks=places)]  # what the script puts in place of linear ticks
+    values.major_label_overrides = dict(zip(places, map(short, DECADES), strict=True))
     other = made.xaxis[0] if values_on == "y" else made.yaxis[0]
     if values_on == "y":
         ticks = _ticks(longest)
@@ -224,6 +217,7 @@ def _dots(figure: Any, source: Any, name: str, look: Look, size: int, alpha: flo
     figure.scatter(
         "x", "y", source=source, name=name, marker=MARKERS[look.marker], size=size,
         fill_color=look.color, line_color=look.color, alpha=alpha,
+        line_width=3 if look.marker == "X" else 1,  # the one marker that has no inside
     )  # fmt: skip
 
 

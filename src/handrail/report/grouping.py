@@ -11,6 +11,7 @@ from handrail.report.runs import Run
 SEEDS = ("seed", "run.seed")
 APART = ("needs", PASSED)  # differ from seed to seed, or are known by digests alone
 MOST_TOLD = 3  # settings in a label
+KNOWLEDGE = ("guide", "prior", "encoder", "expert")  # in the purposes of runs that acquire some
 UNKNOWN = "environment not recorded"
 
 
@@ -23,14 +24,20 @@ def by_environment(runs: Sequence[Run]) -> dict[str, list[Run]]:
 
 
 def environment_of(run: Run) -> str:
-    """The name of a run's environment, as far as its folder says it."""
+    """The name of a run's environment, as far as its folder says it.
+
+    With what was acquired where a run is no student's: a guide in its source does something else.
+    """
     passed = mapping(run.settings.get(PASSED))
     places = (
         mapping(run.settings.get("run")).get("environment"),
         run.settings.get("environment"),
         _named(passed.get("environment")),
     )
-    return next((place for place in places if isinstance(place, str) and place), UNKNOWN)
+    name = next((place for place in places if isinstance(place, str) and place), UNKNOWN)
+    purpose = str(run.settings.get("purpose", ""))
+    acquired = [kind for kind in KNOWLEDGE if kind in purpose]
+    return f"{name}, {acquired[0]}" if acquired else name
 
 
 def by_method(runs: Sequence[Run]) -> dict[str, list[Run]]:

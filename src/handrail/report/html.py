@@ -143,7 +143,7 @@ class Charts:
             "charts": [chart_data(panel, names) for panel in self.panels],
             "methods": [
                 {
-                    "name": name, "label": plain(look.label), "light": look.color,
+                    "name": plain(name), "label": plain(look.label), "light": look.color,
                     "dark": look.dark, "sign": SIGNS[look.marker],
                 }
                 for name, look in names.items()

@@ -39,8 +39,10 @@ def learning(finished: Finished) -> list[Block]:
         )  # fmt: skip
     caption = (
         f"Return of training episodes (mean over {window:,.0f} steps) and violations so far; "
-        "interquartile mean over seeds with 95 % intervals. Diamonds: published final values."
+        "interquartile mean over seeds with 95 % intervals."
     )
+    if any(panel.published for panel in (*returns, *violations)):
+        caption += " Diamonds: published final values."
     return [Charts([*returns, *violations], caption, partial(curves, [returns, violations]))]
 
 

@@ -109,17 +109,18 @@ def page_blocks(runs: Sequence[Run], missing: Sequence[str]) -> list[Block]:
         before = f"{environment}: " if len(places) > 1 else ""
         groups = by_method(own)
         scope = sections.scope_of(environment, groups, _limit(own))
+        begun = sections.begun(groups)
         parts: dict[str, list[Block]] = {
             "What came out": sections.outcomes(groups, scope),
-            "Learning": sections.learning(groups, scope),
-            "Cost while learning": sections.costs(groups, scope),
-            "Safety and return": sections.plane(groups, scope),
+            "Learning": sections.learning(begun, scope),
+            "Cost while learning": sections.costs(begun, scope),
+            "Safety and return": sections.plane(begun, scope),
             "Interventions": [
-                *sections.interventions(groups, scope),
-                *why.conditions(groups, scope),
-                *why.right(groups),
+                *sections.interventions(begun, scope),
+                *why.conditions(begun, scope),
+                *why.right(begun),
             ],
-            "Guide calibration": why.calibration(groups, scope),
+            "Guide calibration": why.calibration(begun, scope),
             "Why was the agent stopped?": _player(groups),
             "Settings": _settings(groups),
         }

@@ -57,6 +57,12 @@ def scope_of(title: str, groups: Groups, limit: float | None = None) -> Scope:
     return Scope(title, max(steps, 1), limit, max(known or longest, default=None))
 
 
+def begun(groups: Groups) -> dict[str, list[Run]]:
+    """The runs that have recorded a step; groups without any are left out."""
+    kept = {label: [run for run in runs if last_step(run)] for label, runs in groups.items()}
+    return {label: runs for label, runs in kept.items() if runs}
+
+
 def last_step(run: Run) -> int:
     """Steps that a run has recorded."""
     ends = [column[-1] for column in (run.progress["step"], run.episodes["step"]) if len(column)]

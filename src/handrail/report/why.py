@@ -54,7 +54,7 @@ def conditions(groups: Groups, scope: Scope) -> list[Block]:
             for label, runs in groups.items()
             if name in _recorded(runs)
         }
-        limits = {threshold(run, name) for runs in groups.values() for run in runs}
+        limits = {threshold(run, name) for label in found for run in groups[label]}
         limit = limits.pop() if len(limits) == 1 else None
         title = CONDITIONS.get(name) or QUANTITIES.get(name, name.replace("_", " "))
         unit = "share of steps" if name in truths else f"{name}, mean over a chunk of steps"

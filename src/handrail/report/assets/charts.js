@@ -71,11 +71,9 @@
           if (part === "dots" || part === "mean") glyph.fill_color = colour;
         }
       });
-      const ink = getComputedStyle(this.box).getPropertyValue("--ink").trim();
-      const [muted, line] = ["--muted", "--line"].map(
+      const [ink, muted, line] = ["--ink", "--muted", "--line"].map(
         (name) => getComputedStyle(this.box).getPropertyValue(name).trim());
       const style = (model, values) => model && model.setv(values);
-      style(this.plot, { background_fill_color: null, border_fill_color: null });
       for (const axis of [...this.plot.left, ...this.plot.below]) style(axis, {
         axis_label_text_color: muted, major_label_text_color: ink,
         axis_line_color: line, major_tick_line_color: line,
@@ -96,11 +94,9 @@
       this.scaled = true;
       const limit = this.find("limit");
       if (limit) limit.location = on ? log(this.data.limit) : this.data.limit;
-      const linear = this.find("linear"), decades = this.find("decades"), grid = this.find("grid");
-      linear.visible = !on;
-      decades.visible = on;
-      grid.axis = on ? decades : linear;
-      grid.ticker = on ? decades.ticker : linear.ticker;
+      const values = this.find("values");
+      this.ticker ??= values.ticker;
+      values.ticker = on ? values.tags[0] : this.ticker;
     }
     shown() { return this.data.methods.map((name) => !hidden.has(name)); }
     ends(names) {
