@@ -118,6 +118,23 @@ def test_episodes_of_older_versions_are_played():
 
 
 @pytest.mark.parametrize(
+    ("pose", "proposed", "harm"),
+    [
+        ({"x": 1, "y": 1, "dir": 0}, "forward", 1),
+        ({"x": 1, "y": 1, "dir": 1}, "forward", 0),  # the safe gap
+        ({"x": 1, "y": 1, "dir": 0}, "left", 0),
+        ({"x": 3, "y": 1, "dir": 0}, "forward", 0),
+    ],
+)
+def test_their_vetoes_are_judged_by_the_grid(pose, proposed, harm):
+    step = older()["steps"][0] | pose | {"proposed": proposed}
+    step["evidence"] = {"prior_advantage": -0.1}
+    episode = from_grid(older(steps=[step]), "here", threshold=-0.05)
+    assert episode.columns["harm"].tolist() == [harm]
+    assert episode.thresholds == (Threshold("prior_advantage", -0.05, "below"),)
+
+
+@pytest.mark.parametrize(
     ("bad", "message"),
     [
         ({"steps": []}, "not empty"),
