@@ -9,7 +9,7 @@ from PIL import Image
 
 from handrail.api.discrete import train_dqn
 from handrail.cli import commands as cli
-from handrail.cli.record import Asked, Look, record
+from handrail.cli.record import Asked, VideoLook, record
 from handrail.core.errors import HandrailError
 from handrail.interventions.base import Threshold
 from handrail.report.player.pictures import board_of
@@ -54,28 +54,28 @@ def test_an_own_environment_is_seen_in_its_frames(dqn, tmp_path, monkeypatch, ca
 
 def test_frames_and_parts_are_kept(dqn, tmp_path):
     asked = Asked(environment=PAINTED, seed=3)
-    (episode,) = record([dqn], tmp_path / "x.html", asked, Look(steps=7))
+    (episode,) = record([dqn], tmp_path / "x.html", asked, VideoLook(steps=7))
     assert (episode.kind, episode.steps, len(episode.frames)) == ("frames", 7, 8)
     assert episode.columns["proposed"].tolist() == episode.columns["action"].tolist()
     assert any(name.startswith("seen/") for name in episode.columns)
     with Image.open(io.BytesIO(episode.frames[0])) as frame:
         assert frame.size == (40, 30)
-    (blind,) = record([dqn], tmp_path / "x.html", Asked(environment=LINE), Look())
+    (blind,) = record([dqn], tmp_path / "x.html", Asked(environment=LINE), VideoLook())
     assert blind.frames == ()
     with pytest.raises(HandrailError, match="rendered no frames"):
-        record([dqn], tmp_path / "x.gif", Asked(environment=LINE), Look())
+        record([dqn], tmp_path / "x.gif", Asked(environment=LINE), VideoLook())
 
 
 @pytest.mark.parametrize(
     ("out", "asked", "look", "message"),
     [
-        ("x.avi", Asked(), Look(), "ends in .mp4, .gif or .html"),
-        ("x.gif", Asked(), Look(width=5), "width is 5"),
-        ("x.gif", Asked(), Look(every=0), "every is 0"),
-        ("x.gif", Asked(), Look(titles=("a", "b")), "2 titles, expected 1"),
-        ("x.gif", Asked(episodes=0), Look(), "episodes is 0"),
-        ("x.gif", Asked(environment=PAINTED, shielded=True), Look(), "leave --shielded out"),
-        ("x.gif", Asked(environment=PAINTED), Look(view="3d"), "3d is for navigation"),
+        ("x.avi", Asked(), VideoLook(), "ends in .mp4, .gif or .html"),
+        ("x.gif", Asked(), VideoLook(width=5), "width is 5"),
+        ("x.gif", Asked(), VideoLook(every=0), "every is 0"),
+        ("x.gif", Asked(), VideoLook(titles=("a", "b")), "2 titles, expected 1"),
+        ("x.gif", Asked(episodes=0), VideoLook(), "episodes is 0"),
+        ("x.gif", Asked(environment=PAINTED, shielded=True), VideoLook(), "leave --shielded out"),
+        ("x.gif", Asked(environment=PAINTED), VideoLook(view="3d"), "3d is for navigation"),
     ],
 )
 def test_mistakes_are_one_line(dqn, tmp_path, out, asked, look, message):
@@ -87,7 +87,7 @@ def test_mistakes_are_one_line(dqn, tmp_path, out, asked, look, message):
 def test_without_an_encoder_there_is_a_line_that_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
     with pytest.raises(HandrailError, match=r"pip install 'handrail\[video\]'"):
-        record([tmp_path], tmp_path / "x.mp4", Asked(), Look())
+        record([tmp_path], tmp_path / "x.mp4", Asked(), VideoLook())
 
 
 def moving(n=6):

@@ -29,7 +29,7 @@ from handrail.train.rollout.recorded import RecordedEpisode
 LAVA = {"LavaCrossingS9N1": 123, "LavaCrossingS9N2": 123, "LavaCrossingS9N3": 123}
 """Tasks, and the seeds of their layouts."""
 NAVIGATION = {
-    "navigation-static": 1, "navigation-semi-dynamic": 3, "navigation-dynamic": 4,
+    "navigation-static": 1, "navigation-semi-dynamic": 1, "navigation-dynamic": 4,
     "navigation-pointgoal1": 2,
 }  # fmt: skip
 """Tasks, and the seeds of their episodes."""

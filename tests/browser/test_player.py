@@ -119,7 +119,7 @@ def test_it_plays_to_the_end_and_scrubs(opened):
     page = shown(opened, [lava()])
     page.select_option("select[aria-label=speed]", "80 1")
     page.click("text=Play")
-    page.wait_for_function("document.querySelector('.player .body').dataset.step === '4'")
+    page.wait_for_selector(".player .body[data-step='4']")
     page.wait_for_selector(".player .play:has-text('Play')")
     page.fill(".player input[type=range]", "2")
     assert step(page) == 2

@@ -10,7 +10,8 @@ from handrail.core.errors import HandrailError
 from handrail.interventions.base import Threshold
 from handrail.report.player.block import player_block
 from handrail.report.player.older import from_grid
-from handrail.train.rollout.recorded import RecordedEpisode
+from handrail.report.recordings import kept
+from handrail.train.rollout.recorded import RecordedEpisode, write_episodes
 
 EVIL = "</script><script>alert('&\"')</script>\u2028"
 GRID = ["####", "#.L#", "#..#", "####"]
@@ -118,6 +119,23 @@ def test_episodes_of_older_versions_are_played():
 
 
 @pytest.mark.parametrize(
+    ("pose", "proposed", "harm"),
+    [
+        ({"x": 1, "y": 1, "dir": 0}, "forward", 1),
+        ({"x": 1, "y": 1, "dir": 1}, "forward", 0),  # the safe gap
+        ({"x": 1, "y": 1, "dir": 0}, "left", 0),
+        ({"x": 3, "y": 1, "dir": 0}, "forward", 0),
+    ],
+)
+def test_their_vetoes_are_judged_by_the_grid(pose, proposed, harm):
+    step = older()["steps"][0] | pose | {"proposed": proposed}
+    step["evidence"] = {"prior_advantage": -0.1}
+    episode = from_grid(older(steps=[step]), "here", threshold=-0.05)
+    assert episode.columns["harm"].tolist() == [harm]
+    assert episode.thresholds == (Threshold("prior_advantage", -0.05, "below"),)
+
+
+@pytest.mark.parametrize(
     ("bad", "message"),
     [
         ({"steps": []}, "not empty"),
@@ -130,3 +148,14 @@ def test_episodes_of_older_versions_are_played():
 def test_malformed_ones_are_refused(bad, message):
     with pytest.raises(HandrailError, match=message):
         from_grid(older(**bad), "episode 1")
+
+
+def test_folders_of_both_versions_have_episodes_and_damaged_ones_say_so(tmp_path):
+    assert kept(tmp_path) == []
+    (tmp_path / "episode.json").write_text(json.dumps(older()))
+    assert [episode.method for episode in kept(tmp_path)] == ["old"]
+    (tmp_path / "episode.json").write_text(json.dumps(older(grid=7)))
+    with pytest.raises(HandrailError, match=r"episode\.json is no recorded episode"):
+        kept(tmp_path)
+    write_episodes(tmp_path / "episodes.json", [lava(), navigation()])
+    assert [episode.kind for episode in kept(tmp_path)] == ["lava", "navigation"]

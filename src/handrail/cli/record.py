@@ -38,7 +38,7 @@ class Asked:
 
 
 @dataclasses.dataclass(frozen=True)
-class Look:
+class VideoLook:
     """How it is to look."""
 
     view: Camera = "above"
@@ -51,7 +51,7 @@ class Look:
     """Of an episode, at most."""
 
 
-def record(runs: Sequence[Path], out: Path, asked: Asked, look: Look) -> list[RecordedEpisode]:
+def record(runs: Sequence[Path], out: Path, asked: Asked, look: VideoLook) -> list[RecordedEpisode]:
     """Records episodes of each run, on the same seed, and writes them side by side to `out`.
 
     An episode of each run beside each other, then the next ones. Raises `HandrailError` before
@@ -126,7 +126,7 @@ def _title(episode: RecordedEpisode) -> str:
     return f"{episode.method}, {how}" if episode.method else episode.environment
 
 
-def _board(episode: RecordedEpisode, look: Look, row: Sequence[RecordedEpisode]) -> Board:
+def _board(episode: RecordedEpisode, look: VideoLook, row: Sequence[RecordedEpisode]) -> Board:
     if look.view == "above":
         return board_of(episode, look.width, row)
     if episode.kind != "navigation":

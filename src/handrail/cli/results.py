@@ -124,7 +124,7 @@ def record(
     from handrail.core.jax_setup import choose
 
     choose(device)
-    from handrail.cli.record import Asked, Look
+    from handrail.cli.record import Asked, VideoLook
     from handrail.cli.record import record as record_runs
 
     named = {"prior": prior, "encoder": encoder, "guide": guide, "expert": expert}
@@ -136,7 +136,7 @@ def record(
             episodes, seed, shielded, both, policy, knowledge_folder, files, environment, cost_fn,
             episode_length,
         ),
-        Look(view, width, every, fps, titles, steps),
+        VideoLook(view, width, every, fps, titles, steps),
     )  # fmt: skip
     for episode in recorded:
         how = "with intervention" if episode.shielded else "alone"
