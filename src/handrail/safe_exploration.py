@@ -152,8 +152,7 @@ class SafeExploration(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
             raise UnknownName("recipe", recipe, RECIPES)
         file = open_guide(folder_of(guide, "guide"), _interface(env, options), view=view)
         allowed = file.allowed(limit)
-        multiple = file.threshold(allowed, threshold, takeover_cost)
-        takeover = file.takeover(allowed, multiple)
+        takeover = file.takeover(allowed, threshold, takeover_cost)
         intervention = METHODS[recipe].intervention(takeover, Known(file.guide))
         return SafeExploration(env, intervention, **options)
 

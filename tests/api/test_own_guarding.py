@@ -192,7 +192,9 @@ def test_the_best_guard_is_kept(tmp_path, monkeypatch, selection, costs, kept):
     left, rewards = iter(costs), iter([3.0, 2.0])
     rest = {"shielded_share": 0.5, "takeover_cost": 2.0}
     monkeypatch.setattr(
-        training, "shield_row", lambda *_, **options: {"shielded_cost": next(left), **rest}
+        training,
+        "takeover_table",
+        lambda *_, **options: [{"shielded_cost": next(left, 9.0), **rest}],
     )
     monkeypatch.setattr(
         training, "tested", lambda *_: {"return": next(rewards), "cost": 0.0, "length": 20.0}
@@ -201,7 +203,8 @@ def test_the_best_guard_is_kept(tmp_path, monkeypatch, selection, costs, kept):
     assert load(path)[0].training["evaluation"]["step"] == kept
 
 
-def test_a_guide_that_fails_is_doubted_by_its_student(tmp_path, caplog):
+def test_a_guide_that_fails_is_doubted_by_its_student(tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr("handrail.api.guides.SHARES", ())  # it is not tried to take over earlier
     few = FEW | {"shield_episodes": 3}
     path = train_guide(Walker, tmp_path / "guide", bonus=moved, limit=0.0, **few)
     evaluation = load(path)[0].training["evaluation"]

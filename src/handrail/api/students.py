@@ -18,13 +18,14 @@ from handrail.api.environments import (
     prompt_loop,
 )
 from handrail.api.reporting import leaves_report
-from handrail.core.arguments import checked, folder_of, seed_number, settings_of, truth
+from handrail.core.arguments import checked, folder_of, seed_number, settings_of, truth, whole
 from handrail.core.artifact import checksums, load
 from handrail.core.errors import HandrailError, UnknownName
 from handrail.core.identity import passed_in
 from handrail.core.recorded import PASSED, stable
 from handrail.core.renamed import VALUES, takes_old_names
 from handrail.envs.gymnasium.costs import CostFn
+from handrail.equations.budget import discounted_limit
 from handrail.interventions.base import Intervention
 from handrail.methods.sagui.cards import warnings_of
 from handrail.methods.sagui.guide_file import open_guide
@@ -123,7 +124,8 @@ def train_student(
     default = recommended_student(default, rate=1.0) if row.has_guide else default
     run = StudentRun(
         method=method, seed=seed_number(seed), steps=steps, epoch=epoch,
-        test_episodes=evaluation_episodes, threshold=threshold,
+        test_episodes=whole("evaluation_episodes", evaluation_episodes, least=1),
+        threshold=threshold,
         distillation="authors" if truth("distil", distil) or row.strength else "none",
         density="exact", weighting="none", multiplier_on="policy_actions",
         limit_fraction=_given(limit_fraction, default_limit_fraction(method, split=False)),
@@ -142,9 +144,10 @@ def train_student(
     run = checked(dataclasses.replace(run, environment=host.name, limit=allowed))
     interface = interface_of(host, longest)
     if takeover_cost is not None and files:
-        opened = open_guide(files["guide"], interface, view=view)
-        chosen = opened.threshold(allowed, threshold, takeover_cost)
-        run = dataclasses.replace(run, threshold=chosen)
+        file = open_guide(files["guide"], interface, view=view)
+        predicted = file.takeover(allowed, threshold, takeover_cost).predicted_cost
+        scaled = discounted_limit(allowed, file.guide.discount, longest)
+        run = dataclasses.replace(run, threshold=predicted / scaled)
     elif takeover_cost is not None:
         raise HandrailError(f"method {method!r} has no guide to take over: leave takeover_cost out")
     where = Target(

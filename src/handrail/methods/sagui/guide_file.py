@@ -71,34 +71,26 @@ class GuideFile:
             )
         return limit
 
-    def threshold(
-        self, limit: float, threshold: float | None, takeover_cost: float | None
-    ) -> float | None:
-        """The threshold as a multiple of the limit, also where it is given as a predicted cost.
+    def takeover(
+        self, limit: float, threshold: float | None, takeover_cost: float | None = None
+    ) -> Takeover:
+        """Where it takes over: at this predicted discounted cost, or at `threshold` multiples of
+        the limit on its critic's scale. Both are refused.
 
-        Raises `HandrailError` where both are given.
+        Without either at the cost that its file says, from its shield test, or where it does not
+        say that, at twice the limit.
         """
-        if takeover_cost is None:
-            return threshold
-        if threshold is not None:
-            raise HandrailError(
-                f"threshold is {threshold} and takeover_cost is {takeover_cost}: both say where "
-                "the guide takes over; leave one out"
-            )
-        predicted = number("takeover_cost", takeover_cost, Range(0, above=True))
-        return predicted / discounted_limit(limit, self.guide.discount, self.episode_length)
-
-    def takeover(self, limit: float, threshold: float | None) -> Takeover:
-        """Where it takes over: at `threshold` multiples of the limit on its critic's scale.
-
-        Without a threshold at the cost at which its shield test took over, or where its file does
-        not say that, at twice the limit.
-        """
-        predicted = self.takeover_cost
+        if takeover_cost is not None:
+            number("takeover_cost", takeover_cost, Range(0, above=True))
+            if threshold is not None:
+                raise HandrailError(
+                    f"threshold is {threshold} and takeover_cost is {takeover_cost}: both say where"
+                    " the guide takes over; leave one out"
+                )
+        predicted = self.takeover_cost if takeover_cost is None else float(takeover_cost)
         if threshold is not None or predicted is None:
             multiple = EARLY if threshold is None else threshold
-            scaled = discounted_limit(limit, self.guide.discount, self.episode_length)
-            predicted = multiple * scaled
+            predicted = multiple * discounted_limit(limit, self.guide.discount, self.episode_length)
         return Takeover(limit, predicted)
 
     def warnings(self, limit: float) -> list[str]:
