@@ -34,9 +34,11 @@ def test_there_are_many():
 @pytest.mark.parametrize("command", COMMANDS)
 def test_command_is_understood(command):
     settings = parsed(COMMANDS[command])
-    if COMMANDS[command][1] in ("reproduce", "report", "sweep"):
-        assert settings["name"] in names()
-        experiment = read(settings["name"])
+    said = settings.get("name") or next(iter(settings.get("names", ())), "")
+    if COMMANDS[command][1] in ("reproduce", "sweep"):
+        assert said in names()
+    if said in names():
+        experiment = read(said)
         assert settings["budget"] in experiment.budgets
         labels = [label for group in settings["variants"] for label in group]
         assert list(only(experiment, labels).variants) == labels or not labels

@@ -8,6 +8,7 @@ import re
 import pytest
 
 import handrail
+from handrail.core.errors import HandrailError
 from handrail.core.records import EPISODE_COLUMNS
 from handrail.experiments.schema import names
 from handrail.learners.sac.state import METRICS
@@ -28,6 +29,8 @@ def exists(dotted: str) -> bool:
             thing = importlib.import_module(".".join(parts[:end]))
         except ModuleNotFoundError:
             continue
+        except HandrailError as error:  # a module for a library that is no dependency
+            return "pip install" in str(error)
         for name in parts[end:]:
             if not hasattr(thing, name):
                 return False

@@ -14,7 +14,7 @@ from handrail.envs.base import AbstractEnvironment, DiscreteActions
 from handrail.interventions.recipes import none
 from handrail.learners.q.agent import Exploration, QAgent
 from handrail.learners.q.double_dqn import TDLoss
-from handrail.learners.q.novelty import Novelty, Row, SimHash, rewarded
+from handrail.learners.q.novelty import Novelty, SimHash, TableRow, rewarded
 from handrail.learners.q.values import OnFrames, Tabulated
 from handrail.networks.mlp import MLP
 from handrail.replay.ring import Ring
@@ -68,7 +68,7 @@ def best_value(novelty: Novelty | None) -> jax.Array:
 
 
 def test_a_goal_that_chance_never_reaches_is_found():
-    found = best_value(Novelty(0.1, LENGTH + 1, Row()))
+    found = best_value(Novelty(0.1, LENGTH + 1, TableRow()))
     assert found > 0.4  # 0.95 ** 13 is 0.51
     assert best_value(None) < 0.1  # the negative arm
 
@@ -87,7 +87,7 @@ def transitions(places, cost):
 
 
 def test_the_bonus_is_one_over_the_root_of_the_visits_and_none_where_a_step_costs():
-    novelty = Novelty(0.5, 4, Row())
+    novelty = Novelty(0.5, 4, TableRow())
     counts = novelty.init()
     batch = transitions([0, 0, 0, 0, 3], [0] * 5)
     for i in range(5):

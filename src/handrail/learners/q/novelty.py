@@ -42,7 +42,7 @@ class Novelty(eqx.Module):
         return jnp.where(_costly(transition), 0.0, earned)
 
 
-class Row(eqx.Module):
+class TableRow(eqx.Module):
     """Observations that are rows of a table: each is a kind of its own."""
 
     def __call__(self, observation: Observation) -> Int[Array, ""]:

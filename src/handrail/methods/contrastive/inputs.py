@@ -17,7 +17,7 @@ from jaxtyping import Array, Float, Key, Shaped
 
 from handrail.core.artifact import part_shapes
 from handrail.core.types import Observation
-from handrail.learners.q.novelty import Novelty, Row, SimHash
+from handrail.learners.q.novelty import Novelty, SimHash, TableRow
 from handrail.learners.q.values import AbstractValues, Direct, Gathered, OnFrames, Tabulated
 from handrail.learners.representation.agent import Frames
 from handrail.learners.representation.latent_agent import SampledLatents, VectorLatents
@@ -106,7 +106,7 @@ class TableInputs(AbstractInputs):
         return Frames(jnp.asarray(self.frames))
 
     def novelty(self, scale: float) -> Novelty:
-        return Novelty(scale, len(self.frames), Row())
+        return Novelty(scale, len(self.frames), TableRow())
 
     def distinct(self, observations: Any) -> Shaped[np.ndarray, "distinct *input"]:
         return self.frames[np.unique(np.asarray(observations))]
