@@ -15,9 +15,7 @@ from handrail.api.environments import (
     closes_environments,
     episode_limit,
     episode_steps,
-    interface_of,
     needs_box,
-    prompt_loop,
 )
 from handrail.core import renamed
 from handrail.core.arguments import (
@@ -34,7 +32,7 @@ from handrail.core.identity import passed_in
 from handrail.core.recorded import PASSED, stable
 from handrail.envs.gymnasium.costs import CostFn
 from handrail.methods.sagui.guide_file import open_guide
-from handrail.methods.sagui.problem import Source
+from handrail.methods.sagui.problem import Source, interface_of
 from handrail.methods.sagui.settings import GuideSettings, SacSettings
 from handrail.methods.sagui.shield import STEPS, evaluate_shield, shield_row
 from handrail.methods.sagui.train_guide import SELECTIONS
@@ -128,7 +126,7 @@ def train_guide(
         evaluation=with_bonus(trial, bonus),
         shield_test=trial,
         longest=longest,
-        make_loop=prompt_loop,
+        delayed=False,
     )
     recorded = {
         "purpose": "own guide", "run": stable(settings), "needs": {},

@@ -12,9 +12,7 @@ from handrail.api.environments import (
     closes_environments,
     episode_limit,
     episode_steps,
-    interface_of,
     needs_box,
-    prompt_loop,
 )
 from handrail.core.arguments import checked, folder_of, seed_number, settings_of, truth
 from handrail.core.artifact import checksums, load
@@ -24,9 +22,9 @@ from handrail.core.recorded import PASSED, stable
 from handrail.core.renamed import VALUES, takes_old_names
 from handrail.envs.gymnasium.costs import CostFn
 from handrail.methods.sagui.cards import warnings_of
-from handrail.methods.sagui.offline_batch import beside
+from handrail.methods.sagui.offline_batch import kept_beside
 from handrail.methods.sagui.presets import SOURCE_PRICE, default_limit_fraction, recommended_student
-from handrail.methods.sagui.problem import Target
+from handrail.methods.sagui.problem import Target, interface_of
 from handrail.methods.sagui.settings import SacSettings, StudentRun
 from handrail.methods.sagui.table import METHODS
 from handrail.methods.sagui.train_student import train_student as train
@@ -133,12 +131,13 @@ def train_student(
         testing=trial,
         view=view,
         longest=longest,
-        make_loop=prompt_loop,
+        delayed=False,
     )
     warned = _warnings(files, allowed, longest)
     recorded = {
         "purpose": "own student", "run": stable(run),
-        "needs": _checksums(files, run.source_data), "episode_length": longest,
+        "needs": checksums({**files, **kept_beside(files, wanted=run.source_data)}),
+        "episode_length": longest,
         PASSED: passed_in(host, target, cost=cost, view=view, parts=parts, limits=limits),
     }  # fmt: skip
     return train(
@@ -168,10 +167,3 @@ def _warnings(files: Mapping[str, Path], limit: float, steps: int) -> list[str]:
     for text in found:
         LOG.warning("%s: %s", files["guide"], text)
     return found
-
-
-def _checksums(files: Mapping[str, Path], source_data: bool) -> dict[str, str]:
-    """By kind, the checksums of what is brought along."""
-    kept = {"transitions": beside(files["guide"])} if source_data and files else {}
-    brought = {**files, **{kind: path for kind, path in kept.items() if path.exists()}}
-    return checksums(brought)

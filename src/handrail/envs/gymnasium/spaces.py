@@ -56,21 +56,10 @@ class DiscreteCodec(AbstractActionCodec):
         self.start = int(getattr(space, "start", 0))
 
     def to_environment(self, action: Any) -> int:
-        number = _whole(action)
-        if number is None or not 0 <= number < self.n:
-            raise HandrailError(
-                f"the action is {action!r}; expected one number from 0 to {self.n - 1}"
-            )
-        return number + self.start
+        return _numbered("action", action, 0, self.n) + self.start
 
     def from_environment(self, action: Any) -> np.ndarray:
-        number = _whole(action)
-        if number is None or not 0 <= number - self.start < self.n:
-            raise HandrailError(
-                f"the action is {action!r}; expected one number from {self.start} to "
-                f"{self.start + self.n - 1}"
-            )
-        return np.asarray(number - self.start, np.int32)
+        return np.asarray(_numbered("action", action, self.start, self.n), np.int32)
 
     def agent_form(self, action: Any) -> Any:
         _check_shape(action, ())
@@ -235,15 +224,8 @@ class PartCodec:
         return converted
 
     def _one_hot(self, array: np.ndarray) -> np.ndarray:
-        number = _whole(array)
-        n, start = self.shape[0], self.start or 0
-        if number is None or not 0 <= number - start < n:
-            raise HandrailError(
-                f"the {self.called} is {array.item()!r}; expected a number from {start} to "
-                f"{start + n - 1}"
-            )
-        hot = np.zeros(n, np.float32)
-        hot[number - start] = 1
+        hot = np.zeros(self.shape, np.float32)
+        hot[_numbered(self.called, array.item(), self.start or 0, self.shape[0])] = 1
         return hot
 
 
@@ -327,9 +309,12 @@ def _clipped(values: np.ndarray, low: Any, high: Any) -> np.ndarray:
     return np.minimum(np.maximum(values, low), high)
 
 
-def _whole(value: Any) -> int | None:
-    """One whole number, or None for anything else (such as 1.5, True or an array)."""
-    array = np.asarray(value)
-    if array.size != 1 or array.dtype.kind not in "iu":
-        return None
-    return int(array.reshape(()))
+def _numbered(what: str, value: Any, first: int, count: int) -> int:
+    """Which of `count` numbers from `first` on it is, from 0."""
+    array = np.asarray(value)  # of True, 1.5 or several numbers it is none
+    number = int(array.reshape(())) if array.size == 1 and array.dtype.kind in "iu" else None
+    if number is None or not 0 <= number - first < count:
+        raise HandrailError(
+            f"the {what} is {value!r}; expected one number from {first} to {first + count - 1}"
+        )
+    return number - first

@@ -15,22 +15,19 @@ from handrail.envs.transfer import (
     SameView,
     TransferProblem,
     View,
-    example_observation,
 )
-from handrail.equations.budget import discounted_limit
 from handrail.methods.sagui.cards import (
     Limits,
     Networks,
     card_of,
+    check_bounds,
     read_discount,
     read_takeover_cost,
     trained_discount,
-    warnings_of,
 )
 from handrail.methods.sagui.guide import Guide, GuideNetworks, total_size
 from handrail.methods.sagui.inputs import kind_of
-from handrail.methods.sagui.problem import Interface
-from handrail.methods.sagui.settings import EARLY
+from handrail.methods.sagui.problem import Interface, interface_of
 from handrail.methods.sagui.table import Takeover
 
 GUIDE = "guide.safetensors"
@@ -77,16 +74,9 @@ class GuideFile:
         Without a threshold at the cost at which its shield test took over, or where its file does
         not say that, at twice the limit.
         """
-        predicted = self.takeover_cost
-        if threshold is not None or predicted is None:
-            multiple = EARLY if threshold is None else threshold
-            scaled = discounted_limit(limit, self.guide.discount, self.episode_length)
-            predicted = multiple * scaled
-        return Takeover(limit, predicted)
-
-    def warnings(self, limit: float) -> list[str]:
-        """What speaks against it as the guide of a student with this limit, in words."""
-        return warnings_of(self.card, limit, self.episode_length)
+        if threshold is None and self.takeover_cost is not None:
+            return Takeover(limit, self.takeover_cost)
+        return Takeover.of(limit, threshold, self.guide.discount, self.episode_length)
 
 
 def save_guide(
@@ -114,7 +104,7 @@ def save_guide(
 
     Raises `HandrailError` where nothing says the discount: thresholds and students depend on it.
     """
-    interface, training = interface_of(problem.source, problem.name), training or {}
+    interface, training = interface_of(problem.source, name=problem.name), training or {}
     networks = guide.networks if isinstance(guide, Guide) else guide
     if discount is None:
         discount = guide.discount if isinstance(guide, Guide) else trained_discount(training)
@@ -159,7 +149,7 @@ def load_guide(path: Path | str, problem: TransferProblem, *, limit: float | Non
     With `limit`, the student's (undiscounted, of an episode of the target), a guide that was
     trained for a higher one is refused. Raises `HandrailError`, naming both sides.
     """
-    interface = interface_of(problem.target, problem.name)
+    interface = interface_of(problem.target, name=problem.name)
     found = open_guide(Path(path), interface, view=problem.view)
     if limit is not None:
         found.allowed(limit)
@@ -203,19 +193,6 @@ def open_guide(
         takeover_cost=read_takeover_cost(card, source=source),
         interface=interface,
         source=source,
-    )
-
-
-def interface_of(environment: Any, name: str) -> Interface:
-    """What a guide has to fit in a compiled environment, or in one on the host."""
-    length = getattr(environment, "episode_length", None)
-    return Interface(
-        name=name,
-        observation=example_observation(environment),
-        actions=environment.actions,
-        bounds=getattr(environment, "action_bounds", None),
-        limits=getattr(environment, "limits", {}),
-        episode_length=length if isinstance(length, int) else None,
     )
 
 
@@ -308,13 +285,7 @@ def _check_actions(path: Path, card: Card, interface: Interface) -> None:
             f"{path} does not fit {interface.name}: the guide acts with {size!r} numbers, "
             f"an action there is {_acts(actions)}"
         )
-    bounds = card.spec.get("action_bounds")
-    if bounds is not None and interface.bounds is not None and bounds != interface.bounds:
-        raise HandrailError(
-            f"{path} does not fit {interface.name}: the guide's actions are for bounds "
-            f"{_bounds(bounds)}, those there are {_bounds(interface.bounds)}; "
-            "rescale the actions of one of the environments"
-        )
+    check_bounds(path, card, interface)
 
 
 def _acts(actions: ActionSpace) -> str:
@@ -329,9 +300,3 @@ def _text(parts: dict[str, Any]) -> str:
 
 def _costs(limits: Mapping[str, float]) -> str:
     return f"the costs {', '.join(sorted(limits))}" if limits else "one cost"
-
-
-def _bounds(bounds: Any) -> str:
-    if not isinstance(bounds, dict) or not bounds:
-        return "of no Box"
-    return f"from {bounds.get('low')} to {bounds.get('high')}"

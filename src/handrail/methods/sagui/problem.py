@@ -4,16 +4,8 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from handrail.envs.base import AbstractEnvironment
-from handrail.envs.host import AbstractHostEnvironment
-from handrail.envs.transfer import AbstractView
-from handrail.envs.vector_host import AbstractVectorHost
-from handrail.interventions.base import Intervention
-from handrail.learners.base import AbstractAgent
-from handrail.train.loops import AnyLoop, make_loop
-
-AnyEnvironment = AbstractEnvironment | AbstractHostEnvironment | AbstractVectorHost
-MakeLoop = Callable[[AnyEnvironment, AbstractAgent, Intervention, int], AnyLoop]
+from handrail.envs.host import AnyEnvironment
+from handrail.envs.transfer import AbstractView, example_observation
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,6 +32,23 @@ class Interface:
         return self.episode_length
 
 
+def interface_of(
+    environment: Any, episode_length: int | None = None, *, name: str | None = None
+) -> Interface:
+    """What has to fit an environment, compiled or on the host; limits are for `episode_length`
+    steps, by default those that the environment says.
+    """
+    said = getattr(environment, "episode_length", None) if episode_length is None else None
+    return Interface(
+        name=environment.name if name is None else name,
+        observation=example_observation(environment),
+        actions=environment.actions,
+        bounds=getattr(environment, "action_bounds", None) or None,
+        limits=getattr(environment, "limits", {}),
+        episode_length=said if isinstance(said, int) else episode_length,
+    )
+
+
 @dataclasses.dataclass(frozen=True)
 class Source:
     """Where a guide is trained, and where it is evaluated and tried as a shield.
@@ -62,7 +71,8 @@ class Source:
     """Shapes of the observation's parts, where the scales of their numbers are known."""
     longest: int | None = None
     """Steps after which evaluations cut an episode off, if the environments do not end it."""
-    make_loop: MakeLoop = make_loop
+    delayed: bool = True
+    """Whether a loop on the host learns from a block while the next one is stepped."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,4 +86,4 @@ class Target:
     """What a guide sees of an observation; None: its own parts, by their names."""
     scaled_parts: Mapping[str, Sequence[int]] | None = None
     longest: int | None = None
-    make_loop: MakeLoop = make_loop
+    delayed: bool = True

@@ -15,7 +15,6 @@ from handrail.envs.lava.environment import LavaEnvironment
 from handrail.methods.contrastive.student import (
     check_student,
     student_agent,
-    student_loop,
     train_student,
 )
 from handrail.tasks.lava.episode import record_episode
@@ -48,15 +47,6 @@ def check(run: LavaRun, knowledge: Knowledge) -> None:
     check_student(method_of(run), run, knowledge.files)
 
 
-def build(run: LavaRun, knowledge: Knowledge) -> Loop:
-    """The loop of a run. Raises `HandrailError` where settings or knowledge do not fit."""
-    check(run, knowledge)
-    problem = student_problem(run, knowledge.view)
-    loop = student_loop(problem, knowledge.files, method_of(run), run)
-    assert isinstance(loop, Loop)
-    return loop
-
-
 def run_lava(
     run: LavaRun,
     knowledge: Knowledge,
@@ -67,7 +57,6 @@ def run_lava(
 ) -> dict[str, Any]:
     """Trains, tests and saves; returns the summary. Continues what was interrupted."""
     run = checked(run)
-    check(run, knowledge)
     problem = student_problem(run, knowledge.view)
     world = problem.environment
     assert isinstance(world, LavaEnvironment)
