@@ -76,8 +76,8 @@ class QAgent(AbstractAgent):
     def __check_init__(self):
         if self.target_every < 1 or self.target_every % self.train_every:
             raise HandrailError(
-                f"target_every is {self.target_every}: expected a multiple of the {self.train_every} "
-                "steps between updates (train_every), else the target network is copied too seldom"
+                f"target_every is {self.target_every}: expected a multiple of train_every, "
+                f"{self.train_every} steps, else the target network is copied too seldom"
             )
 
     def init(self, example: Transition, *, key: Key[Array, ""]) -> QState:
