@@ -54,7 +54,7 @@ def cost_target(cost: Scalar, terminated: Scalar, next_value: Scalar, *, discoun
     return cost + discount * (1 - terminated) * next_value
 
 
-def action_repeated(
+def repeated(
     next_values: Float[Array, "*costs"],
     same_action_values: Float[Array, "*costs"],
     *,

@@ -69,7 +69,7 @@ class SacLagrangian(eqx.Module):
         constrained: whose costs β compares with the limit.
         actor_costs: which of its expected costs the actor is charged for.
         cost_critic: `linear` or `positive`, see `CriticEnsemble`.
-        action_repeat_prob: of the cost critics' targets, see `lagrangian.action_repeated`.
+        action_repeat_prob: of the cost critics' targets, see `lagrangian.repeated`.
         source_price: the least price of cost in steps of the source (beyond the paper).
         critic_reduction: of two reward critics: `jnp.min` (the scripts), or `jnp.mean`.
         inputs: what actor and critics read of an observation's vector, if not the vector.
@@ -346,6 +346,4 @@ class SacLagrangian(eqx.Module):
             return costs
         again = jax.vmap(targets.costs)(batch.next_observation, batch.action)
         again = jax.vmap(self.cost_floor)(again, batch.next_observation, batch.action)
-        return lagrangian.action_repeated(
-            costs, again.T, action_repeat_prob=self.action_repeat_prob
-        )
+        return lagrangian.repeated(costs, again.T, action_repeat_prob=self.action_repeat_prob)
