@@ -123,6 +123,7 @@ class SafeExploration(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
         recipe: str = "budget-switch",
         limit: float | None = None,
         threshold: float | None = None,
+        takeover_cost: float | None = None,
         view: Callable[[Any], Any] | None = None,
         **options: Any,
     ) -> "SafeExploration":
@@ -136,7 +137,8 @@ class SafeExploration(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
                 `linear-decay`, which fades out (needs `total_steps`).
             limit: cost of an episode that is allowed, undiscounted; by default the guide's own.
             threshold: of budget-switch, in multiples of the limit on the critic's scale; by
-                default the cost of two steps, at which it took over in its shield test.
+                default the predicted cost that the guide's file says, from its shield test.
+            takeover_cost: the same as a predicted discounted cost, as `handrail.try_guide` has it.
             view: the guide's parts of the observation; by default those of the same names.
             options: as of `SafeExploration`.
         """
@@ -148,9 +150,8 @@ class SafeExploration(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
             raise UnknownName("recipe", recipe, RECIPES)
         file = open_guide(folder_of(guide, "guide"), _interface(env, options), view=view)
         allowed = file.allowed(limit)
-        intervention = METHODS[recipe].intervention(
-            file.takeover(allowed, threshold), Known(file.guide)
-        )
+        takeover = file.takeover(allowed, threshold, takeover_cost)
+        intervention = METHODS[recipe].intervention(takeover, Known(file.guide))
         return SafeExploration(env, intervention, **options)
 
     @property

@@ -13,10 +13,12 @@ from handrail.api.environments import (
     Host,
     build_host,
     built_twice,
+    checked_intervention,
     closes_environments,
     first_observation,
     host_of,
 )
+from handrail.api.reporting import leaves_report
 from handrail.core.arguments import (
     Range,
     folder_of,
@@ -57,6 +59,7 @@ LEARNING_OF_PRIOR = dataclasses.replace(PRIOR_LEARNING, learning_starts=1_000)
 EXPLORING = dataclasses.replace(ACTING, learning_starts=1_000)
 
 
+@leaves_report
 @closes_environments
 def train_dqn(
     environment: Environment,
@@ -99,11 +102,7 @@ def train_dqn(
     )
     episode_length = whole("episode_length", episode_length, least=1)
     episodes = whole("evaluation_episodes", evaluation_episodes, least=1)
-    if not isinstance(intervention, Intervention | None):
-        raise HandrailError(
-            f"intervention is {shown(intervention)}: expected WHEN × WHAT, such as "
-            "handrail.domain_prior(handrail.load_prior(file, environment))"
-        )
+    chosen = checked_intervention(intervention) or none()
     host, trial = built_twice(
         environment, cost=cost, limits=limits, parts=parts, episode_length=episode_length
     )
@@ -115,7 +114,6 @@ def train_dqn(
         "steps": settings.steps, "evaluation_episodes": episodes, "seed": settings.seed,
         "learning": stable(settings.learning),
     }  # fmt: skip
-    chosen = none() if intervention is None else intervention
     method = dataclasses.replace(METHODS["dqn"], intervention=lambda settings, knowledge: chosen)
     return train_student(
         problem, {}, method, settings, folder, recorded=recorded,
@@ -124,6 +122,7 @@ def train_dqn(
     )  # fmt: skip
 
 
+@leaves_report
 @closes_environments
 def train_prior(
     sources: Sequence[Environment],
@@ -200,6 +199,7 @@ def train_prior(
 
 
 @takes_old_names(SETTINGS["EncoderSettings"])
+@leaves_report
 @closes_environments
 def train_encoder(
     environment: Environment,

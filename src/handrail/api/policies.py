@@ -18,7 +18,8 @@ from handrail.core.arguments import folder_of, seed_number
 from handrail.core.artifact import KINDS, WHOLE, Card, load
 from handrail.core.errors import HandrailError
 from handrail.envs.base import AbstractEnvironment, BoxActions, DiscreteActions
-from handrail.envs.gymnasium.spaces import ObservationCodec, action_codec, readable_parts
+from handrail.envs.gymnasium.actions import action_codec
+from handrail.envs.gymnasium.spaces import ObservationCodec, readable_parts
 from handrail.envs.lava.environment import OBSERVATIONS, LavaEnvironment
 from handrail.learners.sac.host_policy import HostPolicy, HostValues
 from handrail.learners.sac.networks import OnVectors

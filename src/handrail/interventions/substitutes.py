@@ -142,4 +142,4 @@ class _Converted(eqx.Module):
 
     def __call__(self, observation: Observation, key: Key[Array, ""]) -> Any:
         action, extras = _pair(self.act(observation, key))
-        return self.agent_form(jnp.asarray(action)), extras
+        return self.agent_form(action), extras

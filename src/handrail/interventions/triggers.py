@@ -13,7 +13,7 @@ from handrail.core.rng import stream
 from handrail.core.types import Context, Memory, Observation, Transition
 from handrail.equations.safety_checks import is_below_mean
 from handrail.interventions.asked import ask, one_number, one_truth, vector
-from handrail.interventions.base import AbstractMemoryless, AbstractTrigger, Verdict
+from handrail.interventions.base import AbstractMemoryless, AbstractTrigger, Threshold, Verdict
 
 
 class Always(AbstractMemoryless):
@@ -39,6 +39,9 @@ class Coin(AbstractMemoryless):
 
     stream: ClassVar[str] = "Coin"
     probability: float = eqx.field(converter=float, static=True)
+
+    def thresholds(self) -> tuple[Threshold, ...]:
+        return (Threshold("coin", self.probability, "below"),)
 
     def __call__(self, context: Context, memory: Memory, *, key: Key[Array, ""]) -> Verdict:
         return Verdict(jax.random.uniform(key) < self.probability, {})
@@ -71,6 +74,9 @@ class BelowMean(AbstractMemoryless):
     stream: ClassVar[str] = "BelowMean"
     prior: Callable[[Observation], Float[Array, " actions"]]
     threshold: float = eqx.field(default=0.0, static=True)
+
+    def thresholds(self) -> tuple[Threshold, ...]:
+        return (Threshold("prior_advantage", self.threshold, "below"),)
 
     def __call__(self, context: Context, memory: Memory, *, key: Key[Array, ""]) -> Verdict:
         values = vector("the prior", ask("the prior", self.prior, context.observation))
@@ -141,6 +147,9 @@ class CostCriticExceeds(AbstractMemoryless):
     critic: Callable[[Observation, Array], Float[Array, ""]]
     threshold: float | Float[Array, ""]
 
+    def thresholds(self) -> tuple[Threshold, ...]:
+        return (Threshold("predicted_cost", self.threshold, "above"),)
+
     def __call__(self, context: Context, memory: Memory, *, key: Key[Array, ""]) -> Verdict:
         what = "the cost critic"
         value = one_number(what, ask(what, self.critic, context.observation, context.proposed))
@@ -153,6 +162,9 @@ class BudgetSpent(AbstractMemoryless):
 
     stream: ClassVar[str] = "BudgetSpent"
     limit: float = eqx.field(static=True)
+
+    def thresholds(self) -> tuple[Threshold, ...]:
+        return (Threshold("episode_cost", self.limit, "from"),)
 
     def __call__(self, context: Context, memory: Memory, *, key: Key[Array, ""]) -> Verdict:
         unknown = ~jnp.isfinite(context.episode_cost)

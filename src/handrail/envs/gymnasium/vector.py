@@ -72,7 +72,7 @@ class GymnasiumVectorHost(AbstractGymnasiumHost, AbstractVectorHost):
         super().__init__(env, name, parts, time_limit, self._readers[0])
 
     def reset(self, which: Bool[np.ndarray, " copies"], *, keys: Key[Array, " copies"]) -> Any:
-        chosen = np.flatnonzero(which).tolist()
+        chosen, space = np.flatnonzero(which).tolist(), self.env.single_observation_space
         for copy in chosen:
             self._readers[copy].begin()
         seeds = (np.asarray(_bits(keys)) >> 1).tolist()  # `seed_of` of each
@@ -82,7 +82,7 @@ class GymnasiumVectorHost(AbstractGymnasiumHost, AbstractVectorHost):
             raise HandrailError(f"{self.name}: {error}") from error.__cause__
         for copy in chosen:
             reader = self._readers[copy]
-            own = reader.attempt(observation_of, raw, copy)
+            own = reader.attempt(observation_of, raw, copy, space)
             self._observed[copy] = reader.attempt(reader.begun, own)
         return together(self._observed)
 
@@ -91,7 +91,9 @@ class GymnasiumVectorHost(AbstractGymnasiumHost, AbstractVectorHost):
             reader.attempt(reader.act, action)
             for reader, action in zip(self._readers, actions, strict=True)
         ]
-        batch = np.array(taken, self.env.single_action_space.dtype)
+        space = self.env.single_action_space
+        parts = hasattr(space, "spaces")
+        batch = together(taken) if parts else np.array(taken, space.dtype)
         try:
             steps, infos = read_vector_step(self.env, batch, self.copies, mode=self._mode)
             if self._one_type is not None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from handrail.core.errors import HandrailError
 from handrail.core.records import POLICY
+from handrail.interventions.base import Intervention
 from handrail.learners.base import AbstractAgent
 from handrail.methods.contrastive.agents import q_learner
 from handrail.methods.contrastive.artefacts import read_encoder, read_prior, save_q
@@ -56,9 +57,19 @@ def student_loop(
     check_student(method, settings, knowledge)
     adjusted = method.adjust(settings)
     agent = student_agent(problem, method, adjusted)
-    loaded = _loaded(problem, {kind: knowledge[kind] for kind in method.needs})
-    intervention = method.intervention(adjusted, loaded)
+    intervention = intervention_of(problem, knowledge, method, adjusted)
     return make_loop(problem.environment, agent, intervention, settings.steps, problem.statistics)
+
+
+def intervention_of(
+    problem: DiscreteProblem,
+    knowledge: Mapping[str, Path | None],
+    method: Method,
+    adjusted: StudentSettings,
+) -> Intervention:
+    """Who acts when, with the knowledge of these files; the settings are adjusted by the method."""
+    loaded = _loaded(problem, {kind: knowledge[kind] for kind in method.needs})
+    return method.intervention(adjusted, loaded)
 
 
 def train_student(

@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 
+from handrail.core.arguments import Range, number
 from handrail.core.artifact import WHOLE, Card, fill, load, part_shapes, save
 from handrail.core.errors import HandrailError
 from handrail.envs.base import ActionSpace, BoxActions
@@ -68,14 +69,25 @@ class GuideFile:
             )
         return limit
 
-    def takeover(self, limit: float, threshold: float | None) -> Takeover:
-        """Where it takes over: at `threshold` multiples of the limit on its critic's scale.
+    def takeover(
+        self, limit: float, threshold: float | None, takeover_cost: float | None = None
+    ) -> Takeover:
+        """Where it takes over: at this predicted discounted cost, or at `threshold` multiples of
+        the limit on its critic's scale. Both are refused.
 
-        Without a threshold at the cost at which its shield test took over, or where its file does
-        not say that, at twice the limit.
+        Without either at the cost that its file says, from its shield test, or where it does not
+        say that, at twice the limit.
         """
-        if threshold is None and self.takeover_cost is not None:
-            return Takeover(limit, self.takeover_cost)
+        if takeover_cost is not None:
+            number("takeover_cost", takeover_cost, Range(0, above=True))
+            if threshold is not None:
+                raise HandrailError(
+                    f"threshold is {threshold} and takeover_cost is {takeover_cost}: both say where"
+                    " the guide takes over; leave one out"
+                )
+        predicted = self.takeover_cost if takeover_cost is None else float(takeover_cost)
+        if threshold is None and predicted is not None:
+            return Takeover(limit, predicted)
         return Takeover.of(limit, threshold, self.guide.discount, self.episode_length)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from handrail.envs.host import AnyEnvironment
 from handrail.envs.transfer import AbstractView, example_observation
+from handrail.interventions.base import Intervention
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,6 +72,9 @@ class Source:
     """Shapes of the observation's parts, where the scales of their numbers are known."""
     longest: int | None = None
     """Steps after which evaluations cut an episode off, if the environments do not end it."""
+    takeover_shares: tuple[float, ...] = ()
+    """Where the kept guide fails its shield test at two steps' cost, it is tried at these shares of
+    that, and its file says the one that `shield.proposed` proposes; none: it is not tried."""
     delayed: bool = True
     """Whether a loop on the host learns from a block while the next one is stepped."""
 
@@ -86,4 +90,6 @@ class Target:
     """What a guide sees of an observation; None: its own parts, by their names."""
     scaled_parts: Mapping[str, Sequence[int]] | None = None
     longest: int | None = None
+    shield: Intervention | None = None
+    """What has the last word over every action in training, also over a guide's."""
     delayed: bool = True

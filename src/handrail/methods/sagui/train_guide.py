@@ -1,6 +1,7 @@
 """Guides are learnt in the source without the task's reward, and kept by evaluation."""
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Key
 
 from handrail.core.arguments import checked
-from handrail.core.artifact import part_shapes
+from handrail.core.artifact import Card, load, part_shapes, save
 from handrail.core.errors import HandrailError
 from handrail.core.records import BEST
 from handrail.core.rng import stream
@@ -22,7 +23,7 @@ from handrail.learners.sac.intrinsic import AbstractIntrinsic, NeighbourEntropy,
 from handrail.learners.sac.networks import OnVectors
 from handrail.methods.sagui.agents import memory, sac_agent, sac_learner
 from handrail.methods.sagui.cards import Limits, Networks
-from handrail.methods.sagui.epochs import Report, best_row, publish, run_by_epochs
+from handrail.methods.sagui.epochs import Report, publish, run_by_epochs
 from handrail.methods.sagui.evaluations import (
     KNOWLEDGE_COLUMNS,
     best,
@@ -34,7 +35,7 @@ from handrail.methods.sagui.evaluations import (
     unsafe_share,
 )
 from handrail.methods.sagui.guide import Guide, GuideNetworks
-from handrail.methods.sagui.guide_file import GUIDE, write_guide
+from handrail.methods.sagui.guide_file import GUIDE, open_guide, write_guide
 from handrail.methods.sagui.offline_batch import beside, save_steps
 from handrail.methods.sagui.presets import TAKEOVER_STEPS
 from handrail.methods.sagui.problem import Source
@@ -42,9 +43,9 @@ from handrail.methods.sagui.settings import GuideSettings, check_schedule
 from handrail.methods.sagui.shield import (
     REPEAT,
     STEPS,
-    evaluate_shield,
+    proposed,
     shield_columns,
-    shield_row,
+    takeover_table,
 )
 from handrail.replay.ring import RingState
 from handrail.train.compiled import RunState
@@ -147,13 +148,17 @@ def train_guide(
                 source=source.interface.name, count=settings.keep,
                 key=stream(state.key, "kept steps"),
             )  # fmt: skip
-        return {"best": best_row(folder)}
+        card, arrays = load(folder / BEST, expect="guide")
+        card = trial.with_takeover(folder / BEST, card, state.key)
+        save(path, card, arrays)
+        return {"best": card.training["evaluation"]}
 
     run_by_epochs(
         loop, folder, recorded, settings,
         seed=10 * settings.seed + 1, watch=watch, summarise=summarise, report=report,
     )  # fmt: skip
-    return publish(folder, path, "guide")
+    # it was deleted, or the run was finished by an older version
+    return path if path.exists() else publish(folder, path, "guide")
 
 
 class _Trial:
@@ -193,16 +198,38 @@ class _Trial:
         row = {**tested(alone, limits), "unsafe_episodes": unsafe_share(alone)}
         if source.exits is not None:
             row["exit_cost"] = tested(tried(source.exits, "rescue"))["cost"]
-        # the same episodes and random actions every time: fewer are needed to compare
-        shield = evaluate_shield(
-            source.shield_test, Guide(networks, SameView(), settings.learning.discount),
-            threshold=takeover_cost, episodes=settings.shield_episodes,
+        guide = Guide(networks, SameView(), settings.learning.discount)
+        return row | self._shielded(guide, (takeover_cost,), key)[0]
+
+    def with_takeover(self, path: Path, card: Card, key: Key[Array, ""]) -> Card:
+        """The card of the guide that is kept in `path`, with the predicted cost from which on it
+        should take over: as it was tested, or what `shield.proposed` proposes.
+        """
+        evaluation, shares = card.training["evaluation"], self._source.takeover_shares
+        cost, limit = evaluation["takeover_cost"], self._settings.limit
+        if not (shares and cost > 0 and evaluation["shielded_cost"] > limit):
+            return card
+        guide = open_guide(path, self._source.interface).guide
+        first = {name: evaluation[name] for name in shield_columns(self._source.interface.limits)}
+        rows = [first, *self._shielded(guide, [share * cost for share in shares], key)]
+        chosen = proposed(rows, limit)
+        spec = {**card.spec, "takeover_cost": chosen["takeover_cost"]}
+        tested = {**card.training, "evaluation": {**evaluation, **chosen}, "takeovers": rows}
+        return dataclasses.replace(card, spec=spec, training=tested)
+
+    def _shielded(
+        self, guide: Guide, takeover_costs: Sequence[float], key: Key[Array, ""]
+    ) -> list[dict[str, float]]:
+        """The shield test at each of these predicted costs. Episodes and random actions are the
+        same every time: fewer are needed to compare.
+        """
+        source = self._source
+        return takeover_table(
+            source.shield_test, guide, takeover_costs, limits=source.interface.limits,
+            per_steps=source.interface.limit_steps, episodes=self._settings.shield_episodes,
             longest=STEPS if source.longest is None else min(STEPS, source.longest),
             key=stream(key, "guarded"),
         )  # fmt: skip
-        return row | shield_row(
-            shield, takeover_cost, limits=limits, per_steps=source.interface.limit_steps
-        )
 
 
 def takeover_cost(costs: np.ndarray) -> float:
