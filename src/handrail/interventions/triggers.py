@@ -13,12 +13,7 @@ from handrail.core.rng import stream
 from handrail.core.types import Context, Memory, Observation, Transition
 from handrail.equations.safety_checks import is_below_mean
 from handrail.interventions.asked import ask, one_number, one_truth, vector
-from handrail.interventions.base import (
-    AbstractMemoryless,
-    AbstractTrigger,
-    Threshold,
-    Verdict,
-)
+from handrail.interventions.base import AbstractMemoryless, AbstractTrigger, Threshold, Verdict
 
 
 class Always(AbstractMemoryless):

@@ -85,9 +85,9 @@ class GuideFile:
                     f"threshold is {threshold} and takeover_cost is {takeover_cost}: both say where"
                     " the guide takes over; leave one out"
                 )
-            return Takeover(limit, float(takeover_cost))
-        if threshold is None and self.takeover_cost is not None:
-            return Takeover(limit, self.takeover_cost)
+        predicted = self.takeover_cost if takeover_cost is None else float(takeover_cost)
+        if threshold is None and predicted is not None:
+            return Takeover(limit, predicted)
         return Takeover.of(limit, threshold, self.guide.discount, self.episode_length)
 
 

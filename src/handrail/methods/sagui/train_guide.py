@@ -157,9 +157,8 @@ def train_guide(
         loop, folder, recorded, settings,
         seed=10 * settings.seed + 1, watch=watch, summarise=summarise, report=report,
     )  # fmt: skip
-    if path.exists():
-        return path
-    return publish(folder, path, "guide")  # deleted, or finished by an older version
+    # it was deleted, or the run was finished by an older version
+    return path if path.exists() else publish(folder, path, "guide")
 
 
 class _Trial:
