@@ -2,6 +2,7 @@
 
 import sys
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
@@ -60,7 +61,7 @@ def test_nor_is_a_variant(command, module, function, monkeypatch):
 
     def called(name, *, variants, **others):
         seen.extend(variants)
-        return "report", []
+        return Path("report"), []
 
     monkeypatch.setattr(f"{module}.{function}", called)
     words = ["handrail", command, "sagui-static", "--variants", "scratch", "--variants", "egpo"]

@@ -41,7 +41,7 @@ def test_every_experiment_is_named_and_every_named_one_exists():
 
 def test_commands_name_real_experiments_and_budgets():
     for command in COMMANDS:
-        if command[1] in ("reproduce", "report"):
+        if command[1] in ("reproduce", "report") and "/" not in command[2]:  # no folder of runs
             budget = command[command.index("--budget") + 1]
             assert budget in read(command[2]).budgets
             if "--variants" in command:

@@ -1,6 +1,7 @@
 """An experiment whose tasks are done: what a report is made of."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 
@@ -21,14 +22,19 @@ class Finished:
     command: str
     seconds: float
     machine: str
+    _read: dict[Path, Run] = dataclasses.field(default_factory=dict, compare=False, repr=False)
 
     def runs(self, variant: str, environment: str) -> list[Run]:
         """The finished runs of a variant in an environment, by seed."""
-        return [
-            read_run(task.folder)
+        folders = [
+            task.folder
             for row, task in self.rows
             if row.variant == variant and row.environment == environment
         ]
+        for folder in folders:
+            if folder not in self._read:  # every table and chart of a page asks for the same runs
+                self._read[folder] = read_run(folder)
+        return [self._read[folder] for folder in folders]
 
     def values(self, variant: str, environment: str, quantity: str) -> np.ndarray:
         """One entry of the summaries, `(seeds,)`; NaN where a run of an older version lacks it."""

@@ -29,6 +29,11 @@ class AnyLoop(Protocol):
         ...
 
     @property
+    def intervention(self) -> Intervention:
+        """What decides who acts."""
+        ...
+
+    @property
     def total(self) -> int:
         """Environment steps of the whole run."""
         ...
