@@ -1,6 +1,5 @@
 """Pages load nothing, run nothing that came as data, and show what they were given."""
 
-import json
 import re
 from html.parser import HTMLParser
 
@@ -9,7 +8,7 @@ import pytest
 
 from handrail.core.errors import HandrailError
 from handrail.equations.interval import Interval
-from handrail.report import episodes, html
+from handrail.report import html
 from handrail.report.figures import Panel, curves
 
 EVIL = "</script><script>alert('&\"')</script>"
@@ -83,31 +82,6 @@ def test_the_page_requests_nothing():
 
 def test_a_page_without_a_player_has_no_script():
     assert "<script" not in html.page("t", [html.Text("x")])
-
-
-def test_episode_data_survives_and_is_json():
-    text = episodes.as_json([episode()])
-    assert not set("<>&") & set(text)
-    back = json.loads(text)[0]
-    assert back["title"] == EVIL
-    step = back["steps"][0]
-    assert step["reward"] == 0.5 and step["evidence"] == {"distance": None, "prior": 2}
-    assert step["intervened"] is True
-
-
-@pytest.mark.parametrize(
-    ("bad", "message"),
-    [
-        ({"steps": []}, "not empty"),
-        ({"grid": ["##", "#"]}, "equally long"),
-        ({"grid": ["####", "#.X#", "#..#", "####"]}, "made of"),
-        ({"steps": [{"x": 1, "y": 1}]}, "episode 1, step 1: missing dir, proposed"),
-        ({"final": {"x": 9, "y": 1, "dir": 0}}, "final: x=9"),
-    ],
-)
-def test_malformed_episodes_are_refused(bad, message):
-    with pytest.raises(HandrailError, match=message):
-        episodes.as_json([episode(**bad)])
 
 
 def test_numbers_are_readable():

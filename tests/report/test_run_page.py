@@ -10,7 +10,6 @@ from handrail.api.reporting import leaves_report
 from handrail.cli.report import report
 from handrail.core.errors import HandrailError
 from handrail.report import run_page, sections, why
-from handrail.report.episodes import judged
 from handrail.report.grouping import by_environment, by_method
 from handrail.report.html import Charts, Table
 from handrail.report.runs import read_what_is_there
@@ -194,25 +193,6 @@ def test_mistakes_are_named(tmp_path):
         report([str(tmp_path), "absent"])
     path, tables, missing = report([str(tmp_path)])
     assert "no run.json" in missing[0] and "no run.json" in path.read_text() and not tables
-
-
-@pytest.mark.parametrize(
-    ("pose", "proposed", "needed"),
-    [
-        ({"x": 1, "y": 1, "dir": 0}, "forward", True),
-        ({"x": 1, "y": 1, "dir": 1}, "forward", False),  # the safe gap
-        ({"x": 1, "y": 1, "dir": 0}, "left", False),
-        ({"x": 9, "y": 1, "dir": 0}, "forward", False),
-    ],
-)
-def test_vetoes_are_called_needed_or_needless(pose, proposed, needed):
-    step = {**pose, "proposed": proposed, "intervened": True, "reason": "near",
-            "evidence": {"prior_advantage": -0.1}}  # fmt: skip
-    episode = {"grid": ["####", "#.L#", "#..#", "####"], "steps": [step]}
-    [found] = judged(episode, -0.05)["steps"]
-    assert found["needed"] is needed
-    assert found["evidence"]["prior_threshold"] == -0.05 and "below -0.05" in found["reason"]
-    assert ("Needed" if needed else "Needless") in found["reason"]
 
 
 def test_a_run_without_a_limit_or_steps_has_a_page(tmp_path):

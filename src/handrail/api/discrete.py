@@ -13,6 +13,7 @@ from handrail.api.environments import (
     Host,
     build_host,
     built_twice,
+    checked_intervention,
     closes_environments,
     first_observation,
     host_of,
@@ -101,11 +102,7 @@ def train_dqn(
     )
     episode_length = whole("episode_length", episode_length, least=1)
     episodes = whole("evaluation_episodes", evaluation_episodes, least=1)
-    if not isinstance(intervention, Intervention | None):
-        raise HandrailError(
-            f"intervention is {shown(intervention)}: expected WHEN × WHAT, such as "
-            "handrail.domain_prior(handrail.load_prior(file, environment))"
-        )
+    chosen = checked_intervention(intervention) or none()
     host, trial = built_twice(
         environment, cost=cost, limits=limits, parts=parts, episode_length=episode_length
     )
@@ -117,7 +114,6 @@ def train_dqn(
         "steps": settings.steps, "evaluation_episodes": episodes, "seed": settings.seed,
         "learning": stable(settings.learning),
     }  # fmt: skip
-    chosen = none() if intervention is None else intervention
     method = dataclasses.replace(METHODS["dqn"], intervention=lambda settings, knowledge: chosen)
     return train_student(
         problem, {}, method, settings, folder, recorded=recorded,

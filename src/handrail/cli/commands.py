@@ -20,25 +20,9 @@ Repeatable = Annotated[tuple[tuple[str, ...], ...], tyro.conf.UseAppendAction]
 @app.command(name="list")
 def list_() -> None:
     """Lists environments, methods and experiments."""
-    from rich.console import Console
-    from rich.table import Table
+    from handrail.cli.listing import show
 
-    from handrail.experiments.schema import names, read
-    from handrail.tasks.registry import FAMILIES
-
-    console = Console()
-    for family in FAMILIES:
-        entries = Table(family.name.capitalize(), "", title_justify="left", box=None)
-        entries.add_row("environments", ", ".join(family.environments))
-        entries.add_row("methods", ", ".join(family.methods))
-        console.print(entries, "")
-    table = Table(title="Experiments (handrail reproduce NAME)", title_justify="left", box=None)
-    for column in ("name", "budgets", "question"):
-        table.add_column(column, overflow="fold")
-    for name in names():
-        experiment = read(name)
-        table.add_row(name, ", ".join(experiment.budgets), experiment.question)
-    console.print(table)
+    show()
 
 
 @app.command
@@ -168,7 +152,8 @@ def train(
         guide: Use this guide instead of acquiring one. Navigation only, like the next two.
         expert: Use this expert (method egpo) instead of acquiring one.
         pretrained: Use this pre-trained student (method sac-pre) instead of acquiring one.
-        set: Further settings by name, such as learning.discount=0.97 safety.prior_prob=0.9.
+        set: Further settings by name, such as learning.discount=0.97 safety.prior_prob=0.9; those
+            of the environment and method are listed below.
         knowledge_folder: Where acquired knowledge is kept and found again.
         out: Folder of this run.
         resume: Go on with the run in this folder, whatever it is; takes no other settings.
@@ -311,13 +296,31 @@ def _tracker(tensorboard: bool, wandb: str | None, out: Path):
     return make_tracker(out / "tensorboard" if tensorboard else None, wandb)
 
 
+def _run() -> None:
+    """The command of `sys.argv`; with `train --help` the settings of such a run follow."""
+    line = sys.argv[1:]
+    try:
+        app.cli(prog="handrail", description="Safe exploration by transferring safety knowledge.")
+    except SystemExit as ended:
+        if line[:1] == ["train"] and {"-h", "--help"} & set(line) and not ended.code:
+            from handrail.cli.settings_help import options, show
+
+            show(options(line[1:]))
+        raise
+
+
 def main() -> None:
     """The command of `sys.argv`: a user's mistake is one line and exit code 2."""
+    if not sys.argv[1:]:
+        from handrail.cli.listing import FIRST
+
+        print(FIRST.format(version=version("handrail")))
+        return
     if sys.argv[1:] == ["--version"]:
         print(f"handrail {version('handrail')}")
         return
     try:
-        app.cli(prog="handrail", description="Safe exploration by transferring safety knowledge.")
+        _run()
     except HandrailError as error:
         print(f"handrail: {message(error)}", file=sys.stderr)
         sys.exit(2)

@@ -13,7 +13,6 @@ from handrail.core.splits import split_of
 from handrail.core.versions import ABSENT, versions
 from handrail.experiments.schema import Experiment, flat
 from handrail.report import coverage_figures, navigation_figures
-from handrail.report.episodes import judged
 from handrail.report.finished import Cell, Finished
 from handrail.report.html import Block, Details, Heading, Player, Table, Text, comparison, page
 from handrail.report.lava_figures import (
@@ -25,6 +24,7 @@ from handrail.report.lava_figures import (
     sweep_of_variants,
 )
 from handrail.report.parameter_sweep import parameter_sweep
+from handrail.report.recordings import CAPTION, of_experiment
 from handrail.report.run_page import write_figures
 from handrail.report.sections import costs, interventions, plane, scope_of
 from handrail.report.stats import bootstrap_known
@@ -250,20 +250,6 @@ def _every_run(finished: Finished, summed: Sheet) -> Table:
 
 
 def _player(finished: Finished) -> Player | None:
-    """Recorded episodes, one a variant, of the first seed and environment."""
-    episodes = []
-    for row, task in finished.rows:
-        path = task.folder / "episode.json"
-        first = row.seed == finished.seeds[0]
-        if first and row.environment == finished.experiment.environments[0] and path.exists():
-            settings = getattr(task.settings.run, "safety", None)
-            episode = judged(read_json(path), getattr(settings, "threshold", None))
-            episodes.append({**episode, "title": f"{row.variant}, {episode['title']}"})
-    if not episodes:
-        return None
-    caption = (
-        "One episode of each trained agent, exploring as in the middle of its run. Where the "
-        "intervention stepped in, the proposed action, the executed one and the reason are shown, "
-        "and whether it was needed: whether the proposed action leads into lava."
-    )
-    return Player(episodes, caption)
+    """Recorded episodes of each variant, of the first seed and environment."""
+    episodes = of_experiment(finished)
+    return Player(episodes, CAPTION) if episodes else None

@@ -19,10 +19,11 @@ from handrail.core.errors import HandrailError
 from handrail.core.plain_text import plain
 from handrail.equations.interval import Interval, decimals
 from handrail.report.charts import Plane, bokeh_script, chart_data
-from handrail.report.episodes import Episode, as_json
 from handrail.report.figures import Panel
+from handrail.report.player.block import PlayerBlock, player_block
 from handrail.report.stats import bootstrap
 from handrail.report.style import SIGNS, in_the_dark, looks, png
+from handrail.train.rollout.recorded import RecordedEpisode
 
 if TYPE_CHECKING:
     import jinja2
@@ -169,15 +170,15 @@ class Details:
 
 @dataclass(frozen=True)
 class Player:
-    """Recorded grid episodes, played step by step; see `handrail.report.episodes`."""
+    """Recorded episodes, played step by step; see `handrail.report.player.block`."""
 
     template: ClassVar[str] = "player.html"
-    episodes: Sequence[Episode]
+    episodes: Sequence[RecordedEpisode | Mapping[str, Any]]
     caption: str = ""
 
     def context(self, number: int) -> dict[str, Any]:
-        """The episodes as JSON."""
-        return {"data": as_json(self.episodes), "caption": plain(self.caption)}
+        """The player, whose style and script the page holds once."""
+        return {"player": player_block(self.episodes, plain(self.caption))}
 
 
 Block = Heading | Text | Missing | Table | Picture | Charts | Details | Player
@@ -240,6 +241,7 @@ def page(
         context = block.context(section if is_heading else number)
         section += is_heading
         shown.append((f"blocks/{block.template}", context))
+    player = next((context["player"] for _, context in shown if "player" in context), None)
     return (
         _templates()
         .get_template("page.html")
@@ -249,20 +251,18 @@ def page(
             facts={plain(name): plain(value) for name, value in (facts or {}).items()},
             headings=[plain(block.text) for block in blocks if isinstance(block, Heading)],
             blocks=shown,
-            style=_trusted(_asset("page.css")),
-            scripts=[_trusted(script) for script in _scripts(blocks)],
+            style=_trusted(_asset("page.css") + (player.css if player else "")),
+            scripts=[_trusted(script) for script in _scripts(blocks, player)],
         )
     )
 
 
-def _scripts(blocks: Sequence[Block]) -> list[str]:
+def _scripts(blocks: Sequence[Block], player: PlayerBlock | None) -> list[str]:
     """Our own scripts and Bokeh's."""
     scripts = []
     if any(isinstance(block, Charts) for block in blocks):
         scripts += [bokeh_script(), _asset("charts.js")]
-    if any(isinstance(block, Player) for block in blocks):
-        scripts.append(_asset("player.js"))
-    return scripts
+    return [*scripts, player.script] if player else scripts
 
 
 def _trusted(text: str) -> Any:

@@ -4,6 +4,7 @@ What lies in the folders is data of anybody's: what cannot be read is named on t
 rest is shown.
 """
 
+import dataclasses
 import logging
 import math
 import os
@@ -13,12 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from handrail.core.errors import HandrailError
-from handrail.core.files import atomic, read_json, write_text
+from handrail.core.files import atomic, write_text
 from handrail.core.plain_text import message, plain
 from handrail.core.recorded import PASSED, mapping
 from handrail.experiments.schema import flat
 from handrail.report import sections, why
-from handrail.report.episodes import judged
 from handrail.report.grouping import by_environment, by_method
 from handrail.report.html import (
     Block,
@@ -32,8 +32,10 @@ from handrail.report.html import (
     Text,
     page,
 )
+from handrail.report.recordings import CAPTION, MOST, kept
 from handrail.report.runs import Run, read_what_is_there
 from handrail.report.style import png, vector
+from handrail.train.rollout.recorded import RecordedEpisode
 
 LOG = logging.getLogger(__name__)
 PAGE = "report.html"
@@ -175,26 +177,21 @@ def _limit(runs: Sequence[Run]) -> float | None:
 
 
 def _player(groups: sections.Groups) -> list[Block]:
-    """Episodes that runs have recorded, the first of each method."""
-    episodes, wrong = [], []
+    """Episodes that runs have recorded, those of the first such run of each method."""
+    episodes: list[RecordedEpisode] = []
+    wrong = []
     for label, runs in groups.items():
-        path = next((p for run in runs if (p := run.folder / "episode.json").is_file()), None)
-        if path is None:
-            continue
-        try:
-            episode = judged(read_json(path), why.threshold(runs[0], "prior_advantage"))
-            Player([episode]).context(0)  # refuses what is no episode
-            episodes.append({**episode, "title": f"{label}, {episode.get('title', 'episode')}"})
-        except (HandrailError, TypeError, AttributeError, KeyError, ValueError) as error:
-            wrong.append(f"{path}: {error}")
-    made: list[Block] = [Player(episodes, CAPTION)] if episodes else []
+        for run in runs:
+            try:
+                found = kept(run.folder, why.threshold(run, "prior_advantage"))
+            except HandrailError as error:
+                wrong.append(str(error))
+                continue
+            if found:
+                episodes += [dataclasses.replace(episode, method=label) for episode in found]
+                break
+    made: list[Block] = [Player(episodes[:MOST], CAPTION)] if episodes else []
     return [*made, Missing("Some episodes cannot be shown.", wrong)] if wrong else made
-
-
-CAPTION = (
-    "One episode of a trained agent of each method. Where the intervention stepped in, the "
-    "proposed action, the executed one and the reason are shown, and whether it was needed."
-)
 
 
 def _settings(groups: sections.Groups) -> list[Block]:

@@ -30,7 +30,7 @@ class AnyLoop(Protocol):
 
     @property
     def intervention(self) -> Intervention:
-        """What decides who acts."""
+        """What may override its actions."""
         ...
 
     @property

@@ -145,11 +145,10 @@ def test_the_best_guard_is_kept_where_that_is_asked_for(tmp_path, monkeypatch):
     tried = iter([(2.0, 0.0), (1.0, 0.5)])
 
     def shielded(*_, **__):
-        return dict(zip(("shielded_cost", "shielded_share"), next(tried), strict=True)) | {
-            "takeover_cost": 2.0
-        }
+        found = dict(zip(("shielded_cost", "shielded_share"), next(tried), strict=True))
+        return [found | {"takeover_cost": 2.0}]
 
-    monkeypatch.setattr(train_guide, "shield_row", shielded)
+    monkeypatch.setattr(train_guide, "takeover_table", shielded)
     row = small("control-switch", **{"guide.selection": "shield", "guide.limit": 2.0})
     card, _ = load(acquire_guide(row.knowledge["guide"], tmp_path / "guide"), expect="guide")
     found = card.training["evaluation"]
