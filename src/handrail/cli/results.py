@@ -25,6 +25,7 @@ def evaluate(
     cost_fn: str | None = None,
     episode_length: int | None = None,
     shielded: bool = False,
+    knowledge_folder: Path = Path("runs"),
     guide: Path | None = None,
     prior: Path | None = None,
     encoder: Path | None = None,
@@ -48,6 +49,7 @@ def evaluate(
         episode_length: Time limit in steps, in your own environment; by default the run's.
         shielded: Test the policy together with its intervention as well (shielded_…): guide, checks
             or shield stay in place.
+        knowledge_folder: Where the knowledge of the run is looked for, besides near the run.
         guide: The run's guide, if it is not found beside the run; likewise the next three.
         intervention: Of a run in your own environment: MODULE:NAME of the shield that it was given.
         view: MODULE:NAME of the view that the run's guide was given.
@@ -60,7 +62,7 @@ def evaluate(
     files = {"guide": guide, "prior": prior, "encoder": encoder, "expert": expert}
     found = evaluate_one(
         run, episodes=episodes, seed=seed, which=policy, environment=environment, cost_fn=cost_fn,
-        episode_length=episode_length, shielded=shielded,
+        episode_length=episode_length, shielded=shielded, knowledge_folder=knowledge_folder,
         files={kind: path for kind, path in files.items() if path is not None},
         intervention=intervention, view=view,
     )  # fmt: skip
