@@ -18,6 +18,7 @@ from handrail.api.environments import (
     first_observation,
     host_of,
 )
+from handrail.api.reporting import leaves_report
 from handrail.core.arguments import (
     Range,
     folder_of,
@@ -58,6 +59,7 @@ LEARNING_OF_PRIOR = dataclasses.replace(PRIOR_LEARNING, learning_starts=1_000)
 EXPLORING = dataclasses.replace(ACTING, learning_starts=1_000)
 
 
+@leaves_report
 @closes_environments
 def train_dqn(
     environment: Environment,
@@ -120,6 +122,7 @@ def train_dqn(
     )  # fmt: skip
 
 
+@leaves_report
 @closes_environments
 def train_prior(
     sources: Sequence[Environment],
@@ -196,6 +199,7 @@ def train_prior(
 
 
 @takes_old_names(SETTINGS["EncoderSettings"])
+@leaves_report
 @closes_environments
 def train_encoder(
     environment: Environment,

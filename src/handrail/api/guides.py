@@ -19,6 +19,7 @@ from handrail.api.environments import (
     needs_box,
     prompt_loop,
 )
+from handrail.api.reporting import leaves_report
 from handrail.core import renamed
 from handrail.core.arguments import (
     checked,
@@ -48,6 +49,7 @@ OLD_VALUES = {"selection": {"bonus": "return", "guard": "shield"}}
 
 
 @renamed.takes_old_names(renamed.SETTINGS["GuideSettings"], OLD_VALUES)
+@leaves_report
 @closes_environments
 def train_guide(
     source: Environment,
@@ -164,7 +166,7 @@ def try_guide(
     over where it predicts too much cost. So it is tried whether the guide knows which action is
     too much, and whether it can avert what was about to happen. It asks for more than students do,
     who learn. In the navigation tasks no student of a guide that costs less than its student's
-    limit broke that, and of the others one in five did (docs/results-sagui.md). Try it in a
+    limit broke that, and of the others one in five did (docs/results/static.md). Try it in a
     simulator of the target: what goes wrong goes wrong there.
 
     Args:

@@ -27,10 +27,10 @@ from handrail.learners.sac.networks import OnVectors
 from handrail.methods.contrastive.artefacts import load_q
 from handrail.methods.contrastive.inputs import TableInputs, VectorInputs, on_every_row
 from handrail.methods.sagui.cards import Limits
-from handrail.methods.sagui.guide_file import interface_of as compiled_interface
 from handrail.methods.sagui.guide_file import open_guide
 from handrail.methods.sagui.pretraining import open_policy
 from handrail.methods.sagui.problem import Interface
+from handrail.methods.sagui.problem import interface_of as compiled_interface
 
 Values = Callable[[Any], np.ndarray]
 """The value of each action in an observation, as `HostValues` gives them."""

@@ -17,6 +17,7 @@ from handrail.api.environments import (
     needs_box,
     prompt_loop,
 )
+from handrail.api.reporting import leaves_report
 from handrail.core.arguments import checked, folder_of, seed_number, settings_of, truth, whole
 from handrail.core.artifact import checksums, load
 from handrail.core.errors import HandrailError, UnknownName
@@ -42,6 +43,7 @@ OLD_NAMES = {"margin": "limit_fraction", "excursions": "guide_interval_share"}
 
 
 @takes_old_names(OLD_NAMES, {"method": VALUES["StudentRun"]["method"]})
+@leaves_report
 @closes_environments
 def train_student(
     target: Environment,
@@ -97,7 +99,7 @@ def train_student(
             the predicted cost that the guide's file says, from its shield test.
         takeover_cost: the same as a predicted discounted cost, as `handrail.try_guide` has it.
         limit_fraction: the limit that the student's multiplier aims at, as a share of `limit`; by
-            default 0.5, under linear-decay 1 (docs/results-sagui.md).
+            default 0.5, under linear-decay 1 (docs/results/static.md).
         guide_interval_share: share of the steps, 0 to 1, that the guide takes at random, in
             intervals of 50 steps, so that the student sees more of the task; by default 0.1 under
             budget-switch, else 0.
@@ -111,7 +113,7 @@ def train_student(
         epoch: steps between two tests.
         evaluation_episodes: whole episodes of each.
         learning: the learner; by default our preset, in which the guide's cost critic is a
-            floor of the student's (docs/results-sagui.md).
+            floor of the student's (docs/results/static.md).
         seed: of everything.
         report: called as `report(step, total)`.
     """

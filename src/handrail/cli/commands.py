@@ -201,39 +201,8 @@ def train(
     look()
     for key, value in summary.items():
         print(f"{plain(key):24} {plain(value)}")
-    print(f"run: {out}")
-
-
-@app.command
-def report(
-    name: Annotated[str, tyro.conf.Positional],
-    budget: str = "quick",
-    seeds: int | None = None,
-    variants: Repeatable = (),
-    out: Path = Path("runs"),
-) -> None:
-    """Writes the report of an experiment again, from runs that are all finished.
-
-    Args:
-        name: An experiment (see `handrail list`).
-        budget: The budget at which it was run.
-        seeds: The number of seeds with which it was run, if not the budget's own.
-        variants: Those with which it was run, if not all.
-        out: The folder it was run into.
-    """
-    from handrail.cli.reproduce import report_only
-    from handrail.experiments.schema import names
-
-    if name not in names() and Path(name).is_dir():
-        raise HandrailError(
-            f"{name} is a folder; reports are of experiments (see `handrail list`), and runs side "
-            "by side are shown by `handrail compare`"
-        )
-    path, tables = report_only(
-        name, budget=budget, seeds=seeds, variants=tuple(chain(*variants)), out=out
-    )
-    _show(tables)
-    print(f"report: {path}")
+    print(f"run: {plain(out)}")
+    _leave_report(out)
 
 
 @app.command(name="check-env")
@@ -301,6 +270,15 @@ def check_transfer(
 
 for command in results.COMMANDS:
     app.command(command)
+
+
+def _leave_report(folder: Path) -> None:
+    """Writes the page of a run that has ended and says where it is."""
+    from handrail.report.run_page import leave_report
+
+    written = leave_report(folder)
+    if written is not None:
+        print(f"report: {plain(written)}")
 
 
 def _show(tables) -> None:

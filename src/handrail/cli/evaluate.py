@@ -105,12 +105,7 @@ def evaluate(
     beside = Beside(folder, files.get("guide"), intervention, view)
     launch.check_evaluation(folder, episodes)
     file = OWN[run.purpose](folder, which)
-    make = factory(_environment(folder, run) if environment is None else environment)
-    if cost_fn is None and run.cost is not None:
-        raise HandrailError(
-            f"{folder}: this run was trained with a cost function of yours "
-            f"({message(run.cost)}): add --cost-fn MODULE:FUNCTION"
-        )
+    make = factory_of(folder, run, environment, cost_fn)
     cost = None if cost_fn is None else attribute(cost_fn, "--cost-fn")
     return evaluate_own(
         run, file, make, cost=cost, episodes=episodes, seed=seed, episode_length=episode_length,
@@ -210,6 +205,21 @@ def read_own(folder: Path) -> OwnRun | None:
         },
         episode_length=length,
     )
+
+
+def factory_of(
+    folder: Path, run: OwnRun, environment: str | None, cost_fn: str | None
+) -> Callable[[], Any]:
+    """What builds the environment of a run. Raises `HandrailError` where its cost function, or the
+    environment, has to be named.
+    """
+    make = factory(_environment(folder, run) if environment is None else environment)
+    if cost_fn is None and run.cost is not None:
+        raise HandrailError(
+            f"{folder}: this run was trained with a cost function of yours "
+            f"({message(run.cost)}): add --cost-fn MODULE:FUNCTION"
+        )
+    return make
 
 
 def _environment(folder: Path, run: OwnRun) -> str:

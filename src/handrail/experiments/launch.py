@@ -4,6 +4,7 @@
 """
 
 import json
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -21,7 +22,10 @@ from handrail.methods.sagui.train_student import BEST_SAFE, POLICY
 from handrail.tasks.family import Family, Row
 from handrail.tasks.registry import family_of, look_at
 from handrail.train.checkpoint import clear_checkpoints
+from handrail.train.rollout.recorded import FILE as EPISODES
+from handrail.train.rollout.recorded import RecordedEpisode, read_episodes, write_episodes
 
+LOG = logging.getLogger(__name__)
 OWN = "own "
 """With which the purpose of a run begins that a function of `handrail.api` began."""
 Which = Literal["last", "best"]
@@ -70,7 +74,9 @@ def train(
     for text in family.warnings(run, promised):
         note(f"{promised.get('guide', out)}: {text}")
     needs = {task.kind: task.folder.name for task in tasks} | named
-    return _train(row, promised, needs, out, lambda *at: report("training", *at))
+    summary = _train(row, promised, needs, out, lambda *at: report("training", *at))
+    _try_to_keep_episodes(out, family, run, promised)
+    return summary
 
 
 def resume(
@@ -92,7 +98,9 @@ def resume(
         return read_json(folder / SUMMARY)
     found = _found(folder, stored["needs"], family, run, knowledge_folder, files)
     _settle(family)
-    return family.train(run, found, folder, stored, lambda *at: report("training", *at))
+    summary = family.train(run, found, folder, stored, lambda *at: report("training", *at))
+    _try_to_keep_episodes(folder, family, run, found)
+    return summary
 
 
 def evaluate(
@@ -118,6 +126,61 @@ def evaluate(
         return alone
     found = _found(folder, stored["needs"], family, run, knowledge_folder, files)
     return {**alone, **family.shielded(run, found, file, episodes, seed)}
+
+
+def record(
+    folder: Path,
+    *,
+    episodes: int,
+    seed: int,
+    shielded: bool,
+    which: Which = "last",
+    knowledge_folder: Path = Path("runs"),
+    files: Mapping[str, Path] | None = None,
+) -> list[RecordedEpisode]:
+    """Episodes of a finished run's policy: alone as in a test, or `shielded` as in training.
+
+    Knowledge is looked for as in `resume`, where the method's intervention needs it.
+    """
+    check_evaluation(folder, episodes)
+    stored, family, run = stored_run(folder)
+    found = {}
+    if shielded:
+        found = _found(folder, stored["needs"], family, run, knowledge_folder, files or {})
+    _settle(family)
+    return family.record(run, policy_file(folder, which), found, episodes, seed, shielded)
+
+
+def keep_episodes(
+    folder: Path, family: Family, run: Any, files: Mapping[str, Path]
+) -> list[RecordedEpisode]:
+    """An episode of a finished run alone, and one as it trains if its knowledge is there.
+
+    They are kept in its folder, `episodes.json`, and recorded once. None without a policy.
+    """
+    path, policy = folder / EPISODES, folder / POLICIES["last"]
+    if path.exists():
+        return read_episodes(path)
+    if not policy.exists():
+        return []
+    complete = files and all(file.exists() for file in files.values())
+    found = [
+        episode
+        for shielded in ((True, False) if complete else (False,))
+        for episode in family.record(run, policy, files if shielded else {}, 1, run.seed, shielded)
+    ]
+    write_episodes(path, found)
+    return found
+
+
+def _try_to_keep_episodes(
+    folder: Path, family: Family, run: Any, files: Mapping[str, Path]
+) -> None:
+    """The run itself is whole, also where its episodes cannot be recorded."""
+    try:
+        keep_episodes(folder, family, run, files)
+    except HandrailError as error:
+        LOG.warning("no episodes of %s are kept: %s", folder, error)
 
 
 def check_evaluation(folder: Path, episodes: int) -> None:

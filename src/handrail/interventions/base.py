@@ -1,7 +1,7 @@
 """An intervention = WHEN to step in × WHAT acts instead."""
 
 import abc
-from typing import ClassVar
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -23,6 +23,17 @@ class Verdict(eqx.Module):
     fires: Bool[Array, ""]
     evidence: dict[str, Array]
     not_finite: Bool[Array, ""] | None = None
+
+
+class Threshold(NamedTuple):
+    """What a trigger compares a quantity of its evidence with, for those who read records."""
+
+    quantity: str
+    """Its name in the evidence."""
+    value: Any
+    """A number, or the name of the quantity of the evidence that holds it."""
+    fires: Literal["above", "from", "below"]
+    """Where the trigger fires: above the value, from the value on, or below it."""
 
 
 class AbstractTrigger(eqx.Module):
@@ -52,6 +63,10 @@ class AbstractTrigger(eqx.Module):
         self, memory: Memory, context: Context, transition: Transition, *, key: Key[Array, ""]
     ) -> Memory:
         """The memory after the step that was decided in `context`."""
+
+    def thresholds(self) -> tuple[Threshold, ...]:
+        """What its evidence is compared with; nothing where evidence speaks for itself."""
+        return ()
 
     def __and__(self, other: "AbstractTrigger") -> "All":
         return All((*_conditions(self, All), *_conditions(other, All)))
@@ -148,6 +163,9 @@ class All(AbstractTrigger):
     ) -> Memory:
         return _observed(self.conditions, memory, context, transition, key)
 
+    def thresholds(self) -> tuple[Threshold, ...]:
+        return tuple(each for condition in self.conditions for each in condition.thresholds())
+
 
 class Either(AbstractTrigger):
     """Fires where at least one condition fires (`a | b`); keys are named as in `All`."""
@@ -167,6 +185,9 @@ class Either(AbstractTrigger):
         self, memory: Memory, context: Context, transition: Transition, *, key: Key[Array, ""]
     ) -> Memory:
         return _observed(self.conditions, memory, context, transition, key)
+
+    def thresholds(self) -> tuple[Threshold, ...]:
+        return tuple(each for condition in self.conditions for each in condition.thresholds())
 
 
 def stream_name(kind: type[AbstractTrigger]) -> str:

@@ -185,7 +185,8 @@ def test_an_experiment_ends_in_a_report(tmp_path, monkeypatch):
     assert [len(table.rows) for table in tables] == [2, 2, 1, 2, 1]
     violations, finals, _, beside, guides = tables
     assert violations.rows[0][:4] == ["control-switch", 2.0, 2.0, 40.0]
-    assert beside.columns[1:3] == ["target return", "published"]
+    ends = [f", after {steps} steps" for steps in (f"{finished.steps:,}", "1,500,000")]
+    assert beside.columns[1:3] == [f"target return{ends[0]}", f"published{ends[1]}"]
     assert beside.rows[0][1:3] == [finals.rows[0][3], 3.0]
     assert guides.rows[0][1:] == [100.0, pytest.approx(guides.rows[0][2]), 2.0, 10.0, 2.0, 5.0]
     # a seed that "scratch" has not finished yet has no transfer metrics, and alone makes no table

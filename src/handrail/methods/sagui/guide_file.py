@@ -16,7 +16,6 @@ from handrail.envs.transfer import (
     SameView,
     TransferProblem,
     View,
-    example_observation,
 )
 from handrail.equations.budget import discounted_limit
 from handrail.methods.sagui.cards import (
@@ -30,7 +29,7 @@ from handrail.methods.sagui.cards import (
 )
 from handrail.methods.sagui.guide import Guide, GuideNetworks, total_size
 from handrail.methods.sagui.inputs import kind_of
-from handrail.methods.sagui.problem import Interface
+from handrail.methods.sagui.problem import Interface, interface_of
 from handrail.methods.sagui.settings import EARLY
 from handrail.methods.sagui.table import Takeover
 
@@ -213,19 +212,6 @@ def open_guide(
         takeover_cost=read_takeover_cost(card, source=source),
         interface=interface,
         source=source,
-    )
-
-
-def interface_of(environment: Any, name: str) -> Interface:
-    """What a guide has to fit in a compiled environment, or in one on the host."""
-    length = getattr(environment, "episode_length", None)
-    return Interface(
-        name=name,
-        observation=example_observation(environment),
-        actions=environment.actions,
-        bounds=getattr(environment, "action_bounds", None),
-        limits=getattr(environment, "limits", {}),
-        episode_length=length if isinstance(length, int) else None,
     )
 
 

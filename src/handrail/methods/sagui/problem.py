@@ -6,7 +6,7 @@ from typing import Any
 
 from handrail.envs.base import AbstractEnvironment
 from handrail.envs.host import AbstractHostEnvironment
-from handrail.envs.transfer import AbstractView
+from handrail.envs.transfer import AbstractView, example_observation
 from handrail.envs.vector_host import AbstractVectorHost
 from handrail.interventions.base import Intervention
 from handrail.learners.base import AbstractAgent
@@ -38,6 +38,19 @@ class Interface:
         """The same, of a source or a target, whose interfaces always say."""
         assert self.episode_length is not None, self.name
         return self.episode_length
+
+
+def interface_of(environment: Any, name: str) -> Interface:
+    """What a guide has to fit in a compiled environment, or in one on the host."""
+    length = getattr(environment, "episode_length", None)
+    return Interface(
+        name=name,
+        observation=example_observation(environment),
+        actions=environment.actions,
+        bounds=getattr(environment, "action_bounds", None),
+        limits=getattr(environment, "limits", {}),
+        episode_length=length if isinstance(length, int) else None,
+    )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,7 +10,6 @@ import numpy as np
 
 from handrail.core.arguments import checked
 from handrail.core.artifact import fill, load
-from handrail.core.files import write_json
 from handrail.envs.lava.environment import LavaEnvironment
 from handrail.methods.contrastive.problem import DiscreteProblem
 from handrail.methods.contrastive.student import (
@@ -20,7 +19,7 @@ from handrail.methods.contrastive.student import (
     student_loop,
     train_student,
 )
-from handrail.tasks.lava.episode import record_episode
+from handrail.tasks.lava.episode import read_agent, read_memory, record_agent, save_memory
 from handrail.tasks.lava.problems import student_problem
 from handrail.tasks.lava.resolve import method_of
 from handrail.tasks.lava.settings import LavaRun
@@ -29,6 +28,8 @@ from handrail.train.evaluate import run_greedily
 from handrail.train.evaluate_pair import intervention_rate, try_under
 from handrail.train.loops import AnyLoop
 from handrail.train.rollout.base import Episodes, Greedy
+from handrail.train.rollout.recorded import FILE as EPISODES
+from handrail.train.rollout.recorded import RecordedEpisode, write_episodes
 from handrail.train.step_statistics import CHECKS, precision_and_recall
 
 
@@ -73,13 +74,21 @@ def run_lava(
     run = checked(run)
     check(run, knowledge)
     problem = student_problem(run, knowledge.view)
-    world = problem.environment
-    assert isinstance(world, LavaEnvironment)
+    world = _world(problem)
 
     def also(loop: AnyLoop, state: RunState) -> dict[str, float]:
         assert isinstance(loop, Loop)
-        episode = record_episode(loop, state, progress=0.5, key=jax.random.key(run.seed))
-        write_json(folder / "episode.json", episode)
+        save_memory(folder, state.memory)
+        agent: Any = loop.agent
+        kept = [
+            episode
+            for training in ((loop.intervention, state.memory), None)
+            for episode in record_agent(
+                world, agent, agent.actor(state.agent.network), run,
+                training=training, episodes=1, seed=run.seed,
+            )
+        ]  # fmt: skip
+        write_episodes(folder / EPISODES, kept)
         return _quality_of_checks(state)
 
     def arrays(state: RunState) -> dict[str, np.ndarray]:
@@ -102,6 +111,22 @@ def run_lava(
         also=also,
         arrays=arrays,
         report=report,
+    )
+
+
+def record_policy(
+    run: LavaRun, knowledge: Knowledge, file: Path, *, episodes: int, seed: int, shielded: bool
+) -> list[RecordedEpisode]:
+    """Recorded episodes of a finished run's policy file, as of `record_agent`."""
+    training = None
+    if shielded:
+        loop = build(run, knowledge)
+        training = loop.intervention, read_memory(file.parent, loop.intervention)
+    problem = student_problem(run, run.observation)
+    agent = student_agent(problem, method_of(run), run)
+    world = _world(problem)
+    return record_agent(
+        world, agent, read_agent(agent, file), run, training=training, episodes=episodes, seed=seed
     )
 
 
@@ -147,6 +172,12 @@ def _means(done: Episodes) -> dict[str, float]:
         "mean_cost": float(done.costs.mean()),
         "mean_length": float(done.lengths.mean()),
     }
+
+
+def _world(problem: DiscreteProblem) -> LavaEnvironment:
+    world = problem.environment
+    assert isinstance(world, LavaEnvironment)
+    return world
 
 
 def _quality_of_checks(state: RunState) -> dict[str, float]:
