@@ -213,6 +213,7 @@ def compare(
 
 def watch(
     runs: Annotated[tuple[Path, ...], tyro.conf.Positional],
+    open: bool = False,
 ) -> None:
     """Shows the curves of runs in the terminal while they grow; ends when all runs have ended.
 
@@ -220,12 +221,18 @@ def watch(
 
     Args:
         runs: Folders of runs, or folders with runs below them.
+        open: Open the report of the runs in a browser, too; it is written anew as they grow.
     """
     from handrail.cli.watch import watch as run
 
     if not runs:
         raise HandrailError("no run named; expected folders of runs, such as runs/train")
-    run(runs)
+    if not open:
+        run(runs)
+        return
+    from handrail.cli.watch_page import GrowingPage
+
+    run(runs, grown=GrowingPage(runs))
 
 
 def tensorboard(
