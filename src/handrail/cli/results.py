@@ -27,6 +27,7 @@ def evaluate(
     cost_fn: str | None = None,
     episode_length: int | None = None,
     shielded: bool = False,
+    knowledge_folder: Path = Path("runs"),
     guide: Path | None = None,
     prior: Path | None = None,
     encoder: Path | None = None,
@@ -50,6 +51,7 @@ def evaluate(
         episode_length: Time limit in steps, in your own environment; by default the run's.
         shielded: Test the policy together with its intervention as well (shielded_…): guide, checks
             or shield stay in place.
+        knowledge_folder: Where the knowledge of the run is looked for, besides near the run.
         guide: The run's guide, if it is not found beside the run; likewise the next three.
         intervention: Of a run in your own environment: MODULE:NAME of the shield that it was given.
         view: MODULE:NAME of the view that the run's guide was given.
@@ -62,7 +64,7 @@ def evaluate(
     files = {"guide": guide, "prior": prior, "encoder": encoder, "expert": expert}
     found = evaluate_one(
         run, episodes=episodes, seed=seed, which=policy, environment=environment, cost_fn=cost_fn,
-        episode_length=episode_length, shielded=shielded,
+        episode_length=episode_length, shielded=shielded, knowledge_folder=knowledge_folder,
         files={kind: path for kind, path in files.items() if path is not None},
         intervention=intervention, view=view,
     )  # fmt: skip
@@ -211,6 +213,7 @@ def compare(
 
 def watch(
     runs: Annotated[tuple[Path, ...], tyro.conf.Positional],
+    open: bool = False,
 ) -> None:
     """Shows the curves of runs in the terminal while they grow; ends when all runs have ended.
 
@@ -218,12 +221,18 @@ def watch(
 
     Args:
         runs: Folders of runs, or folders with runs below them.
+        open: Open the report of the runs in a browser, too; it is written anew as they grow.
     """
     from handrail.cli.watch import watch as run
 
     if not runs:
         raise HandrailError("no run named; expected folders of runs, such as runs/train")
-    run(runs)
+    if not open:
+        run(runs)
+        return
+    from handrail.cli.watch_page import GrowingPage
+
+    run(runs, grown=GrowingPage(runs))
 
 
 def tensorboard(

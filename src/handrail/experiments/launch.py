@@ -110,13 +110,13 @@ def evaluate(
     seed: int,
     which: Which = "last",
     shielded: bool = False,
+    knowledge_folder: Path = Path("runs"),
     files: Mapping[str, Path] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Return, cost and length of a finished run's own policy, without intervention.
 
     If `shielded`, those of the policy together with the run's intervention as well. Knowledge is
-    looked for as `resume` does, in `knowledge/` beside the run, one folder up or in `runs`; `files`
-    are those that are elsewhere, by kind.
+    looked for as `resume` does; `files` are those that are elsewhere, by kind.
     """
     check_evaluation(folder, episodes)
     stored, family, run = stored_run(folder)
@@ -124,7 +124,7 @@ def evaluate(
     alone = family.evaluate(run, file, episodes, seed)
     if not shielded:
         return alone
-    found = _found(folder, stored["needs"], family, run, Path("runs"), files)
+    found = _found(folder, stored["needs"], family, run, knowledge_folder, files)
     return {**alone, **family.shielded(run, found, file, episodes, seed)}
 
 
