@@ -25,6 +25,7 @@ FLOORS = (
     ("transfer_check",),
     ("tasks",),
     ("experiments",),
+    ("knowledge",),
     ("engines",),
     ("report", "tracking", "hub"),
     ("safe_exploration", "api"),

@@ -23,6 +23,7 @@ from handrail.core.identity import passed_in
 from handrail.core.recorded import PASSED, stable
 from handrail.core.renamed import VALUES, takes_old_names
 from handrail.envs.gymnasium.costs import CostFn
+from handrail.knowledge.catalog import located
 from handrail.methods.sagui.cards import warnings_of
 from handrail.methods.sagui.offline_batch import beside
 from handrail.methods.sagui.presets import SOURCE_PRICE, default_limit_fraction, recommended_student
@@ -120,7 +121,7 @@ def train_student(
         learning=settings_of("learning", learning, default),
     )  # fmt: skip
     run = checked(run)
-    files = {} if guide is None else {"guide": folder_of(guide, "guide")}
+    files = {} if guide is None else {"guide": located("guide", guide)}
     host, trial = built_twice(
         target, cost=cost, limits=limits, parts=parts, episode_length=episode_length
     )
