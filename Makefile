@@ -9,7 +9,7 @@ PIP := $(BIN)/python $(INSTALL)
 PEERS := build/peers
 BENCH ?= lava_training safety_overhead startup sac_update
 
-.PHONY: claims demo test lint clean bench test-peers knowledge
+.PHONY: claims demo test test-browser lint docs clean bench test-peers knowledge
 .DEFAULT_GOAL := test
 
 # Installs only when the dependencies have changed since the last time.
@@ -42,11 +42,20 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/pyrefly check --python-interpreter-path $(BIN)/python --summary=none || status=1; \
 	exit $$status
 
+# The documentation site, into build/docs; a warning is an error, and so is a link that leads nowhere.
+docs: $(VENV)/.installed-dev
+	@$(BIN)/python -m sphinx -q -W --keep-going -n docs build/docs && echo "docs: build/docs/index.html"
+
 test: $(VENV)/.installed-dev
 	@status=0; \
 	$(MAKE) --no-print-directory lint || status=1; \
+	$(MAKE) --no-print-directory docs || status=1; \
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile || status=1; \
 	exit $$status
+
+# Pages in a headless Chromium (Debian: apt-get install chromium); skipped, with a reason, where none is.
+test-browser: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -q tests/browser
 
 # Numbers and tables of README and docs, from the raw data under results/.
 claims: $(VENV)/.installed

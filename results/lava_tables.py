@@ -1,6 +1,6 @@
 """Tables of lava: final return and violations beside what was published."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 from tables import markdown, summary
 
@@ -31,7 +31,7 @@ def values(experiment: str, variant: str, environment: str, quantity: str) -> li
     return found
 
 
-def returns() -> str:
+def returns(labels: Mapping[str, str]) -> str:
     """`lava-returns`: interquartile means with 95 % intervals, published values in italics."""
     experiment = read("lava-returns")
     columns = [
@@ -40,7 +40,7 @@ def returns() -> str:
         *(f"violations {name[-4:]}" for name in ENVIRONMENTS),
     ]
     rows = []
-    for variant, label in LABELS.items():
+    for variant, label in labels.items():
         row = [label]
         for quantity, digits in (("final_return", 2), ("violations", 0)):
             published = experiment.published[quantity].get(variant, {})
@@ -53,5 +53,60 @@ def returns() -> str:
     return markdown(columns, rows)
 
 
-LAVA_TABLES: dict[str, Callable[[], str]] = {"lava-returns": returns}
+def one(
+    experiment: str, quantity: str, digits: int, labels: Mapping[str, str],
+    environments: Sequence[str] = ENVIRONMENTS,
+) -> str:  # fmt: skip
+    """One quantity: interquartile means with 95 % intervals, published values in italics.
+
+    Of returns also how many runs end below 0.1.
+    """
+    published = read(experiment).published.get(quantity, {})
+    ends = ["runs that end below 0.1"] if quantity == "final_return" else []
+    rows = []
+    for variant, label in labels.items():
+        found = [values(experiment, variant, name, quantity) for name in environments]
+        said = [published.get(variant, {}).get(name) for name in environments]
+        cells = [
+            bootstrap(own).text(digits) + ("" if theirs is None else f" *{theirs:,g}*")
+            for own, theirs in zip(found, said, strict=True)
+        ]
+        runs = [value for own in found for value in own]
+        low = [f"{sum(value < 0.1 for value in runs)} of {len(runs)}"] if ends else []
+        rows.append([label, *cells, *low])
+    return markdown(["", *(name[-4:] for name in environments), *ends], rows)
+
+
+GAMMA = {
+    "γ = 0.9": "γ = 0.9", "γ = 0.95": "γ = 0.95", "γ = 0.97": "γ = 0.97",
+    "γ = 0.99": "γ = 0.99 (the paper's)",
+    "γ = 0.99, advantage learning": "γ = 0.99, advantage learning",
+}  # fmt: skip
+TRANSFER = {
+    name: name for name in (
+        "one layout, whole grid", "one layout", "one layout, adaptive", "many layouts",
+        "many layouts, adaptive", "recommended",
+    )
+}  # fmt: skip
+PARTS = {
+    "neither": "neither check (DQN)", "state check only": "state check only",
+    "action check only": "action check only", "full": "both, contrastive encoder",
+    "vanilla loss": "both, plain auto-encoder", "VAE loss": "both, variational auto-encoder",
+    "InfoNCE loss": "both, InfoNCE",
+}  # fmt: skip
+
+BRIEF = {label: LABELS[label] for label in ("dqn", "priors-0.95", "full", "recommended")}
+
+LAVA_TABLES: dict[str, Callable[[], str]] = {
+    "lava-returns": lambda: returns(LABELS),
+    "lava-brief": lambda: returns(BRIEF),
+    "lava-violations": lambda: one("lava-returns", "violations", 0, LABELS),
+    "lava-final-returns": lambda: one("lava-returns", "final_return", 2, LABELS),
+    "lava-gamma": lambda: one(
+        "lava-gamma", "final_return", 2, GAMMA, ("LavaCrossingS9N1", "LavaCrossingS9N3")
+    ),
+    "lava-ablation": lambda: one("lava-ablation", "violations", 0, PARTS),
+    "lava-transfer-violations": lambda: one("lava-transfer", "violations", 0, TRANSFER),
+    "lava-transfer-returns": lambda: one("lava-transfer", "final_return", 2, TRANSFER),
+}
 LAVA_NUMBERS: dict[str, Callable[[], str]] = {}

@@ -104,11 +104,22 @@ def comparison(experiment: str, labels: Mapping[str, str]) -> str:
     return markdown(columns, rows)
 
 
+def speed(experiment: str, labels: Mapping[str, str]) -> str:
+    """How soon students alone earn 95 % of the best final mean of a method here."""
+    optimum = max(
+        float(np.mean([run.said["target_return"] for run in runs(experiment, variant)]))
+        for variant in labels
+    )
+    rows = [[label, reached(runs(experiment, name), optimum)] for name, label in labels.items()]
+    return markdown(["", "steps to 95 % of the best, median (runs that get there)"], rows)
+
+
 def brief(experiment: str, labels: Mapping[str, str]) -> str:
-    """The columns of `comparison` that decide, for the README."""
+    """The columns of `comparison` that decide."""
+    limit = runs(experiment, next(iter(labels)))[0].limit
     columns = [
         "", "epochs within the limit, by episodes", "by steps", "total cost, mean",
-        "student alone: return", "its cost (limit 5)",
+        "student alone: return", f"its cost (limit {limit:g})",
     ]  # fmt: skip
     rows = []
     for variant, label in labels.items():
@@ -146,8 +157,9 @@ def every_run(experiment: str, labels: Mapping[str, str]) -> str:
                 f"{said[f'epochs_above_limit{suffix}']} of {said['epochs']}"
                 for suffix in ("", "_by_steps")
             ]
-            row = [label, str(run.seed), *above, *numbers]
-            rows.append([cell.replace("-0.0", "0.0").replace("-", "−") for cell in row])
+            row = [str(run.seed), *above, *numbers]
+            minus = [cell.replace("-0.0", "0.0").replace("-", "−") for cell in row]
+            rows.append([label, *minus])
     return markdown(columns, rows)
 
 
@@ -264,7 +276,13 @@ SHORT = {
 
 NAVIGATION_TABLES: dict[str, Callable[[], str]] = {
     "sagui-static": lambda: comparison("sagui-static", STATIC | SOURCE_DATA),
+    "sagui-static-speed": lambda: speed("sagui-static", STATIC | SOURCE_DATA),
     "sagui-static-brief": lambda: brief("sagui-static", STATIC),
+    "sagui-fresh-brief": lambda: brief("sagui-fresh", WHOLE),
+    "sagui-ablation-brief": lambda: brief("sagui-ablation", ABLATION),
+    "sagui-semi-dynamic-brief": lambda: brief("sagui-semi-dynamic", SEMI_DYNAMIC),
+    "sagui-dynamic-brief": lambda: brief("sagui-dynamic", DYNAMIC),
+    "sagui-dynamic-compiled-brief": lambda: brief("sagui-dynamic-compiled", COMPILED),
     "sagui-static-runs": lambda: every_run("sagui-static", STATIC | SOURCE_DATA),
     "sagui-fresh": lambda: comparison("sagui-fresh", WHOLE),
     "sagui-fresh-runs": lambda: every_run("sagui-fresh", WHOLE),
@@ -277,4 +295,25 @@ NAVIGATION_TABLES: dict[str, Callable[[], str]] = {
     "fresh-seeds": lambda: short_runs("fresh-seeds.npz", SHORT),
     "shield-tests": shield_tests,
 }
-NAVIGATION_NUMBERS: dict[str, Callable[[], str]] = {}
+
+
+def kept_at_first(variant: str, *, by_steps: bool) -> str:
+    """`61 of 72`: epochs within the limit in the first 180,000 steps of seeds 300 to 311."""
+    data = np.load(HERE / "navigation" / "fresh-seeds.npz")
+    values = data[f"{variant}/behaviour_cost"]
+    if by_steps:
+        total = data[f"{variant}/total_cost"]
+        values = np.diff(total, axis=1, prepend=0.0) * LIMIT_STEPS / 30_000
+    return f"{np.sum(values <= 5.0)} of {values.size}"
+
+
+def _kept(variant: str, by_steps: bool) -> Callable[[], str]:
+    return lambda: kept_at_first(f"{variant}, best guard", by_steps=by_steps)
+
+
+NAVIGATION_NUMBERS: dict[str, Callable[[], str]] = {
+    "fresh-budget-kept": _kept("budget-switch", False),
+    "fresh-budget-kept-by-steps": _kept("budget-switch", True),
+    "fresh-control-kept": _kept("control-switch", False),
+    "fresh-control-kept-by-steps": _kept("control-switch", True),
+}

@@ -2,6 +2,7 @@
 
 import sys
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
@@ -38,7 +39,7 @@ def test_nor_is_a_parameter_of_slurm(monkeypatch):
 
     def sweep(name, *, slurm, **others):
         seen.extend(slurm)
-        return "report", []
+        return Path("report"), []
 
     monkeypatch.setattr(sweep_command, "sweep", sweep)
     words = ["handrail", "sweep", "lava-returns", "--slurm", "a=1", "--slurm", "b=2"]
@@ -60,7 +61,7 @@ def test_nor_is_a_variant(command, module, function, monkeypatch):
 
     def called(name, *, variants, **others):
         seen.extend(variants)
-        return "report", []
+        return Path("report"), []
 
     monkeypatch.setattr(f"{module}.{function}", called)
     words = ["handrail", command, "sagui-static", "--variants", "scratch", "--variants", "egpo"]
@@ -94,3 +95,15 @@ def test_a_summary_is_not_obeyed_either(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["handrail", "train"])
     main()
     assert "\x1b" not in capsys.readouterr().out
+
+
+def test_without_a_command_it_says_what_there_is(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["handrail"])
+    main()
+    out = capsys.readouterr().out
+    named = {line.split()[1] for line in out.splitlines() if line.startswith("  handrail ")}
+    assert {"list", "reproduce", "train", "watch", "evaluate"} <= named
+    monkeypatch.setattr("sys.argv", ["handrail", "list"])
+    main()
+    out = capsys.readouterr().out
+    assert out.startswith("handrail train --environment NAME") and "nothing brought along" in out

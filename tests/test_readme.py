@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from handrail.experiments.schema import names, only, read
+from handrail.experiments.schema import only, read
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, flags=re.DOTALL)
@@ -19,11 +19,15 @@ COMMANDS = [
 ]
 
 
+def test_it_is_a_landing_page():
+    assert len(README.splitlines()) <= 150 and len(README.encode()) <= 8_000
+
+
 @pytest.mark.parametrize("code", [text for kind, text in BLOCKS if kind == "python"])
 def test_python_examples_run(code, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # where their runs go
     exec(compile(code, "README.md", "exec"), {})  # our own file
-    assert "True" in capsys.readouterr().out
+    assert "stopped:" in capsys.readouterr().out
 
 
 def test_every_command_exists():
@@ -33,10 +37,11 @@ def test_every_command_exists():
     assert COMMANDS and {command[1] for command in COMMANDS} <= known
 
 
-def test_every_experiment_is_named_and_every_named_one_exists():
-    shown = set(re.findall(r"`((?:lava|sagui)-[a-z-]+)`", README))
-    assert shown <= set(names())
-    assert {name for name in names() if name.startswith("lava-")} <= shown
+def test_every_link_leads_somewhere():
+    root = Path(__file__).parents[1]
+    links = [link for link in re.findall(r"\]\(([^)#]+)", README) if "://" not in link]
+    assert len(links) > 10
+    assert not [link for link in links if not (root / link).exists()]
 
 
 def test_commands_name_real_experiments_and_budgets():

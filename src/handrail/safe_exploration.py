@@ -11,6 +11,7 @@ from handrail.core.arguments import seed_number, shown, whole
 from handrail.core.errors import HandrailError, UnknownName
 from handrail.core.forks import refuse_forked
 from handrail.envs.base import DiscreteActions
+from handrail.envs.gymnasium.actions import action_codec
 from handrail.envs.gymnasium.costs import CostFn, Costs
 from handrail.envs.gymnasium.layers import refuse_running_statistics
 from handrail.envs.gymnasium.raw import (
@@ -21,7 +22,7 @@ from handrail.envs.gymnasium.raw import (
     raw_copy,
     read_step,
 )
-from handrail.envs.gymnasium.spaces import ObservationCodec, action_codec
+from handrail.envs.gymnasium.spaces import ObservationCodec
 from handrail.interventions.base import Intervention
 from handrail.interventions.stepwise import Stepwise
 from handrail.interventions.substitutes import in_agent_units
@@ -124,6 +125,7 @@ class SafeExploration(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
         recipe: str = "budget-switch",
         limit: float | None = None,
         threshold: float | None = None,
+        takeover_cost: float | None = None,
         view: Callable[[Any], Any] | None = None,
         **options: Any,
     ) -> "SafeExploration":
@@ -137,7 +139,8 @@ class SafeExploration(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
                 `linear-decay`, which fades out (needs `total_steps`).
             limit: cost of an episode that is allowed, undiscounted; by default the guide's own.
             threshold: of budget-switch, in multiples of the limit on the critic's scale; by
-                default the cost of two steps, at which it took over in its shield test.
+                default the predicted cost that the guide's file says, from its shield test.
+            takeover_cost: the same as a predicted discounted cost, as `handrail.try_guide` has it.
             view: the guide's parts of the observation; by default those of the same names.
             options: as of `SafeExploration`.
         """
@@ -150,9 +153,8 @@ class SafeExploration(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
             raise UnknownName("recipe", recipe, RECIPES)
         file = open_guide(located("guide", guide), _interface(env, options), view=view)
         allowed = file.allowed(limit)
-        intervention = METHODS[recipe].intervention(
-            file.takeover(allowed, threshold), Known(file.guide)
-        )
+        takeover = file.takeover(allowed, threshold, takeover_cost)
+        intervention = METHODS[recipe].intervention(takeover, Known(file.guide))
         return SafeExploration(env, intervention, **options)
 
     @property

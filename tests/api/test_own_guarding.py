@@ -1,5 +1,6 @@
 """Guides are tried as guards in environments that are not ours, and kept by that."""
 
+import dataclasses
 import functools
 import logging
 
@@ -19,8 +20,10 @@ from handrail.interventions.triggers import CostCriticExceeds
 from handrail.methods.sagui import train_guide as training
 from handrail.methods.sagui.guide import GuideNetworks
 from handrail.methods.sagui.guide_file import open_guide
+from handrail.methods.sagui.shield import proposed
 from handrail.methods.sagui.table import METHODS, Known
 from handrail.methods.sagui.train_guide import takeover_cost
+from handrail.safe_exploration import SafeExploration
 from tests.api.test_own_several_costs import LIMITS, Laborious
 from tests.api.test_own_training import FEW, moved
 from tests.api.test_own_vector import Env
@@ -108,6 +111,52 @@ def test_a_guide_is_tried_at_what_it_was_trained_to_be_tried_at(tmp_path):
     assert try_guide(Walker, path, takeover_cost=8.5, **few)["shielded_share"] == 1
 
 
+def test_of_several_takeover_costs_one_is_proposed(tmp_path):
+    """Where it predicts 3 everywhere it acts always below that, and never above."""
+    path = guide(tmp_path / "g.safetensors", foresees=3.0, goes=STAYS)
+    options = {"takeover_cost": [4.0, 2.0], "episode_length": 20, "episodes": 12}
+    found = try_guide(Walker, path, limit=2.0, **options)
+    assert [row["takeover_cost"] for row in found["takeovers"]] == [4.0, 2.0]
+    assert [row["shielded_share"] for row in found["takeovers"]] == [0.0, 1.0]
+    assert (found["takeover_cost"], found["shielded_cost"]) == (2.0, 0.0)
+    calm = try_guide(Walker, path, limit=20.0, **options)
+    assert (calm["takeover_cost"], calm["shielded_share"]) == (4.0, 0.0)  # no more than it has to
+    rows = [{"shielded_cost": cost, "shielded_share": 1 / cost} for cost in (5.0, 3.0)]
+    assert proposed(rows, 1.0) is rows[1]  # none keeps the limit
+
+
+def test_students_and_wrappers_take_it(tmp_path):
+    path = guide(tmp_path / "g.safetensors", foresees=3.0, goes=STAYS)
+    learning = dataclasses.replace(FEW["learning"], cost_floor="guide")
+    given = {**FEW, "learning": learning, "limit": 3.0, "guide_interval_share": 0.0}
+    rates = {
+        cost: train_student(Walker, path, tmp_path / str(cost), takeover_cost=cost, **given)[
+            "intervention_rate"
+        ]
+        for cost in (2.9, 3.1)
+    }
+    assert rates[2.9] == 1 > rates[3.1]
+    env = SafeExploration.with_guide(
+        gymnasium.wrappers.TimeLimit(Env(), 20), path, limit=3.0, takeover_cost=2.9
+    )
+    env.reset(seed=0)
+    assert env.step(env.action_space.sample())[-1]["intervened"]
+    with pytest.raises(HandrailError, match=r"both say where the guide takes over"):
+        SafeExploration.with_guide(Env(), path, limit=3.0, takeover_cost=2.9, threshold=1.0)
+
+
+def test_a_guide_that_fails_its_shield_test_says_where_it_should_take_over(tmp_path):
+    train_guide(Walker, tmp_path / "a", limit=0.0, **FEW)
+    card, _ = load(tmp_path / "a" / "guide.safetensors")
+    rows = card.training["takeovers"]
+    costs = [row["takeover_cost"] for row in rows]
+    assert costs == pytest.approx([costs[0] * share for share in (1, 0.5, 0.2, 0.1, 0.05)])
+    chosen = proposed(rows, 0.0)
+    assert card.spec["takeover_cost"] == chosen["takeover_cost"]
+    assert card.training["evaluation"]["shielded_cost"] == chosen["shielded_cost"]
+    assert "takeovers" not in load(tmp_path / "a" / "best.safetensors")[0].training
+
+
 @pytest.mark.parametrize(
     ("evaluation", "options", "expected"),
     [
@@ -143,7 +192,9 @@ def test_the_best_guard_is_kept(tmp_path, monkeypatch, selection, costs, kept):
     left, rewards = iter(costs), iter([3.0, 2.0])
     rest = {"shielded_share": 0.5, "takeover_cost": 2.0}
     monkeypatch.setattr(
-        training, "shield_row", lambda *_, **options: {"shielded_cost": next(left), **rest}
+        training,
+        "takeover_table",
+        lambda *_, **options: [{"shielded_cost": next(left, 9.0), **rest}],
     )
     monkeypatch.setattr(
         training, "tested", lambda *_: {"return": next(rewards), "cost": 0.0, "length": 20.0}
@@ -152,7 +203,8 @@ def test_the_best_guard_is_kept(tmp_path, monkeypatch, selection, costs, kept):
     assert load(path)[0].training["evaluation"]["step"] == kept
 
 
-def test_a_guide_that_fails_is_doubted_by_its_student(tmp_path, caplog):
+def test_a_guide_that_fails_is_doubted_by_its_student(tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr("handrail.api.guides.SHARES", ())  # it is not tried to take over earlier
     few = FEW | {"shield_episodes": 3}
     path = train_guide(Walker, tmp_path / "guide", bonus=moved, limit=0.0, **few)
     evaluation = load(path)[0].training["evaluation"]

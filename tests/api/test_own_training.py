@@ -50,7 +50,7 @@ def test_a_guide_says_what_it_is(guide):
     assert card.spec == {
         "parts": {"observation": [2]}, "actions": 1, "limit": 1.0, "limit_steps": 20,
         "action_bounds": {"low": [-2.0], "high": [4.0]}, "view": "named parts",
-        "discount": 0.99, "takeover_cost": 2.0,
+        "discount": 0.99, "takeover_cost": card.training["evaluation"]["takeover_cost"],
     }  # fmt: skip
     table = read_table(guide.parent / "evaluations.csv")
     assert table["step"].tolist() == [40, 80]

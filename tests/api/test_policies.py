@@ -18,8 +18,8 @@ from handrail.methods.contrastive.inputs import TableInputs, VectorInputs, Vecto
 from handrail.methods.contrastive.problem import DiscreteProblem
 from handrail.methods.sagui.cards import Limits, Networks, card_of
 from handrail.methods.sagui.guide import GuideNetworks, total_size
-from handrail.methods.sagui.guide_file import interface_of as compiled_interface
 from handrail.methods.sagui.guide_file import write_guide
+from handrail.methods.sagui.problem import interface_of as compiled_interface
 from handrail.networks.gaussian import GaussianPolicy
 from handrail.safe_exploration import SafeExploration
 from tests.envs.toys import Named, Walker

@@ -6,19 +6,25 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from gymnasium import spaces
+from gymnasium.vector import SyncVectorEnv
 
 from handrail.api.environments import host_of
 from handrail.core.errors import HandrailError
+from handrail.envs.base import zero_action
 from handrail.envs.conformance import check_environment
+from handrail.envs.gymnasium.actions import BoxCodec
 from handrail.envs.gymnasium.costs import Costs
 from handrail.envs.gymnasium.host import GymnasiumHost
-from handrail.envs.gymnasium.spaces import BoxCodec
+from handrail.envs.gymnasium.vector import GymnasiumVectorHost
+from handrail.interventions.base import Intervention
 from handrail.interventions.recipes import none
+from handrail.interventions.substitutes import Policy
+from handrail.interventions.triggers import Always
 from handrail.safe_exploration import SafeExploration
 from tests.envs.test_gymnasium_host import steps
 from tests.envs.toys import Broken, Walker
 
-ACTION = np.ones(1, np.float32)
+ACTION, KEY = np.ones(1, np.float32), jax.random.key(0)
 
 
 def cost_of(value):
@@ -114,21 +120,62 @@ def test_hints_name_a_wrapper_that_works():
     with pytest.raises(HandrailError, match=r"TransformAction\(env, lambda a: a, .*\(2, 1\)\)\)"):
         BoxCodec(unbounded)
 
-    class Nested(Walker, gymnasium.Env):
-        observation_space = spaces.Dict(
-            sensors=spaces.Dict(place=spaces.Box(-1, 1, (2,))), goal=spaces.Box(-1, 1, (2,))
-        )
 
-        def observation(self):
-            return {"sensors": {"place": np.zeros(2)}, "goal": np.zeros(2)}
+class Nested(Walker, gymnasium.Env):
+    """Parts within parts."""
 
-    hint = r"FlattenObservation\(env\), or leave it out with parts=\['goal'\]"
-    with pytest.raises(HandrailError, match=hint):
+    observation_space = spaces.Dict(
+        sensors=spaces.Dict(place=spaces.Box(-1, 1, (2,)), words=spaces.Text(5)),
+        goal=spaces.Tuple((spaces.MultiDiscrete([3, 2]), spaces.MultiBinary(2))),
+    )
+
+    def observation(self):
+        place = np.full(2, self.at, np.float32)
+        goal = np.array([1, 0]), np.array([0, 1], np.int8)
+        return {"sensors": {"place": place, "words": "hello"}, "goal": goal}
+
+
+def test_parts_within_parts_have_names(tmp_path):
+    with pytest.raises(HandrailError, match=r"'sensors.words' is a Text.*leave it out with parts="):
         GymnasiumHost(Nested())
-    host = GymnasiumHost(gymnasium.wrappers.FlattenObservation(Nested()))
-    assert host.reset(key=jax.random.key(0)).shape == (4,)
+    host = GymnasiumHost(Nested(), parts=["goal", "sensors.place"])
+    seen = host.reset(key=KEY)
+    assert seen.keys() == {"goal.0", "goal.1", "sensors.place"}
+    assert seen["goal.0"].tolist() == [0, 1, 0, 1, 0] and seen["goal.1"].tolist() == [0, 1]
+    assert (seen["sensors.place"] == host.env.at).all()
     findings = {finding.rule: finding for finding in check_environment(Nested, steps=5)}
-    assert "FlattenObservation(env)" in findings["observations"].message
+    assert findings["observations"].status == "note"
+    assert "sensors.words" in findings["observations"].message
+    several = SyncVectorEnv([Nested] * 2)
+    given = GymnasiumVectorHost(several, parts=["goal", "sensors.place"]).reset(
+        np.ones(2, bool), keys=jax.random.split(KEY)
+    )
+    assert given["goal.0"].tolist() == [[0, 1, 0, 1, 0]] * 2
+
+
+@pytest.mark.parametrize(
+    "space", [spaces.MultiDiscrete([3, 2]), spaces.Dict(steer=Walker.action_space)], ids=str
+)
+def test_choices_and_parts_as_actions(space):
+    """Numbered for a DQN, one vector for a student, the environment's own for everybody else."""
+
+    class Acts(Walker, gymnasium.Env):
+        action_space = space
+
+        def move(self, action):
+            assert space.contains(action), action
+            self.count += 1
+
+    host, keys = GymnasiumVectorHost(SyncVectorEnv([Acts] * 2)), jax.random.split(KEY)
+    host.reset(np.ones(2, bool), keys=keys)
+    zeros = np.asarray(zero_action(host.actions))
+    host.step(np.stack([zeros] * 2), keys=keys)
+    env = SafeExploration(Acts(), Intervention(Always(), Policy(lambda o, k: (zeros, {}))))
+    env.reset(seed=0)
+    proposed = space.sample()
+    info = env.step(proposed)[-1]
+    assert space.contains(info["executed_action"])
+    assert info["proposed_action"] is proposed and info["intervened"]
 
 
 class ParallelEnv:

@@ -40,7 +40,8 @@ def test_the_same_figure_gives_the_same_bytes():
     first = style.png(learning())
     assert first.startswith(b"\x89PNG")
     assert first == style.png(learning())
-    assert style.svg(learning()) == style.svg(learning())
+    for format in ("pdf", "svg"):
+        assert style.vector(learning(), format) == style.vector(learning(), format)
 
 
 def test_uneven_rows_are_refused():
@@ -54,7 +55,7 @@ def test_known_methods_keep_their_colour_and_nobody_shares_one():
     assert style.looks(["x", "y", "FULL"])["FULL"] == alone
     crowd = style.looks(["full", "control-switch", "dqn", "scratch", "a", "b"])
     static = style.looks(read("sagui-static").variants)
-    assert len({look.color for look in static.values()}) == len(static)
+    assert len({(look.color, look.marker) for look in static.values()}) == len(static)
     assert len({look.color for look in crowd.values()}) == len(crowd)
     assert crowd["control-switch"].label == "SaGui, control-switch"
 
@@ -161,7 +162,7 @@ def test_densities_are_relative_to_equal_time_everywhere():
     shown = np.ma.filled(image.get_array(), np.nan)
     assert shown[0, 3] == 12.0 and shown[3, 0] == 4.0 and np.isnan(shown).sum() == 14
     assert image.origin == "lower"
-    assert labels(figure) == ["hazard", "extents", "white: never visited"]
+    assert labels(figure) == ["hazard", "extents", "blank: never visited"]
     assert sum(patch.get_linestyle() == "--" for patch in figure.axes[0].patches) == 1
     with pytest.raises(HandrailError, match="at least one"):
         density.densities([])
@@ -170,3 +171,15 @@ def test_densities_are_relative_to_equal_time_everywhere():
 def test_curves_of_one_run_have_no_band_in_the_legend():
     panel = figures.Panel("S9N1", "return", {"dqn": (STEPS, band(0.5))})
     assert labels(figures.curves([[panel]], interval="")) == ["DQN"]
+
+
+def test_a_figure_for_dark_pages_has_no_light_paper_and_no_dark_ink():
+    from matplotlib.colors import to_hex
+
+    figure = learning(limit=0.3)
+    light = style.png(figure)
+    assert style.in_the_dark(figure) != light
+    axes = figure.axes[0]
+    assert to_hex(figure.get_facecolor()) == to_hex(axes.get_facecolor()) == style.DARK["#ffffff"]
+    assert to_hex(axes.title.get_color()) == style.DARK[style.INK.lower()]
+    assert all(to_hex(line.get_color()) in style.DARK.values() for line in axes.lines)

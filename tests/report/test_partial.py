@@ -1,16 +1,19 @@
 """A report of an experiment that was collected before its end."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from handrail.cli import reproduce
 from handrail.core.errors import HandrailError
 from handrail.core.records import EPISODE_COLUMNS, GrowingTable
+from handrail.equations.interval import Interval
 from handrail.experiments.plan import plan
 from handrail.experiments.schema import digest, read
 from handrail.report.experiment import write_report
 from handrail.report.finished import Finished
+from handrail.report.html import comparison
 
 RAN = {("LavaCrossingS9N1", "dqn"), ("LavaCrossingS9N1", "full"), ("LavaCrossingS9N2", "dqn")}
 
@@ -53,7 +56,7 @@ def test_a_report_of_some_variants_has_a_folder_and_a_command_of_its_own(finishe
     """It does not take the place of the whole one."""
     written = []
 
-    def write(finished, folder):
+    def write(finished, folder, *, vectors):
         written.append((finished.command, folder.name))
         return folder, []
 
@@ -79,3 +82,25 @@ def test_what_is_missing_is_asked_for_with_its_variants(tmp_path):
         reproduce.report_only(
             "sagui-static", budget="quick", variants=["scratch, ours"], out=tmp_path
         )
+
+
+def test_published_values_say_after_how_many_steps_where_ours_are_shorter(finished):
+    assert finished.lengths == ("", "")
+    short = []
+    for row, task in finished.rows:
+        run = replace(task.settings.run, steps=9)
+        short.append((row, replace(task, settings=replace(task.settings, run=run))))
+    ours, theirs = replace(finished, rows=tuple(short)).lengths
+    assert (ours, theirs) == (", after 9 steps", ", after 200,000 steps")
+    table = comparison(
+        {"S9N1": {"dqn": Interval(1.0, 1.0, 1.0)}}, {"S9N1": {"dqn": 2.0}}, lengths=(ours, theirs)
+    )
+    assert table.columns == ["method", "S9N1, after 9 steps", "published, after 200,000 steps"]
+
+
+def test_summaries_of_an_older_version_leave_a_dash(finished, tmp_path):
+    _, task = finished.rows[0]
+    (task.folder / "summary.json").write_text(json.dumps({"violations": 7.0, "steps": 200_000}))
+    _, (returns, violations) = write_report(finished, tmp_path / "report")
+    assert returns.rows[0][1] is None or returns.rows[1][1] is None
+    assert {float(row[1].value) for row in violations.rows} == {7.0}

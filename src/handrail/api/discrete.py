@@ -13,11 +13,13 @@ from handrail.api.environments import (
     Host,
     build_host,
     built_twice,
+    checked_intervention,
     closes_environments,
     first_observation,
     host_of,
 )
 from handrail.api.knowledge import encoder_of_world, prior_of_world
+from handrail.api.reporting import leaves_report
 from handrail.core.arguments import (
     Range,
     folder_of,
@@ -60,6 +62,7 @@ LEARNING_OF_PRIOR = dataclasses.replace(PRIOR_LEARNING, learning_starts=1_000)
 EXPLORING = dataclasses.replace(ACTING, learning_starts=1_000)
 
 
+@leaves_report
 @closes_environments
 def train_dqn(
     environment: Environment,
@@ -102,11 +105,7 @@ def train_dqn(
     )
     episode_length = whole("episode_length", episode_length, least=1)
     episodes = whole("evaluation_episodes", evaluation_episodes, least=1)
-    if not isinstance(intervention, Intervention | None):
-        raise HandrailError(
-            f"intervention is {shown(intervention)}: expected WHEN × WHAT, such as "
-            "handrail.domain_prior(handrail.load_prior(file, environment))"
-        )
+    chosen = checked_intervention(intervention) or none()
     host, trial = built_twice(
         environment, cost=cost, limits=limits, parts=parts, episode_length=episode_length
     )
@@ -118,7 +117,6 @@ def train_dqn(
         "steps": settings.steps, "evaluation_episodes": episodes, "seed": settings.seed,
         "learning": stable(settings.learning),
     }  # fmt: skip
-    chosen = none() if intervention is None else intervention
     method = dataclasses.replace(METHODS["dqn"], intervention=lambda settings, knowledge: chosen)
     return train_student(
         problem, {}, method, settings, folder, recorded=recorded,
@@ -127,6 +125,7 @@ def train_dqn(
     )  # fmt: skip
 
 
+@leaves_report
 @closes_environments
 def train_prior(
     sources: Sequence[Environment],
@@ -203,6 +202,7 @@ def train_prior(
 
 
 @takes_old_names(SETTINGS["EncoderSettings"])
+@leaves_report
 @closes_environments
 def train_encoder(
     environment: Environment,

@@ -17,6 +17,7 @@ from handrail.envs.gymnasium.costs import CostFn
 from handrail.envs.gymnasium.host import GymnasiumHost
 from handrail.envs.gymnasium.layers import is_shared, simulators
 from handrail.envs.gymnasium.raw import refuse_guarded
+from handrail.envs.gymnasium.spaces import named_parts
 from handrail.envs.gymnasium.vector import GymnasiumVectorHost
 from handrail.envs.vector_host import copy_of
 from handrail.interventions.base import Intervention
@@ -33,6 +34,8 @@ _open: contextvars.ContextVar[tuple[Host, ...] | None] = contextvars.ContextVar(
     "open", default=None
 )
 """What calls of `closes_environments` that have not returned have built; None outside of them."""
+SMALLEST_PICTURE = 32
+"""Pixels of a side from which on whole bytes are taken for a picture; MiniGrid's grids have 7."""
 P = ParamSpec("P")
 R = TypeVar("R")
 LOG = logging.getLogger(__name__)
@@ -71,6 +74,7 @@ def build_host(
     """
     env = built(environment)
     refuse_guarded(env)
+    _warn_of_pictures(env)
     own, in_use = simulators(env), _open.get()
     same = [host for host in in_use or () if is_shared([*own, *simulators(host.env)])]
     if same:
@@ -127,6 +131,21 @@ def host_of(
     """An environment, or several side by side, on the host."""
     kind = GymnasiumVectorHost if hasattr(env, "num_envs") else GymnasiumHost
     return kind(env, cost, limits=limits, parts=parts, episode_length=episode_length)
+
+
+def _warn_of_pictures(env: Any) -> None:
+    """Logs that networks are fully connected, where an environment shows pictures."""
+    space = getattr(env, "single_observation_space", getattr(env, "observation_space", None))
+    for name, (_, part) in ({"": ((), space)} | named_parts(space)).items():
+        shape = getattr(part, "shape", None) or ()
+        is_bytes = getattr(part, "dtype", None) == np.uint8
+        if is_bytes and len(shape) == 3 and min(sorted(shape)[1:]) >= SMALLEST_PICTURE:
+            LOG.warning(
+                "%s: the observation%s is a picture of shape %s, but these networks are fully "
+                "connected and read its numbers from 0 to 255: hardly anything is learnt from it, "
+                "and the memory holds it as float32; give features of it instead",
+                type(env).__name__, f"'s part {name!r}" if name else "", shape,
+            )  # fmt: skip
 
 
 _NEW = (
@@ -219,6 +238,16 @@ def needs_box(host: Host) -> None:
         action_size(host.actions)
     except HandrailError as error:
         raise HandrailError(f"{error}; for discrete actions there is handrail.train_dqn") from None
+
+
+def checked_intervention(intervention: Any) -> Intervention | None:
+    """An intervention of the user's, or None; anything else is refused."""
+    if not isinstance(intervention, Intervention | None):
+        raise HandrailError(
+            f"intervention is {shown(intervention)}: expected WHEN × WHAT, such as "
+            "handrail.shield(condition, policy) or handrail.domain_prior(prior)"
+        )
+    return intervention
 
 
 def prompt_loop(

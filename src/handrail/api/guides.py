@@ -19,6 +19,7 @@ from handrail.api.environments import (
     needs_box,
     prompt_loop,
 )
+from handrail.api.reporting import leaves_report
 from handrail.core import renamed
 from handrail.core.arguments import (
     checked,
@@ -37,16 +38,19 @@ from handrail.knowledge.catalog import located
 from handrail.methods.sagui.guide_file import open_guide
 from handrail.methods.sagui.problem import Source
 from handrail.methods.sagui.settings import GuideSettings, SacSettings
-from handrail.methods.sagui.shield import STEPS, evaluate_shield, shield_row
+from handrail.methods.sagui.shield import STEPS, proposed, takeover_table
 from handrail.methods.sagui.train_guide import SELECTIONS
 from handrail.methods.sagui.train_guide import train_guide as train
 
 Report = Callable[[int, int], None]
 LEARNING = SacSettings(multiplier_rate=10.0, damping=0.0, cost_floor="zero")
+SHARES = (0.5, 0.2, 0.1, 0.05)
+"""Of two steps' cost: where a guide that fails its shield test is tried to take over earlier."""
 OLD_VALUES = {"selection": {"bonus": "return", "guard": "shield"}}
 
 
 @renamed.takes_old_names(renamed.SETTINGS["GuideSettings"], OLD_VALUES)
+@leaves_report
 @closes_environments
 def train_guide(
     source: Environment,
@@ -76,8 +80,10 @@ def train_guide(
     Every epoch the sampled policy is evaluated over whole episodes, and tried as a shield: what do
     random actions cost if it takes over where it predicts the cost of two steps of harm
     (`handrail.try_guide`)? Of those within the limit the best shield is kept, or the one with the
-    highest bonus; if there is none, the one of the lowest cost. A run that was interrupted goes on
-    from its last checkpoint when called again; a finished one is not repeated.
+    highest bonus; if there is none, the one of the lowest cost. If that one fails its test it is
+    tried to take over earlier, at a half to a twentieth of two steps' cost, and its file says where
+    it should: the latest at which it keeps the limit, or that of the lowest cost. A run that was
+    interrupted goes on from its last checkpoint when called again; a finished one is not repeated.
 
     Args:
         source: id of the environment to learn in, or a function that builds it, or several of
@@ -129,6 +135,7 @@ def train_guide(
         evaluation=with_bonus(trial, bonus),
         shield_test=trial,
         longest=longest,
+        takeover_shares=SHARES,
         make_loop=prompt_loop,
     )
     recorded = {
@@ -148,18 +155,19 @@ def try_guide(
     cost: CostFn | None = None,
     limits: Mapping[str, float] | None = None,
     parts: Sequence[str] | None = None,
-    takeover_cost: float | None = None,
+    takeover_cost: float | Sequence[float] | None = None,
+    limit: float | None = None,
     episode_length: int | None = None,
     episodes: int = 100,
     seed: int = 0,
-) -> dict[str, float]:
+) -> dict[str, Any]:
     """What a guide is worth as a shield, before a student depends on it.
 
     Random actions, each held for 30 steps, drive for up to 400 steps an episode; the guide takes
     over where it predicts too much cost. So it is tried whether the guide knows which action is
     too much, and whether it can avert what was about to happen. It asks for more than students do,
     who learn. In the navigation tasks no student of a guide that costs less than its student's
-    limit broke that, and of the others one in five did (docs/results-sagui.md). Try it in a
+    limit broke that, and of the others one in five did (docs/results/static.md). Try it in a
     simulator of the target: what goes wrong goes wrong there.
 
     Args:
@@ -168,8 +176,10 @@ def try_guide(
         guide: its file, or the name of one that ships.
         view: the guide's parts of the observation; by default those of the same names.
         cost: as of `GymnasiumHost`; also `limits` (of several named costs) and `parts`.
-        takeover_cost: the discounted cost that is too much; by default what the guide was trained
-            to be tried at: two steps' cost.
+        takeover_cost: the predicted discounted cost that is too much; by default that of the
+            guide's file, which is two steps' cost unless the guide failed its own test there. Of
+            several, each is tried, and one is proposed.
+        limit: of an episode, where several are tried; by default the guide's own.
         episode_length: the time limit in steps, if the environment does not say.
         episodes: to drive; a rare cost needs hundreds.
         seed: of everything.
@@ -177,10 +187,17 @@ def try_guide(
     Returns:
         `shielded_cost`, undiscounted, per episode of `episode_length` steps (of several costs the
         one nearest to its limit, on the scale of the smallest limit, and each by its name),
-        `shielded_share` of the steps that were the guide's, and `takeover_cost`.
+        `shielded_share` of the steps that were the guide's, and `takeover_cost`. Of several the
+        entries are those of the proposed one: the least share of those that keep the limit, or the
+        lowest cost; `takeovers` has a row for each. `train_student` and
+        `SafeExploration.with_guide` take it as `takeover_cost`.
     """
     episodes = whole("episodes", episodes, least=1)
-    takeover_cost = None if takeover_cost is None else number("takeover_cost", takeover_cost)
+    several = isinstance(takeover_cost, Sequence)
+    given = [takeover_cost] if not isinstance(takeover_cost, Sequence) else takeover_cost
+    tried = [None if cost is None else number("takeover_cost", cost) for cost in given]
+    if not tried:
+        raise HandrailError("takeover_cost is empty: expected predicted costs, such as [2.0, 0.5]")
     guide = located("guide", guide)
     host = build_host(
         environment, cost=cost, limits=limits, parts=parts, episode_length=episode_length
@@ -188,14 +205,17 @@ def try_guide(
     needs_box(host)
     longest = episode_steps(host, episode_length)
     file = open_guide(guide, interface_of(host, longest), view=view)
-    predicted = file.takeover_cost if takeover_cost is None else takeover_cost
-    if predicted is None:
+    costs = [file.takeover_cost if cost is None else cost for cost in tried]
+    if None in costs:
         raise HandrailError(
             f"{guide}: the card does not say which predicted cost is too much: give takeover_cost, "
             "such as two steps' cost"
         )
-    done = evaluate_shield(
-        host, file.guide, threshold=predicted, episodes=episodes, longest=min(STEPS, longest),
+    rows = takeover_table(
+        host, file.guide, [cost for cost in costs if cost is not None], limits=host.limits,
+        per_steps=longest, episodes=episodes, longest=min(STEPS, longest),
         key=jax.random.key(seed_number(seed)),
     )  # fmt: skip
-    return shield_row(done, predicted, limits=host.limits, per_steps=longest)
+    if not several:
+        return rows[0]
+    return {**proposed(rows, file.allowed(limit)), "takeovers": rows}

@@ -20,7 +20,8 @@ from handrail.core.arguments import seed_number
 from handrail.core.artifact import KINDS, WHOLE, Card, load
 from handrail.core.errors import HandrailError
 from handrail.envs.base import AbstractEnvironment, BoxActions, DiscreteActions
-from handrail.envs.gymnasium.spaces import ObservationCodec, action_codec, readable_parts
+from handrail.envs.gymnasium.actions import action_codec
+from handrail.envs.gymnasium.spaces import ObservationCodec, readable_parts
 from handrail.envs.lava.environment import LavaEnvironment
 from handrail.knowledge.catalog import located
 from handrail.learners.sac.host_policy import HostPolicy, HostValues
@@ -28,10 +29,10 @@ from handrail.learners.sac.networks import OnVectors
 from handrail.methods.contrastive.artefacts import load_q
 from handrail.methods.contrastive.inputs import VectorInputs, on_every_row
 from handrail.methods.sagui.cards import Limits
-from handrail.methods.sagui.guide_file import interface_of as compiled_interface
 from handrail.methods.sagui.guide_file import open_guide
 from handrail.methods.sagui.pretraining import open_policy
 from handrail.methods.sagui.problem import Interface
+from handrail.methods.sagui.problem import interface_of as compiled_interface
 
 Values = Callable[[Any], np.ndarray]
 """The value of each action in an observation, as `HostValues` gives them."""

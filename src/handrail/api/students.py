@@ -9,6 +9,7 @@ from typing import Any
 from handrail.api.environments import (
     Environment,
     built_twice,
+    checked_intervention,
     closes_environments,
     episode_limit,
     episode_steps,
@@ -16,15 +17,19 @@ from handrail.api.environments import (
     needs_box,
     prompt_loop,
 )
-from handrail.core.arguments import checked, folder_of, seed_number, settings_of, truth
+from handrail.api.reporting import leaves_report
+from handrail.core.arguments import checked, folder_of, seed_number, settings_of, truth, whole
 from handrail.core.artifact import checksums, load
 from handrail.core.errors import HandrailError, UnknownName
 from handrail.core.identity import passed_in
 from handrail.core.recorded import PASSED, stable
 from handrail.core.renamed import VALUES, takes_old_names
 from handrail.envs.gymnasium.costs import CostFn
+from handrail.equations.budget import discounted_limit
+from handrail.interventions.base import Intervention
 from handrail.knowledge.catalog import located
 from handrail.methods.sagui.cards import warnings_of
+from handrail.methods.sagui.guide_file import open_guide
 from handrail.methods.sagui.offline_batch import beside
 from handrail.methods.sagui.presets import SOURCE_PRICE, default_limit_fraction, recommended_student
 from handrail.methods.sagui.problem import Target
@@ -39,6 +44,7 @@ OLD_NAMES = {"margin": "limit_fraction", "excursions": "guide_interval_share"}
 
 
 @takes_old_names(OLD_NAMES, {"method": VALUES["StudentRun"]["method"]})
+@leaves_report
 @closes_environments
 def train_student(
     target: Environment,
@@ -47,11 +53,13 @@ def train_student(
     *,
     method: str = "budget-switch",
     view: Callable[[Any], Any] | None = None,
+    intervention: Intervention | None = None,
     cost: CostFn | None = None,
     limits: Mapping[str, float] | None = None,
     limit: float | None = None,
     parts: Sequence[str] | None = None,
     threshold: float | None = None,
+    takeover_cost: float | None = None,
     limit_fraction: float | None = None,
     guide_interval_share: float | None = None,
     distil: bool = False,
@@ -82,12 +90,17 @@ def train_student(
         method: any that needs no more than a guide, such as `budget-switch`, `control-switch`,
             `linear-decay`, or `sac-lagrangian` without a guide (`handrail list`).
         view: the guide's parts of the target's observation; by default those of the same names.
+        intervention: a shield of yours, WHEN × WHAT, such as `shield(...)`, with or without a
+            guide. It judges what the student or the guide is about to do, has the last word, and
+            sees the target's observation. What is executed is what is learnt from. The summary has
+            its share of the steps as `shield_rate`, `intervention_rate` counts the guide's, too.
         cost: as of `GymnasiumHost`; also `limits` (of several named costs) and `parts`.
         limit: expected undiscounted cost of an episode; at least the guide's.
         threshold: of budget-switch, in multiples of the limit on the critic's scale; by default
-            the cost of two steps, at which it took over in its shield test.
+            the predicted cost that the guide's file says, from its shield test.
+        takeover_cost: the same as a predicted discounted cost, as `handrail.try_guide` has it.
         limit_fraction: the limit that the student's multiplier aims at, as a share of `limit`; by
-            default 0.5, under linear-decay 1 (docs/results-sagui.md).
+            default 0.5, under linear-decay 1 (docs/results/static.md).
         guide_interval_share: share of the steps, 0 to 1, that the guide takes at random, in
             intervals of 50 steps, so that the student sees more of the task; by default 0.1 under
             budget-switch, else 0.
@@ -101,7 +114,7 @@ def train_student(
         epoch: steps between two tests.
         evaluation_episodes: whole episodes of each.
         learning: the learner; by default our preset, in which the guide's cost critic is a
-            floor of the student's (docs/results-sagui.md).
+            floor of the student's (docs/results/static.md).
         seed: of everything.
         report: called as `report(step, total)`.
     """
@@ -112,7 +125,8 @@ def train_student(
     default = recommended_student(default, rate=1.0) if row.has_guide else default
     run = StudentRun(
         method=method, seed=seed_number(seed), steps=steps, epoch=epoch,
-        test_episodes=evaluation_episodes, threshold=threshold,
+        test_episodes=whole("evaluation_episodes", evaluation_episodes, least=1),
+        threshold=threshold,
         distillation="authors" if truth("distil", distil) or row.strength else "none",
         density="exact", weighting="none", multiplier_on="policy_actions",
         limit_fraction=_given(limit_fraction, default_limit_fraction(method, split=False)),
@@ -121,6 +135,7 @@ def train_student(
         learning=settings_of("learning", learning, default),
     )  # fmt: skip
     run = checked(run)
+    shield = checked_intervention(intervention)
     files = {} if guide is None else {"guide": located("guide", guide)}
     host, trial = built_twice(
         target, cost=cost, limits=limits, parts=parts, episode_length=episode_length
@@ -128,19 +143,31 @@ def train_student(
     needs_box(host)
     longest, allowed = episode_steps(host, episode_length), episode_limit(host, limit)
     run = checked(dataclasses.replace(run, environment=host.name, limit=allowed))
+    interface = interface_of(host, longest)
+    if takeover_cost is not None and files:
+        file = open_guide(files["guide"], interface, view=view)
+        predicted = file.takeover(allowed, threshold, takeover_cost).predicted_cost
+        scaled = discounted_limit(allowed, file.guide.discount, longest)
+        run = dataclasses.replace(run, threshold=predicted / scaled)
+    elif takeover_cost is not None:
+        raise HandrailError(f"method {method!r} has no guide to take over: leave takeover_cost out")
     where = Target(
-        interface=interface_of(host, longest),
+        interface=interface,
         training=host,
         testing=trial,
         view=view,
         longest=longest,
+        shield=shield,
         make_loop=prompt_loop,
     )
     warned = _warnings(files, allowed, longest)
+    brought = {} if shield is None else {"intervention": shield}
     recorded = {
         "purpose": "own student", "run": stable(run),
         "needs": _checksums(files, run.source_data), "episode_length": longest,
-        PASSED: passed_in(host, target, cost=cost, view=view, parts=parts, limits=limits),
+        PASSED: passed_in(
+            host, target, cost=cost, view=view, parts=parts, limits=limits, **brought
+        ),
     }  # fmt: skip
     return train(
         where, run, files, folder, recorded=recorded, warnings=tuple(warned), report=report

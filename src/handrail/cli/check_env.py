@@ -53,15 +53,15 @@ def factory(target: str) -> Callable[[], Any]:
     return lambda: gymnasium.make(name, disable_env_checker=True)
 
 
-def attribute(target: str, option: str) -> Any:
-    """The function that `MODULE:NAME` names."""
+COST = "a function (obs, action, next_obs, info) -> cost"
+
+
+def attribute(target: str, option: str, what: str = COST) -> Any:
+    """The function, or other callable thing, that `MODULE:NAME` names; `what` is for the error."""
     module_name, _, name = target.partition(":")
     found = getattr(_module(module_name), name, None) if module_name and name else None
     if not callable(found):
-        raise HandrailError(
-            f"{option} {target!r}: expected MODULE:NAME of a function "
-            "(obs, action, next_obs, info) -> cost"
-        )
+        raise HandrailError(f"{option} {target!r}: expected MODULE:NAME of {what}")
     return found
 
 

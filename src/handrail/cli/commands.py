@@ -20,25 +20,9 @@ Repeatable = Annotated[tuple[tuple[str, ...], ...], tyro.conf.UseAppendAction]
 @app.command(name="list")
 def list_() -> None:
     """Lists environments, methods and experiments."""
-    from rich.console import Console
-    from rich.table import Table
+    from handrail.cli.listing import show
 
-    from handrail.experiments.schema import names, read
-    from handrail.tasks.registry import FAMILIES
-
-    console = Console()
-    for family in FAMILIES:
-        entries = Table(family.name.capitalize(), "", title_justify="left", box=None)
-        entries.add_row("environments", ", ".join(family.environments))
-        entries.add_row("methods", ", ".join(family.methods))
-        console.print(entries, "")
-    table = Table(title="Experiments (handrail reproduce NAME)", title_justify="left", box=None)
-    for column in ("name", "budgets", "question"):
-        table.add_column(column, overflow="fold")
-    for name in names():
-        experiment = read(name)
-        table.add_row(name, ", ".join(experiment.budgets), experiment.question)
-    console.print(table)
+    show()
 
 
 @app.command
@@ -170,7 +154,8 @@ def train(
         expert: Use this expert (method egpo) instead of acquiring one.
         pretrained: Use this pre-trained student (method sac-pre) instead of acquiring one.
         acquire: Acquire all knowledge that no file brings, also where the package's would do.
-        set: Further settings by name, such as learning.discount=0.97 safety.prior_prob=0.9.
+        set: Further settings by name, such as learning.discount=0.97 safety.prior_prob=0.9; those
+            of the environment and method are listed below.
         knowledge_folder: Where acquired knowledge is kept and found again.
         out: Folder of this run.
         resume: Go on with the run in this folder, whatever it is; takes no other settings.
@@ -218,39 +203,8 @@ def train(
     look()
     for key, value in summary.items():
         print(f"{plain(key):24} {plain(value)}")
-    print(f"run: {out}")
-
-
-@app.command
-def report(
-    name: Annotated[str, tyro.conf.Positional],
-    budget: str = "quick",
-    seeds: int | None = None,
-    variants: Repeatable = (),
-    out: Path = Path("runs"),
-) -> None:
-    """Writes the report of an experiment again, from runs that are all finished.
-
-    Args:
-        name: An experiment (see `handrail list`).
-        budget: The budget at which it was run.
-        seeds: The number of seeds with which it was run, if not the budget's own.
-        variants: Those with which it was run, if not all.
-        out: The folder it was run into.
-    """
-    from handrail.cli.reproduce import report_only
-    from handrail.experiments.schema import names
-
-    if name not in names() and Path(name).is_dir():
-        raise HandrailError(
-            f"{name} is a folder; reports are of experiments (see `handrail list`), and runs side "
-            "by side are shown by `handrail compare`"
-        )
-    path, tables = report_only(
-        name, budget=budget, seeds=seeds, variants=tuple(chain(*variants)), out=out
-    )
-    _show(tables)
-    print(f"report: {path}")
+    print(f"run: {plain(out)}")
+    _leave_report(out)
 
 
 @app.command(name="check-env")
@@ -321,6 +275,15 @@ for command in results.COMMANDS:
     app.command(command)
 
 
+def _leave_report(folder: Path) -> None:
+    """Writes the page of a run that has ended and says where it is."""
+    from handrail.report.run_page import leave_report
+
+    written = leave_report(folder)
+    if written is not None:
+        print(f"report: {plain(written)}")
+
+
 def _show(tables) -> None:
     from handrail.report.console import show
 
@@ -336,13 +299,31 @@ def _tracker(tensorboard: bool, wandb: str | None, out: Path):
     return make_tracker(out / "tensorboard" if tensorboard else None, wandb)
 
 
+def _run() -> None:
+    """The command of `sys.argv`; with `train --help` the settings of such a run follow."""
+    line = sys.argv[1:]
+    try:
+        app.cli(prog="handrail", description="Safe exploration by transferring safety knowledge.")
+    except SystemExit as ended:
+        if line[:1] == ["train"] and {"-h", "--help"} & set(line) and not ended.code:
+            from handrail.cli.settings_help import options, show
+
+            show(options(line[1:]))
+        raise
+
+
 def main() -> None:
     """The command of `sys.argv`: a user's mistake is one line and exit code 2."""
+    if not sys.argv[1:]:
+        from handrail.cli.listing import FIRST
+
+        print(FIRST.format(version=version("handrail")))
+        return
     if sys.argv[1:] == ["--version"]:
         print(f"handrail {version('handrail')}")
         return
     try:
-        app.cli(prog="handrail", description="Safe exploration by transferring safety knowledge.")
+        _run()
     except HandrailError as error:
         print(f"handrail: {message(error)}", file=sys.stderr)
         sys.exit(2)

@@ -11,6 +11,7 @@ import numpy as np
 from handrail.api.environments import build_host, built, closes_environments, interface_of
 from handrail.api.policies import card_of_policy, open_networks, parts_of
 from handrail.cli.check_env import attribute, factory
+from handrail.cli.evaluate_pair import Beside, try_pair_of_own
 from handrail.core.artifact import number
 from handrail.core.errors import HandrailError
 from handrail.core.files import read_json
@@ -24,6 +25,7 @@ from handrail.learners.sac.networks import OnVectors
 from handrail.methods.sagui.cards import Limits
 from handrail.methods.sagui.evaluations import evaluated, try_policy
 from handrail.methods.sagui.guide_file import GUIDE
+from handrail.methods.sagui.pair import pair_row
 from handrail.train.evaluate import evaluate_on_host
 
 OWN: Mapping[str, Callable[[Path, Which], Path]] = {
@@ -59,8 +61,13 @@ def evaluate(
     environment: str | None = None,
     cost_fn: str | None = None,
     episode_length: int | None = None,
+    shielded: bool = False,
+    files: Mapping[str, Path] | None = None,
+    intervention: str | None = None,
+    view: str | None = None,
 ) -> dict[str, Any]:
-    """Means over whole episodes of a finished run's own policy, without intervention.
+    """Means over whole episodes of a finished run's own policy, without intervention, and if
+    `shielded` those of the policy together with its intervention.
 
     Students and guides sample, as they are tested in training; Q-functions act greedily.
 
@@ -73,29 +80,34 @@ def evaluate(
             default the id that the run was given, if it can be made.
         cost_fn: MODULE:NAME of its cost function, if it has one.
         episode_length: its time limit in steps; by default that of the run.
+        shielded: also test the pair: under a guide, a shield or checks a policy may be safer than
+            alone, and a filter that lets enough through costs no return (arXiv:2510.18082).
+        files: of the run's knowledge, by kind, where it is not found beside the run.
+        intervention: MODULE:NAME of the shield that the run was given, if it was given one.
+        view: MODULE:NAME of the guide's view, if the run was given one.
 
     Raises `HandrailError` where there is no finished run, or where the policy does not fit.
     """
-    run = read_own(folder)
+    run, files = read_own(folder), files or {}
+    own = (environment, cost_fn, episode_length, intervention, view)
     if run is None:
-        if (environment, cost_fn, episode_length) != (None, None, None):
+        if any(given is not None for given in own):
             raise HandrailError(
-                f"the run in {folder} is of a task of handrail's: leave --environment, --cost-fn "
-                "and --episode-length out"
+                f"the run in {folder} is of a task of handrail's: leave --environment, --cost-fn, "
+                "--episode-length, --intervention and --view out"
             )
-        return launch.evaluate(folder, episodes=episodes, seed=seed, which=which)
+        return launch.evaluate(
+            folder, episodes=episodes, seed=seed, which=which, shielded=shielded, files=files
+        )
+    beside = Beside(folder, files.get("guide"), intervention, view)
     launch.check_evaluation(folder, episodes)
     file = OWN[run.purpose](folder, which)
-    make = factory(_environment(folder, run) if environment is None else environment)
-    if cost_fn is None and run.cost is not None:
-        raise HandrailError(
-            f"{folder}: this run was trained with a cost function of yours "
-            f"({message(run.cost)}): add --cost-fn MODULE:FUNCTION"
-        )
+    make = factory_of(folder, run, environment, cost_fn)
     cost = None if cost_fn is None else attribute(cost_fn, "--cost-fn")
     return evaluate_own(
-        run, file, make, cost=cost, episodes=episodes, seed=seed, episode_length=episode_length
-    )
+        run, file, make, cost=cost, episodes=episodes, seed=seed, episode_length=episode_length,
+        beside=beside if shielded else None,
+    )  # fmt: skip
 
 
 @closes_environments
@@ -108,8 +120,10 @@ def evaluate_own(
     episodes: int,
     seed: int,
     episode_length: int | None,
+    beside: Beside | None = None,
 ) -> dict[str, Any]:
-    """Tests the policy in `file`, of `run`, in the environment that `make` builds.
+    """Tests the policy in `file`, of `run`, in the environment that `make` builds; with what is
+    `beside` it, also together with its intervention.
 
     Whether it keeps its limit is left open (None) in episodes of another length than the run's,
     and left out where the run has no limit.
@@ -123,7 +137,8 @@ def evaluate_own(
         lambda: env, cost=cost, limits=several or None, parts=parts_of(env, card),
         episode_length=longest,
     )  # fmt: skip
-    policy, key = open_networks(file, card, interface_of(host, longest)), jax.random.key(seed)
+    interface, key = interface_of(host, longest), jax.random.key(seed)
+    policy = open_networks(file, card, interface)
     if isinstance(policy, OnVectors):
         done = try_policy(host, policy, episodes=episodes, longest=longest, key=key)
     else:
@@ -136,9 +151,16 @@ def evaluate_own(
         )
     limit = host.limit if limits is None else limits.limit
     found = evaluated(done, limit, host.limits)
+    if beside is not None:
+        pair = try_pair_of_own(
+            beside, run.purpose, host, interface, policy, episodes=episodes, longest=longest,
+            key=key,
+        )  # fmt: skip
+        found |= pair_row(pair, limit, host.limits)
     if longest != run.episode_length:
-        found["within_limit"] = None  # the limit is one of longer or shorter episodes
-    unsaid = () if limit is not None else ("limit", "within_limit")
+        for name in found.keys() & {"within_limit", "shielded_within_limit"}:
+            found[name] = None  # the limit is one of longer or shorter episodes
+    unsaid = () if limit is not None else ("limit", "within_limit", "shielded_within_limit")
     return {name: value for name, value in found.items() if name not in unsaid}
 
 
@@ -180,6 +202,21 @@ def read_own(folder: Path) -> OwnRun | None:
         },
         episode_length=length,
     )
+
+
+def factory_of(
+    folder: Path, run: OwnRun, environment: str | None, cost_fn: str | None
+) -> Callable[[], Any]:
+    """What builds the environment of a run. Raises `HandrailError` where its cost function, or the
+    environment, has to be named.
+    """
+    make = factory(_environment(folder, run) if environment is None else environment)
+    if cost_fn is None and run.cost is not None:
+        raise HandrailError(
+            f"{folder}: this run was trained with a cost function of yours "
+            f"({message(run.cost)}): add --cost-fn MODULE:FUNCTION"
+        )
+    return make
 
 
 def _environment(folder: Path, run: OwnRun) -> str:

@@ -14,7 +14,6 @@ from handrail.experiments.launch import work
 from handrail.experiments.locks import exclusive
 from handrail.experiments.plan import Task, knowledge_tasks
 from handrail.experiments.progress import ProgressBars
-from handrail.experiments.schema import flat
 from handrail.knowledge.catalog import ShippedKnowledge, named
 from handrail.knowledge.matching import made, served
 from handrail.tasks.lava import analysis
@@ -42,7 +41,7 @@ def _make(one: ShippedKnowledge, out: Path, knowledge_folder: Path, steps: Progr
         **MEASURES[one.kind](one, task.file, out, steps),
         "made_by": f"handrail knowledge make {one.name}",
         **chosen,
-        "settings": flat(one.made) or "the defaults",
+        "settings": dict(one.made) or "the defaults",
     }
     path = out / one.file.name
     save(path, dataclasses.replace(card, training={**card.training, "shipped": told}), arrays)

@@ -66,8 +66,12 @@ def report_only(
     seeds: int | None = None,
     variants: Sequence[str] = (),
     out: Path = Path("runs"),
+    vectors: bool = False,
 ) -> tuple[Path, list[Table]]:
-    """Writes the report again; an error if some task has not been finished."""
+    """Writes the report again; an error if some task has not been finished.
+
+    With `vectors` figures are written as PDF and SVG as well.
+    """
     experiment, budget, planned = _planned(name, budget, seeds, variants, out)
     missing = [task.label for task in _tasks(experiment, planned) if not task.done]
     if missing:
@@ -75,7 +79,7 @@ def report_only(
             f"{len(missing)} tasks of {name!r} are not finished in {out} (first: {missing[0]}); "
             f"run `{_command(name, budget, seeds, variants)}`"
         )
-    return _report(experiment, budget, seeds, variants, planned, 0.0, out)
+    return _report(experiment, budget, seeds, variants, planned, 0.0, out, vectors)
 
 
 def _planned(
@@ -116,6 +120,7 @@ def _report(
     planned: list[tuple[ExperimentRow, Task]],
     seconds: float,
     out: Path,
+    vectors: bool = False,
 ) -> tuple[Path, list[Table]]:
     finished = Finished(
         experiment=experiment,
@@ -128,7 +133,9 @@ def _report(
     )
     # a report of some variants does not take the place of the whole one
     some = f"-{digest(list(experiment.variants))}" if variants else ""
-    return write_report(finished, out / "reports" / f"{experiment.name}-{budget}{some}")
+    return write_report(
+        finished, out / "reports" / f"{experiment.name}-{budget}{some}", vectors=vectors
+    )
 
 
 def machine() -> str:

@@ -1,12 +1,14 @@
 """The commands on what has been computed, which `handrail.cli.commands` registers."""
 
+import sys
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
 
 from handrail.core.errors import HandrailError
-from handrail.core.plain_text import plain
+from handrail.core.plain_text import message, plain
 
 Device = Annotated[
     str | None,
@@ -24,9 +26,16 @@ def evaluate(
     environment: str | None = None,
     cost_fn: str | None = None,
     episode_length: int | None = None,
+    shielded: bool = False,
+    guide: Path | None = None,
+    prior: Path | None = None,
+    encoder: Path | None = None,
+    expert: Path | None = None,
+    intervention: str | None = None,
+    view: str | None = None,
     device: Device = None,
 ) -> None:
-    """Runs the policy of a finished run by itself, without intervention.
+    """Runs the policy of a finished run by itself, and with --shielded under its intervention too.
 
     A lava agent and a DQN act greedily; students and guides sample, as the paper tests them.
 
@@ -39,18 +48,104 @@ def evaluate(
             MODULE:FUNCTION that builds it; by default the id that the run was given.
         cost_fn: MODULE:NAME of your cost function (obs, action, next_obs, info) -> cost.
         episode_length: Time limit in steps, in your own environment; by default the run's.
+        shielded: Test the policy together with its intervention as well (shielded_…): guide, checks
+            or shield stay in place.
+        guide: The run's guide, if it is not found beside the run; likewise the next three.
+        intervention: Of a run in your own environment: MODULE:NAME of the shield that it was given.
+        view: MODULE:NAME of the view that the run's guide was given.
     """
     from handrail.core.jax_setup import choose
 
     choose(device)
     from handrail.cli.evaluate import evaluate as evaluate_one
 
+    files = {"guide": guide, "prior": prior, "encoder": encoder, "expert": expert}
     found = evaluate_one(
         run, episodes=episodes, seed=seed, which=policy, environment=environment, cost_fn=cost_fn,
-        episode_length=episode_length,
+        episode_length=episode_length, shielded=shielded,
+        files={kind: path for kind, path in files.items() if path is not None},
+        intervention=intervention, view=view,
     )  # fmt: skip
     for key, value in found.items():
         print(f"{plain(key):24} {plain(value)}")
+
+
+def record(
+    runs: Annotated[tuple[Path, ...], tyro.conf.Positional],
+    out: Path = Path("episode.mp4"),
+    episodes: int = 1,
+    shielded: bool = False,
+    both: bool = False,
+    seed: int = 0,
+    policy: Literal["last", "best"] = "last",
+    view: Literal["above", "3d"] = "above",
+    steps: int | None = None,
+    every: int | None = None,
+    fps: float | None = None,
+    width: int = 360,
+    titles: tuple[str, ...] = (),
+    prior: Path | None = None,
+    encoder: Path | None = None,
+    guide: Path | None = None,
+    expert: Path | None = None,
+    knowledge_folder: Path = Path("runs"),
+    environment: str | None = None,
+    cost_fn: str | None = None,
+    episode_length: int | None = None,
+    device: Device = None,
+) -> None:
+    """Records episodes of finished runs, side by side on one seed: a video, or a page to play them.
+
+    No screen is needed. MP4 needs the extra `video`.
+
+    Args:
+        runs: Folders of finished runs, up to four.
+        out: The file: .mp4, .gif, or .html for the player.
+        episodes: Whole episodes of each run.
+        shielded: The intervention of each run's method acts, as in training; lava agents explore.
+        both: Each run twice, alone and shielded, side by side.
+        seed: Of the episodes: those of one seed begin alike.
+        policy: The last one, or the best of those that kept the limit alone in a test.
+        view: Navigation from above, or as MuJoCo renders it (3d; needs EGL or OSMesa).
+        steps: Only the first steps of each episode.
+        every: Show every so manieth step; by default as many as make 250 pictures.
+        fps: Pictures a second; 25, on lava 5.
+        width: Of each run's picture, in pixels.
+        titles: One for each picture, in place of method names.
+        prior: Of a run that was given this file, for --shielded; so are the next three.
+        encoder: See prior.
+        guide: See prior. Of students in your own environment, always.
+        expert: See prior.
+        knowledge_folder: Where knowledge was acquired, if not beside the run.
+        environment: Of a run in your own environment, as of `handrail evaluate`.
+        cost_fn: MODULE:NAME of your cost function.
+        episode_length: Time limit in steps, in your own environment; by default the run's.
+    """
+    from handrail.core.jax_setup import choose
+
+    choose(device)
+    from handrail.cli.record import Asked, VideoLook
+    from handrail.cli.record import record as record_runs
+
+    named = {"prior": prior, "encoder": encoder, "guide": guide, "expert": expert}
+    files = {kind: path for kind, path in named.items() if path is not None}
+    recorded = record_runs(
+        runs,
+        out,
+        Asked(
+            episodes, seed, shielded, both, policy, knowledge_folder, files, environment, cost_fn,
+            episode_length,
+        ),
+        VideoLook(view, width, every, fps, titles, steps),
+    )  # fmt: skip
+    for episode in recorded:
+        how = "with intervention" if episode.shielded else "alone"
+        print(plain(
+            f"{episode.method}, {how}, episode {episode.number + 1}: {episode.steps} steps, return "
+            f"{sum(episode.columns['reward']):.3g}, cost {sum(episode.columns['cost']):g}, "
+            f"{int(sum(episode.columns['intervened']))} steps intervened, {episode.outcome}"
+        ))  # fmt: skip
+    print(f"recorded: {out}")
 
 
 def inspect(file: Annotated[Path, tyro.conf.Positional]) -> None:
@@ -97,6 +192,38 @@ def knowledge(
         shipped.show_shipped(name)
 
 
+def report(
+    names: Annotated[tuple[str, ...], tyro.conf.Positional],
+    budget: str = "quick",
+    seeds: int | None = None,
+    variants: Annotated[tuple[tuple[str, ...], ...], tyro.conf.UseAppendAction] = (),
+    out: Path | None = None,
+    vectors: bool = False,
+) -> None:
+    """Writes the report of run folders, or again that of an experiment whose runs are finished.
+
+    Args:
+        names: An experiment (see `handrail list`), or folders of runs, whatever was run.
+        budget: The budget at which the experiment was run.
+        seeds: The number of seeds with which it was run, if not the budget's own.
+        variants: Those with which it was run, if not all.
+        out: The folder that the experiment was run into (runs). Of run folders: where report.html
+            goes; by default the folder itself, or of several the working folder.
+        vectors: Write every figure as PDF and SVG as well, beside the page.
+    """
+    from handrail.cli.report import report as run
+    from handrail.report.console import show
+
+    path, tables, missing = run(
+        names, budget=budget, seeds=seeds, variants=tuple(chain(*variants)), out=out,
+        vectors=vectors,
+    )  # fmt: skip
+    show(tables)
+    for text in missing:
+        print(f"missing: {message(text)}", file=sys.stderr)
+    print(f"report: {plain(path)}")
+
+
 def compare(
     runs: Annotated[tuple[Path, ...], tyro.conf.Positional],
     out: Path = Path("compare.png"),
@@ -112,6 +239,23 @@ def compare(
 
     show(run(runs, out))
     print(f"figure: {out}")
+
+
+def watch(
+    runs: Annotated[tuple[Path, ...], tyro.conf.Positional],
+) -> None:
+    """Shows the curves of runs in the terminal while they grow; ends when all runs have ended.
+
+    Piped, it prints a line whenever a run has grown.
+
+    Args:
+        runs: Folders of runs, or folders with runs below them.
+    """
+    from handrail.cli.watch import watch as run
+
+    if not runs:
+        raise HandrailError("no run named; expected folders of runs, such as runs/train")
+    run(runs)
 
 
 def tensorboard(
@@ -198,4 +342,4 @@ def pull(
     print(f"{card.kind}: {path}")
 
 
-COMMANDS = (evaluate, inspect, knowledge, compare, tensorboard, push, pull)
+COMMANDS = (evaluate, record, inspect, knowledge, compare, watch, report, tensorboard, push, pull)

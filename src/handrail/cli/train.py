@@ -62,7 +62,7 @@ def resume(
         return launch.resume(
             folder,
             knowledge_folder=knowledge_folder,
-            files={**runs.shipped_with(folder), **_located(files)},
+            files=_located(files),
             report=_both(steps, progress),
         )
 

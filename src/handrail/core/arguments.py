@@ -173,7 +173,7 @@ def converted(value: Any, kind: Any, name: str, label: str = "") -> Any:
         try:
             return converted(value, next(a for a in arguments if a is not type(None)), name, label)
         except HandrailError:
-            raise HandrailError(f"{label} is {shown(value)}: expected {_words(kind)}") from None
+            raise HandrailError(f"{label} is {shown(value)}: expected {words(kind)}") from None
     if origin is tuple:
         if not isinstance(value, list | tuple):
             raise HandrailError(f"{label} is {shown(value)}: expected a list")
@@ -182,19 +182,19 @@ def converted(value: Any, kind: Any, name: str, label: str = "") -> Any:
         return value if same else entries
     if dataclasses.is_dataclass(bare):
         if not isinstance(value, bare):  # pyrefly: ignore
-            raise HandrailError(f"{label} is {shown(value)}: expected {_words(kind)}")
+            raise HandrailError(f"{label} is {shown(value)}: expected {words(kind)}")
         return checked(value, name)
     value = _plain(value)
     if bare is int and isinstance(value, float) and value.is_integer():
         value = int(value)
     accepted = (int, float) if bare is float else bare
     if not isinstance(value, accepted) or (isinstance(value, bool) and bare is not bool):
-        raise HandrailError(f"{label} is {shown(value)}: expected {_words(kind)}")
+        raise HandrailError(f"{label} is {shown(value)}: expected {words(kind)}")
     if bare is float and type(value) is not float:
         value = _as_float(int(value), label)
     if bare is int and abs(value) > MOST_WHOLE:
         raise HandrailError(
-            f"{label} is {shown(value)}: expected {_words(kind)}, of at most 18 digits"
+            f"{label} is {shown(value)}: expected {words(kind)}, of at most 18 digits"
         )
     if bare in (int, float):
         allowed = ranges[0] if ranges else Range()
@@ -264,11 +264,15 @@ def _extras(kind: Any, wanted: type) -> list[Any]:
     return [extra for extra in reversed(extras) if isinstance(extra, wanted)]
 
 
-def _words(kind: Any) -> str:
-    """A kind as errors name it."""
+def words(kind: Any) -> str:
+    """A kind as errors and `--help` name it."""
     bare, ranges = _bare(kind), _extras(kind, Range)
+    if typing.get_origin(bare) is Literal:
+        return " | ".join(map(repr, typing.get_args(bare)))
+    if typing.get_origin(bare) is tuple:
+        return f"list of {words(typing.get_args(bare)[0])}"
     if typing.get_origin(bare) in (types.UnionType, typing.Union):
-        return " | ".join(_words(argument) for argument in typing.get_args(bare))
+        return " | ".join(words(argument) for argument in typing.get_args(bare))
     name = "None" if bare is type(None) else getattr(bare, "__name__", str(bare))
     if dataclasses.is_dataclass(bare):
         return f"{name}, or a dictionary of its settings"

@@ -1,6 +1,9 @@
 """The installed packages that decide about a run's numbers, and where a run notes them."""
 
+import multiprocessing
 import platform
+import shlex
+import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -43,14 +46,26 @@ def differing(expected: dict[str, str]) -> str | None:
     return f"the worker has {', '.join(different)}; install the same versions on every node"
 
 
+def command_line() -> str | None:
+    """How this process was called, its program by its name alone; None in a process of a worker."""
+    if multiprocessing.parent_process() is not None or not sys.argv or not sys.argv[0]:
+        return None
+    program = Path(sys.argv[0])
+    ours = (program.parent.name, program.name) == ("handrail", "__main__.py")
+    return shlex.join(["handrail" if ours else program.name, *sys.argv[1:]])
+
+
 def record_environment(folder: Path) -> None:
     """Notes in a run's `environment.json` what computes it: packages, Python, processor, device.
 
-    A list, `environments`: a run that goes on in another environment gets another entry. It is no
-    part of the settings, so it never keeps a run from going on.
+    Also how this process was called. A list, `environments`: a run that goes on in another
+    environment gets another entry. It is no part of the settings, so it never keeps a run from
+    going on.
     """
     path = folder / ENVIRONMENT
+    called = {"command": command} if (command := command_line()) else {}
     here = {
+        **called,
         "versions": versions(),
         "python": platform.python_version(),
         "processor": processor_name(),

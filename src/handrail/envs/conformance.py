@@ -9,14 +9,15 @@ import numpy as np
 from handrail.core.arguments import seed_number, shown, whole
 from handrail.core.errors import HandrailError
 from handrail.envs.base import DiscreteActions
+from handrail.envs.gymnasium.actions import AbstractActionCodec, action_codec
 from handrail.envs.gymnasium.costs import CostFn, Costs
 from handrail.envs.gymnasium.layers import is_shared, refuse_running_statistics, simulators
 from handrail.envs.gymnasium.raw import environment_name, read_reset
 from handrail.envs.gymnasium.spaces import (
-    AbstractActionCodec,
+    READABLE,
     ObservationCodec,
-    action_codec,
-    how_to_read,
+    how_to_leave_out,
+    named_parts,
     readable_parts,
 )
 from handrail.envs.random_walk import Walk, random_walk
@@ -93,16 +94,16 @@ def _actions(found: list[Finding], space: Any) -> AbstractActionCodec | None:
 
 def _observations(found: list[Finding], space: Any) -> ObservationCodec | None:
     """A codec of the parts that can be read; those that cannot are a note if there are others."""
-    readable = readable_parts(space)
     try:
+        readable = readable_parts(space)
         codec = ObservationCodec(space, readable or None)
     except HandrailError as error:
         found.append(Finding("observations", "wrong", str(error)))
         return None
     what = ", ".join(f"{name or 'one array'} {part.shape}" for name, part in codec.codecs.items())
-    unread = sorted(set(getattr(space, "spaces", ())) - set(readable or ()))
-    if readable is not None and unread:
-        what += f"; not Box or Discrete: {', '.join(unread)}: {how_to_read(space)}"
+    unread = sorted(set(named_parts(space)) - set(readable or ()))
+    if unread:
+        what += f"; not {', '.join(READABLE)}: {', '.join(unread)}: {how_to_leave_out(space)}"
         found.append(Finding("observations", "note", what))
     else:
         found.append(Finding("observations", "ok", what))

@@ -8,10 +8,11 @@ import numpy as np
 
 from handrail.core.errors import HandrailError
 from handrail.envs.base import DiscreteActions
+from handrail.envs.gymnasium.actions import AbstractActionCodec
 from handrail.envs.gymnasium.costs import Costs
 from handrail.envs.gymnasium.numbers import one_number
 from handrail.envs.gymnasium.raw import RawStep, begin_episode, finite_reward, raw_copy, read_step
-from handrail.envs.gymnasium.spaces import AbstractActionCodec, ObservationCodec
+from handrail.envs.gymnasium.spaces import ObservationCodec
 
 
 @dataclasses.dataclass

@@ -4,8 +4,10 @@
 """
 
 import json
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 from handrail.core.artifact import checksums
@@ -16,11 +18,15 @@ from handrail.core.renamed import migrated
 from handrail.experiments.locks import exclusive
 from handrail.experiments.plan import RUN, SUMMARY, Task, knowledge_tasks
 from handrail.experiments.schema import flat, override
+from handrail.knowledge.catalog import with_checksum
 from handrail.methods.sagui.train_student import BEST_SAFE, POLICY
 from handrail.tasks.family import Family, Row
 from handrail.tasks.registry import family_of, look_at
 from handrail.train.checkpoint import clear_checkpoints
+from handrail.train.rollout.recorded import FILE as EPISODES
+from handrail.train.rollout.recorded import RecordedEpisode, read_episodes, write_episodes
 
+LOG = logging.getLogger(__name__)
 OWN = "own "
 """With which the purpose of a run begins that a function of `handrail.api` began."""
 Which = Literal["last", "best"]
@@ -69,7 +75,9 @@ def train(
     for text in family.warnings(run, promised):
         note(f"{promised.get('guide', out)}: {text}")
     needs = {task.kind: task.folder.name for task in tasks} | named
-    return _train(row, promised, needs, out, lambda *at: report("training", *at))
+    summary = _train(row, promised, needs, out, lambda *at: report("training", *at))
+    _try_to_keep_episodes(out, family, run, promised)
+    return summary
 
 
 def resume(
@@ -91,14 +99,89 @@ def resume(
         return read_json(folder / SUMMARY)
     found = _found(folder, stored["needs"], family, run, knowledge_folder, files)
     _settle(family)
-    return family.train(run, found, folder, stored, lambda *at: report("training", *at))
+    summary = family.train(run, found, folder, stored, lambda *at: report("training", *at))
+    _try_to_keep_episodes(folder, family, run, found)
+    return summary
 
 
-def evaluate(folder: Path, *, episodes: int, seed: int, which: Which = "last") -> dict[str, Any]:
-    """Return, cost and length of a finished run's own policy, without intervention."""
+def evaluate(
+    folder: Path,
+    *,
+    episodes: int,
+    seed: int,
+    which: Which = "last",
+    shielded: bool = False,
+    files: Mapping[str, Path] = MappingProxyType({}),
+) -> dict[str, Any]:
+    """Return, cost and length of a finished run's own policy, without intervention.
+
+    If `shielded`, those of the policy together with the run's intervention as well. Knowledge is
+    looked for as `resume` does, in `knowledge/` beside the run, one folder up or in `runs`; `files`
+    are those that are elsewhere, by kind.
+    """
     check_evaluation(folder, episodes)
-    _, family, run = stored_run(folder)
-    return family.evaluate(run, policy_file(folder, which), episodes, seed)
+    stored, family, run = stored_run(folder)
+    file = policy_file(folder, which)
+    alone = family.evaluate(run, file, episodes, seed)
+    if not shielded:
+        return alone
+    found = _found(folder, stored["needs"], family, run, Path("runs"), files)
+    return {**alone, **family.shielded(run, found, file, episodes, seed)}
+
+
+def record(
+    folder: Path,
+    *,
+    episodes: int,
+    seed: int,
+    shielded: bool,
+    which: Which = "last",
+    knowledge_folder: Path = Path("runs"),
+    files: Mapping[str, Path] | None = None,
+) -> list[RecordedEpisode]:
+    """Episodes of a finished run's policy: alone as in a test, or `shielded` as in training.
+
+    Knowledge is looked for as in `resume`, where the method's intervention needs it.
+    """
+    check_evaluation(folder, episodes)
+    stored, family, run = stored_run(folder)
+    found = {}
+    if shielded:
+        found = _found(folder, stored["needs"], family, run, knowledge_folder, files or {})
+    _settle(family)
+    return family.record(run, policy_file(folder, which), found, episodes, seed, shielded)
+
+
+def keep_episodes(
+    folder: Path, family: Family, run: Any, files: Mapping[str, Path]
+) -> list[RecordedEpisode]:
+    """An episode of a finished run alone, and one as it trains if its knowledge is there.
+
+    They are kept in its folder, `episodes.json`, and recorded once. None without a policy.
+    """
+    path, policy = folder / EPISODES, folder / POLICIES["last"]
+    if path.exists():
+        return read_episodes(path)
+    if not policy.exists():
+        return []
+    complete = files and all(file.exists() for file in files.values())
+    found = [
+        episode
+        for shielded in ((True, False) if complete else (False,))
+        for episode in family.record(run, policy, files if shielded else {}, 1, run.seed, shielded)
+    ]
+    write_episodes(path, found)
+    return found
+
+
+def _try_to_keep_episodes(
+    folder: Path, family: Family, run: Any, files: Mapping[str, Path]
+) -> None:
+    """The run itself is whole, also where its episodes cannot be recorded."""
+    try:
+        keep_episodes(folder, family, run, files)
+    except HandrailError as error:
+        LOG.warning("no episodes of %s are kept: %s", folder, error)
 
 
 def check_evaluation(folder: Path, episodes: int) -> None:
@@ -150,7 +233,7 @@ def stored_run(folder: Path) -> tuple[dict[str, Any], Family, Any]:
             f"{path} is of another version of handrail: its run names no environment"
         )
     family = family_of(environment)
-    return stored, family, _settings(family, stored["run"], path)
+    return stored, family, recorded_settings(family.run_type, stored["run"], path)
 
 
 def _train(
@@ -215,6 +298,9 @@ def _found(
             if kind in files:
                 found[kind] = files[kind]
             continue
+        if one := with_checksum(need):
+            found[one.kind] = one.file
+            continue
         places = [path for root in roots for path in sorted((root / "knowledge" / need).glob("*"))]
         finished = [path for path in places if path.suffix == ".safetensors"]
         own = [path for path in finished if path.stem in need.split("-")]
@@ -235,11 +321,10 @@ def _names(needs: dict[str, Any] | list[Any]) -> Iterable[Any]:
     return needs.values() if isinstance(needs, dict) else needs
 
 
-def _settings(family: Family, values: Mapping[str, Any], path: Path) -> Any:
+def recorded_settings(kind: type, values: Mapping[str, Any], path: Path) -> Any:
     """The settings of a run as it recorded them; refuses those that this version lacks."""
-    given = {name: value for name, value in flat(values).items() if value is not None}
     try:
-        run = override(family.run_type(), given)
+        run = override(kind(), flat(values))
     except HandrailError as error:
         raise HandrailError(f"{path} is of another version: {error}") from None
     if json.loads(json.dumps(stable(run))) != values:

@@ -1,7 +1,7 @@
 """Computing tasks in several processes, one thread each, with progress and clean interruption.
 
 On a CPU small networks gain nothing from vectorised seeds; one process a run does
-(docs/performance.md).
+(docs/notebook/performance.md).
 """
 
 import concurrent.futures

@@ -1,7 +1,7 @@
 """An intervention = WHEN to step in × WHAT acts instead."""
 
 import abc
-from typing import ClassVar
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -23,6 +23,17 @@ class Verdict(eqx.Module):
     fires: Bool[Array, ""]
     evidence: dict[str, Array]
     not_finite: Bool[Array, ""] | None = None
+
+
+class Threshold(NamedTuple):
+    """What a trigger compares a quantity of its evidence with, for those who read records."""
+
+    quantity: str
+    """Its name in the evidence."""
+    value: Any
+    """A number, or the name of the quantity of the evidence that holds it."""
+    fires: Literal["above", "from", "below"]
+    """Where the trigger fires: above the value, from the value on, or below it."""
 
 
 class AbstractTrigger(eqx.Module):
@@ -52,6 +63,10 @@ class AbstractTrigger(eqx.Module):
         self, memory: Memory, context: Context, transition: Transition, *, key: Key[Array, ""]
     ) -> Memory:
         """The memory after the step that was decided in `context`."""
+
+    def thresholds(self) -> tuple[Threshold, ...]:
+        """What its evidence is compared with; nothing where evidence speaks for itself."""
+        return ()
 
     def __and__(self, other: "AbstractTrigger") -> "All":
         return All((*_conditions(self, All), *_conditions(other, All)))
@@ -141,12 +156,15 @@ class All(AbstractTrigger):
     def __call__(self, context: Context, memory: Memory, *, key: Key[Array, ""]) -> Verdict:
         verdicts = _verdicts(self.conditions, context, memory, key)
         fires = jnp.stack([verdict.fires for verdict in verdicts]).all()
-        return Verdict(fires, _merged(verdicts), _any_not_finite(verdicts))
+        return _together(fires, verdicts)
 
     def observe(
         self, memory: Memory, context: Context, transition: Transition, *, key: Key[Array, ""]
     ) -> Memory:
         return _observed(self.conditions, memory, context, transition, key)
+
+    def thresholds(self) -> tuple[Threshold, ...]:
+        return tuple(each for condition in self.conditions for each in condition.thresholds())
 
 
 class Either(AbstractTrigger):
@@ -161,12 +179,15 @@ class Either(AbstractTrigger):
     def __call__(self, context: Context, memory: Memory, *, key: Key[Array, ""]) -> Verdict:
         verdicts = _verdicts(self.conditions, context, memory, key)
         fires = jnp.stack([verdict.fires for verdict in verdicts]).any()
-        return Verdict(fires, _merged(verdicts), _any_not_finite(verdicts))
+        return _together(fires, verdicts)
 
     def observe(
         self, memory: Memory, context: Context, transition: Transition, *, key: Key[Array, ""]
     ) -> Memory:
         return _observed(self.conditions, memory, context, transition, key)
+
+    def thresholds(self) -> tuple[Threshold, ...]:
+        return tuple(each for condition in self.conditions for each in condition.thresholds())
 
 
 def stream_name(kind: type[AbstractTrigger]) -> str:
@@ -219,14 +240,15 @@ def _verdicts(conditions, context, memory, key) -> list[Verdict]:
 def _one(condition: AbstractTrigger, verdict: Verdict) -> Verdict:
     """The verdict, found to be one truth."""
     fires, unknown = one_truth(f"the trigger {type(condition).__name__}", verdict.fires)
-    return Verdict(fires, verdict.evidence, _any([verdict.not_finite, unknown]))
+    return Verdict(fires, verdict.evidence, any_not_finite([verdict.not_finite, unknown]))
 
 
-def _any_not_finite(verdicts: list[Verdict]) -> Bool[Array, ""] | None:
-    return _any([verdict.not_finite for verdict in verdicts])
+def _together(fires: Bool[Array, ""], verdicts: list[Verdict]) -> Verdict:
+    return Verdict(fires, _merged(verdicts), any_not_finite([each.not_finite for each in verdicts]))
 
 
-def _any(truths: list[Bool[Array, ""] | None]) -> Bool[Array, ""] | None:
+def any_not_finite(truths: list[Bool[Array, ""] | None]) -> Bool[Array, ""] | None:
+    """Whether one of several did not know; None where none of them can say."""
     known = [truth for truth in truths if truth is not None]
     return jnp.stack(known).any() if known else None
 

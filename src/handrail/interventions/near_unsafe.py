@@ -15,7 +15,7 @@ from handrail.core.renamed import takes_old_names
 from handrail.core.types import Context, Memory, Observation, Transition
 from handrail.equations.safety_checks import mean_nearest_distance
 from handrail.interventions.asked import ask, vector
-from handrail.interventions.base import AbstractTrigger, Verdict
+from handrail.interventions.base import AbstractTrigger, Threshold, Verdict
 
 
 class AbstractRadius(eqx.Module):
@@ -118,6 +118,9 @@ class NearUnsafe(AbstractTrigger):
             inserted=jnp.asarray(known.shape[0], jnp.int32),
             reach=self.radius.init(),
         )
+
+    def thresholds(self) -> tuple[Threshold, ...]:
+        return (Threshold("distance", "radius", "below"),)
 
     def _embedding(self, observation: Observation) -> Float[Array, " latent"]:
         given = ask("the embedding", self.embed, observation)

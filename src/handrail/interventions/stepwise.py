@@ -287,7 +287,7 @@ def _decays(intervention: Intervention) -> bool:
     def found(part: Any) -> bool:
         return isinstance(part, LinearDecay)
 
-    return any(map(found, jax.tree.leaves(intervention.when, is_leaf=found)))
+    return any(map(found, jax.tree.leaves(intervention, is_leaf=found)))
 
 
 def _last_line(error: Exception) -> str:

@@ -141,4 +141,4 @@ class _Converted(eqx.Module):
         if not (isinstance(given, tuple) and len(given) == 2):
             return given  # refused by `Policy`
         action, extras = given
-        return self.agent_form(jnp.asarray(action)), extras
+        return self.agent_form(action), extras

@@ -13,7 +13,7 @@ from handrail.core.rng import stream
 from handrail.core.types import Context, Memory, Observation, Transition
 from handrail.equations.safety_checks import is_below_mean
 from handrail.interventions.asked import ask, one_number, one_truth, vector
-from handrail.interventions.base import AbstractTrigger, Verdict
+from handrail.interventions.base import AbstractTrigger, Threshold, Verdict
 
 
 class Always(AbstractTrigger):
@@ -58,6 +58,9 @@ class Coin(AbstractTrigger):
 
     def init(self) -> Memory:
         return ()
+
+    def thresholds(self) -> tuple[Threshold, ...]:
+        return (Threshold("coin", self.probability, "below"),)
 
     def __call__(self, context: Context, memory: Memory, *, key: Key[Array, ""]) -> Verdict:
         return Verdict(jax.random.uniform(key) < self.probability, {})
@@ -106,6 +109,9 @@ class BelowMean(AbstractTrigger):
 
     def init(self) -> Memory:
         return ()
+
+    def thresholds(self) -> tuple[Threshold, ...]:
+        return (Threshold("prior_advantage", self.threshold, "below"),)
 
     def __call__(self, context: Context, memory: Memory, *, key: Key[Array, ""]) -> Verdict:
         values = vector("the prior", ask("the prior", self.prior, context.observation))
@@ -184,6 +190,9 @@ class CostCriticExceeds(AbstractTrigger):
     def init(self) -> Memory:
         return ()
 
+    def thresholds(self) -> tuple[Threshold, ...]:
+        return (Threshold("predicted_cost", self.threshold, "above"),)
+
     def __call__(self, context: Context, memory: Memory, *, key: Key[Array, ""]) -> Verdict:
         what = "the cost critic"
         value = one_number(what, ask(what, self.critic, context.observation, context.proposed))
@@ -204,6 +213,9 @@ class BudgetSpent(AbstractTrigger):
 
     def init(self) -> Memory:
         return ()
+
+    def thresholds(self) -> tuple[Threshold, ...]:
+        return (Threshold("episode_cost", self.limit, "from"),)
 
     def __call__(self, context: Context, memory: Memory, *, key: Key[Array, ""]) -> Verdict:
         unknown = ~jnp.isfinite(context.episode_cost)

@@ -16,6 +16,8 @@ ROOM = Path(str(resources.files("handrail.knowledge")))
 FOLDER = ROOM / "files"
 SUFFIX = ".safetensors"
 ALL = "all"
+CHECKSUM = 64
+"""Letters of one."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,6 +79,8 @@ def located(kind: str, file: Path | str) -> Path:
 
 def with_checksum(checksum: str) -> ShippedKnowledge | None:
     """What ships with this checksum, if anything does."""
+    if len(checksum) != CHECKSUM:  # what was acquired is known by the name of its folder
+        return None
     return next((one for one in shipped() if one.checksum == checksum), None)
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from handrail.experiments.schema import flat
 from handrail.knowledge.catalog import ShippedKnowledge, shipped
 from handrail.tasks.family import Row
 from handrail.tasks.registry import family_of, with_defaults
@@ -29,7 +28,7 @@ def served(one: ShippedKnowledge, seed: int) -> Row:
 
 def made(one: ShippedKnowledge, seed: int) -> Row:
     """The run whose knowledge was made with this seed."""
-    return _row({**one.serves, **flat(one.made)}, seed)
+    return _row({**one.serves, **one.made}, seed)
 
 
 def _row(settings: Mapping[str, Any], seed: int) -> Row:

@@ -4,11 +4,9 @@ from collections.abc import Container
 from pathlib import Path
 
 from handrail.core.files import read_json
-from handrail.knowledge.catalog import ShippedKnowledge, with_checksum
+from handrail.knowledge.catalog import ShippedKnowledge
 from handrail.knowledge.matching import matching
 from handrail.tasks.family import Row
-
-_CHECKSUM = 64  # letters; what was acquired is known by the name of its folder
 
 
 def shipped_for(row: Row, files: Container[str], out: Path) -> dict[str, ShippedKnowledge]:
@@ -22,12 +20,6 @@ def shipped_for(row: Row, files: Container[str], out: Path) -> dict[str, Shipped
         for kind, one in matching(row).items()
         if kind not in files and (not begun or one.checksum in begun)
     }
-
-
-def shipped_with(folder: Path) -> dict[str, Path]:
-    """By kind, the files of the package that the run in `folder` was begun with."""
-    found = (with_checksum(need) for need in _needs(folder) if len(need) == _CHECKSUM)
-    return {one.kind: one.file for one in found if one is not None}
 
 
 def sentence(one: ShippedKnowledge) -> str:

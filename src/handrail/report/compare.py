@@ -1,4 +1,7 @@
-"""Runs side by side: what came out, which settings differ, and their curves in one figure."""
+"""Runs side by side: what came out, which settings differ, and their curves in one figure.
+
+Runs that differ in the seed alone are one group, of which means and intervals are shown.
+"""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,9 +20,11 @@ from handrail.report.curves import grid
 from handrail.report.figures import Panel, curves
 from handrail.report.html import Cell, Table
 from handrail.report.runs import Run, cumulative_curves, learning_curves, read_run
+from handrail.report.stats import bootstrap, bootstrap_curve, mean
 from handrail.report.style import png
 
-MOST = 8  # runs in one table and figure, as many as there are colours that stay apart
+MOST = 8  # runs in one table and groups in one figure, as many as there are colours to tell apart
+SEEDS = ("seed", "run.seed")
 FINAL_STEPS = 10_000
 SMOOTHING = 20  # of a run's length, the window of its curve
 TELLING = ("run.method", "run.environment", "run.observation", "run.seed")
@@ -29,27 +34,72 @@ Curves = dict[str, tuple[np.ndarray, Interval]]
 
 
 def compare(folders: Sequence[Path], out: Path | None = None) -> list[Table]:
-    """Tables of the runs in `folders`, finished or going on; the figure is written to `out`."""
+    """Tables of the runs in `folders`, finished or going on; the figure is written to `out`.
+
+    Up to eight runs have a column each. Of groups that differ in the seed alone there is a table of
+    means, and a mean curve with its interval in place of theirs.
+    """
     if len(folders) < 2:
         raise HandrailError(f"{len(folders)} run: expected at least two to compare")
-    if len(folders) > MOST:
-        raise HandrailError(
-            f"{len(folders)} runs: at most {MOST} can be told apart; for many runs over seeds see "
-            "`handrail report`"
-        )
     read = [read_run(folder) for folder in folders]
-    runs = dict(zip(labels(read) or names(folders), read, strict=True))
+    called = names(folders)
+    runs = dict(zip(labels(read) or called, read, strict=True))
+    together = grouped(read, called)
+    if len(together) > MOST:
+        raise HandrailError(
+            f"{len(folders)} runs: at most {MOST} can be told apart, and these differ in more than "
+            "the seed; for many runs over seeds see `handrail report`"
+        )
+    several = len(together) < len(read)
     if out is not None:
-        picture = figure(runs)
+        picture = figure(together if several else {name: [run] for name, run in runs.items()})
         with atomic(out) as path:
             path.write_bytes(picture)
-    return [outcomes(runs), differences(runs)]
+    firsts = {name: group[0] for name, group in together.items()}
+    tables = [outcomes(runs)] if len(read) <= MOST else []
+    if several:
+        tables.append(means(together))
+    return [*tables, differences(runs if len(read) <= MOST else firsts)]
 
 
-def labels(runs: Sequence[Run]) -> list[str] | None:
+def grouped(runs: Sequence[Run], called: Sequence[str]) -> dict[str, list[Run]]:
+    """Runs that differ in the seed alone, by a name of the group; `called` are those of runs."""
+    groups: list[list[int]] = []
+    for number, run in enumerate(runs):
+        for group in groups:
+            others = [runs[other] for other in group]
+            if _seed(run) not in map(_seed, others) and _same_but_seed(others[0], run):
+                group.append(number)
+                break
+        else:
+            groups.append([number])
+    firsts = [runs[group[0]] for group in groups]
+    said = labels(firsts, TELLING[:-1]) if len(groups) > 1 else ["all"]
+    said = said or [called[group[0]] for group in groups]
+    return {
+        f"{name}, {len(group)} seeds" if len(group) > 1 else name: [runs[n] for n in group]
+        for name, group in zip(said, groups, strict=True)
+    }
+
+
+def means(groups: Mapping[str, Sequence[Run]]) -> Table:
+    """One column a group: the mean over its seeds of what came out, with its interval."""
+    facts = [[_facts(run) for run in group] for group in groups.values()]
+    rows: list[list[Cell]] = [
+        [name, *(_mean([one[name] for one in group]) for group in facts)]
+        for name in facts[0][0]
+        if name not in ("state", ALONE)
+    ]
+    if any(one[ALONE] for group in facts for one in group):
+        rows.append([ALONE, *(_count([one[ALONE] for one in group]) for group in facts)])
+    caption = "Means over seeds, with 95 % bootstrap intervals of the mean."
+    return Table(["", *groups], rows, caption, digits=3)
+
+
+def labels(runs: Sequence[Run], telling: Sequence[str] = TELLING) -> list[str] | None:
     """What tells the runs apart of method, environment, observation and seed, if that does."""
     settings = [flat(run.settings) for run in runs]
-    told = [name for name in TELLING if len({str(one.get(name)) for one in settings}) > 1]
+    told = [name for name in telling if len({str(one.get(name)) for one in settings}) > 1]
     # a run of another family may lack what tells others apart, such as a kind of observation
     short = [
         ", ".join(f"{WORDS.get(n, '')}{one[n]}" for n in told if one.get(n) is not None)
@@ -100,24 +150,26 @@ def differences(runs: Mapping[str, Run]) -> Table:
     return Table(["setting", *runs], rows, "Settings that differ.")
 
 
-def figure(runs: Mapping[str, Run]) -> bytes:
-    """PNG: returns above, cumulative cost below, a curve a run over its own steps."""
+def figure(groups: Mapping[str, Sequence[Run]]) -> bytes:
+    """PNG: returns above, cumulative cost below, a curve a group over the steps of its runs."""
     returns: Curves = {}
     costs: Curves = {}
-    for name, run in runs.items():
-        if not len(run.episodes["step"]):
+    for name, group in groups.items():
+        runs = [run for run in group if len(run.episodes["step"])]
+        if not runs:
             continue
-        steps = grid(_steps(run))
-        window = max(_steps(run) / SMOOTHING, 1.0)
-        returns[name] = steps, _line(learning_curves([run], steps, window)[0])
-        costs[name] = steps, _line(cumulative_curves([run], steps)[0])
+        done = min(map(_steps, runs))  # as far as all of them have come
+        steps, window = grid(done), max(done / SMOOTHING, 1.0)
+        returns[name] = steps, _line(learning_curves(runs, steps, window))
+        costs[name] = steps, _line(cumulative_curves(runs, steps))
     if not returns:
         raise HandrailError("none of the runs has finished an episode yet: nothing to draw")
     panels = [
         Panel("Return of an episode", "return", returns),
         Panel("Cost so far", "cumulative cost", costs),
     ]
-    return png(curves([panels], interval="", width=4.6, height=3.2, share_rows=False))
+    interval = "95 % interval" if any(len(group) > 1 for group in groups.values()) else ""
+    return png(curves([panels], interval=interval, width=4.6, height=3.2, share_rows=False))
 
 
 def _facts(run: Run) -> dict[str, Cell]:
@@ -169,5 +221,31 @@ def _steps(run: Run) -> int:
     return int(max((column[-1] for column in columns if len(column)), default=0))
 
 
-def _line(values: np.ndarray) -> Interval:
-    return Interval(values, values, values)
+def _line(curves: np.ndarray) -> Interval:
+    """The mean of curves `(runs, points)` with its interval, which of one run is the curve."""
+    return bootstrap_curve(curves) if len(curves) > 1 else Interval(*[curves[0]] * 3)
+
+
+def _seed(run: Run) -> str:
+    settings = flat(run.settings)
+    return str([settings.get(name) for name in SEEDS])
+
+
+def _same_but_seed(one: Run, other: Run) -> bool:
+    plain = [
+        {name: value for name, value in flat(settings).items() if name not in SEEDS}
+        for settings in ({**run.settings, PASSED: None} for run in (one, other))
+    ]
+    passed = [mapping(run.settings.get(PASSED)) for run in (one, other)]
+    return plain[0] == plain[1] and not recorded(*passed).differing
+
+
+def _mean(values: Sequence[Cell]) -> Cell:
+    known = np.array([value for value in values if isinstance(value, int | float)], np.float64)
+    if known.size > 1:
+        return bootstrap(known, mean)
+    return float(known[0]) if known.size else None
+
+
+def _count(values: Sequence[Cell]) -> str:
+    return f"{sum(str(value).startswith('yes') for value in values)} of {len(values)}"

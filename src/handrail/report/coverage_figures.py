@@ -1,12 +1,13 @@
 """The report of guides by themselves: where they go, and what share of the source they cover."""
 
+from functools import partial
+
 import jax
 import numpy as np
 
 from handrail.report.density import Density, densities
 from handrail.report.finished import Cell, Finished
 from handrail.report.html import Block, Picture, Table, over_seeds
-from handrail.report.style import png
 from handrail.tasks.navigation.coverage import EPISODES, Coverage, cover
 
 READING = (
@@ -55,7 +56,7 @@ def coverage(finished: Finished) -> list[Block]:
             f"{finished.seeds[0]}, seen from above. A hazard that is drawn anew at every episode "
             "is not shown."
         )
-        blocks.append(Picture(png(densities(maps)), caption, f"Where the guides go, {task}"))
+        blocks.append(Picture(partial(densities, maps), caption, f"Where the guides go, {task}"))
     return blocks
 
 

@@ -89,7 +89,7 @@ def densities(panels: Sequence[Density], *, columns: int | None = None) -> "Figu
             [
                 Patch(facecolor="white", edgecolor=UNSAFE, hatch="////", lw=1.5, label="hazard"),
                 Patch(facecolor="white", edgecolor=MUTED, ls="--", lw=1.2, label="extents"),
-                Patch(facecolor="white", edgecolor=MUTED, lw=0.8, label="white: never visited"),
+                Patch(facecolor="white", edgecolor=MUTED, lw=0.8, label="blank: never visited"),
             ],
         )
         return figure

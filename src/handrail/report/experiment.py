@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from handrail.core.errors import UnknownName
-from handrail.core.files import atomic, read_json, write_text
+from handrail.core.files import read_json, write_text
 from handrail.core.splits import split_of
 from handrail.core.versions import ABSENT, versions
-from handrail.experiments.schema import Experiment
+from handrail.experiments.schema import Experiment, flat
 from handrail.report import coverage_figures, navigation_figures
 from handrail.report.finished import Cell, Finished
-from handrail.report.html import Block, Heading, Picture, Player, Table, Text, comparison, page
+from handrail.report.html import Block, Details, Heading, Player, Table, Text, comparison, page
 from handrail.report.lava_figures import (
     appearance,
     bars_of_variants,
@@ -24,7 +24,11 @@ from handrail.report.lava_figures import (
     sweep_of_variants,
 )
 from handrail.report.parameter_sweep import parameter_sweep
-from handrail.report.stats import bootstrap
+from handrail.report.recordings import CAPTION, of_experiment
+from handrail.report.run_page import write_figures
+from handrail.report.sections import costs, interventions, plane, scope_of
+from handrail.report.stats import bootstrap_known
+from handrail.report.why import calibration, conditions, right
 from handrail.tasks.registry import family_of
 
 Kind = Callable[[Finished], list[Block]]
@@ -72,10 +76,13 @@ def sheet(experiment: Experiment) -> Sheet:
     return Sheet(COLUMNS, _rows, _tables, READING)
 
 
-def write_report(finished: Finished, folder: Path) -> tuple[Path, list[Table]]:
-    """Writes `report.html`, PNG figures and `summary.csv` into `folder`.
+def write_report(
+    finished: Finished, folder: Path, *, vectors: bool = False
+) -> tuple[Path, list[Table]]:
+    """Writes `report.html`, figures as PNG and `summary.csv` into `folder`.
 
-    Returns the page's path and the tables that sum it up.
+    With `vectors` figures are written as PDF and SVG as well. Returns the page's path and the
+    tables that sum it up.
     """
     experiment = finished.experiment
     if experiment.report not in KINDS:
@@ -84,19 +91,19 @@ def write_report(finished: Finished, folder: Path) -> tuple[Path, list[Table]]:
     tables = summed.tables(finished) if experiment.runs else []
     figures = KINDS[experiment.report](finished)
     blocks: list[Block] = [Heading("Results"), *tables, Heading("Figures"), *figures]
+    if experiment.runs:
+        blocks += _common(finished)
     player = _player(finished)
     if player:
         blocks += [Heading("Why was the agent stopped?"), player]
     if experiment.runs:
         blocks += [Heading("Every run"), _every_run(finished, summed)]
         write_text(folder / "summary.csv", _csv(finished, summed))
+        blocks += [Heading("Settings"), *_settings(finished)]
     blocks += [Heading("How to read this"), Text(summed.reading)]
+    write_figures(figures, folder, vectors=vectors)
     html = page(experiment.title, blocks, lead=experiment.question, facts=_facts(finished))
     write_text(folder / "report.html", html)
-    pictures = [block for block in figures if isinstance(block, Picture)]
-    for number, picture in enumerate(pictures, start=1):
-        with atomic(folder / f"figure-{number}.png") as path:
-            path.write_bytes(picture.png)
     shown = [block for block in figures if isinstance(block, Table)]
     return folder / "report.html", [*tables, *shown]
 
@@ -140,8 +147,9 @@ def _tables(finished: Finished) -> list[Table]:
     ):
         ours = {
             environment: {
-                variant: bootstrap(finished.values(variant, environment, quantity))
+                variant: found
                 for variant in finished.ran(environment)
+                if (found := bootstrap_known(finished.values(variant, environment, quantity)))
             }
             for environment in finished.experiment.environments
         }
@@ -153,7 +161,9 @@ def _tables(finished: Finished) -> list[Table]:
             }
             for environment in finished.experiment.environments
         }
-        tables.append(comparison(ours, theirs, caption=caption, digits=digits))
+        tables.append(
+            comparison(ours, theirs, lengths=finished.lengths, caption=caption, digits=digits)
+        )
     return tables
 
 
@@ -184,25 +194,62 @@ def _csv(finished: Finished, summed: Sheet) -> str:
     return text.getvalue()
 
 
+def _common(finished: Finished) -> list[Block]:
+    """What pages of all runs show, an environment after the other."""
+    blocks: list[Block] = []
+    for environment in finished.experiment.environments:
+        groups = {name: finished.runs(name, environment) for name in finished.ran(environment)}
+        if not groups:
+            continue
+        limits = {
+            getattr(task.settings.run, "limit", None)
+            for row, task in finished.rows
+            if row.environment == environment
+        }
+        scope = scope_of(environment, groups, limits.pop() if len(limits) == 1 else None)
+        before = f"{environment}: " if len(finished.experiment.environments) > 1 else ""
+        for title, made in {
+            "Safety and return": [*plane(groups, scope), *costs(groups, scope)],
+            "Interventions": [
+                *interventions(groups, scope), *conditions(groups, scope), *right(groups)
+            ],
+            "Guide calibration": calibration(groups, scope),
+        }.items():  # fmt: skip
+            blocks += [Heading(f"{before}{title}"), *made] if made else []
+    return blocks
+
+
+def _settings(finished: Finished) -> list[Block]:
+    """What each variant sets itself, and what all have in common."""
+    shared = finished.experiment.base
+    rows: list[list[Cell]] = [
+        [name, ", ".join(f"{key} = {value}" for key, value in own.items())]
+        for name, own in finished.experiment.variants.items()
+    ]
+    table = Table(["variant", "settings"], rows, "What each variant sets.")
+    runs = {name: finished.runs(name, environment)
+            for environment in finished.experiment.environments[:1]
+            for name in finished.ran(environment)}  # fmt: skip
+    return [
+        table,
+        *([Details("Settings of the experiment", shared)] if shared else []),
+        *(Details(f"All settings of {name}", flat(own[0].settings)) for name, own in runs.items()),
+    ]
+
+
 def _every_run(finished: Finished, summed: Sheet) -> Table:
+    found = summed.rows(finished)
     columns = [name for name in summed.columns if name != "experiment"]
-    rows: list[list[Cell]] = [[row[name] for name in columns] for row in summed.rows(finished)]
-    return Table(columns, rows, "One row a run.", digits=3)
+    alike = [name for name in columns if len({str(row[name]) for row in found}) == 1]
+    alike = alike if len(found) > 1 else []
+    columns = [name for name in columns if name not in alike]
+    rows: list[list[Cell]] = [[row[name] for name in columns] for row in found]
+    shared = ", ".join(f"{name.replace('_', ' ')} {found[0][name]}" for name in alike)
+    caption = "One row a run." + (f" The same in all: {shared}." if shared else "")
+    return Table([name.replace("_", " ") for name in columns], rows, caption, digits=3)
 
 
 def _player(finished: Finished) -> Player | None:
-    """Recorded episodes, one a variant, of the first seed and environment."""
-    episodes = []
-    for row, task in finished.rows:
-        path = task.folder / "episode.json"
-        first = row.seed == finished.seeds[0]
-        if first and row.environment == finished.experiment.environments[0] and path.exists():
-            episode = read_json(path)
-            episodes.append({**episode, "title": f"{row.variant}, {episode['title']}"})
-    if not episodes:
-        return None
-    caption = (
-        "One episode of each trained agent, exploring as in the middle of its run. Where the "
-        "intervention stepped in, the proposed action, the executed one and the reason are shown."
-    )
-    return Player(episodes, caption)
+    """Recorded episodes of each variant, of the first seed and environment."""
+    episodes = of_experiment(finished)
+    return Player(episodes, CAPTION) if episodes else None

@@ -40,6 +40,18 @@ class Panel:
     limit_label: str = "limit"
     log: bool = False
     ylim: tuple[float | None, float | None] | None = None
+    xlabel: str = "environment steps"
+    offered: bool = False  # a page offers the logarithmic scale, though it begins with the other
+
+    @property
+    def names(self) -> list[str]:
+        """The methods, those of published values included."""
+        return [*self.curves, *self.published]
+
+    @property
+    def scales(self) -> bool:
+        """Whether a page offers the other scale."""
+        return self.log or self.offered
 
 
 def _handles(names: Mapping[str, Look], kind: str, published: bool, interval: str) -> list:

@@ -1,15 +1,16 @@
 """The figures of the lava experiments."""
 
+from functools import partial
+
 import numpy as np
 
 from handrail.report.curves import grid
 from handrail.report.figures import Bars, Panel, Sweep, bars, curves, sweep
 from handrail.report.finished import Finished
-from handrail.report.html import Block, Picture, Table
+from handrail.report.html import Block, Charts, Picture, Table
 from handrail.report.maps import EmbeddingMap, VisitMap, heatmap, principal_components, scatter
 from handrail.report.runs import cumulative_curves, learning_curves
-from handrail.report.stats import bootstrap, bootstrap_curve, iqm
-from handrail.report.style import png
+from handrail.report.stats import bootstrap_curve, bootstrap_known, iqm
 
 WINDOW = 10_000  # steps over which returns are averaged
 COLORS = (None, "red", "yellow", "purple", "blue", "green")
@@ -36,12 +37,13 @@ def learning(finished: Finished) -> list[Block]:
             Panel(title, "violations so far", burnt,
                   _last_point(finished, "violations", environment), log=True)
         )  # fmt: skip
-    figure = curves([returns, violations])
     caption = (
         f"Return of training episodes (mean over {window:,.0f} steps) and violations so far; "
-        "interquartile mean over seeds with 95 % intervals. Diamonds: published final values."
+        "interquartile mean over seeds with 95 % intervals."
     )
-    return [Picture(png(figure), caption, "Learning curves of return and violations")]
+    if any(panel.published for panel in (*returns, *violations)):
+        caption += " Diamonds: published final values."
+    return [Charts([*returns, *violations], caption, partial(curves, [returns, violations]))]
 
 
 def bars_of_variants(finished: Finished) -> list[Block]:
@@ -53,14 +55,15 @@ def bars_of_variants(finished: Finished) -> list[Block]:
     ):
         values = {
             _short(environment): {
-                variant: bootstrap(finished.values(variant, environment, quantity))
+                variant: found
                 for variant in finished.ran(environment)
+                if (found := bootstrap_known(finished.values(variant, environment, quantity)))
             }
             for environment in finished.experiment.environments
         }
         panels.append(Bars(label, values, title=label, log=log))
     caption = "Final return and violations; interquartile mean over seeds with 95 % intervals."
-    return [Picture(png(bars(panels)), caption, "Bars of final return and violations")]
+    return [Picture(partial(bars, panels), caption, "Bars of final return and violations")]
 
 
 def sweep_of_variants(finished: Finished) -> list[Block]:
@@ -77,7 +80,8 @@ def sweep_of_variants(finished: Finished) -> list[Block]:
     ]
     chosen = {"lava-dmax": 2.5, "lava-buffer": 100.0}.get(finished.experiment.name)
     label = {"lava-dmax": "d_max", "lava-buffer": "unsafe embeddings kept"}
-    figure = sweep(
+    figure = partial(
+        sweep,
         x,
         panels,
         xlabel=label.get(finished.experiment.name, "value"),
@@ -85,7 +89,7 @@ def sweep_of_variants(finished: Finished) -> list[Block]:
         log_x=finished.experiment.name == "lava-buffer",
     )
     caption = "Final return and violations over the parameter; dashed: the paper's value."
-    return [Picture(png(figure), caption, "Return and violations over a parameter")]
+    return [Picture(figure, caption, "Return and violations over a parameter")]
 
 
 def heatmaps(finished: Finished) -> list[Block]:
@@ -95,9 +99,9 @@ def heatmaps(finished: Finished) -> list[Block]:
         for variant in finished.experiment.variants:
             run = finished.runs(variant, environment)[0]
             maps.append(_visits(f"{variant}, {_short(environment)}", run.arrays()))
-    figure = heatmap(maps, columns=len(finished.experiment.variants))
+    figure = partial(heatmap, maps, columns=len(finished.experiment.variants))
     caption = "Visits of every cell during training (all directions), first seed."
-    return [Picture(png(figure), caption, "Heat maps of visited cells")]
+    return [Picture(figure, caption, "Heat maps of visited cells")]
 
 
 def embeddings(finished: Finished) -> list[Block]:
@@ -121,7 +125,7 @@ def embeddings(finished: Finished) -> list[Block]:
             for (name, check), projection in zip(points.items(), projected, strict=True)
         ]
         caption = f"{variant}: embeddings of every state of the first layout, main directions."
-        blocks.append(Picture(png(scatter(panels)), caption, "Embeddings coloured by safety"))
+        blocks.append(Picture(partial(scatter, panels), caption, "Embeddings coloured by safety"))
     columns = ["encoder", "environment", "separation", "caught at 2.5", "false alarms at 2.5"]
     caption = (
         "Over all states of the held-out layouts. Separation: probability that an unsafe state "

@@ -1,5 +1,6 @@
 """The figures and tables of the navigation experiments."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,8 @@ from handrail.methods.sagui.evaluations import EVALUATIONS
 from handrail.methods.sagui.metrics import Curves, Transfer, transfer
 from handrail.report.figures import Panel, curves
 from handrail.report.finished import Cell, Finished
-from handrail.report.html import Block, Picture, Table, over_seeds
+from handrail.report.html import Block, Charts, Table, over_seeds
 from handrail.report.stats import bootstrap_curve, iqm
-from handrail.report.style import png
 
 COLUMNS = (
     "experiment", "task", "method", "seed", "steps", "limit", "epochs", "epochs_above_limit",
@@ -63,7 +63,7 @@ def navigation(finished: Finished) -> list[Block]:
                 )
                 for policy, title in POLICIES.items()
             ]
-            for name, label in (("return", "return"), ("cost", "cost-return (log scale)"))
+            for name, label in (("return", "return"), ("cost", "cost of an episode"))
         )
         several = len(finished.seeds) > 1
         caption = (
@@ -73,12 +73,16 @@ def navigation(finished: Finished) -> list[Block]:
             + (f" Returns below {floor:.1f} are cut off; the lowest is {lowest:.1f}."
                if floor is not None else "")
         )  # fmt: skip
-        alt = f"Return and cost-return of behaviour and target policy, {short_name(environment)}"
         interval = "95 % interval" if several else ""
-        figure = curves(
-            [returns, costs], interval=interval, width=3.9, share_rows=False, legend_columns=4
+        figure = partial(
+            curves,
+            [returns, costs],
+            interval=interval,
+            width=3.9,
+            share_rows=False,
+            legend_columns=4,
         )
-        blocks.append(Picture(png(figure), caption, alt))
+        blocks.append(Charts([*returns, *costs], caption, figure))
     return blocks
 
 
@@ -220,9 +224,10 @@ def _beside_published(finished: Finished, environment: str) -> Table | None:
     published = {name: values for name, values in published.items() if values}
     if not published:
         return None
+    ours, theirs = finished.lengths
     columns = ["variant"]
     for name in published:
-        columns += [name.replace("_", " "), "published"]
+        columns += [name.replace("_", " ") + ours, f"published{theirs}"]
     made: list[list[Cell]] = []
     for variant in finished.experiment.variants:
         if not any(variant in values for values in published.values()):
@@ -231,7 +236,7 @@ def _beside_published(finished: Finished, environment: str) -> Table | None:
         for name, values in published.items():
             cells += [over_seeds(finished.values(variant, environment, name)), values.get(variant)]
         made.append(cells)
-    caption = f"{short_name(environment)}: beside what the paper's plots show, at its full length."
+    caption = f"{short_name(environment)}: beside what the paper's plots show."
     return Table(columns, made, caption)
 
 

@@ -4,6 +4,8 @@ How the guide leaves a hazard, what students cost while they learn, and what the
 over that setting.
 """
 
+from functools import partial
+
 import numpy as np
 
 from handrail.core.errors import HandrailError
@@ -12,7 +14,6 @@ from handrail.report.figures import Sweep, sweep
 from handrail.report.finished import Finished
 from handrail.report.html import Block, Picture
 from handrail.report.navigation_figures import kept_guides, limit_of, navigation, short_name
-from handrail.report.style import png
 
 
 def parameter_sweep(finished: Finished) -> list[Block]:
@@ -30,14 +31,15 @@ def parameter_sweep(finished: Finished) -> list[Block]:
             "of the source that begins inside a hazard. Target policy: the student alone, means "
             f"over the last three epochs. Dashed: the limit on an episode's cost, {limit:g}."
         )
-        figure = sweep(
+        figure = partial(
+            sweep,
             values,
             panels(finished, environment),
             xlabel=setting,
             interval="95 % interval" if several else "",
             width=2.6,
         )
-        pictures.append(Picture(png(figure), caption, f"What comes of {setting}, {task}"))
+        pictures.append(Picture(figure, caption, f"What comes of {setting}, {task}"))
     return [*pictures, *navigation(finished)]
 
 

@@ -9,7 +9,7 @@ a run which is still going on.
 import zipfile
 import zlib
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,7 +17,14 @@ import numpy as np
 
 from handrail.core.errors import HandrailError
 from handrail.core.files import read_json
-from handrail.core.records import EPISODE_COLUMNS, EPISODES, PROGRESS, read_table
+from handrail.core.records import (
+    EPISODE_COLUMNS,
+    EPISODES,
+    EVALUATIONS,
+    PROGRESS,
+    read_table,
+)
+from handrail.core.versions import ENVIRONMENT
 from handrail.report.curves import cumulative, rolling_mean
 
 Key = TypeVar("Key", bound=Hashable)
@@ -40,6 +47,8 @@ class Run:
     episodes: Mapping[str, np.ndarray]  # columns of episodes.csv, `(episodes,)` each
     progress: Mapping[str, np.ndarray]  # columns of progress.csv, `(chunks,)` each
     summary: Mapping[str, Any] | None  # None while the run has not finished
+    evaluations: Mapping[str, np.ndarray] = field(default_factory=dict)  # a row an epoch, if any
+    versions: Mapping[str, Any] = field(default_factory=dict)  # the last of environment.json
 
     @property
     def finished(self) -> bool:
@@ -84,7 +93,62 @@ def read_run(folder: Path | str) -> Run:
     summary = read_json(folder / "summary.json") if (folder / "summary.json").exists() else None
     growing = summary is None
     episodes = _table(folder / EPISODES, EPISODE_COLUMNS, growing)
-    return Run(folder, settings, episodes, _table(folder / PROGRESS, None, growing), summary)
+    progress = _table(folder / PROGRESS, None, growing)
+    evaluations = {}
+    if (folder / EVALUATIONS).exists():
+        evaluations = _table(folder / EVALUATIONS, None, growing)
+    return Run(folder, settings, episodes, progress, summary, evaluations)
+
+
+def read_what_is_there(folder: Path | str) -> tuple[Run, list[str]]:
+    """The run in `folder` as far as it can be read, and a line for everything that cannot.
+
+    Never raises for what lies in the folder: a table that is damaged is empty, and so are settings.
+    """
+    folder, lacking = Path(folder), []
+
+    def of(name: str, read: Callable[[Path], Any], empty: Any) -> Any:
+        try:
+            return read(folder / name)
+        except (HandrailError, OSError, ValueError) as error:
+            lacking.append(str(error))
+            return empty
+
+    def table(columns: tuple[str, ...] | None) -> Callable[[Path], dict[str, np.ndarray]]:
+        return lambda path: _table(path, columns, True)
+
+    settings = of("run.json", _object, {})
+    ended = (folder / "summary.json").exists()
+    summary = of("summary.json", _object, None) if ended else None
+    if not ended:
+        lacking.append(f"{folder} has not finished: it has no summary.json")
+    nothing = {column: np.zeros(0) for column in EPISODE_COLUMNS}
+    episodes = of(EPISODES, table(EPISODE_COLUMNS), nothing)
+    progress = of(PROGRESS, table(None), {"step": np.zeros(0)})
+    evaluations = {}
+    if (folder / EVALUATIONS).exists():
+        evaluations = of(EVALUATIONS, table(None), {})
+    if not len(episodes["step"]):
+        lacking.append(f"{folder} has no finished episode")
+    return Run(folder, settings, episodes, progress, summary, evaluations, _last(folder)), lacking
+
+
+def _object(path: Path) -> dict[str, Any]:
+    value = read_json(path)
+    if not isinstance(value, dict):
+        raise HandrailError(f"{path}: expected a JSON object")
+    return value
+
+
+def _last(folder: Path) -> dict[str, Any]:
+    """What computed the run last, and all commands; nothing where that is not known."""
+    try:
+        found = _object(folder / ENVIRONMENT).get("environments")
+    except (HandrailError, OSError):
+        return {}
+    known = [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+    commands = [one["command"] for one in known if isinstance(one.get("command"), str)]
+    return {**known[-1], "commands": commands} if known else {}
 
 
 def _table(path: Path, columns: tuple[str, ...] | None, growing: bool) -> dict[str, np.ndarray]:

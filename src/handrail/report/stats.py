@@ -88,6 +88,13 @@ def bootstrap(
     return Interval(float(statistic(scores)), float(low), float(high))
 
 
+def bootstrap_known(scores) -> Interval | None:
+    """As `bootstrap`, of those of `scores` `(runs,)` that are finite; None where none is."""
+    known = np.asarray(scores, np.float64)
+    known = known[np.isfinite(known)]
+    return bootstrap(known) if known.size else None
+
+
 def bootstrap_curve(
     curves,
     statistic: Statistic = mean,

@@ -19,6 +19,20 @@ GRID = "#DDE3EA"
 SAFE = "#0072B2"
 UNSAFE = "#D55E00"
 
+# What a colour is on a dark page: as far apart, and bright enough to read.
+DARK = {
+    "#0072b2": "#4c9be8", "#4a5560": "#a9b4bf", "#d55e00": "#ff8a3d", "#e69f00": "#f2b632",
+    "#009e73": "#2fcb9a", "#cc79a7": "#e59bc4", "#56b4e9": "#9adcff", "#8a6d00": "#c9a52b",
+    "#6a3d9a": "#b08ae0", "#999933": "#c5c55a",
+    INK.lower(): "#e4e9ee", MUTED.lower(): "#a3b0bd", GRID.lower(): "#36414c",
+    "#ffffff": "#1d242c", "#000000": "#e4e9ee",
+}  # fmt: skip
+SIGNS = {
+    "o": "●", "s": "■", "v": "▼", "^": "▲", "D": "◆",
+    "P": "✚", "X": "✖", "<": "◀", "p": "★", "h": "⬢",
+}  # fmt: skip
+"""Markers as characters, for the legends of pages."""
+
 RC: dict[str, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 9,
@@ -55,6 +69,11 @@ class Look:
     label: str
     color: str
     marker: str
+
+    @property
+    def dark(self) -> str:
+        """The colour on a dark page."""
+        return DARK.get(self.color.lower(), self.color)
 
 
 # The palette of Okabe and Ito, which stays apart under the common kinds of colour blindness,
@@ -174,11 +193,43 @@ def png(figure: "Figure", dpi: int = 160) -> bytes:
     return buffer.getvalue()
 
 
-def svg(figure: "Figure") -> bytes:
-    """The figure as SVG bytes, for papers and slides."""
+def vector(figure: "Figure", format: str) -> bytes:
+    """The figure as PDF or SVG bytes, for papers and slides; the same figure, the same bytes."""
     import matplotlib
 
     buffer = io.BytesIO()
+    undated = {"pdf": "CreationDate", "svg": "Date"}[format]
     with matplotlib.rc_context({"svg.hashsalt": "handrail", "svg.fonttype": "none"}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
+        figure.savefig(buffer, format=format, metadata={undated: None})
     return buffer.getvalue()
+
+
+def in_the_dark(figure: "Figure") -> bytes:
+    """The figure as PNG bytes for a dark page: every colour of ours as `DARK` has it.
+
+    The figure itself is recoloured, so this comes last.
+    """
+    for artist in figure.findobj():
+        for name in ("color", "facecolor", "edgecolor", "markerfacecolor", "markeredgecolor"):
+            _recolour(artist, name)
+        if artist.get_path_effects():
+            artist.set_path_effects([])  # white halos
+    return png(figure)
+
+
+def _recolour(artist: Any, name: str) -> None:
+    """One of an artist's colours, where it is a colour of ours; what lies on data stays."""
+    from matplotlib.colors import to_hex, to_rgba, to_rgba_array
+
+    get, put = getattr(artist, f"get_{name}", None), getattr(artist, f"set_{name}", None)
+    if get is None or put is None:
+        return
+    value = get()
+    if value is None or (isinstance(value, str) and value in ("none", "auto")):
+        return
+    rows = to_rgba_array(value)
+    changed = [
+        (*to_rgba(DARK.get(to_hex(row).lower(), to_hex(row)))[:3], row[3]) for row in rows.tolist()
+    ]
+    if changed and changed != [tuple(row) for row in rows.tolist()]:
+        put(changed[0] if len(changed) == 1 else changed)

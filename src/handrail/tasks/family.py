@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from handrail.methods.method import Method
+from handrail.train.rollout.recorded import RecordedEpisode
 
 Report = Callable[[int, int], None]
 """Called with (steps done, steps in all)."""
@@ -78,6 +79,12 @@ class Family:
     """Trains a run with these files in a folder, known by what is recorded; returns the summary."""
     evaluate: Callable[[Any, Path, int, int], dict[str, Any]]
     """Tests a finished run's own policy: settings, its file, episodes, seed."""
+    record: Callable[[Any, Path, Files, int, int, bool], list[RecordedEpisode]]
+    """Episodes of a finished run's policy: settings, its file, files of knowledge, episodes, seed;
+    whether it acts as in training, under its method's intervention, or alone as in a test."""
+    shielded: Callable[[Any, Files, Path, int, int], dict[str, Any]]
+    """Tests it together with the run's intervention: settings, files of its knowledge, the policy's
+    file, episodes, seed."""
     warnings: Callable[[Any, Files], list[str]] = lambda run, files: []
     """What speaks against the knowledge of a run, in words."""
     beside: Callable[[Any, Files], list[Path]] = lambda run, files: []

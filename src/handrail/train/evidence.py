@@ -13,7 +13,7 @@ from handrail.core.errors import HandrailError
 from handrail.core.records import PROGRESS, read_table
 from handrail.core.types import Decision
 from handrail.envs.base import ActionSpace, DiscreteActions
-from handrail.envs.gymnasium.spaces import ROUNDING
+from handrail.envs.gymnasium.actions import ROUNDING
 from handrail.interventions.base import AbstractSubstitute, Intervention
 from handrail.interventions.substitutes import (
     Proposed,
@@ -113,9 +113,14 @@ def warn_not_finite(row: dict[str, float], said: bool) -> bool:
 
 def steps_not_finite(folder: Path) -> dict[str, int]:
     """For the summary: in how many steps of the run triggers did not know; empty where in none."""
-    table = read_table(folder / PROGRESS)
-    if COLUMN + NOT_FINITE not in table:
-        return {}
-    lengths = np.diff(table["step"], prepend=0.0)
-    steps = round(float(np.nansum(table[COLUMN + NOT_FINITE] * lengths)))
+    steps = round(total(folder, NOT_FINITE))
     return {"not_finite_steps": steps} if steps else {}
+
+
+def total(folder: Path, name: str) -> float:
+    """The sum of a quantity over the steps of a run, from the means of its chunks."""
+    table = read_table(folder / PROGRESS)
+    if COLUMN + name not in table:
+        return 0.0
+    lengths = np.diff(table["step"], prepend=0.0)
+    return float(np.nansum(table[COLUMN + name] * lengths))

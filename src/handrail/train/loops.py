@@ -29,6 +29,11 @@ class AnyLoop(Protocol):
         ...
 
     @property
+    def intervention(self) -> Intervention:
+        """What may override its actions."""
+        ...
+
+    @property
     def total(self) -> int:
         """Environment steps of the whole run."""
         ...

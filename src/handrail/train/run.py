@@ -181,9 +181,14 @@ def _claim(folder: Path, settings: dict[str, Any]) -> dict[str, Any]:
     except RecursionError:
         raise HandrailError(f"{path} is damaged: nested too deeply; delete it") from None
     if found.differing:
+        grown = [each.name for each in found.differing] in (["steps"], ["run.steps"])
+        why = (
+            "a run cannot grow, since its schedules and its memory are made for its steps, and a "
+            "finished one keeps no state to go on from; "
+        )
         raise HandrailError(
             f"{folder} holds a run with other settings (see {path}): {found}; "
-            "choose another output folder"
+            f"{why if grown else ''}choose another output folder"
         )
     if found.unknown:
         summary = folder / "summary.json"

@@ -145,11 +145,10 @@ def test_the_best_guard_is_kept_where_that_is_asked_for(tmp_path, monkeypatch):
     tried = iter([(2.0, 0.0), (1.0, 0.5)])
 
     def shielded(*_, **__):
-        return dict(zip(("shielded_cost", "shielded_share"), next(tried), strict=True)) | {
-            "takeover_cost": 2.0
-        }
+        found = dict(zip(("shielded_cost", "shielded_share"), next(tried), strict=True))
+        return [found | {"takeover_cost": 2.0}]
 
-    monkeypatch.setattr(train_guide, "shield_row", shielded)
+    monkeypatch.setattr(train_guide, "takeover_table", shielded)
     row = small("control-switch", **{"guide.selection": "shield", "guide.limit": 2.0})
     card, _ = load(acquire_guide(row.knowledge["guide"], tmp_path / "guide"), expect="guide")
     found = card.training["evaluation"]
@@ -186,7 +185,8 @@ def test_an_experiment_ends_in_a_report(tmp_path, monkeypatch):
     assert [len(table.rows) for table in tables] == [2, 2, 1, 2, 1]
     violations, finals, _, beside, guides = tables
     assert violations.rows[0][:4] == ["control-switch", 2.0, 2.0, 40.0]
-    assert beside.columns[1:3] == ["target return", "published"]
+    ends = [f", after {steps} steps" for steps in (f"{finished.steps:,}", "1,500,000")]
+    assert beside.columns[1:3] == [f"target return{ends[0]}", f"published{ends[1]}"]
     assert beside.rows[0][1:3] == [finals.rows[0][3], 3.0]
     assert guides.rows[0][1:] == [100.0, pytest.approx(guides.rows[0][2]), 2.0, 10.0, 2.0, 5.0]
     # a seed that "scratch" has not finished yet has no transfer metrics, and alone makes no table

@@ -27,6 +27,14 @@ def one_number(value: Any) -> float | None:
     return None if isinstance(element, str | bytes) else _converted(element)
 
 
+def one_whole(value: Any) -> int | None:
+    """One whole number, or None for anything else (such as 1.5, True or an array)."""
+    array = np.asarray(value)
+    if array.size != 1 or array.dtype.kind not in "iu":
+        return None
+    return int(array.reshape(()))
+
+
 def is_too_large(number: float) -> bool:
     """Whether the number is finite but float32 would make it infinite."""
     return bool(np.isfinite(number)) and abs(number) > LARGEST

@@ -37,9 +37,9 @@ def refuse_guarded(env: Any) -> None:
     if (getattr(env, "metadata", None) or {}).get(GUARDED):
         raise HandrailError(
             "the environment is guarded by a SafeExploration, inside of which a learner would "
-            "store actions that were not executed; give the environment itself. train_dqn takes "
-            "the guard as intervention=..., train_student takes a guide; to shield another "
-            "learner, wrap the environment for that one"
+            "store actions that were not executed; give the environment itself, and the guard to "
+            "train_dqn or train_student as intervention=...; to shield another learner, wrap the "
+            "environment for that one"
         )
 
 

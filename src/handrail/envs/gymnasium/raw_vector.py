@@ -54,7 +54,7 @@ def read_vector_reset(env: Any, seeds: list[int], which: np.ndarray) -> Any:
 
 
 def read_vector_step(
-    env: Any, actions: np.ndarray, copies: int, *, mode: str
+    env: Any, actions: Any, copies: int, *, mode: str
 ) -> tuple[list[RawStep], Any]:
     """One step of all copies, and their `infos` together.
 
@@ -87,7 +87,7 @@ def read_vector_step(
             observation, info = infos["final_obs"], infos.get("final_info", {})
         steps.append(
             RawStep(
-                observation_of(observation, copy),
+                observation_of(observation, copy, env.single_observation_space),
                 rewards[copy],
                 bool(terminated[copy]),
                 bool(truncated[copy]),
@@ -98,10 +98,17 @@ def read_vector_step(
     return steps, infos
 
 
-def observation_of(observations: Any, copy: int) -> Any:
-    """What one copy observes, of arrays (or tuples) with an entry for each."""
+def observation_of(observations: Any, copy: int, space: Any) -> Any:
+    """What one copy with this space observes, of arrays (or tuples) with an entry for each."""
+    inner = getattr(space, "spaces", None)
     if isinstance(observations, Mapping):
-        return {name: observation_of(part, copy) for name, part in observations.items()}
+        named = inner if isinstance(inner, Mapping) else {}
+        return {
+            name: observation_of(part, copy, named.get(name)) for name, part in observations.items()
+        }
+    if isinstance(observations, tuple) and isinstance(inner, tuple):
+        pairs = zip(observations, inner, strict=True)
+        return tuple(observation_of(part, copy, of) for part, of in pairs)
     try:
         return observations[copy]
     except (TypeError, IndexError):

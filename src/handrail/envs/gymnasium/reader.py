@@ -7,9 +7,10 @@ import numpy as np
 
 from handrail.core.arguments import whole
 from handrail.core.errors import HandrailError
+from handrail.envs.gymnasium.actions import AbstractActionCodec, action_codec
 from handrail.envs.gymnasium.costs import CostFn, Costs
 from handrail.envs.gymnasium.raw import RawStep, finite_reward, raw_copy
-from handrail.envs.gymnasium.spaces import AbstractActionCodec, ObservationCodec, action_codec
+from handrail.envs.gymnasium.spaces import ObservationCodec
 from handrail.envs.host import HostTimestep
 
 

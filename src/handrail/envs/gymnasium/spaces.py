@@ -1,212 +1,75 @@
-"""Gymnasium's spaces as handrail's: actions within [−1, 1] or numbered, float32 observations.
+"""Gymnasium's observation spaces as handrail's: float32, in one array or in named parts.
 
 Gymnasium is never imported here: a space is known by its class name and its fields, so that
 Safety-Gymnasium's and other forks' spaces are read as well.
 """
 
-import abc
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from handrail.core.errors import HandrailError
-from handrail.envs.base import ActionSpace, BoxActions, DiscreteActions, zero_action
-from handrail.envs.wrapping import bounded, to_box_or_discrete, whole_numbers
+from handrail.envs.gymnasium.numbers import one_whole
 
-ROUNDING = 1e-4
-"""How far an action may leave [−1, 1]: more than float32 rounds, less than anyone means."""
-
-
-class AbstractActionCodec(abc.ABC):
-    """Actions of an agent as actions of an environment, and back."""
-
-    actions: ActionSpace
-
-    @abc.abstractmethod
-    def to_environment(self, action: Any) -> Any:
-        """The environment's form of an agent's action. Raises `HandrailError` if it has none."""
-
-    @abc.abstractmethod
-    def from_environment(self, action: Any) -> np.ndarray:
-        """The agent's form of an action of the environment; beyond the bounds it is clipped."""
-
-    @abc.abstractmethod
-    def agent_form(self, action: Any) -> Any:
-        """The agent's form of an action of the environment, an array of JAX, not clipped.
-
-        Raises `HandrailError` for another shape.
-        """
-
-    def zeros(self) -> np.ndarray:
-        """An agent's action of zeros, for shape and dtype."""
-        return np.asarray(zero_action(self.actions))
-
-    @abc.abstractmethod
-    def bounds(self) -> dict[str, list[float]]:
-        """What an agent's action stands for, to be compared between source and target."""
-
-
-class DiscreteCodec(AbstractActionCodec):
-    """`Discrete(n, start)`: agents count from 0."""
-
-    def __init__(self, space: Any):
-        self.n = int(space.n)
-        self.actions = DiscreteActions(self.n)
-        self.start = int(getattr(space, "start", 0))
-
-    def to_environment(self, action: Any) -> int:
-        number = _whole(action)
-        if number is None or not 0 <= number < self.n:
-            raise HandrailError(
-                f"the action is {action!r}; expected one number from 0 to {self.n - 1}"
-            )
-        return number + self.start
-
-    def from_environment(self, action: Any) -> np.ndarray:
-        number = _whole(action)
-        if number is None or not 0 <= number - self.start < self.n:
-            raise HandrailError(
-                f"the action is {action!r}; expected one number from {self.start} to "
-                f"{self.start + self.n - 1}"
-            )
-        return np.asarray(number - self.start, np.int32)
-
-    def agent_form(self, action: Any) -> Any:
-        _check_shape(action, ())
-        return action - self.start
-
-    def bounds(self) -> dict[str, list[float]]:
-        return {}
-
-
-class BoxCodec(AbstractActionCodec):
-    """A bounded `Box`: agents act in [−1, 1], one flat vector whatever the box's shape.
-
-    A number whose low equals its high, such as a locked joint, has that value whatever they do.
-    """
-
-    def __init__(self, space: Any):
-        if not np.issubdtype(space.dtype, np.floating):
-            raise HandrailError(
-                f"the action space is a Box of {space.dtype}; expected real numbers: "
-                + whole_numbers(space)
-            )
-        low, high = np.ravel(space.low), np.ravel(space.high)
-        loose = np.flatnonzero(~(np.isfinite(low) & np.isfinite(high)))
-        if loose.size:
-            raise HandrailError(
-                f"the action space is unbounded in {loose.size} of {low.size} numbers (number "
-                f"{loose[0]} is the first); {bounded(space)}"
-            )
-        if low.size == 0 or (low > high).any() or (low == high).all():
-            raise HandrailError(
-                f"the action space has low {low.tolist()} and high {high.tolist()}; "
-                "expected low < high, or low = high for numbers that stay as they are"
-            )
-        self.size = int(low.size)
-        self.actions = BoxActions(self.size)
-        self.shape, self.dtype = space.shape, space.dtype
-        self.low, self.high = low, high
-        self.centre = (low.astype(np.float64) + high) / 2
-        self.half = (high.astype(np.float64) - low) / 2
-        self._divisor = np.where(self.half > 0, self.half, np.inf)
-
-    def to_environment(self, action: Any) -> np.ndarray:
-        given = np.asarray(action, np.float64)
-        if given.shape != (self.size,) or not np.isfinite(given).all():
-            raise HandrailError(
-                f"the action is {np.asarray(action).tolist()!r}; "
-                f"expected {self.size} finite numbers in [-1, 1]"
-            )
-        scaled = (self.centre + _clipped(given, -1.0, 1.0) * self.half).astype(self.dtype)
-        if (np.abs(given) > 1 + ROUNDING).any():
-            raise HandrailError(
-                f"the action is {given.tolist()}, beyond [-1, 1], which stand for the bounds "
-                f"{self.low.tolist()} and {self.high.tolist()}: it would be "
-                f"{(self.centre + given * self.half).tolist()} in the environment's units. Give "
-                "Policy(..., units='environment') for a controller in the environment's units, and "
-                "clip what it may give beyond the bounds"
-            )
-        # float32 can round a bound outwards
-        return _clipped(scaled, self.low, self.high).reshape(self.shape)
-
-    def from_environment(self, action: Any) -> np.ndarray:
-        given = np.asarray(action, np.float64)
-        if given.shape != self.shape or not np.isfinite(given).all():
-            raise HandrailError(
-                f"the action is {np.asarray(action).tolist()!r}; "
-                f"expected finite numbers of shape {self.shape}"
-            )
-        scaled = (given.ravel() - self.centre) / self._divisor
-        return _clipped(scaled, -1.0, 1.0).astype(np.float32)
-
-    def agent_form(self, action: Any) -> Any:
-        _check_shape(action, self.shape)
-        centre, half = self.centre.astype(np.float32), self._divisor.astype(np.float32)
-        return (action.reshape(-1) - centre) / half
-
-    def bounds(self) -> dict[str, list[float]]:
-        return {"low": self.low.astype(float).tolist(), "high": self.high.astype(float).tolist()}
-
-
-def action_codec(space: Any) -> AbstractActionCodec:
-    """The codec of an action space; other spaces than Box and Discrete are refused by name."""
-    kind = type(space).__name__
-    if kind == "Discrete":
-        return DiscreteCodec(space)
-    if kind == "Box":
-        return BoxCodec(space)
-    raise HandrailError(
-        f"the action space is a {kind}; expected Box or Discrete: {to_box_or_discrete(space)}"
-    )
-
-
-_READABLE = ("Box", "Discrete")
+READABLE = ("Box", "Discrete", "MultiDiscrete", "MultiBinary")
+Path = tuple[str | int, ...]
+"""Names, and numbers of a `Tuple`, from the outside in."""
 
 
 def readable_parts(space: Any) -> list[str] | None:
-    """The parts of a `Dict` that agents can observe; None for a space without named parts."""
-    spaces = getattr(space, "spaces", None)
-    if not isinstance(spaces, Mapping):
+    """The parts that agents can observe; None for a space without parts.
+
+    Parts within parts are named like `sensors.place`, those of a `Tuple` by their numbers.
+    """
+    if _inner(space) is None:
         return None
-    return sorted(name for name, part in spaces.items() if type(part).__name__ in _READABLE)
+    return sorted(name for name, (_, part) in named_parts(space).items() if _readable(part))
 
 
-FLATTENED = (*_READABLE, "Dict", "Tuple", "MultiDiscrete", "MultiBinary")
+def named_parts(space: Any) -> dict[str, tuple[Path, Any]]:
+    """The inner parts of a `Dict` or `Tuple` by name: where in an observation, and the space.
+
+    Raises `HandrailError` where two have one name.
+    """
+    parts: dict[str, tuple[Path, Any]] = {}
+    for path, part in _leaves(space, ()):
+        name = ".".join(map(str, path))
+        if name in parts:
+            raise HandrailError(
+                f"the observation has two parts that are called {name!r}; rename one of them"
+            )
+        parts[name] = path, part
+    return parts
 
 
-def how_to_read(space: Any) -> str:
-    """How the parts of a `Dict` that are neither Box nor Discrete are kept, or left out."""
-    readable = readable_parts(space) or []
-    ways = []
-    if all(map(_flattens, (space.spaces or {}).values())):
-        ways = ["keep all of them as one array with gymnasium.wrappers.FlattenObservation(env)"]
+def how_to_leave_out(space: Any) -> str:
+    """How the parts that cannot be read are left out."""
+    readable = readable_parts(space)
     if readable:
-        ways.append(f"leave it out with parts={readable!r}")
-    return ", or ".join(ways) or "wrap the environment so that every part is"
-
-
-def _flattens(space: Any) -> bool:
-    """Whether `FlattenObservation` makes one array of it."""
-    inner = getattr(space, "spaces", ())
-    within = inner.values() if isinstance(inner, Mapping) else inner
-    return type(space).__name__ in FLATTENED and all(map(_flattens, within))
+        return f"leave it out with parts={readable!r}"
+    return "wrap the environment so that every part is"
 
 
 class PartCodec:
-    """One array of an observation as float32; a `Discrete` number becomes one-hot.
+    """One array of an observation as float32; a `Discrete` number becomes one-hot, and so does each
+    number of a `MultiDiscrete`.
 
     The shape is the space's. The dtype may be any numeric one, but must not change.
     """
 
     def __init__(self, space: Any, name: str):
         kind = type(space).__name__
-        assert kind in _READABLE, f"{kind} should have been refused"
+        assert _readable(space), f"{kind} should have been refused"
         self.called = f"observation part {name!r}" if name else "observation"
-        self.start = int(getattr(space, "start", 0)) if kind == "Discrete" else None
+        self.sizes: tuple[int, ...] | None = None
+        self.start: Any = getattr(space, "start", 0)
         self.raw_shape: tuple[int, ...] = () if kind == "Discrete" else tuple(space.shape)
-        self.shape: tuple[int, ...] = (int(space.n),) if kind == "Discrete" else self.raw_shape
+        if kind == "Discrete":
+            self.sizes = (int(space.n),)
+        elif kind == "MultiDiscrete":
+            self.sizes = tuple(np.ravel(space.nvec).tolist())
+        self.shape = self.raw_shape if self.sizes is None else (sum(self.sizes),)
         self.dtype: np.dtype | None = None
 
     def __call__(self, raw: Any) -> np.ndarray:
@@ -221,36 +84,39 @@ class PartCodec:
             )
         if self.dtype is None:
             self.dtype = array.dtype
-        if array.dtype != self.dtype and self.start is None:
+        if array.dtype != self.dtype and self.sizes is None:
             raise HandrailError(
                 f"the dtype of the {self.called} changed from {self.dtype} to {array.dtype}; "
                 "return one dtype at every step"
             )
-        if self.start is not None:
-            return self._one_hot(array)
+        if self.sizes is not None:
+            return self._one_hot(array, self.sizes)
         converted = np.array(array, np.float32)
         if not np.isfinite(converted).all():
             wrong = np.argwhere(~np.isfinite(converted))[0].tolist()
             raise HandrailError(f"the {self.called} is not finite (NaN or infinite) at {wrong}")
         return converted
 
-    def _one_hot(self, array: np.ndarray) -> np.ndarray:
-        number = _whole(array)
-        n, start = self.shape[0], self.start or 0
-        if number is None or not 0 <= number - start < n:
-            raise HandrailError(
-                f"the {self.called} is {array.item()!r}; expected a number from {start} to "
-                f"{start + n - 1}"
-            )
-        hot = np.zeros(n, np.float32)
-        hot[number - start] = 1
+    def _one_hot(self, array: np.ndarray, sizes: tuple[int, ...]) -> np.ndarray:
+        hot, begin = np.zeros(self.shape, np.float32), 0
+        starts = np.ravel(np.broadcast_to(self.start, self.raw_shape)).tolist()
+        for value, n, start in zip(array.ravel(), sizes, starts, strict=True):
+            number = one_whole(value)
+            if number is None or not 0 <= number - start < n:
+                raise HandrailError(
+                    f"the {self.called} is {array.tolist()!r}; expected a number from {start} to "
+                    f"{start + n - 1}"
+                )
+            hot[begin + number - start] = 1
+            begin += n
         return hot
 
 
 class ObservationCodec:
     """Observations as one float32 array, or as a dictionary of named ones.
 
-    `parts` keeps only these parts of a `Dict`. Values are cast, never rescaled.
+    `parts` keeps only these parts of a `Dict` or `Tuple`; the name of one that has parts itself
+    keeps all of those. Values are cast, never rescaled.
     """
 
     def __init__(self, space: Any, parts: Sequence[str] | None = None):
@@ -262,51 +128,43 @@ class ObservationCodec:
             raise HandrailError(
                 f"parts is {parts!r}; expected a list of the names of parts, such as ['position']"
             )
-        spaces = getattr(space, "spaces", None)
-        self.named = isinstance(spaces, Mapping)
-        if not isinstance(spaces, Mapping):
+        self.named = _inner(space) is not None
+        if not self.named:
             if parts is not None:
                 raise HandrailError(
                     f"parts={list(parts)!r} names parts, but the observation space is a "
                     f"{type(space).__name__} without named parts; leave `parts` out"
                 )
-            if type(space).__name__ not in _READABLE:
+            if not _readable(space):
                 raise HandrailError(
-                    f"the observation space is a {type(space).__name__}; expected Box, Discrete or "
-                    "a Dict of them; wrap the environment, for example with "
-                    "gymnasium.wrappers.FlattenObservation"
+                    f"the observation space is a {type(space).__name__}; expected "
+                    f"{', '.join(READABLE)}, or a Dict or Tuple of them; wrap the environment, for "
+                    "example with gymnasium.wrappers.TransformObservation"
                 )
             self.codecs = {"": PartCodec(space, "")}
             return
-        names = sorted(spaces) if parts is None else list(parts)
-        if not names or set(names) - set(spaces):
+        spaces = named_parts(space)
+        names = sorted(spaces) if parts is None else _chosen(parts, spaces)
+        if not names:
             raise HandrailError(
-                f"parts={names!r}: the observation has {', '.join(sorted(spaces)) or 'no parts'}"
+                f"parts={list(parts or ())!r}: the observation has "
+                f"{', '.join(sorted(spaces)) or 'no parts'}"
             )
-        refused = [name for name in names if type(spaces[name]).__name__ not in _READABLE]
-        if refused:
-            raise HandrailError(
-                f"the observation's part {refused[0]!r} is a {type(spaces[refused[0]]).__name__}; "
-                f"expected Box or Discrete; {how_to_read(space)}"
-            )
-        self.codecs = {name: PartCodec(spaces[name], name) for name in names}
+        for name in names:
+            kind = type(spaces[name][1]).__name__
+            if kind not in READABLE:
+                raise HandrailError(
+                    f"the observation's part {name!r} is a {kind}; expected "
+                    f"{', '.join(READABLE)}; {how_to_leave_out(space)}"
+                )
+        self.codecs = {name: PartCodec(spaces[name][1], name) for name in names}
+        self._paths = {name: spaces[name][0] for name in names}
 
     def __call__(self, raw: Any) -> np.ndarray | dict[str, np.ndarray]:
         """Raises `HandrailError` for a wrong shape, a dtype that changed, NaN or infinity."""
         if not self.named:
             return self.codecs[""](raw)
-        if not isinstance(raw, Mapping):
-            raise HandrailError(
-                f"the observation is a {type(raw).__name__}; expected a dictionary with "
-                f"{', '.join(self.codecs)}"
-            )
-        missing = sorted(set(self.codecs) - set(raw))
-        if missing:
-            raise HandrailError(
-                f"the observation lacks the part {missing[0]!r} of its space; "
-                f"it has {', '.join(sorted(raw)) or 'no parts'}"
-            )
-        return {name: codec(raw[name]) for name, codec in self.codecs.items()}
+        return {name: codec(_part(raw, self._paths[name])) for name, codec in self.codecs.items()}
 
     def zeros(self) -> np.ndarray | dict[str, np.ndarray]:
         """An observation of zeros, for shapes and dtypes."""
@@ -314,22 +172,56 @@ class ObservationCodec:
         return blank if self.named else blank[""]
 
 
-def _check_shape(action: Any, shape: tuple[int, ...]) -> None:
-    if action.shape != shape:
-        raise HandrailError(
-            f"a policy in the environment's units gives an action of shape {action.shape}; "
-            f"expected {shape}, as the action space says"
-        )
+def _readable(space: Any) -> bool:
+    """Whether an array is made of it."""
+    return type(space).__name__ in READABLE
 
 
-def _clipped(values: np.ndarray, low: Any, high: Any) -> np.ndarray:
-    """`np.clip`, which takes longer than all else in a step together."""
-    return np.minimum(np.maximum(values, low), high)
+def _inner(space: Any) -> list[tuple[Any, Any]] | None:
+    """Names or numbers and spaces of the parts of a `Dict` or `Tuple`; None of another space."""
+    inner = getattr(space, "spaces", None)
+    if isinstance(inner, Mapping):
+        return list(inner.items())
+    return list(enumerate(inner or ())) if type(space).__name__ == "Tuple" else None
 
 
-def _whole(value: Any) -> int | None:
-    """One whole number, or None for anything else (such as 1.5, True or an array)."""
-    array = np.asarray(value)
-    if array.size != 1 or array.dtype.kind not in "iu":
-        return None
-    return int(array.reshape(()))
+def _leaves(space: Any, path: Path) -> Iterator[tuple[Path, Any]]:
+    """Paths and spaces of the inner parts."""
+    for name, part in _inner(space) or ():
+        if _inner(part) is None:
+            yield (*path, name), part
+        else:
+            yield from _leaves(part, (*path, name))
+
+
+def _chosen(parts: Sequence[str], spaces: Mapping[str, Any]) -> list[str]:
+    """The inner parts that these names mean; none where one of them means nothing."""
+    found = []
+    for name in parts:
+        within = [one for one in sorted(spaces) if one == name or one.startswith(f"{name}.")]
+        if not within:
+            return []
+        found += within
+    return found
+
+
+def _part(raw: Any, path: Path) -> Any:
+    """The part of an observation at this path. Raises `HandrailError` where there is none."""
+    at = ""
+    for name in path:
+        kind = tuple | list if isinstance(name, int) else Mapping
+        if not isinstance(raw, kind):
+            of = f"part {at!r} of the observation" if at else "observation"
+            expected = "tuple" if isinstance(name, int) else "dictionary"
+            raise HandrailError(
+                f"the {of} is a {type(raw).__name__}; expected a {expected} with {name!r}"
+            )
+        missing = name >= len(raw) if isinstance(name, int) else name not in raw
+        if missing:
+            has = ", ".join(sorted(raw)) if isinstance(raw, Mapping) else f"{len(raw)} entries"
+            raise HandrailError(
+                f"the observation lacks the part {name!r} of its space; it has {has or 'no parts'}"
+            )
+        taken: Any = raw
+        raw, at = taken[name], f"{at}.{name}" if at else str(name)
+    return raw

@@ -98,7 +98,7 @@ class GymnasiumVectorHost(AbstractVectorHost):
         return self._readers[0].observe.zeros()
 
     def reset(self, which: Bool[np.ndarray, " copies"], *, keys: Key[Array, " copies"]) -> Any:
-        chosen = np.flatnonzero(which).tolist()
+        chosen, space = np.flatnonzero(which).tolist(), self.env.single_observation_space
         for copy in chosen:
             self._readers[copy].begin()
         seeds = (np.asarray(_bits(keys)) >> 1).tolist()  # `seed_of` of each
@@ -109,7 +109,7 @@ class GymnasiumVectorHost(AbstractVectorHost):
         for copy in chosen:
             reader = self._readers[copy]
             try:
-                self._observed[copy] = reader.begun(observation_of(raw, copy))
+                self._observed[copy] = reader.begun(observation_of(raw, copy, space))
             except HandrailError as error:
                 raise reader.failed(error) from error.__cause__
         return together(self._observed)
@@ -119,7 +119,9 @@ class GymnasiumVectorHost(AbstractVectorHost):
             _located(reader, reader.act, action)
             for reader, action in zip(self._readers, actions, strict=True)
         ]
-        batch = np.array(taken, self.env.single_action_space.dtype)
+        space = self.env.single_action_space
+        parts = hasattr(space, "spaces")
+        batch = together(taken) if parts else np.array(taken, space.dtype)
         try:
             steps, infos = read_vector_step(self.env, batch, self.copies, mode=self._mode)
             if self._one_type is not None:

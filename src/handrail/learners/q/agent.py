@@ -16,6 +16,7 @@ from handrail.core.types import Context, Decision, Observation, Transition
 from handrail.equations.schedules import exploration_rate, importance_exponent
 from handrail.learners.base import AbstractAgent, Clock, Proposal
 from handrail.learners.q.double_dqn import TDLoss
+from handrail.learners.q.novelty import Novelty, rewarded
 from handrail.replay.base import AbstractReplay
 
 
@@ -49,6 +50,7 @@ class QState(eqx.Module):
     target: Any  # the target network, as `values.prepare` left it
     optimizer: PyTree
     replay: PyTree
+    counts: Int[Array, " kinds"] | None = None  # of visited states, where they earn a bonus
 
 
 @takes_old_names({"block": "train_every"})
@@ -72,6 +74,7 @@ class QAgent(AbstractAgent):
     target_every: int = eqx.field(default=500, static=True)
     learning_starts: int = eqx.field(default=10_000, static=True)
     metrics: tuple[str, ...] = eqx.field(default=("losses/td", "losses/td_error"), static=True)
+    novelty: Novelty | None = None
 
     def __check_init__(self):
         if self.target_every < 1 or self.target_every % self.train_every:
@@ -90,6 +93,7 @@ class QAgent(AbstractAgent):
             target=target,
             optimizer=self.optimizer.init(network),
             replay=self.replay.init(example),
+            counts=None if self.novelty is None else self.novelty.init(),
         )
 
     def prepare(self, state: QState, *, key: Key[Array, ""]) -> Actor:
@@ -124,7 +128,11 @@ class QAgent(AbstractAgent):
         return jnp.ones(()), {}
 
     def observe(self, state: QState, transition: Transition, clock: Clock) -> QState:
-        return eqx.tree_at(lambda s: s.replay, state, self.replay.add(state.replay, transition))
+        state = eqx.tree_at(lambda s: s.replay, state, self.replay.add(state.replay, transition))
+        if self.novelty is None or state.counts is None:
+            return state
+        counts = self.novelty.count(state.counts, transition)
+        return eqx.tree_at(lambda s: s.counts, state, counts)
 
     def gradient(
         self,
@@ -133,6 +141,7 @@ class QAgent(AbstractAgent):
         replay: PyTree,
         clock: Clock,
         *,
+        counts: Int[Array, " kinds"] | None = None,
         key: Key[Array, ""],
     ) -> "GradientStep":
         """Samples, and pulls the gradient of the loss back to the parameters."""
@@ -144,8 +153,9 @@ class QAgent(AbstractAgent):
         )
         beta = importance_exponent(clock.progress)
         sample = self.replay.sample(replay, self.batch, beta=beta, key=stream(key, "replay"))
+        items = rewarded(self.novelty, counts, sample.items)
         loss, errors, cotangent = self.loss.gradient(
-            policy_snapshot.values, target, sample.items, sample.weights, key=stream(key, "loss")
+            policy_snapshot.values, target, items, sample.weights, key=stream(key, "loss")
         )
         assert policy_snapshot.pullback is not None, "an actor made for acting alone cannot learn"
         (gradients,) = policy_snapshot.pullback(cotangent)
@@ -159,10 +169,12 @@ class QAgent(AbstractAgent):
     def learn(
         self, state: QState, policy_snapshot: Actor, clock: Clock, *, key: Key[Array, ""]
     ) -> tuple[QState, dict[str, Float[Array, ""]]]:
-        step = self.gradient(policy_snapshot, state.target, state.replay, clock, key=key)
+        step = self.gradient(
+            policy_snapshot, state.target, state.replay, clock, counts=state.counts, key=key
+        )
         updates, optimizer = self.optimizer.update(step.gradients, state.optimizer, state.network)
         network = optax.apply_updates(state.network, updates)
-        return QState(network, step.target, optimizer, step.replay), step.metrics
+        return QState(network, step.target, optimizer, step.replay, state.counts), step.metrics
 
 
 class GradientStep(eqx.Module):

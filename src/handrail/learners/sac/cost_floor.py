@@ -2,7 +2,7 @@
 
 Costs are never negative, yet a cost critic that is bootstrapped from an actor which looks for low
 values drifts below zero, by several times the limit on SaGui's tasks: then the limit seems kept,
-the multiplier falls, and the damping pays for costs (docs/sagui-causes.md). A guide's own cost
+the multiplier falls, and the damping pays for costs (docs/notebook/causes.md). A guide's own cost
 critic is a better floor still. It comes from a source where mistakes were allowed, so it knows what
 follows from actions that the student must never try; a student that goes on by itself is not
 expected to suffer less than a guide that was trained to avoid harm.

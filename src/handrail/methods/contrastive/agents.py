@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import optax
 
+from handrail.core.errors import HandrailError
 from handrail.learners.q.agent import Exploration, QAgent
 from handrail.learners.q.double_dqn import TDLoss
 from handrail.learners.q.operators import AdvantageLearning, DoubleQ, MaxQ
@@ -21,7 +22,7 @@ from handrail.learners.representation.autoencoder import (
     Variational,
 )
 from handrail.learners.representation.latent_agent import LatentAgent
-from handrail.methods.contrastive.inputs import PIXELS
+from handrail.methods.contrastive.inputs import PIXELS, AbstractInputs
 from handrail.methods.contrastive.problem import DiscreteProblem
 from handrail.methods.contrastive.settings import EncoderSettings, QLearning, StudentSettings
 from handrail.networks.autoencoder import Autoencoder, MLPDecoder, MLPEncoder, VariationalEncoder
@@ -33,7 +34,13 @@ from handrail.replay.ring import Ring
 LATENT, HIDDEN = 50, (256,)  # of the students that learn on an auto-encoder's latent
 
 
-def q_agent(learning: QLearning, values: AbstractValues, network: Callable, actions: int) -> QAgent:
+def q_agent(
+    learning: QLearning,
+    inputs: AbstractInputs,
+    values: AbstractValues,
+    network: Callable,
+    actions: int,
+) -> QAgent:
     """The Q-learning agent that the settings describe."""
     operators = {
         "double": DoubleQ(),
@@ -56,13 +63,14 @@ def q_agent(learning: QLearning, values: AbstractValues, network: Callable, acti
         batch=learning.batch,
         target_every=learning.target_every,
         learning_starts=learning.learning_starts,
+        novelty=inputs.novelty(learning.novelty) if learning.novelty else None,
     )
 
 
 def q_learner(problem: DiscreteProblem, learning: QLearning) -> QAgent:
     """Deep Q-learning on the observations of a problem."""
     network = problem.inputs.q_network(learning.hidden, problem.actions)
-    return q_agent(learning, problem.inputs.values(), network, problem.actions)
+    return q_agent(learning, problem.inputs, problem.inputs.values(), network, problem.actions)
 
 
 def latent_learner(
@@ -70,9 +78,14 @@ def latent_learner(
 ) -> LatentAgent:
     """Q-learning on the latent of an auto-encoder: DQN + vanilla AE, or DQN + VAE."""
     learning, inputs, actions = settings.learning, problem.inputs, problem.actions
+    if learning.novelty:
+        raise HandrailError(
+            f"learning.novelty is {learning.novelty:g}: agents on an auto-encoder's latent have no "
+            "such bonus; set it to 0 or take another method"
+        )
     values = inputs.latent_values(sampled=variational)
     return LatentAgent(
-        q=q_agent(learning, values, lambda key: None, actions),
+        q=q_agent(learning, inputs, values, lambda key: None, actions),
         autoencoder=AutoencoderLearner(
             make=partial(autoencoder, inputs.shape, LATENT, HIDDEN, variational=variational),
             loss=Variational() if variational else Vanilla(),

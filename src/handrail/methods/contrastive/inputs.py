@@ -17,6 +17,7 @@ from jaxtyping import Array, Float, Key, Shaped
 
 from handrail.core.artifact import part_shapes
 from handrail.core.types import Observation
+from handrail.learners.q.novelty import Novelty, SimHash, TableRow
 from handrail.learners.q.values import AbstractValues, Direct, Gathered, OnFrames, Tabulated
 from handrail.learners.representation.agent import Frames
 from handrail.learners.representation.latent_agent import SampledLatents, VectorLatents
@@ -54,6 +55,10 @@ class AbstractInputs(abc.ABC):
     @abc.abstractmethod
     def encoder_input(self) -> Callable[[Any], Shaped[Array, "batch *input"]]:
         """Turns a batch of observations into what an encoder reads."""
+
+    @abc.abstractmethod
+    def novelty(self, scale: float) -> Novelty:
+        """A bonus of this scale for states that were seldom visited."""
 
     @abc.abstractmethod
     def distinct(self, observations: Any) -> Shaped[np.ndarray, "distinct *input"]:
@@ -99,6 +104,9 @@ class TableInputs(AbstractInputs):
 
     def encoder_input(self) -> Callable[[Any], Shaped[Array, "batch *input"]]:
         return Frames(jnp.asarray(self.frames))
+
+    def novelty(self, scale: float) -> Novelty:
+        return Novelty(scale, len(self.frames), TableRow())
 
     def distinct(self, observations: Any) -> Shaped[np.ndarray, "distinct *input"]:
         return self.frames[np.unique(np.asarray(observations))]
@@ -154,6 +162,10 @@ class VectorInputs(AbstractInputs):
 
     def encoder_input(self) -> Callable[[Any], Shaped[Array, "batch *input"]]:
         return jax.vmap(observation_vector)
+
+    def novelty(self, scale: float) -> Novelty:
+        hashed = SimHash.fresh(self.shape[0])
+        return Novelty(scale, 2 ** len(hashed.projections), hashed)
 
     def distinct(self, observations: Any) -> Shaped[np.ndarray, "distinct *input"]:
         return np.unique(np.asarray(self.encoder_input()(observations)), axis=0)

@@ -14,6 +14,7 @@ from handrail.core.arguments import (
     Seed,
     Share,
 )
+from handrail.core.recorded import SINCE
 from handrail.core.renamed import takes_old_settings
 
 
@@ -47,6 +48,9 @@ class QLearning:
     """Exploration rate at the end of its schedule (it starts at 1)."""
     epsilon_fraction: Positive = 0.9
     """Share of the run over which the exploration rate falls; above 1 it never gets there."""
+    novelty: NonNegative = dataclasses.field(default=0.0, metadata={SINCE: "0.2"})
+    """Reward for a step into a state, divided by the root of how often states of its kind were
+    visited; 0 turns it off (beyond the paper)."""
     hidden: tuple[Count, ...] = (120, 84)
     """Hidden layers on symbolic observations and on latents (pixels use the Nature network)."""
 

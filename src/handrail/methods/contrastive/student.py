@@ -8,6 +8,7 @@ import jax
 import numpy as np
 
 from handrail.core.errors import HandrailError
+from handrail.interventions.base import Intervention
 from handrail.learners.base import AbstractAgent
 from handrail.methods.contrastive.agents import q_learner
 from handrail.methods.contrastive.artefacts import POLICY, read_encoder, read_prior, save_q
@@ -55,9 +56,19 @@ def student_loop(
     check_student(method, settings, knowledge)
     adjusted = method.adjust(settings)
     agent = student_agent(problem, method, adjusted)
-    loaded = _loaded(problem, {kind: knowledge[kind] for kind in method.needs})
-    intervention = method.intervention(adjusted, loaded)
+    intervention = intervention_of(problem, knowledge, method, adjusted)
     return problem.loop(agent, intervention, settings.steps, statistics=problem.statistics)
+
+
+def intervention_of(
+    problem: DiscreteProblem,
+    knowledge: Mapping[str, Path | None],
+    method: Method,
+    adjusted: StudentSettings,
+) -> Intervention:
+    """Who acts when, with the knowledge of these files; the settings are adjusted by the method."""
+    loaded = _loaded(problem, {kind: knowledge[kind] for kind in method.needs})
+    return method.intervention(adjusted, loaded)
 
 
 def train_student(

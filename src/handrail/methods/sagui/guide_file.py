@@ -8,6 +8,7 @@ from typing import Any
 import equinox as eqx
 import jax
 
+from handrail.core.arguments import Range, number
 from handrail.core.artifact import WHOLE, Card, fill, load, part_shapes, save
 from handrail.core.errors import HandrailError
 from handrail.envs.base import ActionSpace, BoxActions
@@ -16,7 +17,6 @@ from handrail.envs.transfer import (
     SameView,
     TransferProblem,
     View,
-    example_observation,
 )
 from handrail.equations.budget import discounted_limit
 from handrail.methods.sagui.cards import (
@@ -30,7 +30,7 @@ from handrail.methods.sagui.cards import (
 )
 from handrail.methods.sagui.guide import Guide, GuideNetworks, total_size
 from handrail.methods.sagui.inputs import kind_of
-from handrail.methods.sagui.problem import Interface
+from handrail.methods.sagui.problem import Interface, interface_of
 from handrail.methods.sagui.settings import EARLY
 from handrail.methods.sagui.table import Takeover
 
@@ -72,17 +72,26 @@ class GuideFile:
             )
         return limit
 
-    def takeover(self, limit: float, threshold: float | None) -> Takeover:
-        """Where it takes over: at `threshold` multiples of the limit on its critic's scale.
+    def takeover(
+        self, limit: float, threshold: float | None, takeover_cost: float | None = None
+    ) -> Takeover:
+        """Where it takes over: at this predicted discounted cost, or at `threshold` multiples of
+        the limit on its critic's scale. Both are refused.
 
-        Without a threshold at the cost at which its shield test took over, or where its file does
-        not say that, at twice the limit.
+        Without either at the cost that its file says, from its shield test, or where it does not
+        say that, at twice the limit.
         """
-        predicted = self.takeover_cost
+        if takeover_cost is not None:
+            number("takeover_cost", takeover_cost, Range(0, above=True))
+            if threshold is not None:
+                raise HandrailError(
+                    f"threshold is {threshold} and takeover_cost is {takeover_cost}: both say where"
+                    " the guide takes over; leave one out"
+                )
+        predicted = self.takeover_cost if takeover_cost is None else float(takeover_cost)
         if threshold is not None or predicted is None:
             multiple = EARLY if threshold is None else threshold
-            scaled = discounted_limit(limit, self.guide.discount, self.episode_length)
-            predicted = multiple * scaled
+            predicted = multiple * discounted_limit(limit, self.guide.discount, self.episode_length)
         return Takeover(limit, predicted)
 
     def warnings(self, limit: float) -> list[str]:
@@ -204,19 +213,6 @@ def open_guide(
         takeover_cost=read_takeover_cost(card, source=source),
         interface=interface,
         source=source,
-    )
-
-
-def interface_of(environment: Any, name: str) -> Interface:
-    """What a guide has to fit in a compiled environment, or in one on the host."""
-    length = getattr(environment, "episode_length", None)
-    return Interface(
-        name=name,
-        observation=example_observation(environment),
-        actions=environment.actions,
-        bounds=getattr(environment, "action_bounds", None),
-        limits=getattr(environment, "limits", {}),
-        episode_length=length if isinstance(length, int) else None,
     )
 
 

@@ -1,6 +1,6 @@
 """Our settings, by the name of a preset: what differs from the paper's.
 
-Why they differ is in docs/sagui-causes.md and docs/results-sagui.md.
+Why they differ is in docs/notebook/causes.md and docs/results/static.md.
 """
 
 import dataclasses

@@ -6,7 +6,7 @@ from typing import Any
 
 from handrail.envs.base import AbstractEnvironment
 from handrail.envs.host import AbstractHostEnvironment
-from handrail.envs.transfer import AbstractView
+from handrail.envs.transfer import AbstractView, example_observation
 from handrail.envs.vector_host import AbstractVectorHost
 from handrail.interventions.base import Intervention
 from handrail.learners.base import AbstractAgent
@@ -40,6 +40,19 @@ class Interface:
         return self.episode_length
 
 
+def interface_of(environment: Any, name: str) -> Interface:
+    """What a guide has to fit in a compiled environment, or in one on the host."""
+    length = getattr(environment, "episode_length", None)
+    return Interface(
+        name=name,
+        observation=example_observation(environment),
+        actions=environment.actions,
+        bounds=getattr(environment, "action_bounds", None),
+        limits=getattr(environment, "limits", {}),
+        episode_length=length if isinstance(length, int) else None,
+    )
+
+
 @dataclasses.dataclass(frozen=True)
 class Source:
     """Where a guide is trained, and where it is evaluated and tried as a shield.
@@ -62,6 +75,9 @@ class Source:
     """Shapes of the observation's parts, where the scales of their numbers are known."""
     longest: int | None = None
     """Steps after which evaluations cut an episode off, if the environments do not end it."""
+    takeover_shares: tuple[float, ...] = ()
+    """Where the kept guide fails its shield test at two steps' cost, it is tried at these shares of
+    that, and its file says the one that `shield.proposed` proposes; none: it is not tried."""
     make_loop: MakeLoop = make_loop
 
 
@@ -76,4 +92,6 @@ class Target:
     """What a guide sees of an observation; None: its own parts, by their names."""
     scaled_parts: Mapping[str, Sequence[int]] | None = None
     longest: int | None = None
+    shield: Intervention | None = None
+    """What has the last word over every action in training, also over a guide's."""
     make_loop: MakeLoop = make_loop

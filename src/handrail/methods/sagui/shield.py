@@ -5,7 +5,7 @@ and to avert what was about to happen.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import equinox as eqx
@@ -116,6 +116,37 @@ def shielded(
     """The test in a compiled environment."""
     proposed = random_actions(action_size(environment.actions))
     return rollout(environment, proposed, shield, keys=jax.random.split(key, episodes))
+
+
+def takeover_table(
+    environment: AbstractEnvironment | AbstractHostEnvironment | AbstractVectorHost,
+    guide: Any,
+    takeover_costs: Sequence[float],
+    *,
+    limits: Mapping[str, float],
+    per_steps: int,
+    **options: Any,
+) -> list[dict[str, float]]:
+    """The test at each of several predicted costs, with the same episodes and random actions; rows
+    as of `shield_row`, options as of `evaluate_shield`.
+    """
+    return [
+        shield_row(
+            evaluate_shield(environment, guide, threshold=cost, **options), cost,
+            limits=limits, per_steps=per_steps,
+        )
+        for cost in takeover_costs
+    ]  # fmt: skip
+
+
+def proposed(rows: Sequence[Mapping[str, float]], limit: float) -> Mapping[str, float]:
+    """Of the tests that keep the limit the one in which the guide acted least; if none does, the
+    one of the lowest cost.
+    """
+    safe = [row for row in rows if row["shielded_cost"] <= limit]
+    if safe:
+        return min(safe, key=lambda row: row["shielded_share"])
+    return min(rows, key=lambda row: row["shielded_cost"])
 
 
 def shield_columns(limits: Mapping[str, float]) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """Guides are learnt in the source without the task's reward, and kept by evaluation."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Key
 
 from handrail.core.arguments import checked
-from handrail.core.artifact import load, part_shapes, save
+from handrail.core.artifact import Card, load, part_shapes, save
 from handrail.core.errors import HandrailError, UnknownName
 from handrail.core.rng import stream
 from handrail.envs.transfer import SameView
@@ -35,7 +35,7 @@ from handrail.methods.sagui.evaluations import (
     unsafe_share,
 )
 from handrail.methods.sagui.guide import Guide, GuideNetworks
-from handrail.methods.sagui.guide_file import GUIDE, write_guide
+from handrail.methods.sagui.guide_file import GUIDE, open_guide, write_guide
 from handrail.methods.sagui.offline_batch import beside, save_steps
 from handrail.methods.sagui.presets import TAKEOVER_STEPS
 from handrail.methods.sagui.problem import Source
@@ -43,9 +43,9 @@ from handrail.methods.sagui.settings import GuideSettings, check_schedule
 from handrail.methods.sagui.shield import (
     REPEAT,
     STEPS,
-    evaluate_shield,
+    proposed,
     shield_columns,
-    shield_row,
+    takeover_table,
 )
 from handrail.replay.ring import RingState
 from handrail.train.compiled import RunState
@@ -158,7 +158,10 @@ def train_guide(
                 source=source.interface.name, count=settings.keep,
                 key=stream(state.key, "kept steps"),
             )  # fmt: skip
-        return {"best": load(folder / BEST)[0].training["evaluation"]}
+        card, arrays = load(folder / BEST, expect="guide")
+        card = trial.with_takeover(folder / BEST, card, state.key)
+        save(path, card, arrays)
+        return {"best": card.training["evaluation"]}
 
     execute(
         loop,
@@ -171,8 +174,9 @@ def train_guide(
         report=lambda step, _: report(step, settings.steps),
         checkpoint_seconds=CHECKPOINT_SECONDS,
     )
-    card, arrays = load(folder / BEST, expect="guide")
-    save(path, card, arrays)
+    if not path.exists():  # it was deleted, or the run was finished by an older version
+        card, arrays = load(folder / BEST, expect="guide")
+        save(path, card, arrays)
     return path
 
 
@@ -213,16 +217,38 @@ class _Trial:
         row = {**tested(alone, limits), "unsafe_episodes": unsafe_share(alone)}
         if source.exits is not None:
             row["exit_cost"] = tested(tried(source.exits, "rescue"))["cost"]
-        # the same episodes and random actions every time: fewer are needed to compare
-        shield = evaluate_shield(
-            source.shield_test, Guide(networks, SameView(), settings.learning.discount),
-            threshold=takeover_cost, episodes=settings.shield_episodes,
+        guide = Guide(networks, SameView(), settings.learning.discount)
+        return row | self._shielded(guide, (takeover_cost,), key)[0]
+
+    def with_takeover(self, path: Path, card: Card, key: Key[Array, ""]) -> Card:
+        """The card of the guide that is kept in `path`, with the predicted cost from which on it
+        should take over: as it was tested, or what `shield.proposed` proposes.
+        """
+        evaluation, shares = card.training["evaluation"], self._source.takeover_shares
+        cost, limit = evaluation["takeover_cost"], self._settings.limit
+        if not (shares and cost > 0 and evaluation["shielded_cost"] > limit):
+            return card
+        guide = open_guide(path, self._source.interface).guide
+        first = {name: evaluation[name] for name in shield_columns(self._source.interface.limits)}
+        rows = [first, *self._shielded(guide, [share * cost for share in shares], key)]
+        chosen = proposed(rows, limit)
+        spec = {**card.spec, "takeover_cost": chosen["takeover_cost"]}
+        tested = {**card.training, "evaluation": {**evaluation, **chosen}, "takeovers": rows}
+        return dataclasses.replace(card, spec=spec, training=tested)
+
+    def _shielded(
+        self, guide: Guide, takeover_costs: Sequence[float], key: Key[Array, ""]
+    ) -> list[dict[str, float]]:
+        """The shield test at each of these predicted costs. Episodes and random actions are the
+        same every time: fewer are needed to compare.
+        """
+        source = self._source
+        return takeover_table(
+            source.shield_test, guide, takeover_costs, limits=source.interface.limits,
+            per_steps=source.interface.limit_steps, episodes=self._settings.shield_episodes,
             longest=STEPS if source.longest is None else min(STEPS, source.longest),
             key=stream(key, "guarded"),
         )  # fmt: skip
-        return row | shield_row(
-            shield, takeover_cost, limits=limits, per_steps=source.interface.limit_steps
-        )
 
 
 def takeover_cost(costs: np.ndarray) -> float:

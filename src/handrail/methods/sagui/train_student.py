@@ -25,7 +25,10 @@ from handrail.equations.importance import (
     weight_inside_square,
     weight_outside_square,
 )
+from handrail.interventions.base import Intervention
+from handrail.interventions.overruled import EVIDENCE, overruled
 from handrail.interventions.recipes import with_guide_intervals
+from handrail.interventions.triggers import CostCriticExceeds
 from handrail.learners.sac.constraint import CostSlack, policy_actions, replay_actions, whole_cost
 from handrail.learners.sac.networks import OnVectors
 from handrail.learners.sac.source_data import SourceData
@@ -61,6 +64,7 @@ from handrail.methods.sagui.settings import (
 )
 from handrail.methods.sagui.table import METHODS, Known, StudentMethod, Takeover
 from handrail.train.compiled import RunState
+from handrail.train.evidence import total
 from handrail.train.loops import AnyLoop
 from handrail.train.run import execute
 
@@ -160,10 +164,21 @@ def student_loop(target: Target, run: StudentRun, files: Mapping[str, Path]) -> 
     if "pretrained" in method.needs:
         kept = load_pretrained(files["pretrained"], target, run.learning)
         agent = Continued(agent, kept)
-    key = stream(jax.random.key(10 * run.seed), "excursions")
-    switch = method.intervention(takeover(target, run, loaded.file), loaded.known)
-    intervention = with_guide_intervals(switch, run.guide_interval_share, key=key)
+    intervention = intervention_of(target, run, loaded, interval_share=run.guide_interval_share)
     return target.make_loop(target.training, agent, intervention, run.steps)
+
+
+def intervention_of(
+    target: Target, run: StudentRun, loaded: FittedKnowledge, *, interval_share: float = 0.0
+) -> Intervention:
+    """Who acts when: as the method says, then the target's shield.
+
+    The guide also acts in this share of the steps, at random.
+    """
+    switch = METHODS[run.method].intervention(takeover(target, run, loaded.file), loaded.known)
+    key = stream(jax.random.key(10 * run.seed), "excursions")
+    intervention = with_guide_intervals(switch, interval_share, key=key)
+    return intervention if target.shield is None else overruled(intervention, by=target.shield)
 
 
 def takeover(target: Target, run: StudentRun, file: GuideFile | None) -> Takeover:
@@ -245,7 +260,8 @@ def train_student(
     included, earned and cost in the episodes that ended in the epoch, and how the student's own
     policy, sampled and without a guide, does in a test. That policy is kept at the end, and beside
     it the best of those that kept the limit in their test. `files` are those of the knowledge by
-    kind, `recorded` is what the run is known by, and `warnings` are repeated in the summary.
+    kind, `recorded` is what the run is known by, and `warnings` are repeated in the summary, which
+    has the share of the steps that the target's shield took as `shield_rate`, if there is one.
     """
     run = checked(run)
     loop = student_loop(target, run, files)
@@ -271,11 +287,14 @@ def train_student(
     def summarise(state: RunState) -> dict[str, Any]:
         save(folder / POLICY, _card(target, run, None), state.agent.learner.parameters.actor)
         table = read_table(folder / EVALUATIONS)
+        shielded = target.shield is not None
         return {
+            **({"shield_rate": total(folder, EVIDENCE) / run.steps} if shielded else {}),
             "total_cost": float(state.progress.cost),
             "limit": run.limit,
             **summary(Curves.of(table), run.limit, target.interface.limit_steps),
             **verdict(table, run.limit),
+            **takeover_cost(loop.intervention),
             "guide_warnings": list(warnings),
         }
 
@@ -290,6 +309,16 @@ def train_student(
         report=lambda step, _: report(step, run.steps),
         checkpoint_seconds=CHECKPOINT_SECONDS,
     )
+
+
+def takeover_cost(intervention: Intervention) -> dict[str, float]:
+    """The predicted cost above which the guide takes over; nothing where no critic is asked."""
+
+    def asks(node: Any) -> bool:
+        return isinstance(node, CostCriticExceeds)
+
+    found = [node for node in jax.tree.leaves(intervention, is_leaf=asks) if asks(node)]
+    return {"takeover_cost": float(found[0].threshold)} if found else {}
 
 
 def verdict(table: Mapping[str, Any], limit: float) -> dict[str, Any]:

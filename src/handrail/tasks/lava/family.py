@@ -12,7 +12,15 @@ from handrail.tasks.family import Family, Files, Report
 from handrail.tasks.lava.knowledge import acquire_encoder, acquire_prior
 from handrail.tasks.lava.resolve import resolve, view_of
 from handrail.tasks.lava.settings import LavaRun
-from handrail.tasks.lava.student import Knowledge, check, run_lava, try_policy_of
+from handrail.tasks.lava.student import (
+    Knowledge,
+    check,
+    record_policy,
+    run_lava,
+    try_policy_of,
+    try_shielded,
+)
+from handrail.train.rollout.recorded import RecordedEpisode
 
 ACQUIRE: Mapping[str, Callable[..., Path]] = {"prior": acquire_prior, "encoder": acquire_encoder}
 
@@ -67,6 +75,21 @@ def evaluate(run: LavaRun, file: Path, episodes: int, seed: int) -> dict[str, An
     return {"episodes": episodes, **found}
 
 
+def record(
+    run: LavaRun, file: Path, files: Files, episodes: int, seed: int, shielded: bool
+) -> list[RecordedEpisode]:
+    """Recorded episodes of an agent."""
+    known = knowledge_of(run, files)
+    return record_policy(run, known, file, episodes=episodes, seed=seed, shielded=shielded)
+
+
+def shielded(run: LavaRun, files: Files, file: Path, episodes: int, seed: int) -> dict[str, Any]:
+    """The same of the policy under the checks of its run, which know the unsafe states that its
+    encoder brought along.
+    """
+    return try_shielded(run, knowledge_of(run, files), file, episodes=episodes, seed=seed)
+
+
 LAVA = Family(
     name="lava",
     environments=NAMES,
@@ -90,5 +113,7 @@ LAVA = Family(
     check=lambda run, files: check(run, knowledge_of(run, files)),
     train=train,
     evaluate=evaluate,
+    record=record,
+    shielded=shielded,
     packages=("minigrid",),
 )

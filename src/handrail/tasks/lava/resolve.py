@@ -57,7 +57,7 @@ def view_of(run: LavaRun) -> View:
 
     What warns of lava is where it lies from the agent; a perceptron on the whole grid would
     have to learn that anew for every cell, where the paper's convolutions need not
-    (docs/results-lava.md compares both views).
+    (docs/results/lava.md compares both views).
     """
     return "egocentric" if run.observation == "symbolic" else run.observation
 

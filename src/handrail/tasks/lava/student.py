@@ -10,21 +10,26 @@ import numpy as np
 
 from handrail.core.arguments import checked
 from handrail.core.artifact import fill, load
-from handrail.core.files import write_json
 from handrail.envs.lava.environment import LavaEnvironment
+from handrail.methods.contrastive.problem import DiscreteProblem
 from handrail.methods.contrastive.student import (
     check_student,
+    intervention_of,
     student_agent,
     student_loop,
     train_student,
 )
-from handrail.tasks.lava.episode import record_episode
+from handrail.tasks.lava.episode import read_agent, read_memory, record_agent, save_memory
 from handrail.tasks.lava.problems import student_problem
 from handrail.tasks.lava.resolve import method_of
 from handrail.tasks.lava.settings import LavaRun
 from handrail.train.compiled import Loop, RunState
 from handrail.train.evaluate import run_greedily
+from handrail.train.evaluate_pair import intervention_rate, try_under
 from handrail.train.loops import AnyLoop
+from handrail.train.rollout.base import Episodes, Greedy
+from handrail.train.rollout.recorded import FILE as EPISODES
+from handrail.train.rollout.recorded import RecordedEpisode, write_episodes
 from handrail.train.step_statistics import CHECKS, precision_and_recall
 
 
@@ -69,13 +74,21 @@ def run_lava(
     run = checked(run)
     check(run, knowledge)
     problem = student_problem(run, knowledge.view)
-    world = problem.environment
-    assert isinstance(world, LavaEnvironment)
+    world = _world(problem)
 
     def also(loop: AnyLoop, state: RunState) -> dict[str, float]:
         assert isinstance(loop, Loop)
-        episode = record_episode(loop, state, progress=0.5, key=jax.random.key(run.seed))
-        write_json(folder / "episode.json", episode)
+        save_memory(folder, state.memory)
+        agent: Any = loop.agent
+        kept = [
+            episode
+            for training in ((loop.intervention, state.memory), None)
+            for episode in record_agent(
+                world, agent, agent.actor(state.agent.network), run,
+                training=training, episodes=1, seed=run.seed,
+            )
+        ]  # fmt: skip
+        write_episodes(folder / EPISODES, kept)
         return _quality_of_checks(state)
 
     def arrays(state: RunState) -> dict[str, np.ndarray]:
@@ -101,21 +114,70 @@ def run_lava(
     )
 
 
+def record_policy(
+    run: LavaRun, knowledge: Knowledge, file: Path, *, episodes: int, seed: int, shielded: bool
+) -> list[RecordedEpisode]:
+    """Recorded episodes of a finished run's policy file, as of `record_agent`."""
+    training = None
+    if shielded:
+        loop = build(run, knowledge)
+        training = loop.intervention, read_memory(file.parent, loop.intervention)
+    problem = student_problem(run, run.observation)
+    agent = student_agent(problem, method_of(run), run)
+    world = _world(problem)
+    return record_agent(
+        world, agent, read_agent(agent, file), run, training=training, episodes=episodes, seed=seed
+    )
+
+
 def try_policy_of(run: LavaRun, path: Path, *, episodes: int, seed: int) -> dict[str, float]:
     """Means over whole episodes of a finished run's policy file, without intervention."""
     problem = student_problem(run, run.observation)
+    environment: Any = problem.environment
+    agent, policy = _opened(problem, run, path)
+    return _means(
+        run_greedily(environment, agent, policy, episodes=episodes, key=jax.random.key(seed))
+    )
+
+
+def try_shielded(
+    run: LavaRun, knowledge: Knowledge, path: Path, *, episodes: int, seed: int
+) -> dict[str, float]:
+    """The same under the checks of the run, which know the encoder's unsafe states from the start,
+    and the share of the steps in which they acted.
+    """
+    known = dataclasses.replace(run, safety=dataclasses.replace(run.safety, bring_known=True))
+    problem, method = student_problem(run, knowledge.view), method_of(run)
+    intervention = intervention_of(problem, knowledge.files, method, method.adjust(known))
+    done = try_under(
+        problem.environment, Greedy(*_opened(problem, run, path)), intervention,
+        episodes=episodes, key=jax.random.key(seed),
+    )  # fmt: skip
+    row = {f"shielded_{name}": value for name, value in _means(done).items()}
+    return {**row, "intervention_rate": intervention_rate(done)}
+
+
+def _opened(problem: DiscreteProblem, run: LavaRun, path: Path) -> tuple[Any, Any]:
+    """The agent of a run, and what it acts with by the policy in a file."""
     agent: Any = student_agent(problem, method_of(run), run)
     _, arrays = load(path, expect="policy")
-    network = fill(agent.fresh_network(key=jax.random.key(0)), arrays, source=str(path))
-    environment: Any = problem.environment
-    done = run_greedily(
-        environment, agent, agent.actor(network), episodes=episodes, key=jax.random.key(seed)
+    return agent, agent.actor(
+        fill(agent.fresh_network(key=jax.random.key(0)), arrays, source=str(path))
     )
+
+
+def _means(done: Episodes) -> dict[str, float]:
     return {
         "mean_return": float(done.returns.mean()),
         "mean_cost": float(done.costs.mean()),
         "mean_length": float(done.lengths.mean()),
     }
+
+
+def _world(problem: DiscreteProblem) -> LavaEnvironment:
+    world = problem.environment
+    assert isinstance(world, LavaEnvironment)
+    return world
 
 
 def _quality_of_checks(state: RunState) -> dict[str, float]:

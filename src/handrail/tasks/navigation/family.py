@@ -13,12 +13,14 @@ from handrail.envs.navigation.tasks import navigation_task
 from handrail.methods.sagui.cards import warnings_of
 from handrail.methods.sagui.evaluations import evaluated, try_policy
 from handrail.methods.sagui.offline_batch import beside
+from handrail.methods.sagui.pair import pair_row, try_pair
 from handrail.methods.sagui.pretraining import open_policy, pretrain
 from handrail.methods.sagui.settings import LIMIT_STEPS, TRANSITIONS, StudentRun
 from handrail.methods.sagui.table import METHODS
 from handrail.methods.sagui.train_guide import train_guide
 from handrail.methods.sagui.train_student import check, train_student
 from handrail.tasks.family import Family, Files, Report, Row
+from handrail.tasks.navigation.episode import record_students
 from handrail.tasks.navigation.problems import (
     DEFAULTS,
     interface_in,
@@ -27,6 +29,7 @@ from handrail.tasks.navigation.problems import (
     target_of,
 )
 from handrail.tasks.navigation.resolve import resolve_settings
+from handrail.train.rollout.recorded import RecordedEpisode
 
 EPOCHS = (30_000, 10_000, 5_000)  # the paper's epoch, or the next shorter one that fits
 
@@ -93,6 +96,21 @@ def evaluate(run: StudentRun, file: Path, episodes: int, seed: int) -> dict[str,
     return evaluated(done, limit if isinstance(limit, float | int) else None)
 
 
+def record(
+    run: StudentRun, file: Path, files: Files, episodes: int, seed: int, shielded: bool
+) -> list[RecordedEpisode]:
+    """Recorded episodes of a student."""
+    return record_students(run, file, files, episodes=episodes, seed=seed, shielded=shielded)
+
+
+def shielded(run: StudentRun, files: Files, file: Path, episodes: int, seed: int) -> dict[str, Any]:
+    """The same of the student together with its guide, which acts where the method says so."""
+    target = target_of(run)
+    _, policy = open_policy(file, target.interface, "policy")
+    done = try_pair(target, run, files, policy, episodes=episodes, key=jax.random.key(seed))
+    return pair_row(done, run.limit)
+
+
 def _check(run: StudentRun, files: Files) -> None:
     check(run, files)
 
@@ -129,6 +147,8 @@ NAVIGATION = Family(
     check=_check,
     train=train,
     evaluate=evaluate,
+    record=record,
+    shielded=shielded,
     warnings=warnings,
     beside=_beside,
     left_beside={"guide": (TRANSITIONS,)},

@@ -12,8 +12,7 @@ from handrail.envs.navigation.problems import navigation_problem
 from handrail.envs.navigation.tasks import navigation_task
 from handrail.envs.transfer import TransferProblem, observation_shapes
 from handrail.envs.variants import side_by_side, unrewarded, zero_filled
-from handrail.methods.sagui.guide_file import interface_of
-from handrail.methods.sagui.problem import Interface, Source, Target
+from handrail.methods.sagui.problem import Interface, Source, Target, interface_of
 from handrail.methods.sagui.settings import (
     LIMIT_STEPS,
     GuideSettings,

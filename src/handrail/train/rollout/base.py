@@ -72,6 +72,15 @@ def begin(
     return memory, dataclasses.replace(Progress.begin(), episode=number)
 
 
+class EveryEpisode(eqx.Module):
+    """The same intervention in every episode."""
+
+    intervention: Intervention
+
+    def __call__(self, key: Key[Array, ""], number: Int[Array, ""]) -> Intervention:
+        return self.intervention
+
+
 def unassisted(key: Key[Array, ""], number: Int[Array, ""]) -> Intervention:
     """No intervention, in any episode."""
     return none()

@@ -1,0 +1,203 @@
+"""Parts of pages that are read from the code: methods, their settings, tasks, experiments.
+
+A page says `{settings} handrail.methods.sagui.settings:StudentRun`, and cannot fall behind.
+"""
+
+import ast
+import dataclasses
+import importlib
+import inspect
+import itertools
+import math
+import textwrap
+import typing
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+from docutils.parsers.rst import directives
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+from handrail.envs.navigation.tasks import TASKS
+from handrail.experiments.schema import names, read
+from handrail.methods.sagui.presets import recommended
+from handrail.methods.sagui.settings import StudentRun
+from handrail.methods.sagui.table import StudentMethod
+from handrail.tasks.navigation.problems import task_defaults
+from handrail.tasks.registry import FAMILIES
+
+Lines = list[str]
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> Lines:
+    """A table in Markdown."""
+    head = list(head)
+    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
+    cells = [[cell.replace("|", r"\|").replace("\n", " ") for cell in row] for row in rows]
+    return [*lines, *(f"| {' | '.join(row)} |" for row in cells)]
+
+
+def found(path: str) -> Any:
+    """The object at `module:name`."""
+    module, _, name = path.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def docstrings(kind: type) -> dict[str, str]:
+    """The docstring behind each field of a class, those of its parents included."""
+    texts: dict[str, str] = {}
+    for parent in reversed(kind.__mro__[:-1]):
+        body = ast.parse(textwrap.dedent(inspect.getsource(parent))).body[0].body
+        for field, text in itertools.pairwise(body):
+            if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr):
+                texts[field.target.id] = inspect.cleandoc(text.value.value)
+    return texts
+
+
+def settings(kind: type, prefix: str = "") -> Iterable[tuple[str, str, str]]:
+    """Name, default and meaning of each setting; those of groups with the group's name."""
+    texts = docstrings(kind)
+    for field in dataclasses.fields(kind):
+        default = field.default
+        if dataclasses.is_dataclass(default):
+            yield from settings(type(default), f"{prefix}{field.name}.")
+        else:
+            choices = choices_of(typing.get_type_hints(kind)[field.name])
+            meaning = texts[field.name] + (f" One of {choices}." if choices else "")
+            yield f"`{prefix}{field.name}`", f"`{plain(default)}`", meaning
+
+
+def choices_of(annotation: Any) -> str:
+    """The values of a `Literal`, in words."""
+    if typing.get_origin(annotation) is not typing.Literal:
+        return ""
+    return ", ".join(f"`{value}`" for value in typing.get_args(annotation))
+
+
+def plain(value: Any) -> str:
+    """A default as one writes it after `--set name=`."""
+    if isinstance(value, bool) or value is None:
+        return str(value).lower().replace("none", "null")
+    return f"{value:,}".replace(",", "_") if isinstance(value, int) else str(value)
+
+
+def family_with(method: str, name: str):
+    """The family of this name, if it has the method."""
+    family = next(family for family in FAMILIES if family.name == name)
+    return family, family.methods[method]
+
+
+class FromCode(SphinxDirective):
+    """Writes Markdown that its subclass reads from the code."""
+
+    required_arguments = 1
+    final_argument_whitespace = True
+
+    def lines(self) -> Lines:
+        raise NotImplementedError
+
+    def run(self):
+        self.env.note_reread()  # the code may have changed where the page has not
+        return self.parse_text_to_nodes("\n".join(self.lines()), allow_section_headings=False)
+
+
+class Settings(FromCode):
+    """The settings of a frozen class: name, default, meaning. With `only`, these alone."""
+
+    option_spec: ClassVar = {"only": directives.unchanged_required}
+
+    def lines(self) -> Lines:
+        rows = list(settings(found(self.arguments[0])))
+        only = [f"`{name}`" for name in self.options.get("only", "").split()]
+        unknown = set(only) - {name for name, _, _ in rows}
+        if unknown:
+            raise self.error(f"{self.arguments[0]} has no setting {', '.join(sorted(unknown))}")
+        chosen = [row for row in rows if not only or row[0] in only]
+        return table(("setting", "default", "meaning"), chosen)
+
+
+class MethodCard(FromCode):
+    """`{method-card} navigation budget-switch`: what the row of the method's table says."""
+
+    def lines(self) -> Lines:
+        name, method = self.arguments[0].split()
+        family, row = family_with(method, name)
+        facts = {"Tasks": name, "Brings along": ", ".join(row.needs) or "nothing", **said(row)}
+        environment = family.environments[0]
+        command = f"handrail train --environment {environment} --method {method} --out runs/mine"
+        return [*table(("", ""), facts.items()), "", "```sh", command, "```"]
+
+
+def said(row: Any) -> dict[str, str]:
+    """What the row of a method of SaGui says beside, in words."""
+    if not isinstance(row, StudentMethod):
+        return {}
+    facts = {
+        "Memory (preset `paper`)": "one for each actor" if row.split_replay else "one for all",
+    }
+    if row.has_guide:
+        share = recommended(StudentRun(method=row.name)).limit_fraction
+        facts["Aims at (preset `recommended`)"] = f"{share:.0%} of the limit".replace("%", " %")
+    if row.guide_interval_share:
+        share = f"{row.guide_interval_share:.0%}".replace("%", " %")
+        facts["Guide drives unasked (`recommended`)"] = f"{share} of the steps"
+    return facts
+
+
+class Methods(FromCode):
+    """`{methods} navigation`: a table of all methods of a family, each with a link to its page."""
+
+    def lines(self) -> Lines:
+        family = next(family for family in FAMILIES if family.name == self.arguments[0])
+        rows = [
+            (f"[`{name}`](/methods/{name}.md)", row.summary, ", ".join(row.needs) or "–")
+            for name, row in family.methods.items()
+        ]
+        return table(("method", "what it does", "brings along"), rows)
+
+
+class Experiments(FromCode):
+    """`{experiments} lava`: the experiments whose names begin so, with budgets and question."""
+
+    def lines(self) -> Lines:
+        chosen = [read(name) for name in names() if name.startswith(self.arguments[0])]
+        named = zip([name for name in names() if name.startswith(self.arguments[0])], chosen,
+                    strict=True)  # fmt: skip
+        rows = [
+            (f"`{name}`", experiment.question, ", ".join(experiment.budgets))
+            for name, experiment in named
+        ]
+        return table(("experiment", "question", "budgets"), rows)
+
+
+class NavigationTasks(FromCode):
+    """The navigation tasks: robot, objects, what is observed, limit, networks of the paper."""
+
+    required_arguments = 0
+
+    def lines(self) -> Lines:
+        rows = []
+        for name, task in TASKS.items():
+            defaults = task_defaults(name)
+            objects = [f"{task.hazards.count} hazards" if task.hazards.count > 1 else "1 hazard"]
+            if task.vases.count:
+                objects.append(f"{task.vases.count} vases" if task.vases.count > 1 else "1 vase")
+            fixed = "fixed" if task.hazards.at else "drawn at every reset"
+            size = sum(math.prod(shape) for shape in task.parts.values())
+            rows.append((
+                f"`{name}`", task.robot, f"{', '.join(objects)}, {fixed}",
+                f"{size}: {', '.join(task.parts)}", f"{defaults.limit:g}", f"{defaults.steps:,}",
+                " × ".join(map(str, defaults.hidden)),
+            ))  # fmt: skip
+        head = ("task", "robot", "objects", "numbers observed", "limit", "steps", "networks")
+        return table(head, rows)
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Registers the directives."""
+    app.add_directive("settings", Settings)
+    app.add_directive("method-card", MethodCard)
+    app.add_directive("methods", Methods)
+    app.add_directive("experiments", Experiments)
+    app.add_directive("navigation-tasks", NavigationTasks)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

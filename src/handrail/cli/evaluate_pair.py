@@ -1,0 +1,129 @@
+"""The pair of `handrail evaluate --shielded`, of runs in environments of the user's."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Array, Key
+
+from handrail.cli.check_env import attribute
+from handrail.core.artifact import checksums
+from handrail.core.errors import HandrailError
+from handrail.core.files import read_json
+from handrail.core.plain_text import message
+from handrail.core.recorded import PASSED, mapping
+from handrail.core.renamed import migrated
+from handrail.experiments.launch import recorded_settings
+from handrail.interventions.base import Intervention
+from handrail.learners.base import Proposal
+from handrail.learners.sac.networks import OnVectors
+from handrail.methods.sagui.guide_file import GUIDE
+from handrail.methods.sagui.pair import try_pair
+from handrail.methods.sagui.problem import Interface, Target
+from handrail.methods.sagui.settings import StudentRun
+from handrail.train.evaluate_pair import try_under
+from handrail.train.rollout.base import Episodes
+
+
+@dataclasses.dataclass(frozen=True)
+class Beside:
+    """What a run was given beside its environment, as the user names it on the command line."""
+
+    folder: Path
+    """Of the run."""
+    guide: Path | None = None
+    """The guide's file; by default it is looked for beside the run."""
+    intervention: str | None = None
+    """MODULE:NAME of a shield, or of what a DQN learnt under."""
+    view: str | None = None
+    """MODULE:NAME of the guide's view."""
+
+    @property
+    def recorded(self) -> dict[str, Any]:
+        """What `run.json` says of the run."""
+        path = self.folder / "run.json"
+        return migrated(read_json(path), str(path))
+
+    def named(self, what: str, given: str | None) -> Any:
+        """What the user names, if the run was passed such a thing; refused where only one is so."""
+        passed = mapping(self.recorded.get(PASSED)).get(what)
+        if (passed is None) != (given is None):
+            raise HandrailError(
+                f"{message(self.folder)}: this run was "
+                + (
+                    f"given no {what}: leave --{what} out"
+                    if passed is None
+                    else f"given a {what} of yours: add --{what} MODULE:NAME"
+                )
+            )
+        return None if given is None else attribute(given, f"--{what}", f"the {what}")
+
+    def knowledge(self) -> dict[str, Path]:
+        """The guide's file, if there is one: as named, or with the same checksum nearby."""
+        wanted = mapping(self.recorded.get("needs")).get("guide")
+        if wanted is None:
+            return {}
+        nearby = sorted(self.folder.resolve().parent.glob(f"*/{GUIDE}"))
+        for path in [self.guide] if self.guide is not None else nearby:
+            if path is not None and checksums({"guide": path})["guide"] == wanted:
+                return {"guide": path}
+        where = "is not the file" if self.guide is not None else "was not found beside the run"
+        raise HandrailError(
+            f"{message(self.folder)}: the guide of this run {where} (its checksum begins with "
+            f"{message(str(wanted)[:12])}): name it with --guide FILE"
+        )
+
+
+def try_pair_of_own(
+    beside: Beside,
+    purpose: str,
+    host: Any,
+    interface: Interface,
+    policy: Any,
+    *,
+    episodes: int,
+    longest: int,
+    key: Key[Array, ""],
+) -> Episodes:
+    """Whole episodes of the run's policy together with its intervention, on the host.
+
+    Raises `HandrailError` where there is none, or where something is not named.
+    """
+    if purpose == "own guide":
+        raise HandrailError(
+            f"{message(beside.folder)} is a guide's run, which has no intervention: leave "
+            "--shielded out; `handrail inspect` shows its shield test"
+        )
+    shield = beside.named("intervention", beside.intervention)
+    if shield is not None and not isinstance(shield, Intervention):
+        raise HandrailError(
+            f"--intervention {message(str(beside.intervention))} is a {type(shield).__name__}; "
+            "expected WHEN × WHAT, such as handrail.shield(condition, policy)"
+        )
+    if not isinstance(policy, OnVectors):
+        if shield is None:
+            raise HandrailError(
+                f"{message(beside.folder)}: this run has no intervention: leave --shielded out"
+            )
+        return try_under(host, _greedy(policy), shield, episodes=episodes, longest=longest, key=key)
+    path = beside.folder / "run.json"
+    run = recorded_settings(StudentRun, mapping(beside.recorded.get("run")), path)
+    view = beside.named("view", beside.view)
+    target = Target(interface, host, host, view=view, longest=longest, shield=shield)
+    return try_pair(target, run, beside.knowledge(), policy, episodes=episodes, key=key)
+
+
+def _greedy(values: Callable[[Any], Any]) -> Callable[..., Proposal]:
+    """The best action of a Q-function, which is evaluated in NumPy."""
+
+    def best(observation: Any) -> np.ndarray:
+        return np.asarray(np.argmax(values(observation)), np.int32)
+
+    def act(observation: Any, progress: Any, key: Key[Array, ""]) -> Proposal:
+        action = jax.pure_callback(best, jax.ShapeDtypeStruct((), np.int32), observation)
+        return Proposal(action, {})
+
+    return act

@@ -1,0 +1,44 @@
+"""What `handrail report` does: the page of an experiment, or of run folders."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from handrail.cli import reproduce
+from handrail.core.errors import HandrailError
+from handrail.core.plain_text import message
+from handrail.experiments.schema import names as experiments
+from handrail.report.html import Table
+from handrail.report.run_page import write_run_page
+
+
+def report(
+    names: Sequence[str],
+    *,
+    budget: str = "quick",
+    seeds: int | None = None,
+    variants: Sequence[str] = (),
+    out: Path | None = None,
+    vectors: bool = False,
+) -> tuple[Path, list[Table], list[str]]:
+    """Writes a report; its path, the tables for the terminal, and what is missing.
+
+    One name of an experiment, or folders of runs. Raises `HandrailError` for neither.
+    """
+    if not names:
+        raise HandrailError(
+            "nothing named; expected an experiment (see `handrail list`) or folders of runs"
+        )
+    if len(names) == 1 and (names[0] in experiments() or not Path(names[0]).is_dir()):
+        path, tables = reproduce.report_only(
+            names[0], budget=budget, seeds=seeds, variants=variants, out=out or Path("runs"),
+            vectors=vectors,
+        )  # fmt: skip
+        return path, tables, []
+    given = {"budget": budget != "quick", "seeds": seeds is not None, "variants": bool(variants)}
+    for name, was in given.items():
+        if was:
+            raise HandrailError(
+                f"--{name} belongs to experiments: {message(names[0])} is a folder of runs"
+            )
+    path, missing = write_run_page([Path(name) for name in names], out, vectors=vectors)
+    return path, [], missing

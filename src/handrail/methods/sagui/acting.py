@@ -1,0 +1,31 @@
+"""Who acts when in a run that is over: its intervention, as a value."""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+
+from handrail.interventions.base import Intervention
+from handrail.interventions.recipes import none
+from handrail.methods.sagui.problem import Target
+from handrail.methods.sagui.settings import StudentRun
+from handrail.methods.sagui.table import METHODS
+from handrail.methods.sagui.train_student import check, load_knowledge, takeover
+
+
+def acts_instead(method: str) -> str:
+    """What acts in a student's place under a method, in words; empty where nothing does."""
+    row = METHODS[method]
+    return "the guide" if row.has_guide else "the expert" if "expert" in row.needs else ""
+
+
+def intervention_of(target: Target, run: StudentRun, files: Mapping[str, Path]) -> Intervention:
+    """The intervention of a run's method, without the random intervals in which a guide acts too.
+
+    `files` are those of its knowledge by kind. Raises `HandrailError` where knowledge is missing
+    or does not fit.
+    """
+    if not acts_instead(run.method):
+        return none()
+    method = check(run, files)
+    loaded = load_knowledge(target, dataclasses.replace(run, source_data=False), files)
+    return method.intervention(takeover(target, run, loaded.file), loaded.known)

@@ -1,0 +1,1 @@
+"""Recorded episodes, watched: a block of a page, pictures and videos."""

@@ -1,0 +1,72 @@
+"""Evaluation of a policy together with its intervention, from which nothing is learnt."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import numpy as np
+from jaxtyping import Array, Key
+
+from handrail.core.errors import HandrailError
+from handrail.envs.base import AbstractEnvironment
+from handrail.envs.host import AbstractHostEnvironment
+from handrail.envs.vector_host import AbstractVectorHost
+from handrail.interventions.base import Intervention
+from handrail.interventions.overruled import Overruled
+from handrail.interventions.substitutes import in_agent_units
+from handrail.interventions.triggers import LinearDecay, Never
+from handrail.train.rollout.base import Episodes, EveryEpisode, RolloutPolicy
+from handrail.train.rollout.compiled import rollout
+from handrail.train.rollout.drivers import Compiled
+from handrail.train.rollout.host import rollout_on_host
+
+
+def try_under(
+    environment: Any,
+    policy: RolloutPolicy,
+    intervention: Intervention,
+    *,
+    episodes: int,
+    longest: int | None = None,
+    key: Key[Array, ""],
+) -> Episodes:
+    """Whole episodes of a policy under an intervention, compiled or on the host.
+
+    On the host an episode is cut off after `longest` steps. Raises `HandrailError` for an
+    intervention that never acts, or that has faded out by the end of a run.
+    """
+    if any(map(_fades, jax.tree.leaves(intervention, is_leaf=_fades))):
+        raise HandrailError(
+            "the intervention of this run fades out (linear-decay): at its end the student is "
+            "alone; leave --shielded out"
+        )
+    if _never(intervention):
+        raise HandrailError(
+            "this run has no intervention, so there is no pair to test: leave --shielded out"
+        )
+    keys = jax.random.split(key, episodes)
+    if isinstance(environment, AbstractHostEnvironment | AbstractVectorHost):
+        shield = EveryEpisode(in_agent_units(intervention, environment.agent_form))
+        return rollout_on_host(environment, Compiled(policy, shield), keys=keys, longest=longest)
+    return _compiled(environment, policy, EveryEpisode(intervention), keys)
+
+
+def intervention_rate(done: Episodes) -> float:
+    """The share of the steps in which the intervention acted."""
+    return float(np.asarray(done.interventions).sum() / np.asarray(done.lengths).sum())
+
+
+def _never(intervention: Intervention) -> bool:
+    first = not isinstance(intervention, Overruled) or _never(intervention.first)
+    return first and isinstance(intervention.when, Never)
+
+
+def _fades(part: Any) -> bool:
+    return isinstance(part, LinearDecay)
+
+
+@eqx.filter_jit
+def _compiled(
+    environment: AbstractEnvironment, policy: Any, shield: Any, keys: Key[Array, " episodes"]
+) -> Episodes:
+    return rollout(environment, policy, shield, keys=keys)

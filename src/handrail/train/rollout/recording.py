@@ -1,0 +1,109 @@
+"""Episodes of a roll-out as recorded ones: what is kept of a step, and films of hosts."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Array, Key
+
+from handrail.core.types import Context, Decision
+from handrail.envs.host import AbstractHostEnvironment, HostTimestep
+from handrail.interventions.base import Threshold
+from handrail.train.evidence import evidence_of
+from handrail.train.rollout.base import Episodes
+from handrail.train.rollout.drivers import AbstractDriver, Decided, Playing
+
+BUDGET = "episode_cost"
+"""A quantity that no trigger reports, since every context has it."""
+
+
+def decided(key: Key[Array, ""], context: Context, decision: Decision) -> dict[str, Any]:
+    """What is kept of a step (`StepRecord`)."""
+    return {
+        "proposed": context.proposed,
+        "action": decision.action,
+        "intervened": decision.intervened,
+        "evidence": evidence_of(decision) | {BUDGET: context.episode_cost},
+        "seen": context.observation,
+    }
+
+
+def columns_of(
+    done: Episodes, number: int, thresholds: tuple[Threshold, ...], seen: Callable[[Any], Any]
+) -> dict[str, np.ndarray]:
+    """The columns of an episode that was recorded with `decided`.
+
+    `seen` chooses the named parts of the observations that are kept, arrays of (steps, …).
+    """
+    assert done.steps is not None
+    steps, length = done.steps, int(done.lengths[number])
+    kept = jax.tree.map(lambda leaf: np.asarray(leaf)[number, :length], steps.records)
+    evidence = dict(kept["evidence"])
+    if BUDGET not in {each.quantity for each in thresholds}:
+        del evidence[BUDGET]
+    return {
+        "reward": np.asarray(steps.rewards)[number, :length],
+        "cost": np.asarray(steps.costs)[number, :length],
+        **{name: kept[name] for name in ("intervened", "proposed", "action")},
+        **named("evidence", evidence),
+        **named("seen", seen(kept["seen"])),
+    }
+
+
+def named(prefix: str, arrays: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Columns under the prefix."""
+    return {f"{prefix}/{name}": np.asarray(values) for name, values in arrays.items()}
+
+
+class Noted(AbstractDriver):
+    """A driver without interventions, such as `ByHand`, and what `decided` keeps of its steps."""
+
+    def __init__(self, driver: AbstractDriver):
+        self._driver = driver
+
+    def begin(self, keys: Key[Array, " episodes"], seats: int) -> None:
+        self._driver.begin(keys, seats)
+
+    def decide(self, observations: Sequence[Any], playing: Sequence[Playing | None]) -> Decided:
+        done = self._driver.decide(observations, playing)
+        actions = np.stack([np.asarray(action) for action in done.actions])
+        costs = np.array([0.0 if mine is None else mine.cost for mine in playing], np.float32)
+        records = {
+            "proposed": actions,
+            "action": actions,
+            "intervened": np.asarray(done.intervened),
+            "evidence": {BUDGET: costs},
+            "seen": jax.tree.map(lambda *leaves: np.stack(leaves), *observations),
+        }
+        return Decided(done.actions, done.intervened, records)
+
+
+class Filmed(AbstractHostEnvironment):
+    """An environment on the host, and what `look(number)` gave in each of its states.
+
+    States are numbered from 0 in each episode. `films` has a list for each that was begun. Nothing
+    else differs from `host`.
+    """
+
+    def __init__(self, host: AbstractHostEnvironment, look: Callable[[int], Any]):
+        self._host, self._look = host, look
+        self.actions, self.constraints = host.actions, host.constraints
+        self.steps_draw = host.steps_draw
+        self.films: list[list[Any]] = []
+
+    def reset(self, *, key: Key[Array, ""]) -> Any:
+        observation = self._host.reset(key=key)
+        self.films.append([self._look(0)])
+        return observation
+
+    def step(self, action: np.ndarray, *, key: Key[Array, ""]) -> HostTimestep:
+        timestep = self._host.step(action, key=key)
+        self.films[-1].append(self._look(len(self.films[-1])))
+        return timestep
+
+    def snapshot(self) -> dict[str, np.ndarray] | None:
+        return self._host.snapshot()
+
+    def restore(self, snapshot: dict[str, np.ndarray]) -> Any:
+        return self._host.restore(snapshot)
