@@ -162,6 +162,38 @@ def inspect(file: Annotated[Path, tyro.conf.Positional]) -> None:
     show(*load(file))
 
 
+def knowledge(
+    action: Annotated[Literal["list", "show", "make"], tyro.conf.Positional] = "list",
+    name: Annotated[str, tyro.conf.Positional] = "all",
+    out: Path = Path("runs/shipped"),
+    knowledge_folder: Path = Path("runs"),
+    device: Device = None,
+) -> None:
+    """Shows the guides, priors and encoders that ship with handrail, or makes them anew.
+
+    Args:
+        action: `list` them with measured cost and shield test, `show` what a card says, or `make`
+            a file again from its settings: train, measure, write.
+        name: As `list` says; all.
+        out: Folder for the files that are made.
+        knowledge_folder: Where trainings are kept and found again.
+    """
+    from handrail.cli import knowledge as shipped
+
+    if action == "make":
+        from handrail.core.jax_setup import choose
+
+        choose(device)
+        from handrail.cli.make_knowledge import make_knowledge
+
+        for path in make_knowledge(name, out, knowledge_folder):
+            print(path)
+    elif action == "list":
+        shipped.list_shipped()
+    else:
+        shipped.show_shipped(name)
+
+
 def report(
     names: Annotated[tuple[str, ...], tyro.conf.Positional],
     budget: str = "quick",
@@ -261,24 +293,34 @@ def push(
     file: Annotated[Path, tyro.conf.Positional],
     target: Annotated[str, tyro.conf.Positional],
     hub: bool = False,
+    episodes: int = 10,
+    policy: Literal["last", "best"] = "last",
+    environment: str | None = None,
+    cost_fn: str | None = None,
 ) -> None:
     """Writes saved knowledge into a folder that the Hugging Face hub understands.
 
     Args:
-        file: A prior, encoder, guide or policy (.safetensors).
+        file: A prior, encoder, guide or policy (.safetensors); or the folder of a finished run,
+            whose policy is tested and filmed first.
         target: The folder; with --hub a repository, such as name/prior.
         hub: Send it to the hub (the extra `hub`; your token as huggingface_hub finds it).
+        episodes: Of the test of a run.
+        policy: Of a run: the last one, or the best of those that kept the limit alone in a test.
+        environment: Of a run in your own environment, as of `handrail evaluate`.
+        cost_fn: Likewise.
     """
     import tempfile
 
-    from handrail.hub import push as run
+    from handrail.cli.push import push as run
     from handrail.hub import upload
 
+    tested = {"episodes": episodes, "which": policy, "environment": environment, "cost_fn": cost_fn}
     if not hub:
-        print(f"folder: {run(file, Path(target))}")
+        print(f"folder: {run(file, Path(target), **tested)}")
         return
     with tempfile.TemporaryDirectory() as folder:
-        print(f"repository: {upload(run(file, Path(folder) / 'model'), target)}")
+        print(f"repository: {upload(run(file, Path(folder) / 'model', **tested), target)}")
 
 
 def pull(
@@ -309,4 +351,4 @@ def pull(
     print(f"{card.kind}: {path}")
 
 
-COMMANDS = (evaluate, record, inspect, compare, watch, report, tensorboard, push, pull)
+COMMANDS = (evaluate, record, inspect, knowledge, compare, watch, report, tensorboard, push, pull)

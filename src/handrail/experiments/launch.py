@@ -18,6 +18,7 @@ from handrail.core.renamed import migrated
 from handrail.experiments.locks import exclusive
 from handrail.experiments.plan import RUN, SUMMARY, Task, knowledge_tasks
 from handrail.experiments.schema import flat, override
+from handrail.knowledge.catalog import with_checksum
 from handrail.methods.sagui.train_student import BEST_SAFE, POLICY
 from handrail.tasks.family import Family, Row
 from handrail.tasks.registry import family_of, look_at
@@ -296,6 +297,9 @@ def _found(
             kind = named[need]
             if kind in files:
                 found[kind] = files[kind]
+            continue
+        if one := with_checksum(need):
+            found[one.kind] = one.file
             continue
         places = [path for root in roots for path in sorted((root / "knowledge" / need).glob("*"))]
         finished = [path for path in places if path.suffix == ".safetensors"]
