@@ -1,4 +1,4 @@
-"""The command line; the commands on results are in `handrail.cli.results`."""
+"""The command line; those on results and knowledge are in `results` and `share`."""
 
 import sys
 from importlib.metadata import version
@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 
 import tyro
 
-from handrail.cli import results
+from handrail.cli import results, share
+from handrail.cli.options import Device
 from handrail.core.errors import HandrailError
 from handrail.core.plain_text import message, plain
 
@@ -33,7 +34,7 @@ def reproduce(
     variants: Repeatable = (),
     jobs: int | None = None,
     out: Path = Path("runs"),
-    device: results.Device = None,
+    device: Device = None,
     tensorboard: bool = False,
     wandb: str | None = None,
 ) -> None:
@@ -80,7 +81,7 @@ def sweep(
     shared: bool = False,
     slurm: Repeatable = (),
     out: Path = Path("runs"),
-    device: results.Device = None,
+    device: Device = None,
     tensorboard: bool = False,
     wandb: str | None = None,
 ) -> None:
@@ -133,7 +134,7 @@ def train(
     knowledge_folder: Path = Path("runs"),
     out: Path = Path("runs/train"),
     resume: Path | None = None,
-    device: results.Device = None,
+    device: Device = None,
     tensorboard: bool = False,
     wandb: str | None = None,
 ) -> None:
@@ -236,7 +237,7 @@ def check_transfer(
     episodes: int = 100,
     seed: int = 0,
     out: Path | None = None,
-    device: results.Device = None,
+    device: Device = None,
 ) -> None:
     """Measures whether a guide may be trusted in a target: exit code 0 if so, else 1.
 
@@ -271,7 +272,7 @@ def check_transfer(
         sys.exit(1)
 
 
-for command in results.COMMANDS:
+for command in (*results.COMMANDS, *share.COMMANDS):
     app.command(command)
 
 
