@@ -179,7 +179,8 @@ def _tested(measured: Mapping[str, Any] | None, replay: str | None) -> str:
     if not measured and replay is None:
         return ""
     rows = f"\n| | |\n|---|---|\n{_table(measured)}\n" if measured else ""
-    shown = f"\n![A recorded episode]({replay})\n" if replay else ""
+    picture = "!" if replay and replay.endswith(".gif") else ""  # Markdown shows no films
+    shown = f"\n{picture}[A recorded episode]({replay})\n" if replay else ""
     return f"\n## How it tested\n{rows}{shown}"
 
 
