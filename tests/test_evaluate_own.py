@@ -13,6 +13,7 @@ from handrail.api.guides import train_guide
 from handrail.api.students import train_student
 from handrail.cli import commands as cli
 from handrail.cli.evaluate import evaluate
+from handrail.cli.report import report
 from handrail.core.artifact import load, save
 from handrail.core.errors import HandrailError
 from handrail.methods.contrastive.settings import QLearning
@@ -199,6 +200,6 @@ def test_the_command(dqn, monkeypatch, capsys):
     assert capsys.readouterr().err.count("\n") == 1
 
 
-def test_a_report_of_a_run_is_pointed_to_compare(dqn):
-    with pytest.raises(HandrailError, match=r"reports are of experiments.*compare"):
-        cli.report(str(dqn))
+def test_a_report_of_a_run_is_a_page_of_it(dqn, tmp_path):
+    path, _, missing = report([str(dqn)], out=tmp_path)
+    assert not missing and "What came out" in path.read_text()
