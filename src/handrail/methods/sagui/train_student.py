@@ -28,7 +28,6 @@ from handrail.equations.importance import (
 from handrail.interventions.base import Intervention
 from handrail.interventions.overruled import EVIDENCE, overruled
 from handrail.interventions.recipes import with_guide_intervals
-from handrail.interventions.triggers import CostCriticExceeds
 from handrail.learners.sac.constraint import CostSlack, policy_actions, replay_actions, whole_cost
 from handrail.learners.sac.networks import OnVectors
 from handrail.learners.sac.source_data import SourceData
@@ -313,12 +312,9 @@ def train_student(
 
 def takeover_cost(intervention: Intervention) -> dict[str, float]:
     """The predicted cost above which the guide takes over; nothing where no critic is asked."""
-
-    def asks(node: Any) -> bool:
-        return isinstance(node, CostCriticExceeds)
-
-    found = [node for node in jax.tree.leaves(intervention, is_leaf=asks) if asks(node)]
-    return {"takeover_cost": float(found[0].threshold)} if found else {}
+    compared = intervention.when.thresholds()
+    found = [each.value for each in compared if each.quantity == "predicted_cost"]
+    return {"takeover_cost": float(found[0])} if found else {}
 
 
 def verdict(table: Mapping[str, Any], limit: float) -> dict[str, Any]:
