@@ -9,7 +9,7 @@ PIP := $(BIN)/python $(INSTALL)
 PEERS := build/peers
 BENCH ?= lava_training safety_overhead startup sac_update
 
-.PHONY: claims demo test test-browser lint docs clean bench test-peers
+.PHONY: claims demo test test-browser lint docs clean bench test-peers knowledge
 .DEFAULT_GOAL := test
 
 # Installs only when the dependencies have changed since the last time.
@@ -29,6 +29,10 @@ $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/python
 demo: $(VENV)/.installed
 	$(BIN)/handrail reproduce demo
 	$(BIN)/handrail reproduce demo-navigation
+
+# What ships with the package, trained and measured again: hours.
+knowledge: $(VENV)/.installed-dev
+	$(BIN)/handrail knowledge make all --out src/handrail/knowledge/files
 
 # Every check runs even if an earlier one has failed; the failure is not forgotten.
 lint: $(VENV)/.installed-dev

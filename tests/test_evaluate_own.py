@@ -13,8 +13,11 @@ from handrail.api.guides import train_guide
 from handrail.api.students import train_student
 from handrail.cli import commands as cli
 from handrail.cli.evaluate import evaluate
+from handrail.cli.push import push
+from handrail.cli.report import report
 from handrail.core.artifact import load, save
 from handrail.core.errors import HandrailError
+from handrail.hub import pull
 from handrail.methods.contrastive.settings import QLearning
 from handrail.methods.sagui.settings import SacSettings
 from tests.envs.toys import Walker
@@ -199,6 +202,15 @@ def test_the_command(dqn, monkeypatch, capsys):
     assert capsys.readouterr().err.count("\n") == 1
 
 
-def test_a_report_of_a_run_is_pointed_to_compare(dqn):
-    with pytest.raises(HandrailError, match=r"reports are of experiments.*compare"):
-        cli.report(str(dqn))
+def test_a_report_of_a_run_is_a_page_of_it(dqn, tmp_path):
+    path, _, missing = report([str(dqn)], out=tmp_path)
+    assert not missing and "What came out" in path.read_text()
+
+
+def test_a_run_is_pushed_with_what_its_test_found(dqn, tmp_path):
+    folder = push(dqn, tmp_path / "shared", environment=LINE, episodes=2)
+    found = evaluate(dqn, environment=LINE, episodes=2, seed=0)
+    text = (folder / "README.md").read_text()
+    assert "## How it tested" in text
+    assert f"| mean_return | `{found['mean_return']}` |" in text
+    assert pull(folder)[1].kind == "policy"

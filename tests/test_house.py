@@ -24,6 +24,7 @@ FLOORS = (
     ("methods",),
     ("transfer_check",),
     ("tasks",),
+    ("knowledge",),
     ("experiments",),
     ("engines",),
     ("report", "tracking", "hub"),

@@ -60,6 +60,19 @@ def test_pushing_again_replaces_what_was_there(file, tmp_path):
         hub.push(encoder, folder)
 
 
+def test_a_test_and_a_recorded_episode_are_shown_and_do_not_outlive_the_next_push(file, tmp_path):
+    film = tmp_path / "film.gif"
+    film.write_bytes(b"GIF89a")
+    folder = hub.push(file, tmp_path / "folder", measured={"mean_cost": 0.5}, replay=film)
+    text = (folder / "README.md").read_text()
+    assert "## How it tested" in text and "| mean_cost | `0.5` |" in text
+    assert "](replay.gif)" in text and (folder / "replay.gif").read_bytes() == b"GIF89a"
+    assert hub.pull(folder)[1].kind == "prior"
+    hub.push(file, folder)
+    assert "How it tested" not in (folder / "README.md").read_text()
+    assert not (folder / "replay.gif").exists()
+
+
 def test_folders_of_others_are_left_alone(file, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").write_text("")

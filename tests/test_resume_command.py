@@ -1,6 +1,5 @@
 """A run goes on from nothing but its folder."""
 
-import dataclasses
 import json
 
 import numpy as np
@@ -11,6 +10,7 @@ from handrail.cli.train import refuse_settings
 from handrail.cli.train import resume as run_on
 from handrail.core.artifact import Card, load, save
 from handrail.core.errors import HandrailError
+from handrail.core.recorded import stable
 from handrail.experiments.plan import knowledge_tasks
 from handrail.methods.contrastive.settings import QLearning
 from handrail.tasks.lava import family, student
@@ -28,7 +28,7 @@ def resume(folder, *, files=None, **options):
 def begun(folder, run=DQN, needs=()):
     """A run folder as it is a moment after its beginning."""
     folder.mkdir(parents=True)
-    stored = {"run": dataclasses.asdict(run), "knowledge": "none", "needs": list(needs)}
+    stored = {"run": stable(run), "knowledge": "none", "needs": list(needs)}
     (folder / "run.json").write_text(json.dumps(stored))
     return folder
 

@@ -6,6 +6,7 @@ import pytest
 from rich.console import Console
 
 from handrail.cli.watch import chart, resampled, watch
+from handrail.cli.watch_page import GrowingPage
 from handrail.core.errors import HandrailError
 from handrail.core.records import EPISODE_COLUMNS, GrowingTable
 
@@ -62,6 +63,20 @@ def test_what_diverges_has_ended_too(tmp_path):
 def test_where_there_is_no_run(tmp_path):
     with pytest.raises(HandrailError, match="holds no run"):
         watch([tmp_path])
+
+
+def test_the_report_grows_and_is_opened_once(tmp_path):
+    run, opened, times = Growing(tmp_path / "run"), [], iter(range(0, 1000, 6))
+    page = GrowingPage([tmp_path / "run"], show=opened.append, clock=lambda: next(times))
+    said = []
+
+    def grown(folders, ended):
+        page(folders, ended)
+        said.append("refresh" in (tmp_path / "run" / "report.html").read_text())
+
+    watch([tmp_path], console=Console(quiet=True), wait=run, grown=grown)
+    assert said == [True] * 3 + [False]  # the last version does not change any more
+    assert opened == [(tmp_path / "run" / "report.html").as_uri()]
 
 
 def test_a_column_is_as_high_as_its_value():

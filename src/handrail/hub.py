@@ -3,14 +3,16 @@
     model.safetensors   the artefact itself, card included
     config.json         the card as JSON
     README.md           the card in words, with the hub's front matter
+    replay.mp4          a recorded episode, where there is one (or replay.gif)
 
-The artefact alone decides what is loaded; the other two files are for readers. Nothing is
+The artefact alone decides what is loaded; the other files are for readers. Nothing is
 sent or fetched unless the hub is asked for (the extra `hub`).
 """
 
 import dataclasses
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +22,28 @@ from handrail.core.files import atomic, is_temporary, read_json, write_json, wri
 
 MODEL, CONFIG, README = "model.safetensors", "config.json", "README.md"
 FILES = (README, CONFIG, MODEL)
+REPLAYS = ("replay.mp4", "replay.gif")
 _MEANT = re.compile("[`<>&|\x7f]")  # the rest, JSON escapes itself, or it has no meaning in code
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_ .+-]*")
 
 
-def push(file: Path, folder: Path) -> Path:
+def push(
+    file: Path,
+    folder: Path,
+    *,
+    measured: Mapping[str, Any] | None = None,
+    replay: Path | None = None,
+) -> Path:
     """Writes an artefact into a folder of the hub's layout; returns the folder.
 
     A folder that holds something else is refused; one that holds an earlier artefact of the
     same kind is overwritten.
+
+    Args:
+        file: the artefact.
+        folder: where to write.
+        measured: what a test of it found, by name, for the README.
+        replay: a recorded episode of it (.mp4 or .gif).
     """
     file, folder = Path(file), Path(folder)
     card, arrays = load(file)
@@ -45,8 +60,15 @@ def push(file: Path, folder: Path) -> Path:
     with atomic(folder / MODEL) as path:
         path.write_bytes(file.read_bytes())
     write_json(folder / CONFIG, config(card))
+    shown = None if replay is None else f"replay{Path(replay).suffix}"
+    for name in REPLAYS:
+        if name == shown and replay is not None:
+            with atomic(folder / name) as path:
+                path.write_bytes(Path(replay).read_bytes())
+        else:
+            (folder / name).unlink(missing_ok=True)
     parameters = sum(array.size for array in arrays.values())
-    write_text(folder / README, readme(card, parameters))
+    write_text(folder / README, readme(card, parameters, measured=measured, replay=shown))
     return folder
 
 
@@ -76,16 +98,15 @@ def pull(folder: Path, out: Path | None = None) -> tuple[Path, Card]:
 def upload(folder: Path, repository: str) -> str:
     """Sends a folder to the hub; returns its address."""
     hub = _hub()
+    sent = [*FILES, *(name for name in REPLAYS if (folder / name).exists())]
     with _words(f"cannot send {folder} to {repository!r}"):
         hub.create_repo(repository, exist_ok=True)
-        done = hub.upload_folder(
-            repo_id=repository, folder_path=str(folder), allow_patterns=list(FILES)
-        )
+        done = hub.upload_folder(repo_id=repository, folder_path=str(folder), allow_patterns=sent)
     return str(done)
 
 
 def download(repository: str, revision: str | None = None) -> Path:
-    """Fetches the three files of a repository of the hub; returns their folder."""
+    """Fetches the files of a repository of the hub; returns their folder."""
     hub = _hub()
     with _words(f"cannot fetch {repository!r} from the hub"):
         found = hub.snapshot_download(repository, revision=revision, allow_patterns=list(FILES))
@@ -97,9 +118,18 @@ def config(card: Card) -> dict[str, Any]:
     return {"library_name": "handrail", **json.loads(json.dumps(dataclasses.asdict(card)))}
 
 
-def readme(card: Card, parameters: int) -> str:
-    """The card in words, below the hub's front matter; what others wrote is shown, never obeyed."""
-    spec = "\n".join(f"| {_word(name)} | `{_json(value)}` |" for name, value in card.spec.items())
+def readme(
+    card: Card,
+    parameters: int,
+    *,
+    measured: Mapping[str, Any] | None = None,
+    replay: str | None = None,
+) -> str:
+    """The card in words, below the hub's front matter; what others wrote is shown, never obeyed.
+
+    `measured` and `replay` are as of `push`, the latter as the name of a file beside it.
+    """
+    spec = _table(card.spec)
     training = _json(card.training, indent=2, sort_keys=True)
     return f"""---
 library_name: handrail
@@ -122,7 +152,7 @@ handrail {_word(card.library)} (schema {card.schema}).
 {spec}
 
 An environment or a run that does not fit is refused when the file is loaded.
-
+{_tested(measured, replay)}
 ## How it came about
 
 ```json
@@ -138,6 +168,20 @@ handrail inspect {card.kind}.safetensors
 
 Nothing in these files is executed. SHA-256 of card and arrays: {_word(card.checksum)}.
 """
+
+
+def _table(entries: Mapping[str, Any]) -> str:
+    return "\n".join(f"| {_word(name)} | `{_json(value)}` |" for name, value in entries.items())
+
+
+def _tested(measured: Mapping[str, Any] | None, replay: str | None) -> str:
+    """What a test found, and a recorded episode, as a section; nothing where there are none."""
+    if not measured and replay is None:
+        return ""
+    rows = f"\n| | |\n|---|---|\n{_table(measured)}\n" if measured else ""
+    picture = "!" if replay and replay.endswith(".gif") else ""  # Markdown shows no films
+    shown = f"\n{picture}[A recorded episode]({replay})\n" if replay else ""
+    return f"\n## How it tested\n{rows}{shown}"
 
 
 def _json(value: Any, **options: Any) -> str:
@@ -157,9 +201,11 @@ def _describes(said: dict[str, Any], card: Card) -> bool:
 
 def _others(folder: Path) -> list[str]:
     """What is neither the hub's nor ours, such as what a push left that was killed."""
-    known = {*FILES, ".git", ".gitattributes", ".cache"}
+    known = {*FILES, *REPLAYS, ".git", ".gitattributes", ".cache"}
     names = [entry.name for entry in folder.iterdir() if entry.name not in known]
-    return sorted(name for name in names if not any(is_temporary(name, one) for one in FILES))
+    return sorted(
+        name for name in names if not any(is_temporary(name, one) for one in (*FILES, *REPLAYS))
+    )
 
 
 def _hub() -> Any:

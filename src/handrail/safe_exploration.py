@@ -7,7 +7,7 @@ from typing import Any
 import gymnasium
 import jax
 
-from handrail.core.arguments import folder_of, seed_number, shown, whole
+from handrail.core.arguments import seed_number, shown, whole
 from handrail.core.errors import HandrailError, UnknownName
 from handrail.core.forks import refuse_forked
 from handrail.envs.base import DiscreteActions
@@ -131,7 +131,7 @@ class SafeExploration(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
 
         Args:
             env: the target.
-            guide: the artefact's file.
+            guide: the artefact's file, or the name of one that ships, such as `navigation-static`.
             recipe: `budget-switch`, which takes over where the guide predicts too much cost or the
                 limit is spent; `control-switch`, after the first cost of an episode; or
                 `linear-decay`, which fades out (needs `total_steps`).
@@ -142,13 +142,14 @@ class SafeExploration(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
             view: the guide's parts of the observation; by default those of the same names.
             options: as of `SafeExploration`.
         """
+        from handrail.knowledge.catalog import located
         from handrail.methods.sagui.guide_file import open_guide
         from handrail.methods.sagui.table import METHODS, RECIPES, Known
 
         refuse_forked()
         if recipe not in RECIPES:
             raise UnknownName("recipe", recipe, RECIPES)
-        file = open_guide(folder_of(guide, "guide"), _interface(env, options), view=view)
+        file = open_guide(located("guide", guide), _interface(env, options), view=view)
         allowed = file.allowed(limit)
         takeover = file.takeover(allowed, threshold, takeover_cost)
         intervention = METHODS[recipe].intervention(takeover, Known(file.guide))

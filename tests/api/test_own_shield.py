@@ -69,8 +69,9 @@ def test_it_has_the_last_word_over_a_guide(guide, tmp_path):
 
 def test_one_that_never_fires_changes_nothing(guide, tmp_path):
     given = {**FEW, "limit": 2.0}
-    train_student(Walker, guide, tmp_path / "a", **given)
-    train_student(Walker, guide, tmp_path / "b", intervention=beyond(9.0), **given)
+    plain = train_student(Walker, guide, tmp_path / "a", **given)
+    shielded = train_student(Walker, guide, tmp_path / "b", intervention=beyond(9.0), **given)
+    assert shielded["takeover_cost"] == plain["takeover_cost"] > 0
     one, other = (tables(tmp_path / name) for name in "ab")
     del one["progress.csv"], other["progress.csv"]  # which has a column more
     assert one == other

@@ -80,7 +80,7 @@ def passed(rate, code="a"):
 @pytest.mark.parametrize(
     ("before", "now", "message"),
     [
-        ({"steps": 1}, {"steps": 2}, "steps was 1, now 2; choose"),
+        ({"steps": 1}, {"steps": 2}, "steps was 1, now 2; a run cannot grow"),
         ({}, {"steps": 2}, "steps was absent, now 2"),
         (passed(1.0), passed(2.0), "passed.cost.uses.RATE was 1.0, now 2.0"),
         (passed(1.0), passed(1.0, "b"), "passed.cost.code differs"),

@@ -18,6 +18,7 @@ from handrail.api.environments import (
     first_observation,
     host_of,
 )
+from handrail.api.knowledge import encoder_of_world, prior_of_world
 from handrail.api.reporting import leaves_report
 from handrail.core.arguments import (
     Range,
@@ -34,12 +35,14 @@ from handrail.core.identity import environment_identity, fingerprint, passed_in
 from handrail.core.recorded import PASSED, stable
 from handrail.core.renamed import SETTINGS, takes_old_names
 from handrail.envs.gymnasium.costs import CostFn
+from handrail.envs.lava.environment import LavaEnvironment
 from handrail.interventions.base import Intervention
 from handrail.interventions.recipes import none
+from handrail.knowledge.catalog import located
 from handrail.methods.contrastive import encoder as encoder_training
 from handrail.methods.contrastive import prior as prior_training
 from handrail.methods.contrastive.artefacts import ENCODER, read_encoder, read_prior
-from handrail.methods.contrastive.inputs import VectorEmbedding, VectorInputs, VectorQ
+from handrail.methods.contrastive.inputs import VectorEmbedding, VectorInputs
 from handrail.methods.contrastive.on_host import host_problem
 from handrail.methods.contrastive.problem import DiscreteProblem
 from handrail.methods.contrastive.settings import (
@@ -266,21 +269,31 @@ def train_encoder(
 
 def load_prior(
     path: Path | str, environment: Any, *, parts: Sequence[str] | None = None
-) -> VectorQ:
-    """The prior of a file, for `domain_prior` and others, if it fits this Gymnasium environment."""
+) -> Callable[[Any], Float[Array, " actions"]]:
+    """The prior of a file, for `domain_prior` and others, if it fits this Gymnasium environment.
+
+    A lava world of `handrail.make` also takes the name of one that ships, such as `lava`.
+    """
+    path = located("prior", path)
+    if isinstance(environment, LavaEnvironment):
+        return prior_of_world(path, environment)
     problem = _problem(host_of(environment, parts=parts))
-    return read_prior(folder_of(path, "path"), problem.inputs, problem.actions)
+    return read_prior(path, problem.inputs, problem.actions)
 
 
 def load_encoder(
     path: Path | str, environment: Any, *, parts: Sequence[str] | None = None
-) -> tuple[VectorEmbedding, Float[Array, "known latent"]]:
+) -> tuple[Callable[[Any], Float[Array, " latent"]], Float[Array, "known latent"]]:
     """The embedding of a file and the unsafe ones that came with it: the arguments of `NearUnsafe`.
 
-    Raises `HandrailError` where it does not fit this Gymnasium environment.
+    A lava world of `handrail.make` also takes the name of one that ships, such as `lava`. Raises
+    `HandrailError` where it does not fit this environment.
     """
+    path = located("encoder", path)
+    if isinstance(environment, LavaEnvironment):
+        return encoder_of_world(path, environment)
     inputs = VectorInputs(host_of(environment, parts=parts).observation_zeros())
-    embedding = read_encoder(folder_of(path, "path"), inputs)
+    embedding = read_encoder(path, inputs)
     return VectorEmbedding(embedding.encoder), embedding.unsafe
 
 

@@ -32,6 +32,7 @@ from handrail.core.errors import HandrailError
 from handrail.core.identity import passed_in
 from handrail.core.recorded import PASSED, stable
 from handrail.envs.gymnasium.costs import CostFn
+from handrail.knowledge.catalog import located
 from handrail.methods.sagui.guide_file import open_guide
 from handrail.methods.sagui.problem import Source, interface_of
 from handrail.methods.sagui.settings import GuideSettings, SacSettings
@@ -170,7 +171,7 @@ def try_guide(
     Args:
         environment: id of the environment, or a function that builds it, or several of it side
             by side (a Gymnasium vector environment).
-        guide: its file.
+        guide: its file, or the name of one that ships.
         view: the guide's parts of the observation; by default those of the same names.
         cost: as of `GymnasiumHost`; also `limits` (of several named costs) and `parts`.
         takeover_cost: the predicted discounted cost that is too much; by default that of the
@@ -195,7 +196,7 @@ def try_guide(
     tried = [None if cost is None else number("takeover_cost", cost) for cost in given]
     if not tried:
         raise HandrailError("takeover_cost is empty: expected predicted costs, such as [2.0, 0.5]")
-    guide = folder_of(guide, "guide")
+    guide = located("guide", guide)
     host = build_host(
         environment, cost=cost, limits=limits, parts=parts, episode_length=episode_length
     )

@@ -14,17 +14,19 @@ from handrail.api.environments import (
     closes_environments,
     host_of,
 )
-from handrail.core.arguments import folder_of, seed_number
+from handrail.api.knowledge import world_inputs
+from handrail.core.arguments import seed_number
 from handrail.core.artifact import KINDS, WHOLE, Card, load
 from handrail.core.errors import HandrailError
 from handrail.envs.base import AbstractEnvironment, BoxActions, DiscreteActions
 from handrail.envs.gymnasium.actions import action_codec
 from handrail.envs.gymnasium.spaces import ObservationCodec, readable_parts
-from handrail.envs.lava.environment import OBSERVATIONS, LavaEnvironment
+from handrail.envs.lava.environment import LavaEnvironment
+from handrail.knowledge.catalog import located
 from handrail.learners.sac.host_policy import HostPolicy, HostValues
 from handrail.learners.sac.networks import OnVectors
 from handrail.methods.contrastive.artefacts import load_q
-from handrail.methods.contrastive.inputs import TableInputs, VectorInputs, on_every_row
+from handrail.methods.contrastive.inputs import VectorInputs, on_every_row
 from handrail.methods.sagui.cards import Limits
 from handrail.methods.sagui.guide_file import open_guide
 from handrail.methods.sagui.pretraining import open_policy
@@ -75,7 +77,8 @@ def load_policy(
 
     Args:
         file: `policy.safetensors` or `best.safetensors` of a student, `policy.safetensors` of
-            `train_dqn`, a guide, or an expert.
+            `train_dqn`, a guide, or an expert; also the name of a guide that ships, such as
+            `navigation-static`.
         env: what it is to act in: an environment that has been built (of several side by side,
             the policy acts in one), or an id or function that builds one; only its spaces are
             read. Also an environment of `handrail.make`, for the papers' runs.
@@ -85,7 +88,7 @@ def load_policy(
 
     Raises `HandrailError`, naming both sides, where file and environment do not fit.
     """
-    path, generator = folder_of(file, "file"), np.random.default_rng(seed_number(seed))
+    path, generator = located("guide", file), np.random.default_rng(seed_number(seed))
     card = card_of_policy(path)
     if view is not None and card.kind != "guide":
         raise HandrailError(f"{path} holds a {card.kind}; only guides have a view: leave view out")
@@ -200,13 +203,7 @@ def _refuse_other_actions(path: Path, interface: Interface, wanted: type) -> Non
 
 def _table(path: Path, card: Card, world: LavaEnvironment) -> Values:
     """A DQN of a lava world, which sees the frame of a row through the file's view."""
-    view = card.spec.get("view")
-    if view not in OBSERVATIONS:
-        raise HandrailError(
-            f"{path} does not fit {world.world.name}: it sees {view!r}, but a lava world is seen "
-            f"as {', '.join(OBSERVATIONS)}"
-        )
-    inputs = TableInputs(world.frames(view, None), world.observations.live, view)
+    inputs = world_inputs(path, card, world)
     network = load_q(path, "policy", inputs, world.actions.n)
     values = np.asarray(on_every_row(network, inputs.frames[: inputs.live]))
 

@@ -25,6 +25,7 @@ from handrail.core.renamed import VALUES, takes_old_names
 from handrail.envs.gymnasium.costs import CostFn
 from handrail.equations.budget import discounted_limit
 from handrail.interventions.base import Intervention
+from handrail.knowledge.catalog import located
 from handrail.methods.sagui.cards import warnings_of
 from handrail.methods.sagui.guide_file import open_guide
 from handrail.methods.sagui.offline_batch import kept_beside
@@ -133,7 +134,7 @@ def train_student(
     )  # fmt: skip
     run = checked(run)
     shield = checked_intervention(intervention)
-    files = {} if guide is None else {"guide": folder_of(guide, "guide")}
+    files = {} if guide is None else {"guide": located("guide", guide)}
     host, trial = built_twice(
         target, cost=cost, limits=limits, parts=parts, episode_length=episode_length
     )

@@ -1,4 +1,4 @@
-"""The command line; the commands on results are in `handrail.cli.results`."""
+"""The command line; those on results and knowledge are in `results` and `share`."""
 
 import sys
 from importlib.metadata import version
@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 
 import tyro
 
-from handrail.cli import results
+from handrail.cli import results, share
+from handrail.cli.options import Device
 from handrail.core.errors import HandrailError
 from handrail.core.plain_text import message, plain
 
@@ -33,7 +34,7 @@ def reproduce(
     variants: Repeatable = (),
     jobs: int | None = None,
     out: Path = Path("runs"),
-    device: results.Device = None,
+    device: Device = None,
     tensorboard: bool = False,
     wandb: str | None = None,
 ) -> None:
@@ -80,7 +81,7 @@ def sweep(
     shared: bool = False,
     slurm: Repeatable = (),
     out: Path = Path("runs"),
-    device: results.Device = None,
+    device: Device = None,
     tensorboard: bool = False,
     wandb: str | None = None,
 ) -> None:
@@ -128,11 +129,12 @@ def train(
     guide: Path | None = None,
     expert: Path | None = None,
     pretrained: Path | None = None,
+    acquire: bool = False,
     set: Repeatable = (),
     knowledge_folder: Path = Path("runs"),
     out: Path = Path("runs/train"),
     resume: Path | None = None,
-    device: results.Device = None,
+    device: Device = None,
     tensorboard: bool = False,
     wandb: str | None = None,
 ) -> None:
@@ -147,11 +149,12 @@ def train(
             that learn costs also from steps that their guide took in the source.
         seed: Seed of the layout and of all else.
         steps: Environment steps; 200,000, in navigation the paper's for the task.
-        prior: Use this prior instead of acquiring one.
-        encoder: Use this encoder instead of acquiring one.
-        guide: Use this guide instead of acquiring one. Navigation only, like the next two.
+        prior: Use this prior: a file, or a name of `handrail knowledge list`.
+        encoder: Use this encoder, likewise.
+        guide: Use this guide, likewise. Navigation only, like the next two.
         expert: Use this expert (method egpo) instead of acquiring one.
         pretrained: Use this pre-trained student (method sac-pre) instead of acquiring one.
+        acquire: Acquire all knowledge that no file brings, also where the package's would do.
         set: Further settings by name, such as learning.discount=0.97 safety.prior_prob=0.9; those
             of the environment and method are listed below.
         knowledge_folder: Where acquired knowledge is kept and found again.
@@ -179,7 +182,7 @@ def train(
     if resume is not None:
         from handrail.cli.train import refuse_settings
 
-        refuse_settings({**settings, "set": set, "out": out}, train)
+        refuse_settings({**settings, "acquire": acquire, "set": set, "out": out}, train)
         out = resume
     tracker = _tracker(tensorboard, wandb, out)
 
@@ -196,7 +199,7 @@ def train(
 
         summary = train_one(
             settings, assignments=tuple(chain(*set)), files=files,
-            knowledge_folder=knowledge_folder, out=out, progress=look,
+            knowledge_folder=knowledge_folder, out=out, acquire=acquire, progress=look,
         )  # fmt: skip
     look()
     for key, value in summary.items():
@@ -234,7 +237,7 @@ def check_transfer(
     episodes: int = 100,
     seed: int = 0,
     out: Path | None = None,
-    device: results.Device = None,
+    device: Device = None,
 ) -> None:
     """Measures whether a guide may be trusted in a target: exit code 0 if so, else 1.
 
@@ -244,7 +247,7 @@ def check_transfer(
     Tasks with a car or vases run on MuJoCo, which takes minutes; the others take seconds.
 
     Args:
-        guide: A guide (.safetensors), as `sagui-*` experiments leave it.
+        guide: A guide (.safetensors), or the name of one that ships (`handrail knowledge list`).
         task: The navigation task of the target; by default the one the guide was trained on.
         limit: Cost limit of an episode in the target; by default the task's.
         episodes: Whole episodes of the guide, and twice as many takeovers, in each task. On MuJoCo
@@ -256,11 +259,12 @@ def check_transfer(
     from handrail.cli.check_transfer import show
     from handrail.core.jax_setup import choose
     from handrail.experiments.progress import ProgressBars
+    from handrail.knowledge.catalog import located
 
     choose(device)
     with ProgressBars(unit="") as bars:
         verdict = run(
-            guide, task=task, limit=limit, episodes=episodes, seed=seed, out=out,
+            located("guide", guide), task=task, limit=limit, episodes=episodes, seed=seed, out=out,
             report=lambda what, done, total: bars(f"episodes in the {what}", done, total),
         )  # fmt: skip
     show(verdict)
@@ -268,7 +272,7 @@ def check_transfer(
         sys.exit(1)
 
 
-for command in results.COMMANDS:
+for command in (*results.COMMANDS, *share.COMMANDS):
     app.command(command)
 
 

@@ -63,6 +63,7 @@ def evaluate(
     cost_fn: str | None = None,
     episode_length: int | None = None,
     shielded: bool = False,
+    knowledge_folder: Path = Path("runs"),
     files: Mapping[str, Path] | None = None,
     intervention: str | None = None,
     view: str | None = None,
@@ -83,6 +84,7 @@ def evaluate(
         episode_length: its time limit in steps; by default that of the run.
         shielded: also test the pair: under a guide, a shield or checks a policy may be safer than
             alone, and a filter that lets enough through costs no return (arXiv:2510.18082).
+        knowledge_folder: where knowledge of the papers' tasks is looked for, besides near the run.
         files: of the run's knowledge, by kind, where it is not found beside the run.
         intervention: MODULE:NAME of the shield that the run was given, if it was given one.
         view: MODULE:NAME of the guide's view, if the run was given one.
@@ -98,8 +100,9 @@ def evaluate(
                 "--episode-length, --intervention and --view out"
             )
         return launch.evaluate(
-            folder, episodes=episodes, seed=seed, which=which, shielded=shielded, files=files
-        )
+            folder, episodes=episodes, seed=seed, which=which, shielded=shielded,
+            knowledge_folder=knowledge_folder, files=files,
+        )  # fmt: skip
     beside = Beside(folder, files.get("guide"), intervention, view)
     launch.check_evaluation(folder, episodes)
     file = OWN[run.purpose](folder, which)

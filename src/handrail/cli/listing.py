@@ -12,7 +12,7 @@ handrail {version}: safe exploration by transferring safety knowledge
   handrail --help                                  all commands
 
 Your own Gymnasium environment: handrail check-env MODULE:ID, then handrail.train_student and
-others in Python (docs/own-environment.md)."""
+others in Python (docs/guides/your-environment.md)."""
 """What `handrail` says without a command."""
 LISTED = """\
 handrail train --environment NAME --method NAME [--help for all settings]

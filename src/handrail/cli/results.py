@@ -7,15 +7,9 @@ from typing import Annotated, Literal
 
 import tyro
 
+from handrail.cli.options import Device
 from handrail.core.errors import HandrailError
 from handrail.core.plain_text import message, plain
-
-Device = Annotated[
-    str | None,
-    tyro.conf.arg(
-        help="Where to compute: cpu, gpu, gpu:1, …; by default HANDRAIL_DEVICE, else cpu."
-    ),
-]
 
 
 def evaluate(
@@ -27,6 +21,7 @@ def evaluate(
     cost_fn: str | None = None,
     episode_length: int | None = None,
     shielded: bool = False,
+    knowledge_folder: Path = Path("runs"),
     guide: Path | None = None,
     prior: Path | None = None,
     encoder: Path | None = None,
@@ -50,6 +45,7 @@ def evaluate(
         episode_length: Time limit in steps, in your own environment; by default the run's.
         shielded: Test the policy together with its intervention as well (shielded_…): guide, checks
             or shield stay in place.
+        knowledge_folder: Where the knowledge of the run is looked for, besides near the run.
         guide: The run's guide, if it is not found beside the run; likewise the next three.
         intervention: Of a run in your own environment: MODULE:NAME of the shield that it was given.
         view: MODULE:NAME of the view that the run's guide was given.
@@ -62,7 +58,7 @@ def evaluate(
     files = {"guide": guide, "prior": prior, "encoder": encoder, "expert": expert}
     found = evaluate_one(
         run, episodes=episodes, seed=seed, which=policy, environment=environment, cost_fn=cost_fn,
-        episode_length=episode_length, shielded=shielded,
+        episode_length=episode_length, shielded=shielded, knowledge_folder=knowledge_folder,
         files={kind: path for kind, path in files.items() if path is not None},
         intervention=intervention, view=view,
     )  # fmt: skip
@@ -148,18 +144,6 @@ def record(
     print(f"recorded: {out}")
 
 
-def inspect(file: Annotated[Path, tyro.conf.Positional]) -> None:
-    """Shows what a saved policy, prior, encoder or guide is: its card and its arrays.
-
-    Args:
-        file: An artefact (.safetensors) written by handrail.
-    """
-    from handrail.core.artifact import load
-    from handrail.report.cards import show
-
-    show(*load(file))
-
-
 def report(
     names: Annotated[tuple[str, ...], tyro.conf.Positional],
     budget: str = "quick",
@@ -211,6 +195,7 @@ def compare(
 
 def watch(
     runs: Annotated[tuple[Path, ...], tyro.conf.Positional],
+    open: bool = False,
 ) -> None:
     """Shows the curves of runs in the terminal while they grow; ends when all runs have ended.
 
@@ -218,12 +203,18 @@ def watch(
 
     Args:
         runs: Folders of runs, or folders with runs below them.
+        open: Open the report of the runs in a browser, too; it is written anew as they grow.
     """
     from handrail.cli.watch import watch as run
 
     if not runs:
         raise HandrailError("no run named; expected folders of runs, such as runs/train")
-    run(runs)
+    if not open:
+        run(runs)
+        return
+    from handrail.cli.watch_page import GrowingPage
+
+    run(runs, grown=GrowingPage(runs))
 
 
 def tensorboard(
@@ -248,56 +239,4 @@ def tensorboard(
     print(f"{len(folders)} runs: tensorboard --logdir {logdir}")
 
 
-def push(
-    file: Annotated[Path, tyro.conf.Positional],
-    target: Annotated[str, tyro.conf.Positional],
-    hub: bool = False,
-) -> None:
-    """Writes saved knowledge into a folder that the Hugging Face hub understands.
-
-    Args:
-        file: A prior, encoder, guide or policy (.safetensors).
-        target: The folder; with --hub a repository, such as name/prior.
-        hub: Send it to the hub (the extra `hub`; your token as huggingface_hub finds it).
-    """
-    import tempfile
-
-    from handrail.hub import push as run
-    from handrail.hub import upload
-
-    if not hub:
-        print(f"folder: {run(file, Path(target))}")
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        print(f"repository: {upload(run(file, Path(folder) / 'model'), target)}")
-
-
-def pull(
-    source: Annotated[str, tyro.conf.Positional],
-    out: Path | None = None,
-    hub: bool = False,
-    revision: str | None = None,
-) -> None:
-    """Takes saved knowledge out of such a folder, verified.
-
-    Args:
-        source: The folder; with --hub a repository, such as name/prior.
-        out: The file to write; by default the kind's name in this folder.
-        hub: Fetch it from the hub (the extra `hub`).
-        revision: Branch, tag or commit of the repository.
-    """
-    from handrail.hub import download
-    from handrail.hub import pull as run
-
-    if revision is not None and not hub:
-        raise HandrailError("--revision belongs to repositories of the hub: add --hub")
-    folder = download(source, revision) if hub else Path(source)
-    if out is None:
-        out = Path(f"{run(folder)[1].kind}.safetensors")
-        if out.exists():
-            raise HandrailError(f"{out} exists already; name another file with --out")
-    path, card = run(folder, out)
-    print(f"{card.kind}: {path}")
-
-
-COMMANDS = (evaluate, record, inspect, compare, watch, report, tensorboard, push, pull)
+COMMANDS = (evaluate, record, compare, watch, report, tensorboard)

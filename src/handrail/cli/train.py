@@ -9,6 +9,8 @@ from handrail.core.errors import HandrailError
 from handrail.experiments import launch
 from handrail.experiments.progress import ProgressBars
 from handrail.experiments.schema import flat
+from handrail.knowledge import runs
+from handrail.knowledge.catalog import located
 from handrail.tasks.registry import family_of, with_defaults
 
 
@@ -19,20 +21,28 @@ def train_one(
     files: Mapping[str, Path | None],
     knowledge_folder: Path,
     out: Path,
+    acquire: bool = False,
     progress: Callable[[], None] = lambda: None,
 ) -> dict[str, Any]:
-    """Acquires the knowledge that is missing, trains, and returns the summary.
+    """Acquires the knowledge that neither a file brings nor the package, trains, and returns the
+    summary.
 
     `settings` that are None take the defaults of the environment's family, and so do files, by
-    kind of knowledge. `progress()` is called whenever the tables of the run have grown.
+    kind of knowledge; a name of the package's knowledge may stand for a file. With `acquire`
+    nothing of the package is used by itself. `progress()` is called whenever the tables of the run
+    have grown.
     """
     own = assigned(assignments)
+    files = _located(files)
     chosen = {**with_defaults({**settings, **own}, files), **own}
     row = family_of(chosen["environment"]).resolve(chosen)
+    used = {} if acquire else runs.shipped_for(row, files, out)
     with ProgressBars() as steps:
+        for one in used.values():
+            steps.note(runs.sentence(one))
         return launch.train(
             row,
-            files={kind: path for kind, path in files.items() if path is not None},
+            files={**{kind: one.file for kind, one in used.items()}, **files},
             knowledge_folder=knowledge_folder,
             out=out,
             report=_both(steps, progress),
@@ -52,7 +62,7 @@ def resume(
         return launch.resume(
             folder,
             knowledge_folder=knowledge_folder,
-            files={kind: path for kind, path in files.items() if path is not None},
+            files=_located(files),
             report=_both(steps, progress),
         )
 
@@ -84,6 +94,11 @@ def assigned(assignments: Sequence[str]) -> dict[str, Any]:
         except (ValueError, RecursionError):  # also a number of too many digits
             values[name] = value
     return flat(values)
+
+
+def _located(files: Mapping[str, Path | None]) -> dict[str, Path]:
+    """The files that are given, by kind."""
+    return {kind: located(kind, path) for kind, path in files.items() if path is not None}
 
 
 def _both(steps: ProgressBars, progress: Callable[[], None]) -> launch.Report:

@@ -74,14 +74,18 @@ def named_arrays(tree: Any) -> dict[str, np.ndarray]:
 
 
 def fill(template: Any, arrays: dict[str, np.ndarray], *, source: str) -> Any:
-    """`template` with its arrays replaced by name; shapes and dtypes must agree."""
-    dynamic, static = eqx.partition(template, eqx.is_array)
+    """`template` with its arrays replaced by name; shapes and dtypes must agree.
+
+    A template may be of `eqx.filter_eval_shape`, which computes nothing.
+    """
+    dynamic, static = eqx.partition(template, _is_shaped)
     leaves, structure = jax.tree_util.tree_flatten_with_path(dynamic)
     expected = {_name(path): leaf for path, leaf in leaves}
     _same_names(expected.keys(), arrays.keys(), source)
     filled = []
     for name, leaf in expected.items():
-        array, wanted = arrays[name], _to_numpy(leaf)
+        array = arrays[name]
+        wanted = leaf if isinstance(leaf, jax.ShapeDtypeStruct) else _to_numpy(leaf)
         if array.shape != wanted.shape or array.dtype != wanted.dtype:
             raise HandrailError(
                 f"{source}: array {name!r} is {array.dtype}{list(array.shape)}, "
@@ -268,6 +272,10 @@ def _same_names(expected, found, source: str) -> None:
 
 def _name(path) -> str:
     return jax.tree_util.keystr(path).lstrip(".")
+
+
+def _is_shaped(leaf) -> bool:
+    return eqx.is_array(leaf) or isinstance(leaf, jax.ShapeDtypeStruct)
 
 
 def _to_numpy(leaf) -> np.ndarray:

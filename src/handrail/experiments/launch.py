@@ -20,6 +20,7 @@ from handrail.core.renamed import migrated
 from handrail.experiments.locks import exclusive
 from handrail.experiments.plan import RUN, SUMMARY, Task, knowledge_tasks
 from handrail.experiments.schema import flat
+from handrail.knowledge.catalog import with_checksum
 from handrail.tasks.family import Family, Row
 from handrail.tasks.registry import family_of, look_at
 from handrail.train.checkpoint import clear_checkpoints
@@ -111,13 +112,13 @@ def evaluate(
     seed: int,
     which: Which = "last",
     shielded: bool = False,
+    knowledge_folder: Path = Path("runs"),
     files: Mapping[str, Path] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Return, cost and length of a finished run's own policy, without intervention.
 
     If `shielded`, those of the policy together with the run's intervention as well. Knowledge is
-    looked for as `resume` does, in `knowledge/` beside the run, one folder up or in `runs`; `files`
-    are those that are elsewhere, by kind.
+    looked for as `resume` does; `files` are those that are elsewhere, by kind.
     """
     check_evaluation(folder, episodes)
     stored, family, run = stored_run(folder)
@@ -125,7 +126,7 @@ def evaluate(
     alone = family.evaluate(run, file, episodes, seed)
     if not shielded:
         return alone
-    found = _found(folder, stored["needs"], family, run, Path("runs"), files)
+    found = _found(folder, stored["needs"], family, run, knowledge_folder, files)
     return {**alone, **family.shielded(run, found, file, episodes, seed)}
 
 
@@ -297,6 +298,9 @@ def _found(
             kind = named[need]
             if kind in files:
                 found[kind] = files[kind]
+            continue
+        if one := with_checksum(need):
+            found[one.kind] = one.file
             continue
         places = [path for root in roots for path in sorted((root / "knowledge" / need).glob("*"))]
         finished = [path for path in places if path.suffix == ".safetensors"]

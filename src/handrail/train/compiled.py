@@ -73,7 +73,9 @@ class Loop(eqx.Module):
 
     def init(self, *, key: Key[Array, ""]) -> RunState:
         """The state before the first step."""
-        state, observation = self.environment.reset(key=stream(key, "first reset"))
+        # as one program: compiling its operations one by one takes seconds
+        reset = eqx.filter_jit(lambda environment, key: environment.reset(key=key))
+        state, observation = reset(self.environment, stream(key, "first reset"))
         example = self._example(state, observation, key)
         memory = self.intervention.init()
         return first_state(self, state, observation, example, memory, key=key)

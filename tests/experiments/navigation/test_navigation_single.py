@@ -50,6 +50,13 @@ def test_a_student_is_trained_with_the_guide_of_a_file_and_evaluated(tmp_path, m
     assert found["mean_cost"] == len(COSTLY) and found["mean_length"] == LENGTH
     assert found["mean_return"] < 0 and found["episodes_with_cost"] == 5
     assert (found["episodes"], found["limit"], found["within_limit"]) == (5, 1.0, False)
+    pair = launch.evaluate(
+        tmp_path / "run", episodes=5, seed=0, shielded=True, files={"guide": path}
+    )
+    assert pair | found == pair and pair["shielded_mean_length"] == LENGTH
+    assert 0 < pair["intervention_rate"] <= 1
+    with pytest.raises(HandrailError, match="--guide"):
+        launch.evaluate(tmp_path / "run", episodes=5, seed=0, shielded=True)
     with pytest.raises(HandrailError, match=r"has no best\.safetensors"):
         launch.evaluate(tmp_path / "run", episodes=5, seed=0, which="best")
     shutil.copy(tmp_path / "run" / "policy.safetensors", tmp_path / "run" / "best.safetensors")

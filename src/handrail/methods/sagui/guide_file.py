@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import equinox as eqx
 import jax
 
 from handrail.core.arguments import Range, number
@@ -245,7 +246,8 @@ def _networks(
     card: Card, arrays: dict[str, Any], limits: Limits, parts: dict[str, list[int]], *, source: str
 ) -> GuideNetworks:
     built = Networks.read(card, source=source)
-    fresh = GuideNetworks.fresh(
+    fresh = eqx.filter_eval_shape(
+        GuideNetworks.fresh,
         total_size(parts),
         card.spec["actions"],
         built.hidden,

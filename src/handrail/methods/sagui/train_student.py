@@ -26,9 +26,8 @@ from handrail.equations.importance import (
     weight_outside_square,
 )
 from handrail.interventions.base import Intervention
-from handrail.interventions.overruled import EVIDENCE, overruled
+from handrail.interventions.overruled import EVIDENCE, Overruled, overruled
 from handrail.interventions.recipes import with_guide_intervals
-from handrail.interventions.triggers import CostCriticExceeds
 from handrail.learners.sac.agent import SacAgent
 from handrail.learners.sac.constraint import CostSlack, policy_actions, replay_actions, whole_cost
 from handrail.learners.sac.networks import OnVectors
@@ -299,12 +298,10 @@ def train_student(
 
 def takeover_cost(intervention: Intervention) -> dict[str, float]:
     """The predicted cost above which the guide takes over; nothing where no critic is asked."""
-
-    def asks(node: Any) -> bool:
-        return isinstance(node, CostCriticExceeds)
-
-    found = [node for node in jax.tree.leaves(intervention, is_leaf=asks) if asks(node)]
-    return {"takeover_cost": float(found[0].threshold)} if found else {}
+    switch = intervention.first if isinstance(intervention, Overruled) else intervention
+    compared = switch.when.thresholds()
+    found = [each.value for each in compared if each.quantity == "predicted_cost"]
+    return {"takeover_cost": float(found[0])} if found else {}
 
 
 def verdict(table: Mapping[str, Any], limit: float) -> dict[str, Any]:

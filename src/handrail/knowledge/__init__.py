@@ -1,0 +1,1 @@
+"""Knowledge that ships with the package, and when a run uses it."""
