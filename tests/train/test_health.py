@@ -12,6 +12,7 @@ from handrail.core.files import read_json
 from handrail.replay.prioritized import Prioritized
 from handrail.replay.ring import Ring
 from handrail.train.checkpoint import load_checkpoint
+from handrail.train.compiled import Loop
 from handrail.train.health import BOUNDS, Diverged, Symptom, refuse_diverged, symptoms, used_up
 from tests.train.small import SETTINGS, run, shared_loop, small_loop
 
@@ -83,19 +84,19 @@ class Learner(eqx.Module):
     parameters: Parameters
 
 
-class Late(eqx.Module):
+class Late(Loop):
     """A loop whose agent's values explode after a number of steps, and which may use up states.
 
-    Everything else is the small loop's.
+    Everything else is the small loop's, whose calls are compiled.
     """
 
-    inner: object
+    inner: Loop
     explodes: int
-    uses_up: bool = False
+    uses_up: bool
 
-    environment = property(lambda self: self.inner.environment)
-    agent = property(lambda self: self.inner.agent)
-    total = property(lambda self: self.inner.total)
+    def __init__(self, inner, *, explodes, uses_up=False):
+        super().__init__(inner.environment, inner.agent, inner.intervention, inner.total)
+        self.inner, self.explodes, self.uses_up = inner, explodes, uses_up
 
     def init(self, *, key):
         return self.inner.init(key=key)
