@@ -27,14 +27,16 @@ def build_loop(method: str, observation: str, total: int, *, seed: int = 123):
 
     from handrail.interventions.near_unsafe import AdaptiveRadius, FixedRadius, NearUnsafe
     from handrail.interventions.recipes import contrastive, domain_prior
+    from handrail.methods.contrastive.student import student_loop
+    from handrail.methods.contrastive.table import METHODS
     from handrail.networks.lookup import Lookup
+    from handrail.tasks.lava.problems import student_problem
     from handrail.tasks.lava.settings import LavaRun
-    from handrail.tasks.lava.student import Knowledge, build
 
     run = LavaRun(
         "LavaCrossingS9N1", "dqn", observation, seed=seed, steps=total, learning=learning()
     )
-    loop = build(run, Knowledge(view=observation))
+    loop = student_loop(student_problem(run, observation), {}, METHODS["dqn"], run)
     if method == "dqn":
         return loop
     live = loop.environment.observations.live
@@ -44,7 +46,7 @@ def build_loop(method: str, observation: str, total: int, *, seed: int = 123):
         return dataclasses.replace(loop, intervention=domain_prior(prior))
     near = NearUnsafe(
         embed=Lookup(jax.random.normal(embedding_key, (live, 50))),
-        known=jnp.zeros((0, 50)),
+        initial_embeddings=jnp.zeros((0, 50)),
         radius={"full": FixedRadius, "full-adaptive": AdaptiveRadius}[method](),
     )
     return dataclasses.replace(loop, intervention=contrastive(near, prior))

@@ -18,10 +18,9 @@ from pathlib import Path
 
 import numpy as np
 
-from handrail.core.records import read_table
+from handrail.core.records import EVALUATIONS, read_table
 from handrail.experiments.plan import Task, plan
 from handrail.experiments.schema import ExperimentRow, budget_of, read
-from handrail.methods.sagui.evaluations import EVALUATIONS
 from handrail.report.experiment import sheet, write_report
 from handrail.report.finished import Finished
 from handrail.report.runs import read_run

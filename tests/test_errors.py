@@ -4,8 +4,8 @@ import dataclasses
 
 import pytest
 
+from handrail.core.arguments import override
 from handrail.core.errors import HandrailError, UnknownName, nearest
-from handrail.experiments.schema import override
 
 KNOWN = ["learning.discount", "learning.batch", "guide.learning.discount", "steps", "threshold"]
 

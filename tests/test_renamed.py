@@ -11,9 +11,9 @@ import pytest
 
 import handrail
 from handrail.core import renamed
+from handrail.core.arguments import override
 from handrail.core.errors import HandrailError
 from handrail.core.records import GrowingTable, read_table
-from handrail.experiments.schema import override
 from handrail.learners.base import AbstractAgent
 from handrail.learners.q.agent import QAgent
 from handrail.methods.contrastive.settings import EncoderSettings

@@ -11,18 +11,17 @@ from handrail.core.arguments import seed_number, shown, whole
 from handrail.core.errors import HandrailError, UnknownName
 from handrail.core.forks import refuse_forked
 from handrail.envs.base import DiscreteActions
-from handrail.envs.gymnasium.actions import action_codec
-from handrail.envs.gymnasium.costs import CostFn, Costs
+from handrail.envs.gymnasium.costs import CostFn
 from handrail.envs.gymnasium.layers import refuse_running_statistics
 from handrail.envs.gymnasium.raw import (
     GUARDED,
     begin_episode,
+    close_environment,
     environment_name,
-    finite_reward,
-    raw_copy,
     read_step,
+    registered_steps,
 )
-from handrail.envs.gymnasium.spaces import ObservationCodec
+from handrail.envs.gymnasium.reader import HostReader
 from handrail.interventions.base import Intervention
 from handrail.interventions.stepwise import Stepwise
 from handrail.interventions.substitutes import in_agent_units
@@ -96,16 +95,15 @@ class SafeExploration(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
         gymnasium.Wrapper.__init__(self, env if isinstance(env, gymnasium.Env) else _Plain(env))
         self.metadata = {**(getattr(env, "metadata", None) or {}), GUARDED: True}
         self._bare = env
-        self._costs = Costs(cost, limits)
-        self._raw: Any = None
         self._running = False
+        self._reader = reader = HostReader(
+            self.called, env.action_space, env.observation_space, cost, limits=limits, parts=parts
+        )
+        self._actions, numbered = reader.codec, reader.actions
         try:
-            self._actions = action_codec(env.action_space)
-            self._observe = ObservationCodec(env.observation_space, parts)
-            numbered = self._actions.actions
             self.stepwise = Stepwise(
                 in_agent_units(intervention, self._actions.agent_form),
-                self._observe.zeros(),
+                reader.observation_zeros(),
                 self._actions.zeros(),
                 view=view,
                 total_steps=total_steps,
@@ -160,27 +158,26 @@ class SafeExploration(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
     @property
     def limits(self) -> dict[str, float]:
         """The limits per episode of several costs, by name; empty where the cost is one number."""
-        return self._costs.apart
+        return self._reader.limits
 
     @property
     def limit(self) -> float | None:
         """The limit per episode of several combined costs; None where the cost is one number."""
-        return self._costs.limit
+        return self._reader.limit
 
     @property
     def episode_length(self) -> int | None:
         """Steps of an episode that the environment was registered with, if it says."""
-        return getattr(getattr(self._bare, "spec", None), "max_episode_steps", None)
+        return registered_steps(self._bare)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
         """As of the environment; the intervention's episode begins anew."""
         given = {"seed": seed} if options is None else {"seed": seed, "options": options}
         try:
             observation, info = begin_episode(self._bare, **given)
-            self._seen = self._observe(observation)
+            self._seen = self._reader.begun(observation)
         except HandrailError as error:
             raise self._located(error) from error.__cause__
-        self._raw = self._kept(observation)
         self.stepwise.begin_episode()
         self._running = True
         return observation, info
@@ -196,14 +193,10 @@ class SafeExploration(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
                 self._actions.to_environment(verdict.action) if verdict.intervened else action
             )
             raw = read_step(self._bare, executed)
-            self._seen = self._observe(raw.observation)
-            named = self._costs.named(self._raw, executed, raw.observation, raw.info, raw.sixth)
-            cost = self._costs.combined(named)
-            reward = finite_reward(raw.reward)
+            self._seen, reward, cost = self._reader.read(executed, raw)
         except HandrailError as error:
             raise self._located(error) from error.__cause__
         self.stepwise.observe(self._seen, reward, cost, raw.terminated, raw.truncated)
-        self._raw = self._kept(raw.observation)
         self._running = not (raw.terminated or raw.truncated)
         info = {
             **raw.info,
@@ -213,12 +206,9 @@ class SafeExploration(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
             "executed_action": executed,
             "evidence": verdict.evidence,
         }
-        if self._costs.limits is not None:
-            info["costs"] = named
+        if self._reader.read_cost.limits is not None:
+            info["costs"] = self._reader.costs
         return raw.observation, raw.reward, raw.terminated, raw.truncated, info
-
-    def _kept(self, raw: Any) -> Any:
-        return raw if self._costs.cost_fn is None else raw_copy(raw)
 
     def _located(self, error: HandrailError) -> HandrailError:
         return HandrailError(f"{self.called}: {error}")
@@ -226,17 +216,13 @@ class SafeExploration(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
 
 def _interface(env: Any, options: Mapping[str, Any]) -> Any:
     """What a guide has to fit in a Gymnasium environment that is wrapped with these options."""
-    from handrail.methods.sagui.problem import Interface
+    from handrail.methods.sagui.problem import interface_of
 
-    name = environment_name(env)
-    try:
-        actions = action_codec(env.action_space)
-        observation = ObservationCodec(env.observation_space, options.get("parts")).zeros()
-        limits = Costs(None, options.get("limits")).apart
-    except HandrailError as error:
-        raise HandrailError(f"{name}: {error}") from None
-    length = getattr(getattr(env, "spec", None), "max_episode_steps", None)
-    return Interface(name, observation, actions.actions, actions.bounds() or None, limits, length)
+    reader = HostReader(
+        environment_name(env), env.action_space, env.observation_space,
+        limits=options.get("limits"), parts=options.get("parts"),
+    )  # fmt: skip
+    return interface_of(reader, registered_steps(env))
 
 
 class _Plain(gymnasium.Env):
@@ -252,6 +238,4 @@ class _Plain(gymnasium.Env):
         return self.env.render()
 
     def close(self) -> None:
-        close = getattr(self.env, "close", None)
-        if close is not None:
-            close()
+        close_environment(self.env)

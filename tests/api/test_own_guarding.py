@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from gymnasium.vector import SyncVectorEnv
 
-from handrail.api.environments import host_of, interface_of
+from handrail.api.environments import host_of
 from handrail.api.guides import train_guide, try_guide
 from handrail.api.students import train_student
 from handrail.core.artifact import Card, load, save
@@ -20,6 +20,7 @@ from handrail.interventions.triggers import CostCriticExceeds
 from handrail.methods.sagui import train_guide as training
 from handrail.methods.sagui.guide import GuideNetworks
 from handrail.methods.sagui.guide_file import open_guide
+from handrail.methods.sagui.problem import interface_of
 from handrail.methods.sagui.shield import proposed
 from handrail.methods.sagui.table import METHODS, Known
 from handrail.methods.sagui.train_guide import takeover_cost

@@ -13,7 +13,7 @@ from gymnasium.vector import SyncVectorEnv
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handrail.api.environments import build_host, interface_of
+from handrail.api.environments import build_host
 from handrail.api.guides import train_guide
 from handrail.api.students import train_student
 from handrail.core.artifact import Card, load, save
@@ -24,7 +24,7 @@ from handrail.envs.transfer import SameView
 from handrail.methods.sagui.cards import Limits
 from handrail.methods.sagui.guide import Guide, GuideNetworks
 from handrail.methods.sagui.guide_file import open_guide, scales
-from handrail.methods.sagui.problem import Interface
+from handrail.methods.sagui.problem import Interface, interface_of
 from handrail.report.runs import read_run
 from tests.api.test_own_training import FEW, LEARNING, moved
 from tests.envs.toys import Walker

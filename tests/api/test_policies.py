@@ -5,7 +5,7 @@ import jax
 import numpy as np
 import pytest
 
-from handrail.api.environments import host_of, interface_of
+from handrail.api.environments import host_of
 from handrail.api.policies import load_policy
 from handrail.core.artifact import Card, save
 from handrail.core.errors import HandrailError
@@ -19,7 +19,7 @@ from handrail.methods.contrastive.problem import DiscreteProblem
 from handrail.methods.sagui.cards import Limits, Networks, card_of
 from handrail.methods.sagui.guide import GuideNetworks, total_size
 from handrail.methods.sagui.guide_file import write_guide
-from handrail.methods.sagui.problem import interface_of as compiled_interface
+from handrail.methods.sagui.problem import interface_of
 from handrail.networks.gaussian import GaussianPolicy
 from handrail.safe_exploration import SafeExploration
 from tests.envs.toys import Named, Walker
@@ -172,7 +172,7 @@ def test_the_papers_runs_act_in_their_own_worlds(file):
         load_policy(file, "CartPole-v1")
 
     task = make("navigation-static")
-    network = OnVectors(student(file, compiled_interface(task, "static")))
+    network = OnVectors(student(file, interface_of(task, name="static")))
     _, seen = task.reset(key=jax.random.key(0))
     assert load_policy(file, task)(seen) == pytest.approx(np.array(network(seen).mode()), abs=1e-5)
 

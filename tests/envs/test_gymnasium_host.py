@@ -118,8 +118,8 @@ def test_classic_control_continuous(name):
     host = GymnasiumHost(gymnasium.make(name), lambda o, a, n, i: float(n[-1] > 0))
     assert host.actions == BoxActions(1)
     env = host.env.unwrapped
-    assert host._codec.to_environment(np.ones(1)) == env.action_space.high
-    assert host._codec.to_environment(-np.ones(1)) == env.action_space.low
+    assert host._reader.codec.to_environment(np.ones(1)) == env.action_space.high
+    assert host._reader.codec.to_environment(-np.ones(1)) == env.action_space.low
     assert len(steps(host, 5)) == 5
 
 

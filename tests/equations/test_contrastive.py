@@ -21,9 +21,7 @@ def total(case, decoder, latents):
     weight, bias = decoder
     decoded = jnp.tanh(latents @ weight + bias[None]).reshape(case["target"].shape)
     terms = {
-        "reconstruction": equations.reconstruction_loss(
-            decoded, jnp.asarray(case["target"], latents.dtype)
-        ),
+        "reconstruction": jnp.mean(jnp.square(decoded - case["target"])),
         "contrastive": equations.contrastive_loss(
             latents, jnp.asarray(case["unsafe_label"] == 1), float(case["margin"])
         ),

@@ -130,9 +130,3 @@ def test_multiplier_rises_above_the_limit_and_falls_below():
     assert (
         slope(0.0, jnp.array(2.0)) < 0 < slope(0.0, jnp.array(0.5))
     )  # descent raises β where the cost is too high
-
-
-@pytest.mark.parametrize("value", [1e-4, 0.1, 1.0, 30.0])
-def test_inverse_positive(value):
-    theta = jnp.float32(lagrangian.inverse_positive(value))
-    assert lagrangian.positive(theta) == pytest.approx(value, rel=1e-3)

@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 
+from handrail.core.arguments import override
 from handrail.core.errors import HandrailError, UnknownName
 from handrail.experiments.plan import plan
 from handrail.experiments.schema import (
@@ -12,7 +13,6 @@ from handrail.experiments.schema import (
     flat,
     names,
     only,
-    override,
     read,
     rows,
 )

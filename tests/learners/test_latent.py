@@ -60,7 +60,7 @@ def latent_agent(world, *, variational: bool) -> LatentAgent:
     values = SampledLatents(live) if variational else Tabulated(OnFrames(live))
     shape = frames.shape[1:]
     return LatentAgent(
-        q=q_agent(values),
+        acting=q_agent(values),
         autoencoder=AutoencoderLearner(
             make=partial(autoencoder, shape, LATENT, (8,), variational=variational),
             loss=Variational() if variational else Vanilla(),
@@ -97,7 +97,7 @@ def test_head_and_encoder_step_on_the_td_gradient_of_a_naive_twin(world, variati
         return agent.learn(state, policy_snapshot, CLOCK, key=KEY)
 
     learnt, metrics = learn(state)
-    items = agent.q.replay.sample(state.replay, BATCH, key=stream(KEY, "replay")).items
+    items = agent.acting.replay.sample(state.replay, BATCH, key=stream(KEY, "replay")).items
     frames = jnp.asarray(world.observations.frames, jnp.float32)
     live = frames[: world.observations.live]
     keys = jax.vmap(lambda key: jax.random.split(key, 4))(
@@ -124,7 +124,9 @@ def test_head_and_encoder_step_on_the_td_gradient_of_a_naive_twin(world, variati
 
     value, gradient = jax.jit(jax.value_and_grad(loss))(state.network)
     np.testing.assert_allclose(metrics["losses/td"], value, rtol=1e-4)
-    updates, _ = agent.q.optimizer.update(gradient.head, agent.q.optimizer.init(state.head))
+    updates, _ = agent.acting.optimizer.update(
+        gradient.head, agent.acting.optimizer.init(state.head)
+    )
     assert_close(learnt.head, optax.apply_updates(state.head, updates))
 
     # the encoder: one step of its own optimiser, then the auto-encoder's two updates
@@ -141,7 +143,7 @@ def test_a_variational_agent_samples_its_latent_anew_at_every_call(world):
     state = agent.init(_example(), key=jax.random.key(0))
     actor = agent.prepare(state, key=KEY)
     rows = jnp.full(50, 3)
-    sampled = jax.vmap(lambda row, key: agent.q.loss.values(actor.values, row, key=key))(
+    sampled = jax.vmap(lambda row, key: agent.acting.loss.values(actor.values, row, key=key))(
         rows, jax.random.split(KEY, 50)
     )
     assert len(np.unique(np.asarray(sampled)[:, 0])) == 50

@@ -7,10 +7,10 @@ import pytest
 
 from handrail.core.artifact import Card, load, save
 from handrail.core.errors import HandrailError
-from handrail.core.records import EPISODE_COLUMNS, EPISODES, PROGRESS, GrowingTable
+from handrail.core.records import EPISODE_COLUMNS, EPISODES, EVALUATIONS, PROGRESS, GrowingTable
 from handrail.experiments.plan import plan
 from handrail.experiments.schema import read
-from handrail.methods.sagui.evaluations import EVALUATIONS, STUDENT_COLUMNS
+from handrail.methods.sagui.evaluations import STUDENT_COLUMNS
 from handrail.report.experiment import write_report
 from handrail.report.finished import Finished
 from handrail.report.parameter_sweep import panels, swept

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from handrail.equations.budget import discounted_limit
-from handrail.transfer_check.calibration import foresight
-from handrail.transfer_check.calibration_findings import foresight as findings
+from handrail.transfer_check.calibration import calibrate
+from handrail.transfer_check.calibration_findings import calibration_findings as findings
 from handrail.transfer_check.finding import TransferFinding
 from handrail.transfer_check.measurement import Measurement, TaskMeasurement
 from handrail.transfer_check.neighbours import PerEpisode
@@ -40,7 +40,7 @@ def found(target: Visits, *, source: Visits | None = None, limit=LIMIT):
     scale = discounted_limit(limit, 0.99, 1000)
 
     def task(episodes: Visits) -> TaskMeasurement:
-        seen = foresight(
+        seen = calibrate(
             episodes, episodes.running, np.full((EPISODES, STEPS), 0.01), aim=scale / 2, limit=scale
         )
         nothing = np.zeros(EPISODES)
@@ -123,7 +123,7 @@ def test_states_count_where_the_guide_acts_alone():
     seen = visits(draws.normal(size=(EPISODES, STEPS)), random=0.3, handed_over=begins)
     counted = draws.random((EPISODES, STEPS)) < 0.5
     followed = draws.random((EPISODES, STEPS))
-    ours = foresight(seen, counted, followed, aim=0.4, limit=0.8)
+    ours = calibrate(seen, counted, followed, aim=0.4, limit=0.8)
     for one in range(EPISODES):
         steps = np.flatnonzero(counted[one])
         alone = steps if begins[one] == 0 else []

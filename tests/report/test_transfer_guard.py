@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from handrail.methods.sagui.shield import ShieldTest
-from handrail.transfer_check.shield_finding import under_guard
+from handrail.transfer_check.shield_finding import under_shield
 
 
 def drives(costs, *, steps=100.0, taken_over=10.0):
@@ -16,24 +16,24 @@ HARMLESS = drives([0.0] * 20)
 
 
 def test_a_cost_that_is_surely_over_the_limit_speaks_against_the_guide():
-    found = under_guard(HARMLESS, drives([1.0, 2.0] * 10), limit=5.0, length=1000)
+    found = under_shield(HARMLESS, drives([1.0, 2.0] * 10), limit=5.0, length=1000)
     assert "the shield test costs 15 an episode" in found.wrong
     assert found.target.startswith("15.00 [") and found.source == "0.00 [0.00, 0.00]"
     assert "10.0% and 10.0% of the steps" in found.question and not found.note
 
 
 def test_a_cost_that_may_be_within_the_limit_is_noted():
-    found = under_guard(HARMLESS, drives([12.0, *[0.0] * 19]), limit=5.0, length=1000)
+    found = under_shield(HARMLESS, drives([12.0, *[0.0] * 19]), limit=5.0, length=1000)
     assert not found.wrong and "measure more episodes" in found.note
 
 
 @pytest.mark.parametrize("costs", [[0.0] * 20, [1.0, *[0.0] * 19]])
 def test_a_cost_within_the_limit_says_nothing(costs):
-    found = under_guard(HARMLESS, drives(costs), limit=5.0, length=1000)
+    found = under_shield(HARMLESS, drives(costs), limit=5.0, length=1000)
     assert not found.wrong and not found.note
 
 
 def test_an_episode_is_one_of_the_targets_length():
     """Whatever the length of those that were driven, which may end early."""
     short = drives([1.0] * 20, steps=50.0)
-    assert under_guard(short, short, limit=100.0, length=200).target.startswith("4.00 [")
+    assert under_shield(short, short, limit=100.0, length=200).target.startswith("4.00 [")

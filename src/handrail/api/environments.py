@@ -21,9 +21,6 @@ from handrail.envs.gymnasium.spaces import named_parts
 from handrail.envs.gymnasium.vector import GymnasiumVectorHost
 from handrail.envs.vector_host import copy_of
 from handrail.interventions.base import Intervention
-from handrail.learners.base import AbstractAgent
-from handrail.methods.sagui.problem import Interface
-from handrail.train.host import HostLoop
 
 Environment = Any
 """The id of a registered environment, or a function (such as a class) that builds one, or a
@@ -224,14 +221,6 @@ def episode_limit(host: Host, given: float | None) -> float:
     return number("limit", host.limit if given is None else given)
 
 
-def interface_of(host: Host, episode_length: int | None = None) -> Interface:
-    """What a guide has to fit on this host, where limits are for `episode_length` steps."""
-    return Interface(
-        host.name, host.observation_zeros(), host.actions, host.action_bounds or None, host.limits,
-        episode_length,
-    )  # fmt: skip
-
-
 def needs_box(host: Host) -> None:
     """Refuses discrete actions before anything is built."""
     try:
@@ -248,10 +237,3 @@ def checked_intervention(intervention: Any) -> Intervention | None:
             "handrail.shield(condition, policy) or handrail.domain_prior(prior)"
         )
     return intervention
-
-
-def prompt_loop(
-    environment: Any, agent: AbstractAgent, intervention: Intervention, total: int
-) -> HostLoop:
-    """A loop on the host that learns from a block before the next one begins."""
-    return HostLoop(environment, agent, intervention, total)

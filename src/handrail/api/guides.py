@@ -15,9 +15,7 @@ from handrail.api.environments import (
     closes_environments,
     episode_limit,
     episode_steps,
-    interface_of,
     needs_box,
-    prompt_loop,
 )
 from handrail.api.reporting import leaves_report
 from handrail.core import renamed
@@ -36,7 +34,7 @@ from handrail.core.recorded import PASSED, stable
 from handrail.envs.gymnasium.costs import CostFn
 from handrail.knowledge.catalog import located
 from handrail.methods.sagui.guide_file import open_guide
-from handrail.methods.sagui.problem import Source
+from handrail.methods.sagui.problem import Source, interface_of
 from handrail.methods.sagui.settings import GuideSettings, SacSettings
 from handrail.methods.sagui.shield import STEPS, proposed, takeover_table
 from handrail.methods.sagui.train_guide import SELECTIONS
@@ -136,7 +134,7 @@ def train_guide(
         shield_test=trial,
         longest=longest,
         takeover_shares=SHARES,
-        make_loop=prompt_loop,
+        delayed=False,
     )
     recorded = {
         "purpose": "own guide", "run": stable(settings), "needs": {},

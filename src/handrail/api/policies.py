@@ -13,7 +13,6 @@ from handrail.api.environments import (
     built,
     closes_environments,
     host_of,
-    interface_of,
 )
 from handrail.api.knowledge import world_inputs
 from handrail.core.arguments import seed_number
@@ -31,8 +30,7 @@ from handrail.methods.contrastive.inputs import VectorInputs, on_every_row
 from handrail.methods.sagui.cards import Limits
 from handrail.methods.sagui.guide_file import open_guide
 from handrail.methods.sagui.pretraining import open_policy
-from handrail.methods.sagui.problem import Interface
-from handrail.methods.sagui.problem import interface_of as compiled_interface
+from handrail.methods.sagui.problem import Interface, interface_of
 
 Values = Callable[[Any], np.ndarray]
 """The value of each action in an observation, as `HostValues` gives them."""
@@ -145,7 +143,7 @@ def _place(env: Environment, card: Card, *, parts: Sequence[str] | None, all_par
         name = type(env).__name__
         discrete = isinstance(env.actions, DiscreteActions)
         return _Place(
-            compiled_interface(env, name), lambda seen: seen, int if discrete else np.asarray
+            interface_of(env, name=name), lambda seen: seen, int if discrete else np.asarray
         )
     is_built = hasattr(env, "step") and not isinstance(env, type)
     bare = env if is_built else built(env)

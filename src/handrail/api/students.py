@@ -13,9 +13,7 @@ from handrail.api.environments import (
     closes_environments,
     episode_limit,
     episode_steps,
-    interface_of,
     needs_box,
-    prompt_loop,
 )
 from handrail.api.reporting import leaves_report
 from handrail.core.arguments import checked, folder_of, seed_number, settings_of, truth, whole
@@ -30,9 +28,9 @@ from handrail.interventions.base import Intervention
 from handrail.knowledge.catalog import located
 from handrail.methods.sagui.cards import warnings_of
 from handrail.methods.sagui.guide_file import open_guide
-from handrail.methods.sagui.offline_batch import beside
+from handrail.methods.sagui.offline_batch import kept_beside
 from handrail.methods.sagui.presets import SOURCE_PRICE, default_limit_fraction, recommended_student
-from handrail.methods.sagui.problem import Target
+from handrail.methods.sagui.problem import Target, interface_of
 from handrail.methods.sagui.settings import SacSettings, StudentRun
 from handrail.methods.sagui.table import METHODS
 from handrail.methods.sagui.train_student import train_student as train
@@ -158,13 +156,14 @@ def train_student(
         view=view,
         longest=longest,
         shield=shield,
-        make_loop=prompt_loop,
+        delayed=False,
     )
     warned = _warnings(files, allowed, longest)
     brought = {} if shield is None else {"intervention": shield}
     recorded = {
         "purpose": "own student", "run": stable(run),
-        "needs": _checksums(files, run.source_data), "episode_length": longest,
+        "needs": checksums({**files, **kept_beside(files, wanted=run.source_data)}),
+        "episode_length": longest,
         PASSED: passed_in(
             host, target, cost=cost, view=view, parts=parts, limits=limits, **brought
         ),
@@ -196,10 +195,3 @@ def _warnings(files: Mapping[str, Path], limit: float, steps: int) -> list[str]:
     for text in found:
         LOG.warning("%s: %s", files["guide"], text)
     return found
-
-
-def _checksums(files: Mapping[str, Path], source_data: bool) -> dict[str, str]:
-    """By kind, the checksums of what is brought along."""
-    kept = {"transitions": beside(files["guide"])} if source_data and files else {}
-    brought = {**files, **{kind: path for kind, path in kept.items() if path.exists()}}
-    return checksums(brought)

@@ -40,7 +40,7 @@ def check_transfer(
     from handrail.tasks.navigation.problems import HARM
     from handrail.transfer_check.measurement import measure
     from handrail.transfer_check.rollouts import Controller
-    from handrail.transfer_check.shield_finding import under_guard
+    from handrail.transfer_check.shield_finding import under_shield
 
     card, _ = load(path, expect="guide")
     own_limit = number(card.spec.get("limit"), f"{path}: the card's limit", least=0)
@@ -79,7 +79,7 @@ def check_transfer(
             for name, environment in (("source", problem.source), ("target", problem.target))
         }
         length = problem.target.episode_length
-        verdict = TransferVerdict((*judged, under_guard(**guards, limit=limit, length=length)))
+        verdict = TransferVerdict((*judged, under_shield(**guards, limit=limit, length=length)))
         raw = as_json(measured) | {f"guarded_{name}": as_json(g) for name, g in guards.items()}
     if out is not None:
         write_json(out, _record(path, name, limit, episodes, seed, verdict, raw))

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from handrail.api.environments import build_host, built, closes_environments, interface_of
+from handrail.api.environments import build_host, built, closes_environments
 from handrail.api.policies import card_of_policy, open_networks, parts_of
 from handrail.cli.check_env import attribute, factory
 from handrail.cli.evaluate_pair import Beside, try_pair_of_own
@@ -26,6 +26,7 @@ from handrail.methods.sagui.cards import Limits
 from handrail.methods.sagui.evaluations import evaluated, try_policy
 from handrail.methods.sagui.guide_file import GUIDE
 from handrail.methods.sagui.pair import pair_row
+from handrail.methods.sagui.problem import interface_of
 from handrail.train.evaluate import evaluate_on_host
 
 OWN: Mapping[str, Callable[[Path, Which], Path]] = {

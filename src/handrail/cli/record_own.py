@@ -11,10 +11,11 @@ from typing import Any
 import jax
 import numpy as np
 
-from handrail.api.environments import build_host, built, closes_environments, interface_of
+from handrail.api.environments import build_host, built, closes_environments
 from handrail.api.policies import card_of_policy, open_networks, parts_of
 from handrail.cli.check_env import attribute
 from handrail.cli.evaluate import OWN, OwnRun, factory_of
+from handrail.core.arguments import override
 from handrail.core.errors import HandrailError, first_line
 from handrail.core.files import read_json
 from handrail.core.plain_text import message
@@ -24,13 +25,13 @@ from handrail.envs.gymnasium.costs import CostFn
 from handrail.envs.gymnasium.host import GymnasiumHost
 from handrail.experiments import launch
 from handrail.experiments.launch import Which
-from handrail.experiments.schema import flat, override
+from handrail.experiments.schema import flat
 from handrail.interventions.base import Intervention
 from handrail.interventions.recipes import none
 from handrail.learners.sac.networks import OnVectors, Sampled
 from handrail.methods.sagui.acting import acts_instead, intervention_of
 from handrail.methods.sagui.cards import Limits
-from handrail.methods.sagui.problem import Target
+from handrail.methods.sagui.problem import Target, interface_of
 from handrail.methods.sagui.settings import StudentRun
 from handrail.train.rollout.base import Drawn
 from handrail.train.rollout.drivers import AbstractDriver, ByHand, Compiled

@@ -23,6 +23,8 @@ from handrail.core.renamed import current_columns
 EPISODES = "episodes.csv"
 PROGRESS = "progress.csv"
 EVALUATIONS = "evaluations.csv"  # one row an epoch, where a run has epochs
+POLICY = "policy.safetensors"  # the last one of a run
+BEST = "best.safetensors"  # the best one so far; of a student, of those that kept the limit alone
 TABLES = (EPISODES, PROGRESS, EVALUATIONS)
 EPISODE_COLUMNS = ("step", "return", "cost", "length", "interventions")
 ONE_OF_SEVERAL = "cost."  # and its name: a column for each of several costs

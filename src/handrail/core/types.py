@@ -10,6 +10,7 @@ import dataclasses
 from typing import Any
 
 import equinox as eqx
+import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
 Observation = PyTree[Any]  # of arrays: JAX's, or NumPy's from an environment on the host
@@ -85,3 +86,21 @@ class Transition(eqx.Module):
     weight: Float[Array, ""]  # importance weight of the executed action, 1 where the learner acted
     extras: dict[str, Array]  # what a learner needs beside (such as the guide's log-density)
     constraints: Float[Array, " constraints"] | None = None  # several costs, as in `Timestep`
+
+    @staticmethod
+    def of(context: Context, decision: Decision, timestep: Timestep) -> "Transition":
+        """What happened in a step, without what a learner adds: of weight 1, and no extras."""
+        return Transition(
+            observation=context.observation,
+            proposed=context.proposed,
+            action=decision.action,
+            reward=timestep.reward,
+            cost=timestep.cost,
+            next_observation=timestep.observation,
+            terminated=timestep.terminated,
+            truncated=timestep.truncated,
+            intervened=decision.intervened,
+            weight=jnp.ones(()),
+            extras={},
+            constraints=timestep.constraints,
+        )

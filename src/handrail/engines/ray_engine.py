@@ -25,7 +25,7 @@ from handrail.engines.base import RETRIES, AbstractEngine, worker_environment
 from handrail.engines.ray_board import Notices, teller
 from handrail.experiments.locks import exclusive
 from handrail.experiments.plan import Task
-from handrail.experiments.scheduler import AbstractExecutor, Follow, drive
+from handrail.experiments.scheduler import AbstractExecutor, Follow, check_jobs, drive
 from handrail.experiments.worker import WAITING, attempt, compute_in_place, progress_file
 
 ANSWER_SECONDS = 5.0
@@ -48,8 +48,7 @@ class OnRay(AbstractEngine):
 
     def compute(self, tasks: Iterable[Task], follow: Follow) -> None:
         """Computes tasks on the cluster and collects their folders here."""
-        if self.jobs is not None and self.jobs < 1:
-            raise HandrailError(f"jobs is {self.jobs}: expected at least 1")
+        check_jobs(self.jobs)
         drive(tasks, lambda waiting: Cluster(self), follow=follow)
 
 
@@ -81,15 +80,7 @@ class Cluster(AbstractExecutor):
 
     def _sent(self, task: Task) -> Any:
         if self._notices is None:  # the folder is shared
-            here = dataclasses.replace(
-                task,
-                folder=task.folder.resolve(),
-                needs=tuple(
-                    dataclasses.replace(need, folder=need.folder.resolve(), needs=())
-                    for need in task.needs
-                ),
-            )
-            return self._remote.remote(here, self._versions)
+            return self._remote.remote(task.absolute(), self._versions)
         for need in task.needs:
             if need.folder not in self._needed:
                 self._needed[need.folder] = self._ray.put(transport.result_of_need(need))

@@ -15,7 +15,7 @@ from typing import Any
 from handrail.core.errors import HandrailError, first_line
 from handrail.engines.base import RETRIES, AbstractEngine, worker_environment
 from handrail.experiments.plan import Task
-from handrail.experiments.scheduler import AbstractExecutor, Follow, drive
+from handrail.experiments.scheduler import AbstractExecutor, Follow, check_jobs, drive
 from handrail.experiments.worker import compute_in_place, progress_file
 
 MOST_JOBS = 500  # that wait or run at a time, unless told otherwise
@@ -40,8 +40,7 @@ class OnSlurm(AbstractEngine):
 
     def compute(self, tasks: Iterable[Task], follow: Follow) -> None:
         """Sends jobs as their needs are done, and waits for all of them."""
-        if self.jobs is not None and self.jobs < 1:
-            raise HandrailError(f"jobs is {self.jobs}: expected at least 1")
+        check_jobs(self.jobs)
         drive(tasks, lambda _: Jobs(self), follow=follow, poll_seconds=self.poll_seconds)
 
 
@@ -60,8 +59,7 @@ class Jobs(AbstractExecutor):
 
     def submit(self, task: Task) -> None:
         """Sends a job."""
-        needs = tuple(dataclasses.replace(n, folder=n.folder.resolve()) for n in task.needs)
-        here = dataclasses.replace(task, folder=task.folder.resolve(), needs=needs)
+        here = task.absolute()
         self._jobs[task.folder] = (self._send(here), here, 0)
 
     def finished(self, seconds: float) -> dict[Path, str | None]:

@@ -12,7 +12,12 @@ from handrail.envs.base import DiscreteActions
 from handrail.envs.gymnasium.actions import AbstractActionCodec, action_codec
 from handrail.envs.gymnasium.costs import CostFn, Costs
 from handrail.envs.gymnasium.layers import is_shared, refuse_running_statistics, simulators
-from handrail.envs.gymnasium.raw import environment_name, read_reset
+from handrail.envs.gymnasium.raw import (
+    close_environment,
+    environment_name,
+    read_reset,
+    registered_steps,
+)
 from handrail.envs.gymnasium.spaces import (
     READABLE,
     ObservationCodec,
@@ -60,17 +65,17 @@ def check_environment(
         name = environment_name(env)
         refuse_running_statistics(env, name)
     except HandrailError as error:
-        _close(env)
+        close_environment(env)
         return [Finding("builds", "wrong", str(error))]
     except Exception as error:
         return [Finding("builds", "wrong", f"building it raised {type(error).__name__}: {error}")]
     found = [Finding("builds", "ok", name)]
     codec, seen = _actions(found, env.action_space), _observations(found, env.observation_space)
     if codec is None or seen is None:
-        _close(env)
+        close_environment(env)
         return found
     walk = random_walk(env, codec, seen, costs, steps, seed)
-    _close(env)
+    close_environment(env)
     found += _verdicts(walk, env, costs)
     if "steps" not in walk.problems and "seeded reset" not in walk.problems:
         found.append(_determinism(make, codec, costs, min(steps, 200), seed))
@@ -157,7 +162,7 @@ def _cost(walk: Walk, costs: Costs) -> list[Finding]:
 
 def _ends(walk: Walk, env: Any, text: str) -> Finding:
     """A time limit must not be reported as `terminated`: values would stop there."""
-    limit = getattr(getattr(env, "spec", None), "max_episode_steps", None) or -1
+    limit = registered_steps(env) or -1
     lengths = [length for length, terminated, _ in walk.ends if terminated]
     truncations = sum(truncated for _, _, truncated in walk.ends)
     text += f": {len(walk.ends) - truncations} terminated, {truncations} truncated"
@@ -201,8 +206,8 @@ def _determinism(
     except Exception as error:
         return Finding(rule, "wrong", f"a repetition raised {type(error).__name__}: {error}")
     finally:
-        _close(first)
-        _close(again)
+        close_environment(first)
+        close_environment(again)
     for what, trajectory in (("a second environment", two), ("the same environment", repeated)):
         step = _difference(one, trajectory)
         if step is not None:
@@ -229,9 +234,3 @@ def _equal(a: Any, b: Any) -> bool:
     one, two = np.asarray(a), np.asarray(b)
     kinds = one.dtype.kind + two.dtype.kind
     return one.shape == two.shape and np.array_equal(one, two, equal_nan=set(kinds) <= set("fc"))
-
-
-def _close(env: Any) -> None:
-    close = getattr(env, "close", None)
-    if close is not None:
-        close()

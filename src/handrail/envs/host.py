@@ -1,7 +1,8 @@
 """The contract of environments that run on the host: MuJoCo, Gymnasium, anything not compiled.
 
 It mirrors `AbstractEnvironment`, so that the host loop takes the same decisions on the same
-keys; only the state lives inside the object instead of being passed around.
+keys; only the state lives inside the object instead of being passed around. Several that are
+stepped together are an `AbstractVectorHost` (`vector_host`).
 """
 
 import abc
@@ -12,7 +13,7 @@ import numpy as np
 from jaxtyping import Array, Key
 
 from handrail.core.errors import HandrailError
-from handrail.envs.base import ActionSpace
+from handrail.envs.base import AbstractEnvironment, ActionSpace
 
 
 class HostTimestep(NamedTuple):
@@ -26,8 +27,8 @@ class HostTimestep(NamedTuple):
     constraints: Any = None
 
 
-class AbstractHostEnvironment(abc.ABC):
-    """One environment in this process, stepped with NumPy arrays.
+class AbstractHost(abc.ABC):
+    """One environment on the host, or several that are stepped together.
 
     There is no auto-reset: the loop resets, so that the final observation of an episode
     reaches the learner. Observations are arrays or dictionaries of named arrays whose shapes
@@ -36,6 +37,7 @@ class AbstractHostEnvironment(abc.ABC):
     """
 
     actions: ActionSpace
+    """Of one environment."""
     constraints: tuple[str, ...] = ()
     """Names of several costs, each with a limit of its own; none where the cost is one number."""
     steps_draw: bool = True
@@ -53,6 +55,21 @@ class AbstractHostEnvironment(abc.ABC):
         return None
 
     @abc.abstractmethod
+    def snapshot(self) -> dict[str, np.ndarray] | None:
+        """All episodes as they are now, as arrays for a checkpoint; None if one cannot be saved.
+
+        A run of an environment that cannot be saved begins new episodes when it is resumed.
+        """
+
+    @abc.abstractmethod
+    def restore(self, snapshot: dict[str, np.ndarray]) -> Any:
+        """Goes back to a snapshot of an equal environment and returns what is observed."""
+
+
+class AbstractHostEnvironment(AbstractHost):
+    """One environment in this process, stepped with NumPy arrays."""
+
+    @abc.abstractmethod
     def reset(self, *, key: Key[Array, ""]) -> Any:
         """Begins an episode and returns its first observation."""
 
@@ -63,16 +80,8 @@ class AbstractHostEnvironment(abc.ABC):
         After an end it must not be called again before `reset`.
         """
 
-    @abc.abstractmethod
-    def snapshot(self) -> dict[str, np.ndarray] | None:
-        """The episode as it is now, as arrays for a checkpoint; None if it cannot be saved.
 
-        A run of an environment that cannot be saved begins a new episode when it is resumed.
-        """
-
-    @abc.abstractmethod
-    def restore(self, snapshot: dict[str, np.ndarray]) -> Any:
-        """Goes back to a snapshot of an equal environment and returns its observation."""
+AnyEnvironment = AbstractEnvironment | AbstractHost
 
 
 def seed_of(key: Key[Array, ""]) -> int:

@@ -12,36 +12,17 @@ import jax
 import numpy as np
 from jaxtyping import Array, Bool, Key
 
-from handrail.core.errors import HandrailError
-from handrail.envs.base import ActionSpace
-from handrail.envs.host import HostTimestep
+from handrail.envs.host import AbstractHost, HostTimestep
 
 
-class AbstractVectorHost(abc.ABC):
+class AbstractVectorHost(AbstractHost):
     """`copies` environments in lockstep, each in an episode of its own.
 
-    There is no auto-reset: the loop resets the copies whose episodes ended, so that the final
-    observation of an episode reaches the learner and every step of a copy is one of an episode.
-    All randomness comes from the keys, one for each copy.
+    The loop resets the copies whose episodes ended, so that every step of a copy is one of an
+    episode. There is a key for each copy.
     """
 
-    actions: ActionSpace  # of one copy
     copies: int
-    constraints: tuple[str, ...] = ()
-    """Names of several costs, each with a limit of its own; none where the cost is one number."""
-    steps_draw: bool = True
-    """Whether steps are random. Where only resets are, any key may be given to a step."""
-
-    def agent_form(self, action: Any) -> Any:
-        """An action in the environment's units, an array of JAX, as an agent's."""
-        raise HandrailError(
-            f"a policy acts in the environment's units, and {type(self).__name__} has none but the "
-            "agent's: its actions are within [-1, 1]; leave `units` out"
-        )
-
-    def observation_zeros(self) -> Any:
-        """An observation of zeros of one environment; None where it is known after a reset only."""
-        return None
 
     @abc.abstractmethod
     def reset(self, which: Bool[np.ndarray, " copies"], *, keys: Key[Array, " copies"]) -> Any:
@@ -56,14 +37,6 @@ class AbstractVectorHost(abc.ABC):
 
         A copy whose episode ended must be reset before the next call.
         """
-
-    @abc.abstractmethod
-    def snapshot(self) -> dict[str, np.ndarray] | None:
-        """All episodes as they are now, as arrays for a checkpoint; None if one cannot be saved."""
-
-    @abc.abstractmethod
-    def restore(self, snapshot: dict[str, np.ndarray]) -> Any:
-        """Goes back to a snapshot of equal environments and returns what all copies observe."""
 
 
 def together(trees: Sequence[Any]) -> Any:

@@ -1,5 +1,6 @@
 """Compiled environments with another reward, or observed otherwise."""
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -35,7 +36,7 @@ class Rewarded(AbstractEnvironment):
     ) -> tuple[PyTree, Timestep]:
         after, timestep = self.inner.step(state, action, key=key)
         reward = jnp.asarray(self.reward(state, action, timestep))
-        return after, eqx.tree_at(lambda t: t.reward, timestep, reward)
+        return after, dataclasses.replace(timestep, reward=reward)
 
 
 def no_reward(state: PyTree, action: Action, timestep: Timestep) -> Float[Array, ""]:
@@ -94,9 +95,7 @@ class ZeroFilled(AbstractEnvironment):
     ) -> tuple[PyTree, Timestep]:
         after, timestep = self.inner.step(state, action, key=key)
         filled = self._filled(timestep.observation)
-        return after, Timestep(
-            filled, timestep.reward, timestep.cost, timestep.terminated, timestep.truncated
-        )
+        return after, dataclasses.replace(timestep, observation=filled)
 
     def _filled(self, observation: dict[str, Any]) -> dict[str, Array]:
         return {

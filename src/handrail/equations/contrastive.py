@@ -42,13 +42,6 @@ def contrastive_loss(
     return 0.5 * (attract + repel)
 
 
-def reconstruction_loss(
-    reconstruction: Float[Array, "batch *shape"], target: Float[Array, "batch *shape"]
-) -> Float[Array, ""]:
-    """Mean squared error over all elements. The target is the scaled observation."""
-    return jnp.mean(jnp.square(reconstruction - target))
-
-
 def latent_energy(latents: Float[Array, "batch latent"]) -> Float[Array, ""]:
     """Mean squared norm of the latents: the penalty of the plain auto-encoder."""
     return jnp.mean(jnp.sum(jnp.square(latents), axis=-1))

@@ -7,7 +7,6 @@ scalars; `jax.vmap` adds the batch, and the caller reduces it.
 Source: arXiv:2307.14316, Sec. 4 and Appendix (SAC-Lagrangian), as the authors' scripts compute it.
 """
 
-import math
 from collections.abc import Callable
 
 import jax
@@ -20,11 +19,6 @@ Scalar = Float[Array, ""]
 def positive(parameter: Float[Array, "*costs"]) -> Float[Array, "*costs"]:
     """α or β from its free parameter: softplus, so that gradient steps keep it positive."""
     return jax.nn.softplus(parameter)
-
-
-def inverse_positive(value: float) -> float:
-    """The free parameter of which `positive` gives `value` > 0."""
-    return value + math.log(-math.expm1(-value))
 
 
 def reward_target(
@@ -60,7 +54,7 @@ def cost_target(cost: Scalar, terminated: Scalar, next_value: Scalar, *, discoun
     return cost + discount * (1 - terminated) * next_value
 
 
-def insisted(
+def repeated(
     next_values: Float[Array, "*costs"],
     same_action_values: Float[Array, "*costs"],
     *,

@@ -10,12 +10,6 @@ from jaxtyping import Array, Bool, Float, Int
 Scalar = float | Float[Array, ""]
 
 
-def _distances(
-    embedding: Float[Array, " latent"], stored: Float[Array, "capacity latent"]
-) -> Float[Array, " capacity"]:
-    return jnp.sqrt(jnp.sum(jnp.square(stored - embedding[None]), axis=-1))
-
-
 def mean_nearest_distance(
     embedding: Float[Array, " latent"],
     stored: Float[Array, "capacity latent"],
@@ -25,32 +19,14 @@ def mean_nearest_distance(
     """Mean Euclidean distance to the nearest `min(k, filled)` of the first `filled` rows.
 
     `filled` may exceed the capacity (a ring that has turned over). `inf` when nothing is stored.
-    Differs from the authors' code, where the zero rows of a part-filled buffer compete
-    (`mean_nearest_distance_padded`).
+    Differs from the authors' code, where the zero rows of a part-filled buffer compete.
     """
     capacity = stored.shape[0]
-    distances = jnp.where(jnp.arange(capacity) < filled, _distances(embedding, stored), jnp.inf)
+    distances = jnp.sqrt(jnp.sum(jnp.square(stored - embedding[None]), axis=-1))
+    distances = jnp.where(jnp.arange(capacity) < filled, distances, jnp.inf)
     nearest = -jax.lax.top_k(-distances, min(k, capacity))[0]
     count = jnp.minimum(filled, min(k, capacity))
     total = jnp.sum(jnp.where(jnp.isfinite(nearest), nearest, 0.0))
-    return jnp.where(count > 0, total / jnp.maximum(count, 1), jnp.inf)
-
-
-def mean_nearest_distance_padded(
-    embedding: Float[Array, " latent"],
-    stored: Float[Array, "capacity latent"],
-    filled: int | Int[Array, ""],
-    k: int = 10,
-) -> Float[Array, ""]:
-    """The authors' form: all rows compete, also the zero rows of a part-filled buffer.
-
-    `min(k, filled)` nearest of *all* rows, so that before the buffer is full a latent of small
-    norm is close to zero rows and is called unsafe. For comparison with the published code.
-    """
-    capacity = stored.shape[0]
-    nearest = -jax.lax.top_k(-_distances(embedding, stored), min(k, capacity))[0]
-    count = jnp.minimum(filled, min(k, capacity))
-    total = jnp.sum(jnp.where(jnp.arange(nearest.shape[0]) < count, nearest, 0.0))
     return jnp.where(count > 0, total / jnp.maximum(count, 1), jnp.inf)
 
 

@@ -10,16 +10,17 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
+from handrail.core.arguments import override
 from handrail.core.artifact import checksums
 from handrail.core.errors import HandrailError
 from handrail.core.files import read_json
 from handrail.core.recorded import stable
+from handrail.core.records import BEST, POLICY
 from handrail.core.renamed import migrated
 from handrail.experiments.locks import exclusive
 from handrail.experiments.plan import RUN, SUMMARY, Task, knowledge_tasks
-from handrail.experiments.schema import flat, override
+from handrail.experiments.schema import flat
 from handrail.knowledge.catalog import with_checksum
-from handrail.methods.sagui.train_student import BEST_SAFE, POLICY
 from handrail.tasks.family import Family, Row
 from handrail.tasks.registry import family_of, look_at
 from handrail.train.checkpoint import clear_checkpoints
@@ -30,7 +31,7 @@ LOG = logging.getLogger(__name__)
 OWN = "own "
 """With which the purpose of a run begins that a function of `handrail.api` began."""
 Which = Literal["last", "best"]
-POLICIES: Mapping[Which, str] = {"last": POLICY, "best": BEST_SAFE}
+POLICIES: Mapping[Which, str] = {"last": POLICY, "best": BEST}
 Report = Callable[[str, int, int], None]
 """Called with (what, steps done, steps in all)."""
 
@@ -38,9 +39,9 @@ Report = Callable[[str, int, int], None]
 def work(task: Task, report: Report = lambda what, step, total: None) -> dict[str, Any] | None:
     """Computes a task whose needs are met; returns the summary of a run."""
     family = task.family
-    _settle(family)
     if task.kind != RUN:
         if not task.done:
+            _prepare(family)
             family.acquire(task.kind, task.settings, task.folder, report)
         return None
     files = {need.kind: need.file for need in task.needs}
@@ -98,7 +99,7 @@ def resume(
         clear_checkpoints(folder)
         return read_json(folder / SUMMARY)
     found = _found(folder, stored["needs"], family, run, knowledge_folder, files)
-    _settle(family)
+    _prepare(family)
     summary = family.train(run, found, folder, stored, lambda *at: report("training", *at))
     _try_to_keep_episodes(folder, family, run, found)
     return summary
@@ -148,7 +149,7 @@ def record(
     found = {}
     if shielded:
         found = _found(folder, stored["needs"], family, run, knowledge_folder, files or {})
-    _settle(family)
+    _prepare(family)
     return family.record(run, policy_file(folder, which), found, episodes, seed, shielded)
 
 
@@ -240,7 +241,7 @@ def _train(
     row: Row, files: Mapping[str, Path], needs: dict[str, str], folder: Path, report: Any
 ) -> dict[str, Any]:
     family = family_of(row.run.environment)
-    _settle(family)
+    _prepare(family)
     recorded = {"run": stable(row.run), **row.recorded, "needs": needs}
     return family.train(row.run, files, folder, _as_begun(folder, recorded), report)
 
@@ -257,7 +258,7 @@ def _as_begun(folder: Path, recorded: dict[str, Any]) -> dict[str, Any]:
     return recorded
 
 
-def _settle(family: Family) -> None:
+def _prepare(family: Family) -> None:
     """Some tasks run on the host."""
     if family.on_host:
         from handrail.core.jax_setup import dispatch_at_once

@@ -39,6 +39,11 @@ class Task:
         """Whether the folder holds the finished result."""
         return self.file.exists()
 
+    def absolute(self) -> "Task":
+        """The same for a process in another working folder."""
+        needs = tuple(need.absolute() for need in self.needs)
+        return dataclasses.replace(self, folder=self.folder.resolve(), needs=needs)
+
     @property
     def family(self) -> Family:
         """The family of tasks that it belongs to."""

@@ -15,9 +15,8 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from handrail.core.errors import HandrailError
 from handrail.experiments.plan import Task
-from handrail.experiments.scheduler import AbstractExecutor, Failed, Follow, drive
+from handrail.experiments.scheduler import AbstractExecutor, Failed, Follow, check_jobs, drive
 from handrail.experiments.worker import SINGLE_THREADED, compute_in_place
 
 KILLED = (
@@ -38,8 +37,7 @@ def compute(
     `follow(running, done)` is called often. Ctrl-C stops the workers; what they had
     checkpointed is continued by the next call. Raises `Failed` after all else is done.
     """
-    if jobs < 1:
-        raise HandrailError(f"jobs is {jobs}: expected at least 1")
+    check_jobs(jobs)
     with _environment(SINGLE_THREADED):
         drive(
             tasks,

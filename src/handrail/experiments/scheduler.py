@@ -90,6 +90,12 @@ def drive(
         raise Failed(_told(failures))
 
 
+def check_jobs(jobs: int | None) -> None:
+    """Refuses a number of tasks at a time that is none; None leaves it to the executor."""
+    if jobs is not None and jobs < 1:
+        raise HandrailError(f"jobs is {jobs}: expected at least 1")
+
+
 def with_needs(tasks: Iterable[Task]) -> list[Task]:
     """The tasks and what they need, each after its needs, each folder once."""
     ordered: dict[Path, Task] = {}

@@ -8,7 +8,6 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from handrail.core.arguments import override as override
 from handrail.core.code_digest import digest_of
 from handrail.core.errors import HandrailError, UnknownName
 from handrail.core.renamed import warn_once

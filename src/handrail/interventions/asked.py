@@ -30,12 +30,17 @@ def ask(what: str, function: Callable[..., Any], *given: Any) -> Any:
     try:
         return function(*given)
     except TRACING as error:
-        raise HandrailError(
-            f"{what} uses the value of an array in ordinary Python ({first_line(error)[:120]}). "
-            "JAX compiles it once (tracing), without values: write jnp.where for `if`, jax.numpy "
-            "for NumPy, and leave float() out; or let the host call it at every step: "
-            "handrail.on_host(function, like=...), which is jax.pure_callback"
-        ) from error
+        raise ordinary_python(what, error) from error
+
+
+def ordinary_python(what: str, error: Exception) -> HandrailError:
+    """The error for what asks for the value of an array while it is compiled."""
+    return HandrailError(
+        f"{what} uses the value of an array in ordinary Python ({first_line(error)[:120]}). "
+        "JAX compiles it once (tracing), without values: write jnp.where for `if`, jax.numpy "
+        "for NumPy, and leave float() out; or let the host call it at every step: "
+        "handrail.on_host(function, like=...), which is jax.pure_callback"
+    )
 
 
 def as_array(what: str, given: Any, expected: str) -> Array:

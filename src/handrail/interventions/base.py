@@ -75,6 +75,18 @@ class AbstractTrigger(eqx.Module):
         return Either((*_conditions(self, Either), *_conditions(other, Either)))
 
 
+class AbstractMemoryless(AbstractTrigger):
+    """A trigger that remembers nothing."""
+
+    def init(self) -> Memory:
+        return ()
+
+    def observe(
+        self, memory: Memory, context: Context, transition: Transition, *, key: Key[Array, ""]
+    ) -> Memory:
+        return memory
+
+
 class Substitution(eqx.Module):
     """What acts instead: an action, whether there is one, and what comes with it.
 
@@ -134,29 +146,33 @@ class Intervention(eqx.Module):
     def observe(
         self, memory: Memory, context: Context, transition: Transition, *, key: Key[Array, ""]
     ) -> Memory:
-        if isinstance(self.when, All | Either):
+        if isinstance(self.when, AbstractSeveral):
             return self.when.observe(memory, context, transition, key=key)
-        return All((self.when,)).observe((memory,), context, transition, key=key)[0]
+        return _observed((self.when,), (memory,), context, transition, key)[0]
 
 
-class All(AbstractTrigger):
-    """Fires where every condition fires (`a & b`).
+class AbstractSeveral(AbstractTrigger):
+    """Several conditions as one.
 
     Each condition draws from a key named after its `stream`, so adding another condition
     never shifts the draws of those that were there. Of one class twice, the left one is the
     first: append the new one.
     """
 
-    stream: ClassVar[str] = "All"
-    conditions: tuple[AbstractTrigger, ...]
+    conditions: eqx.AbstractVar[tuple[AbstractTrigger, ...]]
+
+    @abc.abstractmethod
+    def reduce(self, fires: Bool[Array, " conditions"]) -> Bool[Array, ""]:
+        """Whether all of it fires, from whether each condition does."""
 
     def init(self) -> Memory:
         return tuple(condition.init() for condition in self.conditions)
 
     def __call__(self, context: Context, memory: Memory, *, key: Key[Array, ""]) -> Verdict:
         verdicts = _verdicts(self.conditions, context, memory, key)
-        fires = jnp.stack([verdict.fires for verdict in verdicts]).all()
-        return _together(fires, verdicts)
+        fires = self.reduce(jnp.stack([verdict.fires for verdict in verdicts]))
+        not_finite = any_not_finite([verdict.not_finite for verdict in verdicts])
+        return Verdict(fires, _merged(verdicts), not_finite)
 
     def observe(
         self, memory: Memory, context: Context, transition: Transition, *, key: Key[Array, ""]
@@ -167,27 +183,24 @@ class All(AbstractTrigger):
         return tuple(each for condition in self.conditions for each in condition.thresholds())
 
 
-class Either(AbstractTrigger):
-    """Fires where at least one condition fires (`a | b`); keys are named as in `All`."""
+class All(AbstractSeveral):
+    """Fires where every condition fires (`a & b`)."""
+
+    stream: ClassVar[str] = "All"
+    conditions: tuple[AbstractTrigger, ...]
+
+    def reduce(self, fires: Bool[Array, " conditions"]) -> Bool[Array, ""]:
+        return fires.all()
+
+
+class Either(AbstractSeveral):
+    """Fires where at least one condition fires (`a | b`)."""
 
     stream: ClassVar[str] = "Either"
     conditions: tuple[AbstractTrigger, ...]
 
-    def init(self) -> Memory:
-        return tuple(condition.init() for condition in self.conditions)
-
-    def __call__(self, context: Context, memory: Memory, *, key: Key[Array, ""]) -> Verdict:
-        verdicts = _verdicts(self.conditions, context, memory, key)
-        fires = jnp.stack([verdict.fires for verdict in verdicts]).any()
-        return _together(fires, verdicts)
-
-    def observe(
-        self, memory: Memory, context: Context, transition: Transition, *, key: Key[Array, ""]
-    ) -> Memory:
-        return _observed(self.conditions, memory, context, transition, key)
-
-    def thresholds(self) -> tuple[Threshold, ...]:
-        return tuple(each for condition in self.conditions for each in condition.thresholds())
+    def reduce(self, fires: Bool[Array, " conditions"]) -> Bool[Array, ""]:
+        return fires.any()
 
 
 def stream_name(kind: type[AbstractTrigger]) -> str:
@@ -224,7 +237,7 @@ def _keys(conditions, key):
 
 
 def _judge(trigger, context, memory, key) -> Verdict:
-    if isinstance(trigger, All | Either):
+    if isinstance(trigger, AbstractSeveral):
         return trigger(context, memory, key=key)
     return _verdicts((trigger,), context, (memory,), key)[0]
 
@@ -241,10 +254,6 @@ def _one(condition: AbstractTrigger, verdict: Verdict) -> Verdict:
     """The verdict, found to be one truth."""
     fires, unknown = one_truth(f"the trigger {type(condition).__name__}", verdict.fires)
     return Verdict(fires, verdict.evidence, any_not_finite([verdict.not_finite, unknown]))
-
-
-def _together(fires: Bool[Array, ""], verdicts: list[Verdict]) -> Verdict:
-    return Verdict(fires, _merged(verdicts), any_not_finite([each.not_finite for each in verdicts]))
 
 
 def any_not_finite(truths: list[Bool[Array, ""] | None]) -> Bool[Array, ""] | None:

@@ -11,7 +11,7 @@ from jaxtyping import PyTree
 
 from handrail.core.errors import HandrailError, first_line
 from handrail.core.types import Observation
-from handrail.interventions.asked import TRACING, vector
+from handrail.interventions.asked import TRACING, ordinary_python, vector
 from handrail.interventions.base import Intervention
 from handrail.interventions.substitutes import RandomAboveMean, RandomAction
 from handrail.interventions.triggers import BelowMean
@@ -25,12 +25,7 @@ def reading(observation: PyTree, proposed: Any) -> Iterator[None]:
     except HandrailError:
         raise
     except TRACING as error:
-        raise HandrailError(
-            "the intervention uses the value of an array in ordinary Python "
-            f"({first_line(error)[:120]}). JAX compiles it once (tracing), without values: write "
-            "jnp.where for `if`, jax.numpy for NumPy, and leave float() out; or let the host call "
-            "the function at every step: handrail.on_host(function, like=...)"
-        ) from error
+        raise ordinary_python("the intervention", error) from error
     except (TypeError, ValueError, IndexError, KeyError, AttributeError) as error:
         shapes = jax.tree.map(np.shape, observation)
         raise HandrailError(

@@ -13,7 +13,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 from handrail.core.errors import HandrailError
 from handrail.core.renamed import takes_old_names
 from handrail.core.types import Context, Memory, Observation, Transition
-from handrail.equations.safety_checks import mean_nearest_distance
+from handrail.equations.safety_checks import is_near_unsafe, mean_nearest_distance
 from handrail.interventions.asked import ask, vector
 from handrail.interventions.base import AbstractTrigger, Threshold, Verdict
 
@@ -84,9 +84,7 @@ class UnsafeMemory(eqx.Module):
 class NearUnsafe(AbstractTrigger):
     """Fires where the mean distance to the `neighbours` nearest unsafe embeddings is small.
 
-    Needs more than `minimum` stored embeddings. Only filled rows count: the original code
-    lets the zero rows of a part-filled buffer compete (kept for comparison in
-    `handrail.equations.safety_checks`). Reports `distance`, `radius` and `state_check`.
+    Needs more than `minimum` stored embeddings. Reports `distance`, `radius` and `state_check`.
     `initial_embeddings` come from the source tasks, if there are any.
 
     It also fires where the embedding is not finite; such a one is never stored, nor does the radius
@@ -138,7 +136,10 @@ class NearUnsafe(AbstractTrigger):
         distance = self._distance(embedding, memory)
         enough = memory.inserted > self.minimum
         unknown = ~(jnp.isfinite(embedding).all() & (jnp.isfinite(distance) | ~enough))
-        fires = (enough & (distance < memory.reach)) | unknown
+        near = is_near_unsafe(
+            distance, memory.inserted, distance=memory.reach, min_entries=self.minimum
+        )
+        fires = near | unknown
         evidence = {"distance": distance, "radius": memory.reach, "state_check": fires}
         return Verdict(fires, evidence, unknown)
 

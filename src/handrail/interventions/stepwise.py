@@ -21,7 +21,7 @@ from handrail.core.errors import HandrailError, first_line
 from handrail.core.jax_setup import sequential_cpu_options
 from handrail.core.packing import Packing
 from handrail.core.rng import stream
-from handrail.core.types import Context, Decision, Transition
+from handrail.core.types import Context, Decision, Timestep, Transition
 from handrail.interventions.base import Intervention
 from handrail.interventions.fit import check_numbered, constant_of, reading
 from handrail.interventions.triggers import LinearDecay
@@ -223,18 +223,11 @@ class Stepwise:
         pending, reward, cost = row[0] > 0, row[1], row[2]
         terminated, truncated = row[3] > 0, row[4] > 0
         context = self._context(carry, self._read(carry["observation"]), carry["proposed"])
-        transition = Transition(
-            observation=context.observation,
-            proposed=carry["proposed"],
-            action=carry["action"],
-            reward=reward,
-            cost=cost,
-            next_observation=self._read(row[5 : 5 + self._width]),
-            terminated=terminated,
-            truncated=truncated,
-            intervened=carry["intervened"],
-            weight=jnp.ones(()),
-            extras={},
+        reached = self._read(row[5 : 5 + self._width])
+        transition = Transition.of(
+            context,
+            Decision(carry["action"], carry["intervened"], {}, {}),
+            Timestep(reached, reward, cost, terminated, truncated),
         )
         memory = self._intervention.observe(
             carry["memory"], context, transition, key=stream(self._key, "remember", carry["step"])

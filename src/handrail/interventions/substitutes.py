@@ -108,13 +108,17 @@ class Policy(AbstractSubstitute):
                 "have: its actions are within [-1, 1]; leave `units` out"
             )
         given = ask("the policy that acts instead", self.act, context.observation, key)
-        if not (isinstance(given, tuple) and len(given) == 2):
-            raise HandrailError(
-                f"the policy that acts instead gives a {type(given).__name__}; expected an action "
-                "and its extras, such as (action, {})"
-            )
-        action, extras = given
+        action, extras = _pair(given)
         return Substitution(jnp.asarray(action), jnp.array(True), extras)
+
+
+def _pair(given: Any) -> tuple[Any, dict[str, Array]]:
+    if not (isinstance(given, tuple) and len(given) == 2):
+        raise HandrailError(
+            f"the policy that acts instead gives a {type(given).__name__}; expected an action "
+            "and its extras, such as (action, {})"
+        )
+    return given
 
 
 def in_agent_units(
@@ -137,8 +141,5 @@ class _Converted(eqx.Module):
     agent_form: Callable[[Action], Action] = eqx.field(static=True)
 
     def __call__(self, observation: Observation, key: Key[Array, ""]) -> Any:
-        given = self.act(observation, key)
-        if not (isinstance(given, tuple) and len(given) == 2):
-            return given  # refused by `Policy`
-        action, extras = given
+        action, extras = _pair(self.act(observation, key))
         return self.agent_form(action), extras

@@ -13,51 +13,32 @@ from handrail.core.rng import stream
 from handrail.core.types import Context, Memory, Observation, Transition
 from handrail.equations.safety_checks import is_below_mean
 from handrail.interventions.asked import ask, one_number, one_truth, vector
-from handrail.interventions.base import AbstractTrigger, Threshold, Verdict
+from handrail.interventions.base import AbstractMemoryless, AbstractTrigger, Threshold, Verdict
 
 
-class Always(AbstractTrigger):
+class Always(AbstractMemoryless):
     """Steps in at every step (GUISAM; a shield whose substitute decides for itself)."""
 
     stream: ClassVar[str] = "Always"
 
-    def init(self) -> Memory:
-        return ()
-
     def __call__(self, context: Context, memory: Memory, *, key: Key[Array, ""]) -> Verdict:
         return Verdict(jnp.array(True), {})
 
-    def observe(
-        self, memory: Memory, context: Context, transition: Transition, *, key: Key[Array, ""]
-    ) -> Memory:
-        return memory
 
-
-class Never(AbstractTrigger):
+class Never(AbstractMemoryless):
     """Never steps in (STUSAM; plain learning)."""
 
     stream: ClassVar[str] = "Never"
 
-    def init(self) -> Memory:
-        return ()
-
     def __call__(self, context: Context, memory: Memory, *, key: Key[Array, ""]) -> Verdict:
         return Verdict(jnp.array(False), {})
 
-    def observe(
-        self, memory: Memory, context: Context, transition: Transition, *, key: Key[Array, ""]
-    ) -> Memory:
-        return memory
 
-
-class Coin(AbstractTrigger):
+class Coin(AbstractMemoryless):
     """Fires with a fixed probability (ρ of arXiv:2503.10318 and arXiv:1909.04307)."""
 
     stream: ClassVar[str] = "Coin"
     probability: float = eqx.field(converter=float, static=True)
-
-    def init(self) -> Memory:
-        return ()
 
     def thresholds(self) -> tuple[Threshold, ...]:
         return (Threshold("coin", self.probability, "below"),)
@@ -65,13 +46,8 @@ class Coin(AbstractTrigger):
     def __call__(self, context: Context, memory: Memory, *, key: Key[Array, ""]) -> Verdict:
         return Verdict(jax.random.uniform(key) < self.probability, {})
 
-    def observe(
-        self, memory: Memory, context: Context, transition: Transition, *, key: Key[Array, ""]
-    ) -> Memory:
-        return memory
 
-
-class IntervalCoin(AbstractTrigger):
+class IntervalCoin(AbstractMemoryless):
     """Fires for whole intervals of steps: one coin for each of them (beyond the papers).
 
     The coins depend on `key` and the step alone, so a substitute can know its interval.
@@ -82,21 +58,13 @@ class IntervalCoin(AbstractTrigger):
     length: int = eqx.field(static=True)  # steps
     key: Key[Array, ""]
 
-    def init(self) -> Memory:
-        return ()
-
     def __call__(self, context: Context, memory: Memory, *, key: Key[Array, ""]) -> Verdict:
         coin = jax.random.uniform(stream(self.key, "spell", context.step // self.length))
         fires = coin < self.probability
         return Verdict(fires, {"interval": fires})
 
-    def observe(
-        self, memory: Memory, context: Context, transition: Transition, *, key: Key[Array, ""]
-    ) -> Memory:
-        return memory
 
-
-class BelowMean(AbstractTrigger):
+class BelowMean(AbstractMemoryless):
     """The action check: the prior values the proposed action below the state's mean.
 
     Fires iff Q_p(s, a) − mean_b Q_p(s, b) < threshold (arXiv:1909.04307; arXiv:2503.10318),
@@ -107,9 +75,6 @@ class BelowMean(AbstractTrigger):
     prior: Callable[[Observation], Float[Array, " actions"]]
     threshold: float = eqx.field(default=0.0, static=True)
 
-    def init(self) -> Memory:
-        return ()
-
     def thresholds(self) -> tuple[Threshold, ...]:
         return (Threshold("prior_advantage", self.threshold, "below"),)
 
@@ -119,11 +84,6 @@ class BelowMean(AbstractTrigger):
         fires = is_below_mean(values, context.proposed, self.threshold) | unknown
         advantage = values[context.proposed] - values.mean()
         return Verdict(fires, {"prior_advantage": advantage, "action_check": fires}, unknown)
-
-    def observe(
-        self, memory: Memory, context: Context, transition: Transition, *, key: Key[Array, ""]
-    ) -> Memory:
-        return memory
 
 
 class AfterFirstCost(AbstractTrigger):
@@ -175,7 +135,7 @@ class LinearDecay(AbstractTrigger):
         return jax.tree.map(lambda new, old: jnp.where(ended, new, old), drawn, memory)
 
 
-class CostCriticExceeds(AbstractTrigger):
+class CostCriticExceeds(AbstractMemoryless):
     """The guide's own cost critic, asked about the action that the learner proposes.
 
     `critic(observation, action)` is an expected discounted cost-return and so is `threshold`
@@ -187,9 +147,6 @@ class CostCriticExceeds(AbstractTrigger):
     critic: Callable[[Observation, Array], Float[Array, ""]]
     threshold: float | Float[Array, ""]
 
-    def init(self) -> Memory:
-        return ()
-
     def thresholds(self) -> tuple[Threshold, ...]:
         return (Threshold("predicted_cost", self.threshold, "above"),)
 
@@ -199,20 +156,12 @@ class CostCriticExceeds(AbstractTrigger):
         unknown = ~jnp.isfinite(value)
         return Verdict((value > self.threshold) | unknown, {"predicted_cost": value}, unknown)
 
-    def observe(
-        self, memory: Memory, context: Context, transition: Transition, *, key: Key[Array, ""]
-    ) -> Memory:
-        return memory
 
-
-class BudgetSpent(AbstractTrigger):
+class BudgetSpent(AbstractMemoryless):
     """The cost of this episode (undiscounted) has reached the limit, or is no finite number."""
 
     stream: ClassVar[str] = "BudgetSpent"
     limit: float = eqx.field(static=True)
-
-    def init(self) -> Memory:
-        return ()
 
     def thresholds(self) -> tuple[Threshold, ...]:
         return (Threshold("episode_cost", self.limit, "from"),)
@@ -222,13 +171,8 @@ class BudgetSpent(AbstractTrigger):
         fires = (context.episode_cost >= self.limit) | unknown
         return Verdict(fires, {"budget_spent": fires}, unknown)
 
-    def observe(
-        self, memory: Memory, context: Context, transition: Transition, *, key: Key[Array, ""]
-    ) -> Memory:
-        return memory
 
-
-class Predicate(AbstractTrigger):
+class Predicate(AbstractMemoryless):
     """A user's own condition on the context: the WHEN of a shield.
 
     `condition(context)` gives one truth (shape `()`), or a number of which 0 is false and NaN
@@ -245,14 +189,6 @@ class Predicate(AbstractTrigger):
                 "gives one truth"
             )
 
-    def init(self) -> Memory:
-        return ()
-
     def __call__(self, context: Context, memory: Memory, *, key: Key[Array, ""]) -> Verdict:
         fires, unknown = one_truth("the predicate", ask("the predicate", self.condition, context))
         return Verdict(fires, {"predicate": fires}, unknown)
-
-    def observe(
-        self, memory: Memory, context: Context, transition: Transition, *, key: Key[Array, ""]
-    ) -> Memory:
-        return memory

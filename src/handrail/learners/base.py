@@ -2,7 +2,7 @@
 
 The loop knows no algorithm and no replay: an *agent* proposes actions, is shown every
 transition, and is asked to learn at the end of each block of steps. The mathematics of
-one update lives in a learner of its own (`double_dqn`, `sac_lagrangian`, …) that can be checked
+one update lives in a learner of its own (`q.double_dqn`, `sac.lagrangian`, …) that can be checked
 number by number; the agent wires it to a replay and a schedule.
 """
 
@@ -11,6 +11,7 @@ import inspect
 from typing import Any
 
 import equinox as eqx
+import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key, PyTree
 
 from handrail.core.renamed import warn_once
@@ -22,6 +23,11 @@ class Clock(eqx.Module):
 
     step: Int[Array, ""]  # environment steps done
     progress: Float[Array, ""]  # step / total steps of the run, in [0, 1]
+
+    @staticmethod
+    def at(step: Int[Array, ""], total: int) -> "Clock":
+        """At this step of a run of `total` steps."""
+        return Clock(step, step.astype(jnp.float32) / total)
 
 
 class Proposal(eqx.Module):
@@ -96,3 +102,31 @@ class AbstractAgent(eqx.Module):
         self, state: PyTree, policy_snapshot: Any, clock: Clock, *, key: Key[Array, ""]
     ) -> tuple[PyTree, dict[str, Float[Array, ""]]]:
         """The updates due at the end of a block, and metrics named `group/name`."""
+
+
+class AbstractActingAs(AbstractAgent):
+    """Acts as another agent does, and learns more than that one.
+
+    Its policy snapshots are those that `acting` acts with.
+    """
+
+    acting: eqx.AbstractVar[Any]  # the other agent
+
+    @property
+    def train_every(self) -> int:
+        return self.acting.train_every
+
+    def propose(
+        self, policy_snapshot: Any, observation: Observation, clock: Clock, *, key: Key[Array, ""]
+    ) -> Proposal:
+        return self.acting.propose(policy_snapshot, observation, clock, key=key)
+
+    def evaluation_action(
+        self, policy_snapshot: Any, observation: Observation, *, key: Key[Array, ""]
+    ) -> Action:
+        return self.acting.evaluation_action(policy_snapshot, observation, key=key)
+
+    def annotate(
+        self, policy_snapshot: Any, context: Context, decision: Decision
+    ) -> tuple[Float[Array, ""], dict[str, Array]]:
+        return self.acting.annotate(policy_snapshot, context, decision)

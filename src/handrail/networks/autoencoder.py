@@ -70,6 +70,11 @@ class MLPDecoder(eqx.Module):
         return jnp.mean(jnp.square(jax.vmap(self.mlp)(latents) - self.target(observations)))
 
 
+def reparameterise(mean: Array, log_variance: Array, noise: Array) -> Array:
+    """mean + standard deviation · noise."""
+    return mean + noise * jnp.exp(0.5 * log_variance)
+
+
 class VariationalEncoder(AbstractEncoder):
     """A Gaussian over latent vectors: two linear heads on the relu of any encoder's output.
 
@@ -106,7 +111,7 @@ class VariationalEncoder(AbstractEncoder):
         hidden = jax.nn.relu(self.body(observation))
         mean = self.mean(hidden)
         noise = jax.random.normal(key, mean.shape)
-        return mean + noise * jnp.exp(0.5 * self.log_variance(hidden))
+        return reparameterise(mean, self.log_variance(hidden), noise)
 
 
 class Autoencoder(eqx.Module):

@@ -8,12 +8,15 @@ moving blocks of pixels into channels and back. One example here; batches are be
 one or a few at a time with `jax.lax.map`, so that the patches stay in the cache.
 """
 
+import abc
+from typing import ClassVar
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, Key, UInt8
 
-from handrail.networks.initialisers import initialiser
+from handrail.networks.initialisers import torch_uniform
 
 
 def patches(x: Float[Array, "h w c"], size: int) -> Float[Array, "oh ow k"]:
@@ -87,18 +90,9 @@ class Conv(eqx.Module):
     bias: Float[Array, " out"]
     stride: int = eqx.field(static=True)
 
-    def __init__(
-        self,
-        inputs: int,
-        outputs: int,
-        kernel: int,
-        stride: int,
-        *,
-        init: str = "torch",
-        key: Key[Array, ""],
-    ):
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, *, key: Key[Array, ""]):
         shape = (outputs, kernel, kernel, inputs)
-        self.weight, self.bias = initialiser(init)(shape, key=key)
+        self.weight, self.bias = torch_uniform(shape, key=key)
         self.stride = stride
 
     def __call__(self, x: Float[Array, "h w in"]) -> Float[Array, "oh ow out"]:
@@ -116,6 +110,36 @@ class Conv(eqx.Module):
         return _add_bias(correlate(blocks_to_channels(x, s), joined), self.bias)
 
 
+class AbstractConvNetwork(eqx.Module):
+    """Convolutions of an image with a relu after each, then a head on the flattened features."""
+
+    convs: eqx.AbstractVar[tuple[Conv, ...]]
+    chunk: ClassVar[int | None] = None  # images evaluated together; None: one by one
+
+    @abc.abstractmethod
+    def normalise(self, frame: UInt8[Array, "..."]) -> Float[Array, "..."]:
+        """Bytes to the first layer's input; element by element."""
+
+    @abc.abstractmethod
+    def head(self, features: Float[Array, " features"]) -> Float[Array, " outputs"]:
+        """The output from features flattened in the order (row, column, channel)."""
+
+    def features(self, frame: UInt8[Array, "h w c"]) -> Float[Array, " features"]:
+        """The last convolution's output, flattened in the order (row, column, channel)."""
+        x = self.normalise(frame)
+        for conv in self.convs:
+            x = jax.nn.relu(conv(x))
+        return x.reshape(-1)
+
+    def __call__(self, frame: UInt8[Array, "h w c"]) -> Float[Array, " outputs"]:
+        return self.head(self.features(frame))
+
+    def batch(self, frames: UInt8[Array, "batch h w c"]) -> Float[Array, "batch outputs"]:
+        """Equals `vmap(self)`, evaluated a few frames at a time; differentiable."""
+        features = jax.lax.map(lambda f: self.features(f), frames, batch_size=self.chunk)
+        return jax.vmap(self.head)(features)
+
+
 class ConvTranspose(eqx.Module):
     """The adjoint of a square convolution; the output is extended to a multiple of the stride.
 
@@ -128,19 +152,10 @@ class ConvTranspose(eqx.Module):
     bias: Float[Array, " out"]
     stride: int = eqx.field(static=True)
 
-    def __init__(
-        self,
-        inputs: int,
-        outputs: int,
-        kernel: int,
-        stride: int,
-        *,
-        init: str = "torch",
-        key: Key[Array, ""],
-    ):
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, *, key: Key[Array, ""]):
         shape = (outputs, kernel, kernel, inputs)
         fan = outputs * kernel * kernel
-        self.weight, self.bias = initialiser(init)(shape, fan=fan, key=key)
+        self.weight, self.bias = torch_uniform(shape, fan=fan, key=key)
         self.stride = stride
 
     def __call__(self, x: Float[Array, "h w in"]) -> Float[Array, "oh ow out"]:

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from handrail.core.errors import HandrailError
+from handrail.networks.initialisers import glorot_uniform
 from handrail.networks.inputs import ScaledInputs
 from handrail.networks.mlp import Linear
 
@@ -76,7 +77,6 @@ class GaussianPolicy(eqx.Module):
         action: int,
         hidden: tuple[int, ...],
         *,
-        init: str = "glorot",
         inputs: ScaledInputs | None = None,
         key: Key[Array, ""],
     ):
@@ -89,11 +89,11 @@ class GaussianPolicy(eqx.Module):
             )
         *trunk_keys, mean_key, log_std_key = jax.random.split(key, len(hidden) + 2)
         self.trunk = tuple(
-            Linear(inputs, outputs, init=init, key=layer_key)
+            Linear(inputs, outputs, init=glorot_uniform, key=layer_key)
             for inputs, outputs, layer_key in zip(sizes[:-1], hidden, trunk_keys, strict=True)
         )
-        self.mean = Linear(sizes[-1], action, init=init, key=mean_key)
-        self.log_std = Linear(sizes[-1], action, init=init, key=log_std_key)
+        self.mean = Linear(sizes[-1], action, init=glorot_uniform, key=mean_key)
+        self.log_std = Linear(sizes[-1], action, init=glorot_uniform, key=log_std_key)
         self.inputs = inputs
 
     def __call__(self, observation: Float[Array, " observation"]) -> SquashedGaussian:

@@ -1,4 +1,4 @@
-"""Initial weights and biases of dense and convolutional layers, by name.
+"""Initial weights and biases of dense and convolutional layers.
 
 An initialiser maps the shape of a weight `(out, *in)` to a weight and a bias. The fan-in is
 the product of all axes but the first, so one function serves `(out, in)` matrices and
@@ -12,8 +12,6 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
-
-from handrail.core.errors import UnknownName
 
 Initialiser = Callable[..., tuple[Float[Array, "out *inputs"], Float[Array, " out"]]]
 
@@ -33,19 +31,8 @@ def torch_uniform(
 
 
 def glorot_uniform(
-    shape: tuple[int, ...], *, fan: int | None = None, key: Key[Array, ""]
+    shape: tuple[int, ...], *, key: Key[Array, ""]
 ) -> tuple[Float[Array, "out *inputs"], Float[Array, " out"]]:
     """Uniform ±sqrt(6/(fan-in + fan-out)) weights and zero biases (TensorFlow's default)."""
-    fan_in = fan if fan is not None else math.prod(shape[1:])
-    bound = math.sqrt(6.0 / (fan_in + shape[0] * math.prod(shape[1:-1])))
+    bound = math.sqrt(6.0 / (math.prod(shape[1:]) + shape[0] * math.prod(shape[1:-1])))
     return jax.random.uniform(key, shape, minval=-bound, maxval=bound), jnp.zeros(shape[:1])
-
-
-INITIALISERS: dict[str, Initialiser] = {"torch": torch_uniform, "glorot": glorot_uniform}
-
-
-def initialiser(name: str) -> Initialiser:
-    """The initialiser called `name`; `UnknownName` lists the names there are."""
-    if name not in INITIALISERS:
-        raise UnknownName("initialiser", name, INITIALISERS)
-    return INITIALISERS[name]

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, Shaped
 
 from handrail.core.errors import HandrailError
-from handrail.networks.initialisers import initialiser
+from handrail.networks.initialisers import Initialiser, torch_uniform
 
 
 class Linear(eqx.Module):
@@ -17,8 +17,15 @@ class Linear(eqx.Module):
     weight: Float[Array, "out in"]
     bias: Float[Array, " out"]
 
-    def __init__(self, inputs: int, outputs: int, *, init: str = "torch", key: Key[Array, ""]):
-        self.weight, self.bias = initialiser(init)((outputs, inputs), key=key)
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        *,
+        init: Initialiser = torch_uniform,
+        key: Key[Array, ""],
+    ):
+        self.weight, self.bias = init((outputs, inputs), key=key)
 
     def __call__(self, x: Float[Array, " in"]) -> Float[Array, " out"]:
         # Written inputs-first: under `vmap` this is one (batch, in) × (in, out) product.
@@ -28,8 +35,8 @@ class Linear(eqx.Module):
 class MLP(eqx.Module):
     """Linear layers of the given sizes with an activation between them.
 
-    `sizes` are the widths from input to output, such as `(50, 120, 84, 7)`. `init` names the
-    distribution of the first parameters: "torch" or "glorot". Bytes are cast to float32.
+    `sizes` are the widths from input to output, such as `(50, 120, 84, 7)`. `init` is the
+    distribution of the first parameters. Bytes are cast to float32.
     """
 
     layers: tuple[Linear, ...]
@@ -42,7 +49,7 @@ class MLP(eqx.Module):
         activation: Callable[[Array], Array] = jax.nn.relu,
         *,
         final_activation: Callable[[Array], Array] | None = None,
-        init: str = "torch",
+        init: Initialiser = torch_uniform,
         key: Key[Array, ""],
     ):
         if len(sizes) < 2 or any(size < 1 for size in sizes):
@@ -57,11 +64,6 @@ class MLP(eqx.Module):
         )
         self.activation = activation
         self.final_activation = final_activation
-
-    @property
-    def sizes(self) -> tuple[int, ...]:
-        """The widths, input first."""
-        return (self.layers[0].weight.shape[-1], *(w.weight.shape[-2] for w in self.layers))
 
     def __call__(self, x: Shaped[Array, " in"]) -> Float[Array, " out"]:
         x = jnp.asarray(x, jnp.float32) if not jnp.issubdtype(x.dtype, jnp.floating) else x

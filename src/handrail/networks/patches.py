@@ -5,20 +5,12 @@ windows repeat. On LavaCrossingS9N1 (168 frames) 2,513 of 67,200 windows of the 
 network's first layer are distinct, 3,274 of 13,608 receptive fields of the second and 4,624
 of 8,232 of the third. Each layer is evaluated on its distinct windows only, as one matrix
 product whose rows are gathered from the layer before. The result equals the network on
-every frame up to rounding, for a fraction of the work:
-
-    table = PatchTable.compile(frames)                       # once, on the host
-    values, pullback = values_and_pullback(network, table)   # (frames, actions)
-    ... act by looking up rows of `values`; then, with the loss's gradient d_values:
-    gradient = pullback(d_values)                            # shaped like the network
-
-Losses that depend on the network only through these values (any TD loss on transitions
-between the frames) need no other evaluation: one forward and one backward pass serve a
-block of acting steps and the update at its end.
+every frame up to rounding, for a fraction of the work. Losses that depend on the network only
+through these values (any TD loss on transitions between the frames) need no other evaluation: one
+forward and one backward pass serve a block of acting steps and the update at its end.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Protocol, runtime_checkable
+from collections.abc import Sequence
 
 import equinox as eqx
 import jax
@@ -27,25 +19,10 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Shaped, UInt8
 
 from handrail.core.errors import HandrailError
-from handrail.networks.convolution import Conv
+from handrail.networks.convolution import AbstractConvNetwork
 
 NATURE_WINDOWS = ((8, 4), (4, 2), (3, 1))  # (kernel, stride) of each layer
 ENCODER_WINDOWS = ((3, 2), (3, 1), (3, 1), (3, 1))
-
-
-@runtime_checkable
-class ConvNetwork(Protocol):
-    """Convolutions with a relu after each, then a head on the flattened features."""
-
-    convs: Sequence[Conv]
-
-    def normalise(self, frame: Array) -> Array:
-        """Bytes to the first layer's input; element by element."""
-        ...
-
-    def head(self, features: Array) -> Array:
-        """The output from features flattened in the order (row, column, channel)."""
-        ...
 
 
 class PatchTable(eqx.Module):
@@ -93,12 +70,12 @@ class PatchTable(eqx.Module):
         """How many different windows each layer sees."""
         return (len(self.pixels), *(len(rows) for rows in self.gathers))
 
-    def __call__(self, network: ConvNetwork) -> Float[Array, "frames outputs"]:
+    def __call__(self, network: AbstractConvNetwork) -> Float[Array, "frames outputs"]:
         """`all_values` of the network: lets a table stand for an evaluation of all rows."""
         return all_values(network, self)
 
 
-def all_values(network: ConvNetwork, table: PatchTable) -> Float[Array, "frames outputs"]:
+def all_values(network: AbstractConvNetwork, table: PatchTable) -> Float[Array, "frames outputs"]:
     """The network on every frame of the table; differentiable with respect to the network.
 
     Equals `vmap(network)(frames)` up to rounding. Raises `HandrailError` if the table was
@@ -117,18 +94,6 @@ def all_values(network: ConvNetwork, table: PatchTable) -> Float[Array, "frames 
         matrix = conv.weight.reshape(conv.weight.shape[0], -1)
         rows = jax.nn.relu(rows @ matrix.T + conv.bias[None])
     return jax.vmap(network.head)(_gather(rows, table.places))
-
-
-def values_and_pullback(
-    network: ConvNetwork, table: PatchTable
-) -> tuple[Float[Array, "frames outputs"], Callable[[Float[Array, "frames outputs"]], ConvNetwork]]:
-    """The values of every frame, and the map from their cotangent to the network's gradient.
-
-    The gradient has the network's structure (`None` for leaves that are not arrays), ready
-    for optax. The pullback keeps what the forward pass computed: nothing is evaluated twice.
-    """
-    values, pullback = eqx.filter_vjp(lambda n: all_values(n, table), network)
-    return values, lambda cotangent: pullback(cotangent)[0]
 
 
 def _gather(rows: Float[Array, "rows c"], index: Int[Array, "n window"]) -> Float[Array, "n k"]:

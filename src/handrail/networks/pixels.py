@@ -5,18 +5,16 @@ features `(channels, rows, columns)` maps to ours by permuting its columns accor
 (`tests/networks/torch_parameters.py` does it for recorded parameters).
 """
 
+from typing import ClassVar
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, UInt8
 
-from handrail.networks.convolution import Conv, ConvTranspose
+from handrail.networks.convolution import AbstractConvNetwork, Conv, ConvTranspose
 from handrail.networks.example_sums import sum_over_examples
 from handrail.networks.mlp import Linear
-
-# Frames that NatureQ evaluates together: their patches stay in the cache, and the products
-# are long enough (benchmarks/patches.py). The auto-encoder's layers are larger: one by one.
-CHUNK = 4
 
 
 def normalise(frame: UInt8[Array, "..."]) -> Float[Array, "..."]:
@@ -24,13 +22,15 @@ def normalise(frame: UInt8[Array, "..."]) -> Float[Array, "..."]:
     return (frame.astype(jnp.float32) - 128.0) / 128.0
 
 
-class NatureQ(eqx.Module):
+class NatureQ(AbstractConvNetwork):
     """Action values of a frame: the convolutional network of Mnih et al. 2015, bytes over 255.
 
     Convolutions 32 × 8×8 stride 4, 64 × 4×4 stride 2, 64 × 3×3, then 512 units and one output
     per action. To evaluate every frame of a finite environment, use `patches.all_values`.
     """
 
+    # their patches stay in the cache, and the products are long enough (benchmarks/patches.py)
+    chunk: ClassVar[int | None] = 4
     convs: tuple[Conv, Conv, Conv]
     hidden: Linear
     out: Linear
@@ -49,27 +49,12 @@ class NatureQ(eqx.Module):
         """Bytes to [0, 1]."""
         return frame.astype(jnp.float32) / 255.0
 
-    def features(self, frame: UInt8[Array, "84 84 3"]) -> Float[Array, "3136"]:
-        """The last convolution's output, flattened in the order (row, column, channel)."""
-        x = self.normalise(frame)
-        for conv in self.convs:
-            x = jax.nn.relu(conv(x))
-        return x.reshape(-1)
-
     def head(self, features: Float[Array, "3136"]) -> Float[Array, " actions"]:
         """The fully connected part."""
         return self.out(jax.nn.relu(self.hidden(features)))
 
-    def __call__(self, frame: UInt8[Array, "84 84 3"]) -> Float[Array, " actions"]:
-        return self.head(self.features(frame))
 
-    def batch(self, frames: UInt8[Array, "batch 84 84 3"]) -> Float[Array, "batch actions"]:
-        """Equals `vmap(self)`, evaluated a few frames at a time; differentiable."""
-        features = jax.lax.map(lambda f: self.features(f), frames, batch_size=CHUNK)
-        return jax.vmap(self.head)(features)
-
-
-class PixelEncoder(eqx.Module):
+class PixelEncoder(AbstractConvNetwork):
     """A frame to a latent vector: four 3×3 convolutions (32 channels, first stride 2), linear."""
 
     convs: tuple[Conv, Conv, Conv, Conv]
@@ -92,21 +77,6 @@ class PixelEncoder(eqx.Module):
     def head(self, features: Float[Array, "39200"]) -> Float[Array, " latent"]:
         """The linear part."""
         return self.project(features)
-
-    def features(self, frame: UInt8[Array, "84 84 3"]) -> Float[Array, "39200"]:
-        """The last convolution's output, flattened in the order (row, column, channel)."""
-        x = self.normalise(frame)
-        for conv in self.convs:
-            x = jax.nn.relu(conv(x))
-        return x.reshape(-1)
-
-    def __call__(self, frame: UInt8[Array, "84 84 3"]) -> Float[Array, " latent"]:
-        return self.head(self.features(frame))
-
-    def batch(self, frames: UInt8[Array, "batch 84 84 3"]) -> Float[Array, "batch latent"]:
-        """Equals `vmap(self)`, evaluated one frame at a time; differentiable."""
-        features = jax.lax.map(lambda f: self.features(f), frames)
-        return jax.vmap(self.head)(features)
 
 
 class PixelDecoder(eqx.Module):

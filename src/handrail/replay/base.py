@@ -41,6 +41,10 @@ class AbstractReplay(eqx.Module):
     def size(self, state: PyTree) -> Int[Array, ""]:
         """How many items are stored, at most `capacity`."""
 
+    def ready(self, state: PyTree, n: int) -> Bool[Array, ""]:
+        """Whether batches of `n` may be drawn for learning: there are more items than that."""
+        return self.size(state) > n
+
     @abc.abstractmethod
     def add(self, state: PyTree, item: PyTree, *, where: bool | Bool[Array, ""] = True) -> PyTree:
         """Stores one item, if `where`.

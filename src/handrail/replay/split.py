@@ -4,8 +4,6 @@ The control-switch strategy of SaGui (arXiv:2307.14316): the guide acts rarely, 
 draw from one memory would let its samples swamp or vanish.
 """
 
-from typing import Any
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -92,10 +90,3 @@ class Split(AbstractReplay):
         self, state: SplitState, indices: Int[Array, " n"], errors: Float[Array, " n"]
     ) -> SplitState:
         return state
-
-
-def ready(replay: AbstractReplay, state: Any, n: int) -> Bool[Array, ""]:
-    """Whether batches of `n` may be drawn for learning: more than `n` samples of every actor."""
-    if isinstance(replay, Split):
-        return replay.ready(state, n)
-    return replay.size(state) > n

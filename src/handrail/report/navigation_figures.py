@@ -8,9 +8,8 @@ import numpy as np
 
 from handrail.core.artifact import load
 from handrail.core.files import read_json
-from handrail.core.records import read_table
+from handrail.core.records import EVALUATIONS, read_table
 from handrail.experiments.schema import Experiment
-from handrail.methods.sagui.evaluations import EVALUATIONS
 from handrail.methods.sagui.metrics import Curves, Transfer, transfer
 from handrail.report.figures import Panel, curves
 from handrail.report.finished import Cell, Finished

@@ -72,7 +72,7 @@ class Family:
     """What progress and errors call the acquiring of knowledge."""
     acquire: Callable[[str, Any, Path, Callable[[str, int, int], None]], None]
     """Acquires knowledge of a kind with these settings in a folder; `report(what, step, total)`."""
-    check: Callable[[Any, Files], None]
+    check: Callable[[Any, Files], object]
     """Refuses settings of a run that do not fit, before anything is computed; files may not exist
     yet."""
     train: Callable[[Any, Files, Path, dict[str, Any], Report], dict[str, Any]]

@@ -6,7 +6,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Int, Key, PyTree
+from jaxtyping import Array, Key, PyTree
 
 from handrail.core.errors import HandrailError
 from handrail.core.renamed import takes_old_names
@@ -14,7 +14,7 @@ from handrail.core.rng import stream
 from handrail.core.types import Memory, Observation, Timestep, Transition
 from handrail.envs.base import AbstractEnvironment, zero_action
 from handrail.interventions.base import Intervention
-from handrail.learners.base import AbstractAgent, Clock
+from handrail.learners.base import AbstractAgent
 from handrail.train.step import (
     Progress,
     Record,
@@ -26,7 +26,7 @@ from handrail.train.step import (
     store_block,
     zeros_like,
 )
-from handrail.train.step_statistics import AbstractStepStatistics, NoStepStatistics
+from handrail.train.step_statistics import NOTHING, AbstractStepStatistics
 
 
 class RunState(eqx.Module):
@@ -59,7 +59,7 @@ class Loop(eqx.Module):
     agent: AbstractAgent
     intervention: Intervention
     total: int = eqx.field(static=True)
-    statistics: AbstractStepStatistics = NoStepStatistics()
+    statistics: AbstractStepStatistics = NOTHING
     delayed: bool = eqx.field(static=True, default=False)
 
     def __check_init__(self):
@@ -123,10 +123,12 @@ class Loop(eqx.Module):
 
     def _late(self, state: RunState, policy_snapshot: Any, learn: bool):
         """A block during which its predecessor is learnt from."""
-        agent, metrics = learn_late(
-            self.agent, state.agent, state.pending, policy_snapshot, state.progress.step,
-            total=self.total, learn=learn, key=state.key,
-        )  # fmt: skip
+        begin = state.progress.step
+        agent = store_block(self.agent, state.agent, state.pending, begin, total=self.total)
+        metrics: dict[str, Array] = {}
+        if learn:
+            clock, key = state.progress.clock(self.total), stream(state.key, "learn", begin)
+            agent, metrics = self.agent.learn(agent, policy_snapshot, clock, key=key)
 
         def step(state: RunState, _):
             state, record, transition = self._move(state, policy_snapshot)
@@ -198,25 +200,6 @@ def first_state(
         return first
     transition = eqx.filter_eval_shape(loop.shape_of_step, first)
     return dataclasses.replace(first, pending=zeros_like(transition, loop.agent.train_every))
-
-
-def learn_late(
-    agent: AbstractAgent,
-    state: PyTree,
-    pending: Transition,
-    policy_snapshot: Any,
-    step: Int[Array, ""],
-    *,
-    total: int,
-    learn: bool,
-    key: Key[Array, ""],
-) -> tuple[PyTree, dict[str, Array]]:
-    """What is done beside the block that begins at `step`: its predecessor is stored and learnt."""
-    state = store_block(agent, state, pending, step, total=total)
-    if not learn:
-        return state, {}
-    clock = Clock(step, step.astype(jnp.float32) / total)
-    return agent.learn(state, policy_snapshot, clock, key=stream(key, "learn", step))
 
 
 def check_delay(agent: AbstractAgent, *, delayed: bool) -> None:

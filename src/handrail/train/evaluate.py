@@ -12,8 +12,7 @@ from jaxtyping import Array, Float, Int, Key, PyTree
 
 from handrail.core.rng import stream
 from handrail.envs.base import AbstractEnvironment
-from handrail.envs.host import AbstractHostEnvironment
-from handrail.envs.vector_host import AbstractVectorHost
+from handrail.envs.host import AbstractHost
 from handrail.learners.base import AbstractAgent
 from handrail.learners.sac.host_policy import HostPolicy
 from handrail.learners.sac.networks import OnVectors
@@ -22,8 +21,6 @@ from handrail.train.rollout.compiled import rollout
 from handrail.train.rollout.drivers import Act, ByHand
 from handrail.train.rollout.host import rollout_on_host
 from handrail.train.rollout.seats import AHEAD, chained
-
-Evaluation = Episodes
 
 
 @eqx.filter_jit
@@ -56,7 +53,7 @@ def run_greedily(
 
 
 def evaluate_on_host(
-    environment: AbstractHostEnvironment | AbstractVectorHost,
+    environment: AbstractHost,
     acting: Callable[[Key[Array, ""]], Act],
     *,
     episodes: int,

@@ -9,8 +9,7 @@ from jaxtyping import Array, Key
 
 from handrail.core.errors import HandrailError
 from handrail.envs.base import AbstractEnvironment
-from handrail.envs.host import AbstractHostEnvironment
-from handrail.envs.vector_host import AbstractVectorHost
+from handrail.envs.host import AbstractHost, AnyEnvironment
 from handrail.interventions.base import Intervention
 from handrail.interventions.overruled import Overruled
 from handrail.interventions.substitutes import in_agent_units
@@ -22,7 +21,7 @@ from handrail.train.rollout.host import rollout_on_host
 
 
 def try_under(
-    environment: Any,
+    environment: AnyEnvironment,
     policy: RolloutPolicy,
     intervention: Intervention,
     *,
@@ -45,7 +44,7 @@ def try_under(
             "this run has no intervention, so there is no pair to test: leave --shielded out"
         )
     keys = jax.random.split(key, episodes)
-    if isinstance(environment, AbstractHostEnvironment | AbstractVectorHost):
+    if isinstance(environment, AbstractHost):
         shield = EveryEpisode(in_agent_units(intervention, environment.agent_form))
         return rollout_on_host(environment, Compiled(policy, shield), keys=keys, longest=longest)
     return _compiled(environment, policy, EveryEpisode(intervention), keys)

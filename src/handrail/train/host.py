@@ -16,12 +16,12 @@ from jaxtyping import Array, Key, PyTree
 from handrail.core.rng import stream
 from handrail.core.types import Transition
 from handrail.envs.base import zero_action
-from handrail.envs.host import AbstractHostEnvironment
+from handrail.envs.host import AbstractHost, AbstractHostEnvironment
 from handrail.envs.vector_host import AbstractVectorHost
 from handrail.interventions.base import Intervention
 from handrail.interventions.substitutes import in_agent_units
 from handrail.learners.base import AbstractAgent, Clock
-from handrail.train.compiled import RunState, check_delay, first_state, learn_late
+from handrail.train.compiled import RunState, check_delay, first_state
 from handrail.train.host_steps import HostSteps
 from handrail.train.step import (
     Record,
@@ -30,11 +30,10 @@ from handrail.train.step import (
     store_block,
     zeros_like,
 )
-from handrail.train.step_statistics import AbstractStepStatistics, NoStepStatistics
+from handrail.train.step_statistics import NOTHING, AbstractStepStatistics
 from handrail.train.stepper import AbstractStepper, timestep_like
 from handrail.train.steppers import SingleStepper, VectorStepper
 
-AnyHost = AbstractHostEnvironment | AbstractVectorHost
 UNSAVED = {"unsaved": np.zeros(0, np.uint8)}  # in place of an episode that cannot be saved
 
 
@@ -57,11 +56,11 @@ class HostLoop:
 
     def __init__(
         self,
-        environment: AnyHost,
+        environment: AbstractHost,
         agent: AbstractAgent,
         intervention: Intervention,
         total: int,
-        statistics: AbstractStepStatistics | None = None,
+        statistics: AbstractStepStatistics = NOTHING,
         *,
         delayed: bool = False,
     ):
@@ -69,15 +68,15 @@ class HostLoop:
         self.environment, self.agent = environment, agent
         self.intervention = in_agent_units(intervention, environment.agent_form)
         self.total, self.delayed = total, delayed
-        self.statistics = NoStepStatistics() if statistics is None else statistics
+        self.statistics = statistics
         self._stepper = stepper_of(environment, total=total, block=agent.train_every)
         self._steps = HostSteps(agent, self.intervention, self.statistics, total, self._stepper)
         # The agent is an argument: the arrays in it (a guide's, a table) are not to be constants.
         self._arrays, static = eqx.partition(agent, eqx.is_array)
         self._episode: dict[str, np.ndarray] | None = None  # the one that the environment is in
         zeros = environment.observation_zeros()
-        if zeros is not None:
-            self._example(zeros)  # refuses before a run begins what does not fit
+        # what does not fit is refused here, before a run begins, if observations are known
+        self._example = None if zeros is None else self._fitting(zeros)
 
         def prepare(arrays, state, key, step):
             policy_snapshot = eqx.combine(arrays, static).prepare(
@@ -89,23 +88,12 @@ class HostLoop:
         def learn(given, state):
             arrays, transitions, policy_snapshot, step, key, learn = given
             inner = eqx.combine(arrays, static)
-            if delayed:
-                return learn_late(
-                    inner,
-                    state,
-                    transitions,
-                    policy_snapshot,
-                    step,
-                    total=total,
-                    learn=learn,
-                    key=key,
-                )
-            end = step + agent.train_every
-            state = store_block(inner, state, transitions, end, total=total)
+            reached = step if delayed else step + agent.train_every
+            state = store_block(inner, state, transitions, reached, total=total)
             if not learn:
                 return state, {}
-            clock = Clock(end, end.astype(jnp.float32) / total)
-            return inner.learn(state, policy_snapshot, clock, key=stream(key, "learn", step))
+            clock, key = Clock.at(reached, total), stream(key, "learn", step)
+            return inner.learn(state, policy_snapshot, clock, key=key)
 
         self._prepare = eqx.filter_jit(prepare)
         # The replay is donated, so that it is changed in place instead of being copied.
@@ -115,12 +103,13 @@ class HostLoop:
         """The state before the first step."""
         stepper = self._stepper
         observation = stepper.begin(key)
-        shapes = jax.eval_shape(stepper.example, observation)  # as the device will see it
-        example = self._example(shapes)
+        example = self._example
+        if example is None:
+            example = self._fitting(jax.eval_shape(stepper.example, observation))
         memory = stepper.memory(self.intervention)
         return first_state(self, self._saved(), observation, example, memory, key=key)
 
-    def _example(self, observation: PyTree) -> Transition:
+    def _fitting(self, observation: PyTree) -> Transition:
         """A transition of zeros, without extras; an intervention that does not fit is refused.
 
         `observation` gives shapes and dtypes of one environment's.
@@ -204,8 +193,9 @@ class HostLoop:
         return self._stepper.cut_short(state, after)
 
 
-def stepper_of(environment: AnyHost, *, total: int, block: int) -> AbstractStepper:
+def stepper_of(environment: AbstractHost, *, total: int, block: int) -> AbstractStepper:
     """What steps it in a run of `total` steps that are learnt from in blocks."""
     if isinstance(environment, AbstractVectorHost):
         return VectorStepper(environment, total=total, block=block)
+    assert isinstance(environment, AbstractHostEnvironment)
     return SingleStepper(environment)

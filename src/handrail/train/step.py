@@ -67,7 +67,7 @@ class Progress(eqx.Module):
 
     def clock(self, total: int) -> Clock:
         """The clock of a run of `total` steps."""
-        return Clock(self.step, self.step.astype(jnp.float32) / total)
+        return Clock.at(self.step, total)
 
     def advance(self, transition: Transition) -> "Progress":
         """After a step; an ended episode gives way to an empty one."""
@@ -183,32 +183,13 @@ def make_transition(
 ) -> tuple[Memory, Transition]:
     """What happened in a step, complete as it is to be stored, and remembered by the trigger."""
     weight, extras = agent.annotate(policy_snapshot, context, decision)
-    transition = dataclasses.replace(
-        plain_transition(context, decision, timestep), weight=weight, extras=extras
-    )
+    plain = Transition.of(context, decision, timestep)
+    transition = dataclasses.replace(plain, weight=weight, extras=extras)
     asked = dataclasses.replace(context, policy_snapshot=policy_snapshot)
     memory = intervention.observe(
         memory, asked, transition, key=stream(key, "remember", context.step)
     )
     return memory, transition
-
-
-def plain_transition(context: Context, decision: Decision, timestep: Timestep) -> Transition:
-    """What happened in a step, without what a learner adds: of weight 1, and no extras."""
-    return Transition(
-        observation=context.observation,
-        proposed=context.proposed,
-        action=decision.action,
-        reward=timestep.reward,
-        cost=timestep.cost,
-        next_observation=timestep.observation,
-        terminated=timestep.terminated,
-        truncated=timestep.truncated,
-        intervened=decision.intervened,
-        weight=jnp.ones(()),
-        extras={},
-        constraints=timestep.constraints,
-    )
 
 
 def check_fit(
@@ -247,27 +228,7 @@ def store(
     agent: AbstractAgent, state: PyTree, transition: Transition, step: Int[Array, ""], *, total: int
 ) -> PyTree:
     """The agent's state once it has been shown the transition of `step` (from 0)."""
-    return agent.observe(state, transition, Clock(step + 1, (step + 1).astype(jnp.float32) / total))
-
-
-def settle(
-    agent: AbstractAgent,
-    intervention: Intervention,
-    policy_snapshot: Any,
-    state: PyTree,
-    memory: Memory,
-    context: Context,
-    decision: Decision,
-    timestep: Timestep,
-    *,
-    total: int,
-    key: Key[Array, ""],
-) -> tuple[PyTree, Memory, Transition]:
-    """Everything that is learnt from a step at once: the transition is stored and remembered."""
-    memory, transition = make_transition(
-        agent, intervention, policy_snapshot, memory, context, decision, timestep, key=key
-    )
-    return store(agent, state, transition, context.step, total=total), memory, transition
+    return agent.observe(state, transition, Clock.at(step + 1, total))
 
 
 def store_block(
@@ -296,20 +257,9 @@ def example_transition(observation: Any, action: Any, timestep: Any) -> Transiti
     """Zeros with the shapes and dtypes of a problem, without extras; arguments may be shapes."""
 
     def transition(observation, action, timestep: Timestep) -> Transition:
-        return Transition(
-            observation=observation,
-            proposed=action,
-            action=action,
-            reward=timestep.reward,
-            cost=timestep.cost,
-            next_observation=timestep.observation,
-            terminated=timestep.terminated,
-            truncated=timestep.truncated,
-            intervened=jnp.array(False),
-            weight=jnp.ones(()),
-            extras={},
-            constraints=timestep.constraints,
-        )
+        first, none = jnp.int32(0), jnp.float32(0)
+        context = Context(observation, action, {}, first, first, first, none, none)
+        return Transition.of(context, Decision(action, jnp.array(False), {}, {}), timestep)
 
     return zeros_like(jax.eval_shape(transition, observation, action, timestep))
 

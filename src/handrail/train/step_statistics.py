@@ -39,6 +39,9 @@ class NoStepStatistics(AbstractStepStatistics):
         return counts
 
 
+NOTHING = NoStepStatistics()
+
+
 class CheckConfusion(AbstractStepStatistics):
     """Visits of every row, and each check against the truth, in a finite environment.
 

@@ -17,12 +17,10 @@ from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 from handrail.core.types import Context, Decision, Memory, Observation, Timestep, Transition
 from handrail.envs.base import ActionSpace
-from handrail.envs.host import AbstractHostEnvironment
-from handrail.envs.vector_host import AbstractVectorHost
+from handrail.envs.host import AbstractHost
 from handrail.interventions.base import Intervention
-from handrail.learners.base import Clock
 from handrail.train.compiled import RunState
-from handrail.train.step import Progress, Record, decide, make_transition
+from handrail.train.step import Progress, Record, make_transition
 
 
 class PerEnvironment(eqx.Module):
@@ -44,7 +42,7 @@ class AbstractStepper(abc.ABC):
     """How many environments there are, and so steps in a vector step."""
     actions: ActionSpace
     """Of one environment."""
-    environment: AbstractHostEnvironment | AbstractVectorHost
+    environment: AbstractHost
 
     # --- on the host --------------------------------------------------------------------------
 
@@ -120,28 +118,6 @@ class AbstractStepper(abc.ABC):
     @abc.abstractmethod
     def cut_short(self, state: RunState, after: RunState) -> RunState:
         """`state` without the episodes under way; `after` has concluded them as truncated."""
-
-
-def decide_for(
-    actors: Any,
-    policy_snapshot: Any,
-    key: Key[Array, ""],
-    own: PerEnvironment,
-    observation: Observation,
-    clock: Clock,
-) -> tuple[Context, Decision]:
-    """The decision for one environment."""
-    agent, intervention, _ = actors
-    return decide(
-        agent,
-        intervention,
-        policy_snapshot,
-        own.memory,
-        observation,
-        own.progress,
-        clock=clock,
-        key=key,
-    )
 
 
 def make_transition_for(

@@ -19,11 +19,10 @@ from handrail.envs.vector_host import AbstractVectorHost
 from handrail.interventions.base import Intervention
 from handrail.learners.base import Clock
 from handrail.train.compiled import RunState
-from handrail.train.step import Progress, Record
+from handrail.train.step import Progress, Record, decide
 from handrail.train.stepper import (
     AbstractStepper,
     PerEnvironment,
-    decide_for,
     make_transition_for,
     no_costs,
     timestep_like,
@@ -74,9 +73,11 @@ class SingleStepper(AbstractStepper):
     def decide(
         self, actors: Any, policy_snapshot: Any, state: RunState, *, total: int
     ) -> tuple[Context, Decision]:
-        own = PerEnvironment(state.memory, state.progress)
-        clock = state.progress.clock(total)
-        return decide_for(actors, policy_snapshot, state.key, own, state.observation, clock)
+        agent, intervention, _ = actors
+        return decide(
+            agent, intervention, policy_snapshot, state.memory, state.observation, state.progress,
+            clock=state.progress.clock(total), key=state.key,
+        )  # fmt: skip
 
     def make_transition(
         self,
@@ -184,10 +185,13 @@ class VectorStepper(AbstractStepper):
     def decide(
         self, actors: Any, policy_snapshot: Any, state: RunState, *, total: int
     ) -> tuple[Context, Decision]:
+        agent, intervention, _ = actors
+
         def one(place: Int[Array, ""], observation: Observation, own: PerEnvironment):
-            step = state.progress.step + place
-            clock = Clock(step, step.astype(jnp.float32) / total)
-            return decide_for(actors, policy_snapshot, state.key, own, observation, clock)
+            return decide(
+                agent, intervention, policy_snapshot, own.memory, observation, own.progress,
+                clock=Clock.at(state.progress.step + place, total), key=state.key,
+            )  # fmt: skip
 
         return jax.vmap(one)(jnp.arange(self.width), state.observation, state.memory)
 

@@ -18,7 +18,7 @@ from handrail.transfer_check.rollouts import Visits
 class CriticCalibration:
     """Sums over states by episode. All costs are discounted, from a state on.
 
-    Foreseen costs count as a floor counts them: never below 0.
+    Predicted costs count as a floor counts them: never below 0.
     """
 
     predicted: PerEpisode  # of the guide's own actions, in episodes of its own
@@ -28,7 +28,7 @@ class CriticCalibration:
     apart: PerEpisode  # how much more random actions predict, takeovers included
 
 
-def foresight(
+def calibrate(
     visits: Visits,
     counted: Bool[np.ndarray, "episodes steps"],
     followed: Float[np.ndarray, "episodes steps"],
@@ -43,14 +43,9 @@ def foresight(
     alone = counted & (visits.handed_over == 0)[:, None]
     own, other = (np.maximum(each, 0) for each in (visits.predicted, visits.predicted_random))
     return CriticCalibration(
-        predicted=_per_episode(own, alone),
-        incurred=_per_episode(followed, alone),
-        above_aim=_per_episode(own > aim, alone),
-        above_limit=_per_episode(own > limit, alone),
-        apart=_per_episode(other - own, counted),
+        predicted=PerEpisode.of_steps(own, alone),
+        incurred=PerEpisode.of_steps(followed, alone),
+        above_aim=PerEpisode.of_steps(own > aim, alone),
+        above_limit=PerEpisode.of_steps(own > limit, alone),
+        apart=PerEpisode.of_steps(other - own, counted),
     )
-
-
-def _per_episode(values: np.ndarray, counted: Bool[np.ndarray, "episodes steps"]) -> PerEpisode:
-    sums = np.where(counted, values, 0).sum(axis=1, dtype=np.float64)
-    return PerEpisode(sums, counted.sum(axis=1))

@@ -14,9 +14,9 @@ later it has mostly come to rest, which is no help to a student that is to get s
 - in more than half of these states more is predicted than the aim: it is not a few places that a
   student can go round.
 
-If only the mean is above, that is noted: one guide of Static foresaw 0.46 there (aim 0.25), in
+If only the mean is above, that is noted: one guide of Static predicted 0.46 there (aim 0.25), in
 55 % [48, 63] of the states more than the aim, and taught a student that kept the limit; one of
-Semi-dynamic foresaw 0.76 (aim 0.4), in 65 % [60, 69], and its student stood still. One half is
+Semi-dynamic predicted 0.76 (aim 0.4), in 65 % [60, 69], and its student stood still. One half is
 thus no sharp border: what a student meets is not what its guide meets.
 
 How much more random actions predict says little by its size: one step changes little of what
@@ -37,7 +37,7 @@ from handrail.transfer_check.measurement import Measurement
 HALF = 0.5  # of the states: where more of them are above the aim, there is no way round
 
 
-def foresight(measured: Measurement, limit: float) -> tuple[TransferFinding, ...]:
+def calibration_findings(measured: Measurement, limit: float) -> tuple[TransferFinding, ...]:
     """The findings for a student whose limit is `limit` an episode, undiscounted."""
     scale = discounted_limit(limit, measured.discount, LIMIT_STEPS)
     source, target = measured.source.foresight, measured.target.foresight

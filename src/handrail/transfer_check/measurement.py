@@ -21,7 +21,7 @@ from handrail.envs.base import AbstractEnvironment
 from handrail.envs.host import AbstractHostEnvironment
 from handrail.envs.transfer import AbstractView, SameView, TransferProblem, observation_shapes
 from handrail.equations.budget import LIMIT_FRACTION, LIMIT_STEPS, discounted_limit
-from handrail.transfer_check.calibration import CriticCalibration, foresight
+from handrail.transfer_check.calibration import CriticCalibration, calibrate
 from handrail.transfer_check.neighbours import (
     QUERIES,
     REFERENCES,
@@ -174,18 +174,15 @@ def _task(visits: Visits, discount: float, limit: float) -> TaskMeasurement:
     by_guide = visits.running & (np.arange(visits.costs.shape[1]) >= visits.handed_over[:, None])
     costs = np.where(by_guide, visits.costs, 0).sum(axis=1, dtype=np.float64)
     counted = guided(visits, discount)
-    counts = counted.sum(axis=1)
-    predicted = np.where(counted, visits.predicted, 0).sum(axis=1, dtype=np.float64)
     followed = costs_to_go(visits, discount)
-    incurred = np.where(counted, followed, 0).sum(axis=1)
     return TaskMeasurement(
         own_costs=costs[own],
         own_lengths=visits.lengths[own],
         handed_costs=costs[~own],
         handed_lengths=by_guide.sum(axis=1)[~own],
-        predicted=PerEpisode(predicted, counts),
-        incurred=PerEpisode(incurred, counts),
-        foresight=foresight(
+        predicted=PerEpisode.of_steps(visits.predicted, counted),
+        incurred=PerEpisode.of_steps(followed, counted),
+        foresight=calibrate(
             visits, unsettled(visits, discount), followed, aim=LIMIT_FRACTION * limit, limit=limit
         ),
         costly_states=int((visits.running & (visits.costs > 0)).sum()),

@@ -26,6 +26,12 @@ class PerEpisode:
     sums: np.ndarray
     counts: np.ndarray
 
+    @staticmethod
+    def of_steps(values: np.ndarray, counted: Bool[np.ndarray, "episodes steps"]) -> "PerEpisode":
+        """The mean of a value over the steps that are counted."""
+        sums = np.where(counted, values, 0).sum(axis=1, dtype=np.float64)
+        return PerEpisode(sums, counted.sum(axis=1))
+
     @property
     def mean(self) -> float:
         """The sum over all episodes by the count over all; NaN without any."""
@@ -169,9 +175,7 @@ def compare_costs(
     Without a radius it is what contains 95 % of these pairs.
     """
     rows, distance = nearest(queries, references, unit, neighbours=1, same_task=same_task)
-    if radius is None:
-        radius = float(np.quantile(distance, 0.95))
-    alike = distance <= radius
+    alike, radius = _alike(distance, radius)
     costly, found = queries.values > 0, references.values[rows[:, 0]] > 0
     pairs = Pairs(
         missed=per_episode(queries, ~found, alike & costly),
@@ -191,9 +195,7 @@ def compare_costs_to_go(
 ) -> tuple[Gaps, float]:
     """Discounted costs of queries and of their nearest references, and the radius."""
     rows, distance = nearest(queries, references, unit, neighbours=AVERAGED, same_task=same_task)
-    if radius is None:
-        radius = float(np.quantile(distance, 0.95))
-    alike = distance <= radius
+    alike, radius = _alike(distance, radius)
     gap = queries.values - references.values[rows].mean(axis=1)
     worst = gap[alike][np.abs(gap[alike]).argmax()] if alike.any() else np.nan
     gaps = Gaps(
@@ -203,6 +205,14 @@ def compare_costs_to_go(
         worst=float(worst),
     )
     return gaps, radius
+
+
+def _alike(
+    distance: Float[np.ndarray, " queries"], radius: float | None
+) -> tuple[Bool[np.ndarray, " queries"], float]:
+    """Which queries found a neighbour within the radius, and the radius."""
+    radius = float(np.quantile(distance, 0.95)) if radius is None else radius
+    return distance <= radius, radius
 
 
 def per_episode(

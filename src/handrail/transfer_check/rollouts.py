@@ -18,7 +18,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 from handrail.core.rng import stream
 from handrail.core.types import Action, Context, Decision, Observation
 from handrail.envs.base import AbstractEnvironment, action_size
-from handrail.envs.host import AbstractHostEnvironment
+from handrail.envs.host import AbstractHostEnvironment, AnyEnvironment
 from handrail.envs.transfer import AbstractView
 from handrail.interventions.base import Intervention
 from handrail.interventions.from_step import FromStep
@@ -125,6 +125,11 @@ class Expected(eqx.Module):
         return observation_vector(seen), expected(seen, decision.action), expected(seen, other)
 
 
+def explorer(environment: AnyEnvironment) -> RandomActions:
+    """What acts before the guide: random actions, each for `HOLD` steps."""
+    return RandomActions(action_size(environment.actions), HOLD, "explore")
+
+
 def roll(
     environment: AbstractEnvironment,
     controller: Controller,
@@ -135,17 +140,13 @@ def roll(
 ) -> Visits:
     """One episode for each entry of `handed_over`, all at once, on compiled physics."""
     keys = jax.random.split(key, len(handed_over))
-    first = jnp.asarray(handed_over, jnp.int32)
-    done = _roll(
-        environment, FromTakeover(controller, view, first), Expected(controller, view), keys
-    )
-    return _episodes(done, handed_over)
+    takeover = FromTakeover(controller, view, jnp.asarray(handed_over, jnp.int32))
+    return _episodes(_roll(environment, takeover, Expected(controller, view), keys), handed_over)
 
 
 @eqx.filter_jit
 def _roll(environment, takeover, expected, keys) -> base.Episodes:
-    explorer = RandomActions(action_size(environment.actions), HOLD, "explore")
-    return rollout(environment, explorer, takeover, keys=keys, record=expected)
+    return rollout(environment, explorer(environment), takeover, keys=keys, record=expected)
 
 
 def roll_on_host(
@@ -164,10 +165,9 @@ def roll_on_host(
     those that have ended.
     """
     keys = jax.random.split(key, len(handed_over))
-    first = jnp.asarray(handed_over, jnp.int32)
     driver = Compiled(
-        RandomActions(action_size(environments[0].actions), HOLD, "explore"),
-        FromTakeover(controller, view, first),
+        explorer(environments[0]),
+        FromTakeover(controller, view, jnp.asarray(handed_over, jnp.int32)),
         record=Expected(controller, view),
         at_once=True,
     )

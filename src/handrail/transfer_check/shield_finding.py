@@ -8,7 +8,7 @@ from handrail.transfer_check.finding import TransferFinding, percent, ratio_inte
 from handrail.transfer_check.neighbours import PerEpisode
 
 
-def under_guard(
+def under_shield(
     source: ShieldTest, target: ShieldTest, *, limit: float, length: int
 ) -> TransferFinding:
     """Whether a student that knows nothing would keep its limit in the shield test.

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from handrail.equations.budget import LIMIT_STEPS, discounted_limit
-from handrail.transfer_check.calibration_findings import foresight
+from handrail.transfer_check.calibration_findings import calibration_findings
 from handrail.transfer_check.finding import (
     TransferFinding,
     by_episode,
@@ -95,7 +95,7 @@ def judge(measured: Measurement, *, own_limit: float, limit: float) -> TransferV
             _looks_free(measured, "across"),
             _looks_free(measured, "within"),
             _familiar(measured),
-            *foresight(measured, limit),
+            *calibration_findings(measured, limit),
         )
     )
 

@@ -16,7 +16,7 @@ from handrail.interventions.base import Either
 from handrail.interventions.triggers import AfterFirstCost, Always, IntervalCoin, LinearDecay, Never
 from handrail.learners.sac.intrinsic import NeighbourEntropy, NoIntrinsic
 from handrail.learners.sac.networks import CriticEnsemble
-from handrail.methods.sagui.agents import Continued, sac_learner
+from handrail.methods.sagui.agents import sac_learner
 from handrail.methods.sagui.guide_file import load_guide, save_guide
 from handrail.methods.sagui.pretraining import load_pretrained, open_policy
 from handrail.methods.sagui.settings import GuideSettings
@@ -70,7 +70,7 @@ def test_every_method_makes_a_loop(knowledge, method):
         "random-guide": set(),
     }.get(method, {"guide"})  # fmt: skip
     loop = build(row.run, knowledge)
-    agent = loop.agent.inner if isinstance(loop.agent, Continued) else loop.agent
+    agent = loop.agent
     assert isinstance(loop.intervention.when, TRIGGERS.get(method, AfterFirstCost))
     assert isinstance(agent.replay, Split if method in SPLIT else Ring)
     distils = method not in ("sac-lagrangian", "sac-pre", "egpo")

@@ -8,13 +8,12 @@ import pytest
 
 from handrail.core.artifact import load
 from handrail.core.errors import HandrailError
-from handrail.core.records import read_table
+from handrail.core.records import EVALUATIONS, read_table
 from handrail.envs.navigation.compiled import CompiledNavigation
 from handrail.envs.navigation.problems import navigation_problem
 from handrail.envs.navigation.tasks import TASKS
 from handrail.envs.transfer import observation_shapes
-from handrail.methods.sagui import train_student
-from handrail.methods.sagui.evaluations import EVALUATIONS
+from handrail.methods.sagui import epochs
 from handrail.tasks.navigation.resolve import resolve_settings
 from handrail.train.compiled import Loop
 from handrail.train.host import HostLoop
@@ -66,7 +65,7 @@ def test_the_tasks_on_mujoco_have_the_papers_settings():
 
 def whole_and_cut(row, knowledge, folder, monkeypatch):
     """The summary of a run, which another repeats exactly that is cut and resumed."""
-    monkeypatch.setattr(train_student, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(epochs, "CHECKPOINT_SECONDS", 0.0)
     whole = run_student(row.run, knowledge, folder / "whole", settings={"n": 1})
 
     def stop(step, total):

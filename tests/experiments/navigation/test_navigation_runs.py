@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from handrail.core.artifact import load
-from handrail.core.records import read_table
+from handrail.core.records import EVALUATIONS, read_table
 from handrail.experiments.launch import work
 from handrail.experiments.plan import Task, plan
 from handrail.experiments.schema import read
-from handrail.methods.sagui import train_guide, train_student
-from handrail.methods.sagui.evaluations import EVALUATIONS, chunk_steps, record
+from handrail.methods.sagui import epochs, train_guide
+from handrail.methods.sagui.epochs import chunk_steps
+from handrail.methods.sagui.evaluations import record
 from handrail.methods.sagui.guide_file import load_guide
 from handrail.methods.sagui.metrics import Curves
 from handrail.report.experiment import write_report
@@ -90,7 +91,7 @@ def test_linear_decay_hands_over_to_the_student(tmp_path):
 def test_a_student_leaves_its_epochs_and_resumes_exactly(tmp_path, monkeypatch, method):
     path = write_guide(tmp_path / "guide.safetensors")
     row, knowledge = small(method), dict(guide=path)
-    monkeypatch.setattr(train_student, "CHECKPOINT_SECONDS", 0.0)  # one after every chunk
+    monkeypatch.setattr(epochs, "CHECKPOINT_SECONDS", 0.0)  # one after every chunk
     whole = run_student(row.run, knowledge, tmp_path / "whole", settings={"n": 1})
 
     def stop(step, total):

@@ -24,7 +24,7 @@ from handrail.learners.sac.networks import (
 )
 from handrail.networks.gaussian import GaussianPolicy
 from handrail.replay.ring import Ring
-from handrail.replay.split import Split, ready
+from handrail.replay.split import Split
 
 KEY = jax.random.key(0)
 SOURCE = OnVectors(GaussianPolicy(2, 2, (8,), key=KEY), lambda observation: observation["walls"])
@@ -172,7 +172,7 @@ def test_waits_until_both_have_acted():
 @pytest.mark.parametrize(("stored", "enough"), [(8, False), (9, True)])
 def test_one_memory_is_ready_beyond_a_batch(stored, enough):
     agent = guide()
-    assert ready(agent.replay, filled(agent, stored).replay, 8) == enough
+    assert agent.replay.ready(filled(agent, stored).replay, 8) == enough
 
 
 def test_split_draws_from_both_in_their_places():

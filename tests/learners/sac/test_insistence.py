@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from handrail.core.errors import HandrailError
 from handrail.core.types import Transition
-from handrail.equations.lagrangian import insisted
+from handrail.equations.lagrangian import repeated
 from handrail.learners.sac.entropy import FixedEntropy
 from handrail.learners.sac.lagrangian import SacLagrangian
 from handrail.learners.sac.networks import REWARD_CRITICS
@@ -21,7 +21,7 @@ KEY = jax.random.key(0)
 @given(st.floats(0, 50), st.floats(0, 50), st.floats(0, 0.99))
 def test_it_lies_between_letting_go_and_going_on(own, same, action_repeat_prob):
     expected = own + action_repeat_prob * (same - own)
-    got = insisted(jnp.float32(own), jnp.float32(same), action_repeat_prob=action_repeat_prob)
+    got = repeated(jnp.float32(own), jnp.float32(same), action_repeat_prob=action_repeat_prob)
     assert float(got) == pytest.approx(expected, abs=1e-4)
 
 

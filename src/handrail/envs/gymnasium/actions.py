@@ -14,7 +14,7 @@ import numpy as np
 
 from handrail.core.errors import HandrailError
 from handrail.envs.base import ActionSpace, BoxActions, DiscreteActions, zero_action
-from handrail.envs.gymnasium.numbers import one_whole
+from handrail.envs.gymnasium.numbers import numbered
 from handrail.envs.wrapping import bounded, whole_numbers
 
 MOST_CHOICES = 1_000
@@ -61,16 +61,10 @@ class DiscreteCodec(AbstractActionCodec):
         self.start = int(getattr(space, "start", 0))
 
     def to_environment(self, action: Any) -> int:
-        return _numbered(action, self.n) + self.start
+        return numbered("action", action, 0, self.n) + self.start
 
     def from_environment(self, action: Any) -> np.ndarray:
-        number = one_whole(action)
-        if number is None or not 0 <= number - self.start < self.n:
-            raise HandrailError(
-                f"the action is {action!r}; expected one number from {self.start} to "
-                f"{self.start + self.n - 1}"
-            )
-        return np.asarray(number - self.start, np.int32)
+        return np.asarray(numbered("action", action, self.start, self.n), np.int32)
 
     def agent_form(self, action: Any) -> Any:
         action = jnp.asarray(action)
@@ -159,8 +153,8 @@ class ChoicesCodec(AbstractActionCodec):
         self.actions = DiscreteActions(self.n)
 
     def to_environment(self, action: Any) -> np.ndarray:
-        chosen = np.array(np.unravel_index(_numbered(action, self.n), self.sizes)) + self.start
-        return chosen.astype(self.dtype).reshape(self.shape)
+        chosen = np.unravel_index(numbered("action", action, 0, self.n), self.sizes)
+        return (np.array(chosen) + self.start).astype(self.dtype).reshape(self.shape)
 
     def from_environment(self, action: Any) -> np.ndarray:
         given = np.asarray(action)
@@ -275,14 +269,6 @@ def _taken(space: Any, action: Any) -> list[Any]:
         )
     pairs = [(inner[k], action[k]) for k in (inner if named else range(len(inner)))]
     return [leaf for part, value in pairs for leaf in _taken(part, value)]
-
-
-def _numbered(action: Any, n: int) -> int:
-    """An agent's choice, found to be one of `n`."""
-    number = one_whole(action)
-    if number is None or not 0 <= number < n:
-        raise HandrailError(f"the action is {action!r}; expected one number from 0 to {n - 1}")
-    return number
 
 
 def _vector(action: Any, size: int) -> np.ndarray:

@@ -13,12 +13,62 @@ from jaxtyping import Array, Key
 from handrail.core.errors import HandrailError
 from handrail.envs.gymnasium.costs import CostFn
 from handrail.envs.gymnasium.layers import refuse_running_statistics
-from handrail.envs.gymnasium.raw import environment_name, read_reset, read_step
+from handrail.envs.gymnasium.raw import (
+    close_environment,
+    environment_name,
+    read_reset,
+    read_step,
+    registered_steps,
+)
 from handrail.envs.gymnasium.reader import HostReader, checked_time_limit
-from handrail.envs.host import AbstractHostEnvironment, HostTimestep, seed_of
+from handrail.envs.host import AbstractHost, AbstractHostEnvironment, HostTimestep, seed_of
 
 
-class GymnasiumHost(AbstractHostEnvironment):
+class AbstractGymnasiumHost(AbstractHost):
+    """What one environment of Gymnasium and a vector of them have in common on the host."""
+
+    limit: float | None
+    """Per episode, of several combined costs; None where the cost is one number."""
+    limits: dict[str, float]
+    """Per episode, of several costs by name; empty where the cost is one number."""
+    action_bounds: dict[str, list[float]]
+    """`low` and `high` of a Box, in the environment's units: what −1 and 1 stand for."""
+    steps_draw = False  # from keys
+
+    def __init__(
+        self,
+        env: Any,
+        name: str,
+        parts: Sequence[str] | None,
+        time_limit: int | None,
+        reader: HostReader,
+    ):
+        """`reader` is that of the environment, or of one of them."""
+        self.env, self.name, self.parts, self.time_limit = env, name, parts, time_limit
+        self._reader = reader
+        self.actions, self.action_bounds = reader.actions, reader.action_bounds
+        self.limit, self.limits = reader.limit, reader.limits
+        self.constraints = tuple(self.limits)
+
+    def agent_form(self, action: Any) -> Any:
+        return self._reader.codec.agent_form(action)
+
+    def observation_zeros(self) -> Any:
+        return self._reader.observation_zeros()
+
+    def snapshot(self) -> dict[str, np.ndarray] | None:
+        """None: Gymnasium has no way to save an episode."""
+        return None
+
+    def restore(self, snapshot: dict[str, np.ndarray]) -> Any:
+        raise HandrailError(f"{self.name}: a Gymnasium environment cannot be restored; reset it")
+
+    def close(self) -> None:
+        """Ends what the environment runs in, such as a simulator; what cannot be closed stays."""
+        close_environment(self.env)
+
+
+class GymnasiumHost(AbstractGymnasiumHost, AbstractHostEnvironment):
     """`env` with its cost, checked at every step.
 
     The cost is what `cost(obs, action, next_obs, info)` returns (observations and action as the
@@ -40,8 +90,6 @@ class GymnasiumHost(AbstractHostEnvironment):
     reset or after an end.
     """
 
-    steps_draw = False  # from keys
-
     def __init__(
         self,
         env: Any,
@@ -51,71 +99,26 @@ class GymnasiumHost(AbstractHostEnvironment):
         parts: Sequence[str] | None = None,
         episode_length: int | None = None,
     ):
-        self.env = env
-        self.name = environment_name(env)
-        refuse_running_statistics(env, self.name)
-        self.parts = parts
-        registered = getattr(getattr(env, "spec", None), "max_episode_steps", None)
-        self.time_limit = checked_time_limit(episode_length, registered)
-        self._reader = HostReader(
-            self.name, env.action_space, env.observation_space, cost, limits=limits,
-            parts=parts, time_limit=self.time_limit,
+        name = environment_name(env)
+        refuse_running_statistics(env, name)
+        time_limit = checked_time_limit(episode_length, registered_steps(env))
+        reader = HostReader(
+            name, env.action_space, env.observation_space, cost, limits=limits,
+            parts=parts, time_limit=time_limit,
         )  # fmt: skip
-        self._codec, self._observe = self._reader.codec, self._reader.observe
-        self.actions = self._codec.actions
-        self.constraints = tuple(self.limits)
+        super().__init__(env, name, parts, time_limit, reader)
 
     @property
     def costs(self) -> dict[str, float]:
         """The last step's costs by name."""
         return self._reader.costs
 
-    @property
-    def limit(self) -> float | None:
-        """The limit per episode of several combined costs; None where the cost is one number."""
-        return self._reader.read_cost.limit
-
-    @property
-    def limits(self) -> dict[str, float]:
-        """The limits per episode of several costs, by name; empty where the cost is one number."""
-        return self._reader.read_cost.apart
-
-    @property
-    def action_bounds(self) -> dict[str, list[float]]:
-        """`low` and `high` of a Box, in the environment's units: what −1 and 1 stand for."""
-        return self._codec.bounds()
-
-    def agent_form(self, action: Any) -> Any:
-        """An action in the environment's units, an array of JAX, as an agent's."""
-        return self._codec.agent_form(action)
-
-    def observation_zeros(self) -> Any:
-        """An observation of zeros: the shapes and dtypes of this environment."""
-        return self._observe.zeros()
-
     def reset(self, *, key: Key[Array, ""]) -> Any:
         self._reader.begin()
-        try:
-            return self._reader.begun(read_reset(self.env, seed_of(key)))
-        except HandrailError as error:
-            raise self._reader.failed(error) from error.__cause__
+        raw = self._reader.attempt(read_reset, self.env, seed_of(key))
+        return self._reader.attempt(self._reader.begun, raw)
 
     def step(self, action: np.ndarray | np.generic | Array, *, key: Key[Array, ""]) -> HostTimestep:
-        try:
-            taken = self._reader.act(action)
-            return self._reader.happened(taken, read_step(self.env, taken))
-        except HandrailError as error:
-            raise self._reader.failed(error) from error.__cause__
-
-    def close(self) -> None:
-        """Ends what the environment runs in, such as a simulator; what cannot be closed stays."""
-        close = getattr(self.env, "close", None)
-        if close is not None:
-            close()
-
-    def snapshot(self) -> dict[str, np.ndarray] | None:
-        """None: Gymnasium has no way to save an episode."""
-        return None
-
-    def restore(self, snapshot: dict[str, np.ndarray]) -> Any:
-        raise HandrailError(f"{self.name}: a Gymnasium environment cannot be restored; reset it")
+        taken = self._reader.attempt(self._reader.act, action)
+        raw = self._reader.attempt(read_step, self.env, taken)
+        return self._reader.attempt(self._reader.happened, taken, raw)

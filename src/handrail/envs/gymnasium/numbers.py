@@ -4,6 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from handrail.core.errors import HandrailError
+
 LARGEST = float(np.finfo(np.float32).max)
 """The largest number that timesteps can hold."""
 
@@ -27,12 +29,15 @@ def one_number(value: Any) -> float | None:
     return None if isinstance(element, str | bytes) else _converted(element)
 
 
-def one_whole(value: Any) -> int | None:
-    """One whole number, or None for anything else (such as 1.5, True or an array)."""
-    array = np.asarray(value)
-    if array.size != 1 or array.dtype.kind not in "iu":
-        return None
-    return int(array.reshape(()))
+def numbered(what: str, value: Any, first: int, count: int) -> int:
+    """Which of `count` numbers from `first` on it is, from 0. Raises `HandrailError` for others."""
+    array = np.asarray(value)  # of True, 1.5 or several numbers it is none
+    number = int(array.reshape(())) if array.size == 1 and array.dtype.kind in "iu" else None
+    if number is None or not 0 <= number - first < count:
+        raise HandrailError(
+            f"the {what} is {value!r}; expected one number from {first} to {first + count - 1}"
+        )
+    return number - first
 
 
 def is_too_large(number: float) -> bool:

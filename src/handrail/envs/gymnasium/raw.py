@@ -62,6 +62,18 @@ def environment_name(env: Any) -> str:
     return getattr(spec, "id", None) or type(getattr(env, "unwrapped", env)).__name__
 
 
+def registered_steps(env: Any) -> int | None:
+    """The time limit in steps that an environment was registered with, if it says."""
+    return getattr(getattr(env, "spec", None), "max_episode_steps", None)
+
+
+def close_environment(env: Any) -> None:
+    """Ends what it runs in; what cannot be closed stays."""
+    close = getattr(env, "close", None)
+    if close is not None:
+        close()
+
+
 def refuse_other_interfaces(env: Any) -> None:
     """Raises `HandrailError` for environments of PettingZoo, stable-baselines3 and dm_env."""
     kinds = {kind.__name__ for kind in type(env).__mro__}

@@ -1,6 +1,6 @@
 """What one foreign environment says, as checked timesteps of an agent of ours."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,8 +19,8 @@ class HostReader:
 
     An episode that lasts for `time_limit` steps is truncated.
 
-    Every `HandrailError` of a method is to be raised as `failed` returns it: with the name of the
-    environment, episode and step.
+    What `attempt` calls raises its `HandrailError`s with the name of the environment, episode and
+    step.
     """
 
     def __init__(
@@ -28,10 +28,10 @@ class HostReader:
         name: str,
         action_space: Any,
         observation_space: Any,
-        cost: CostFn | None,
+        cost: CostFn | None = None,
         *,
-        limits: Mapping[str, float] | None,
-        parts: Sequence[str] | None,
+        limits: Mapping[str, float] | None = None,
+        parts: Sequence[str] | None = None,
         time_limit: int | None = None,
     ):
         self.name, self._time_limit = name, time_limit
@@ -45,6 +45,12 @@ class HostReader:
             self.observe = ObservationCodec(observation_space, parts)
         except HandrailError as error:
             raise HandrailError(f"{name}: {error}") from None
+        self.actions, self.action_bounds = self.codec.actions, self.codec.bounds()
+        self.limit, self.limits = self.read_cost.limit, self.read_cost.apart
+
+    def observation_zeros(self) -> Any:
+        """An observation of zeros: the shapes and dtypes of this environment."""
+        return self.observe.zeros()
 
     def begin(self) -> None:
         """An episode is about to begin."""
@@ -69,14 +75,18 @@ class HostReader:
         self._step += 1
         return self.codec.to_environment(action)
 
-    def happened(self, taken: Any, raw: RawStep) -> HostTimestep:
-        """What came of the action `taken`."""
+    def read(self, taken: Any, raw: RawStep) -> tuple[Any, float, float]:
+        """Observation, reward and cost, after the action `taken`; `costs` has those by name."""
         observation = self.observe(raw.observation)
         reward = finite_reward(raw.reward)
         named = self.read_cost.named(self._raw, taken, raw.observation, raw.info, raw.sixth)
         cost = self.read_cost.combined(named)
-        self.costs = named
-        self._raw = self._kept(raw.observation)
+        self.costs, self._raw = named, self._kept(raw.observation)
+        return observation, reward, cost
+
+    def happened(self, taken: Any, raw: RawStep) -> HostTimestep:
+        """What came of the action `taken`, by which the episode may have ended."""
+        observation, reward, cost = self.read(taken, raw)
         truncated = raw.truncated or (not raw.terminated and self._step == self._time_limit)
         self._running = not (raw.terminated or truncated)
         return HostTimestep(
@@ -85,15 +95,18 @@ class HostReader:
             cost=np.float32(cost),
             terminated=np.bool_(raw.terminated),
             truncated=np.bool_(truncated),
-            constraints=self.read_cost.each(named),
+            constraints=self.read_cost.each(self.costs),
         )
 
-    def failed(self, error: HandrailError) -> HandrailError:
-        """The error, located; the episode is over."""
-        self._running = False
-        return HandrailError(
-            f"{self.name}, episode {max(self._episode, 0)}, step {self._step}: {error}"
-        )
+    def attempt(self, function: Callable[..., Any], *given: Any) -> Any:
+        """`function(*given)`; an error is located, and ends the episode."""
+        try:
+            return function(*given)
+        except HandrailError as error:
+            self._running = False
+            raise HandrailError(
+                f"{self.name}, episode {max(self._episode, 0)}, step {self._step}: {error}"
+            ) from error.__cause__
 
     def _kept(self, raw: Any) -> Any:
         """The observation until the next step; environments may write into it meanwhile."""

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from handrail.core.errors import HandrailError
-from handrail.envs.gymnasium.numbers import one_whole
+from handrail.envs.gymnasium.numbers import numbered
 
 READABLE = ("Box", "Discrete", "MultiDiscrete", "MultiBinary")
 Path = tuple[str | int, ...]
@@ -100,14 +100,8 @@ class PartCodec:
     def _one_hot(self, array: np.ndarray, sizes: tuple[int, ...]) -> np.ndarray:
         hot, begin = np.zeros(self.shape, np.float32), 0
         starts = np.ravel(np.broadcast_to(self.start, self.raw_shape)).tolist()
-        for value, n, start in zip(array.ravel(), sizes, starts, strict=True):
-            number = one_whole(value)
-            if number is None or not 0 <= number - start < n:
-                raise HandrailError(
-                    f"the {self.called} is {array.tolist()!r}; expected a number from {start} to "
-                    f"{start + n - 1}"
-                )
-            hot[begin + number - start] = 1
+        for value, n, start in zip(array.ravel().tolist(), sizes, starts, strict=True):
+            hot[begin + numbered(self.called, value, start, n)] = 1
             begin += n
         return hot
 

@@ -9,6 +9,7 @@ from jaxtyping import Array, Bool, Key
 
 from handrail.core.errors import HandrailError
 from handrail.envs.gymnasium.costs import CostFn
+from handrail.envs.gymnasium.host import AbstractGymnasiumHost
 from handrail.envs.gymnasium.layers import is_shared, refuse_running_statistics, simulators
 from handrail.envs.gymnasium.raw import refuse_other_interfaces
 from handrail.envs.gymnasium.raw_vector import (
@@ -22,7 +23,7 @@ from handrail.envs.host import HostTimestep
 from handrail.envs.vector_host import AbstractVectorHost, together
 
 
-class GymnasiumVectorHost(AbstractVectorHost):
+class GymnasiumVectorHost(AbstractGymnasiumHost, AbstractVectorHost):
     """`env`, a `gymnasium.vector.VectorEnv`, with the cost of each copy, checked at every step.
 
     Costs, limits, parts and actions are those of `GymnasiumHost`; `cost` is called for one copy at
@@ -34,8 +35,6 @@ class GymnasiumVectorHost(AbstractVectorHost):
     changes, since Gymnasium rounds the others' to the type of the first copy's.
     """
 
-    steps_draw = False  # from keys
-
     def __init__(
         self,
         env: Any,
@@ -46,56 +45,31 @@ class GymnasiumVectorHost(AbstractVectorHost):
         episode_length: int | None = None,
     ):
         refuse_other_interfaces(env)
-        self.env, self.copies, self.parts = env, int(env.num_envs), parts
-        self._spec = _spec(env)
+        self.copies = int(env.num_envs)
+        spec = _spec(env)
         single = type(getattr(_first(env), "unwrapped", env)).__name__
-        self.name = f"{self.copies} × {getattr(self._spec, 'id', None) or single}"
+        name = f"{self.copies} × {getattr(spec, 'id', None) or single}"
         try:
             self._mode = autoreset_mode(env)
         except HandrailError as error:
-            raise HandrailError(f"{self.name}: {error}") from None
-        refuse_running_statistics(env, self.name)
+            raise HandrailError(f"{name}: {error}") from None
+        refuse_running_statistics(env, name)
         if is_shared(simulators(env)):
             raise HandrailError(
-                f"{self.name}: two copies are one and the same environment; each function given "
+                f"{name}: two copies are one and the same environment; each function given "
                 "to the vector environment has to build an environment of its own"
             )
-        registered = getattr(self._spec, "max_episode_steps", None)
-        self.time_limit = checked_time_limit(episode_length, registered)
+        time_limit = checked_time_limit(episode_length, getattr(spec, "max_episode_steps", None))
         self._readers = [
             HostReader(
-                f"{self.name}, copy {copy}", env.single_action_space, env.single_observation_space,
-                cost, limits=limits, parts=parts, time_limit=self.time_limit,
+                f"{name}, copy {copy}", env.single_action_space, env.single_observation_space,
+                cost, limits=limits, parts=parts, time_limit=time_limit,
             )
             for copy in range(self.copies)
         ]  # fmt: skip
         self._one_type = None if cost is not None else _OneType()
         self._observed: list[Any] = [None] * self.copies
-        self.actions = self._readers[0].codec.actions
-        self.constraints = tuple(self.limits)
-
-    @property
-    def limit(self) -> float | None:
-        """The limit per episode of several combined costs; None where the cost is one number."""
-        return self._readers[0].read_cost.limit
-
-    @property
-    def limits(self) -> dict[str, float]:
-        """The limits per episode of several costs, by name; empty where the cost is one number."""
-        return self._readers[0].read_cost.apart
-
-    @property
-    def action_bounds(self) -> dict[str, list[float]]:
-        """`low` and `high` of a copy's Box, in its units: what −1 and 1 stand for."""
-        return self._readers[0].codec.bounds()
-
-    def agent_form(self, action: Any) -> Any:
-        """An action in a copy's units, an array of JAX, as an agent's."""
-        return self._readers[0].codec.agent_form(action)
-
-    def observation_zeros(self) -> Any:
-        """An observation of zeros of one copy: its shapes and dtypes."""
-        return self._readers[0].observe.zeros()
+        super().__init__(env, name, parts, time_limit, self._readers[0])
 
     def reset(self, which: Bool[np.ndarray, " copies"], *, keys: Key[Array, " copies"]) -> Any:
         chosen, space = np.flatnonzero(which).tolist(), self.env.single_observation_space
@@ -108,15 +82,13 @@ class GymnasiumVectorHost(AbstractVectorHost):
             raise HandrailError(f"{self.name}: {error}") from error.__cause__
         for copy in chosen:
             reader = self._readers[copy]
-            try:
-                self._observed[copy] = reader.begun(observation_of(raw, copy, space))
-            except HandrailError as error:
-                raise reader.failed(error) from error.__cause__
+            own = reader.attempt(observation_of, raw, copy, space)
+            self._observed[copy] = reader.attempt(reader.begun, own)
         return together(self._observed)
 
     def step(self, actions: np.ndarray, *, keys: Key[Array, " copies"]) -> HostTimestep:
         taken = [
-            _located(reader, reader.act, action)
+            reader.attempt(reader.act, action)
             for reader, action in zip(self._readers, actions, strict=True)
         ]
         space = self.env.single_action_space
@@ -129,22 +101,11 @@ class GymnasiumVectorHost(AbstractVectorHost):
         except HandrailError as error:
             raise HandrailError(f"{self.name}: {error}") from error.__cause__
         timesteps = [
-            _located(reader, reader.happened, action, raw)
+            reader.attempt(reader.happened, action, raw)
             for reader, action, raw in zip(self._readers, taken, steps, strict=True)
         ]
         self._observed = [timestep.observation for timestep in timesteps]
         return together(timesteps)
-
-    def snapshot(self) -> dict[str, np.ndarray] | None:
-        """None: Gymnasium has no way to save an episode."""
-        return None
-
-    def restore(self, snapshot: dict[str, np.ndarray]) -> Any:
-        raise HandrailError(f"{self.name}: Gymnasium environments cannot be restored; reset them")
-
-    def close(self) -> None:
-        """Ends what the copies run in, such as processes."""
-        self.env.close()
 
 
 class _OneType:
@@ -173,14 +134,6 @@ class _OneType:
                 "gives all copies the type of the first one's number, so others may have been "
                 "rounded; return one type at every step, such as float"
             )
-
-
-def _located(reader: HostReader, read: Any, *given: Any) -> Any:
-    """What a reader makes of it; errors name the copy."""
-    try:
-        return read(*given)
-    except HandrailError as error:
-        raise reader.failed(error) from error.__cause__
 
 
 @jax.jit

@@ -115,11 +115,6 @@ class LavaEnvironment(AbstractFiniteEnvironment):
         return self.world.grids
 
     @property
-    def layout_count(self) -> int:
-        """How many layouts there are: fewer than asked for if no more could be found."""
-        return len(self.world.grids)
-
-    @property
     def layout_of_row(self) -> Int[np.ndarray, " rows"]:
         return self.world.layout_of_row
 
@@ -138,6 +133,16 @@ class LavaEnvironment(AbstractFiniteEnvironment):
         return frames(self.world, view, lava_color)
 
 
+def check_view(view: str, lava_color: LavaColor) -> None:
+    """Refuses other views, and a colour in one without pixels."""
+    if view not in OBSERVATIONS:
+        raise UnknownName("observation", str(view), OBSERVATIONS)
+    if lava_color is not None and view != "pixels":
+        raise HandrailError(
+            f"lava_color={lava_color!r} needs observation='pixels'; {view!r} has no colours"
+        )
+
+
 def frames(world: World, view: str, lava_color: LavaColor = None) -> np.ndarray:
     """What the agent sees in every row: uint8, `(rows, numbers)` or `(rows, 84, 84, 3)`.
 
@@ -145,12 +150,7 @@ def frames(world: World, view: str, lava_color: LavaColor = None) -> np.ndarray:
     MiniGrid at 8 pixels a tile, then resized. `lava_color` repaints the lava in pixels.
     Raises `UnknownName` for another view, `HandrailError` for a colour without pixels.
     """
-    if view not in OBSERVATIONS:
-        raise UnknownName("observation", view, OBSERVATIONS)
-    if lava_color is not None and view != "pixels":
-        raise HandrailError(
-            f"lava_color={lava_color!r} needs observation='pixels'; {view!r} has no colours"
-        )
+    check_view(view, lava_color)
     shape = _shape(world, view)
     rows = len(world.layout_of_row)
     size = rows * int(np.prod(shape))

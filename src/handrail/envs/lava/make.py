@@ -1,10 +1,10 @@
 """Making a lava environment from its name and options."""
 
-from handrail.core.errors import HandrailError, UnknownName
+from handrail.core.errors import UnknownName
 from handrail.envs.lava.environment import (
-    OBSERVATIONS,
     LavaEnvironment,
     assemble,
+    check_view,
     describe,
 )
 from handrail.envs.lava.layouts import LayoutChoice, draw, fixed, starting_anywhere
@@ -35,14 +35,9 @@ def make_lava(
 
     Raises `UnknownName` or `HandrailError`.
     """
-    if observation not in OBSERVATIONS:
-        raise UnknownName("observation", str(observation), OBSERVATIONS)
+    check_view(observation, lava_color)  # before layouts are looked for
     if starts not in STARTS:
         raise UnknownName("starts", str(starts), STARTS)
-    if lava_color is not None and observation != "pixels":
-        raise HandrailError(
-            f"lava_color={lava_color!r} needs observation='pixels'; {observation!r} has no colours"
-        )
     source = open_source(name)
     layouts = draw(source, layout)
     if starts == "anywhere":

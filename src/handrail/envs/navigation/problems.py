@@ -1,5 +1,8 @@
 """The navigation tasks as transfer problems: guide's source, student's target, view between."""
 
+from collections.abc import Callable
+
+from handrail.envs.host import AnyEnvironment
 from handrail.envs.navigation.compiled import CompiledNavigation, RescueStarts
 from handrail.envs.navigation.tasks import Outside, navigation_task
 from handrail.envs.transfer import TransferProblem, View
@@ -18,11 +21,7 @@ def compiled_problem(
     `outside` says what becomes of them where the robot leaves the extents.
     Raises `HandrailError` for a task with a car or vases, `UnknownName` for an unknown one.
     """
-    target = navigation_task(name)
-    where = target.source_that(outside)
-    source = CompiledNavigation(where, episode_length=source_length, rescue=rescue)
-    view = View.keep(target.source.parts)
-    return TransferProblem(source, CompiledNavigation(target), view, name)
+    return _problem(name, CompiledNavigation, source_length, rescue, outside)
 
 
 def navigation_problem(
@@ -32,18 +31,26 @@ def navigation_problem(
     rescue: RescueStarts | None = None,
     outside: Outside = "ends",
 ) -> TransferProblem:
-    """The task on compiled physics where that can simulate it, else on MuJoCo, on the host.
+    """`compiled_problem` where compiled physics can simulate the task, else the same on MuJoCo.
 
-    `source_length` shortens the guide's episodes (steps); `rescue` starts some in hazards;
-    `outside` says what becomes of them where the robot leaves the extents.
-    Raises `HandrailError` if `mujoco` is needed but missing, `UnknownName` for an unknown task.
+    The latter runs on the host. Raises `HandrailError` if `mujoco` is needed but missing,
+    `UnknownName` for an unknown task.
     """
-    target = navigation_task(name)
-    if target.compiles:
+    if navigation_task(name).compiles:
         return compiled_problem(name, source_length=source_length, rescue=rescue, outside=outside)
     from handrail.envs.navigation.mujoco_host import MujocoHost
 
+    return _problem(name, MujocoHost, source_length, rescue, outside)
+
+
+def _problem(
+    name: str,
+    simulate: Callable[..., AnyEnvironment],
+    source_length: int | None,
+    rescue: RescueStarts | None,
+    outside: Outside,
+) -> TransferProblem:
+    target = navigation_task(name)
     where = target.source_that(outside)
-    source = MujocoHost(where, episode_length=source_length, rescue=rescue)
-    view = View.keep(target.source.parts)
-    return TransferProblem(source, MujocoHost(target), view, name)
+    source = simulate(where, episode_length=source_length, rescue=rescue)
+    return TransferProblem(source, simulate(target), View.keep(target.source.parts), name)

@@ -55,11 +55,11 @@ class QState(eqx.Module):
 
 @takes_old_names({"block": "train_every"})
 class QAgent(AbstractAgent):
-    """Q-learning from replay: every `block` steps one update on `batch` transitions.
+    """Q-learning from replay: every `train_every` steps one update on `batch` transitions.
 
     The target network is copied after the update at every multiple of `target_every` steps,
-    which is to be a multiple of `block` (multiples between two updates are passed over).
-    arXiv:2503.10318 uses double Q, proportional replay, block 10, batch 128, target_every 500
+    which is to be a multiple of `train_every`.
+    arXiv:2503.10318 uses double Q, proportional replay, train_every 10, batch 128, target_every 500
     and learning_starts 10,000.
     """
 
@@ -79,9 +79,8 @@ class QAgent(AbstractAgent):
     def __check_init__(self):
         if self.target_every < 1 or self.target_every % self.train_every:
             raise HandrailError(
-                f"target_every is {self.target_every}: expected a multiple of the "
-                f"{self.train_every} "
-                "steps between updates (train_every), else the target network is copied too seldom"
+                f"target_every is {self.target_every}: expected a multiple of train_every, "
+                f"{self.train_every} steps, else the target network is copied too seldom"
             )
 
     def init(self, example: Transition, *, key: Key[Array, ""]) -> QState:

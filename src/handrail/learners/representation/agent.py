@@ -9,8 +9,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree, Shaped
 
 from handrail.core.rng import stream
-from handrail.core.types import Context, Decision, Observation, Transition
-from handrail.learners.base import AbstractAgent, Clock, Proposal
+from handrail.core.types import Transition
+from handrail.learners.base import AbstractActingAs, Clock
 from handrail.learners.q.agent import Actor, QAgent
 from handrail.learners.representation.autoencoder import AutoencoderLearner, AutoencoderState
 from handrail.replay.ring import Ring
@@ -34,7 +34,7 @@ class Frames(eqx.Module):
         return self.table[rows]
 
 
-class RepresentationAgent(AbstractAgent):
+class RepresentationAgent(AbstractActingAs):
     """`acting` acts and learns its task; an auto-encoder learns from what it sees.
 
     A batch is half observations seen at any time (labelled safe, even if another action would
@@ -53,10 +53,6 @@ class RepresentationAgent(AbstractAgent):
     learning_starts: int = eqx.field(default=1_000, static=True)  # of the auto-encoder
 
     @property
-    def train_every(self) -> int:
-        return self.acting.train_every
-
-    @property
     def metrics(self) -> tuple[str, ...]:
         return ("losses/autoencoder", "losses/reconstruction")
 
@@ -70,21 +66,6 @@ class RepresentationAgent(AbstractAgent):
 
     def prepare(self, state: RepresentationState, *, key: Key[Array, ""]) -> Actor:
         return self.acting.prepare(state.acting, key=key)
-
-    def propose(
-        self, policy_snapshot: Actor, observation: Observation, clock: Clock, *, key: Key[Array, ""]
-    ) -> Proposal:
-        return self.acting.propose(policy_snapshot, observation, clock, key=key)
-
-    def evaluation_action(
-        self, policy_snapshot: Actor, observation: Observation, *, key: Key[Array, ""]
-    ) -> Int[Array, ""]:
-        return self.acting.evaluation_action(policy_snapshot, observation, key=key)
-
-    def annotate(
-        self, policy_snapshot: Actor, context: Context, decision: Decision
-    ) -> tuple[Float[Array, ""], dict[str, Array]]:
-        return self.acting.annotate(policy_snapshot, context, decision)
 
     def observe(
         self, state: RepresentationState, transition: Transition, clock: Clock

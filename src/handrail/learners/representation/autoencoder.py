@@ -21,7 +21,7 @@ from handrail.equations.contrastive import (
     info_nce,
     latent_energy,
 )
-from handrail.networks.autoencoder import Autoencoder
+from handrail.networks.autoencoder import Autoencoder, reparameterise
 
 Labels = Bool[Array, " batch"] | Int[Array, " batch"]
 Scalar = Float[Array, ""]
@@ -95,24 +95,12 @@ class Variational(AbstractVariant):
         return latents, self.kl_coef * kl, {"autoencoder/kl": kl}
 
 
-def reparameterise(mean: Array, log_variance: Array, noise: Array) -> Array:
-    """mean + standard deviation · noise."""
-    return mean + noise * jnp.exp(0.5 * log_variance)
-
-
 def _partners(labels: Bool[Array, " batch"], *, key: Key[Array, ""]) -> Int[Array, " batch"]:
     """For each member another one of its label, uniformly."""
     same = labels[:, None] == labels[None, :]
     others = same & ~jnp.eye(len(labels), dtype=bool)
     others = jnp.where(jnp.any(others, axis=1, keepdims=True), others, same)
     return jax.random.categorical(key, jnp.where(others, 0.0, -jnp.inf), axis=-1)
-
-
-def reconstruction_loss(
-    autoencoder: Autoencoder, latents: Float[Array, "batch latent"], observations: Array
-) -> Scalar:
-    """Mean squared error between decoded latents and the decoder's targets, over all elements."""
-    return autoencoder.decoder.batch_error(latents, observations)
 
 
 def total_loss(
@@ -127,7 +115,7 @@ def total_loss(
     """`reconstruction_coef` · reconstruction + the variant's term; and the metrics."""
     encoder = autoencoder.encoder
     latents, term, metrics = variant(encoder, observations, unsafe_labels, key=key)
-    error = reconstruction_loss(autoencoder, latents, observations)
+    error = autoencoder.decoder.batch_error(latents, observations)
     loss = reconstruction_coef * error + term
     return loss, {"autoencoder/loss": loss, "autoencoder/reconstruction": error, **metrics}
 
@@ -162,10 +150,7 @@ class AutoencoderLearner(eqx.Module):
 
     def init(self, key: Key[Array, ""]) -> AutoencoderState:
         """Fresh networks and optimisers."""
-        return self.adopt(self.make(key=key))
-
-    def adopt(self, model: Autoencoder) -> AutoencoderState:
-        """Begins with given networks."""
+        model = self.make(key=key)
         return AutoencoderState(
             model=model,
             encoder_optimiser=self.optimiser.init(eqx.filter(model.encoder, eqx.is_array)),

@@ -10,17 +10,16 @@ import optax
 from jaxtyping import Array, Float, Int, Key, PyTree, Shaped
 
 from handrail.core.rng import stream
-from handrail.core.types import Context, Decision, Observation, Transition
-from handrail.learners.base import AbstractAgent, Clock, Proposal
+from handrail.core.types import Observation, Transition
+from handrail.learners.base import AbstractActingAs, Clock
 from handrail.learners.q.agent import Actor, QAgent
 from handrail.learners.q.values import AbstractValues
 from handrail.learners.representation.autoencoder import (
     AutoencoderLearner,
     AutoencoderState,
-    reparameterise,
 )
 from handrail.learners.sac.networks import observation_vector
-from handrail.networks.autoencoder import VariationalEncoder
+from handrail.networks.autoencoder import VariationalEncoder, reparameterise
 from handrail.replay.ring import Ring
 
 
@@ -92,17 +91,17 @@ class LatentState(eqx.Module):
         return LatentQ(self.autoencoder.model.encoder, self.head)
 
 
-class LatentAgent(AbstractAgent):
-    """`q` with its network read off an auto-encoder's latent.
+class LatentAgent(AbstractActingAs):
+    """`acting` with its network read off an auto-encoder's latent.
 
     At the end of a block the temporal-difference gradient steps the head, and the encoder
-    (clipped to its own norm, with the encoder's own Adam), once `q` has seen its own
+    (clipped to its own norm, with the encoder's own Adam), once `acting` has seen its own
     `learning_starts`; then the auto-encoder takes its `updates` on `batch` observations each, from
     `learning_starts` on. Differs from the originals, which update it every 5 steps: here twice at
     the end of 10.
     """
 
-    q: QAgent
+    acting: QAgent
     autoencoder: AutoencoderLearner
     make_head: Callable[..., PyTree]  # (key=) -> head
     encoder_input: Callable[[Any], Shaped[Array, "batch *input"]]  # of a batch of observations
@@ -112,29 +111,25 @@ class LatentAgent(AbstractAgent):
     learning_starts: int = eqx.field(default=1_000, static=True)  # of the auto-encoder
 
     @property
-    def train_every(self) -> int:
-        return self.q.train_every
-
-    @property
     def metrics(self) -> tuple[str, ...]:
-        return (*self.q.metrics, "losses/reconstruction")
+        return (*self.acting.metrics, "losses/reconstruction")
 
     def init(self, example: Transition, *, key: Key[Array, ""]) -> LatentState:
         autoencoder = self.autoencoder.init(stream(key, "autoencoder"))
         head = self.make_head(key=stream(key, "head"))
-        target = self.q.loss.values.prepare(LatentQ(autoencoder.model.encoder, head))
+        target = self.acting.loss.values.prepare(LatentQ(autoencoder.model.encoder, head))
         return LatentState(
             autoencoder=autoencoder,
             head=head,
-            head_optimizer=self.q.optimizer.init(head),
+            head_optimizer=self.acting.optimizer.init(head),
             # Copied, since a loop that donates its state must not find one array in it twice.
             target=jax.tree.map(jnp.copy, target),
-            replay=self.q.replay.init(example),
+            replay=self.acting.replay.init(example),
             seen=self.seen.init(example.observation),
         )
 
     def prepare(self, state: LatentState, *, key: Key[Array, ""]) -> Actor:
-        return Actor(*jax.vjp(self.q.loss.values.prepare, state.network))
+        return Actor(*jax.vjp(self.acting.loss.values.prepare, state.network))
 
     def fresh_network(self, *, key: Key[Array, ""]) -> LatentQ:
         """An untrained network: the template that a saved one is read into."""
@@ -143,25 +138,10 @@ class LatentAgent(AbstractAgent):
 
     def actor(self, network: LatentQ) -> Actor:
         """What a network acts with when nothing is learnt."""
-        return Actor(self.q.loss.values.prepare(network), None)
-
-    def propose(
-        self, policy_snapshot: Actor, observation: Observation, clock: Clock, *, key: Key[Array, ""]
-    ) -> Proposal:
-        return self.q.propose(policy_snapshot, observation, clock, key=key)
-
-    def evaluation_action(
-        self, policy_snapshot: Actor, observation: Observation, *, key: Key[Array, ""]
-    ) -> Int[Array, ""]:
-        return self.q.evaluation_action(policy_snapshot, observation, key=key)
-
-    def annotate(
-        self, policy_snapshot: Actor, context: Context, decision: Decision
-    ) -> tuple[Float[Array, ""], dict[str, Array]]:
-        return self.q.annotate(policy_snapshot, context, decision)
+        return Actor(self.acting.loss.values.prepare(network), None)
 
     def observe(self, state: LatentState, transition: Transition, clock: Clock) -> LatentState:
-        replay = self.q.replay.add(state.replay, transition)
+        replay = self.acting.replay.add(state.replay, transition)
         seen = self.seen.add(state.seen, transition.observation)
         return eqx.tree_at(lambda s: (s.replay, s.seen), state, (replay, seen))
 
@@ -169,9 +149,9 @@ class LatentAgent(AbstractAgent):
         self, state: LatentState, policy_snapshot: Actor, clock: Clock, *, key: Key[Array, ""]
     ) -> tuple[LatentState, dict[str, Float[Array, ""]]]:
         state, metrics = jax.lax.cond(
-            clock.step > self.q.learning_starts,
+            clock.step > self.acting.learning_starts,
             lambda: self._from_rewards(state, policy_snapshot, clock, key=key),
-            lambda: (state, {name: jnp.zeros(()) for name in self.q.metrics}),
+            lambda: (state, {name: jnp.zeros(()) for name in self.acting.metrics}),
         )
 
         def reconstruct(autoencoder: AutoencoderState, key: Key[Array, ""]):
@@ -190,8 +170,8 @@ class LatentAgent(AbstractAgent):
         self, state: LatentState, policy_snapshot: Actor, clock: Clock, *, key: Key[Array, ""]
     ) -> tuple[LatentState, dict[str, Float[Array, ""]]]:
         """The temporal-difference step of head and encoder."""
-        step = self.q.gradient(policy_snapshot, state.target, state.replay, clock, key=key)
-        updates, head_optimizer = self.q.optimizer.update(
+        step = self.acting.gradient(policy_snapshot, state.target, state.replay, clock, key=key)
+        updates, head_optimizer = self.acting.optimizer.update(
             step.gradients.head, state.head_optimizer, state.head
         )
         learnt = LatentState(

@@ -25,7 +25,6 @@ from handrail.learners.sac.state import SacState
 from handrail.networks.gaussian import SquashedGaussian
 from handrail.replay.base import AbstractReplay
 from handrail.replay.ring import Ring
-from handrail.replay.split import ready
 
 
 def executed_pre_squash(decision: Decision) -> Float[Array, " action"]:
@@ -77,10 +76,11 @@ class SacAgent(AbstractAgent):
         guide: the guide's distribution for an observation of *this* task (`OnVectors` with a
             view). Without it every weight is 1 and there is no distillation.
         source: steps of the source to learn costs from, beside those of the target.
+        initial: what the learner begins with, instead of afresh.
         point: where both log-densities of an executed action are evaluated.
         hidden: widths of the hidden layers of actor and critics.
         batch: transitions in one update.
-        block: environment steps between two rounds of updates.
+        train_every: environment steps between two rounds of updates.
         updates: updates in one round.
         learning_starts: steps before the first round.
         uniform_steps: steps of uniformly random actions at the beginning (guides have 500).
@@ -91,6 +91,7 @@ class SacAgent(AbstractAgent):
     replay: AbstractReplay = Ring(1_000_000)
     guide: Distribution | None = None
     source: SourceData | None = None
+    initial: SacState | None = None
     point: Point = eqx.field(default=authors_point, static=True)
     hidden: tuple[int, ...] = eqx.field(default=(256, 256), static=True)
     batch: int = eqx.field(default=256, static=True)
@@ -130,9 +131,11 @@ class SacAgent(AbstractAgent):
                 "the double DQN"
             )
         vector = jax.eval_shape(observation_vector, example.observation)
-        learner = self.learner.init(
-            vector.shape[0], example.action.shape[0], self.hidden, key=stream(key, "networks")
-        )
+        if self.initial is None:
+            sizes = vector.shape[0], example.action.shape[0]
+            learner = self.learner.init(*sizes, self.hidden, key=stream(key, "networks"))
+        else:  # copied: no array of a state that a loop donates may be the agent's, too
+            learner = jax.tree.map(jnp.copy, self.initial)
         if self.guide is not None:
             jax.eval_shape(self.guide, example.observation)  # a wrong view fails here, not later
             extras = {GUIDE_LOG_PROB: jnp.zeros(())}
@@ -209,7 +212,7 @@ class SacAgent(AbstractAgent):
 
         none = {name: jnp.zeros(()) for name in self.metrics} | {"sac/finite": jnp.ones(())}
         learner, metrics = jax.lax.cond(
-            ready(self.replay, state.replay, self.batch),
+            self.replay.ready(state.replay, self.batch),
             updated,
             lambda learner: (learner, none),
             state.learner,

@@ -69,7 +69,7 @@ class SacLagrangian(eqx.Module):
         constrained: whose costs β compares with the limit.
         actor_costs: which of its expected costs the actor is charged for.
         cost_critic: `linear` or `positive`, see `CriticEnsemble`.
-        action_repeat_prob: of the cost critics' targets, see `lagrangian.insisted`.
+        action_repeat_prob: of the cost critics' targets, see `lagrangian.repeated`.
         source_price: the least price of cost in steps of the source (beyond the paper).
         critic_reduction: of two reward critics: `jnp.min` (the scripts), or `jnp.mean`.
         inputs: what actor and critics read of an observation's vector, if not the vector.
@@ -336,14 +336,14 @@ class SacLagrangian(eqx.Module):
         floored = jax.vmap(self.cost_floor)(
             following[REWARD_CRITICS:].T, batch.next_observation, actions
         )
-        costs = self._insisted(targets, batch, floored.T)
+        costs = self._with_repeats(targets, batch, floored.T)
         cost_goals = self._cost_goals(self._costs(batch), terminated, costs)
         return jnp.concatenate([reward_goal[None], reward_goal[None], cost_goals])
 
-    def _insisted(self, targets, batch, costs):
-        """What follows, given what does if the policy goes on, should the action not be let go."""
+    def _with_repeats(self, targets, batch, costs):
+        """What follows if the action may be repeated, from what follows if the policy goes on."""
         if not self.action_repeat_prob:
             return costs
         again = jax.vmap(targets.costs)(batch.next_observation, batch.action)
         again = jax.vmap(self.cost_floor)(again, batch.next_observation, batch.action)
-        return lagrangian.insisted(costs, again.T, action_repeat_prob=self.action_repeat_prob)
+        return lagrangian.repeated(costs, again.T, action_repeat_prob=self.action_repeat_prob)

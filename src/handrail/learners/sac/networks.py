@@ -14,6 +14,7 @@ from jaxtyping import Array, Float, Key
 
 from handrail.core.types import Observation
 from handrail.networks.gaussian import GaussianPolicy, SquashedGaussian
+from handrail.networks.initialisers import glorot_uniform
 from handrail.networks.inputs import ScaledInputs
 from handrail.networks.mlp import MLP
 
@@ -57,7 +58,7 @@ class CriticEnsemble(eqx.Module):
         """Independent fresh critics for vectors of these sizes."""
         sizes = (observation + action, *hidden, 1)
         return CriticEnsemble(
-            eqx.filter_vmap(lambda k: MLP(sizes, init="glorot", key=k))(
+            eqx.filter_vmap(lambda k: MLP(sizes, init=glorot_uniform, key=k))(
                 jax.random.split(key, REWARD_CRITICS + costs)
             ),
             cost_critic,
@@ -131,7 +132,7 @@ class OnVectors(eqx.Module):
 
 
 class Sampled(eqx.Module):
-    """Acts by sampling: `act` of `interventions.what.Policy`, with the pre-squash action."""
+    """Acts by sampling: `act` of `interventions.substitutes.Policy`, with the pre-squash action."""
 
     distribution: Distribution
 

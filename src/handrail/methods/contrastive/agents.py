@@ -85,7 +85,7 @@ def latent_learner(
         )
     values = inputs.latent_values(sampled=variational)
     return LatentAgent(
-        q=q_agent(learning, inputs, values, lambda key: None, actions),
+        acting=q_agent(learning, inputs, values, lambda key: None, actions),
         autoencoder=AutoencoderLearner(
             make=partial(autoencoder, inputs.shape, LATENT, HIDDEN, variational=variational),
             loss=Variational() if variational else Vanilla(),
@@ -93,7 +93,7 @@ def latent_learner(
         make_head=partial(MLP, (LATENT, *learning.hidden, actions)),
         encoder_input=inputs.encoder_input(),
         seen=Ring(100_000),
-        updates=learning.train_every // 5,
+        updates=_rounds(learning, 5),
         learning_starts=min(1_000, learning.learning_starts),
     )
 
@@ -113,7 +113,7 @@ def representation_learner(
         show=problem.inputs.encoder_input(),
         seen=Ring(50_000),
         unsafe=Ring(50_000),
-        updates=max(acting.train_every // settings.train_every, 1),
+        updates=_rounds(settings.acting, settings.train_every),
         batch=settings.batch,
     )
 
@@ -136,6 +136,11 @@ def autoencoder(
     if variational:
         return Autoencoder(VariationalEncoder(encoder, latent, key=third), decoder)
     return Autoencoder(encoder, decoder)
+
+
+def _rounds(acting: QLearning, every: int) -> int:
+    """Updates of an auto-encoder in a block of the agent that acts: one `every` so many steps."""
+    return max(acting.train_every // every, 1)
 
 
 def _variant(settings: EncoderSettings) -> AbstractVariant:

@@ -17,7 +17,7 @@ from handrail.methods.contrastive.inputs import AbstractInputs
 from handrail.methods.contrastive.problem import DiscreteProblem
 from handrail.methods.contrastive.settings import EncoderSettings
 
-POLICY, PRIOR, ENCODER = (f"{kind}.safetensors" for kind in ("policy", "prior", "encoder"))
+PRIOR, ENCODER = "prior.safetensors", "encoder.safetensors"
 UNSAFE = "known"  # the array of an encoder's file that holds the unsafe embeddings
 
 

@@ -15,6 +15,7 @@ from handrail.methods.contrastive.inputs import on_every_row
 from handrail.methods.contrastive.problem import DiscreteProblem
 from handrail.methods.contrastive.settings import EncoderSettings
 from handrail.train.compiled import RunState
+from handrail.train.loops import make_loop
 from handrail.train.run import execute
 
 MOST_UNSAFE = 100  # embeddings that travel with an encoder
@@ -60,7 +61,7 @@ def train_encoder(
         return {}
 
     execute(
-        problem.loop(agent, none(), settings.steps),
+        make_loop(problem.environment, agent, none(), settings.steps),
         folder,
         dict(recorded),
         seed=settings.seed,

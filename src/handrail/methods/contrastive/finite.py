@@ -16,7 +16,7 @@ from handrail.methods.contrastive.inputs import TableInputs, on_every_row
 from handrail.methods.contrastive.problem import DiscreteProblem
 from handrail.methods.contrastive.settings import PriorSettings
 from handrail.train.evaluate import evaluate
-from handrail.train.step_statistics import AbstractStepStatistics, NoStepStatistics
+from handrail.train.step_statistics import NOTHING, AbstractStepStatistics
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +38,7 @@ def finite_problem(
     dynamics: Dynamics,
     *,
     knowledge_inputs: TableInputs | None = None,
-    statistics: AbstractStepStatistics | None = None,
+    statistics: AbstractStepStatistics = NOTHING,
 ) -> DiscreteProblem:
     """A problem in a compiled environment; pseudo-rewards are known for every row in advance."""
 
@@ -56,9 +56,8 @@ def finite_problem(
         }
 
     return DiscreteProblem(
-        name, environment, inputs, pseudo_rewarded, test, knowledge_inputs,
-        NoStepStatistics() if statistics is None else statistics,
-    )  # fmt: skip
+        name, environment, inputs, pseudo_rewarded, test, knowledge_inputs, statistics
+    )
 
 
 def pseudo_reward_table(

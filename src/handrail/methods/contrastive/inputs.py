@@ -5,6 +5,7 @@ while they learn and once they are frozen, and what a card says of the observati
 """
 
 import abc
+import functools
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -86,24 +87,32 @@ class TableInputs(AbstractInputs):
             return partial(NatureQ, actions)
         return partial(MLP, (*self.shape, *hidden, actions))
 
+    @functools.cached_property
+    def _table(self) -> Shaped[Array, "rows *frame"]:
+        """The frames on the device."""
+        return jnp.asarray(self.frames)
+
+    @functools.cached_property
+    def _numbers(self) -> Float[Array, "live *frame"]:
+        """Those that can be acted on, as numbers."""
+        return jnp.asarray(self.frames[: self.live], jnp.float32)
+
     def values(self) -> AbstractValues:
-        live = self.frames[: self.live]
         if self.live > MOST_TABULATED:
-            return Gathered(jnp.asarray(self.frames))
+            return Gathered(self._table)
         if self.shape == PIXELS:
-            return Tabulated(PatchTable.compile(live))
-        return Tabulated(OnFrames(jnp.asarray(live, jnp.float32)))
+            return Tabulated(PatchTable.compile(self.frames[: self.live]))
+        return Tabulated(OnFrames(self._numbers))
 
     def latent_values(self, *, sampled: bool) -> AbstractValues:
-        live = jnp.asarray(self.frames[: self.live], jnp.float32)
         if sampled:
-            return SampledLatents(live)
+            return SampledLatents(self._numbers)
         if self.live > MOST_TABULATED:
-            return Gathered(jnp.asarray(self.frames))
-        return Tabulated(OnFrames(live))
+            return Gathered(self._table)
+        return Tabulated(OnFrames(self._numbers))
 
     def encoder_input(self) -> Callable[[Any], Shaped[Array, "batch *input"]]:
-        return Frames(jnp.asarray(self.frames))
+        return Frames(self._table)
 
     def novelty(self, scale: float) -> Novelty:
         return Novelty(scale, len(self.frames), TableRow())

@@ -10,9 +10,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Key, PyTree
 
 from handrail.core.types import Observation
-from handrail.envs.host import AbstractHostEnvironment, HostTimestep
+from handrail.envs.host import AbstractHost, HostTimestep
 from handrail.envs.host_wrappers import RewardFn, rewarded
-from handrail.envs.vector_host import AbstractVectorHost
 from handrail.equations.pseudo_reward import pseudo_reward
 from handrail.learners.base import AbstractAgent
 from handrail.methods.contrastive.inputs import VectorInputs
@@ -20,16 +19,14 @@ from handrail.methods.contrastive.problem import DiscreteProblem
 from handrail.methods.contrastive.settings import PriorSettings
 from handrail.train.evaluate import evaluate_on_host
 
-Host = AbstractHostEnvironment | AbstractVectorHost
-
 
 def host_problem(
     name: str,
-    host: Host,
+    host: AbstractHost,
     example: Observation,
     first_observation: Callable[[Key[Array, ""]], Observation],
     *,
-    trial: Host | None = None,
+    trial: AbstractHost | None = None,
     longest: int | None = None,
 ) -> DiscreteProblem:
     """A problem in an environment on the host.

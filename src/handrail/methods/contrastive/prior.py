@@ -4,12 +4,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from handrail.envs.host import AnyEnvironment
 from handrail.interventions.recipes import none
 from handrail.methods.contrastive.agents import q_learner
 from handrail.methods.contrastive.artefacts import PRIOR, load_q, save_q
-from handrail.methods.contrastive.problem import DiscreteProblem, Environment
+from handrail.methods.contrastive.problem import DiscreteProblem
 from handrail.methods.contrastive.settings import PriorSettings, QLearning
 from handrail.train.compiled import RunState
+from handrail.train.loops import make_loop
 from handrail.train.run import execute
 
 NETWORK = "network.safetensors"
@@ -39,7 +41,7 @@ def train_prior(
         report: called as `report(run, step, total)`.
     """
 
-    def learn(name: str, problem: DiscreteProblem, environment: Environment, number: int) -> Any:
+    def learn(name: str, problem: DiscreteProblem, environment: AnyEnvironment, number: int) -> Any:
         of_source = name != "prior"
         return _learn(
             problem, environment,
@@ -63,7 +65,7 @@ def train_prior(
 
 def _learn(
     problem: DiscreteProblem,
-    environment: Environment,
+    environment: AnyEnvironment,
     learning: QLearning,
     steps: int,
     folder: Path,
@@ -81,7 +83,7 @@ def _learn(
         return {}
 
     execute(
-        problem.loop(q_learner(problem, learning), none(), steps, environment=environment),
+        make_loop(environment, q_learner(problem, learning), none(), steps),
         folder,
         dict(recorded),
         seed=seed,

@@ -8,23 +8,24 @@ import jax
 import numpy as np
 
 from handrail.core.errors import HandrailError
+from handrail.core.records import POLICY
 from handrail.interventions.base import Intervention
 from handrail.learners.base import AbstractAgent
 from handrail.methods.contrastive.agents import q_learner
-from handrail.methods.contrastive.artefacts import POLICY, read_encoder, read_prior, save_q
+from handrail.methods.contrastive.artefacts import read_encoder, read_prior, save_q
 from handrail.methods.contrastive.problem import DiscreteProblem
 from handrail.methods.contrastive.settings import StudentSettings
 from handrail.methods.contrastive.table import LoadedKnowledge
 from handrail.methods.method import Method
 from handrail.train.compiled import RunState
-from handrail.train.loops import AnyLoop
+from handrail.train.loops import AnyLoop, make_loop
 from handrail.train.run import execute
 
 
 def check_student(method: Method, settings: StudentSettings, kinds: Mapping[str, Any]) -> None:
     """Everything that can be said before anything is computed; `kinds` of knowledge are there."""
     every = settings.learning.train_every
-    if settings.steps <= 0 or settings.steps % every:
+    if settings.steps % every:
         raise HandrailError(
             f"steps is {settings.steps}: expected a positive multiple of {every} "
             "(learning.train_every)"
@@ -57,7 +58,7 @@ def student_loop(
     adjusted = method.adjust(settings)
     agent = student_agent(problem, method, adjusted)
     intervention = intervention_of(problem, knowledge, method, adjusted)
-    return problem.loop(agent, intervention, settings.steps, statistics=problem.statistics)
+    return make_loop(problem.environment, agent, intervention, settings.steps, problem.statistics)
 
 
 def intervention_of(

@@ -63,7 +63,7 @@ def near_unsafe(settings: StudentSettings, knowledge: LoadedKnowledge) -> NearUn
     """The state check that the settings describe."""
     safety = settings.safety
     initial = _there("encoder", knowledge.initial_embeddings)
-    reach = (
+    radius = (
         AdaptiveRadius(safety.max_distance, safety.quantile)
         if safety.adaptive
         else FixedRadius(safety.max_distance)
@@ -71,7 +71,7 @@ def near_unsafe(settings: StudentSettings, knowledge: LoadedKnowledge) -> NearUn
     return NearUnsafe(
         embed=_there("encoder", knowledge.embed),
         initial_embeddings=initial if safety.bring_known else jnp.zeros((0, initial.shape[1])),
-        radius=reach,
+        radius=radius,
         neighbours=safety.neighbours,
         capacity=safety.capacity,
     )

@@ -5,11 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from handrail.interventions.base import Intervention
-from handrail.interventions.recipes import none
 from handrail.methods.sagui.problem import Target
 from handrail.methods.sagui.settings import StudentRun
-from handrail.methods.sagui.table import METHODS
-from handrail.methods.sagui.train_student import check, load_knowledge, takeover
+from handrail.methods.sagui.table import METHODS, Known
+from handrail.methods.sagui.train_student import FittedKnowledge, check, load_knowledge, who_acts
 
 
 def acts_instead(method: str) -> str:
@@ -19,13 +18,13 @@ def acts_instead(method: str) -> str:
 
 
 def intervention_of(target: Target, run: StudentRun, files: Mapping[str, Path]) -> Intervention:
-    """The intervention of a run's method, without the random intervals in which a guide acts too.
+    """The intervention of a run, without the random intervals in which a guide acts too.
 
     `files` are those of its knowledge by kind. Raises `HandrailError` where knowledge is missing
     or does not fit.
     """
-    if not acts_instead(run.method):
-        return none()
-    method = check(run, files)
-    loaded = load_knowledge(target, dataclasses.replace(run, source_data=False), files)
-    return method.intervention(takeover(target, run, loaded.file), loaded.known)
+    loaded = FittedKnowledge(Known())
+    if acts_instead(run.method):
+        check(run, files)
+        loaded = load_knowledge(target, dataclasses.replace(run, source_data=False), files)
+    return who_acts(target, run, loaded)

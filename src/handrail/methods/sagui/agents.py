@@ -1,21 +1,13 @@
 """The SAC-Lagrangian agents of SaGui from their settings."""
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import equinox as eqx
-import jax
 import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array, Float, Key, PyTree
+from jaxtyping import Array
 
 from handrail.core.errors import HandrailError
-from handrail.core.rng import stream
-from handrail.core.types import Action, Context, Decision, Observation, Transition
-from handrail.envs.base import action_size
-from handrail.learners.base import AbstractAgent, Clock, Proposal
-from handrail.learners.sac.agent import SacAgent, SacAgentState
+from handrail.learners.sac.agent import SacAgent
 from handrail.learners.sac.cost_floor import (
     AbstractCostFloor,
     GuideCostFloor,
@@ -23,9 +15,7 @@ from handrail.learners.sac.cost_floor import (
     NoFloor,
 )
 from handrail.learners.sac.lagrangian import SacLagrangian
-from handrail.learners.sac.state import SacState
 from handrail.methods.sagui.inputs import inputs_of
-from handrail.methods.sagui.problem import Interface
 from handrail.methods.sagui.settings import LIMIT_STEPS, SacSettings
 from handrail.replay.base import AbstractReplay
 from handrail.replay.ring import Ring
@@ -112,62 +102,3 @@ def memory(settings: SacSettings, steps: int, *, split: bool) -> AbstractReplay:
     if split:
         return Split(min(settings.replay, 2 * steps))
     return Ring(min(settings.replay, steps))
-
-
-def fresh_learner(
-    interface: Interface, settings: SacSettings, learner: SacLagrangian, *, key: Key[Array, ""]
-) -> SacState:
-    """A learner's state with new networks for an environment: a template to be filled."""
-    width = sum(math.prod(np.shape(part)) for part in jax.tree.leaves(interface.observation))
-    actions = action_size(interface.actions)
-    return learner.init(width, actions, settings.hidden, key=stream(key, "networks"))
-
-
-class Continued(AbstractAgent):
-    """`inner`, whose learner begins as `learner` instead of afresh."""
-
-    inner: SacAgent
-    learner: SacState
-    train_every: int = eqx.field(static=True)
-    learning_starts: int = eqx.field(static=True)
-    metrics: tuple[str, ...] = eqx.field(static=True)
-
-    def __init__(self, inner: SacAgent, learner: SacState):
-        self.inner, self.learner = inner, learner
-        self.train_every, self.learning_starts = inner.train_every, inner.learning_starts
-        self.metrics = inner.metrics
-
-    def init(self, example: Transition, *, key: Key[Array, ""]) -> SacAgentState:
-        fresh = self.inner.init(example, key=key)
-        return SacAgentState(_copied(self.learner), fresh.replay)
-
-    def prepare(self, state: SacAgentState, *, key: Key[Array, ""]) -> Any:
-        return self.inner.prepare(state, key=key)
-
-    def propose(
-        self, policy_snapshot: Any, observation: Observation, clock: Clock, *, key: Key[Array, ""]
-    ) -> Proposal:
-        return self.inner.propose(policy_snapshot, observation, clock, key=key)
-
-    def evaluation_action(
-        self, policy_snapshot: Any, observation: Observation, *, key: Key[Array, ""]
-    ) -> Action:
-        return self.inner.evaluation_action(policy_snapshot, observation, key=key)
-
-    def annotate(
-        self, policy_snapshot: Any, context: Context, decision: Decision
-    ) -> tuple[Float[Array, ""], dict[str, Array]]:
-        return self.inner.annotate(policy_snapshot, context, decision)
-
-    def observe(self, state: SacAgentState, transition: Transition, clock: Clock) -> SacAgentState:
-        return self.inner.observe(state, transition, clock)
-
-    def learn(
-        self, state: SacAgentState, policy_snapshot: PyTree, clock: Clock, *, key: Key[Array, ""]
-    ) -> tuple[SacAgentState, dict[str, Float[Array, ""]]]:
-        return self.inner.learn(state, policy_snapshot, clock, key=key)
-
-
-def _copied(learner: SacState) -> SacState:
-    """No array of the run's state is also one of the agent, should the loop donate its state."""
-    return jax.tree.map(lambda leaf: jnp.copy(leaf) if eqx.is_array(leaf) else leaf, learner)

@@ -7,6 +7,7 @@ acts is part of its specification; `training` says only how it came about.
 import dataclasses
 import logging
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, get_args
 
 from handrail.core.artifact import Card, number, part_shapes, widths
@@ -95,8 +96,7 @@ def card_of(
     return Card(
         kind=kind,
         spec={
-            "parts": part_shapes(interface.observation),
-            "actions": action_size(interface.actions),
+            **spec_of(interface),
             **bounds,
             "view": "named parts",
             **limits.entries(),
@@ -104,6 +104,30 @@ def card_of(
         },
         network=networks.entries(),
         training=training,
+    )
+
+
+def spec_of(interface: Interface) -> dict[str, Any]:
+    """What a file has to say to fit: parts and their shapes, numbers of an action."""
+    return {
+        "parts": part_shapes(interface.observation),
+        "actions": action_size(interface.actions),
+    }
+
+
+def check_bounds(path: Path, card: Card, interface: Interface) -> None:
+    """Refuses actions that were learnt for a Box of other bounds."""
+    bounds, here = card.spec.get("action_bounds"), interface.bounds
+    if bounds is None or here is None or bounds == here:
+        return
+    own = (
+        f"from {bounds.get('low')} to {bounds.get('high')}"
+        if isinstance(bounds, dict) and bounds
+        else "of no Box"
+    )
+    raise HandrailError(
+        f"{path} does not fit {interface.name}: its actions are for bounds {own}, those there are "
+        f"from {here['low']} to {here['high']}; rescale the actions of one of the environments"
     )
 
 

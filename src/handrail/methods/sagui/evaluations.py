@@ -10,14 +10,13 @@ from jaxtyping import Array, Key
 
 from handrail.core.records import EPISODES, EVALUATIONS, ONE_OF_SEVERAL, GrowingTable, read_table
 from handrail.envs.base import AbstractEnvironment
+from handrail.envs.host import AnyEnvironment
 from handrail.learners.sac.agent import SacAgent
 from handrail.learners.sac.networks import OnVectors
-from handrail.methods.sagui.problem import AnyEnvironment
 from handrail.replay.ring import Ring
-from handrail.train.evaluate import Evaluation, evaluate_on_host, run_greedily, sampled
+from handrail.train.evaluate import evaluate_on_host, run_greedily, sampled
+from handrail.train.rollout.base import Episodes
 
-CHUNK_STEPS = 10_000  # of a run between two rows of its progress
-CHECKPOINT_SECONDS = 120.0  # checkpoints hold the replay, some hundred megabytes
 STUDENT_COLUMNS = (
     "step", "behaviour_return", "behaviour_cost", "behaviour_episodes", "guide_share",
     "target_return", "target_cost", "target_length",
@@ -35,7 +34,7 @@ def try_policy(
     episodes: int,
     longest: int | None = None,
     key: Key[Array, ""],
-) -> Evaluation:
+) -> Episodes:
     """Whole episodes of a policy, sampled as the paper does, without interventions.
 
     On the host an episode is cut off after `longest` steps, and the environment loses the episode
@@ -56,12 +55,6 @@ def record(folder: Path, columns: tuple[str, ...], row: dict[str, float]) -> dic
     table.cut(int(row["step"]) - 1)
     table.add([row])
     return read_table(folder / EVALUATIONS)
-
-
-def chunk_steps(epoch: int, block: int) -> int:
-    """Steps of a chunk, so that chunks end where epochs end."""
-    chunk = math.gcd(epoch, CHUNK_STEPS)
-    return chunk if chunk % block == 0 else epoch
 
 
 def cost_columns(what: str, limits: Mapping[str, float]) -> tuple[str, ...]:
@@ -92,7 +85,7 @@ def behaviour(folder: Path, step: int, epoch: int, limits: Mapping[str, float]) 
     return row | _each("behaviour_", means, limits)
 
 
-def tested(evaluation: Evaluation, limits: Mapping[str, float] | None = None) -> dict[str, float]:
+def tested(evaluation: Episodes, limits: Mapping[str, float] | None = None) -> dict[str, float]:
     """Means over the episodes of a test; returns and costs undiscounted, per episode.
 
     Of several costs, each with its limit, `cost` is the one nearest to its limit, or farthest
@@ -111,7 +104,7 @@ def tested(evaluation: Evaluation, limits: Mapping[str, float] | None = None) ->
 
 
 def evaluated(
-    evaluation: Evaluation, limit: float | None, limits: Mapping[str, float] | None = None
+    evaluation: Episodes, limit: float | None, limits: Mapping[str, float] | None = None
 ) -> dict[str, Any]:
     """What `handrail evaluate` prints of a policy with this limit: means as of `tested`, and how
     many episodes cost anything.
@@ -126,7 +119,7 @@ def evaluated(
     }
 
 
-def unsafe_share(evaluation: Evaluation) -> float:
+def unsafe_share(evaluation: Episodes) -> float:
     """The share of a test's episodes that cost anything."""
     return float(np.mean(np.asarray(evaluation.costs) > 0))
 

@@ -18,20 +18,18 @@ from handrail.envs.transfer import (
     TransferProblem,
     View,
 )
-from handrail.equations.budget import discounted_limit
 from handrail.methods.sagui.cards import (
     Limits,
     Networks,
     card_of,
+    check_bounds,
     read_discount,
     read_takeover_cost,
     trained_discount,
-    warnings_of,
 )
 from handrail.methods.sagui.guide import Guide, GuideNetworks, total_size
 from handrail.methods.sagui.inputs import kind_of
 from handrail.methods.sagui.problem import Interface, interface_of
-from handrail.methods.sagui.settings import EARLY
 from handrail.methods.sagui.table import Takeover
 
 GUIDE = "guide.safetensors"
@@ -89,14 +87,9 @@ class GuideFile:
                     " the guide takes over; leave one out"
                 )
         predicted = self.takeover_cost if takeover_cost is None else float(takeover_cost)
-        if threshold is not None or predicted is None:
-            multiple = EARLY if threshold is None else threshold
-            predicted = multiple * discounted_limit(limit, self.guide.discount, self.episode_length)
-        return Takeover(limit, predicted)
-
-    def warnings(self, limit: float) -> list[str]:
-        """What speaks against it as the guide of a student with this limit, in words."""
-        return warnings_of(self.card, limit, self.episode_length)
+        if threshold is None and predicted is not None:
+            return Takeover(limit, predicted)
+        return Takeover.of(limit, threshold, self.guide.discount, self.episode_length)
 
 
 def save_guide(
@@ -124,7 +117,7 @@ def save_guide(
 
     Raises `HandrailError` where nothing says the discount: thresholds and students depend on it.
     """
-    interface, training = interface_of(problem.source, problem.name), training or {}
+    interface, training = interface_of(problem.source, name=problem.name), training or {}
     networks = guide.networks if isinstance(guide, Guide) else guide
     if discount is None:
         discount = guide.discount if isinstance(guide, Guide) else trained_discount(training)
@@ -169,7 +162,7 @@ def load_guide(path: Path | str, problem: TransferProblem, *, limit: float | Non
     With `limit`, the student's (undiscounted, of an episode of the target), a guide that was
     trained for a higher one is refused. Raises `HandrailError`, naming both sides.
     """
-    interface = interface_of(problem.target, problem.name)
+    interface = interface_of(problem.target, name=problem.name)
     found = open_guide(Path(path), interface, view=problem.view)
     if limit is not None:
         found.allowed(limit)
@@ -306,13 +299,7 @@ def _check_actions(path: Path, card: Card, interface: Interface) -> None:
             f"{path} does not fit {interface.name}: the guide acts with {size!r} numbers, "
             f"an action there is {_acts(actions)}"
         )
-    bounds = card.spec.get("action_bounds")
-    if bounds is not None and interface.bounds is not None and bounds != interface.bounds:
-        raise HandrailError(
-            f"{path} does not fit {interface.name}: the guide's actions are for bounds "
-            f"{_bounds(bounds)}, those there are {_bounds(interface.bounds)}; "
-            "rescale the actions of one of the environments"
-        )
+    check_bounds(path, card, interface)
 
 
 def _acts(actions: ActionSpace) -> str:
@@ -327,9 +314,3 @@ def _text(parts: dict[str, Any]) -> str:
 
 def _costs(limits: Mapping[str, float]) -> str:
     return f"the costs {', '.join(sorted(limits))}" if limits else "one cost"
-
-
-def _bounds(bounds: Any) -> str:
-    if not isinstance(bounds, dict) or not bounds:
-        return "of no Box"
-    return f"from {bounds.get('low')} to {bounds.get('high')}"

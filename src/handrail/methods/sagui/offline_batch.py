@@ -1,5 +1,6 @@
 """Steps of the source, kept beside a guide, for students to learn costs from."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import jax
@@ -20,6 +21,12 @@ from handrail.replay.ring import Ring
 def beside(guide: Path) -> Path:
     """Where the steps are that a guide's training has kept."""
     return guide.with_name(TRANSITIONS)
+
+
+def kept_beside(files: Mapping[str, Path], *, wanted: bool) -> dict[str, Path]:
+    """The steps beside the guide among these files of knowledge, if they are wanted and there."""
+    path = beside(files["guide"]) if wanted and "guide" in files else None
+    return {} if path is None or not path.exists() else {path.stem: path}
 
 
 def save_steps(

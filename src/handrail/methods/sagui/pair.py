@@ -7,10 +7,10 @@ from typing import Any
 from jaxtyping import Array, Key
 
 from handrail.learners.sac.networks import OnVectors, Sampled
+from handrail.methods.sagui.acting import intervention_of
 from handrail.methods.sagui.evaluations import evaluated
 from handrail.methods.sagui.problem import Target
 from handrail.methods.sagui.settings import StudentRun
-from handrail.methods.sagui.train_student import intervention_of, load_knowledge
 from handrail.train.evaluate_pair import intervention_rate, try_under
 from handrail.train.rollout.base import Drawn, Episodes
 
@@ -31,7 +31,7 @@ def try_pair(
     The guide acts where the method says so, without the random intervals of training. `files` are
     those of the knowledge by kind. Raises `HandrailError` where the run has no intervention.
     """
-    intervention = intervention_of(target, run, load_knowledge(target, run, files))
+    intervention = intervention_of(target, run, files)
     return try_under(
         target.testing, Drawn(Sampled(policy)), intervention,
         episodes=episodes, longest=target.longest, key=key,

@@ -4,16 +4,9 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from handrail.envs.base import AbstractEnvironment
-from handrail.envs.host import AbstractHostEnvironment
+from handrail.envs.host import AnyEnvironment
 from handrail.envs.transfer import AbstractView, example_observation
-from handrail.envs.vector_host import AbstractVectorHost
 from handrail.interventions.base import Intervention
-from handrail.learners.base import AbstractAgent
-from handrail.train.loops import AnyLoop, make_loop
-
-AnyEnvironment = AbstractEnvironment | AbstractHostEnvironment | AbstractVectorHost
-MakeLoop = Callable[[AnyEnvironment, AbstractAgent, Intervention, int], AnyLoop]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,16 +33,20 @@ class Interface:
         return self.episode_length
 
 
-def interface_of(environment: Any, name: str) -> Interface:
-    """What a guide has to fit in a compiled environment, or in one on the host."""
-    length = getattr(environment, "episode_length", None)
+def interface_of(
+    environment: Any, episode_length: int | None = None, *, name: str | None = None
+) -> Interface:
+    """What has to fit an environment, compiled or on the host; limits are for `episode_length`
+    steps, by default those that the environment says.
+    """
+    said = getattr(environment, "episode_length", None) if episode_length is None else None
     return Interface(
-        name=name,
+        name=environment.name if name is None else name,
         observation=example_observation(environment),
         actions=environment.actions,
-        bounds=getattr(environment, "action_bounds", None),
+        bounds=getattr(environment, "action_bounds", None) or None,
         limits=getattr(environment, "limits", {}),
-        episode_length=length if isinstance(length, int) else None,
+        episode_length=said if isinstance(said, int) else episode_length,
     )
 
 
@@ -78,7 +75,8 @@ class Source:
     takeover_shares: tuple[float, ...] = ()
     """Where the kept guide fails its shield test at two steps' cost, it is tried at these shares of
     that, and its file says the one that `shield.proposed` proposes; none: it is not tried."""
-    make_loop: MakeLoop = make_loop
+    delayed: bool = True
+    """Whether a loop on the host learns from a block while the next one is stepped."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,4 +92,4 @@ class Target:
     longest: int | None = None
     shield: Intervention | None = None
     """What has the last word over every action in training, also over a guide's."""
-    make_loop: MakeLoop = make_loop
+    delayed: bool = True

@@ -15,8 +15,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
 from handrail.envs.base import AbstractEnvironment, action_size
-from handrail.envs.host import AbstractHostEnvironment
-from handrail.envs.vector_host import AbstractVectorHost
+from handrail.envs.host import AnyEnvironment
 from handrail.equations.budget import LIMIT_STEPS
 from handrail.interventions.base import Intervention
 from handrail.interventions.triggers import CostCriticExceeds
@@ -87,7 +86,7 @@ def random_actions(size: int) -> RandomActions:
 
 
 def evaluate_shield(
-    environment: AbstractEnvironment | AbstractHostEnvironment | AbstractVectorHost,
+    environment: AnyEnvironment,
     guide: Any,
     *,
     threshold: float,
@@ -119,7 +118,7 @@ def shielded(
 
 
 def takeover_table(
-    environment: AbstractEnvironment | AbstractHostEnvironment | AbstractVectorHost,
+    environment: AnyEnvironment,
     guide: Any,
     takeover_costs: Sequence[float],
     *,

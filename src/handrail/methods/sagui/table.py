@@ -7,6 +7,7 @@ in `handrail.interventions.triggers`, too.
 import dataclasses
 from collections.abc import Callable
 
+from handrail.equations.budget import discounted_limit
 from handrail.equations.distillation import DecayingStrength, FixedStrength
 from handrail.interventions.base import Intervention
 from handrail.interventions.recipes import budget_switch, control_switch, linear_decay, none
@@ -15,6 +16,7 @@ from handrail.interventions.triggers import Always
 from handrail.learners.sac.networks import Distribution, Sampled
 from handrail.methods.method import Method, table
 from handrail.methods.sagui.guide import Guide
+from handrail.methods.sagui.settings import EARLY
 
 HALF = 0.5
 """The share of the limit that our students aim at, where they can."""
@@ -28,6 +30,14 @@ class Takeover:
     """Cost of an episode that is allowed, undiscounted."""
     predicted_cost: float
     """Discounted cost, predicted of the proposed action, above which the guide acts."""
+
+    @staticmethod
+    def of(limit: float, threshold: float | None, discount: float, steps: int) -> "Takeover":
+        """At `threshold` multiples of the limit, of an episode of `steps` steps, on the discounted
+        scale; by default at `EARLY`.
+        """
+        multiple = EARLY if threshold is None else threshold
+        return Takeover(limit, multiple * discounted_limit(limit, discount, steps))
 
 
 @dataclasses.dataclass(frozen=True)

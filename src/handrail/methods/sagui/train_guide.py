@@ -1,7 +1,7 @@
 """Guides are learnt in the source without the task's reward, and kept by evaluation."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,8 @@ from jaxtyping import Array, Key
 
 from handrail.core.arguments import checked
 from handrail.core.artifact import Card, load, part_shapes, save
-from handrail.core.errors import HandrailError, UnknownName
+from handrail.core.errors import HandrailError
+from handrail.core.records import BEST
 from handrail.core.rng import stream
 from handrail.envs.transfer import SameView
 from handrail.interventions.base import Intervention
@@ -22,12 +23,11 @@ from handrail.learners.sac.intrinsic import AbstractIntrinsic, NeighbourEntropy,
 from handrail.learners.sac.networks import OnVectors
 from handrail.methods.sagui.agents import memory, sac_agent, sac_learner
 from handrail.methods.sagui.cards import Limits, Networks
+from handrail.methods.sagui.epochs import Report, publish, run_by_epochs
 from handrail.methods.sagui.evaluations import (
-    CHECKPOINT_SECONDS,
     KNOWLEDGE_COLUMNS,
     best,
     best_shield,
-    chunk_steps,
     cost_columns,
     record,
     tested,
@@ -49,28 +49,20 @@ from handrail.methods.sagui.shield import (
 )
 from handrail.replay.ring import RingState
 from handrail.train.compiled import RunState
-from handrail.train.loops import AnyLoop
-from handrail.train.run import execute
+from handrail.train.loops import AnyLoop, make_loop
 
 # Parts that a robot varies by shaking on the spot; the entropy bonus leaves them out.
 SHAKEN = ("accelerometer", "ballangvel_rear", "gyro")
 SELECTIONS = {"return": best, "shield": best_shield}  # the evaluation whose guide is kept
-BEST = "best.safetensors"
-Report = Callable[[int, int], None]
 
 
 def guide_loop(source: Source, settings: GuideSettings) -> AnyLoop:
     """The training of a guide in the source. Raises `HandrailError` for unfit settings."""
     checked(settings)
     check_schedule(settings.steps, settings.epoch, settings.learning)
-    if settings.selection not in SELECTIONS:
-        raise UnknownName("choice of a guide", settings.selection, SELECTIONS)
     limits = source.interface.limits
-    if settings.keep < 0 or (settings.keep and limits):
-        raise HandrailError(
-            f"keep is {settings.keep}: expected the number of steps to keep, 0 where there are "
-            "several costs"
-        )
+    if settings.keep and limits:
+        raise HandrailError(f"keep is {settings.keep}: expected 0 where there are several costs")
     learner = sac_learner(
         settings.learning,
         settings.limit,
@@ -88,7 +80,7 @@ def guide_loop(source: Source, settings: GuideSettings) -> AnyLoop:
         uniform_steps=settings.uniform_steps,
     )
     driver = random_driver(settings.random_action_share, seed=10 * settings.seed + 1)
-    return source.make_loop(source.training, agent, driver, settings.steps)
+    return make_loop(source.training, agent, driver, settings.steps, delayed=source.delayed)
 
 
 def random_driver(share: float, *, seed: int) -> Intervention:
@@ -129,8 +121,6 @@ def train_guide(
     columns = trial.columns
 
     def watch(step: int, state: RunState) -> None:
-        if step % settings.epoch:
-            return
         learner = state.agent.learner
         networks = GuideNetworks(learner.parameters.actor, learner.parameters.critics)
         assert isinstance(state.agent.replay, RingState)  # see `guide_loop`
@@ -163,21 +153,12 @@ def train_guide(
         save(path, card, arrays)
         return {"best": card.training["evaluation"]}
 
-    execute(
-        loop,
-        folder,
-        recorded,
-        seed=10 * settings.seed + 1,
-        summarise=summarise,
-        watch=watch,
-        chunk_steps=chunk_steps(settings.epoch, settings.learning.train_every),
-        report=lambda step, _: report(step, settings.steps),
-        checkpoint_seconds=CHECKPOINT_SECONDS,
-    )
-    if not path.exists():  # it was deleted, or the run was finished by an older version
-        card, arrays = load(folder / BEST, expect="guide")
-        save(path, card, arrays)
-    return path
+    run_by_epochs(
+        loop, folder, recorded, settings,
+        seed=10 * settings.seed + 1, watch=watch, summarise=summarise, report=report,
+    )  # fmt: skip
+    # it was deleted, or the run was finished by an older version
+    return path if path.exists() else publish(folder, path, "guide")
 
 
 class _Trial:

@@ -1,7 +1,7 @@
 """A student learns the task's reward in the target, with a guide where that is dangerous."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import jax
 from handrail.core.arguments import checked
 from handrail.core.artifact import Card, save
 from handrail.core.errors import HandrailError, UnknownName
-from handrail.core.records import read_table
+from handrail.core.records import BEST, EVALUATIONS, POLICY, read_table
 from handrail.core.rng import stream
 from handrail.envs.base import action_size
 from handrail.equations.budget import discounted_limit
@@ -28,24 +28,23 @@ from handrail.equations.importance import (
 from handrail.interventions.base import Intervention
 from handrail.interventions.overruled import EVIDENCE, overruled
 from handrail.interventions.recipes import with_guide_intervals
+from handrail.learners.sac.agent import SacAgent
 from handrail.learners.sac.constraint import CostSlack, policy_actions, replay_actions, whole_cost
 from handrail.learners.sac.networks import OnVectors
 from handrail.learners.sac.source_data import SourceData
+from handrail.learners.sac.state import SacState
 from handrail.methods.sagui.agents import (
-    Continued,
     check_cost_floor,
     memory,
     sac_agent,
     sac_learner,
 )
 from handrail.methods.sagui.cards import Limits, Networks, card_of
+from handrail.methods.sagui.epochs import Report, run_by_epochs
 from handrail.methods.sagui.evaluations import (
-    CHECKPOINT_SECONDS,
-    EVALUATIONS,
     STUDENT_COLUMNS,
     behaviour,
     best,
-    chunk_steps,
     cost_columns,
     record,
     tested,
@@ -64,13 +63,7 @@ from handrail.methods.sagui.settings import (
 from handrail.methods.sagui.table import METHODS, Known, StudentMethod, Takeover
 from handrail.train.compiled import RunState
 from handrail.train.evidence import total
-from handrail.train.loops import AnyLoop
-from handrail.train.run import execute
-
-POLICY = "policy.safetensors"
-BEST_SAFE = "best.safetensors"
-"""Beside the last policy: the one with the highest return of those that kept the limit alone."""
-Report = Callable[[int, int], None]
+from handrail.train.loops import AnyLoop, make_loop
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,6 +73,7 @@ class FittedKnowledge:
     known: Known
     file: GuideFile | None = None
     source: SourceData | None = None
+    pretrained: SacState | None = None
 
 
 def check(run: StudentRun, given: Mapping[str, Any]) -> StudentMethod:
@@ -92,7 +86,7 @@ def check(run: StudentRun, given: Mapping[str, Any]) -> StudentMethod:
         raise UnknownName("method", run.method, METHODS)
     method = METHODS[run.method]
     check_schedule(run.steps, run.epoch, run.learning)
-    if run.threshold is not None and not run.threshold > 0:
+    if run.threshold == 0:
         raise HandrailError(
             f"threshold is {run.threshold}: expected a positive multiple of the limit, such as 2.0"
         )
@@ -135,6 +129,9 @@ def load_knowledge(target: Target, run: StudentRun, files: Mapping[str, Path]) -
         return FittedKnowledge(
             Known(expert=open_policy(files["expert"], target.interface, "expert")[1])
         )
+    if "pretrained" in method.needs:
+        kept = load_pretrained(files["pretrained"], target, run.learning)
+        return FittedKnowledge(Known(), pretrained=kept)
     if not method.needs_guide:
         return FittedKnowledge(Known())
     path = files["guide"]
@@ -157,17 +154,14 @@ def load_knowledge(target: Target, run: StudentRun, files: Mapping[str, Path]) -
 
 def student_loop(target: Target, run: StudentRun, files: Mapping[str, Path]) -> AnyLoop:
     """The loop of a run. Raises `HandrailError` where settings or knowledge do not fit."""
-    method = check(run, files)
+    check(run, files)
     loaded = load_knowledge(target, run, files)
-    agent: Any = _agent(target, run, loaded)
-    if "pretrained" in method.needs:
-        kept = load_pretrained(files["pretrained"], target, run.learning)
-        agent = Continued(agent, kept)
-    intervention = intervention_of(target, run, loaded, interval_share=run.guide_interval_share)
-    return target.make_loop(target.training, agent, intervention, run.steps)
+    agent = _agent(target, run, loaded)
+    intervention = who_acts(target, run, loaded, interval_share=run.guide_interval_share)
+    return make_loop(target.training, agent, intervention, run.steps, delayed=target.delayed)
 
 
-def intervention_of(
+def who_acts(
     target: Target, run: StudentRun, loaded: FittedKnowledge, *, interval_share: float = 0.0
 ) -> Intervention:
     """Who acts when: as the method says, then the target's shield.
@@ -184,12 +178,12 @@ def takeover(target: Target, run: StudentRun, file: GuideFile | None) -> Takeove
     """Where the guide takes over from this student."""
     if file is not None:
         return file.takeover(run.limit, run.threshold)
-    multiple = 2.0 if run.threshold is None else run.threshold
-    scaled = discounted_limit(run.limit, run.learning.discount, target.interface.limit_steps)
-    return Takeover(run.limit, multiple * scaled)
+    return Takeover.of(
+        run.limit, run.threshold, run.learning.discount, target.interface.limit_steps
+    )
 
 
-def _agent(target: Target, run: StudentRun, loaded: FittedKnowledge) -> Any:
+def _agent(target: Target, run: StudentRun, loaded: FittedKnowledge) -> SacAgent:
     squares = {
         "squared": weight_inside_square,
         "linear": weight_outside_square,
@@ -223,6 +217,7 @@ def _agent(target: Target, run: StudentRun, loaded: FittedKnowledge) -> Any:
         # densities are worth their time only where a pull or a weight reads them
         guide=None if pull is None and run.weighting == "none" else acts,
         source=loaded.source,
+        initial=loaded.pretrained,
         point=points[run.density],
         **weighs,
     )
@@ -269,8 +264,6 @@ def train_student(
     columns = (*STUDENT_COLUMNS, *each[0], *each[1])
 
     def watch(step: int, state: RunState) -> None:
-        if step % run.epoch:
-            return
         actor = state.agent.learner.parameters.actor
         test = try_policy(
             target.testing, OnVectors(actor), episodes=run.test_episodes,
@@ -281,7 +274,7 @@ def train_student(
         table = record(folder, columns, row)
         last = len(table["step"]) - 1
         if row["target_cost"] <= run.limit and best(table, run.limit, "target_") == last:
-            save(folder / BEST_SAFE, _card(target, run, row), actor)
+            save(folder / BEST, _card(target, run, row), actor)
 
     def summarise(state: RunState) -> dict[str, Any]:
         save(folder / POLICY, _card(target, run, None), state.agent.learner.parameters.actor)
@@ -297,17 +290,10 @@ def train_student(
             "guide_warnings": list(warnings),
         }
 
-    return execute(
-        loop,
-        folder,
-        recorded,
-        seed=10 * run.seed,
-        summarise=summarise,
-        watch=watch,
-        chunk_steps=chunk_steps(run.epoch, run.learning.train_every),
-        report=lambda step, _: report(step, run.steps),
-        checkpoint_seconds=CHECKPOINT_SECONDS,
-    )
+    return run_by_epochs(
+        loop, folder, recorded, run,
+        seed=10 * run.seed, watch=watch, summarise=summarise, report=report,
+    )  # fmt: skip
 
 
 def takeover_cost(intervention: Intervention) -> dict[str, float]:

@@ -2,17 +2,18 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import equinox as eqx
 import jax
 from jaxtyping import Array, Key
 
 from handrail.core.types import Observation
-from handrail.envs.lava.environment import LavaEnvironment
+from handrail.interventions.base import Intervention
 from handrail.learners.base import Proposal
+from handrail.tasks.lava.problems import student_problem
 from handrail.tasks.lava.resolve import resolve
-from handrail.tasks.lava.student import Knowledge, build
-from handrail.train.compiled import Loop
+from handrail.tasks.lava.student import Knowledge, checks_of
 from handrail.train.rollout.base import Episodes
 from handrail.train.rollout.compiled import rollout
 from handrail.train.step import Progress
@@ -33,8 +34,11 @@ def random_cost(method: str, view: str, observation: str, files: Mapping[str, Pa
         for seed in LAYOUTS:
             settings = {"environment": environment, "method": method, "observation": observation,
                         "seed": seed, "preset": "recommended"}  # fmt: skip
-            loop = build(resolve(settings).run, Knowledge(view=view, **files))
-            done = _episodes(loop, jax.random.split(jax.random.key(seed), 100))
+            run = resolve(settings).run
+            problem = student_problem(run, view)
+            checks = checks_of(problem, run, Knowledge(view=view, **files))
+            keys = jax.random.split(jax.random.key(seed), 100)
+            done = _episodes(problem.environment, checks, keys)
             costs += float(done.costs.sum())
             steps += float(done.lengths.sum())
     return 1_000 * costs / steps
@@ -53,8 +57,6 @@ class _Random(eqx.Module):
 
 
 @eqx.filter_jit
-def _episodes(loop: Loop, keys: Key[Array, " episodes"]) -> Episodes:
-    world = loop.environment
-    assert isinstance(world, LavaEnvironment)
+def _episodes(world: Any, checks: Intervention, keys: Key[Array, " episodes"]) -> Episodes:
     proposed = _Random(world.actions.n)
-    return rollout(world, proposed, lambda key, number: loop.intervention, keys=keys)
+    return rollout(world, proposed, lambda key, number: checks, keys=keys)

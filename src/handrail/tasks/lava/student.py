@@ -9,14 +9,13 @@ import jax
 import numpy as np
 
 from handrail.core.arguments import checked
-from handrail.core.artifact import fill, load
 from handrail.envs.lava.environment import LavaEnvironment
+from handrail.interventions.base import Intervention
 from handrail.methods.contrastive.problem import DiscreteProblem
 from handrail.methods.contrastive.student import (
     check_student,
     intervention_of,
     student_agent,
-    student_loop,
     train_student,
 )
 from handrail.tasks.lava.episode import read_agent, read_memory, record_agent, save_memory
@@ -53,15 +52,6 @@ def check(run: LavaRun, knowledge: Knowledge) -> None:
     check_student(method_of(run), run, knowledge.files)
 
 
-def build(run: LavaRun, knowledge: Knowledge) -> Loop:
-    """The loop of a run. Raises `HandrailError` where settings or knowledge do not fit."""
-    check(run, knowledge)
-    problem = student_problem(run, knowledge.view)
-    loop = student_loop(problem, knowledge.files, method_of(run), run)
-    assert isinstance(loop, Loop)
-    return loop
-
-
 def run_lava(
     run: LavaRun,
     knowledge: Knowledge,
@@ -72,7 +62,6 @@ def run_lava(
 ) -> dict[str, Any]:
     """Trains, tests and saves; returns the summary. Continues what was interrupted."""
     run = checked(run)
-    check(run, knowledge)
     problem = student_problem(run, knowledge.view)
     world = _world(problem)
 
@@ -118,15 +107,15 @@ def record_policy(
     run: LavaRun, knowledge: Knowledge, file: Path, *, episodes: int, seed: int, shielded: bool
 ) -> list[RecordedEpisode]:
     """Recorded episodes of a finished run's policy file, as of `record_agent`."""
+    problem = student_problem(run, knowledge.view)
     training = None
     if shielded:
-        loop = build(run, knowledge)
-        training = loop.intervention, read_memory(file.parent, loop.intervention)
-    problem = student_problem(run, run.observation)
-    agent = student_agent(problem, method_of(run), run)
-    world = _world(problem)
+        check(run, knowledge)
+        intervention = checks_of(problem, run, knowledge)
+        training = intervention, read_memory(file.parent, intervention)
+    agent, policy = _opened(problem, run, file)
     return record_agent(
-        world, agent, read_agent(agent, file), run, training=training, episodes=episodes, seed=seed
+        _world(problem), agent, policy, run, training=training, episodes=episodes, seed=seed
     )
 
 
@@ -147,23 +136,25 @@ def try_shielded(
     and the share of the steps in which they acted.
     """
     known = dataclasses.replace(run, safety=dataclasses.replace(run.safety, bring_known=True))
-    problem, method = student_problem(run, knowledge.view), method_of(run)
-    intervention = intervention_of(problem, knowledge.files, method, method.adjust(known))
+    problem = student_problem(run, knowledge.view)
     done = try_under(
-        problem.environment, Greedy(*_opened(problem, run, path)), intervention,
-        episodes=episodes, key=jax.random.key(seed),
+        problem.environment, Greedy(*_opened(problem, run, path)),
+        checks_of(problem, known, knowledge), episodes=episodes, key=jax.random.key(seed),
     )  # fmt: skip
     row = {f"shielded_{name}": value for name, value in _means(done).items()}
     return {**row, "intervention_rate": intervention_rate(done)}
 
 
+def checks_of(problem: DiscreteProblem, run: LavaRun, knowledge: Knowledge) -> Intervention:
+    """Who acts when in a run, by its knowledge."""
+    method = method_of(run)
+    return intervention_of(problem, knowledge.files, method, method.adjust(run))
+
+
 def _opened(problem: DiscreteProblem, run: LavaRun, path: Path) -> tuple[Any, Any]:
     """The agent of a run, and what it acts with by the policy in a file."""
-    agent: Any = student_agent(problem, method_of(run), run)
-    _, arrays = load(path, expect="policy")
-    return agent, agent.actor(
-        fill(agent.fresh_network(key=jax.random.key(0)), arrays, source=str(path))
-    )
+    agent = student_agent(problem, method_of(run), run)
+    return agent, read_agent(agent, path)
 
 
 def _means(done: Episodes) -> dict[str, float]:

@@ -12,14 +12,14 @@ from handrail.envs.navigation.problems import navigation_problem
 from handrail.envs.navigation.tasks import navigation_task
 from handrail.methods.sagui.cards import warnings_of
 from handrail.methods.sagui.evaluations import evaluated, try_policy
-from handrail.methods.sagui.offline_batch import beside
+from handrail.methods.sagui.offline_batch import kept_beside
 from handrail.methods.sagui.pair import pair_row, try_pair
 from handrail.methods.sagui.pretraining import open_policy, pretrain
 from handrail.methods.sagui.settings import LIMIT_STEPS, TRANSITIONS, StudentRun
 from handrail.methods.sagui.table import METHODS
 from handrail.methods.sagui.train_guide import train_guide
 from handrail.methods.sagui.train_student import check, train_student
-from handrail.tasks.family import Family, Files, Report, Row
+from handrail.tasks.family import Family, Files, Report
 from handrail.tasks.navigation.episode import record_students
 from handrail.tasks.navigation.problems import (
     DEFAULTS,
@@ -32,11 +32,6 @@ from handrail.tasks.navigation.resolve import resolve_settings
 from handrail.train.rollout.recorded import RecordedEpisode
 
 EPOCHS = (30_000, 10_000, 5_000)  # the paper's epoch, or the next shorter one that fits
-
-
-def resolve(settings: Mapping[str, Any]) -> Row:
-    """A row of a navigation experiment."""
-    return resolve_settings(settings)
 
 
 def with_epoch(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -111,23 +106,14 @@ def shielded(run: StudentRun, files: Files, file: Path, episodes: int, seed: int
     return pair_row(done, run.limit)
 
 
-def _check(run: StudentRun, files: Files) -> None:
-    check(run, files)
-
-
 def _beside(run: StudentRun, files: Files) -> list[Path]:
-    kept = [beside(files["guide"])] if run.source_data and "guide" in files else []
-    return [path for path in kept if path.exists()]
-
-
-def _known(environment: str) -> bool:
-    return environment in DEFAULTS
+    return list(kept_beside(files, wanted=run.source_data).values())
 
 
 NAVIGATION = Family(
     name="navigation",
     environments=tuple(DEFAULTS),
-    knows=_known,
+    knows=DEFAULTS.__contains__,
     look=lambda environment, seed: navigation_task(environment),
     methods=METHODS,
     # None: the paper's steps for the task; guides as long as those of every published result
@@ -139,12 +125,12 @@ NAVIGATION = Family(
     },
     kinds=("guide", "expert", "pretrained"),
     run_type=StudentRun,
-    resolve=resolve,
+    resolve=resolve_settings,
     run_name=lambda run: f"{run.environment}-{original(run)['method']}-{run.seed}",
     knowledge_name=lambda kind, settings: f"{settings.environment}-{kind}-{settings.seed}",
     label=lambda kind, settings: f"{kind} {settings.environment} seed {settings.seed}",
     acquire=acquire,
-    check=_check,
+    check=check,
     train=train,
     evaluate=evaluate,
     record=record,

@@ -10,7 +10,7 @@ from handrail.envs.host import AbstractHostEnvironment
 from handrail.envs.navigation.compiled import RescueStarts
 from handrail.envs.navigation.problems import navigation_problem
 from handrail.envs.navigation.tasks import navigation_task
-from handrail.envs.transfer import TransferProblem, observation_shapes
+from handrail.envs.transfer import TransferProblem, example_observation, observation_shapes
 from handrail.envs.variants import side_by_side, unrewarded, zero_filled
 from handrail.methods.sagui.problem import Interface, Source, Target, interface_of
 from handrail.methods.sagui.settings import (
@@ -27,22 +27,20 @@ HARM = 1.0  # what a step in a hazard costs
 
 @dataclasses.dataclass(frozen=True)
 class TaskDefaults:
-    """The paper's choices for a task."""
+    """The paper's choices for a task, beside those of `NavigationTask`."""
 
     hidden: tuple[int, ...]
     batch: int
     steps: int
-    limit: float
-    """d⊙: expected cost of an episode of 1,000 steps, undiscounted."""
 
 
 DEFAULTS: dict[str, TaskDefaults] = {
-    "navigation-static": TaskDefaults((32, 32), 32, 1_500_000, 5.0),
-    "navigation-semi-dynamic": TaskDefaults((64, 64), 64, 3_000_000, 8.0),
-    "navigation-dynamic": TaskDefaults((256, 256), 256, 4_500_000, 25.0),
-    "navigation-pointgoal1": TaskDefaults((256, 256), 256, 4_500_000, 25.0),
-    "navigation-dynamic-without-vases": TaskDefaults((256, 256), 256, 4_500_000, 25.0),
-    "navigation-pointgoal1-without-vases": TaskDefaults((256, 256), 256, 4_500_000, 25.0),
+    "navigation-static": TaskDefaults((32, 32), 32, 1_500_000),
+    "navigation-semi-dynamic": TaskDefaults((64, 64), 64, 3_000_000),
+    "navigation-dynamic": TaskDefaults((256, 256), 256, 4_500_000),
+    "navigation-pointgoal1": TaskDefaults((256, 256), 256, 4_500_000),
+    "navigation-dynamic-without-vases": TaskDefaults((256, 256), 256, 4_500_000),
+    "navigation-pointgoal1-without-vases": TaskDefaults((256, 256), 256, 4_500_000),
 }
 """The car and vases need MuJoCo, and a loop on the host; the other tasks are compiled."""
 
@@ -121,12 +119,12 @@ def pretraining_in(settings: PretrainingSettings) -> Target:
 
 def interface_in(environment: Any, name: str) -> Interface:
     """What a guide has to fit; limits are of 1,000 steps, whatever the episodes' length."""
-    return dataclasses.replace(interface_of(environment, name), episode_length=LIMIT_STEPS)
+    return interface_of(environment, LIMIT_STEPS, name=name)
 
 
 def part_shapes_of(environment: Any) -> dict[str, list[int]]:
     """Names and shapes of an observation's parts."""
-    return part_shapes(interface_of(environment, "").observation)
+    return part_shapes(example_observation(environment))
 
 
 def check_copies(copies: int, environment: str, learning: SacSettings) -> None:

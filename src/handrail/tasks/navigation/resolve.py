@@ -6,6 +6,7 @@ from typing import Any
 from handrail.core.arguments import override
 from handrail.core.errors import HandrailError, UnknownName
 from handrail.core.renamed import warn_once
+from handrail.envs.navigation.tasks import navigation_task
 from handrail.methods.sagui.presets import PRESETS, SOURCE_STEPS
 from handrail.methods.sagui.settings import (
     GuideSettings,
@@ -41,9 +42,11 @@ def resolve_settings(settings: Mapping[str, Any]) -> Row:
         preset = SOURCE_DATA
     if preset not in PRESETS:
         raise UnknownName("preset", str(preset), PRESETS)
-    defaults = task_defaults(given.get("environment", StudentRun.environment))
+    environment = given.get("environment", StudentRun.environment)
+    defaults = task_defaults(environment)
     learning = SacSettings(hidden=defaults.hidden, batch=defaults.batch)
-    run = StudentRun(steps=defaults.steps, limit=defaults.limit, learning=learning)
+    limit = navigation_task(environment).limit
+    run = StudentRun(steps=defaults.steps, limit=limit, learning=learning)
     published = override(run, given)
     if published.method not in METHODS:
         raise UnknownName("method", published.method, METHODS)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Int, Key, PyTree
 
 from handrail.core.rng import stream
-from handrail.core.types import Timestep
+from handrail.core.types import Timestep, Transition
 from handrail.envs.base import AbstractEnvironment
 from handrail.train.rollout.base import (
     EpisodeIntervention,
@@ -21,7 +21,7 @@ from handrail.train.rollout.base import (
     begin,
     unassisted,
 )
-from handrail.train.step import judge, plain_transition
+from handrail.train.step import judge
 
 
 def rollout(
@@ -66,7 +66,7 @@ def rollout(
             world, timestep = environment.step(
                 world, decision.action, key=stream(key, "step", index)
             )
-            transition = plain_transition(context, decision, timestep)
+            transition = Transition.of(context, decision, timestep)
             remember = stream(key, "remember", context.step)
             memory = acting.observe(memory, context, transition, key=remember)
             row = None

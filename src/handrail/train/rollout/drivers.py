@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from handrail.core.rng import stream
-from handrail.core.types import Context, Decision, Memory, Timestep
+from handrail.core.types import Context, Decision, Memory, Timestep, Transition
 from handrail.train.rollout.base import (
     EpisodeIntervention,
     RolloutPolicy,
@@ -21,7 +21,7 @@ from handrail.train.rollout.base import (
     begin,
     unassisted,
 )
-from handrail.train.step import EpisodeSoFar, judge, plain_transition
+from handrail.train.step import EpisodeSoFar, judge, zeros_like
 
 Act = Callable[[Any], Any]
 """The action in an observation."""
@@ -117,8 +117,9 @@ class Compiled(AbstractDriver):
         arrays, static = eqx.partition((policy, intervention, record), eqx.is_array)
         # flat: taking modules apart at every step would take longer than a step of the physics
         self._leaves, tree = jax.tree.flatten(arrays)
-        self._first, self._next = _calls(tree, static, at_once)
+        self._call, self._one = _calls(tree, static, at_once)
         self._at_once = at_once
+        self._nothing: Any = None
 
     def begin(self, keys: Key[Array, " episodes"], seats: int) -> None:
         self._keys, self._between = keys, [None] * seats
@@ -127,23 +128,26 @@ class Compiled(AbstractDriver):
         rows = [_row(mine) for mine in playing]
         if self._at_once:
             stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *observations)
-            out, self._between[0] = self._call(self._between[0], np.stack(rows), stacked)
+            out = self._ask(0, np.stack(rows), stacked)
             return Decided(*jax.tree.map(np.asarray, out))
         outs: list[Any] = [(None, False, None)] * len(playing)
         for seat, mine in enumerate(playing):
-            if mine is None:
-                continue
-            between = None if mine.steps == 0 else self._between[seat]
-            out, self._between[seat] = self._call(between, rows[seat], observations[seat])
-            outs[seat] = np.asarray(out[0]), bool(out[1]), out[2]
+            if mine is not None:
+                out = self._ask(seat, rows[seat], observations[seat])
+                outs[seat] = np.asarray(out[0]), bool(out[1]), out[2]
         actions, intervened, records = zip(*outs, strict=True)
         assert not jax.tree.leaves(records)  # decide for all seats at once to record
         return Decided(actions, intervened)
 
-    def _call(self, between: Any, row: Any, observation: Any) -> Any:
-        if between is None:
-            return self._first(self._leaves, self._keys, row, observation)
-        return self._next(self._leaves, self._keys, row, observation, between)
+    def _ask(self, seat: int, row: np.ndarray, observation: Any) -> Any:
+        given = self._leaves, self._keys, row, observation
+        between = self._between[seat]
+        if between is None:  # nothing yet, in the shape of what there will be
+            if self._nothing is None:
+                self._nothing = zeros_like(jax.eval_shape(self._one, *given, None)[1])
+            between = self._nothing
+        out, self._between[seat] = self._call(*given, between)
+        return out
 
 
 class _Between(NamedTuple):
@@ -166,13 +170,18 @@ def _row(mine: Playing | None) -> Float[np.ndarray, "7"]:
 
 @functools.lru_cache(maxsize=4)  # so that a guide in training is compiled once
 def _calls(tree: Any, static: Any, at_once: bool) -> tuple[Any, Any]:
-    """The calls of an episode's first step and of its others."""
+    """The compiled call of a step, of one seat or of all, and what it compiles."""
 
-    def decided(actors, key, number, row, observation, memory):
+    def one(leaves, keys, row, observation, between: _Between | None):
+        actors = eqx.combine(jax.tree.unflatten(tree, leaves), static)
         policy, intervention, record = actors
+        number = row[0].astype(jnp.int32)
+        key = keys[number]
         acting = intervention(key, number)
-        fresh, progress = begin(acting, number, None)
-        memory = fresh if memory is None else memory
+        memory, progress = begin(acting, number, None)
+        if between is not None and jax.tree.leaves(memory):
+            later = _remembered(acting, key, row, observation, between)
+            memory = jax.tree.map(lambda new, old: jnp.where(row[1] == 0, new, old), memory, later)
         steps, taken = row[1].astype(jnp.int32), row[4].astype(jnp.int32)
         progress = dataclasses.replace(
             progress, step=steps, so_far=EpisodeSoFar(steps, row[2], row[3], taken)
@@ -182,46 +191,20 @@ def _calls(tree: Any, static: Any, at_once: bool) -> tuple[Any, Any]:
             acting, proposal, memory, observation, progress, share_done=jnp.float32(0), key=key
         )
         kept = None if record is None else record(key, context, decision)
-        remembers = bool(jax.tree.leaves(memory))
-        told = (context, decision) if remembers else (None, None)
+        told = (context, decision) if jax.tree.leaves(memory) else (None, None)
         return (decision.action, decision.intervened, kept), _Between(memory, *told)
 
-    def one(leaves, keys, row, observation, between: _Between | None):
-        actors = eqx.combine(jax.tree.unflatten(tree, leaves), static)
-        number = row[0].astype(jnp.int32)
-        key = keys[number]
-        memory = (
-            None if between is None else _remembered(actors, key, number, row, observation, between)
-        )
-        return decided(actors, key, number, row, observation, memory)
-
-    def first(leaves, keys, row, observation):
-        return one(leaves, keys, row, observation, None)
-
-    if not at_once:
-        return jax.jit(first), jax.jit(one)
-
-    def later(leaves, keys, rows, observations, between: _Between):
-        def seat(row, observation, own):
-            begun = one(leaves, keys, row, observation, None)
-            if not jax.tree.leaves(own):
-                return begun
-            went_on = one(leaves, keys, row, observation, own)
-            return jax.tree.map(lambda new, old: jnp.where(row[1] == 0, new, old), begun, went_on)
-
-        return jax.vmap(seat)(rows, observations, between)
-
-    return jax.jit(jax.vmap(first, in_axes=(None, None, 0, 0))), jax.jit(later)
+    called = jax.vmap(one, in_axes=(None, None, 0, 0, 0)) if at_once else one
+    return jax.jit(called), called
 
 
-def _remembered(actors, key, number, row, observation, between: _Between) -> Memory:
+def _remembered(acting, key, row, observation, between: _Between) -> Memory:
     """What a trigger remembers after the step before this one, after which its episode goes on."""
     context, decision = between.context, between.decision
-    if context is None or decision is None:
-        return between.memory
+    assert context is not None and decision is not None
     no = jnp.array(False)
-    transition = plain_transition(context, decision, Timestep(observation, row[5], row[6], no, no))
-    _, intervention, _ = actors
-    return intervention(key, number).observe(
-        between.memory, context, transition, key=stream(key, "remember", context.step)
-    )
+    timestep = Timestep(observation, row[5], row[6], no, no)
+    return acting.observe(
+        between.memory, context, Transition.of(context, decision, timestep),
+        key=stream(key, "remember", context.step),
+    )  # fmt: skip

@@ -9,13 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Key
 
-from handrail.envs.host import AbstractHostEnvironment
+from handrail.envs.host import AbstractHost, AbstractHostEnvironment
 from handrail.envs.vector_host import AbstractVectorHost
 from handrail.train.rollout.base import Episodes, Steps
 from handrail.train.rollout.drivers import AbstractDriver, Playing
 from handrail.train.rollout.seats import seats_of
 
-Environments = AbstractHostEnvironment | AbstractVectorHost | Sequence[AbstractHostEnvironment]
+Environments = AbstractHost | Sequence[AbstractHostEnvironment]
 
 
 def rollout_on_host(

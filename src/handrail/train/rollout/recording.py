@@ -9,6 +9,7 @@ from jaxtyping import Array, Key
 
 from handrail.core.types import Context, Decision
 from handrail.envs.host import AbstractHostEnvironment, HostTimestep
+from handrail.envs.host_wrappers import AbstractWrapped
 from handrail.interventions.base import Threshold
 from handrail.train.evidence import evidence_of
 from handrail.train.rollout.base import Episodes
@@ -79,31 +80,27 @@ class Noted(AbstractDriver):
         return Decided(done.actions, done.intervened, records)
 
 
-class Filmed(AbstractHostEnvironment):
+class Filmed(AbstractWrapped, AbstractHostEnvironment):
     """An environment on the host, and what `look(number)` gave in each of its states.
 
     States are numbered from 0 in each episode. `films` has a list for each that was begun. Nothing
-    else differs from `host`.
+    else differs from `inner`.
     """
 
-    def __init__(self, host: AbstractHostEnvironment, look: Callable[[int], Any]):
-        self._host, self._look = host, look
-        self.actions, self.constraints = host.actions, host.constraints
-        self.steps_draw = host.steps_draw
+    def __init__(self, inner: AbstractHostEnvironment, look: Callable[[int], Any]):
+        super().__init__(inner)
+        self._look = look
         self.films: list[list[Any]] = []
 
     def reset(self, *, key: Key[Array, ""]) -> Any:
-        observation = self._host.reset(key=key)
+        observation = self.inner.reset(key=key)
         self.films.append([self._look(0)])
         return observation
 
     def step(self, action: np.ndarray, *, key: Key[Array, ""]) -> HostTimestep:
-        timestep = self._host.step(action, key=key)
+        timestep = self.inner.step(action, key=key)
         self.films[-1].append(self._look(len(self.films[-1])))
         return timestep
 
-    def snapshot(self) -> dict[str, np.ndarray] | None:
-        return self._host.snapshot()
-
     def restore(self, snapshot: dict[str, np.ndarray]) -> Any:
-        return self._host.restore(snapshot)
+        return self.inner.restore(snapshot)

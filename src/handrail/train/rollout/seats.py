@@ -13,7 +13,7 @@ from jaxtyping import Array, Int, Key
 
 from handrail.core.rng import stream
 from handrail.envs.base import zero_action
-from handrail.envs.host import AbstractHostEnvironment, HostTimestep
+from handrail.envs.host import AbstractHost, AbstractHostEnvironment, HostTimestep
 from handrail.envs.vector_host import AbstractVectorHost, copy_of
 from handrail.train.rollout.drivers import PerSeat, Playing
 
@@ -40,14 +40,13 @@ class AbstractSeats(abc.ABC):
 
 
 def seats_of(
-    environments: AbstractHostEnvironment | AbstractVectorHost | Sequence[AbstractHostEnvironment],
+    environments: AbstractHost | Sequence[AbstractHostEnvironment],
     keys: Key[Array, " episodes"],
 ) -> AbstractSeats:
     """Seats for episodes with these keys; of a list no more than there are episodes."""
     if isinstance(environments, AbstractVectorHost):
         return _Copies(environments, keys)
-    single = isinstance(environments, AbstractHostEnvironment)
-    hosts = [environments] if single else list(environments)
+    hosts: Any = [environments] if isinstance(environments, AbstractHost) else list(environments)
     return _Hosts(hosts[: len(keys)], keys)
 
 
