@@ -6,9 +6,9 @@
 Every step is learnt from (one update a step), with the networks and the batch of the task's
 defaults. `alone` is the loop that `handrail train` runs, on the CPU in one thread; the others are
 so many seeds of the same loop as one program (`handrail.train.vmapped`) on the device. `times as
-fast` is the sum of all seeds' steps against that one core, by the clock. `apart` compares what the first hundred updates
-report (losses, values, multiplier), of one seed on the CPU and of the same memory and key among
-several on the device: the largest difference, as a share.
+fast` is the sum of all seeds' steps against that one core, by the clock. `apart` compares what the
+first hundred updates report (losses, values, multiplier), of one seed on the CPU and of the same
+memory and key among several on the device: the largest difference, as a share.
 """
 
 from typing import Any
@@ -119,7 +119,7 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--task", default="navigation-static")
     parser.add_argument(
-        "--method", default="sac-lagrangian", help="sac, or random-guide (no files needed)"
+        "--method", default="sac-lagrangian", help="sac-lagrangian, or random-guide (no files needed)"
     )
     parser.add_argument("--seeds", nargs="+", type=int, default=SEEDS)
     parser.add_argument("--blocks", type=int, default=10, help="blocks of 100 steps in a turn")
