@@ -118,9 +118,7 @@ def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--task", default="navigation-static")
-    parser.add_argument(
-        "--method", default="sac-lagrangian", help="sac-lagrangian, or random-guide (no files needed)"
-    )
+    parser.add_argument("--method", default="sac-lagrangian", help="one that needs no files")
     parser.add_argument("--seeds", nargs="+", type=int, default=SEEDS)
     parser.add_argument("--blocks", type=int, default=10, help="blocks of 100 steps in a turn")
     options = parser.parse_args()
