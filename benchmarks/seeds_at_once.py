@@ -1,15 +1,14 @@
 """Environment steps a second of many seeds in one program, beside one seed on one core of a CPU.
 
     python -m benchmarks.seeds_at_once [--quick] [--device gpu] [--task navigation-static]
-        [--method sac] [--seeds 1 32 256]
+        [--method sac-lagrangian] [--seeds 1 32 256]
 
 Every step is learnt from (one update a step), with the networks and the batch of the task's
 defaults. `alone` is the loop that `handrail train` runs, on the CPU in one thread; the others are
 so many seeds of the same loop as one program (`handrail.train.vmapped`) on the device. `times as
-fast` is the sum of all
-seeds' steps against that one core, by the clock. `apart` compares what the first hundred updates
-report (losses, values, multiplier), of one seed on the CPU and of the same memory and key among
-several on the device: the largest difference, as a share.
+fast` is the sum of all seeds' steps against that one core, by the clock. `apart` compares what the
+first hundred updates report (losses, values, multiplier), of one seed on the CPU and of the same
+memory and key among several on the device: the largest difference, as a share.
 """
 
 from typing import Any
@@ -23,17 +22,13 @@ STEPS = 100_000  # of a run: what its replay holds
 
 def loop_of(task: str, method: str, steps: int) -> Any:
     """A run's loop in a task, with the paper's networks and batch."""
-    import dataclasses
+    from handrail.methods.sagui.train_student import student_loop
+    from handrail.tasks.navigation.problems import target_of
+    from handrail.tasks.navigation.resolve import resolve_settings
 
-    from handrail.methods.sagui.settings import SacSettings, StudentRun, task_defaults
-    from handrail.methods.sagui.train_student import Knowledge, build
-
-    defaults = task_defaults(task)
-    learning = SacSettings(
-        hidden=defaults.hidden, batch=defaults.batch, learning_starts=PUTTING_ASIDE
-    )
-    run = StudentRun(task, method=method, steps=steps, epoch=steps, limit=defaults.limit)  # pyrefly: ignore
-    return build(dataclasses.replace(run, learning=learning), Knowledge())
+    settings = {"environment": task, "method": method, "steps": steps, "epoch": steps}
+    run = resolve_settings({**settings, "learning.learning_starts": PUTTING_ASIDE}).run
+    return student_loop(target_of(run), run, {})
 
 
 def started(loop: Any, key: Any) -> Any:
@@ -123,9 +118,7 @@ def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--task", default="navigation-static")
-    parser.add_argument(
-        "--method", default="sac-lagrangian", help="sac, or random-guide (no files needed)"
-    )
+    parser.add_argument("--method", default="sac-lagrangian", help="one that needs no files")
     parser.add_argument("--seeds", nargs="+", type=int, default=SEEDS)
     parser.add_argument("--blocks", type=int, default=10, help="blocks of 100 steps in a turn")
     options = parser.parse_args()

@@ -1,5 +1,7 @@
 """Learning that diverges stops the run, says why, and leaves its last good state."""
 
+import dataclasses
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -84,25 +86,14 @@ class Learner(eqx.Module):
     parameters: Parameters
 
 
-class Late(Loop):
-    """A loop whose agent's values explode after a number of steps, and which may use up states.
+class LateLoop(Loop):
+    """A loop whose agent's values explode after a number of steps, and which may use up states."""
 
-    Everything else is the small loop's, whose calls are compiled.
-    """
-
-    inner: Loop
-    explodes: int
-    uses_up: bool
-
-    def __init__(self, inner, *, explodes, uses_up=False):
-        super().__init__(inner.environment, inner.agent, inner.intervention, inner.total)
-        self.inner, self.explodes, self.uses_up = inner, explodes, uses_up
-
-    def init(self, *, key):
-        return self.inner.init(key=key)
+    explodes: int = 0
+    uses_up: bool = False
 
     def blocks(self, state, count, *, learn):
-        after, records, metrics = self.inner.blocks(state, count, learn=learn)
+        after, records, metrics = super().blocks(state, count, learn=learn)
         if self.uses_up:
             jax.tree.map(lambda leaf: leaf.delete(), state.agent)
         if int(after.progress.step) > self.explodes:
@@ -110,11 +101,17 @@ class Late(Loop):
         return after, records, metrics
 
 
+def late(inner: Loop, **own) -> LateLoop:
+    """The same loop, but for that."""
+    fields = {field.name: getattr(inner, field.name) for field in dataclasses.fields(Loop)}
+    return LateLoop(**fields, **own)
+
+
 @pytest.mark.parametrize("uses_up", [False, True])
 @pytest.mark.parametrize("seconds", [0.0, 1e9], ids=["checkpoints", "none so far"])
 def test_the_last_good_state_is_kept(tmp_path, uses_up, seconds):
     """The state at 2,000, before the chunk that ends at 3,000, whatever had been saved."""
-    loop, folder = Late(shared_loop(), explodes=2_000, uses_up=uses_up), tmp_path / "run"
+    loop, folder = late(shared_loop(), explodes=2_000, uses_up=uses_up), tmp_path / "run"
     with pytest.raises(Diverged) as stopped:
         run(loop, folder, checkpoint_seconds=seconds)
     message = str(stopped.value)
@@ -151,7 +148,7 @@ def run_state(folder, loop):
 def test_a_diverged_run_is_not_run_again_until_its_report_is_deleted(tmp_path):
     folder = tmp_path / "run"
     with pytest.raises(Diverged):
-        run(Late(shared_loop(), explodes=1_000), folder)
+        run(late(shared_loop(), explodes=1_000), folder)
     before = {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
     with pytest.raises(Diverged, match=r"has diverged and would again: .*delete .*diverged\.json"):
         run(shared_loop(), folder)
@@ -174,7 +171,7 @@ def test_networks_that_were_kept_are_named(tmp_path):
         (folder / "best.safetensors").write_bytes(b"")
 
     with pytest.raises(Diverged, match=r"kept by evaluation: best\.safetensors"):
-        run(Late(shared_loop(), explodes=1_000), folder, watch=watch)
+        run(late(shared_loop(), explodes=1_000), folder, watch=watch)
 
 
 def test_an_absurd_learning_rate_leaves_finite_parameters(tmp_path):

@@ -11,10 +11,10 @@ from jaxtyping import Array, Key
 from handrail.core.types import Observation
 from handrail.interventions.base import Intervention
 from handrail.learners.base import Proposal
-from handrail.methods.contrastive.student import intervention_of
 from handrail.tasks.lava.problems import student_problem
-from handrail.tasks.lava.resolve import method_of, resolve
-from handrail.train.rollout.base import Episodes, EveryEpisode
+from handrail.tasks.lava.resolve import resolve
+from handrail.tasks.lava.student import Knowledge, checks_of
+from handrail.train.rollout.base import Episodes
 from handrail.train.rollout.compiled import rollout
 from handrail.train.step import Progress
 
@@ -35,8 +35,8 @@ def random_cost(method: str, view: str, observation: str, files: Mapping[str, Pa
             settings = {"environment": environment, "method": method, "observation": observation,
                         "seed": seed, "preset": "recommended"}  # fmt: skip
             run = resolve(settings).run
-            problem, method_row = student_problem(run, view), method_of(run)
-            checks = intervention_of(problem, files, method_row, method_row.adjust(run))
+            problem = student_problem(run, view)
+            checks = checks_of(problem, run, Knowledge(view=view, **files))
             keys = jax.random.split(jax.random.key(seed), 100)
             done = _episodes(problem.environment, checks, keys)
             costs += float(done.costs.sum())
@@ -57,6 +57,6 @@ class _Random(eqx.Module):
 
 
 @eqx.filter_jit
-def _episodes(world: Any, intervention: Intervention, keys: Key[Array, " episodes"]) -> Episodes:
+def _episodes(world: Any, checks: Intervention, keys: Key[Array, " episodes"]) -> Episodes:
     proposed = _Random(world.actions.n)
-    return rollout(world, proposed, EveryEpisode(intervention), keys=keys)
+    return rollout(world, proposed, lambda key, number: checks, keys=keys)

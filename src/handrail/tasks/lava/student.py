@@ -111,7 +111,7 @@ def record_policy(
     training = None
     if shielded:
         check(run, knowledge)
-        intervention = _intervention(problem, run, knowledge)
+        intervention = checks_of(problem, run, knowledge)
         training = intervention, read_memory(file.parent, intervention)
     agent, policy = _opened(problem, run, file)
     return record_agent(
@@ -139,13 +139,13 @@ def try_shielded(
     problem = student_problem(run, knowledge.view)
     done = try_under(
         problem.environment, Greedy(*_opened(problem, run, path)),
-        _intervention(problem, known, knowledge), episodes=episodes, key=jax.random.key(seed),
+        checks_of(problem, known, knowledge), episodes=episodes, key=jax.random.key(seed),
     )  # fmt: skip
     row = {f"shielded_{name}": value for name, value in _means(done).items()}
     return {**row, "intervention_rate": intervention_rate(done)}
 
 
-def _intervention(problem: DiscreteProblem, run: LavaRun, knowledge: Knowledge) -> Intervention:
+def checks_of(problem: DiscreteProblem, run: LavaRun, knowledge: Knowledge) -> Intervention:
     """Who acts when in a run, by its knowledge."""
     method = method_of(run)
     return intervention_of(problem, knowledge.files, method, method.adjust(run))
