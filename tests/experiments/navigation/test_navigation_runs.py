@@ -185,7 +185,9 @@ def test_an_experiment_ends_in_a_report(tmp_path, monkeypatch):
     assert [table.rows[0][0] for table in tables] == ["control-switch"] * 5
     assert [len(table.rows) for table in tables] == [2, 2, 1, 2, 1]
     violations, finals, _, beside, guides = tables
-    assert violations.rows[0][:4] == ["control-switch", 2.0, 2.0, 40.0]
+    found = dict(zip(violations.columns, violations.rows[0], strict=True))
+    named = ("variant", "epochs above limit", "worst epoch cost", "total cost")
+    assert [found[name] for name in named] == ["control-switch", 2.0, 2.0, 40.0]
     ends = [f", after {steps} steps" for steps in (f"{finished.steps:,}", "1,500,000")]
     assert beside.columns[1:3] == [f"target return{ends[0]}", f"published{ends[1]}"]
     assert beside.rows[0][1:3] == [finals.rows[0][3], 3.0]
@@ -200,7 +202,8 @@ def test_an_experiment_ends_in_a_report(tmp_path, monkeypatch):
     assert "Published values were read off" in text and "one seed" in text
     header, first, *_ = (tmp_path / "report" / "summary.csv").read_text().splitlines()
     assert header.startswith("experiment,task,method,seed,steps,limit,epochs,epochs_above_limit,")
-    assert first.startswith("sagui-static,navigation-static,control-switch,0,200,1.0,2,2,2.0,40.0")
+    row = "sagui-static,navigation-static,control-switch,0,200,1.0,2,2,2.0,2,200.0,40.0"
+    assert first.startswith(row)
 
 
 def test_returns_far_below_the_rest_do_not_squeeze_the_figure():
