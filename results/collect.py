@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from handrail.core.records import EVALUATIONS, read_table
+from handrail.core.splits import split_of
 from handrail.experiments.plan import Task, plan
 from handrail.experiments.schema import ExperimentRow, budget_of, read
 from handrail.report.experiment import sheet, write_report

@@ -15,7 +15,7 @@ LABELS = {
     "ae": "auto-encoder without contrast",
     "vae": "variational auto-encoder",
     "full": "contrastive, paper's settings",
-    "recommended": "**contrastive, recommended preset**",
+    "recommended": "**contrastive, recommended preset** (before its bonus for new states)",
 }
 
 
@@ -106,6 +106,22 @@ def fresh() -> str:
     return markdown(columns, rows)
 
 
+def exploration() -> str:
+    """`lava-exploration`: final return and violations of every layout, by the size of the bonus."""
+    found = {
+        (row["environment"][-4:], row["seed"], row["variant"]): (
+            f"{float(row['final_return']):.2f} ({float(row['violations']):,.0f})"
+        )
+        for row in summary("lava", "lava-exploration")
+    }
+    sizes = list(read("lava-exploration").variants)
+    places = sorted({key[:2] for key in found})
+    rows = [
+        [" ".join(place), *(found.get((*place, size), "–") for size in sizes)] for place in places
+    ]
+    return markdown(["final return (violations)", *sizes], rows)
+
+
 GAMMA = {
     "γ = 0.9": "γ = 0.9", "γ = 0.95": "γ = 0.95", "γ = 0.97": "γ = 0.97",
     "γ = 0.99": "γ = 0.99 (the paper's)",
@@ -130,6 +146,7 @@ LAVA_TABLES: dict[str, Callable[[], str]] = {
     "lava-returns": lambda: returns(LABELS),
     "lava-brief": lambda: returns(BRIEF),
     "lava-fresh": fresh,
+    "lava-exploration": exploration,
     "lava-violations": lambda: one("lava-returns", "violations", 0, LABELS),
     "lava-final-returns": lambda: one("lava-returns", "final_return", 2, LABELS),
     "lava-gamma": lambda: one(

@@ -1,6 +1,9 @@
 """The smallest experiment with knowledge and runs, for engines to compute."""
 
+import json
 from pathlib import Path
+
+from handrail.core.versions import ENVIRONMENT
 
 TOML = """
 title = "Tiny"
@@ -40,10 +43,20 @@ def table(page: Path) -> list[list[str]]:
     return [row[:wall] + row[wall + 1 :] for row in rows]
 
 
+def uncalled(path: Path) -> bytes:
+    """A file's bytes; of `environment.json` without the command of each entry."""
+    if path.name != ENVIRONMENT:
+        return path.read_bytes()
+    known = json.loads(path.read_text())["environments"]
+    return json.dumps([{**entry, "command": None} for entry in known], sort_keys=True).encode()
+
+
 def contents(out: Path) -> dict[str, bytes]:
-    """Every file below `out` that a task has left, but for those with wall-clock times."""
+    """Every file below `out` that a task has left, but for those with wall-clock times, and but for
+    how its process was called.
+    """
     return {
-        str(path.relative_to(out)): path.read_bytes()
+        str(path.relative_to(out)): uncalled(path)
         for folder in ("knowledge", "runs")
         for path in sorted((out / folder).rglob("*"))
         if path.is_file() and not path.name.startswith(".") and path.name != "summary.json"

@@ -46,11 +46,17 @@ def differing(expected: dict[str, str]) -> str | None:
     return f"the worker has {', '.join(different)}; install the same versions on every node"
 
 
+WORKERS = ("default_worker.py", "_submit.py")
+"""Programs of Ray and submitit, whose arguments say nothing of what was asked for."""
+
+
 def command_line() -> str | None:
     """How this process was called, its program by its name alone; None in a process of a worker."""
     if multiprocessing.parent_process() is not None or not sys.argv or not sys.argv[0]:
         return None
     program = Path(sys.argv[0])
+    if program.name in WORKERS:
+        return None
     ours = (program.parent.name, program.name) == ("handrail", "__main__.py")
     return shlex.join(["handrail" if ours else program.name, *sys.argv[1:]])
 
