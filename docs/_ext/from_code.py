@@ -186,7 +186,7 @@ class NavigationTasks(FromCode):
             size = sum(math.prod(shape) for shape in task.parts.values())
             rows.append((
                 f"`{name}`", task.robot, f"{', '.join(objects)}, {fixed}",
-                f"{size}: {', '.join(task.parts)}", f"{defaults.limit:g}", f"{defaults.steps:,}",
+                f"{size}: {', '.join(task.parts)}", f"{task.limit:g}", f"{defaults.steps:,}",
                 " × ".join(map(str, defaults.hidden)),
             ))  # fmt: skip
         head = ("task", "robot", "objects", "numbers observed", "limit", "steps", "networks")
