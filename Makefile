@@ -59,7 +59,7 @@ test-browser: $(VENV)/.installed-dev
 
 # Numbers and tables of README and docs, from the raw data under results/.
 claims: $(VENV)/.installed
-	$(BIN)/python results/claims.py --write
+	$(BIN)/python -m results.claims --write
 
 $(PEERS)/.installed: pyproject.toml constraints.txt | $(BIN)/python
 	$(BIN)/python -m venv $(PEERS)

@@ -1,7 +1,7 @@
 """Writes the numbers of README and docs from the raw data of this folder, or checks them.
 
-    python results/claims.py            # what is stale, exit code 1 if anything is
-    python results/claims.py --write    # brings the pages up to date
+    python -m results.claims            # what is stale, exit code 1 if anything is
+    python -m results.claims --write    # brings the pages up to date
 
 A page holds a number or a table between two marks, invisible where the page is read:
 `<!-- data: NAME -->` and `<!-- /data -->`. `NAME` is one of `TABLES`, or a number's name from
@@ -14,10 +14,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from lava_tables import LAVA_NUMBERS, LAVA_TABLES
-from navigation_tables import NAVIGATION_NUMBERS, NAVIGATION_TABLES
+from results.lava_tables import LAVA_NUMBERS, LAVA_TABLES
+from results.navigation_tables import NAVIGATION_NUMBERS, NAVIGATION_TABLES
 
 ROOT = Path(__file__).parents[1]
 TABLES: dict[str, Callable[[], str]] = {**LAVA_TABLES, **NAVIGATION_TABLES}

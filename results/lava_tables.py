@@ -2,10 +2,9 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from tables import markdown, summary
-
 from handrail.experiments.schema import read
 from handrail.report.stats import bootstrap, mean
+from results.tables import markdown, summary
 
 ENVIRONMENTS = ("LavaCrossingS9N1", "LavaCrossingS9N2", "LavaCrossingS9N3")
 LABELS = {

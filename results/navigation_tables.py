@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from tables import HERE, markdown, spread, summary
 
 from handrail.core.splits import split_of
 from handrail.methods.sagui.evaluations import STUDENT_COLUMNS
 from handrail.methods.sagui.metrics import Curves, share_of, steps_to_return
 from handrail.methods.sagui.metrics import summary as summed
 from handrail.report.stats import bootstrap, mean
+from results.tables import HERE, markdown, spread, summary
 
 LIMIT_STEPS = 1_000
 

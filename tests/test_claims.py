@@ -5,9 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from results import claims
-
-navigation_tables = claims.sys.modules["navigation_tables"]
+from results import claims, navigation_tables
 
 
 @pytest.mark.parametrize("page", claims.pages(), ids=lambda page: page.name)

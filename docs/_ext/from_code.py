@@ -3,13 +3,9 @@
 A page says `{settings} handrail.methods.sagui.settings:StudentRun`, and cannot fall behind.
 """
 
-import ast
 import dataclasses
 import importlib
-import inspect
-import itertools
 import math
-import textwrap
 import typing
 from collections.abc import Iterable
 from typing import Any, ClassVar
@@ -18,6 +14,7 @@ from docutils.parsers.rst import directives
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
+from handrail.cli.settings_help import docstrings
 from handrail.envs.navigation.tasks import TASKS
 from handrail.experiments.schema import names, read
 from handrail.methods.sagui.presets import recommended
@@ -41,17 +38,6 @@ def found(path: str) -> Any:
     """The object at `module:name`."""
     module, _, name = path.partition(":")
     return getattr(importlib.import_module(module), name)
-
-
-def docstrings(kind: type) -> dict[str, str]:
-    """The docstring behind each field of a class, those of its parents included."""
-    texts: dict[str, str] = {}
-    for parent in reversed(kind.__mro__[:-1]):
-        body = ast.parse(textwrap.dedent(inspect.getsource(parent))).body[0].body
-        for field, text in itertools.pairwise(body):
-            if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr):
-                texts[field.target.id] = inspect.cleandoc(text.value.value)
-    return texts
 
 
 def settings(kind: type, prefix: str = "") -> Iterable[tuple[str, str, str]]:

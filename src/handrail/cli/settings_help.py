@@ -1,13 +1,13 @@
 """What `handrail train --help` says of the settings of a run, from the settings themselves."""
 
 import argparse
-import ast
 import dataclasses
-import inspect
 import textwrap
 import typing
 from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
+
+import docstring_parser
 
 from handrail.core.arguments import words
 from handrail.tasks.registry import family_of, with_defaults
@@ -88,18 +88,13 @@ def _settings(settings: Any, prefix: str) -> Iterator[Setting]:
 
 def docstrings(kind: type) -> dict[str, str]:
     """The text below each field of a dataclass and of its ancestors, on one line."""
-    found: dict[str, str] = {}
-    for one in reversed(kind.__mro__):
-        if not dataclasses.is_dataclass(one):
-            continue
-        body = ast.parse(textwrap.dedent(inspect.getsource(one))).body[0]
-        assert isinstance(body, ast.ClassDef)
-        for field, text in zip(body.body, body.body[1:], strict=False):
-            if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
-                said = text.value if isinstance(text, ast.Expr) else None
-                if isinstance(said, ast.Constant) and isinstance(said.value, str):
-                    found[field.target.id] = " ".join(said.value.split())
-    return found
+    return {
+        field.arg_name: " ".join(field.description.split())
+        for one in reversed(kind.__mro__)
+        if dataclasses.is_dataclass(one)
+        for field in docstring_parser.parse_from_object(one).params
+        if field.description
+    }
 
 
 class _Silent(argparse.ArgumentParser):

@@ -6,7 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Float, Int
 
 from handrail.core.types import Observation, Transition
 from handrail.learners.sac.networks import observation_vector
@@ -39,7 +39,7 @@ class Novelty(eqx.Module):
         """What a step earns beside its reward."""
         visited = counts.at[self.kind(transition.next_observation)].get(mode="clip")
         earned = self.scale / jnp.sqrt(jnp.maximum(visited, 1).astype(jnp.float32))
-        return jnp.where(_costly(transition), 0.0, earned)
+        return jnp.where(transition.cost > 0, 0.0, earned)
 
 
 class TableRow(eqx.Module):
@@ -73,7 +73,3 @@ def rewarded(
         return batch
     bonus = jax.vmap(novelty.bonus, in_axes=(None, 0))(counts, batch)
     return eqx.tree_at(lambda items: items.reward, batch, batch.reward + bonus)
-
-
-def _costly(transition: Transition) -> Bool[Array, ""]:
-    return transition.cost > 0

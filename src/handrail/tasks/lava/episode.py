@@ -87,10 +87,7 @@ def played(
             RecordedEpisode(
                 kind="lava",
                 environment=world.world.name,
-                method="",
-                seed=0,
                 number=number,
-                shielded=False,
                 columns=columns
                 | named("state", {"robot": pose})
                 | {"harm": unsafe[rows[:-1], columns["proposed"]]},

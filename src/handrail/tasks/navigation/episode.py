@@ -77,10 +77,7 @@ def recorded(
             RecordedEpisode(
                 kind="navigation",
                 environment=name,
-                method="",
-                seed=0,
                 number=number,
-                shielded=False,
                 columns=columns | named("state", states),
                 scene={
                     "extent": task.extent,

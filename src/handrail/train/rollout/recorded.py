@@ -45,14 +45,14 @@ class RecordedEpisode:
     kind: str
     """How it is drawn: `lava`, `navigation`, `frames` (pictures of its own) or `plain`."""
     environment: str
-    method: str
-    seed: int
-    """Of the recording; episodes of one seed and number begin alike."""
     number: int
     """Which of the recording it is, from 0."""
-    shielded: bool
-    """Whether the intervention of the method acted."""
     columns: Mapping[str, np.ndarray]
+    method: str = ""
+    seed: int = 0
+    """Of the recording; episodes of one seed and number begin alike."""
+    shielded: bool = False
+    """Whether the intervention of the method acted."""
     scene: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     """What does not move, in JSON."""
     thresholds: tuple[Threshold, ...] = ()
