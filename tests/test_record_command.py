@@ -75,7 +75,7 @@ def test_frames_and_parts_are_kept(dqn, tmp_path):
         ("x.gif", Asked(), VideoLook(titles=("a", "b")), "2 titles, expected 1"),
         ("x.gif", Asked(episodes=0), VideoLook(), "episodes is 0"),
         ("x.gif", Asked(environment=PAINTED, shielded=True), VideoLook(), "leave --shielded out"),
-        ("x.gif", Asked(environment=PAINTED), VideoLook(view="3d"), "3d is for navigation"),
+        ("x.gif", Asked(environment=PAINTED), VideoLook(camera="3d"), "3d is for navigation"),
     ],
 )
 def test_mistakes_are_one_line(dqn, tmp_path, out, asked, look, message):
@@ -100,8 +100,8 @@ def moving(n=6):
     scene = {"extent": 2.0, "robot": "point", "hazards": [[-1.0, -1.0]], "hazard_size": 0.3,
              "vase_size": 0.1, "goal_radius": 0.3}  # fmt: skip
     return RecordedEpisode(
-        "navigation", "somewhere", "mine", 0, 0, True, columns, scene,
-        (Threshold("predicted_cost", 1.0, "above"),), acts="the guide",
+        "navigation", "somewhere", 0, columns, method="mine", shielded=True, scene=scene,
+        thresholds=(Threshold("predicted_cost", 1.0, "above"),), acts="the guide",
     )  # fmt: skip
 
 

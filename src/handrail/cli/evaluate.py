@@ -11,7 +11,7 @@ import numpy as np
 from handrail.api.environments import build_host, built, closes_environments
 from handrail.api.policies import card_of_policy, open_networks, parts_of
 from handrail.cli.check_env import attribute, factory
-from handrail.cli.evaluate_pair import Beside, try_pair_of_own
+from handrail.cli.own_acting import Beside, acting, intervention_of_own
 from handrail.core.artifact import number
 from handrail.core.errors import HandrailError
 from handrail.core.files import read_json
@@ -28,6 +28,7 @@ from handrail.methods.sagui.guide_file import GUIDE
 from handrail.methods.sagui.pair import pair_row
 from handrail.methods.sagui.problem import interface_of
 from handrail.train.evaluate import evaluate_on_host
+from handrail.train.evaluate_pair import try_under
 
 OWN: Mapping[str, Callable[[Path, Which], Path]] = {
     "own student": launch.policy_file,
@@ -156,10 +157,8 @@ def evaluate_own(
     limit = host.limit if limits is None else limits.limit
     found = evaluated(done, limit, host.limits)
     if beside is not None:
-        pair = try_pair_of_own(
-            beside, run.purpose, host, interface, policy, episodes=episodes, longest=longest,
-            key=key,
-        )  # fmt: skip
+        shield, _ = intervention_of_own(beside, run.purpose, host, interface, longest=longest)
+        pair = try_under(host, acting(policy), shield, episodes=episodes, longest=longest, key=key)
         found |= pair_row(pair, limit, host.limits)
     if longest != run.episode_length:
         for name in found.keys() & {"within_limit", "shielded_within_limit"}:

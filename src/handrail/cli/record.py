@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from handrail.cli.evaluate import read_own
+from handrail.cli.own_acting import Beside
 from handrail.cli.record_own import record_own
 from handrail.core.errors import HandrailError
 from handrail.core.files import write_text
@@ -32,6 +33,8 @@ class Asked:
     which: Which = "last"
     knowledge_folder: Path = Path("runs")
     files: Mapping[str, Path] = dataclasses.field(default_factory=dict)
+    intervention: str | None = None
+    view: str | None = None
     environment: str | None = None
     cost_fn: str | None = None
     episode_length: int | None = None
@@ -41,7 +44,7 @@ class Asked:
 class VideoLook:
     """How it is to look."""
 
-    view: Camera = "above"
+    camera: Camera = "above"
     width: int = 360
     """Of an episode, in pixels."""
     every: int | None = None
@@ -112,9 +115,9 @@ def _recorded(folder: Path, asked: Asked) -> list[RecordedEpisode]:
     }
     if own is not None:
         return record_own(
-            folder, own, **options, guide=asked.files.get("guide"),
-            environment=asked.environment, cost_fn=asked.cost_fn,
+            folder, own, **options, environment=asked.environment, cost_fn=asked.cost_fn,
             episode_length=asked.episode_length,
+            beside=Beside(folder, asked.files.get("guide"), asked.intervention, asked.view),
         )  # fmt: skip
     return launch.record(
         folder, **options, knowledge_folder=asked.knowledge_folder, files=asked.files
@@ -127,11 +130,11 @@ def _title(episode: RecordedEpisode) -> str:
 
 
 def _board(episode: RecordedEpisode, look: VideoLook, row: Sequence[RecordedEpisode]) -> Board:
-    if look.view == "above":
+    if look.camera == "above":
         return board_of(episode, look.width, row)
     if episode.kind != "navigation":
         raise HandrailError(
-            f"--view 3d is for navigation tasks, and {episode.environment} is none; leave it out"
+            f"--camera 3d is for navigation tasks, and {episode.environment} is none; leave it out"
         )
     from PIL import Image
 

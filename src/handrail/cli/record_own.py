@@ -15,29 +15,20 @@ from handrail.api.environments import build_host, built, closes_environments
 from handrail.api.policies import card_of_policy, open_networks, parts_of
 from handrail.cli.check_env import attribute
 from handrail.cli.evaluate import OWN, OwnRun, factory_of
-from handrail.core.arguments import override
+from handrail.cli.own_acting import Beside, acting, intervention_of_own
 from handrail.core.errors import HandrailError, first_line
-from handrail.core.files import read_json
-from handrail.core.plain_text import message
-from handrail.core.recorded import mapping
-from handrail.core.renamed import migrated
 from handrail.envs.gymnasium.costs import CostFn
 from handrail.envs.gymnasium.host import GymnasiumHost
 from handrail.experiments import launch
 from handrail.experiments.launch import Which
-from handrail.experiments.schema import flat
-from handrail.interventions.base import Intervention
 from handrail.interventions.recipes import none
-from handrail.learners.sac.networks import OnVectors, Sampled
-from handrail.methods.sagui.acting import acts_instead, intervention_of
 from handrail.methods.sagui.cards import Limits
-from handrail.methods.sagui.problem import Target, interface_of
-from handrail.methods.sagui.settings import StudentRun
-from handrail.train.rollout.base import Drawn
-from handrail.train.rollout.drivers import AbstractDriver, ByHand, Compiled
+from handrail.methods.sagui.problem import interface_of
+from handrail.train.rollout.base import EveryEpisode
+from handrail.train.rollout.drivers import Compiled
 from handrail.train.rollout.host import rollout_on_host
 from handrail.train.rollout.recorded import RecordedEpisode
-from handrail.train.rollout.recording import Filmed, Noted, columns_of, decided
+from handrail.train.rollout.recording import Filmed, columns_of, decided
 
 MOST_PARTS, MOST_KEPT = 8, 32
 """Parts of an observation, and numbers of each, that are kept."""
@@ -56,25 +47,21 @@ def record_own(
     environment: str | None,
     cost_fn: str | None,
     episode_length: int | None,
-    guide: Path | None,
+    beside: Beside,
 ) -> list[RecordedEpisode]:
     """Episodes of a finished run in the user's environment, as of `handrail evaluate`.
 
-    With `shielded` the intervention of a student's method acts, with this guide. Frames are there
-    if the environment can render `rgb_array`. Raises `HandrailError` where the run, its policy,
-    guide or environment do not fit.
+    With `shielded` the run's intervention acts. Frames are there if the environment can render
+    `rgb_array`. Raises `HandrailError` where the run, its policy, what is `beside` it or the
+    environment do not fit.
     """
     launch.check_evaluation(folder, episodes)
     file = OWN[run.purpose](folder, which)
     make = factory_of(folder, run, environment, cost_fn)
     cost = None if cost_fn is None else attribute(cost_fn, "--cost-fn")
-    stored = _settings(folder) if run.purpose == "own student" else None
-    if shielded:
-        _check_shield(folder, stored, guide)
     return _recorded(
-        run, file, lambda: rendering(make), stored, shielded, cost=cost, episodes=episodes,
-        seed=seed, guide=guide,
-        longest=run.episode_length if episode_length is None else episode_length,
+        run, file, lambda: rendering(make), beside, shielded, cost=cost, episodes=episodes,
+        seed=seed, longest=run.episode_length if episode_length is None else episode_length,
     )  # fmt: skip
 
 
@@ -105,40 +92,17 @@ def _parameters(make: Callable[..., Any]) -> Mapping[str, Any]:
         return {}
 
 
-def _settings(folder: Path) -> StudentRun:
-    """The settings of a student's run."""
-    path = folder / "run.json"
-    given = flat(mapping(migrated(read_json(path), str(path)).get("run")))
-    return override(
-        StudentRun(), {name: value for name, value in given.items() if value is not None}
-    )
-
-
-def _check_shield(folder: Path, student: StudentRun | None, guide: Path | None) -> None:
-    """Refuses a run whose intervention no file holds, or whose guide was not named."""
-    if student is None:
-        raise HandrailError(
-            f"{folder}: the intervention of this run was an object of your program, which no file "
-            "holds; leave --shielded out"
-        )
-    if acts_instead(student.method) == "the guide" and guide is None:
-        raise HandrailError(
-            f"{folder}: method {message(student.method)!r} needs its guide: add --guide FILE"
-        )
-
-
 @closes_environments
 def _recorded(
     run: OwnRun,
     file: Path,
     make: Callable[[], Any],
-    student: StudentRun | None,
+    beside: Beside,
     shielded: bool,
     *,
     cost: CostFn | None,
     episodes: int,
     seed: int,
-    guide: Path | None,
     longest: int,
 ) -> list[RecordedEpisode]:
     card = card_of_policy(file)
@@ -153,17 +117,19 @@ def _recorded(
         raise HandrailError(
             f"{host.name} is several environments side by side; name a function that builds one"
         )
-    policy = open_networks(file, card, interface_of(host, longest))
-    intervention: Intervention = none()
-    acts = ""
-    if shielded and student is not None:
-        where = Target(interface_of(host, longest), host, host, longest=longest)
-        intervention = intervention_of(where, student, {"guide": guide} if guide else {})
-        acts = acts_instead(student.method)
+    interface = interface_of(host, longest)
+    policy = acting(open_networks(file, card, interface))
+    intervention, acts = none(), ""
+    if shielded:
+        intervention, acts = intervention_of_own(
+            beside, run.purpose, host, interface, longest=longest
+        )
     every = max(1, math.ceil(longest / PICTURES))
     filmed = Filmed(host, _Camera(env, every))
     keys = jax.random.split(jax.random.key(seed), episodes)
-    done = rollout_on_host(filmed, _driver(policy, intervention), keys=keys, longest=longest)
+    driver = Compiled(policy, EveryEpisode(intervention), record=decided, at_once=True)
+    done = rollout_on_host(filmed, driver, keys=keys, longest=longest)
+    method = beside.student.method if run.purpose == "own student" else run.purpose
     thresholds = intervention.when.thresholds()
     recorded = []
     for number, film in enumerate(filmed.films):
@@ -174,7 +140,7 @@ def _recorded(
             RecordedEpisode(
                 kind="frames",
                 environment=run.environment,
-                method=student.method if student is not None else run.purpose,
+                method=method,
                 seed=seed,
                 number=number,
                 shielded=bool(acts),
@@ -218,17 +184,6 @@ class _Camera:
         data = io.BytesIO()
         picture.save(data, "WEBP", quality=80)
         return data.getvalue()
-
-
-def _driver(policy: Any, intervention: Intervention) -> AbstractDriver:
-    if isinstance(policy, OnVectors):
-        acting = Drawn(Sampled(policy))
-        return Compiled(acting, lambda key, number: intervention, record=decided, at_once=True)
-
-    def greedy(observation: Any) -> np.int32:
-        return np.int32(np.argmax(policy(observation)))
-
-    return Noted(ByHand(lambda key: greedy))
 
 
 def _parts(seen: Any) -> dict[str, np.ndarray]:

@@ -74,7 +74,7 @@ def record(
     both: bool = False,
     seed: int = 0,
     policy: Literal["last", "best"] = "last",
-    view: Literal["above", "3d"] = "above",
+    camera: Literal["above", "3d"] = "above",
     steps: int | None = None,
     every: int | None = None,
     fps: float | None = None,
@@ -88,6 +88,8 @@ def record(
     environment: str | None = None,
     cost_fn: str | None = None,
     episode_length: int | None = None,
+    intervention: str | None = None,
+    view: str | None = None,
     device: Device = None,
 ) -> None:
     """Records episodes of finished runs, side by side on one seed: a video, or a page to play them.
@@ -102,7 +104,7 @@ def record(
         both: Each run twice, alone and shielded, side by side.
         seed: Of the episodes: those of one seed begin alike.
         policy: The last one, or the best of those that kept the limit alone in a test.
-        view: Navigation from above, or as MuJoCo renders it (3d; needs EGL or OSMesa).
+        camera: Navigation from above, or as MuJoCo renders it (3d; needs EGL or OSMesa).
         steps: Only the first steps of each episode.
         every: Show every so manieth step; by default as many as make 250 pictures.
         fps: Pictures a second; 25, on lava 5.
@@ -110,12 +112,14 @@ def record(
         titles: One for each picture, in place of method names.
         prior: Of a run that was given this file, for --shielded; so are the next three.
         encoder: See prior.
-        guide: See prior. Of students in your own environment, always.
+        guide: See prior.
         expert: See prior.
         knowledge_folder: Where knowledge was acquired, if not beside the run.
         environment: Of a run in your own environment, as of `handrail evaluate`.
         cost_fn: MODULE:NAME of your cost function.
         episode_length: Time limit in steps, in your own environment; by default the run's.
+        intervention: MODULE:NAME of the shield of a run in your own environment, if it had one.
+        view: MODULE:NAME of the guide's view there, if it had one.
     """
     from handrail.core.jax_setup import choose
 
@@ -129,10 +133,10 @@ def record(
         runs,
         out,
         Asked(
-            episodes, seed, shielded, both, policy, knowledge_folder, files, environment, cost_fn,
-            episode_length,
+            episodes, seed, shielded, both, policy, knowledge_folder, files, intervention, view,
+            environment, cost_fn, episode_length,
         ),
-        VideoLook(view, width, every, fps, titles, steps),
+        VideoLook(camera, width, every, fps, titles, steps),
     )  # fmt: skip
     for episode in recorded:
         how = "with intervention" if episode.shielded else "alone"

@@ -1,6 +1,6 @@
 """Episodes of a roll-out as recorded ones: what is kept of a step, and films of hosts."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -13,7 +13,6 @@ from handrail.envs.host_wrappers import AbstractWrapped
 from handrail.interventions.base import Threshold
 from handrail.train.evidence import evidence_of
 from handrail.train.rollout.base import Episodes
-from handrail.train.rollout.drivers import AbstractDriver, Decided, Playing
 
 BUDGET = "episode_cost"
 """A quantity that no trigger reports, since every context has it."""
@@ -55,29 +54,6 @@ def columns_of(
 def named(prefix: str, arrays: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """Columns under the prefix."""
     return {f"{prefix}/{name}": np.asarray(values) for name, values in arrays.items()}
-
-
-class Noted(AbstractDriver):
-    """A driver without interventions, such as `ByHand`, and what `decided` keeps of its steps."""
-
-    def __init__(self, driver: AbstractDriver):
-        self._driver = driver
-
-    def begin(self, keys: Key[Array, " episodes"], seats: int) -> None:
-        self._driver.begin(keys, seats)
-
-    def decide(self, observations: Sequence[Any], playing: Sequence[Playing | None]) -> Decided:
-        done = self._driver.decide(observations, playing)
-        actions = np.stack([np.asarray(action) for action in done.actions])
-        costs = np.array([0.0 if mine is None else mine.cost for mine in playing], np.float32)
-        records = {
-            "proposed": actions,
-            "action": actions,
-            "intervened": np.asarray(done.intervened),
-            "evidence": {BUDGET: costs},
-            "seen": jax.tree.map(lambda *leaves: np.stack(leaves), *observations),
-        }
-        return Decided(done.actions, done.intervened, records)
 
 
 class Filmed(AbstractWrapped, AbstractHostEnvironment):

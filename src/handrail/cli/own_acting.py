@@ -1,7 +1,6 @@
-"""The pair of `handrail evaluate --shielded`, of runs in environments of the user's."""
+"""Who acts in finished runs in environments of the user's, alone and under an intervention."""
 
 import dataclasses
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +17,16 @@ from handrail.core.recorded import PASSED, mapping
 from handrail.core.renamed import migrated
 from handrail.experiments.launch import recorded_settings
 from handrail.interventions.base import Intervention
+from handrail.interventions.substitutes import in_agent_units
 from handrail.learners.base import Proposal
-from handrail.learners.sac.networks import OnVectors
+from handrail.learners.sac.networks import OnVectors, Sampled
+from handrail.methods.sagui.acting import acts_instead, intervention_of
 from handrail.methods.sagui.guide_file import GUIDE
-from handrail.methods.sagui.pair import try_pair
 from handrail.methods.sagui.problem import Interface, Target
 from handrail.methods.sagui.settings import StudentRun
-from handrail.train.evaluate_pair import try_under
-from handrail.train.rollout.base import Episodes
+from handrail.train.rollout.base import Drawn, RolloutPolicy
+
+SHIELD = "the shield"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,6 +47,12 @@ class Beside:
         """What `run.json` says of the run."""
         path = self.folder / "run.json"
         return migrated(read_json(path), str(path))
+
+    @property
+    def student(self) -> StudentRun:
+        """The settings of a student's run."""
+        path = self.folder / "run.json"
+        return recorded_settings(StudentRun, mapping(self.recorded.get("run")), path)
 
     def named(self, what: str, given: str | None) -> Any:
         """What the user names, if the run was passed such a thing; refused where only one is so."""
@@ -77,18 +84,10 @@ class Beside:
         )
 
 
-def try_pair_of_own(
-    beside: Beside,
-    purpose: str,
-    host: Any,
-    interface: Interface,
-    policy: Any,
-    *,
-    episodes: int,
-    longest: int,
-    key: Key[Array, ""],
-) -> Episodes:
-    """Whole episodes of the run's policy together with its intervention, on the host.
+def intervention_of_own(
+    beside: Beside, purpose: str, host: Any, interface: Interface, *, longest: int
+) -> tuple[Intervention, str]:
+    """The intervention of a run in the environment `host`, and what acts instead, in words.
 
     Raises `HandrailError` where there is none, or where something is not named.
     """
@@ -103,27 +102,32 @@ def try_pair_of_own(
             f"--intervention {message(str(beside.intervention))} is a {type(shield).__name__}; "
             "expected WHEN × WHAT, such as handrail.shield(condition, policy)"
         )
-    if not isinstance(policy, OnVectors):
-        if shield is None:
-            raise HandrailError(
-                f"{message(beside.folder)}: this run has no intervention: leave --shielded out"
-            )
-        return try_under(host, _greedy(policy), shield, episodes=episodes, longest=longest, key=key)
-    path = beside.folder / "run.json"
-    run = recorded_settings(StudentRun, mapping(beside.recorded.get("run")), path)
-    view = beside.named("view", beside.view)
-    target = Target(interface, host, host, view=view, longest=longest, shield=shield)
-    return try_pair(target, run, beside.knowledge(), policy, episodes=episodes, key=key)
+    if purpose == "own student":
+        run, view = beside.student, beside.named("view", beside.view)
+        target = Target(interface, host, host, view=view, longest=longest, shield=shield)
+        intervention = intervention_of(target, run, beside.knowledge())
+        acts = acts_instead(run.method) or ("" if shield is None else SHIELD)
+    else:
+        intervention, acts = shield, SHIELD
+    if intervention is None:
+        raise HandrailError(
+            f"{message(beside.folder)}: this run has no intervention: leave --shielded out"
+        )
+    return in_agent_units(intervention, host.agent_form), acts
 
 
-def _greedy(values: Callable[[Any], Any]) -> Callable[..., Proposal]:
-    """The best action of a Q-function, which is evaluated in NumPy."""
+def acting(policy: Any) -> RolloutPolicy:
+    """As a policy acts in a test: sampled, or the best action of a Q-function in NumPy."""
+    if isinstance(policy, OnVectors):
+        return Drawn(Sampled(policy))
 
     def best(observation: Any) -> np.ndarray:
-        return np.asarray(np.argmax(values(observation)), np.int32)
+        return np.asarray(np.argmax(policy(observation)), np.int32)
 
     def act(observation: Any, progress: Any, key: Key[Array, ""]) -> Proposal:
-        action = jax.pure_callback(best, jax.ShapeDtypeStruct((), np.int32), observation)
+        action = jax.pure_callback(
+            best, jax.ShapeDtypeStruct((), np.int32), observation, vmap_method="sequential"
+        )
         return Proposal(action, {})
 
     return act
