@@ -6,7 +6,7 @@
 paper's unless said, `SEEDS` the number of seeds it was run with if not the budget's own. Runs that
 are not finished are left out, and said. Rows and curves of the same task, variant and seed are
 replaced, all others stay: an experiment may be collected from several machines. Pictures show what
-is finished in `RUNS`. Runs on test seeds (`--budget fresh`) are kept apart, as NAME-fresh.
+is finished in `RUNS`. Runs on test seeds (`--budget fresh`) are kept apart, as NAME-BUDGET.
 """
 
 import csv
@@ -46,7 +46,7 @@ def collect(runs: Path, name: str, budget: str, seeds: int | None) -> None:
     variants = {name: own for name, own in experiment.variants.items() if name in shown}
     seeds_of = budget_of(experiment, budget, seeds).seeds
     if split_of(seeds_of) == "test":
-        name = f"{name}-fresh"
+        name = f"{name}-{budget}"
     finished = Finished(
         experiment=dataclasses.replace(experiment, name=name, variants=variants),
         budget=budget,
