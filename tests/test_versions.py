@@ -1,6 +1,8 @@
 """Versions that decide about numbers: compared between machines, noted beside a run."""
 
+import subprocess
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
@@ -47,3 +49,18 @@ def test_a_damaged_note_stops_no_run(tmp_path):
     (tmp_path / ENVIRONMENT).write_text('[{"versions"')
     record_environment(tmp_path)
     assert len(noted(tmp_path)) == 1
+
+
+def test_the_commit_is_that_of_the_checkout():
+    root = Path(versions.__file__).parents[3]
+    if not (root / ".git").exists():
+        pytest.skip("not a checkout")
+    head = ["git", "-C", str(root), "rev-parse", "HEAD"]
+    full = subprocess.run(head, capture_output=True, text=True, check=True).stdout
+    said = versions.commit()
+    assert said is not None and full.startswith(said.removesuffix("-changed"))
+
+
+def test_where_there_is_no_git_nothing_is_said(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert versions.commit.__wrapped__() is None

@@ -3,7 +3,9 @@
 import multiprocessing
 import platform
 import shlex
+import subprocess
 import sys
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -61,8 +63,27 @@ def command_line() -> str | None:
     return shlex.join(["handrail" if ours else program.name, *sys.argv[1:]])
 
 
+@cache
+def commit() -> str | None:
+    """The commit of this package's own checkout, with `-changed` where files differ from it; None
+    where the package was installed without its history, or git is missing.
+    """
+    root = Path(__file__).parents[3]
+    if not (root / ".git").exists():
+        return None
+    try:
+        said = subprocess.run(
+            ["git", "-C", str(root), "describe", "--always", "--abbrev=12", "--exclude=*",
+             "--dirty=-changed"],
+            capture_output=True, text=True, timeout=20, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return said.stdout.strip() or None
+
+
 def record_environment(folder: Path) -> None:
-    """Notes in a run's `environment.json` what computes it: packages, Python, processor, device.
+    """Notes in a run's `environment.json` what computes it: commit, packages, processor, device.
 
     Also how this process was called. A list, `environments`: a run that goes on in another
     environment gets another entry. It is no part of the settings, so it never keeps a run from
@@ -72,6 +93,7 @@ def record_environment(folder: Path) -> None:
     called = {"command": command} if (command := command_line()) else {}
     here = {
         **called,
+        **({"commit": found} if (found := commit()) else {}),
         "versions": versions(),
         "python": platform.python_version(),
         "processor": processor_name(),
