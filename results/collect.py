@@ -1,23 +1,31 @@
 """Gathers finished experiments into results/lava or results/navigation: summary, curves, figures.
 
-    python results/collect.py RUNS NAME[@BUDGET][:SEEDS] …
+    python -m results.collect [--mixed] RUNS NAME[@BUDGET][:SEEDS] …
 
 `RUNS` is the folder given to `handrail reproduce --out`, `NAME` an experiment, `BUDGET` the
 paper's unless said, `SEEDS` the number of seeds it was run with if not the budget's own. Runs that
 are not finished are left out, and said. Rows and curves of the same task, variant and seed are
 replaced, all others stay: an experiment may be collected from several machines. Pictures show what
 is finished in `RUNS`. Runs on test seeds (`--budget fresh`) are kept apart, as NAME-BUDGET.
+
+Each row says on which split its seed lies, with which seed its knowledge was acquired, and which
+commit and machine computed it. Rows of one variant are averaged later, so rows that differ in
+commit, machine or steps are refused, named, unless `--mixed` says that this is meant.
 """
 
+import argparse
 import csv
 import dataclasses
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from handrail.core.errors import HandrailError
 from handrail.core.records import EVALUATIONS, read_table
 from handrail.core.splits import split_of
 from handrail.experiments.plan import Task, plan
@@ -26,14 +34,23 @@ from handrail.report.experiment import sheet, write_report
 from handrail.report.finished import Finished
 from handrail.report.runs import read_run
 from handrail.tasks.registry import family_of
+from results.tables import HERE
+
+ORIGIN = ("split", "knowledge_seed", "commit", "machine")
+"""Columns that say where a row comes from; empty where an older run did not note it."""
+ALIKE = ("commit", "machine", "steps")
+"""What the rows of a variant must have in common to be averaged."""
 
 
-def collect(runs: Path, name: str, budget: str, seeds: int | None) -> None:
-    """Collects one experiment; `name` may be the path of a file."""
+def collect(runs: Path, name: str, budget: str, seeds: int | None, *, mixed: bool = False) -> None:
+    """Collects one experiment; `name` may be the path of a file.
+
+    Raises `HandrailError` where rows would be averaged that differ in one of `ALIKE`.
+    """
     experiment = read(name)
     name = experiment.name
     family = family_of(experiment.environments[0]).name
-    folder = Path(__file__).parent / family
+    folder = HERE / family
     if not experiment.runs:
         _copy_pictures(runs / "reports" / f"{name}-{budget}", folder, name)
         return
@@ -56,11 +73,21 @@ def collect(runs: Path, name: str, budget: str, seeds: int | None) -> None:
         seconds=0.0,
         machine="",
     )
+    summed = sheet(experiment)
+    rows = [
+        row | origin(task)
+        for row, (_, task) in zip(summed.rows(finished), finished.rows, strict=True)
+    ]
+    table = merged(folder / "summary.csv", rows)
+    if not mixed and (differing := differences(row for row in table if row["experiment"] == name)):
+        raise HandrailError(
+            f"{name}: rows of one mean differ: {'; '.join(differing)}. Fix: repeat the older runs, "
+            "or collect with --mixed if the difference is known not to matter"
+        )
     with tempfile.TemporaryDirectory() as report:
         write_report(finished, Path(report))
         _copy_pictures(Path(report), folder, name)
-    summed = sheet(experiment)
-    _merge(folder / "summary.csv", summed.columns, summed.rows(finished))
+    _write(folder / "summary.csv", (*summed.columns, *ORIGIN), table)
     curves = folder / ("epochs" if family == "navigation" else "episodes")
     curves.mkdir(parents=True, exist_ok=True)
     arrays = {
@@ -87,20 +114,59 @@ def _curve(row: ExperimentRow, task: Task) -> np.ndarray:
     return np.stack(list(table.values()), axis=1).astype(np.float32)
 
 
-def _merge(path: Path, columns: tuple[str, ...], rows: list[dict]) -> None:
-    """Puts rows in the places of their predecessors, and new ones behind their experiment's."""
+def origin(task: Task) -> dict[str, str]:
+    """Where a run comes from, by the names of `ORIGIN`."""
+    computed = read_run(task.folder).versions
+    seeds = {str(own["seed"]) for own in knowledge_settings(task) if "seed" in own}
+    machine = [str(computed[name]) for name in ("processor", "device") if name in computed]
+    return {
+        "split": split_of((task.settings.run.seed,)),
+        "knowledge_seed": " ".join(sorted(seeds)),
+        "commit": str(computed.get("commit", "")),
+        "machine": ", ".join(machine),
+    }
+
+
+def knowledge_settings(task: Task) -> list[Mapping[str, Any]]:
+    """Settings of the knowledge that a run brings along."""
+    return [dataclasses.asdict(own) for own in task.settings.knowledge.values()]
+
+
+def differences(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """In what rows of one environment and variant differ that are to be averaged, in words."""
+    found: dict[tuple[str, str], dict[str, set[str]]] = {}
+    for row in rows:
+        key = (str(row.get("environment") or row.get("task")), str(row["variant"]))
+        values = found.setdefault(key, {name: set() for name in ALIKE})
+        for name in ALIKE:
+            values[name].add(str(row.get(name) or "not noted"))
+    return [
+        f"{variant} in {environment} has {name} {' and '.join(sorted(values))}"
+        for (environment, variant), own in found.items()
+        for name, values in own.items()
+        if len(values) > 1
+    ]
+
+
+def merged(path: Path, rows: list[dict]) -> list[dict]:
+    """The rows of a table, these in the places of their predecessors, new ones behind their
+    experiment's.
+    """
     table: dict[tuple[str, ...], dict] = {}
     if path.exists():
         with open(path, encoding="utf-8", newline="") as file:
             table = {_key(row): row for row in csv.DictReader(file)}
     table |= {_key(row): row for row in rows}
     experiments = list(dict.fromkeys(key[0] for key in table))
-    kept = sorted(table.values(), key=lambda row: experiments.index(row["experiment"]))
+    return sorted(table.values(), key=lambda row: experiments.index(row["experiment"]))
+
+
+def _write(path: Path, columns: tuple[str, ...], rows: list[dict]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(kept)
+        writer.writerows(rows)
 
 
 def _key(row: dict) -> tuple[str, ...]:
@@ -108,8 +174,24 @@ def _key(row: dict) -> tuple[str, ...]:
     return tuple(str(row[name]) for name in names if name in row)
 
 
-if __name__ == "__main__":
-    for text in sys.argv[2:]:
+def main() -> int:
+    """Collects what the command line names; the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("runs", type=Path, help="what `handrail reproduce --out` was given")
+    parser.add_argument("names", nargs="+", metavar="NAME[@BUDGET][:SEEDS]")
+    parser.add_argument("--mixed", action="store_true", help="average what differs all the same")
+    given = parser.parse_args()
+    for text in given.names:
         wanted, _, count = text.partition(":")
         named, _, chosen = wanted.partition("@")
-        collect(Path(sys.argv[1]), named, chosen or "paper", int(count) if count else None)
+        seeds = int(count) if count else None
+        try:
+            collect(given.runs, named, chosen or "paper", seeds, mixed=given.mixed)
+        except HandrailError as error:
+            print(f"collect: {error}", file=sys.stderr)
+            return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
