@@ -10,6 +10,7 @@ from handrail.api.guides import train_guide
 from handrail.api.students import train_student
 from handrail.cli import commands as cli
 from handrail.cli.evaluate import evaluate
+from handrail.cli.record import Asked, VideoLook, record
 from handrail.core.errors import HandrailError
 from handrail.envs.transfer import View
 from handrail.interventions.recipes import shield
@@ -128,3 +129,6 @@ def test_where_there_is_no_pair(guided, tmp_path):
     files = {"guide": guided / "guide" / "guide.safetensors"}
     with pytest.raises(HandrailError, match="fades out"):
         evaluate(faded, environment=WALKER, files=files, **EPISODES)
+    asked = Asked(environment=WALKER, files=files, shielded=True)
+    with pytest.raises(HandrailError, match="fades out"):
+        record([faded], tmp_path / "faded.html", asked, VideoLook())

@@ -24,6 +24,7 @@ from handrail.methods.sagui.acting import acts_instead, intervention_of
 from handrail.methods.sagui.guide_file import GUIDE
 from handrail.methods.sagui.problem import Interface, Target
 from handrail.methods.sagui.settings import StudentRun
+from handrail.train.evaluate_pair import check_lasting
 from handrail.train.rollout.base import Drawn, RolloutPolicy
 
 SHIELD = "the shield"
@@ -113,6 +114,7 @@ def intervention_of_own(
         raise HandrailError(
             f"{message(beside.folder)}: this run has no intervention: leave --shielded out"
         )
+    check_lasting(intervention)
     return in_agent_units(intervention, host.agent_form), acts
 
 

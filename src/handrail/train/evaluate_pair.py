@@ -34,11 +34,7 @@ def try_under(
     On the host an episode is cut off after `longest` steps. Raises `HandrailError` for an
     intervention that never acts, or that has faded out by the end of a run.
     """
-    if any(map(_fades, jax.tree.leaves(intervention, is_leaf=_fades))):
-        raise HandrailError(
-            "the intervention of this run fades out (linear-decay): at its end the student is "
-            "alone; leave --shielded out"
-        )
+    check_lasting(intervention)
     if _never(intervention):
         raise HandrailError(
             "this run has no intervention, so there is no pair to test: leave --shielded out"
@@ -48,6 +44,17 @@ def try_under(
         shield = EveryEpisode(in_agent_units(intervention, environment.agent_form))
         return rollout_on_host(environment, Compiled(policy, shield), keys=keys, longest=longest)
     return _compiled(environment, policy, EveryEpisode(intervention), keys)
+
+
+def check_lasting(intervention: Intervention) -> None:
+    """Raises `HandrailError` for an intervention that has faded out by the end of a run: there is
+    no pair to test or to show.
+    """
+    if any(map(_fades, jax.tree.leaves(intervention, is_leaf=_fades))):
+        raise HandrailError(
+            "the intervention of this run fades out (linear-decay): at its end the student is "
+            "alone; leave --shielded and --both out"
+        )
 
 
 def intervention_rate(done: Episodes) -> float:

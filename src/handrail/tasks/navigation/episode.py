@@ -24,6 +24,7 @@ from handrail.methods.sagui.acting import acts_instead, intervention_of
 from handrail.methods.sagui.pretraining import open_policy
 from handrail.methods.sagui.settings import StudentRun
 from handrail.tasks.navigation.problems import target_of
+from handrail.train.evaluate_pair import check_lasting
 from handrail.train.rollout.base import Drawn, Episodes, RolloutPolicy
 from handrail.train.rollout.compiled import rollout
 from handrail.train.rollout.drivers import Compiled
@@ -52,6 +53,7 @@ def record_students(
     """
     where = target_of(run)
     intervention = intervention_of(where, run, files) if shielded else none()
+    check_lasting(intervention)
     _, policy = open_policy(file, where.interface, "policy")
     keys = jax.random.split(jax.random.key(seed), episodes)
     environment: Any = where.testing
