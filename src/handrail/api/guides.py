@@ -177,7 +177,7 @@ def try_guide(
         takeover_cost: the predicted discounted cost that is too much; by default that of the
             guide's file, which is two steps' cost unless the guide failed its own test there. Of
             several, each is tried, and one is proposed.
-        limit: of an episode, where several are tried; by default the guide's own.
+        limit: of an episode; by default the guide's own.
         episode_length: the time limit in steps, if the environment does not say.
         episodes: to drive; a rare cost needs hundreds.
         seed: of everything.
@@ -185,7 +185,9 @@ def try_guide(
     Returns:
         `shielded_cost`, undiscounted, per episode of `episode_length` steps (of several costs the
         one nearest to its limit, on the scale of the smallest limit, and each by its name),
-        `shielded_share` of the steps that were the guide's, and `takeover_cost`. Of several the
+        `shielded_share` of the steps that were the guide's, `takeover_cost`, the share
+        `shielded_above` of episodes that cost more than the limit allows in their steps, and
+        `shielded_above_at_most`, its upper bound with 95 % confidence. Of several the
         entries are those of the proposed one: the least share of those that keep the limit, or the
         lowest cost; `takeovers` has a row for each. `train_student` and
         `SafeExploration.with_guide` take it as `takeover_cost`.
@@ -209,11 +211,12 @@ def try_guide(
             f"{guide}: the card does not say which predicted cost is too much: give takeover_cost, "
             "such as two steps' cost"
         )
+    allowed = file.allowed(limit)
     rows = takeover_table(
-        host, file.guide, [cost for cost in costs if cost is not None], limits=host.limits,
-        per_steps=longest, episodes=episodes, longest=min(STEPS, longest),
-        key=jax.random.key(seed_number(seed)),
+        host, file.guide, [cost for cost in costs if cost is not None],
+        limit=allowed, limits=host.limits, per_steps=longest, episodes=episodes,
+        longest=min(STEPS, longest), key=jax.random.key(seed_number(seed)),
     )  # fmt: skip
     if not several:
         return rows[0]
-    return {**proposed(rows, file.allowed(limit)), "takeovers": rows}
+    return {**proposed(rows, allowed), "takeovers": rows}

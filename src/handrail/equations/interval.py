@@ -19,6 +19,19 @@ class Interval:
         return f"{value} [{low}, {high}]"
 
 
+def at_most(count: int, of: int, confidence: float = 0.95) -> float:
+    """The probability that an event has at most, which was seen `count` times in `of` independent
+    trials: the upper end of the one-sided interval of Clopper and Pearson (1934). 1 without trials.
+
+    At the true probability p it lies below p in at most a share `1 − confidence` of all samples.
+    """
+    from scipy.special import betaincinv
+
+    if count >= of:
+        return 1.0
+    return float(betaincinv(count + 1, of - count, confidence))
+
+
 def decimals(value: float, digits: int) -> str:
     """A number for tables: `digits` decimals, none from 1,000 on, where they say nothing."""
     return f"{value:,.{0 if abs(value) >= 1000 else digits}f}"

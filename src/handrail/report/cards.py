@@ -19,6 +19,8 @@ UNITS = {
     "exit_cost": "per episode that begins in a hazard",
     "shielded_cost": "of the shield test, in as many steps as a limit is for",
     "shielded_share": "share of those steps that were its own",
+    "shielded_above": "share of its episodes that cost more than the limit allows in their steps",
+    "shielded_above_at_most": "upper bound of that share, with 95 % confidence",
     "takeover_cost": "discounted cost at which it took over there",
     "limit": "cost of an episode",
     "limits": "cost of an episode",

@@ -17,6 +17,7 @@ from jaxtyping import Array, Float, Int, Key
 from handrail.envs.base import AbstractEnvironment, action_size
 from handrail.envs.host import AnyEnvironment
 from handrail.equations.budget import LIMIT_STEPS
+from handrail.equations.interval import at_most
 from handrail.interventions.base import Intervention
 from handrail.interventions.triggers import CostCriticExceeds
 from handrail.learners.sac.networks import Sampled
@@ -26,6 +27,7 @@ from handrail.train.rollout.compiled import rollout
 from handrail.train.rollout.drivers import Compiled
 from handrail.train.rollout.host import rollout_on_host
 
+RISK = ("shielded_above", "shielded_above_at_most")
 STEPS = 400
 """Of an episode of the test, at most."""
 REPEAT = 30
@@ -57,6 +59,10 @@ class ShieldTest:
     def cost_in(self, steps: int) -> float:
         """Undiscounted, per so many steps."""
         return float(steps * self.costs.sum() / self.lengths.sum())
+
+    def above(self, limit: float, per_steps: int) -> int:
+        """Episodes that cost more than a limit, of so many steps, allows in the test's longest."""
+        return int(np.sum(self.costs > limit * self.lengths.max() / per_steps))
 
     @property
     def share(self) -> float:
@@ -122,6 +128,7 @@ def takeover_table(
     guide: Any,
     takeover_costs: Sequence[float],
     *,
+    limit: float,
     limits: Mapping[str, float],
     per_steps: int,
     **options: Any,
@@ -132,7 +139,7 @@ def takeover_table(
     return [
         shield_row(
             evaluate_shield(environment, guide, threshold=cost, **options), cost,
-            limits=limits, per_steps=per_steps,
+            limit=limit, limits=limits, per_steps=per_steps,
         )
         for cost in takeover_costs
     ]  # fmt: skip
@@ -150,22 +157,38 @@ def proposed(rows: Sequence[Mapping[str, float]], limit: float) -> Mapping[str, 
 
 def shield_columns(limits: Mapping[str, float]) -> tuple[str, ...]:
     """What `shield_row` says, where these are the limits of several costs."""
-    return ("shielded_cost", "shielded_share", *cost_columns("shielded_", limits), "takeover_cost")
+    return (
+        "shielded_cost", "shielded_share", *cost_columns("shielded_", limits),
+        "takeover_cost", *RISK,
+    )  # fmt: skip
+
+
+def risk(above: int, episodes: int) -> dict[str, float]:
+    """How many episodes of a test broke their limit, as a share, and its upper bound."""
+    return dict(zip(RISK, (above / episodes, at_most(above, episodes)), strict=True))
 
 
 def shield_row(
-    done: Episodes, threshold: float, *, limits: Mapping[str, float], per_steps: int
+    done: Episodes,
+    threshold: float,
+    *,
+    limit: float,
+    limits: Mapping[str, float],
+    per_steps: int,
 ) -> dict[str, float]:
     """A test in numbers: `shielded_cost` is undiscounted and of `per_steps` steps, like a limit (of
     several costs the one nearest to its limit, and each by its name), `shielded_share` is the share
     of the steps that were the guide's, and `takeover_cost` the predicted cost at which it took
-    over.
+    over. `shielded_above` is the share of episodes that cost more than `limit`, of `per_steps`
+    steps, allows in their length (of several costs by their sum), and `shielded_above_at_most`
+    what that share is at most in the long run, with 95 % confidence.
     """
     test = ShieldTest.of(done)
     row = {
         "shielded_cost": test.cost_in(per_steps),
         "shielded_share": test.share,
         "takeover_cost": threshold,
+        **risk(test.above(limit, per_steps), len(test.costs)),
     }
     if not limits:
         return row

@@ -210,7 +210,8 @@ class _Trial:
         if not (shares and cost > 0 and evaluation["shielded_cost"] > limit):
             return card
         guide = open_guide(path, self._source.interface).guide
-        first = {name: evaluation[name] for name in shield_columns(self._source.interface.limits)}
+        columns = shield_columns(self._source.interface.limits)
+        first = {name: evaluation[name] for name in columns if name in evaluation}
         rows = [first, *self._shielded(guide, [share * cost for share in shares], key)]
         chosen = proposed(rows, limit)
         spec = {**card.spec, "takeover_cost": chosen["takeover_cost"]}
@@ -225,7 +226,8 @@ class _Trial:
         """
         source = self._source
         return takeover_table(
-            source.shield_test, guide, takeover_costs, limits=source.interface.limits,
+            source.shield_test, guide, takeover_costs,
+            limit=self._settings.limit, limits=source.interface.limits,
             per_steps=source.interface.limit_steps, episodes=self._settings.shield_episodes,
             longest=STEPS if source.longest is None else min(STEPS, source.longest),
             key=stream(key, "guarded"),
