@@ -7,7 +7,7 @@ import gymnasium
 import numpy as np
 import pytest
 
-from handrail.api.bonus import with_bonus
+from handrail.envs.gymnasium.bonus import with_bonus
 from handrail.api.discrete import load_prior, train_dqn, train_prior
 from handrail.api.guides import train_guide
 from handrail.api.students import train_student

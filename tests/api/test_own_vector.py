@@ -14,11 +14,11 @@ from handrail.api.discrete import (
     train_encoder,
     train_prior,
 )
-from handrail.api.environments import build_host
 from handrail.api.guides import train_guide
 from handrail.api.students import train_student
 from handrail.core.errors import HandrailError
 from handrail.core.records import read_table
+from handrail.envs.gymnasium.building import build_host
 from tests.api.test_own_training import FEW, Line, OtherEnd, Q, moved
 from tests.envs.toys import Walker
 

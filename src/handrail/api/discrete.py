@@ -8,16 +8,6 @@ from typing import Any
 
 from jaxtyping import Array, Float
 
-from handrail.api.environments import (
-    Environment,
-    Host,
-    build_host,
-    built_twice,
-    checked_intervention,
-    closes_environments,
-    first_observation,
-    host_of,
-)
 from handrail.api.knowledge import encoder_of_world, prior_of_world
 from handrail.api.reporting import leaves_report
 from handrail.core.arguments import (
@@ -34,6 +24,16 @@ from handrail.core.errors import HandrailError
 from handrail.core.identity import environment_identity, fingerprint, passed_in
 from handrail.core.recorded import PASSED, stable
 from handrail.core.renamed import SETTINGS, takes_old_names
+from handrail.envs.gymnasium.building import (
+    Environment,
+    Host,
+    build_host,
+    built_twice,
+    checked_intervention,
+    closes_environments,
+    first_observation,
+    host_of,
+)
 from handrail.envs.gymnasium.costs import CostFn
 from handrail.envs.lava.environment import LavaEnvironment
 from handrail.interventions.base import Intervention

@@ -7,16 +7,6 @@ from typing import Any
 
 import jax
 
-from handrail.api.bonus import BonusFn, with_bonus
-from handrail.api.environments import (
-    Environment,
-    build_host,
-    built_twice,
-    closes_environments,
-    episode_limit,
-    episode_steps,
-    needs_box,
-)
 from handrail.api.reporting import leaves_report
 from handrail.core import renamed
 from handrail.core.arguments import (
@@ -31,9 +21,20 @@ from handrail.core.arguments import (
 from handrail.core.errors import HandrailError
 from handrail.core.identity import passed_in
 from handrail.core.recorded import PASSED, stable
+from handrail.envs.gymnasium.bonus import BonusFn, with_bonus
+from handrail.envs.gymnasium.building import (
+    Environment,
+    build_host,
+    built_twice,
+    closes_environments,
+    episode_limit,
+    episode_steps,
+    needs_box,
+)
 from handrail.envs.gymnasium.costs import CostFn
 from handrail.knowledge.catalog import located
 from handrail.methods.sagui.guide_file import open_guide
+from handrail.methods.sagui.presets import OWN_GUIDE, TAKEOVER_SHARES
 from handrail.methods.sagui.problem import Source, interface_of
 from handrail.methods.sagui.settings import GuideSettings, SacSettings
 from handrail.methods.sagui.shield import STEPS, proposed, takeover_table
@@ -41,9 +42,6 @@ from handrail.methods.sagui.train_guide import SELECTIONS
 from handrail.methods.sagui.train_guide import train_guide as train
 
 Report = Callable[[int, int], None]
-LEARNING = SacSettings(multiplier_rate=10.0, damping=0.0, cost_floor="zero")
-SHARES = (0.5, 0.2, 0.1, 0.05)
-"""Of two steps' cost: where a guide that fails its shield test is tried to take over earlier."""
 OLD_VALUES = {"selection": {"bonus": "return", "guard": "shield"}}
 
 
@@ -116,7 +114,7 @@ def train_guide(
         evaluation_episodes=evaluation_episodes, shield_episodes=shield_episodes,
         random_action_share=random_action_share, entropy_weight=entropy_weight,
         uniform_steps=uniform_steps, selection=selection,
-        keep=keep, learning=settings_of("learning", learning, LEARNING),
+        keep=keep, learning=settings_of("learning", learning, OWN_GUIDE["learning"]),
     )  # fmt: skip
     settings = checked(settings)
     host, trial = built_twice(
@@ -133,7 +131,7 @@ def train_guide(
         evaluation=with_bonus(trial, bonus),
         shield_test=trial,
         longest=longest,
-        takeover_shares=SHARES,
+        takeover_shares=TAKEOVER_SHARES,
         delayed=False,
     )
     recorded = {

@@ -6,7 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from handrail.api.environments import (
+from handrail.api.reporting import leaves_report
+from handrail.core.arguments import checked, folder_of, seed_number, settings_of, truth, whole
+from handrail.core.artifact import checksums, load
+from handrail.core.errors import HandrailError, UnknownName
+from handrail.core.identity import passed_in
+from handrail.core.recorded import PASSED, stable
+from handrail.core.renamed import VALUES, takes_old_names
+from handrail.envs.gymnasium.building import (
     Environment,
     built_twice,
     checked_intervention,
@@ -15,13 +22,6 @@ from handrail.api.environments import (
     episode_steps,
     needs_box,
 )
-from handrail.api.reporting import leaves_report
-from handrail.core.arguments import checked, folder_of, seed_number, settings_of, truth, whole
-from handrail.core.artifact import checksums, load
-from handrail.core.errors import HandrailError, UnknownName
-from handrail.core.identity import passed_in
-from handrail.core.recorded import PASSED, stable
-from handrail.core.renamed import VALUES, takes_old_names
 from handrail.envs.gymnasium.costs import CostFn
 from handrail.equations.budget import discounted_limit
 from handrail.interventions.base import Intervention
@@ -29,7 +29,7 @@ from handrail.knowledge.catalog import located
 from handrail.methods.sagui.cards import warnings_of
 from handrail.methods.sagui.guide_file import open_guide
 from handrail.methods.sagui.offline_batch import kept_beside
-from handrail.methods.sagui.presets import SOURCE_PRICE, default_limit_fraction, recommended_student
+from handrail.methods.sagui.presets import SOURCE_PRICE, own_student
 from handrail.methods.sagui.problem import Target, interface_of
 from handrail.methods.sagui.settings import SacSettings, StudentRun
 from handrail.methods.sagui.table import METHODS
@@ -118,19 +118,16 @@ def train_student(
     """
     folder = folder_of(folder)
     _check_method(method, guide)
-    row = METHODS[method]
-    default = SacSettings()
-    default = recommended_student(default, rate=1.0) if row.has_guide else default
-    run = StudentRun(
-        method=method, seed=seed_number(seed), steps=steps, epoch=epoch,
+    ours = own_student(StudentRun(method=method))
+    run = dataclasses.replace(
+        ours, seed=seed_number(seed), steps=steps, epoch=epoch,
         test_episodes=whole("evaluation_episodes", evaluation_episodes, least=1),
         threshold=threshold,
-        distillation="authors" if truth("distil", distil) or row.strength else "none",
-        density="exact", weighting="none", multiplier_on="policy_actions",
-        limit_fraction=_given(limit_fraction, default_limit_fraction(method, split=False)),
-        guide_interval_share=_given(guide_interval_share, row.guide_interval_share),
-        source_data=truth("source_data", source_data), source_price=source_price, replay="ring",
-        learning=settings_of("learning", learning, default),
+        distillation="authors" if truth("distil", distil) else ours.distillation,
+        limit_fraction=_given(limit_fraction, ours.limit_fraction),
+        guide_interval_share=_given(guide_interval_share, ours.guide_interval_share),
+        source_data=truth("source_data", source_data), source_price=source_price,
+        learning=settings_of("learning", learning, ours.learning),
     )  # fmt: skip
     run = checked(run)
     shield = checked_intervention(intervention)

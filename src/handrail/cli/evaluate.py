@@ -8,9 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from handrail.api.environments import build_host, built, closes_environments
 from handrail.api.policies import card_of_policy, open_networks, parts_of
-from handrail.cli.check_env import attribute, factory
 from handrail.cli.own_acting import Beside, acting, intervention_of_own
 from handrail.core.artifact import number
 from handrail.core.errors import HandrailError
@@ -18,7 +16,9 @@ from handrail.core.files import read_json
 from handrail.core.plain_text import message
 from handrail.core.recorded import PASSED, mapping
 from handrail.core.renamed import migrated
+from handrail.envs.gymnasium.building import build_host, built, closes_environments
 from handrail.envs.gymnasium.costs import CostFn
+from handrail.envs.gymnasium.named import attribute, factory
 from handrail.experiments import launch
 from handrail.experiments.launch import Which
 from handrail.learners.sac.networks import OnVectors

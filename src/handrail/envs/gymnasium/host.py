@@ -113,9 +113,10 @@ class GymnasiumHost(AbstractGymnasiumHost, AbstractHostEnvironment):
         """The last step's costs by name."""
         return self._reader.costs
 
-    def reset(self, *, key: Key[Array, ""]) -> Any:
+    def reset(self, *, key: Key[Array, ""], options: Mapping[str, Any] | None = None) -> Any:
+        """Begins an episode; `options` are those of Gymnasium's `reset`."""
         self._reader.begin()
-        raw = self._reader.attempt(read_reset, self.env, seed_of(key))
+        raw = self._reader.attempt(read_reset, self.env, seed_of(key), options)
         return self._reader.attempt(self._reader.begun, raw)
 
     def step(self, action: np.ndarray | np.generic | Array, *, key: Key[Array, ""]) -> HostTimestep:

@@ -97,9 +97,10 @@ def refuse_other_interfaces(env: Any) -> None:
         )
 
 
-def read_reset(env: Any, seed: int) -> Any:
+def read_reset(env: Any, seed: int, options: Mapping[str, Any] | None = None) -> Any:
     """The first observation of an episode that is seeded with `seed`."""
-    return begin_episode(env, seed=seed)[0]
+    given = {} if options is None else {"options": dict(options)}
+    return begin_episode(env, seed=seed, **given)[0]
 
 
 def begin_episode(env: Any, **given: Any) -> tuple[Any, Mapping[str, Any]]:
