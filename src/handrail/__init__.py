@@ -61,6 +61,7 @@ _HOMES = {
     "handrail.api.guides": ("train_guide", "try_guide"),
     "handrail.api.policies": ("load_policy",),
     "handrail.api.students": ("train_student",),
+    "handrail.api.transfer": ("check_transfer",),
     "handrail.safe_exploration": ("SafeExploration",),
     "handrail.envs.base": ("AbstractEnvironment", "BoxActions", "DiscreteActions"),
     "handrail.envs.registry": ("make",),

@@ -7,13 +7,13 @@ import gymnasium
 import numpy as np
 import pytest
 
-from handrail.envs.gymnasium.bonus import with_bonus
 from handrail.api.discrete import load_prior, train_dqn, train_prior
 from handrail.api.guides import train_guide
 from handrail.api.students import train_student
 from handrail.core.artifact import load
 from handrail.core.errors import HandrailError
 from handrail.core.records import read_table
+from handrail.envs.gymnasium.bonus import with_bonus
 from handrail.envs.gymnasium.host import GymnasiumHost
 from handrail.envs.host import HostTimestep
 from handrail.envs.transfer import View

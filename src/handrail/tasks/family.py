@@ -91,6 +91,8 @@ class Family:
     """Files that lie beside those of the knowledge and decide about the run, too."""
     left_beside: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     """By kind of knowledge, names of further files that others may need."""
+    report: str = "learning"
+    """The report of an experiment that names none."""
     packages: tuple[str, ...] = ()
     """What its tasks come from, for reports."""
     completed: Callable[[Mapping[str, Any]], dict[str, Any]] = dict

@@ -130,6 +130,14 @@ def host_of(
     return kind(env, cost, limits=limits, parts=parts, episode_length=episode_length)
 
 
+FOR_DISCRETE = (
+    "guides and cost limits of SAC-Lagrangian are for real actions: for discrete ones there are "
+    "handrail.train_dqn with intervention=..., a shield or a prior, and handrail.guide_from_policy, "
+    "whose guide keeps a limit by budget-switch"
+)
+"""What there is for discrete actions."""
+
+
 def _warn_of_pictures(env: Any) -> None:
     """Logs that networks are fully connected, where an environment shows pictures."""
     space = getattr(env, "single_observation_space", getattr(env, "observation_space", None))
@@ -226,7 +234,7 @@ def needs_box(host: Host) -> None:
     try:
         action_size(host.actions)
     except HandrailError as error:
-        raise HandrailError(f"{error}; for discrete actions there is handrail.train_dqn") from None
+        raise HandrailError(f"{host.name}: {error}; {FOR_DISCRETE}") from None
 
 
 def checked_intervention(intervention: Any) -> Intervention | None:

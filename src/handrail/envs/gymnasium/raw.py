@@ -154,7 +154,10 @@ def finite_reward(reward: Any) -> float:
     """The reward of a step as a number. Raises `HandrailError` if it is not one finite number."""
     number = one_number(reward)
     if number is None:
-        raise HandrailError(f"the reward is {reward!r}; expected one number")
+        raise HandrailError(
+            f"the reward is {reward!r}; expected one number. Of several objectives make one, such "
+            "as gymnasium.wrappers.TransformReward(env, lambda reward: float(reward @ weights))"
+        )
     if not np.isfinite(number):
         raise HandrailError(f"the reward is {number}; expected a finite number")
     if is_too_large(number):

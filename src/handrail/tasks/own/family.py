@@ -1,6 +1,5 @@
 """Environments of the user's as a family: what commands and experiment files can do with them."""
 
-import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,7 +28,6 @@ from handrail.tasks.family import Family, Files, Report
 from handrail.tasks.own.episode import record_in, rendering
 from handrail.tasks.own.problems import (
     length_of,
-    limit_of,
     options_of,
     source_of,
     target_of,
@@ -52,8 +50,14 @@ def knows(environment: str) -> bool:
 
 
 def look(environment: str, seed: int) -> None:
-    """Raises `HandrailError` where nothing of this name builds an environment."""
-    factory(environment)
+    """Builds one. Raises `HandrailError` where its actions are not real numbers."""
+    env = built(factory(environment))
+    space = getattr(env, "single_action_space", getattr(env, "action_space", None))
+    try:
+        if isinstance(action_codec(space).actions, DiscreteActions):
+            raise HandrailError(f"{environment} has discrete actions; {FOR_DISCRETE}")
+    finally:
+        close_environment(env)
 
 
 @closes_environments
@@ -85,17 +89,16 @@ def train(
     """Trains a student. What was passed in is compared with what the folder's run was given."""
     target, passed = target_of(run)
     longest = target.interface.limit_steps
-    known = _with_limit(run)
     return train_student(
-        target, known, files, folder, recorded={**recorded, PASSED: passed},
-        warnings=tuple(_warnings(known, files, longest)), report=report,
+        target, run, files, folder, recorded={**recorded, PASSED: passed},
+        warnings=tuple(_warnings(run, files, longest)), report=report,
     )  # fmt: skip
 
 
 @closes_environments
 def warnings(run: OwnStudent, files: Files) -> list[str]:
     """What the guide's shield test says against it."""
-    return _warnings(_with_limit(run), files, length_of(run)) if "guide" in files else []
+    return _warnings(run, files, length_of(run)) if "guide" in files else []
 
 
 def _warnings(run: OwnStudent, files: Files, longest: int) -> list[str]:
@@ -123,10 +126,9 @@ def shielded(run: OwnStudent, files: Files, file: Path, episodes: int, seed: int
     """The same of the student together with its guide and shield."""
     target, _ = target_of(run)
     _, policy = open_policy(file, target.interface, "policy")
-    known = _with_limit(run)
     key = jax.random.key(seed)
-    done = try_pair(target, known, files, policy, episodes=episodes, key=key)
-    return pair_row(done, known.limit, target.interface.limits)
+    done = try_pair(target, run, files, policy, episodes=episodes, key=key)
+    return pair_row(done, run.limit, target.interface.limits)
 
 
 @closes_environments
@@ -140,7 +142,7 @@ def record(
     _, policy = open_policy(file, target.interface, "policy")
     intervention, acts = none(), ""
     if shielded:
-        own = intervention_of(target, _with_limit(run), files)
+        own = intervention_of(target, run, files)
         intervention = in_agent_units(own, host.agent_form)
         acts = acts_instead(run.method) or (SHIELD if run.shield else "")
     return record_in(
@@ -148,11 +150,6 @@ def record(
         method=run.method, acts=acts, episodes=episodes, seed=seed,
         longest=target.interface.limit_steps,
     )  # fmt: skip
-
-
-def _with_limit(run: OwnStudent) -> OwnStudent:
-    """With the smallest limit, where several costs have one each."""
-    return dataclasses.replace(run, limit=limit_of(run))
 
 
 def _beside(run: StudentRun, files: Files) -> list[Path]:
@@ -186,5 +183,6 @@ OWN_ENVIRONMENTS = Family(
     warnings=warnings,
     beside=_beside,
     left_beside={"guide": (TRANSITIONS,)},
+    report="navigation",
     on_host=True,
 )

@@ -1,5 +1,6 @@
 """A row of an experiment in environments of the user's, completed."""
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -49,6 +50,7 @@ def resolve(settings: Mapping[str, Any]) -> Row:
             "give either limit, the expected undiscounted cost of an episode that is allowed "
             "(such as limit=5.0), or a limit for each named cost (such as limits.heat=5.0)"
         )
+    run = dataclasses.replace(run, limit=limit_of(run))
     check_schedule(run.steps, run.epoch, run.learning)
     check_names(run)
     if not METHODS[method].needs_guide:
@@ -74,9 +76,10 @@ def _guide(run: OwnStudent, given: Mapping[str, Any], *, seed: int) -> OwnGuide:
             "source_data is true, but guide.keep is 0: expected the number of steps to keep, such "
             "as 100000"
         )
+    settings = dataclasses.replace(settings, limit=limit_of(settings))
     check_schedule(settings.steps, settings.epoch, settings.learning)
     check_names(settings)
-    if limit_of(settings) > limit_of(run) and not run.limits:
+    if settings.limit > run.limit:
         raise HandrailError(
             f"guide.limit is {settings.limit:g}, above the student's {run.limit:g}: expected at "
             "most that, better a fifth of it"

@@ -18,7 +18,7 @@ class OwnStudent(StudentRun):
     """
 
     limit: NonNegative = 0.0
-    """Expected undiscounted cost of an episode; with `limits`, 0: those count."""
+    """Expected undiscounted cost of an episode; of several costs the smallest of `limits`."""
     cost_fn: str = ""
     """MODULE:NAME of a function (obs, action, next_obs, info) -> cost; empty: the environment
     says its cost."""
