@@ -206,7 +206,7 @@ def test_targets_that_a_guide_does_not_fit(guide, tmp_path):
     [
         (Walker(), "is a Walker; expected the id of a registered environment or a function"),
         ("Nope-v0", "cannot make the environment 'Nope-v0'"),
-        ("CartPole-v1", "for discrete actions there is handrail.train_dqn"),
+        ("CartPole-v1", "handrail.train_dqn with intervention"),
     ],
 )
 def test_sources_that_are_refused(source, message, tmp_path):

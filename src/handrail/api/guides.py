@@ -32,8 +32,9 @@ from handrail.envs.gymnasium.building import (
     needs_box,
 )
 from handrail.envs.gymnasium.costs import CostFn
-from handrail.knowledge.catalog import located
+from handrail.knowledge.catalog import located_guide
 from handrail.methods.sagui.guide_file import open_guide
+from handrail.methods.sagui.outside_guide import PolicyGuide
 from handrail.methods.sagui.presets import OWN_GUIDE, TAKEOVER_SHARES
 from handrail.methods.sagui.problem import Source, interface_of
 from handrail.methods.sagui.settings import GuideSettings, SacSettings
@@ -145,7 +146,7 @@ def train_guide(
 @closes_environments
 def try_guide(
     environment: Environment,
-    guide: Path | str,
+    guide: Path | str | PolicyGuide,
     *,
     view: Callable[[Any], Any] | None = None,
     cost: CostFn | None = None,
@@ -169,7 +170,7 @@ def try_guide(
     Args:
         environment: id of the environment, or a function that builds it, or several of it side
             by side (a Gymnasium vector environment).
-        guide: its file, or the name of one that ships.
+        guide: its file, the name of one that ships, or what `guide_from_policy` returns.
         view: the guide's parts of the observation; by default those of the same names.
         cost: as of `GymnasiumHost`; also `limits` (of several named costs) and `parts`.
         takeover_cost: the predicted discounted cost that is too much; by default that of the
@@ -194,18 +195,18 @@ def try_guide(
     tried = [None if cost is None else number("takeover_cost", cost) for cost in given]
     if not tried:
         raise HandrailError("takeover_cost is empty: expected predicted costs, such as [2.0, 0.5]")
-    guide = located("guide", guide)
+    found = located_guide(guide)
     host = build_host(
         environment, cost=cost, limits=limits, parts=parts, episode_length=episode_length
     )
     needs_box(host)
     longest = episode_steps(host, episode_length)
-    file = open_guide(guide, interface_of(host, longest), view=view)
+    file = open_guide(found, interface_of(host, longest), view=view)
     costs = [file.takeover_cost if cost is None else cost for cost in tried]
     if None in costs:
         raise HandrailError(
-            f"{guide}: the card does not say which predicted cost is too much: give takeover_cost, "
-            "such as two steps' cost"
+            f"{Path(found)}: the card does not say which predicted cost is too much: give "
+            "takeover_cost, such as two steps' cost"
         )
     rows = takeover_table(
         host, file.guide, [cost for cost in costs if cost is not None], limits=host.limits,

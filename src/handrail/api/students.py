@@ -25,10 +25,11 @@ from handrail.envs.gymnasium.building import (
 from handrail.envs.gymnasium.costs import CostFn
 from handrail.equations.budget import discounted_limit
 from handrail.interventions.base import Intervention
-from handrail.knowledge.catalog import located
+from handrail.knowledge.catalog import located_guide
 from handrail.methods.sagui.cards import warnings_of
 from handrail.methods.sagui.guide_file import open_guide
 from handrail.methods.sagui.offline_batch import kept_beside
+from handrail.methods.sagui.outside_guide import PolicyGuide
 from handrail.methods.sagui.presets import SOURCE_PRICE, own_student
 from handrail.methods.sagui.problem import Target, interface_of
 from handrail.methods.sagui.settings import SacSettings, StudentRun
@@ -46,7 +47,7 @@ OLD_NAMES = {"margin": "limit_fraction", "excursions": "guide_interval_share"}
 @closes_environments
 def train_student(
     target: Environment,
-    guide: Path | str | None,
+    guide: Path | str | PolicyGuide | None,
     folder: Path | str,
     *,
     method: str = "budget-switch",
@@ -83,7 +84,8 @@ def train_student(
     Args:
         target: id of the environment, or a function that builds it, or several of it side by
             side (a Gymnasium vector environment).
-        guide: its file; None for a method without one, such as `sac-lagrangian`.
+        guide: its file, or what `guide_from_policy` returns; None for a method without one, such as
+            `sac-lagrangian`.
         folder: of the run; it must be empty or hold this very run.
         method: any that needs no more than a guide, such as `budget-switch`, `control-switch`,
             `linear-decay`, or `sac-lagrangian` without a guide (`handrail list`).
@@ -131,7 +133,9 @@ def train_student(
     )  # fmt: skip
     run = checked(run)
     shield = checked_intervention(intervention)
-    files = {} if guide is None else {"guide": located("guide", guide)}
+    found = None if guide is None else located_guide(guide)
+    outside = found if isinstance(found, PolicyGuide) else None
+    files = {} if found is None else {"guide": Path(found)}
     host, trial = built_twice(
         target, cost=cost, limits=limits, parts=parts, episode_length=episode_length
     )
@@ -140,7 +144,7 @@ def train_student(
     run = checked(dataclasses.replace(run, environment=host.name, limit=allowed))
     interface = interface_of(host, longest)
     if takeover_cost is not None and files:
-        file = open_guide(files["guide"], interface, view=view)
+        file = open_guide(outside or files["guide"], interface, view=view)
         predicted = file.takeover(allowed, threshold, takeover_cost).predicted_cost
         scaled = discounted_limit(allowed, file.guide.discount, longest)
         run = dataclasses.replace(run, threshold=predicted / scaled)
@@ -154,6 +158,7 @@ def train_student(
         longest=longest,
         shield=shield,
         delayed=False,
+        outside=outside,
     )
     warned = _warnings(files, allowed, longest)
     brought = {} if shield is None else {"intervention": shield}
@@ -174,7 +179,7 @@ def _given(value: float | None, default: float) -> float:
     return default if value is None else value
 
 
-def _check_method(method: str, guide: Path | str | None) -> None:
+def _check_method(method: str, guide: Path | str | PolicyGuide | None) -> None:
     if method not in OFFERED:
         raise UnknownName("method", method, OFFERED)
     needed = METHODS[method].needs_guide

@@ -22,8 +22,9 @@ from handrail.envs.gymnasium.building import (
 )
 from handrail.envs.gymnasium.costs import CostFn
 from handrail.envs.transfer import TransferProblem
-from handrail.knowledge.catalog import located
+from handrail.knowledge.catalog import located_guide
 from handrail.methods.sagui.guide_file import GuideFile, open_guide
+from handrail.methods.sagui.outside_guide import PolicyGuide
 from handrail.methods.sagui.problem import interface_of
 from handrail.methods.sagui.shield import STEPS
 from handrail.transfer_check.check import Checked, checked_transfer, transfer_record
@@ -34,7 +35,7 @@ from handrail.transfer_check.verdict import TransferVerdict, limits
 
 @closes_environments
 def check_transfer(
-    guide: Path | str,
+    guide: Path | str | PolicyGuide,
     source: Environment,
     target: Environment,
     *,
@@ -61,7 +62,7 @@ def check_transfer(
     `verdict.findings` has every number with its 95 % interval.
 
     Args:
-        guide: its file, or the name of one that ships.
+        guide: its file, the name of one that ships, or what `guide_from_policy` returns.
         source: what it was trained in: an id, a function that builds it, or several side by side.
         target: where it is to be used, likewise.
         view: the guide's parts of the target's observation; by default those of the same names.
@@ -81,7 +82,8 @@ def check_transfer(
     Raises `HandrailError` for a guide that does not fit its source, several costs, and what
     `train_guide` refuses. A guide that does not fit the target is judged without running anything.
     """
-    path, episodes = located("guide", guide), whole("episodes", episodes, least=2)
+    found, episodes = located_guide(guide), whole("episodes", episodes, least=2)
+    path = Path(found)
     key = jax.random.key(seed_number(seed))
     env = built(source)
     if source_parts is None:
@@ -89,11 +91,11 @@ def check_transfer(
     costs = cost if source_cost is None else source_cost
     home = _host(lambda: env, costs, source_parts, episode_length)
     away = _host(target, cost, parts, episode_length)
-    own = open_guide(path, interface_of(home, episode_steps(home, None)))
+    own = open_guide(found, interface_of(home, episode_steps(home, None)))
     raw: dict[str, Any] = {}
     length = episode_steps(away, None)
     try:
-        there = open_guide(path, interface_of(away, length), view=view)
+        there = open_guide(found, interface_of(away, length), view=view)
     except HandrailError as error:
         wrong = f"it does not fit: {error}"
         finding = TransferFinding("observation and actions", "", "", "the same", wrong)

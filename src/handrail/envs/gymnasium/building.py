@@ -131,9 +131,9 @@ def host_of(
 
 
 FOR_DISCRETE = (
-    "guides and cost limits of SAC-Lagrangian are for real actions: for discrete ones there are "
-    "handrail.train_dqn with intervention=..., a shield or a prior, and handrail.guide_from_policy, "
-    "whose guide keeps a limit by budget-switch"
+    "guides and limits of SAC-Lagrangian are for real actions: for discrete ones there is "
+    "handrail.train_dqn with intervention=..., such as a shield, a prior, or budget-switch with a "
+    "guide of handrail.guide_from_policy, which keeps a limit"
 )
 """What there is for discrete actions."""
 

@@ -92,4 +92,6 @@ class Target:
     longest: int | None = None
     shield: Intervention | None = None
     """What has the last word over every action in training, also over a guide's."""
+    outside: Any = None
+    """An `outside_guide.PolicyGuide`, where the guide's policy is the user's own."""
     delayed: bool = True

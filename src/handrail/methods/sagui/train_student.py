@@ -135,7 +135,7 @@ def load_knowledge(target: Target, run: StudentRun, files: Mapping[str, Path]) -
     if not method.needs_guide:
         return FittedKnowledge(Known())
     path = files["guide"]
-    file = open_guide(path, target.interface, view=target.view)
+    file = open_guide(target.outside or path, target.interface, view=target.view)
     file.allowed(run.limit)
     check_cost_floor(run.learning, file.guide.discount, source=str(path))
     source = None
@@ -193,7 +193,9 @@ def _agent(target: Target, run: StudentRun, loaded: FittedKnowledge) -> SacAgent
     constraints = {"replay_actions": replay_actions, "policy_actions": policy_actions}
     guide = loaded.known.guide
     pull = None if guide is None else distillation(run)
-    acts = loaded.known.expert if guide is None else guide.distribution
+    # densities are worth their time only where a pull or a weight reads them
+    weighed = pull is not None or run.weighting != "none"
+    acts = loaded.known.expert if guide is None else guide.distribution if weighed else None
     scale = discounted_limit(run.limit, run.learning.discount, target.interface.limit_steps)
     free = run.cost_slack * scale
     learner = sac_learner(
@@ -214,8 +216,7 @@ def _agent(target: Target, run: StudentRun, loaded: FittedKnowledge) -> SacAgent
         run.learning,
         learner,
         memory(run.learning, run.steps, split=splits(run)),
-        # densities are worth their time only where a pull or a weight reads them
-        guide=None if pull is None and run.weighting == "none" else acts,
+        guide=acts if weighed else None,
         source=loaded.source,
         initial=loaded.pretrained,
         point=points[run.density],
