@@ -86,8 +86,8 @@ def collected(
     Random actions drive in a share of all intervals of 30 steps, one for each: a critic has to
     judge actions that are not the policy's. Where a time limit ends an episode, its last state
     stands for the one after it, in which nobody ever acts: of an observation that tells the time
-    a critic would have to extrapolate there, and would believe itself. Of several costs each is on the scale of the smallest
-    limit, as of `handrail.methods.sagui.guide_file`.
+    a critic would have to extrapolate there, and would believe itself. Of several costs each is on
+    the scale of the smallest limit, as of `handrail.methods.sagui.guide_file`.
     """
     scale, rows, facts = scale_of(host), [], []
     observation, episode, held = None, -1, None

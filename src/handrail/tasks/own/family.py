@@ -7,9 +7,18 @@ from typing import Any
 import jax
 
 from handrail.core.artifact import load
+from handrail.core.errors import HandrailError
 from handrail.core.recorded import PASSED, stable
-from handrail.envs.gymnasium.building import build_host, closes_environments
+from handrail.envs.base import DiscreteActions
+from handrail.envs.gymnasium.actions import action_codec
+from handrail.envs.gymnasium.building import (
+    FOR_DISCRETE,
+    build_host,
+    built,
+    closes_environments,
+)
 from handrail.envs.gymnasium.named import factory
+from handrail.envs.gymnasium.raw import close_environment
 from handrail.interventions.recipes import none
 from handrail.interventions.substitutes import in_agent_units
 from handrail.learners.sac.networks import Sampled
