@@ -53,10 +53,12 @@ def train_student(
     method: str = "budget-switch",
     view: Callable[[Any], Any] | None = None,
     intervention: Intervention | None = None,
+    initial: Path | str | None = None,
     cost: CostFn | None = None,
     limits: Mapping[str, float] | None = None,
     limit: float | None = None,
     parts: Sequence[str] | None = None,
+    info_columns: Sequence[str] = (),
     threshold: float | None = None,
     takeover_cost: float | None = None,
     limit_fraction: float | None = None,
@@ -94,6 +96,9 @@ def train_student(
             guide. It judges what the student or the guide is about to do, has the last word, and
             sees the target's observation. What is executed is what is learnt from. The summary has
             its share of the steps as `shield_rate`, `intervention_rate` counts the guide's, too.
+        initial: the file of a student's policy, which this one's begins as, in the same environment
+            or another one with the same observation and actions. Critics and memory begin anew, so
+            a finished run goes on in another folder, and a policy is fine-tuned elsewhere.
         cost: as of `GymnasiumHost`; also `limits` (of several named costs) and `parts`.
         limit: expected undiscounted cost of an episode; at least the guide's.
         threshold: of budget-switch, in multiples of the limit on the critic's scale; by default
@@ -109,6 +114,8 @@ def train_student(
         source_data: also learn costs from the steps that the guide's training has kept beside its
             file (`keep`), where the student would go on as it does here.
         source_price: what a cost is worth there at least, in rewards; by default what guides pay.
+        info_columns: names of numbers in the info of an episode's last step, such as `is_success`:
+            columns `info.is_success` of `episodes.csv`, and their means in tests and the summary.
         episode_length: the time limit in steps, if the environment does not say.
         steps: environment steps, those of all side by side; a multiple of `epoch`.
         epoch: steps between two tests.
@@ -136,8 +143,14 @@ def train_student(
     found = None if guide is None else located_guide(guide)
     outside = found if isinstance(found, PolicyGuide) else None
     files = {} if found is None else {"guide": Path(found)}
+    start = None if initial is None else folder_of(initial, "initial")
     host, trial = built_twice(
-        target, cost=cost, limits=limits, parts=parts, episode_length=episode_length
+        target,
+        cost=cost,
+        limits=limits,
+        parts=parts,
+        episode_length=episode_length,
+        info_columns=info_columns,
     )
     needs_box(host)
     longest, allowed = episode_steps(host, episode_length), episode_limit(host, limit)
@@ -158,14 +171,19 @@ def train_student(
         longest=longest,
         shield=shield,
         delayed=False,
+        initial=start,
         outside=outside,
     )
     warned = _warnings(files, allowed, longest)
     brought = {} if shield is None else {"intervention": shield}
     recorded = {
         "purpose": "own student", "run": stable(run),
-        "needs": checksums({**files, **kept_beside(files, wanted=run.source_data)}),
+        "needs": checksums({
+            **files, **kept_beside(files, wanted=run.source_data),
+            **({} if start is None else {"initial": start}),
+        }),
         "episode_length": longest,
+        **({"info_columns": list(info_columns)} if info_columns else {}),
         PASSED: passed_in(
             host, target, cost=cost, view=view, parts=parts, limits=limits, **brought
         ),

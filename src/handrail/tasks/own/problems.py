@@ -38,6 +38,7 @@ def options_of(settings: OwnStudent | OwnGuide) -> dict[str, Any]:
         "limits": _limits(settings.limits),
         "parts": list(settings.parts) or None,
         "episode_length": settings.episode_length or None,
+        "info_columns": getattr(settings, "info_columns", ()),
     }
 
 

@@ -26,6 +26,8 @@ class OwnStudent(StudentRun):
     """The limit per episode of each of several named costs, as "heat=5.0"; empty: one cost."""
     parts: tuple[str, ...] = ()
     """Of a `Dict` observation, those that the student sees; empty: all."""
+    info_columns: tuple[str, ...] = ()
+    """Numbers in the info of an episode's last step, such as is_success, that tables have."""
     episode_length: NonNegativeInt = 0
     """Steps of an episode; 0: as the environment was registered with."""
     view: str = ""
