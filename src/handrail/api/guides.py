@@ -10,6 +10,7 @@ import jax
 from handrail.api.reporting import leaves_report
 from handrail.core import renamed
 from handrail.core.arguments import (
+    Range,
     checked,
     choice,
     folder_of,
@@ -32,6 +33,7 @@ from handrail.envs.gymnasium.building import (
     needs_box,
 )
 from handrail.envs.gymnasium.costs import CostFn
+from handrail.envs.gymnasium.unsafe_starts import START, UnsafeStart, with_unsafe_starts
 from handrail.knowledge.catalog import located_guide
 from handrail.methods.sagui.guide_file import open_guide
 from handrail.methods.sagui.outside_guide import PolicyGuide
@@ -67,6 +69,8 @@ def train_guide(
     entropy_weight: float = 1.0,
     uniform_steps: int = 500,
     random_action_share: float = 0.25,
+    rescue_share: float = 0.0,
+    unsafe_start: UnsafeStart = START,
     keep: int = 0,
     learning: SacSettings | None = None,
     seed: int = 0,
@@ -102,6 +106,10 @@ def train_guide(
         uniform_steps: of uniformly random actions at the beginning.
         random_action_share: share of the steps with random actions, each repeated for 30 steps,
             so that the guide's cost critic can judge actions that are not its own.
+        rescue_share: share of the training's episodes that begin in danger, so that the guide
+            learns to get out of it.
+        unsafe_start: the options of `reset` for such an episode, by default
+            `{"start": "unsafe"}`, or a function of a seed that gives them.
         keep: steps that are kept beside the guide, for students with `source_data`.
         learning: the learner; by default one whose cost critic is never negative, with a
             slower, undamped multiplier.
@@ -110,6 +118,7 @@ def train_guide(
     """
     folder = folder_of(folder)
     choice("selection", selection, SELECTIONS)
+    rescued = number("rescue_share", rescue_share, Range(0, 1))
     settings = GuideSettings(
         seed=seed_number(seed), steps=steps, epoch=epoch,
         evaluation_episodes=evaluation_episodes, shield_episodes=shield_episodes,
@@ -128,16 +137,20 @@ def train_guide(
     )
     where = Source(
         interface=interface_of(host, longest),
-        training=with_bonus(host, bonus),
+        training=with_bonus(with_unsafe_starts(host, rescued, unsafe_start), bonus),
         evaluation=with_bonus(trial, bonus),
         shield_test=trial,
         longest=longest,
         takeover_shares=TAKEOVER_SHARES,
         delayed=False,
     )
+    start = {"unsafe_start": unsafe_start} if rescued else {}
     recorded = {
         "purpose": "own guide", "run": stable(settings), "needs": {},
-        PASSED: passed_in(host, source, cost=cost, bonus=bonus, parts=parts, limits=limits),
+        **({"rescue_share": rescued} if rescued else {}),
+        PASSED: passed_in(
+            host, source, cost=cost, bonus=bonus, parts=parts, limits=limits, **start
+        ),
     }  # fmt: skip
     return train(where, settings, folder, recorded=recorded, report=report)
 
