@@ -91,12 +91,15 @@ def check_pair(
             "give --source and --target for environments of your own (MODULE:ID or "
             "MODULE:FUNCTION), or --task alone for a navigation task"
         )
-    costs = {"cost": ("--cost-fn", cost_fn), "source_cost": ("--source-cost-fn", source_cost_fn)}
+
+    def named(what: str | None, option: str) -> Any:
+        return None if what is None else attribute(what, option)
+
     seen = "a function of the observation, such as handrail.View.keep(['position'])"
     return check_transfer(
         path, factory(source), factory(target),
         view=None if view is None else attribute(view, "--view", seen),
-        **{name: None if it is None else attribute(it, flag) for name, (flag, it) in costs.items()},
+        cost=named(cost_fn, "--cost-fn"), source_cost=named(source_cost_fn, "--source-cost-fn"),
         **options,
     )  # fmt: skip
 

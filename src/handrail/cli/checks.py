@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
@@ -80,9 +80,9 @@ def check_transfer(
         "source": source, "target": target, "cost_fn": cost_fn, "source_cost_fn": source_cost_fn,
         "view": view, "episode_length": episode_length, "takeover_cost": takeover_cost,
     }  # fmt: skip
-    given = {name: value for name, value in own.items() if value is not None}
+    given: dict[str, Any] = {name: value for name, value in own.items() if value is not None}
     with ProgressBars(unit="") as bars:
-        common = {
+        common: dict[str, Any] = {
             "limit": limit, "episodes": episodes, "seed": seed, "out": out,
             "report": lambda what, done, total: bars(f"episodes in the {what}", done, total),
         }  # fmt: skip

@@ -47,7 +47,7 @@ def on_host(function: Callable[..., Any], like: Any = _UNSAID) -> Callable[..., 
     expected, tree = jax.tree.flatten(shapes)
 
     def called(*given: Any) -> Any:
-        found = function(*jax.tree.map(np.asarray, given))
+        found = function(*jax.tree.map(np.array, given))  # copies: PyTorch wants to write
         try:
             leaves = [as_numpy(leaf) for leaf in tree.flatten_up_to(found)]
         except ValueError as error:

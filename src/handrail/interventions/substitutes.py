@@ -143,7 +143,7 @@ class _OnHost(AbstractSubstitute):
     """What acts on the host in the environment's units, in the agent's."""
 
     act: Callable[..., Any]
-    agent_form: Callable[[Action], Action] = eqx.field(static=True)
+    agent_form: Callable[[Any], Any] = eqx.field(static=True)
 
     def __call__(self, context: Context, *, key: Key[Array, ""]) -> Substitution:
         own = controller_of(self.act)

@@ -106,7 +106,8 @@ def fit(steps: PolicySteps, settings: FittedQSettings, *, key: Key[Array, ""]) -
 
     def scaled(observations: Any, actions: Any) -> tuple[Any, Any]:
         given = (np.concatenate([observations, actions], axis=1) - mean) / unit
-        return tuple(np.split(given.astype(np.float32), [size], axis=1))
+        first, second = np.split(given.astype(np.float32), [size], axis=1)
+        return first, second
 
     observations, actions = scaled(steps.observations, steps.actions)
     after, then = scaled(steps.next_observations, steps.next_actions)

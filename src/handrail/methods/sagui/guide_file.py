@@ -173,6 +173,7 @@ def load_guide(path: Path | str, problem: TransferProblem, *, limit: float | Non
     found = open_guide(Path(path), interface, view=problem.view)
     if limit is not None:
         found.allowed(limit)
+    assert isinstance(found.guide, Guide)  # a path alone is no `PolicyGuide`
     return found.guide
 
 

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from handrail.core.artifact import Card, fill, part_shapes
+from handrail.core.artifact import Card, fill
 from handrail.core.errors import HandrailError
 from handrail.core.types import Observation
 from handrail.envs.base import ActionSpace, BoxActions, DiscreteActions
@@ -18,7 +18,7 @@ from handrail.envs.transfer import AbstractView, SameView
 from handrail.interventions.on_host import acting_on_host
 from handrail.interventions.substitutes import Policy
 from handrail.learners.sac.networks import CriticEnsemble, OnVectors
-from handrail.methods.sagui.cards import Limits, Networks
+from handrail.methods.sagui.cards import Limits, Networks, card_of
 from handrail.methods.sagui.guide import total_size
 from handrail.methods.sagui.problem import Interface
 
@@ -128,19 +128,12 @@ def outside_card(
     training: dict[str, Any],
 ) -> Card:
     """The card of the cost critics of such a guide, which was fitted where the interface is."""
-    numbered = isinstance(interface.actions, DiscreteActions)
-    spec = {
-        "parts": part_shapes(interface.observation),
-        "actions": action_width(interface.actions),
-        "policy": OUTSIDE,
-        "view": "named parts",
-        "discount": discount,
-        "takeover_cost": takeover_cost,
-        **({"numbered": True} if numbered else {}),
-        **({} if interface.bounds is None else {"action_bounds": interface.bounds}),
-        **limits.entries(),
-    }
-    return Card(kind="guide", spec=spec, network=built.entries(), training=training)
+    numbered = {"numbered": True} if isinstance(interface.actions, DiscreteActions) else {}
+    read = dataclasses.replace(interface, actions=BoxActions(action_width(interface.actions)))
+    return card_of(
+        "guide", read, built, limits, training=training, policy=OUTSIDE, discount=discount,
+        takeover_cost=takeover_cost, **numbered,
+    )  # fmt: skip
 
 
 def is_outside(card: Card) -> bool:

@@ -90,7 +90,7 @@ def collected(
     the scale of the smallest limit, as of `handrail.methods.sagui.guide_file`.
     """
     scale, rows, facts = scale_of(host), [], []
-    observation, episode, held = None, -1, None
+    observation, own, episode, held = None, acts.at_random(), -1, None
     for step in range(steps):
         if observation is None:
             episode += 1
@@ -102,8 +102,10 @@ def collected(
         timestep = host.step(action, key=key)
         kept = 0.0 if timestep.terminated else discount
         ended = bool(timestep.terminated or timestep.truncated)
-        before, own = own, None if ended else acts(timestep.observation)
-        then = (observation, before) if own is None else (timestep.observation, own)
+        then = observation, own
+        if not ended:
+            own = acts(timestep.observation)
+            then = timestep.observation, own
         rows.append(
             (
                 vector(observation), acts.numbers(action), _costs(timestep, scale), kept,

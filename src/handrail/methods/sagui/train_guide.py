@@ -38,6 +38,7 @@ from handrail.methods.sagui.evaluations import (
 from handrail.methods.sagui.guide import Guide, GuideNetworks
 from handrail.methods.sagui.guide_file import GUIDE, open_guide, write_guide
 from handrail.methods.sagui.offline_batch import beside, save_steps
+from handrail.methods.sagui.outside_guide import OutsideGuide
 from handrail.methods.sagui.presets import TAKEOVER_STEPS
 from handrail.methods.sagui.problem import Source
 from handrail.methods.sagui.settings import GuideSettings, check_schedule
@@ -226,7 +227,7 @@ class _Trial:
         return dataclasses.replace(card, spec=spec, training=tested)
 
     def _shielded(
-        self, guide: Guide, takeover_costs: Sequence[float], key: Key[Array, ""]
+        self, guide: Guide | OutsideGuide, takeover_costs: Sequence[float], key: Key[Array, ""]
     ) -> list[dict[str, float]]:
         """The shield test at each of these predicted costs. Episodes and random actions are the
         same every time: fewer are needed to compare.

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from handrail.core.arguments import Positive, converted
+from handrail.core.arguments import Positive, converted, override
 from handrail.core.errors import HandrailError
 from handrail.core.identity import passed_in
 from handrail.envs.gymnasium.bonus import BonusFn, with_bonus
@@ -117,7 +117,7 @@ def source_of(settings: OwnGuide) -> tuple[Source, OwnGuide, dict[str, Any]]:
     passed = passed_in(
         host, settings.environment, **{name: it for name, it in brought.items() if it is not None}
     )
-    known = dataclasses.replace(settings, limit=allowed, episode_length=longest)
+    known = override(settings, {"limit": allowed, "episode_length": longest})
     return source, known, passed
 
 

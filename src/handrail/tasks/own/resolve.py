@@ -1,6 +1,5 @@
 """A row of an experiment in environments of the user's, completed."""
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -38,7 +37,8 @@ def resolve(settings: Mapping[str, Any]) -> Row:
     method = given.setdefault("method", "budget-switch")
     if method not in OFFERED:
         raise UnknownName("method for your environments", str(method), OFFERED)
-    base = own_student(OwnStudent(method=method, steps=STEPS, epoch=EPOCH, test_episodes=10))
+    chosen = {"method": method, "steps": STEPS, "epoch": EPOCH, "test_episodes": 10}
+    base = own_student(override(OwnStudent(), chosen))
     run = checked(override(base, _with_epoch(given)))
     if run.copies > 1:
         raise HandrailError(
@@ -50,7 +50,7 @@ def resolve(settings: Mapping[str, Any]) -> Row:
             "give either limit, the expected undiscounted cost of an episode that is allowed "
             "(such as limit=5.0), or a limit for each named cost (such as limits.heat=5.0)"
         )
-    run = dataclasses.replace(run, limit=limit_of(run))
+    run = override(run, {"limit": limit_of(run)})
     check_schedule(run.steps, run.epoch, run.learning)
     check_names(run)
     if not METHODS[method].needs_guide:
@@ -66,17 +66,19 @@ def _guide(run: OwnStudent, given: Mapping[str, Any], *, seed: int) -> OwnGuide:
     common = {name: getattr(run, name) for name in COMMON}
     if run.limits:
         common["limits"] = tuple(_scaled(entry, share) for entry in run.limits)
-    base = OwnGuide(
-        **OWN_GUIDE, **common, environment=run.environment, seed=seed, steps=STEPS, epoch=EPOCH,
-        evaluation_episodes=10, shield_episodes=20, limit=share * run.limit,
-    )  # fmt: skip
+    ours = {
+        **OWN_GUIDE, **common, "environment": run.environment, "seed": seed, "steps": STEPS,
+        "epoch": EPOCH, "evaluation_episodes": 10, "shield_episodes": 20,
+        "limit": share * run.limit,
+    }  # fmt: skip
+    base = override(OwnGuide(), ours)
     settings = checked(override(base, _with_epoch(given), within="guide."))
     if run.source_data and not settings.keep:
         raise HandrailError(
             "source_data is true, but guide.keep is 0: expected the number of steps to keep, such "
             "as 100000"
         )
-    settings = dataclasses.replace(settings, limit=limit_of(settings))
+    settings = override(settings, {"limit": limit_of(settings)})
     check_schedule(settings.steps, settings.epoch, settings.learning)
     check_names(settings)
     if settings.limit > run.limit:
