@@ -215,7 +215,7 @@ def train(
 
 
 for command in (*checks.COMMANDS, *results.COMMANDS, *share.COMMANDS):
-    app.command(command)
+    app.command(name=command.__name__.replace("_", "-"))(command)
 
 
 def _leave_report(folder: Path) -> None:
