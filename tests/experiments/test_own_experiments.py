@@ -29,6 +29,7 @@ SMALL = {
     **{f"guide.learning.{name}": value for name, value in LEARNING.items()},
 }  # fmt: skip
 RUN = {"environment": f"{HOME}:make", "seed": 1, **SMALL}
+NAMED = {"environment": f"{HOME}:make"}
 FILE = f"""
 title = "A walker of mine"
 environments = ["{HOME}:make"]
@@ -79,13 +80,25 @@ def test_its_runs_are_evaluated_and_resumed_like_any_other(reproduced):
     folder, *_ = reproduced
     (run,) = (folder / "runs" / "runs").glob("*budget-switch*")
     found = evaluation.evaluate(
-        run, episodes=2, seed=0, shielded=True, knowledge_folder=folder / "runs"
+        run, episodes=2, seed=0, shielded=True, knowledge_folder=folder / "runs", **NAMED
     )
     assert found["episodes"] == 2 and found["mean_length"] == 20
     assert 0 <= found["intervention_rate"] <= 1
-    assert resume(run, knowledge_folder=folder / "runs", files={})["steps"] == 80
-    played = launch.record(run, episodes=1, seed=0, shielded=True, knowledge_folder=folder / "runs")
+    assert resume(run, knowledge_folder=folder / "runs", files={}, **NAMED)["steps"] == 80
+    played = launch.record(
+        run, episodes=1, seed=0, shielded=True, knowledge_folder=folder / "runs", **NAMED
+    )
     assert played[0].kind == "frames" and played[0].acts == "the guide"
+
+
+def test_what_a_folder_names_is_not_run_unless_the_user_names_it(reproduced):
+    folder, *_ = reproduced
+    (run,) = (folder / "runs" / "runs").glob("*sac-lagrangian*")
+    for named in ({}, {"environment": "os:abort"}):
+        with pytest.raises(HandrailError, match=rf"--environment {HOME}:make"):
+            evaluation.evaluate(run, episodes=1, seed=0, **named)
+        with pytest.raises(HandrailError, match="whose code is run"):
+            launch.record(run, episodes=1, seed=0, shielded=False, **named)
 
 
 def test_an_edited_cost_is_refused(reproduced, monkeypatch):
@@ -94,7 +107,7 @@ def test_an_edited_cost_is_refused(reproduced, monkeypatch):
     (run / "summary.json").rename(run / "kept.json")
     monkeypatch.setattr(own_walker, "steep", lambda o, a, n, i: float(n[0] > 0.9))
     with pytest.raises(HandrailError, match=r"passed\.cost.*differ"):
-        resume(run, knowledge_folder=folder / "runs", files={})
+        resume(run, knowledge_folder=folder / "runs", files={}, **NAMED)
     (run / "kept.json").rename(run / "summary.json")
 
 

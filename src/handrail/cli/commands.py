@@ -13,6 +13,7 @@ from handrail.cli.options import Device
 from handrail.core.errors import HandrailError
 from handrail.core.plain_text import message, plain
 
+DEFAULT = "LavaCrossingS9N1"
 app = tyro.extras.SubcommandApp()
 Repeatable = Annotated[tuple[tuple[str, ...], ...], tyro.conf.UseAppendAction]
 """Several words, after one flag or after one each: none of them is dropped."""
@@ -117,7 +118,7 @@ def sweep(
 
 @app.command
 def train(
-    environment: str = "LavaCrossingS9N1",
+    environment: str = DEFAULT,
     method: str | None = None,
     observation: Literal["symbolic", "pixels"] | None = None,
     knowledge: Literal["one", "many"] | None = None,
@@ -164,7 +165,8 @@ def train(
             of the environment and method are listed below.
         knowledge_folder: Where acquired knowledge is kept and found again.
         out: Folder of this run.
-        resume: Go on with the run in this folder, whatever it is; takes no other settings.
+        resume: Go on with the run in this folder, whatever it is; takes no other settings, but for
+            --environment of your own, whose code is run.
         tensorboard: Write event files at OUT/tensorboard (the extra `tracking`).
         wandb: Send the same to this project of Weights & Biases (the extra `wandb`).
     """
@@ -185,10 +187,12 @@ def train(
         "prior": prior, "encoder": encoder,
         "guide": guide, "expert": expert, "pretrained": pretrained,
     }  # fmt: skip
+    named = environment if environment != DEFAULT else None
     if resume is not None:
         from handrail.cli.train import refuse_settings
 
-        refuse_settings({**settings, "acquire": acquire, "set": set, "out": out}, train)
+        kept = {name: value for name, value in settings.items() if name != "environment"}
+        refuse_settings({**kept, "acquire": acquire, "set": set, "out": out}, train)
         out = resume
     tracker = _tracker(tensorboard, wandb, out)
 
@@ -199,7 +203,9 @@ def train(
     if resume is not None:
         from handrail.cli.train import resume as run
 
-        summary = run(out, knowledge_folder=knowledge_folder, files=files, progress=look)
+        summary = run(
+            out, knowledge_folder=knowledge_folder, files=files, environment=named, progress=look
+        )
     else:
         from handrail.cli.train import train_one
 

@@ -93,16 +93,16 @@ def evaluate(
     Raises `HandrailError` where there is no finished run, or where the policy does not fit.
     """
     run, files = read_own(folder), files or {}
-    own = (environment, cost_fn, episode_length, intervention, view)
+    own = (cost_fn, episode_length, intervention, view)
     if run is None:
         if any(given is not None for given in own):
             raise HandrailError(
-                f"the run in {folder} is of a task of handrail's: leave --environment, --cost-fn, "
-                "--episode-length, --intervention and --view out"
+                f"the run in {folder} says these itself: leave --cost-fn, --episode-length, "
+                "--intervention and --view out"
             )
         return launch.evaluate(
             folder, episodes=episodes, seed=seed, which=which, shielded=shielded,
-            knowledge_folder=knowledge_folder, files=files,
+            knowledge_folder=knowledge_folder, files=files, environment=environment,
         )  # fmt: skip
     beside = Beside(folder, files.get("guide"), intervention, view)
     launch.check_evaluation(folder, episodes)

@@ -15,7 +15,7 @@ from handrail.core.plain_text import message
 from handrail.core.recorded import PASSED, mapping
 from handrail.core.renamed import migrated
 from handrail.envs.gymnasium.named import attribute
-from handrail.experiments.launch import recorded_settings
+from handrail.experiments.stored import recorded_settings
 from handrail.interventions.base import Intervention
 from handrail.interventions.substitutes import in_agent_units
 from handrail.learners.base import Proposal

@@ -1,6 +1,7 @@
 """Environments, and functions of the user's, as commands and experiment files name them."""
 
 import importlib
+import os
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -53,13 +54,17 @@ def attribute(target: str, option: str, what: str = COST) -> Any:
     return found
 
 
+MODULES = "HANDRAIL_MODULES"
+"""The environment variable with a folder in which modules of the user's are looked for."""
 _HINT = "minigrid:MiniGrid-LavaGapS5-v0"
 
 
 def _module(name: str) -> Any:
-    # A console script does not look into the current folder, where a user's own module is.
-    if "" not in sys.path:
-        sys.path.insert(0, "")
+    # A console script does not look into the current folder, where a user's own module is; a
+    # worker elsewhere is told the folder of the command.
+    for folder in (os.environ.get(MODULES), ""):
+        if folder is not None and folder not in sys.path:
+            sys.path.insert(0, folder)
     try:
         return importlib.import_module(name)
     except ImportError as error:

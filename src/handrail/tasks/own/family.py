@@ -193,5 +193,6 @@ OWN_ENVIRONMENTS = Family(
     beside=_beside,
     left_beside={"guide": (TRANSITIONS,)},
     report="navigation",
+    names_code=True,
     on_host=True,
 )
