@@ -97,6 +97,8 @@ class Family:
     """What its tasks come from, for reports."""
     completed: Callable[[Mapping[str, Any]], dict[str, Any]] = dict
     """The settings of `handrail train`, with those that follow from others."""
+    required: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    """Settings that every run has to give, with an example of each."""
     names_code: bool = False
     """Whether its environments' names are code to be imported, which a run from others must not
     choose: whoever goes on with a finished run says the name again."""

@@ -193,6 +193,7 @@ OWN_ENVIRONMENTS = Family(
     beside=_beside,
     left_beside={"guide": (TRANSITIONS,)},
     report="navigation",
+    required={"limit": 5.0},
     names_code=True,
     on_host=True,
 )
