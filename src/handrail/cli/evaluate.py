@@ -21,6 +21,7 @@ from handrail.envs.gymnasium.costs import CostFn
 from handrail.envs.gymnasium.named import attribute, factory
 from handrail.experiments import launch
 from handrail.experiments.launch import Which
+from handrail.experiments.stored import names_code
 from handrail.learners.sac.networks import OnVectors
 from handrail.methods.sagui.cards import Limits
 from handrail.methods.sagui.evaluations import evaluated, try_policy
@@ -95,10 +96,11 @@ def evaluate(
     run, files = read_own(folder), files or {}
     own = (cost_fn, episode_length, intervention, view)
     if run is None:
-        if any(given is not None for given in own):
+        unwanted = environment is not None and not names_code(folder)
+        if unwanted or any(given is not None for given in own):
             raise HandrailError(
-                f"the run in {folder} says these itself: leave --cost-fn, --episode-length, "
-                "--intervention and --view out"
+                f"the run in {folder} says itself what it ran in: leave --environment, --cost-fn, "
+                "--episode-length, --intervention and --view out"
             )
         return launch.evaluate(
             folder, episodes=episodes, seed=seed, which=which, shielded=shielded,

@@ -52,6 +52,18 @@ def stored_run(folder: Path) -> tuple[dict[str, Any], Family, Any]:
     return stored, family, recorded_settings(family.run_type, stored["run"], path)
 
 
+def names_code(folder: Path) -> bool:
+    """Whether the run in a folder is of an environment of the user's, as far as it says so."""
+    path = folder / "run.json"
+    stored = read_json(path) if path.is_file() else None
+    run = stored.get("run") if isinstance(stored, dict) else None
+    name = run.get("environment") if isinstance(run, dict) else None
+    try:
+        return isinstance(name, str) and family_of(name).names_code
+    except HandrailError:
+        return False
+
+
 def may_run(folder: Path, family: Family, run: Any, environment: str | None) -> None:
     """Refuses to import what a run's folder names, unless the user names the same: it is code, and
     a folder may come from others. An environment of handrail's is not to be named.
