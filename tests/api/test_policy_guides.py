@@ -81,7 +81,8 @@ def test_its_file_says_how_well_the_critic_predicts(guide):
     said = card.training["evaluation"]
     assert said["bellman_error"] < 0.25, said
     assert said["predicted_cost"] == pytest.approx(said["incurred_cost"], abs=0.1)
-    assert card.spec["takeover_cost"] == said["takeover_cost"] > 0
+    assert card.spec["takeover_cost"] == said["takeover_cost"]
+    assert card.training["takeovers"][0]["takeover_cost"] == 2.0  # two steps' cost
 
 
 def test_it_keeps_a_reckless_agent_safe(guide):

@@ -146,7 +146,7 @@ def guide_from_policy(
         _refuse_another(guide, acts)
         return guide
     key = jax.random.key(seed)
-    data, numbers = collected(
+    found = collected(
         host,
         acts,
         steps=steps,
@@ -155,13 +155,14 @@ def guide_from_policy(
         key=stream(key, "steps"),
         report=report,
     )
-    if not (data.costs > 0).any():
+    data, harm = found.steps, takeover_cost(found.costs)
+    if not harm:
         raise HandrailError(
             f"{host.name}: no step of {steps:,} cost anything, so nothing can be learnt about what "
             "is dangerous: look at the cost function, let the source begin in danger, or raise "
             "steps or random_action_share"
         )
-    held_out = _held_out(numbers)
+    held_out = _held_out(found.episodes)
     critics = fit(data[~held_out], fitting, key=stream(key, "fit"))
 
     def predict(observations: np.ndarray, actions: np.ndarray) -> np.ndarray:
@@ -185,8 +186,8 @@ def guide_from_policy(
         "task": host.name, "evaluation": evaluation, "probes": _probes(data, acts),
         "settings": {name: value for name, value in recorded.items() if name != PASSED},
     }  # fmt: skip
-    _write(guide, critics, host, allowed, longest, fitting, takeover_cost(data.costs), training)
-    rows = _takeovers(guide, host, longest, shields, takeover_cost(data.costs), allowed, key)
+    _write(guide, critics, host, allowed, longest, fitting, harm, training)
+    rows = _takeovers(guide, host, longest, shields, harm, allowed, key)
     chosen = proposed(rows, allowed)
     training |= {"evaluation": evaluation | dict(chosen), "takeovers": rows}
     _write(guide, critics, host, allowed, longest, fitting, chosen["takeover_cost"], training)

@@ -71,6 +71,18 @@ class ActsByHand:
         return action
 
 
+@dataclasses.dataclass(frozen=True)
+class Collected:
+    """Steps to fit a cost critic to."""
+
+    steps: PolicySteps
+    """With the costs that followed while the policy acted."""
+    episodes: Int[np.ndarray, " steps"]
+    """The number of the episode of each."""
+    costs: Float[np.ndarray, " steps"]
+    """What each step cost by itself; of several costs the highest."""
+
+
 def collected(
     host: GymnasiumHost,
     acts: ActsByHand,
@@ -80,8 +92,8 @@ def collected(
     discount: float,
     key: Key[Array, ""],
     report: Callable[[int, int], None],
-) -> tuple[PolicySteps, Int[np.ndarray, " steps"]]:
-    """So many steps, and the number of the episode of each.
+) -> Collected:
+    """So many steps of the source.
 
     Random actions drive in a share of all intervals of 30 steps, one for each: a critic has to
     judge actions that are not the policy's. Where a time limit ends an episode, its last state
@@ -118,7 +130,8 @@ def collected(
             report(step + 1, steps)
     numbers, on_policy, ended = map(np.array, zip(*facts, strict=True))
     single = PolicySteps(*map(np.array, zip(*rows, strict=True)))
-    return continued(single, on_policy, ended), numbers
+    costs = single.costs.max(axis=1)
+    return Collected(continued(single, on_policy, ended), numbers, costs)
 
 
 @dataclasses.dataclass(frozen=True)
