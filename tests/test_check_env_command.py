@@ -5,8 +5,9 @@ import sys
 
 import pytest
 
-from handrail.cli.check_env import attribute, check_env, factory
+from handrail.cli.check_env import check_env
 from handrail.core.errors import HandrailError
+from handrail.envs.gymnasium.named import attribute, factory
 
 COSTS = "def cart(obs, action, next_obs, info):\n    return float(abs(next_obs[2]) > 0.1)\n"
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import handrail
-from handrail.api.environments import build_host
 from handrail.core.errors import HandrailError
+from handrail.envs.gymnasium.building import build_host
 from handrail.envs.gymnasium.host import GymnasiumHost
 from handrail.envs.gymnasium.raw import refuse_guarded
 from handrail.interventions.base import Intervention

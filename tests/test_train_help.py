@@ -11,8 +11,12 @@ from handrail.core.errors import HandrailError
 from handrail.methods.contrastive.settings import QLearning, Safety
 from handrail.methods.sagui.settings import GuideSettings, SacSettings, StudentRun
 from handrail.tasks.lava.settings import LavaEncoder, LavaPrior, LavaRun
+from handrail.tasks.own.settings import OwnGuide, OwnStudent
 
-KINDS = (QLearning, Safety, SacSettings, GuideSettings, StudentRun, LavaRun, LavaPrior, LavaEncoder)
+KINDS = (
+    QLearning, Safety, SacSettings, GuideSettings, StudentRun, LavaRun, LavaPrior, LavaEncoder,
+    OwnStudent, OwnGuide,
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -33,6 +37,13 @@ def test_names_are_those_that_set_takes():
     assert by_name["guide.steps"].default == 300_000
     assert by_name["learning.discount"].expected == "float, at least 0 and below 1"
     assert "steps" not in by_name  # an option of the command
+
+
+def test_an_environment_of_ones_own_says_what_has_to_be_given():
+    chosen = {"environment": "tests.experiments.own_walker:make"}
+    by_name = {one.name: one for one in settings_of_run(chosen)}
+    assert by_name["limit"].default == "to be given"
+    assert by_name["cost_fn"].default == "" and by_name["guide.rescue.share"].default == 0.0
 
 
 def test_the_method_decides_what_is_brought_along():

@@ -51,6 +51,8 @@ _HOMES = {
     "handrail.envs.transfer": ("SameView", "View"),
     "handrail.methods.contrastive.settings": ("QLearning",),
     "handrail.methods.sagui.settings": ("SacSettings",),
+    "handrail.learners.fitted_q": ("FittedQSettings",),
+    "handrail.methods.sagui.outside_guide": ("PolicyGuide",),
     "handrail.api.discrete": (
         "load_encoder",
         "load_prior",
@@ -60,7 +62,9 @@ _HOMES = {
     ),
     "handrail.api.guides": ("train_guide", "try_guide"),
     "handrail.api.policies": ("load_policy",),
+    "handrail.api.policy_guides": ("guide_from_policy", "guide_intervention"),
     "handrail.api.students": ("train_student",),
+    "handrail.api.transfer": ("check_transfer",),
     "handrail.safe_exploration": ("SafeExploration",),
     "handrail.envs.base": ("AbstractEnvironment", "BoxActions", "DiscreteActions"),
     "handrail.envs.registry": ("make",),

@@ -25,6 +25,7 @@ from handrail.envs.gymnasium.reader import HostReader
 from handrail.interventions.base import Intervention
 from handrail.interventions.stepwise import Stepwise
 from handrail.interventions.substitutes import in_agent_units
+from handrail.methods.sagui.outside_guide import PolicyGuide
 
 
 class SafeExploration(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
@@ -118,7 +119,7 @@ class SafeExploration(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
     @staticmethod
     def with_guide(
         env: Any,
-        guide: Path | str,
+        guide: "Path | str | PolicyGuide",
         *,
         recipe: str = "budget-switch",
         limit: float | None = None,
@@ -131,7 +132,8 @@ class SafeExploration(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
 
         Args:
             env: the target.
-            guide: the artefact's file, or the name of one that ships, such as `navigation-static`.
+            guide: the artefact's file, the name of one that ships, such as `navigation-static`, or
+                what `handrail.guide_from_policy` returns.
             recipe: `budget-switch`, which takes over where the guide predicts too much cost or the
                 limit is spent; `control-switch`, after the first cost of an episode; or
                 `linear-decay`, which fades out (needs `total_steps`).
@@ -142,14 +144,14 @@ class SafeExploration(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
             view: the guide's parts of the observation; by default those of the same names.
             options: as of `SafeExploration`.
         """
-        from handrail.knowledge.catalog import located
+        from handrail.knowledge.catalog import located_guide
         from handrail.methods.sagui.guide_file import open_guide
         from handrail.methods.sagui.table import METHODS, RECIPES, Known
 
         refuse_forked()
         if recipe not in RECIPES:
             raise UnknownName("recipe", recipe, RECIPES)
-        file = open_guide(located("guide", guide), _interface(env, options), view=view)
+        file = open_guide(located_guide(guide), _interface(env, options), view=view)
         allowed = file.allowed(limit)
         takeover = file.takeover(allowed, threshold, takeover_cost)
         intervention = METHODS[recipe].intervention(takeover, Known(file.guide))

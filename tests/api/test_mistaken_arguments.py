@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import handrail
-from handrail.api.bonus import with_bonus
 from handrail.core.errors import HandrailError
+from handrail.envs.gymnasium.bonus import with_bonus
 from handrail.envs.gymnasium.host import GymnasiumHost
 from tests.envs.toys import Walker
 

@@ -12,11 +12,11 @@ import pytest
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 from handrail.api.discrete import train_dqn, train_encoder, train_prior
-from handrail.api.environments import build_host, closes_environments
 from handrail.api.guides import train_guide, try_guide
 from handrail.api.students import train_student
 from handrail.core.errors import HandrailError
 from handrail.core.records import read_table
+from handrail.envs.gymnasium.building import build_host, closes_environments
 from handrail.envs.gymnasium.host import GymnasiumHost
 from handrail.envs.transfer import SameView, View
 from handrail.interventions.recipes import none

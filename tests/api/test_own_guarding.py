@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from gymnasium.vector import SyncVectorEnv
 
-from handrail.api.environments import host_of
 from handrail.api.guides import train_guide, try_guide
 from handrail.api.students import train_student
 from handrail.core.artifact import Card, load, save
 from handrail.core.errors import HandrailError
 from handrail.core.records import read_table
+from handrail.envs.gymnasium.building import host_of
 from handrail.interventions.triggers import CostCriticExceeds
 from handrail.methods.sagui import train_guide as training
 from handrail.methods.sagui.guide import GuideNetworks

@@ -13,13 +13,13 @@ from gymnasium.vector import SyncVectorEnv
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handrail.api.environments import build_host
 from handrail.api.guides import train_guide
 from handrail.api.students import train_student
 from handrail.core.artifact import Card, load, save
 from handrail.core.errors import HandrailError
 from handrail.core.records import read_table
 from handrail.envs.base import BoxActions
+from handrail.envs.gymnasium.building import build_host
 from handrail.envs.transfer import SameView
 from handrail.methods.sagui.cards import Limits
 from handrail.methods.sagui.guide import Guide, GuideNetworks

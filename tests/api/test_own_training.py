@@ -7,13 +7,13 @@ import gymnasium
 import numpy as np
 import pytest
 
-from handrail.api.bonus import with_bonus
 from handrail.api.discrete import load_prior, train_dqn, train_prior
 from handrail.api.guides import train_guide
 from handrail.api.students import train_student
 from handrail.core.artifact import load
 from handrail.core.errors import HandrailError
 from handrail.core.records import read_table
+from handrail.envs.gymnasium.bonus import with_bonus
 from handrail.envs.gymnasium.host import GymnasiumHost
 from handrail.envs.host import HostTimestep
 from handrail.envs.transfer import View
@@ -206,7 +206,7 @@ def test_targets_that_a_guide_does_not_fit(guide, tmp_path):
     [
         (Walker(), "is a Walker; expected the id of a registered environment or a function"),
         ("Nope-v0", "cannot make the environment 'Nope-v0'"),
-        ("CartPole-v1", "for discrete actions there is handrail.train_dqn"),
+        ("CartPole-v1", "handrail.train_dqn with intervention"),
     ],
 )
 def test_sources_that_are_refused(source, message, tmp_path):

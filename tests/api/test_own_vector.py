@@ -14,11 +14,11 @@ from handrail.api.discrete import (
     train_encoder,
     train_prior,
 )
-from handrail.api.environments import build_host
 from handrail.api.guides import train_guide
 from handrail.api.students import train_student
 from handrail.core.errors import HandrailError
 from handrail.core.records import read_table
+from handrail.envs.gymnasium.building import build_host
 from tests.api.test_own_training import FEW, Line, OtherEnd, Q, moved
 from tests.envs.toys import Walker
 
@@ -155,7 +155,7 @@ def test_priors_encoders_and_dqns(tmp_path):
         (beside(Env)(), {}, "is a SyncVectorEnv; expected the id .* or a function that builds"),
         (beside(Env, Env), {"episode_length": None}, "2 × Env says nothing of its time limit"),
         (beside(Env), {"parts": ["x"]}, "1 × Env, copy 0: .* without named parts"),
-        (beside(LineEnv), {}, "for discrete actions there is handrail.train_dqn"),
+        (beside(LineEnv), {}, "handrail.train_dqn with intervention"),
     ],
 )
 def test_what_is_refused(environment, options, message, tmp_path):

@@ -5,10 +5,10 @@ import jax
 import numpy as np
 import pytest
 
-from handrail.api.environments import host_of
 from handrail.api.policies import load_policy
 from handrail.core.artifact import Card, save
 from handrail.core.errors import HandrailError
+from handrail.envs.gymnasium.building import host_of
 from handrail.envs.registry import make
 from handrail.envs.transfer import View
 from handrail.interventions.recipes import none

@@ -8,9 +8,9 @@ from gymnasium.wrappers import NormalizeObservation, NormalizeReward, TimeLimit
 from gymnasium.wrappers.vector import NormalizeObservation as NormalizeObservations
 from gymnasium.wrappers.vector import NormalizeReward as NormalizeRewards
 
-from handrail.api.environments import host_of
 from handrail.core.errors import HandrailError
 from handrail.envs.conformance import check_environment
+from handrail.envs.gymnasium.building import host_of
 from handrail.envs.gymnasium.layers import is_shared, layers, refuse_running_statistics, simulators
 from handrail.interventions.recipes import none
 from handrail.safe_exploration import SafeExploration

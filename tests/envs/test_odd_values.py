@@ -8,11 +8,11 @@ import pytest
 from gymnasium import spaces
 from gymnasium.vector import SyncVectorEnv
 
-from handrail.api.environments import host_of
 from handrail.core.errors import HandrailError
 from handrail.envs.base import zero_action
 from handrail.envs.conformance import check_environment
 from handrail.envs.gymnasium.actions import BoxCodec
+from handrail.envs.gymnasium.building import host_of
 from handrail.envs.gymnasium.costs import Costs
 from handrail.envs.gymnasium.host import GymnasiumHost
 from handrail.envs.gymnasium.vector import GymnasiumVectorHost

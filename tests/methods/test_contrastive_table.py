@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import pytest
 
 from handrail.api.discrete import load_encoder
-from handrail.api.environments import host_of
 from handrail.core.errors import HandrailError
+from handrail.envs.gymnasium.building import host_of
 from handrail.interventions.near_unsafe import AdaptiveRadius, FixedRadius, NearUnsafe
 from handrail.interventions.triggers import BelowMean, Coin, Never
 from handrail.methods import contrastive

@@ -8,16 +8,6 @@ from typing import Any
 
 from jaxtyping import Array, Float
 
-from handrail.api.environments import (
-    Environment,
-    Host,
-    build_host,
-    built_twice,
-    checked_intervention,
-    closes_environments,
-    first_observation,
-    host_of,
-)
 from handrail.api.knowledge import encoder_of_world, prior_of_world
 from handrail.api.reporting import leaves_report
 from handrail.core.arguments import (
@@ -30,10 +20,21 @@ from handrail.core.arguments import (
     shown,
     whole,
 )
+from handrail.core.artifact import checksums
 from handrail.core.errors import HandrailError
 from handrail.core.identity import environment_identity, fingerprint, passed_in
 from handrail.core.recorded import PASSED, stable
 from handrail.core.renamed import SETTINGS, takes_old_names
+from handrail.envs.gymnasium.building import (
+    Environment,
+    Host,
+    build_host,
+    built_twice,
+    checked_intervention,
+    closes_environments,
+    first_observation,
+    host_of,
+)
 from handrail.envs.gymnasium.costs import CostFn
 from handrail.envs.lava.environment import LavaEnvironment
 from handrail.interventions.base import Intervention
@@ -53,7 +54,7 @@ from handrail.methods.contrastive.settings import (
     QLearning,
     StudentSettings,
 )
-from handrail.methods.contrastive.student import train_student
+from handrail.methods.contrastive.student import begun_from, train_student
 from handrail.methods.contrastive.table import METHODS
 
 EPISODE_LENGTH = 1_000
@@ -69,9 +70,11 @@ def train_dqn(
     folder: Path | str,
     *,
     intervention: Intervention | None = None,
+    initial: Path | str | None = None,
     cost: CostFn | None = None,
     limits: Mapping[str, float] | None = None,
     parts: Sequence[str] | None = None,
+    info_columns: Sequence[str] = (),
     episode_length: int = EPISODE_LENGTH,
     steps: int = 100_000,
     evaluation_episodes: int = 10,
@@ -89,7 +92,12 @@ def train_dqn(
             by side (a Gymnasium vector environment).
         folder: of the run; it must be empty or hold this very run.
         intervention: WHEN × WHAT, such as `domain_prior(load_prior(...))`; none by default.
+        initial: `policy.safetensors` of an earlier run, whose Q-function this one begins as, in the
+            same environment or another one with the same observation and actions. Memory and
+            exploration begin anew.
         cost: as of `GymnasiumHost`; also `limits` (of several named costs) and `parts`.
+        info_columns: names of numbers in the info of an episode's last step, such as `is_success`:
+            columns `info.is_success` of `episodes.csv`, and their means in tests and the summary.
         episode_length: the time limit in steps, of training and of the test.
         steps: environment steps, those of all side by side.
         evaluation_episodes: whole episodes of the test.
@@ -107,7 +115,12 @@ def train_dqn(
     episodes = whole("evaluation_episodes", evaluation_episodes, least=1)
     chosen = checked_intervention(intervention) or none()
     host, trial = built_twice(
-        environment, cost=cost, limits=limits, parts=parts, episode_length=episode_length
+        environment,
+        cost=cost,
+        limits=limits,
+        parts=parts,
+        episode_length=episode_length,
+        info_columns=info_columns,
     )
     problem = _problem(host, trial=trial, longest=episode_length)
     recorded = {
@@ -116,12 +129,18 @@ def train_dqn(
         **_recorded(problem, limits, episode_length),
         "steps": settings.steps, "evaluation_episodes": episodes, "seed": settings.seed,
         "learning": stable(settings.learning),
+        **({"info_columns": list(info_columns)} if info_columns else {}),
     }  # fmt: skip
+    said = getattr(trial, "info_columns", None)
     method = dataclasses.replace(METHODS["dqn"], intervention=lambda settings, knowledge: chosen)
+    if initial is not None:
+        file = folder_of(initial, "initial")
+        recorded |= {"initial": checksums({"initial": file})["initial"]}
+        method = dataclasses.replace(method, agent=partial(begun_from, file))
     return train_student(
         problem, {}, method, settings, folder, recorded=recorded,
         provenance={"task": host.name, "settings": recorded}, test_episodes=episodes,
-        report=report,
+        also=lambda loop, state: said.means("test_") if said else {}, report=report,
     )  # fmt: skip
 
 

@@ -7,19 +7,10 @@ from typing import Any
 
 import jax
 
-from handrail.api.bonus import BonusFn, with_bonus
-from handrail.api.environments import (
-    Environment,
-    build_host,
-    built_twice,
-    closes_environments,
-    episode_limit,
-    episode_steps,
-    needs_box,
-)
 from handrail.api.reporting import leaves_report
 from handrail.core import renamed
 from handrail.core.arguments import (
+    Range,
     checked,
     choice,
     folder_of,
@@ -31,9 +22,22 @@ from handrail.core.arguments import (
 from handrail.core.errors import HandrailError
 from handrail.core.identity import passed_in
 from handrail.core.recorded import PASSED, stable
+from handrail.envs.gymnasium.bonus import BonusFn, with_bonus
+from handrail.envs.gymnasium.building import (
+    Environment,
+    build_host,
+    built_twice,
+    closes_environments,
+    episode_limit,
+    episode_steps,
+    needs_box,
+)
 from handrail.envs.gymnasium.costs import CostFn
-from handrail.knowledge.catalog import located
+from handrail.envs.gymnasium.unsafe_starts import START, UnsafeStart, with_unsafe_starts
+from handrail.knowledge.catalog import located_guide
 from handrail.methods.sagui.guide_file import open_guide
+from handrail.methods.sagui.outside_guide import PolicyGuide
+from handrail.methods.sagui.presets import OWN_GUIDE, TAKEOVER_SHARES
 from handrail.methods.sagui.problem import Source, interface_of
 from handrail.methods.sagui.settings import GuideSettings, SacSettings
 from handrail.methods.sagui.shield import STEPS, proposed, takeover_table
@@ -41,9 +45,6 @@ from handrail.methods.sagui.train_guide import SELECTIONS
 from handrail.methods.sagui.train_guide import train_guide as train
 
 Report = Callable[[int, int], None]
-LEARNING = SacSettings(multiplier_rate=10.0, damping=0.0, cost_floor="zero")
-SHARES = (0.5, 0.2, 0.1, 0.05)
-"""Of two steps' cost: where a guide that fails its shield test is tried to take over earlier."""
 OLD_VALUES = {"selection": {"bonus": "return", "guard": "shield"}}
 
 
@@ -68,6 +69,8 @@ def train_guide(
     entropy_weight: float = 1.0,
     uniform_steps: int = 500,
     random_action_share: float = 0.25,
+    rescue_share: float = 0.0,
+    unsafe_start: UnsafeStart = START,
     keep: int = 0,
     learning: SacSettings | None = None,
     seed: int = 0,
@@ -103,6 +106,10 @@ def train_guide(
         uniform_steps: of uniformly random actions at the beginning.
         random_action_share: share of the steps with random actions, each repeated for 30 steps,
             so that the guide's cost critic can judge actions that are not its own.
+        rescue_share: share of the training's episodes that begin in danger, so that the guide
+            learns to get out of it.
+        unsafe_start: the options of `reset` for such an episode, by default
+            `{"start": "unsafe"}`, or a function of a seed that gives them.
         keep: steps that are kept beside the guide, for students with `source_data`.
         learning: the learner; by default one whose cost critic is never negative, with a
             slower, undamped multiplier.
@@ -111,12 +118,13 @@ def train_guide(
     """
     folder = folder_of(folder)
     choice("selection", selection, SELECTIONS)
+    rescued = number("rescue_share", rescue_share, Range(0, 1))
     settings = GuideSettings(
         seed=seed_number(seed), steps=steps, epoch=epoch,
         evaluation_episodes=evaluation_episodes, shield_episodes=shield_episodes,
         random_action_share=random_action_share, entropy_weight=entropy_weight,
         uniform_steps=uniform_steps, selection=selection,
-        keep=keep, learning=settings_of("learning", learning, LEARNING),
+        keep=keep, learning=settings_of("learning", learning, OWN_GUIDE["learning"]),
     )  # fmt: skip
     settings = checked(settings)
     host, trial = built_twice(
@@ -129,16 +137,20 @@ def train_guide(
     )
     where = Source(
         interface=interface_of(host, longest),
-        training=with_bonus(host, bonus),
+        training=with_bonus(with_unsafe_starts(host, rescued, unsafe_start), bonus),
         evaluation=with_bonus(trial, bonus),
         shield_test=trial,
         longest=longest,
-        takeover_shares=SHARES,
+        takeover_shares=TAKEOVER_SHARES,
         delayed=False,
     )
+    start = {"unsafe_start": unsafe_start} if rescued else {}
     recorded = {
         "purpose": "own guide", "run": stable(settings), "needs": {},
-        PASSED: passed_in(host, source, cost=cost, bonus=bonus, parts=parts, limits=limits),
+        **({"rescue_share": rescued} if rescued else {}),
+        PASSED: passed_in(
+            host, source, cost=cost, bonus=bonus, parts=parts, limits=limits, **start
+        ),
     }  # fmt: skip
     return train(where, settings, folder, recorded=recorded, report=report)
 
@@ -147,7 +159,7 @@ def train_guide(
 @closes_environments
 def try_guide(
     environment: Environment,
-    guide: Path | str,
+    guide: Path | str | PolicyGuide,
     *,
     view: Callable[[Any], Any] | None = None,
     cost: CostFn | None = None,
@@ -171,7 +183,7 @@ def try_guide(
     Args:
         environment: id of the environment, or a function that builds it, or several of it side
             by side (a Gymnasium vector environment).
-        guide: its file, or the name of one that ships.
+        guide: its file, the name of one that ships, or what `guide_from_policy` returns.
         view: the guide's parts of the observation; by default those of the same names.
         cost: as of `GymnasiumHost`; also `limits` (of several named costs) and `parts`.
         takeover_cost: the predicted discounted cost that is too much; by default that of the
@@ -198,18 +210,18 @@ def try_guide(
     tried = [None if cost is None else number("takeover_cost", cost) for cost in given]
     if not tried:
         raise HandrailError("takeover_cost is empty: expected predicted costs, such as [2.0, 0.5]")
-    guide = located("guide", guide)
+    found = located_guide(guide)
     host = build_host(
         environment, cost=cost, limits=limits, parts=parts, episode_length=episode_length
     )
     needs_box(host)
     longest = episode_steps(host, episode_length)
-    file = open_guide(guide, interface_of(host, longest), view=view)
+    file = open_guide(found, interface_of(host, longest), view=view)
     costs = [file.takeover_cost if cost is None else cost for cost in tried]
     if None in costs:
         raise HandrailError(
-            f"{guide}: the card does not say which predicted cost is too much: give takeover_cost, "
-            "such as two steps' cost"
+            f"{Path(found)}: the card does not say which predicted cost is too much: give "
+            "takeover_cost, such as two steps' cost"
         )
     allowed = file.allowed(limit)
     rows = takeover_table(

@@ -7,19 +7,19 @@ from typing import Any
 
 import numpy as np
 
-from handrail.api.environments import (
-    Environment,
-    build_host,
-    built,
-    closes_environments,
-    host_of,
-)
 from handrail.api.knowledge import world_inputs
 from handrail.core.arguments import seed_number
 from handrail.core.artifact import KINDS, WHOLE, Card, load
 from handrail.core.errors import HandrailError
 from handrail.envs.base import AbstractEnvironment, BoxActions, DiscreteActions
 from handrail.envs.gymnasium.actions import action_codec
+from handrail.envs.gymnasium.building import (
+    Environment,
+    build_host,
+    built,
+    closes_environments,
+    host_of,
+)
 from handrail.envs.gymnasium.spaces import ObservationCodec, readable_parts
 from handrail.envs.lava.environment import LavaEnvironment
 from handrail.knowledge.catalog import located

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
+from handrail.core.arguments import folder_of
 from handrail.core.plain_text import plain
 from handrail.report.run_page import leave_report
 
@@ -24,7 +25,7 @@ def leaves_report(function: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         result = function(*args, **kwargs)
-        written = leave_report(signature.bind(*args, **kwargs).arguments["folder"])
+        written = leave_report(folder_of(signature.bind(*args, **kwargs).arguments["folder"]))
         if written is not None:
             print(f"report: {plain(written)}", file=sys.stderr)
         return result

@@ -6,7 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from handrail.api.environments import (
+from handrail.api.reporting import leaves_report
+from handrail.core.arguments import checked, folder_of, seed_number, settings_of, truth, whole
+from handrail.core.artifact import checksums, load
+from handrail.core.errors import HandrailError, UnknownName
+from handrail.core.identity import passed_in
+from handrail.core.recorded import PASSED, stable
+from handrail.core.renamed import VALUES, takes_old_names
+from handrail.envs.gymnasium.building import (
     Environment,
     built_twice,
     checked_intervention,
@@ -15,21 +22,15 @@ from handrail.api.environments import (
     episode_steps,
     needs_box,
 )
-from handrail.api.reporting import leaves_report
-from handrail.core.arguments import checked, folder_of, seed_number, settings_of, truth, whole
-from handrail.core.artifact import checksums, load
-from handrail.core.errors import HandrailError, UnknownName
-from handrail.core.identity import passed_in
-from handrail.core.recorded import PASSED, stable
-from handrail.core.renamed import VALUES, takes_old_names
 from handrail.envs.gymnasium.costs import CostFn
 from handrail.equations.budget import discounted_limit
 from handrail.interventions.base import Intervention
-from handrail.knowledge.catalog import located
+from handrail.knowledge.catalog import located_guide
 from handrail.methods.sagui.cards import warnings_of
 from handrail.methods.sagui.guide_file import open_guide
 from handrail.methods.sagui.offline_batch import kept_beside
-from handrail.methods.sagui.presets import SOURCE_PRICE, default_limit_fraction, recommended_student
+from handrail.methods.sagui.outside_guide import PolicyGuide
+from handrail.methods.sagui.presets import SOURCE_PRICE, own_student
 from handrail.methods.sagui.problem import Target, interface_of
 from handrail.methods.sagui.settings import SacSettings, StudentRun
 from handrail.methods.sagui.table import METHODS
@@ -46,16 +47,18 @@ OLD_NAMES = {"margin": "limit_fraction", "excursions": "guide_interval_share"}
 @closes_environments
 def train_student(
     target: Environment,
-    guide: Path | str | None,
+    guide: Path | str | PolicyGuide | None,
     folder: Path | str,
     *,
     method: str = "budget-switch",
     view: Callable[[Any], Any] | None = None,
     intervention: Intervention | None = None,
+    initial: Path | str | None = None,
     cost: CostFn | None = None,
     limits: Mapping[str, float] | None = None,
     limit: float | None = None,
     parts: Sequence[str] | None = None,
+    info_columns: Sequence[str] = (),
     threshold: float | None = None,
     takeover_cost: float | None = None,
     limit_fraction: float | None = None,
@@ -83,7 +86,8 @@ def train_student(
     Args:
         target: id of the environment, or a function that builds it, or several of it side by
             side (a Gymnasium vector environment).
-        guide: its file; None for a method without one, such as `sac-lagrangian`.
+        guide: its file, or what `guide_from_policy` returns; None for a method without one, such as
+            `sac-lagrangian`.
         folder: of the run; it must be empty or hold this very run.
         method: any that needs no more than a guide, such as `budget-switch`, `control-switch`,
             `linear-decay`, or `sac-lagrangian` without a guide (`handrail list`).
@@ -92,6 +96,9 @@ def train_student(
             guide. It judges what the student or the guide is about to do, has the last word, and
             sees the target's observation. What is executed is what is learnt from. The summary has
             its share of the steps as `shield_rate`, `intervention_rate` counts the guide's, too.
+        initial: the file of a student's policy, which this one's begins as, in the same environment
+            or another one with the same observation and actions. Critics and memory begin anew, so
+            a finished run goes on in another folder, and a policy is fine-tuned elsewhere.
         cost: as of `GymnasiumHost`; also `limits` (of several named costs) and `parts`.
         limit: expected undiscounted cost of an episode; at least the guide's.
         threshold: of budget-switch, in multiples of the limit on the critic's scale; by default
@@ -107,6 +114,8 @@ def train_student(
         source_data: also learn costs from the steps that the guide's training has kept beside its
             file (`keep`), where the student would go on as it does here.
         source_price: what a cost is worth there at least, in rewards; by default what guides pay.
+        info_columns: names of numbers in the info of an episode's last step, such as `is_success`:
+            columns `info.is_success` of `episodes.csv`, and their means in tests and the summary.
         episode_length: the time limit in steps, if the environment does not say.
         steps: environment steps, those of all side by side; a multiple of `epoch`.
         epoch: steps between two tests.
@@ -118,32 +127,37 @@ def train_student(
     """
     folder = folder_of(folder)
     _check_method(method, guide)
-    row = METHODS[method]
-    default = SacSettings()
-    default = recommended_student(default, rate=1.0) if row.has_guide else default
-    run = StudentRun(
-        method=method, seed=seed_number(seed), steps=steps, epoch=epoch,
+    ours = own_student(StudentRun(method=method))
+    run = dataclasses.replace(
+        ours, seed=seed_number(seed), steps=steps, epoch=epoch,
         test_episodes=whole("evaluation_episodes", evaluation_episodes, least=1),
         threshold=threshold,
-        distillation="authors" if truth("distil", distil) or row.strength else "none",
-        density="exact", weighting="none", multiplier_on="policy_actions",
-        limit_fraction=_given(limit_fraction, default_limit_fraction(method, split=False)),
-        guide_interval_share=_given(guide_interval_share, row.guide_interval_share),
-        source_data=truth("source_data", source_data), source_price=source_price, replay="ring",
-        learning=settings_of("learning", learning, default),
+        distillation="authors" if truth("distil", distil) else ours.distillation,
+        limit_fraction=_given(limit_fraction, ours.limit_fraction),
+        guide_interval_share=_given(guide_interval_share, ours.guide_interval_share),
+        source_data=truth("source_data", source_data), source_price=source_price,
+        learning=settings_of("learning", learning, ours.learning),
     )  # fmt: skip
     run = checked(run)
     shield = checked_intervention(intervention)
-    files = {} if guide is None else {"guide": located("guide", guide)}
+    found = None if guide is None else located_guide(guide)
+    outside = found if isinstance(found, PolicyGuide) else None
+    files = {} if found is None else {"guide": Path(found)}
+    start = None if initial is None else folder_of(initial, "initial")
     host, trial = built_twice(
-        target, cost=cost, limits=limits, parts=parts, episode_length=episode_length
+        target,
+        cost=cost,
+        limits=limits,
+        parts=parts,
+        episode_length=episode_length,
+        info_columns=info_columns,
     )
     needs_box(host)
     longest, allowed = episode_steps(host, episode_length), episode_limit(host, limit)
     run = checked(dataclasses.replace(run, environment=host.name, limit=allowed))
     interface = interface_of(host, longest)
     if takeover_cost is not None and files:
-        file = open_guide(files["guide"], interface, view=view)
+        file = open_guide(outside or files["guide"], interface, view=view)
         predicted = file.takeover(allowed, threshold, takeover_cost).predicted_cost
         scaled = discounted_limit(allowed, file.guide.discount, longest)
         run = dataclasses.replace(run, threshold=predicted / scaled)
@@ -157,13 +171,19 @@ def train_student(
         longest=longest,
         shield=shield,
         delayed=False,
+        initial=start,
+        outside=outside,
     )
     warned = _warnings(files, allowed, longest)
     brought = {} if shield is None else {"intervention": shield}
     recorded = {
         "purpose": "own student", "run": stable(run),
-        "needs": checksums({**files, **kept_beside(files, wanted=run.source_data)}),
+        "needs": checksums({
+            **files, **kept_beside(files, wanted=run.source_data),
+            **({} if start is None else {"initial": start}),
+        }),
         "episode_length": longest,
+        **({"info_columns": list(info_columns)} if info_columns else {}),
         PASSED: passed_in(
             host, target, cost=cost, view=view, parts=parts, limits=limits, **brought
         ),
@@ -177,7 +197,7 @@ def _given(value: float | None, default: float) -> float:
     return default if value is None else value
 
 
-def _check_method(method: str, guide: Path | str | None) -> None:
+def _check_method(method: str, guide: Path | str | PolicyGuide | None) -> None:
     if method not in OFFERED:
         raise UnknownName("method", method, OFFERED)
     needed = METHODS[method].needs_guide

@@ -1,6 +1,5 @@
-"""What `handrail check-transfer` does: load, run both tasks, judge."""
+"""What `handrail check-transfer` does: load, run source and target, judge."""
 
-import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,10 +8,10 @@ from handrail.core.artifact import Card, load, number
 from handrail.core.errors import HandrailError
 from handrail.core.files import write_json
 from handrail.transfer_check.finding import TransferFinding
-from handrail.transfer_check.verdict import TransferVerdict, as_json, judge, limits
+from handrail.transfer_check.verdict import TransferVerdict, limits
 
 
-def check_transfer(
+def check_task(
     path: Path,
     *,
     task: str | None = None,
@@ -32,15 +31,12 @@ def check_transfer(
     """
     import jax
 
-    from handrail.core.rng import stream
     from handrail.envs.navigation.tasks import navigation_task
     from handrail.methods.sagui.guide_file import load_guide
     from handrail.methods.sagui.presets import TAKEOVER_STEPS
-    from handrail.methods.sagui.shield import ShieldTest, evaluate_shield
     from handrail.tasks.navigation.problems import HARM
-    from handrail.transfer_check.measurement import measure
+    from handrail.transfer_check.check import Checked, checked_transfer, transfer_record
     from handrail.transfer_check.rollouts import Controller
-    from handrail.transfer_check.shield_finding import under_shield
 
     card, _ = load(path, expect="guide")
     own_limit = number(card.spec.get("limit"), f"{path}: the card's limit", least=0)
@@ -55,35 +51,57 @@ def check_transfer(
         verdict = TransferVerdict((limits(own_limit, limit), problem))
     else:
         guide = load_guide(path, problem)
-        measured = measure(
-            problem,
-            Controller.of(guide.networks),
-            episodes=episodes,
-            discount=guide.discount,
-            limit=limit,
-            key=jax.random.key(seed),
-            another=lambda: _crossed(trained_on, name),
-            report=report,
-        )
-        judged = judge(measured, own_limit=own_limit, limit=limit).findings
-        guards = {
-            name: ShieldTest.of(
-                evaluate_shield(
-                    environment,
-                    guide,
-                    threshold=TAKEOVER_STEPS * HARM,
-                    episodes=episodes,
-                    key=stream(jax.random.key(seed), name),
-                )
-            )
-            for name, environment in (("source", problem.source), ("target", problem.target))
-        }
-        length = problem.target.episode_length
-        verdict = TransferVerdict((*judged, under_shield(**guards, limit=limit, length=length)))
-        raw = as_json(measured) | {f"guarded_{name}": as_json(g) for name, g in guards.items()}
+        places = {"source": problem.source, "target": problem.target}
+        what = Checked(
+            problem, Controller.of(guide.networks), dict.fromkeys(places, guide), places,
+            discount=guide.discount, takeover_cost=TAKEOVER_STEPS * HARM, own_limit=own_limit,
+            limit=limit, length=problem.target.episode_length,
+        )  # fmt: skip
+        verdict, raw = checked_transfer(
+            what, episodes=episodes, key=jax.random.key(seed),
+            another=lambda: _crossed(trained_on, name), report=report,
+        )  # fmt: skip
     if out is not None:
-        write_json(out, _record(path, name, limit, episodes, seed, verdict, raw))
+        about = {"guide": path.name, "task": name, "limit": limit, "episodes": episodes}
+        write_json(out, transfer_record(verdict, raw, **about, seed=seed))
     return verdict
+
+
+def check_pair(
+    path: Path,
+    task: str | None,
+    *,
+    source: str | None = None,
+    target: str | None = None,
+    cost_fn: str | None = None,
+    source_cost_fn: str | None = None,
+    view: str | None = None,
+    **options: Any,
+) -> TransferVerdict:
+    """The same in environments of the user's, all named `MODULE:NAME`.
+
+    Options are those of `handrail.check_transfer`. Raises `HandrailError` where one of the two is
+    not named, or a task of handrail's is.
+    """
+    from handrail.api.transfer import check_transfer
+    from handrail.envs.gymnasium.named import attribute, factory
+
+    if task is not None or source is None or target is None:
+        raise HandrailError(
+            "give --source and --target for environments of your own (MODULE:ID or "
+            "MODULE:FUNCTION), or --task alone for a navigation task"
+        )
+
+    def named(what: str | None, option: str) -> Any:
+        return None if what is None else attribute(what, option)
+
+    seen = "a function of the observation, such as handrail.View.keep(['position'])"
+    return check_transfer(
+        path, factory(source), factory(target),
+        view=None if view is None else attribute(view, "--view", seen),
+        cost=named(cost_fn, "--cost-fn"), source_cost=named(source_cost_fn, "--source-cost-fn"),
+        **options,
+    )  # fmt: skip
 
 
 def _trained_on(path: Path, card: Card, task: str | None) -> str:
@@ -124,22 +142,6 @@ def _crossed(trained_on: str, name: str) -> Any:
 
     home, away = (problems.navigation_problem(each) for each in (trained_on, name))
     return TransferProblem(home.source, away.target, home.view, name)
-
-
-def _record(path, task, limit, episodes, seed, verdict: TransferVerdict, raw) -> dict[str, Any]:
-    return {
-        "guide": path.name,
-        "task": task,
-        "limit": limit,
-        "episodes": episodes,
-        "seed": seed,
-        "trusted": verdict.trusted,
-        "hindrances": verdict.hindrances,
-        "verdict": verdict.text,
-        "notes": verdict.notes,
-        "findings": [dataclasses.asdict(finding) for finding in verdict.findings],
-        "measured": raw,
-    }
 
 
 def show(verdict: TransferVerdict) -> None:

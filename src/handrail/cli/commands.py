@@ -8,11 +8,12 @@ from typing import Annotated, Literal
 
 import tyro
 
-from handrail.cli import results, share
+from handrail.cli import checks, results, share
 from handrail.cli.options import Device
 from handrail.core.errors import HandrailError
 from handrail.core.plain_text import message, plain
 
+DEFAULT = "LavaCrossingS9N1"
 app = tyro.extras.SubcommandApp()
 Repeatable = Annotated[tuple[tuple[str, ...], ...], tyro.conf.UseAppendAction]
 """Several words, after one flag or after one each: none of them is dropped."""
@@ -117,7 +118,7 @@ def sweep(
 
 @app.command
 def train(
-    environment: str = "LavaCrossingS9N1",
+    environment: str = DEFAULT,
     method: str | None = None,
     observation: Literal["symbolic", "pixels"] | None = None,
     knowledge: Literal["one", "many"] | None = None,
@@ -130,6 +131,7 @@ def train(
     expert: Path | None = None,
     pretrained: Path | None = None,
     acquire: bool = False,
+    cost_fn: str | None = None,
     set: Repeatable = (),
     knowledge_folder: Path = Path("runs"),
     out: Path = Path("runs/train"),
@@ -141,7 +143,9 @@ def train(
     """Trains one agent; what is interrupted goes on when the command is repeated, or --resumed.
 
     Args:
-        environment: A MiniGrid environment of walls, lava, floor and goals, or a navigation task.
+        environment: A MiniGrid environment of walls, lava, floor and goals, a navigation task, or
+            your own: MODULE:ID of a registered one, or MODULE:FUNCTION that builds it, with --set
+            limit=5.0 for what an episode may cost.
         method: See `handrail list`; full-adaptive, in navigation budget-switch.
         observation: What the learner sees; symbolic. Lava only.
         knowledge: Acquire knowledge on one layout (the paper) or on many; many. Lava only.
@@ -154,12 +158,15 @@ def train(
         guide: Use this guide, likewise. Navigation only, like the next two.
         expert: Use this expert (method egpo) instead of acquiring one.
         pretrained: Use this pre-trained student (method sac-pre) instead of acquiring one.
+        cost_fn: Of your own environment, MODULE:NAME of a function (obs, action, next_obs, info) ->
+            cost; by default the environment says its cost.
         acquire: Acquire all knowledge that no file brings, also where the package's would do.
         set: Further settings by name, such as learning.discount=0.97 safety.prior_prob=0.9; those
             of the environment and method are listed below.
         knowledge_folder: Where acquired knowledge is kept and found again.
         out: Folder of this run.
-        resume: Go on with the run in this folder, whatever it is; takes no other settings.
+        resume: Go on with the run in this folder, whatever it is; takes no other settings, but for
+            --environment of your own, whose code is run.
         tensorboard: Write event files at OUT/tensorboard (the extra `tracking`).
         wandb: Send the same to this project of Weights & Biases (the extra `wandb`).
     """
@@ -174,15 +181,18 @@ def train(
         "preset": preset,
         "seed": seed,
         "steps": steps,
+        "cost_fn": cost_fn,
     }
     files = {
         "prior": prior, "encoder": encoder,
         "guide": guide, "expert": expert, "pretrained": pretrained,
     }  # fmt: skip
+    named = environment if environment != DEFAULT else None
     if resume is not None:
         from handrail.cli.train import refuse_settings
 
-        refuse_settings({**settings, "acquire": acquire, "set": set, "out": out}, train)
+        kept = {name: value for name, value in settings.items() if name != "environment"}
+        refuse_settings({**kept, "acquire": acquire, "set": set, "out": out}, train)
         out = resume
     tracker = _tracker(tensorboard, wandb, out)
 
@@ -193,7 +203,9 @@ def train(
     if resume is not None:
         from handrail.cli.train import resume as run
 
-        summary = run(out, knowledge_folder=knowledge_folder, files=files, progress=look)
+        summary = run(
+            out, knowledge_folder=knowledge_folder, files=files, environment=named, progress=look
+        )
     else:
         from handrail.cli.train import train_one
 
@@ -208,72 +220,8 @@ def train(
     _leave_report(out)
 
 
-@app.command(name="check-env")
-def check_env(
-    environment: Annotated[str, tyro.conf.Positional],
-    cost_fn: str | None = None,
-    steps: int = 1000,
-    seed: int = 0,
-) -> None:
-    """Checks an environment of yours: spaces, values, cost, seeding, ends; exit code 2 if wrong.
-
-    Args:
-        environment: MODULE:ID of a registered environment, or MODULE:FUNCTION that builds one.
-        cost_fn: MODULE:NAME of a function (obs, action, next_obs, info) -> cost.
-        steps: Random steps to take.
-        seed: Seed of the resets and of the random actions.
-    """
-    from handrail.cli.check_env import check_env as run
-
-    if not run(environment, cost_fn=cost_fn, steps=steps, seed=seed):
-        sys.exit(2)
-
-
-@app.command(name="check-transfer")
-def check_transfer(
-    guide: Annotated[Path, tyro.conf.Positional],
-    task: str | None = None,
-    limit: float | None = None,
-    episodes: int = 100,
-    seed: int = 0,
-    out: Path | None = None,
-    device: Device = None,
-) -> None:
-    """Measures whether a guide may be trusted in a target: exit code 0 if so, else 1.
-
-    Also whether a student can keep its limit as the guide's cost critic counts; if not, the exit
-    code is 1 as well.
-
-    Tasks with a car or vases run on MuJoCo, which takes minutes; the others take seconds.
-
-    Args:
-        guide: A guide (.safetensors), or the name of one that ships (`handrail knowledge list`).
-        task: The navigation task of the target; by default the one the guide was trained on.
-        limit: Cost limit of an episode in the target; by default the task's.
-        episodes: Whole episodes of the guide, and twice as many takeovers, in each task. On MuJoCo
-            the default takes about three minutes; with fewer, more is left open.
-        seed: Seed of the measurement.
-        out: Write the raw numbers here, as JSON.
-    """
-    from handrail.cli.check_transfer import check_transfer as run
-    from handrail.cli.check_transfer import show
-    from handrail.core.jax_setup import choose
-    from handrail.experiments.progress import ProgressBars
-    from handrail.knowledge.catalog import located
-
-    choose(device)
-    with ProgressBars(unit="") as bars:
-        verdict = run(
-            located("guide", guide), task=task, limit=limit, episodes=episodes, seed=seed, out=out,
-            report=lambda what, done, total: bars(f"episodes in the {what}", done, total),
-        )  # fmt: skip
-    show(verdict)
-    if not verdict.passed:
-        sys.exit(1)
-
-
-for command in (*results.COMMANDS, *share.COMMANDS):
-    app.command(command)
+for command in (*checks.COMMANDS, *results.COMMANDS, *share.COMMANDS):
+    app.command(name=command.__name__.replace("_", "-"))(command)
 
 
 def _leave_report(folder: Path) -> None:

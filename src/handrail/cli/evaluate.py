@@ -8,9 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from handrail.api.environments import build_host, built, closes_environments
 from handrail.api.policies import card_of_policy, open_networks, parts_of
-from handrail.cli.check_env import attribute, factory
 from handrail.cli.own_acting import Beside, acting, intervention_of_own
 from handrail.core.artifact import number
 from handrail.core.errors import HandrailError
@@ -18,9 +16,12 @@ from handrail.core.files import read_json
 from handrail.core.plain_text import message
 from handrail.core.recorded import PASSED, mapping
 from handrail.core.renamed import migrated
+from handrail.envs.gymnasium.building import build_host, built, closes_environments
 from handrail.envs.gymnasium.costs import CostFn
+from handrail.envs.gymnasium.named import attribute, factory
 from handrail.experiments import launch
 from handrail.experiments.launch import Which
+from handrail.experiments.stored import names_code
 from handrail.learners.sac.networks import OnVectors
 from handrail.methods.sagui.cards import Limits
 from handrail.methods.sagui.evaluations import evaluated, try_policy
@@ -93,16 +94,17 @@ def evaluate(
     Raises `HandrailError` where there is no finished run, or where the policy does not fit.
     """
     run, files = read_own(folder), files or {}
-    own = (environment, cost_fn, episode_length, intervention, view)
+    own = (cost_fn, episode_length, intervention, view)
     if run is None:
-        if any(given is not None for given in own):
+        unwanted = environment is not None and not names_code(folder)
+        if unwanted or any(given is not None for given in own):
             raise HandrailError(
-                f"the run in {folder} is of a task of handrail's: leave --environment, --cost-fn, "
+                f"the run in {folder} says itself what it ran in: leave --environment, --cost-fn, "
                 "--episode-length, --intervention and --view out"
             )
         return launch.evaluate(
             folder, episodes=episodes, seed=seed, which=which, shielded=shielded,
-            knowledge_folder=knowledge_folder, files=files,
+            knowledge_folder=knowledge_folder, files=files, environment=environment,
         )  # fmt: skip
     beside = Beside(folder, files.get("guide"), intervention, view)
     launch.check_evaluation(folder, episodes)

@@ -11,8 +11,8 @@ handrail {version}: safe exploration by transferring safety knowledge
   handrail train --environment NAME --method NAME --help    every setting of such a run
   handrail --help                                  all commands
 
-Your own Gymnasium environment: handrail check-env MODULE:ID, then handrail.train_student and
-others in Python (docs/guides/your-environment.md)."""
+Your own Gymnasium environment: handrail check-env MODULE:ID, then handrail train --environment
+MODULE:ID, or handrail.train_student and others in Python (docs/guides/your-environment.md)."""
 """What `handrail` says without a command."""
 LISTED = """\
 handrail train --environment NAME --method NAME [--help for all settings]

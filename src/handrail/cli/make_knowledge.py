@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from handrail.cli.check_transfer import check_transfer
+from handrail.cli.check_transfer import check_task
 from handrail.core.artifact import load, save
 from handrail.core.files import read_json
 from handrail.experiments.launch import work
@@ -83,7 +83,7 @@ def _of_guide(one: ShippedKnowledge, file: Path, out: Path, steps: ProgressBars)
     run = served(one, 0).run
     record = file.with_name(f"check-transfer-{run.environment}.json")
     if not record.exists():
-        check_transfer(
+        check_task(
             file, task=run.environment, episodes=one.test_episodes, out=record,
             report=lambda what, done, total: steps(f"episodes in the {what}", done, total),
         )  # fmt: skip

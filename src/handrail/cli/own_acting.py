@@ -8,14 +8,14 @@ import jax
 import numpy as np
 from jaxtyping import Array, Key
 
-from handrail.cli.check_env import attribute
 from handrail.core.artifact import checksums
 from handrail.core.errors import HandrailError
 from handrail.core.files import read_json
 from handrail.core.plain_text import message
 from handrail.core.recorded import PASSED, mapping
 from handrail.core.renamed import migrated
-from handrail.experiments.launch import recorded_settings
+from handrail.envs.gymnasium.named import attribute
+from handrail.experiments.stored import recorded_settings
 from handrail.interventions.base import Intervention
 from handrail.interventions.substitutes import in_agent_units
 from handrail.learners.base import Proposal

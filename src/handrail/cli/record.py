@@ -120,8 +120,9 @@ def _recorded(folder: Path, asked: Asked) -> list[RecordedEpisode]:
             beside=Beside(folder, asked.files.get("guide"), asked.intervention, asked.view),
         )  # fmt: skip
     return launch.record(
-        folder, **options, knowledge_folder=asked.knowledge_folder, files=asked.files
-    )
+        folder, **options, knowledge_folder=asked.knowledge_folder, files=asked.files,
+        environment=asked.environment,
+    )  # fmt: skip
 
 
 def _title(episode: RecordedEpisode) -> str:

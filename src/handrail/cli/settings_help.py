@@ -14,6 +14,8 @@ from handrail.tasks.registry import family_of, with_defaults
 
 CHOSEN = ("environment", "method", "observation", "knowledge", "preset", "seed", "steps")
 """What the command's own options say."""
+GIVEN = "to be given"
+"""In place of a default, of what has none."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,8 +36,13 @@ def settings_of_run(chosen: dict[str, Any]) -> list[Setting]:
     `chosen` are the command's options by name (`CHOSEN`); those that are missing or None take the
     defaults of the environment's family. Raises `HandrailError` as the command does.
     """
-    row = family_of(chosen["environment"]).resolve(with_defaults(chosen, {}))
-    found = [one for one in _settings(row.run, "") if one.name not in CHOSEN]
+    family = family_of(chosen["environment"])
+    row = family.resolve({**family.required, **with_defaults(chosen, {})})
+    found = [
+        dataclasses.replace(one, default=GIVEN) if one.name in family.required else one
+        for one in _settings(row.run, "")
+        if one.name not in CHOSEN
+    ]
     for kind, settings in row.knowledge.items():
         found += _settings(settings, f"{kind}.")
     return found

@@ -55,15 +55,20 @@ def resume(
     *,
     knowledge_folder: Path,
     files: Mapping[str, Path | None],
+    environment: str | None = None,
     progress: Callable[[], None] = lambda: None,
 ) -> dict[str, Any]:
-    """Continues the run in `folder` to its end and returns the summary."""
+    """Continues the run in `folder` to its end and returns the summary.
+
+    An `environment` of the user's own is named again.
+    """
     with ProgressBars() as steps:
         return launch.resume(
             folder,
             knowledge_folder=knowledge_folder,
             files=_located(files),
             report=_both(steps, progress),
+            environment=environment,
         )
 
 

@@ -8,6 +8,7 @@ import abc
 import os
 from collections.abc import Iterable
 
+from handrail.envs.gymnasium.named import MODULES
 from handrail.experiments.plan import Task
 from handrail.experiments.scheduler import Follow
 from handrail.experiments.worker import SINGLE_THREADED
@@ -28,10 +29,11 @@ class AbstractEngine(abc.ABC):
 
 
 def worker_environment() -> dict[str, str]:
-    """Environment variables of a worker: one thread, and this process's settings.
+    """Environment variables of a worker: one thread, this process's settings, and its folder, in
+    which modules of the user's are (seen by workers of this machine, or of a common file system).
 
     Those of JAX go along since some decide about numbers (`JAX_ENABLE_X64`).
     """
     settings = ("HANDRAIL_", "JAX_")
     own = {name: value for name, value in os.environ.items() if name.startswith(settings)}
-    return {**own, **SINGLE_THREADED}
+    return {MODULES: os.getcwd(), **own, **SINGLE_THREADED}

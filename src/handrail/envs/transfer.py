@@ -116,6 +116,9 @@ def observation_shapes(environment: Any) -> Any:
         # Wrapped, since a bare tuple of numbers would itself be taken for a tree.
         return jax.tree.map(lambda leaf: _Shape(leaf.shape), shapes)
     space = getattr(environment, "observation_space", None)
+    zeros = getattr(environment, "observation_zeros", lambda: None)() if space is None else None
+    if zeros is not None:
+        return jax.tree.map(lambda leaf: _Shape(leaf.shape), zeros)
     if space is None:
         raise HandrailError(
             f"{type(environment).__name__} is neither a compiled environment nor one with a "

@@ -3,23 +3,20 @@
 `handrail train`, `--resume`, `reproduce`, `sweep` and the workers of every engine go it.
 """
 
-import json
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
-from handrail.core.arguments import override
 from handrail.core.artifact import checksums
 from handrail.core.errors import HandrailError
 from handrail.core.files import read_json
 from handrail.core.recorded import stable
 from handrail.core.records import BEST, POLICY
-from handrail.core.renamed import migrated
 from handrail.experiments.locks import exclusive
 from handrail.experiments.plan import RUN, SUMMARY, Task, knowledge_tasks
-from handrail.experiments.schema import flat
+from handrail.experiments.stored import may_run, names_of, stored_run
 from handrail.knowledge.catalog import with_checksum
 from handrail.tasks.family import Family, Row
 from handrail.tasks.registry import family_of, look_at
@@ -28,8 +25,6 @@ from handrail.train.rollout.recorded import FILE as EPISODES
 from handrail.train.rollout.recorded import RecordedEpisode, read_episodes, write_episodes
 
 LOG = logging.getLogger(__name__)
-OWN = "own "
-"""With which the purpose of a run begins that a function of `handrail.api` began."""
 Which = Literal["last", "best"]
 POLICIES: Mapping[Which, str] = {"last": POLICY, "best": BEST}
 Report = Callable[[str, int, int], None]
@@ -87,17 +82,20 @@ def resume(
     knowledge_folder: Path,
     files: Mapping[str, Path],
     report: Report,
+    environment: str | None = None,
 ) -> dict[str, Any]:
     """Continues the run in `folder` to its end and returns the summary.
 
     All settings are those of its `run.json`. Knowledge is looked for where `handrail train`,
     `reproduce` and `sweep` keep it: in `knowledge/` beside the run or one folder up, and in
     `knowledge_folder`; `files` are those that were named when the run was begun, by kind.
+    `environment` is named again where it is the user's own (`may_run`).
     """
     stored, family, run = stored_run(folder)
     if (folder / SUMMARY).exists():
         clear_checkpoints(folder)
         return read_json(folder / SUMMARY)
+    may_run(folder, family, run, environment)
     found = _found(folder, stored["needs"], family, run, knowledge_folder, files)
     _prepare(family)
     summary = family.train(run, found, folder, stored, lambda *at: report("training", *at))
@@ -114,6 +112,7 @@ def evaluate(
     shielded: bool = False,
     knowledge_folder: Path = Path("runs"),
     files: Mapping[str, Path] = MappingProxyType({}),
+    environment: str | None = None,
 ) -> dict[str, Any]:
     """Return, cost and length of a finished run's own policy, without intervention.
 
@@ -122,6 +121,7 @@ def evaluate(
     """
     check_evaluation(folder, episodes)
     stored, family, run = stored_run(folder)
+    may_run(folder, family, run, environment)
     file = policy_file(folder, which)
     alone = family.evaluate(run, file, episodes, seed)
     if not shielded:
@@ -139,6 +139,7 @@ def record(
     which: Which = "last",
     knowledge_folder: Path = Path("runs"),
     files: Mapping[str, Path] | None = None,
+    environment: str | None = None,
 ) -> list[RecordedEpisode]:
     """Episodes of a finished run's policy: alone as in a test, or `shielded` as in training.
 
@@ -146,6 +147,7 @@ def record(
     """
     check_evaluation(folder, episodes)
     stored, family, run = stored_run(folder)
+    may_run(folder, family, run, environment)
     found = {}
     if shielded:
         found = _found(folder, stored["needs"], family, run, knowledge_folder, files or {})
@@ -204,39 +206,6 @@ def policy_file(folder: Path, which: Which) -> Path:
     return path
 
 
-def stored_run(folder: Path) -> tuple[dict[str, Any], Family, Any]:
-    """What a run's folder says of it: all of `run.json`, its family, and its settings."""
-    path = folder / "run.json"
-    if not path.is_file():
-        raise HandrailError(f"{folder} holds no run to resume: there is no run.json in it")
-    stored = read_json(path)
-    if not isinstance(stored, dict):
-        raise HandrailError(f"{path}: expected a JSON object")
-    stored = migrated(stored, str(path))
-    of_own = str(stored.get("purpose", "")).startswith(OWN)
-    if "run" not in stored and "purpose" in stored and not of_own:
-        raise HandrailError(
-            f"{folder} is a part of acquiring knowledge ({stored['purpose']}); repeat the command "
-            "that began it, which goes on from here"
-        )
-    known = isinstance(stored.get("run"), dict) and isinstance(stored.get("needs"), dict | list)
-    if of_own or not known:
-        raise HandrailError(
-            f"{path} was not written by `handrail train`, `reproduce` or `sweep`; repeat the "
-            "program that began the run, which goes on from its last checkpoint"
-        )
-    for need in _names(stored["needs"]):
-        if not isinstance(need, str) or Path(need).name != need:
-            raise HandrailError(f"{path}: one of its needs is {need!r}, expected a folder's name")
-    environment = stored["run"].get("environment")
-    if not isinstance(environment, str):
-        raise HandrailError(
-            f"{path} is of another version of handrail: its run names no environment"
-        )
-    family = family_of(environment)
-    return stored, family, recorded_settings(family.run_type, stored["run"], path)
-
-
 def _train(
     row: Row, files: Mapping[str, Path], needs: dict[str, str], folder: Path, report: Any
 ) -> dict[str, Any]:
@@ -293,7 +262,7 @@ def _found(
     roots = [folder.parent, folder.parent.parent, knowledge_folder]
     named = {checksum: kind for kind, checksum in _checksums(family, run, files).items()}
     found = {}
-    for need in _names(needs):
+    for need in names_of(needs):
         if need in named:
             kind = named[need]
             if kind in files:
@@ -315,22 +284,3 @@ def _found(
             raise HandrailError(f"the run in {folder} needs {need[:40]}, which is not found: {fix}")
         found[own[0].stem] = own[0]
     return found
-
-
-def _names(needs: dict[str, Any] | list[Any]) -> Iterable[Any]:
-    """By kind, or as older versions recorded them in a list."""
-    return needs.values() if isinstance(needs, dict) else needs
-
-
-def recorded_settings(kind: type, values: Mapping[str, Any], path: Path) -> Any:
-    """The settings of a run as it recorded them; refuses those that this version lacks."""
-    try:
-        run = override(kind(), flat(values))
-    except HandrailError as error:
-        raise HandrailError(f"{path} is of another version: {error}") from None
-    if json.loads(json.dumps(stable(run))) != values:
-        raise HandrailError(
-            f"{path} is of another version of handrail, whose runs have other settings; resume it "
-            "with that version"
-        )
-    return run

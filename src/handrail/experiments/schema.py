@@ -12,6 +12,8 @@ from handrail.core.code_digest import digest_of
 from handrail.core.errors import HandrailError, UnknownName
 from handrail.core.renamed import warn_once
 from handrail.core.splits import first_test_seeds, is_test_seed, test_seeds
+from handrail.tasks.family import Family
+from handrail.tasks.registry import family_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -165,7 +167,7 @@ def _experiment(name: str, values: dict[str, Any], path: str) -> Experiment:
         title=values["title"],
         question=values.get("question", ""),
         source=values.get("source", ""),
-        report=_kind(values.get("report", "learning")),
+        report=_kind(values.get("report") or _default_report(named)),
         runs=values.get("runs", True),
         base=flat(values.get("base", {})),
         variants={label: flat(own) for label, own in values["variants"].items()},
@@ -187,6 +189,14 @@ def _seeds(budget: Mapping[str, Any], what: str) -> tuple[int, ...]:
     if not isinstance(given, list) or not given or not all(type(s) is int for s in given):
         raise HandrailError(f"{what}: seeds is {given!r}: expected a list of whole numbers")
     return tuple(given)
+
+
+def _default_report(environments: Sequence[str]) -> str:
+    """That of the first environment's family; names that are unknown are refused elsewhere."""
+    try:
+        return family_of(environments[0]).report if environments else Family.report
+    except HandrailError:
+        return Family.report
 
 
 def _kind(report: Any) -> Any:

@@ -14,6 +14,7 @@ from handrail.core.types import Action, Context, Observation
 from handrail.equations.safety_checks import above_mean
 from handrail.interventions.asked import ask, vector
 from handrail.interventions.base import AbstractSubstitute, Intervention, Substitution
+from handrail.interventions.on_host import acting_on_host, controller_of
 
 UNITS = ("agent", "environment")
 
@@ -107,7 +108,9 @@ class Policy(AbstractSubstitute):
                 "a policy acts in the environment's units, which a compiled environment does not "
                 "have: its actions are within [-1, 1]; leave `units` out"
             )
-        given = ask("the policy that acts instead", self.act, context.observation, key)
+        own = controller_of(self.act)
+        act = self.act if own is None else acting_on_host(own, context.proposed)
+        given = ask("the policy that acts instead", act, context.observation, key)
         action, extras = _pair(given)
         return Substitution(jnp.asarray(action), jnp.array(True), extras)
 
@@ -128,10 +131,26 @@ def in_agent_units(
 
     def converted(part: Any) -> Any:
         if isinstance(part, Policy) and part.units == "environment":
+            if controller_of(part.act) is not None:
+                return _OnHost(part.act, agent_form)
             return Policy(_Converted(part.act, agent_form))
         return part
 
     return jax.tree.map(converted, intervention, is_leaf=lambda part: isinstance(part, Policy))
+
+
+class _OnHost(AbstractSubstitute):
+    """What acts on the host in the environment's units, in the agent's."""
+
+    act: Callable[..., Any]
+    agent_form: Callable[[Any], Any] = eqx.field(static=True)
+
+    def __call__(self, context: Context, *, key: Key[Array, ""]) -> Substitution:
+        own = controller_of(self.act)
+        assert own is not None  # see `in_agent_units`
+        act = acting_on_host(own, context.proposed, self.agent_form)
+        action, extras = ask("the policy that acts instead", act, context.observation, key)
+        return Substitution(jnp.asarray(action), jnp.array(True), extras)
 
 
 class _Converted(eqx.Module):

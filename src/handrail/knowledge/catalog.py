@@ -11,6 +11,7 @@ from typing import Any
 from handrail.core.arguments import folder_of
 from handrail.core.artifact import load
 from handrail.core.errors import UnknownName
+from handrail.methods.sagui.outside_guide import PolicyGuide
 
 ROOM = Path(str(resources.files("handrail.knowledge")))
 FOLDER = ROOM / "files"
@@ -93,3 +94,8 @@ def _entry(values: dict[str, Any]) -> ShippedKnowledge:
         seeds=tuple(values.get("seeds", ())),
         test_episodes=values.get("test_episodes", 100),
     )
+
+
+def located_guide(guide: Path | str | PolicyGuide) -> Path | PolicyGuide:
+    """A guide as `located` finds it; a policy of the user's as it is."""
+    return guide if isinstance(guide, PolicyGuide) else located("guide", guide)

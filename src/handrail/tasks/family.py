@@ -91,9 +91,16 @@ class Family:
     """Files that lie beside those of the knowledge and decide about the run, too."""
     left_beside: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     """By kind of knowledge, names of further files that others may need."""
+    report: str = "learning"
+    """The report of an experiment that names none."""
     packages: tuple[str, ...] = ()
     """What its tasks come from, for reports."""
     completed: Callable[[Mapping[str, Any]], dict[str, Any]] = dict
     """The settings of `handrail train`, with those that follow from others."""
+    required: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    """Settings that every run has to give, with an example of each."""
+    names_code: bool = False
+    """Whether its environments' names are code to be imported, which a run from others must not
+    choose: whoever goes on with a finished run says the name again."""
     on_host: bool = False
     """Whether some of its tasks run on the host."""

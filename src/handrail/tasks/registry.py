@@ -8,23 +8,26 @@ from handrail.core.renamed import current_value
 from handrail.tasks.family import Family
 from handrail.tasks.lava.family import LAVA
 from handrail.tasks.navigation.family import NAVIGATION
+from handrail.tasks.own.family import OWN_ENVIRONMENTS
 
 FAMILIES = (LAVA, NAVIGATION)
-
-
+"""Of the papers' tasks."""
 OWN = (
-    "environments of your own are for the Python functions (handrail.train_dqn, "
-    "handrail.train_guide, handrail.train_student, …)"
+    "name an environment of your own MODULE:ID or MODULE:FUNCTION, or use the Python functions "
+    "(handrail.train_dqn, handrail.train_guide, handrail.train_student, …)"
 )
 
 
 def family_of(environment: str) -> Family:
-    """The family that an environment belongs to; raises `UnknownName`, which lists all of them."""
-    if ":" in environment:
-        raise HandrailError(f"environment {environment!r} names a module to be imported; {OWN}")
-    for family in FAMILIES:
+    """The family that an environment belongs to: one of `FAMILIES`, or that of the user's.
+
+    Raises `UnknownName`, which lists all of them.
+    """
+    for family in FAMILIES if ":" not in environment else ():
         if family.knows(environment):
             return family
+    if OWN_ENVIRONMENTS.knows(environment):
+        return OWN_ENVIRONMENTS
     names = [name for family in FAMILIES for name in family.environments]
     error = UnknownName("environment", environment, names)
     error.args = (f"{error}; {OWN}",)

@@ -95,14 +95,14 @@ def execute(
         state = loop.init(key=jax.random.key(seed))
         step, wall, state = _resume(folder, state, signature)
         names = loop.environment.constraints
-        episodes = GrowingTable(
-            folder / EPISODES, (*EPISODE_COLUMNS, *(ONE_OF_SEVERAL + name for name in names))
-        )
+        said = getattr(loop.environment, "info_columns", None)
+        columns = (*(ONE_OF_SEVERAL + name for name in names), *(said.columns if said else ()))
+        episodes = GrowingTable(folder / EPISODES, (*EPISODE_COLUMNS, *columns))
         progress = GrowingTable(folder / PROGRESS)
         episodes.cut(step)
         progress.cut(step)
         began = saved = time.monotonic()
-        said = False
+        warned = False
         for count, learn in _chunks(loop, step, chunk_steps):
             good = state
             state, records, metrics = loop.blocks(good, count, learn=learn)
@@ -120,9 +120,12 @@ def execute(
             means = {name: float(np.mean(values)) for name, values in metrics.items()}
             step = end
             rows = _episode_rows(records, step, names)
+            if said and said.names:
+                pairs = zip(rows, said.taken(len(rows)), strict=True)
+                rows = [row | values for row, values in pairs]
             episodes.add(rows)
             row = _progress_row(loop, state, rows, means | evidence_means(records.evidence))
-            said = warn_not_finite(row, said)
+            warned = warn_not_finite(row, warned)
             progress.add([row])
             report(step, means)
             watch(step, state)
@@ -184,7 +187,8 @@ def _claim(folder: Path, settings: dict[str, Any]) -> dict[str, Any]:
         grown = [each.name for each in found.differing] in (["steps"], ["run.steps"])
         why = (
             "a run cannot grow, since its schedules and its memory are made for its steps, and a "
-            "finished one keeps no state to go on from; "
+            "finished one keeps no state to go on from: give initial=FOLDER/policy.safetensors to "
+            "go on from its policy; "
         )
         raise HandrailError(
             f"{folder} holds a run with other settings (see {path}): {found}; "

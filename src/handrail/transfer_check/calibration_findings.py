@@ -23,7 +23,7 @@ How much more random actions predict says little by its size: one step changes l
 follows, and good guides differ by a hundredth, too. It is noted if it is not above zero.
 """
 
-from handrail.equations.budget import LIMIT_FRACTION, LIMIT_STEPS, discounted_limit
+from handrail.equations.budget import LIMIT_FRACTION, discounted_limit
 from handrail.transfer_check.calibration import CriticCalibration
 from handrail.transfer_check.finding import (
     TransferFinding,
@@ -39,7 +39,7 @@ HALF = 0.5  # of the states: where more of them are above the aim, there is no w
 
 def calibration_findings(measured: Measurement, limit: float) -> tuple[TransferFinding, ...]:
     """The findings for a student whose limit is `limit` an episode, undiscounted."""
-    scale = discounted_limit(limit, measured.discount, LIMIT_STEPS)
+    scale = discounted_limit(limit, measured.discount, measured.limit_steps)
     source, target = measured.source.foresight, measured.target.foresight
     return (
         _predicted(source, target, limit, scale),

@@ -18,8 +18,9 @@ from jaxtyping import Array, Bool, Float, Key
 from handrail.core.errors import HandrailError
 from handrail.core.rng import stream
 from handrail.envs.base import AbstractEnvironment
-from handrail.envs.host import AbstractHostEnvironment
+from handrail.envs.host import AbstractHost
 from handrail.envs.transfer import AbstractView, SameView, TransferProblem, observation_shapes
+from handrail.envs.vector_host import AbstractVectorHost
 from handrail.equations.budget import LIMIT_FRACTION, LIMIT_STEPS, discounted_limit
 from handrail.transfer_check.calibration import CriticCalibration, calibrate
 from handrail.transfer_check.neighbours import (
@@ -68,6 +69,7 @@ class Measurement:
     costs: dict[str, Pairs]  # one-step costs; by "floor", "within" the target, "across" tasks
     costs_to_go: dict[str, Gaps]  # discounted, soon after the guide began to act
     discount: float
+    limit_steps: int = LIMIT_STEPS  # of the episode that limits are for
 
 
 def measure(
@@ -77,18 +79,20 @@ def measure(
     episodes: int,
     discount: float = 0.99,
     limit: float,
+    limit_steps: int = LIMIT_STEPS,
     key: Key[Array, ""],
     another: Callable[[], TransferProblem] | None = None,
     report: Report = lambda what, done, total: None,
 ) -> Measurement:
     """Runs `episodes` of the guide, and twice as many takeovers, in both tasks and compares them.
 
-    `limit` is the target's, of an episode of 1,000 steps, undiscounted: gaps of a cost-to-go are
-    counted that exceed it on the discounted scale, and states in which the guide predicts more
-    than it, or than the share of it that students aim at. Source and target are each compiled or
-    on the host, with the length of their episodes in steps as `episode_length`; the latter are
-    stepped side by side if `another()` builds the problem anew, and `report` follows them. Raises
-    `HandrailError` for fewer than 2 episodes and for what is no such environment.
+    `limit` is the target's, of an episode of `limit_steps` steps, undiscounted: gaps of a
+    cost-to-go are counted that exceed it on the discounted scale, and states in which the guide
+    predicts more than it, or than the share of it that students aim at. Source and target are each
+    compiled or on the host, with the length of their episodes in steps as `episode_length` or
+    `time_limit`; single ones on the host are stepped side by side if `another()` builds the problem
+    anew, and `report` follows them. Raises `HandrailError` for fewer than 2 episodes and for what
+    is no such environment.
     """
     if episodes < 2:
         raise HandrailError(f"episodes is {episodes}: expected at least 2, such as 100")
@@ -102,30 +106,33 @@ def measure(
             visits[name] = roll(environment, *asked, key=stream(key, name))
             continue
         more = range(1, min(SEATS, len(times)) if another else 1)
+        copies: Any = environment
+        if not isinstance(environment, AbstractVectorHost):
+            copies = [environment, *(getattr(another(), name) for _ in more if another)]
         visits[name] = roll_on_host(
-            [environment, *(getattr(another(), name) for _ in more if another)],
+            copies,
             *asked,
-            steps=environment.episode_length,
+            steps=_length(environment, name),
             key=stream(key, name),
             report=functools.partial(report, name),
         )
     seed = int(jax.random.bits(stream(key, "pairs")))
-    tolerance = discounted_limit(limit, discount, LIMIT_STEPS)
+    tolerance = discounted_limit(limit, discount, limit_steps)
     telling, costs, to_go = _compared(
         visits, _slices(problem.source), discount, tolerance, np.random.default_rng(seed)
     )
     source, target = (_task(visits[name], discount, tolerance) for name in views)
-    return Measurement(source, target, telling, costs, to_go, discount)
+    return Measurement(source, target, telling, costs, to_go, discount, limit_steps)
 
 
 def _length(environment: Any, what: str) -> int:
     """Steps of an episode; raises `HandrailError` for what cannot be run."""
-    length = getattr(environment, "episode_length", None)
-    known = isinstance(environment, (AbstractEnvironment, AbstractHostEnvironment))
+    length = getattr(environment, "episode_length", getattr(environment, "time_limit", None))
+    known = isinstance(environment, AbstractEnvironment | AbstractHost)
     if not known or not isinstance(length, int):
         raise HandrailError(
             f"{what} is a {type(environment).__name__}; expected a compiled environment, or one "
-            "on the host (AbstractHostEnvironment) with an `episode_length` in steps"
+            "on the host (AbstractHost) with an `episode_length` in steps"
         )
     return length
 

@@ -20,6 +20,7 @@ from handrail.core.types import Action, Context, Decision, Observation
 from handrail.envs.base import AbstractEnvironment, action_size
 from handrail.envs.host import AbstractHostEnvironment, AnyEnvironment
 from handrail.envs.transfer import AbstractView
+from handrail.envs.vector_host import AbstractVectorHost
 from handrail.interventions.base import Intervention
 from handrail.interventions.from_step import FromStep
 from handrail.learners.sac.networks import OnVectors, Sampled, observation_vector
@@ -49,9 +50,14 @@ class Controller(eqx.Module):
         """A trained guide, of its `actor` and `critics`."""
         return Controller(_Acts(Sampled(OnVectors(networks.actor))), networks.critics.cost)
 
+    @staticmethod
+    def of_guide(guide: Any) -> "Controller":
+        """A guide as its source sees it, whoever acts in it: of its `policy` and `cost`."""
+        return Controller(_Acts(guide.policy.act), guide.cost)
+
 
 class _Acts(eqx.Module):
-    policy: Sampled
+    policy: Callable[[Observation, Key[Array, ""]], Any]
 
     def __call__(self, observation: Observation, key: Key[Array, ""]) -> Action:
         return self.policy(observation, key)[0]
@@ -150,7 +156,7 @@ def _roll(environment, takeover, expected, keys) -> base.Episodes:
 
 
 def roll_on_host(
-    environments: Sequence[AbstractHostEnvironment],
+    environments: AbstractVectorHost | Sequence[AbstractHostEnvironment],
     controller: Controller,
     view: AbstractView,
     handed_over: np.ndarray,
@@ -159,14 +165,15 @@ def roll_on_host(
     key: Key[Array, ""],
     report: Callable[[int, int], None] = lambda done, total: None,
 ) -> Visits:
-    """`roll` in environments on the host, which are equal, an episode in each at a time.
+    """`roll` in equal environments on the host, or copies of one, an episode in each at a time.
 
     Episodes are cut off after `steps` steps, as by a time limit. `report(done, total)` counts
     those that have ended.
     """
     keys = jax.random.split(key, len(handed_over))
+    first = environments if isinstance(environments, AbstractVectorHost) else environments[0]
     driver = Compiled(
-        explorer(environments[0]),
+        explorer(first),
         FromTakeover(controller, view, jnp.asarray(handed_over, jnp.int32)),
         record=Expected(controller, view),
         at_once=True,

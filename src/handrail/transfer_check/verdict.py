@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from handrail.equations.budget import LIMIT_STEPS, discounted_limit
+from handrail.equations.budget import discounted_limit
 from handrail.transfer_check.calibration_findings import calibration_findings
 from handrail.transfer_check.finding import (
     TransferFinding,
@@ -83,7 +83,7 @@ def judge(measured: Measurement, *, own_limit: float, limit: float) -> TransferV
 
     `own_limit` is what the guide was trained for, in the same unit.
     """
-    scale = discounted_limit(limit, measured.discount, LIMIT_STEPS)
+    scale = discounted_limit(limit, measured.discount, measured.limit_steps)
     return TransferVerdict(
         (
             limits(own_limit, limit),

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from handrail.cli import check_transfer as command
-from handrail.cli.check_transfer import check_transfer
+from handrail.cli.check_transfer import check_task
 from handrail.cli.commands import main
 from handrail.core.files import read_json
 from handrail.envs.navigation import problems, tasks
@@ -48,7 +48,7 @@ def test_a_biased_cost_critic_is_caught(tmp_path, monkeypatch, predicted, hinder
     monkeypatch.setattr(problems, "navigation_problem", toy_problem)
     guide, out = tmp_path / "guide.safetensors", tmp_path / "check.json"
     write_guide(guide, cost=predicted)
-    verdict = check_transfer(guide, task="navigation-static", limit=8.0, episodes=8, out=out)
+    verdict = check_task(guide, task="navigation-static", limit=8.0, episodes=8, out=out)
     assert [("predicts 0.5 on average" in text) for text in verdict.hindrances] == [True] * hindered
     assert read_json(out)["hindrances"] == verdict.hindrances
     assert any("tell its own actions from random ones" in note for note in verdict.notes)
@@ -61,7 +61,7 @@ def test_a_guide_that_does_not_fit_is_judged_without_a_run(guide, monkeypatch):
         return problem
 
     monkeypatch.setattr(problems, "navigation_problem", without_place)
-    verdict = check_transfer(guide, task="navigation-static", limit=1.0, episodes=8)
+    verdict = check_task(guide, task="navigation-static", limit=1.0, episodes=8)
     assert not verdict.trusted
     assert "it does not fit: the view needs the part 'speed'" in verdict.text
 
@@ -85,7 +85,7 @@ def test_a_guide_of_another_robot_does_not_fit(tmp_path):
     """Point and car take two numbers each and have parts in common, yet drive differently."""
     pytest.importorskip("mujoco")
     guide = trained(tmp_path, "navigation-static")
-    verdict = check_transfer(guide, task="navigation-semi-dynamic")
+    verdict = check_task(guide, task="navigation-semi-dynamic")
     assert any(
         "it drove the robot 'point', and the target's is a 'car'" in r for r in verdict.reasons
     )
@@ -106,7 +106,7 @@ def test_measures_on_mujoco(tmp_path, monkeypatch, trained_on, task):
         monkeypatch.setitem(tasks.TASKS, name, short)
     guide, told = trained(tmp_path, trained_on), []
     out = tmp_path / "check.json"
-    check_transfer(
+    check_task(
         guide, task=task, episodes=2, out=out, report=lambda *progress: told.append(progress)
     )
     measured = read_json(out)["measured"]
@@ -147,7 +147,7 @@ def test_the_verdict_is_the_exit_code(monkeypatch, capsys, wrong, hinders, code)
     verdict = TransferVerdict(
         (TransferFinding("question", "1", "2", "less", wrong, hinders=hinders, note="beware"),)
     )
-    monkeypatch.setattr(command, "check_transfer", lambda *args, **options: verdict)
+    monkeypatch.setattr(command, "check_task", lambda *args, **options: verdict)
     monkeypatch.setattr(sys, "argv", ["handrail", "check-transfer", "guide.safetensors"])
     if code:
         with pytest.raises(SystemExit, match="1"):

@@ -67,7 +67,7 @@ class DiscreteCodec(AbstractActionCodec):
         return np.asarray(numbered("action", action, self.start, self.n), np.int32)
 
     def agent_form(self, action: Any) -> Any:
-        action = jnp.asarray(action)
+        action = _array(action)
         _check_shape(action, ())
         return action - self.start
 
@@ -132,7 +132,7 @@ class BoxCodec(AbstractActionCodec):
         return _clipped(scaled, -1.0, 1.0).astype(np.float32)
 
     def agent_form(self, action: Any) -> Any:
-        action = jnp.asarray(action)
+        action = _array(action)
         _check_shape(action, self.shape)
         centre, half = self.centre.astype(np.float32), self._divisor.astype(np.float32)
         return (action.reshape(-1) - centre) / half
@@ -168,10 +168,10 @@ class ChoicesCodec(AbstractActionCodec):
         return np.asarray(np.ravel_multi_index(chosen, self.sizes), np.int32)
 
     def agent_form(self, action: Any) -> Any:
-        action = jnp.asarray(action)
+        action = _array(action)
         _check_shape(action, self.shape)
         weights = np.append(np.cumprod(self.sizes[:0:-1])[::-1], 1)
-        return jnp.sum((action.ravel() - self.start) * weights).astype(jnp.int32)
+        return ((action.ravel() - self.start) * weights).sum().astype(np.int32)
 
     def bounds(self) -> dict[str, list[float]]:
         return {}
@@ -199,7 +199,9 @@ class PartsCodec(AbstractActionCodec):
 
     def agent_form(self, action: Any) -> Any:
         parts = zip(self.codecs, _taken(self.space, action), strict=True)
-        return jnp.concatenate([codec.agent_form(part) for codec, part in parts])
+        each = [codec.agent_form(part) for codec, part in parts]
+        on_host = all(isinstance(part, np.ndarray) for part in each)
+        return (np if on_host else jnp).concatenate(each)
 
     def bounds(self) -> dict[str, list[float]]:
         each = [codec.bounds() for codec in self.codecs]
@@ -269,6 +271,11 @@ def _taken(space: Any, action: Any) -> list[Any]:
         )
     pairs = [(inner[k], action[k]) for k in (inner if named else range(len(inner)))]
     return [leaf for part, value in pairs for leaf in _taken(part, value)]
+
+
+def _array(action: Any) -> Any:
+    """NumPy's arrays as they are, so that the host calls no JAX; all else as one of JAX."""
+    return action if isinstance(action, np.ndarray | np.generic) else jnp.asarray(action)
 
 
 def _vector(action: Any, size: int) -> np.ndarray:

@@ -12,6 +12,7 @@ from jaxtyping import Array, Key
 
 from handrail.core.errors import HandrailError
 from handrail.envs.gymnasium.costs import CostFn
+from handrail.envs.gymnasium.info_columns import InfoColumns
 from handrail.envs.gymnasium.layers import refuse_running_statistics
 from handrail.envs.gymnasium.raw import (
     close_environment,
@@ -49,6 +50,7 @@ class AbstractGymnasiumHost(AbstractHost):
         self.actions, self.action_bounds = reader.actions, reader.action_bounds
         self.limit, self.limits = reader.limit, reader.limits
         self.constraints = tuple(self.limits)
+        self.info_columns = reader.info
 
     def agent_form(self, action: Any) -> Any:
         return self._reader.codec.agent_form(action)
@@ -81,7 +83,8 @@ class GymnasiumHost(AbstractGymnasiumHost, AbstractHostEnvironment):
     keeps only some). `Discrete` observations are one-hot. Agents act in [−1, 1] whatever the
     bounds of the action space. Every reset is seeded from its key. An episode that is not over
     after `episode_length` steps is truncated; by default after as many as the environment was
-    registered with, if it says (`time_limit`).
+    registered with, if it says (`time_limit`). `info_columns` are names of numbers in the info of
+    an episode's last step, such as `is_success`, that tables have as `info.is_success`.
 
     Raises `HandrailError`, naming environment, episode and step, for: spaces that are not
     supported, an unbounded Box of actions, wrappers with running statistics, no cost, a cost that
@@ -98,13 +101,14 @@ class GymnasiumHost(AbstractGymnasiumHost, AbstractHostEnvironment):
         limits: Mapping[str, float] | None = None,
         parts: Sequence[str] | None = None,
         episode_length: int | None = None,
+        info_columns: Sequence[str] = (),
     ):
         name = environment_name(env)
         refuse_running_statistics(env, name)
         time_limit = checked_time_limit(episode_length, registered_steps(env))
         reader = HostReader(
             name, env.action_space, env.observation_space, cost, limits=limits,
-            parts=parts, time_limit=time_limit,
+            parts=parts, time_limit=time_limit, info=InfoColumns(info_columns),
         )  # fmt: skip
         super().__init__(env, name, parts, time_limit, reader)
 
@@ -113,9 +117,10 @@ class GymnasiumHost(AbstractGymnasiumHost, AbstractHostEnvironment):
         """The last step's costs by name."""
         return self._reader.costs
 
-    def reset(self, *, key: Key[Array, ""]) -> Any:
+    def reset(self, *, key: Key[Array, ""], options: Mapping[str, Any] | None = None) -> Any:
+        """Begins an episode; `options` are those of Gymnasium's `reset`."""
         self._reader.begin()
-        raw = self._reader.attempt(read_reset, self.env, seed_of(key))
+        raw = self._reader.attempt(read_reset, self.env, seed_of(key), options)
         return self._reader.attempt(self._reader.begun, raw)
 
     def step(self, action: np.ndarray | np.generic | Array, *, key: Key[Array, ""]) -> HostTimestep:

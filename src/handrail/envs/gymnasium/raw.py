@@ -97,9 +97,10 @@ def refuse_other_interfaces(env: Any) -> None:
         )
 
 
-def read_reset(env: Any, seed: int) -> Any:
+def read_reset(env: Any, seed: int, options: Mapping[str, Any] | None = None) -> Any:
     """The first observation of an episode that is seeded with `seed`."""
-    return begin_episode(env, seed=seed)[0]
+    given = {} if options is None else {"options": dict(options)}
+    return begin_episode(env, seed=seed, **given)[0]
 
 
 def begin_episode(env: Any, **given: Any) -> tuple[Any, Mapping[str, Any]]:
@@ -153,7 +154,10 @@ def finite_reward(reward: Any) -> float:
     """The reward of a step as a number. Raises `HandrailError` if it is not one finite number."""
     number = one_number(reward)
     if number is None:
-        raise HandrailError(f"the reward is {reward!r}; expected one number")
+        raise HandrailError(
+            f"the reward is {reward!r}; expected one number. Of several objectives make one, such "
+            "as gymnasium.wrappers.TransformReward(env, lambda reward: float(reward @ weights))"
+        )
     if not np.isfinite(number):
         raise HandrailError(f"the reward is {number}; expected a finite number")
     if is_too_large(number):

@@ -9,6 +9,7 @@ from handrail.core.arguments import whole
 from handrail.core.errors import HandrailError
 from handrail.envs.gymnasium.actions import AbstractActionCodec, action_codec
 from handrail.envs.gymnasium.costs import CostFn, Costs
+from handrail.envs.gymnasium.info_columns import InfoColumns
 from handrail.envs.gymnasium.raw import RawStep, finite_reward, raw_copy
 from handrail.envs.gymnasium.spaces import ObservationCodec
 from handrail.envs.host import HostTimestep
@@ -33,7 +34,9 @@ class HostReader:
         limits: Mapping[str, float] | None = None,
         parts: Sequence[str] | None = None,
         time_limit: int | None = None,
+        info: InfoColumns | None = None,
     ):
+        self.info = InfoColumns() if info is None else info
         self.name, self._time_limit = name, time_limit
         self.read_cost = Costs(cost, limits)
         self.costs: dict[str, float] = {}
@@ -89,6 +92,8 @@ class HostReader:
         observation, reward, cost = self.read(taken, raw)
         truncated = raw.truncated or (not raw.terminated and self._step == self._time_limit)
         self._running = not (raw.terminated or truncated)
+        if not self._running:
+            self.info.ended(raw.info)
         return HostTimestep(
             observation=observation,
             reward=np.float32(reward),

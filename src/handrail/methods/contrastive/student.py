@@ -1,18 +1,22 @@
 """A student: an agent that learns its task, under what the method puts between."""
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
+from handrail.core.artifact import load, widths
 from handrail.core.errors import HandrailError
 from handrail.core.records import POLICY
 from handrail.interventions.base import Intervention
 from handrail.learners.base import AbstractAgent
+from handrail.learners.q.agent import QAgent
 from handrail.methods.contrastive.agents import q_learner
-from handrail.methods.contrastive.artefacts import read_encoder, read_prior, save_q
+from handrail.methods.contrastive.artefacts import load_q, read_encoder, read_prior, save_q
 from handrail.methods.contrastive.problem import DiscreteProblem
 from handrail.methods.contrastive.settings import StudentSettings
 from handrail.methods.contrastive.table import LoadedKnowledge
@@ -120,6 +124,19 @@ def train_student(
         arrays=arrays,
         report=lambda step, _: report(step, settings.steps),
     )
+
+
+def begun_from(file: Path, problem: DiscreteProblem, settings: StudentSettings) -> QAgent:
+    """The learner of these settings, whose network begins as that of a policy's file."""
+    agent = q_learner(problem, settings.learning)
+    hidden = widths(load(file, expect="policy")[0], "hidden", source=str(file))
+    if hidden != settings.learning.hidden:
+        raise HandrailError(
+            f"{file}: its hidden layers are {list(hidden)}, the learner's "
+            f"{list(settings.learning.hidden)}; set learning.hidden to {list(hidden)}"
+        )
+    network = load_q(file, "policy", problem.inputs, problem.actions)
+    return dataclasses.replace(agent, make_network=lambda key: jax.tree.map(jnp.copy, network))
 
 
 def _loaded(problem: DiscreteProblem, files: Mapping[str, Path | None]) -> LoadedKnowledge:

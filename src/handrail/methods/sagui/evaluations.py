@@ -10,6 +10,7 @@ from jaxtyping import Array, Key
 
 from handrail.core.records import EPISODES, EVALUATIONS, ONE_OF_SEVERAL, GrowingTable, read_table
 from handrail.envs.base import AbstractEnvironment
+from handrail.envs.gymnasium.info_columns import INFO
 from handrail.envs.host import AnyEnvironment
 from handrail.learners.sac.agent import SacAgent
 from handrail.learners.sac.networks import OnVectors
@@ -78,6 +79,8 @@ def behaviour(folder: Path, step: int, epoch: int, limits: Mapping[str, float]) 
         "behaviour_episodes": len(ended["step"]),
         "guide_share": float(ended["interventions"].sum() / steps) if steps else math.nan,
     }
+    said = {name: values for name, values in ended.items() if name.startswith(INFO)}
+    row |= {f"behaviour_{name}": _mean(values) for name, values in said.items()}
     if not limits:
         return row
     each = np.array([ended[ONE_OF_SEVERAL + name] for name in limits])

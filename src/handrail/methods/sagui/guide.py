@@ -1,5 +1,6 @@
 """Guides: their networks, and what is asked of them in the target through the view."""
 
+import dataclasses
 import math
 
 import equinox as eqx
@@ -12,7 +13,7 @@ from handrail.core.errors import HandrailError
 from handrail.core.rng import stream
 from handrail.core.types import Observation
 from handrail.envs.base import action_size
-from handrail.envs.transfer import AbstractView
+from handrail.envs.transfer import AbstractView, SameView
 from handrail.interventions.substitutes import Policy
 from handrail.learners.sac.networks import CostCritic, CriticEnsemble, OnVectors, Sampled
 from handrail.methods.sagui.problem import Interface
@@ -74,6 +75,11 @@ class Guide(eqx.Module):
     view: AbstractView
     discount: float = eqx.field(static=True)
     scales: tuple[float, ...] = eqx.field(default=(), static=True)
+
+    @property
+    def in_source(self) -> "Guide":
+        """The same, asked about observations of its source, on the scale of its own limits."""
+        return dataclasses.replace(self, view=SameView(), scales=())
 
     @property
     def distribution(self) -> OnVectors:

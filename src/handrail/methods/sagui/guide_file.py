@@ -11,7 +11,7 @@ import jax
 from handrail.core.arguments import Range, number
 from handrail.core.artifact import WHOLE, Card, fill, load, part_shapes, save
 from handrail.core.errors import HandrailError
-from handrail.envs.base import ActionSpace, BoxActions
+from handrail.envs.base import ActionSpace, BoxActions, DiscreteActions
 from handrail.envs.transfer import (
     AbstractView,
     SameView,
@@ -29,6 +29,13 @@ from handrail.methods.sagui.cards import (
 )
 from handrail.methods.sagui.guide import Guide, GuideNetworks, total_size
 from handrail.methods.sagui.inputs import kind_of
+from handrail.methods.sagui.outside_guide import (
+    OutsideGuide,
+    PolicyGuide,
+    check_outside_actions,
+    is_outside,
+    outside_critics,
+)
 from handrail.methods.sagui.problem import Interface, interface_of
 from handrail.methods.sagui.table import Takeover
 
@@ -40,7 +47,7 @@ class GuideFile:
     """A guide, what its file says, and where it is to act."""
 
     card: Card
-    guide: Guide
+    guide: Guide | OutsideGuide
     limits: Limits
     takeover_cost: float | None
     """The discounted cost at which its shield test took over, if its file says."""
@@ -166,20 +173,31 @@ def load_guide(path: Path | str, problem: TransferProblem, *, limit: float | Non
     found = open_guide(Path(path), interface, view=problem.view)
     if limit is not None:
         found.allowed(limit)
+    assert isinstance(found.guide, Guide)  # a path alone is no `PolicyGuide`
     return found.guide
 
 
 def open_guide(
-    path: Path, interface: Interface, *, view: Callable[[Any], Any] | None = None
+    path: Path | PolicyGuide,
+    interface: Interface,
+    *,
+    view: Callable[[Any], Any] | None = None,
 ) -> GuideFile:
     """The guide of a file, for an environment with this interface, seen through `view`.
 
-    Without a view the guide sees the parts with the names that it knows. Raises `HandrailError`,
-    naming both sides, where parts, their shapes, the actions, what they stand for, or the costs
-    and their limits do not fit.
+    A `PolicyGuide` has the file and the policy of the user's that it is about. Without a view the
+    guide sees the parts with the names that it knows. Raises `HandrailError`, naming both sides,
+    where parts, their shapes, the actions, what they stand for, or the costs and their limits do
+    not fit.
     """
+    outside, path = (path, path.file) if isinstance(path, PolicyGuide) else (None, path)
     card, arrays = load(path, expect="guide")
     source = str(path)
+    if is_outside(card) and outside is None:
+        raise HandrailError(
+            f"{path}: the policy of this guide is Python of its user's, and not in the file: give "
+            "what handrail.guide_from_policy returns"
+        )
     expected = _checked_parts(card, source)
     if view is None:
         view = _default_view(expected, interface)
@@ -197,8 +215,16 @@ def open_guide(
     _check_actions(path, card, interface)
     limits = Limits.read(card, source=source)
     factors = scales(limits, interface, source=source)
-    networks = _networks(card, arrays, limits, expected, source=source)
-    guide = Guide(networks, as_view(view), read_discount(card, source=source))
+    discount, several = read_discount(card, source=source), max(len(limits.several), 1)
+    guide: Guide | OutsideGuide
+    if outside is None:
+        networks = _networks(card, arrays, expected, costs=several, source=source)
+        guide = Guide(networks, as_view(view), discount)
+    else:
+        critics = outside_critics(card, arrays, expected, costs=several, source=source)
+        actions = interface.actions
+        choices = actions.n if isinstance(actions, DiscreteActions) else 0
+        guide = OutsideGuide(outside.policy(), critics, as_view(view), discount, choices=choices)
     return GuideFile(
         card=card,
         guide=dataclasses.replace(guide, scales=factors) if factors else guide,
@@ -243,7 +269,7 @@ def _checked_parts(card: Card, source: str) -> dict[str, list[int]]:
 
 
 def _networks(
-    card: Card, arrays: dict[str, Any], limits: Limits, parts: dict[str, list[int]], *, source: str
+    card: Card, arrays: dict[str, Any], parts: dict[str, list[int]], *, costs: int, source: str
 ) -> GuideNetworks:
     built = Networks.read(card, source=source)
     fresh = eqx.filter_eval_shape(
@@ -251,7 +277,7 @@ def _networks(
         total_size(parts),
         card.spec["actions"],
         built.hidden,
-        costs=max(len(limits.several), 1),
+        costs=costs,
         cost_critic=built.cost_critic,
         inputs=built.reader(parts),
         key=jax.random.key(0),
@@ -293,6 +319,10 @@ def _default_view(expected: dict[str, Any], interface: Interface) -> AbstractVie
 
 
 def _check_actions(path: Path, card: Card, interface: Interface) -> None:
+    if is_outside(card):
+        check_outside_actions(path, card, interface.actions)
+        check_bounds(path, card, interface)
+        return
     size, actions = card.spec.get("actions"), interface.actions
     if type(size) is not int or not isinstance(actions, BoxActions) or size != actions.size:
         raise HandrailError(

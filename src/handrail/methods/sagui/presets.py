@@ -6,11 +6,13 @@ Why they differ is in docs/notebook/causes.md and docs/results/static.md.
 import dataclasses
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from handrail.equations.budget import discounted_limit
 from handrail.methods.sagui.settings import EARLY, LIMIT_STEPS, SacSettings, StudentRun
 from handrail.methods.sagui.table import METHODS
+
+Own = TypeVar("Own", bound=StudentRun)
 
 TAKEOVER_STEPS = 2.0
 """Steps of harm whose cost, predicted of a proposed action, makes a guide take over."""
@@ -20,6 +22,16 @@ REWARD_SCALE = 10.0
 """What rewards of 0.02 a step are multiplied by, where the mean of the critics is used."""
 SOURCE_PRICE = math.log(2)
 """Price of a cost in the source: what our guides pay (the multiplier's first value)."""
+
+TAKEOVER_SHARES = (0.5, 0.2, 0.1, 0.05)
+"""Of two steps' cost: where a guide in an environment of the user's that fails its shield test is
+tried to take over earlier."""
+OWN_GUIDE: Mapping[str, Any] = {
+    "learning": SacSettings(multiplier_rate=10.0, damping=0.0, cost_floor="zero"),
+    "selection": "shield",
+    "random_action_share": 0.25,
+}
+"""Settings of a guide in an environment of the user's that differ from the paper's."""
 
 
 def default_limit_fraction(method: str, *, split: bool) -> float:
@@ -62,6 +74,28 @@ def recommended(run: StudentRun) -> StudentRun:
 def recommended_student(learning: SacSettings, *, rate: float = 0.1) -> SacSettings:
     """Our learner of a student that has a guide, with a multiplier of this `rate`."""
     return dataclasses.replace(learning, multiplier_rate=rate, damping=0.0, cost_floor="guide")
+
+
+def own_student(run: Own) -> Own:
+    """Our settings for a student in an environment of the user's, which says nothing of scales.
+
+    One replay for both actors, no importance weights, and a multiplier that looks at what the
+    student would do now.
+    """
+    row = METHODS[run.method]
+    return dataclasses.replace(
+        run,
+        threshold=None,
+        distillation="authors" if row.strength else "none",
+        density="exact",
+        weighting="none",
+        multiplier_on="policy_actions",
+        limit_fraction=default_limit_fraction(run.method, split=False),
+        guide_interval_share=row.guide_interval_share,
+        source_price=SOURCE_PRICE,
+        replay="ring",
+        learning=recommended_student(run.learning, rate=1.0) if row.has_guide else run.learning,
+    )
 
 
 def recommended_guide(learning: SacSettings) -> dict[str, Any]:

@@ -4,7 +4,9 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+import equinox as eqx
 import jax
+from jaxtyping import Array, Key
 
 from handrail.core.arguments import checked
 from handrail.core.artifact import Card, fill, load, save
@@ -12,6 +14,7 @@ from handrail.core.errors import HandrailError
 from handrail.core.records import BEST
 from handrail.core.rng import stream
 from handrail.interventions.recipes import none
+from handrail.learners.sac.lagrangian import SacLagrangian
 from handrail.learners.sac.networks import OnVectors
 from handrail.learners.sac.state import SacState
 from handrail.methods.sagui.agents import memory, sac_agent, sac_learner
@@ -117,6 +120,25 @@ def load_pretrained(path: Path, target: Target, learning: SacSettings) -> SacSta
         total_size(spec["parts"]), spec["actions"], learning.hidden, key=jax.random.key(0)
     )
     return fill(template, arrays, source=str(path))
+
+
+def begun_from(
+    path: Path, target: Target, learner: SacLagrangian, learning: SacSettings, *,
+    key: Key[Array, ""],
+) -> SacState:  # fmt: skip
+    """A learner whose actor is that of a student's file, if it fits; all else is untrained."""
+    card, policy = open_policy(path, target.interface, "policy")
+    own, wanted = Networks.read(card, source=str(path)), Networks.of(learning)
+    for name in ("hidden", "inputs"):
+        found, needed = getattr(own, name), getattr(wanted, name)
+        if found != needed:
+            raise HandrailError(
+                f"{path}: its {name} is {found!r}, the student's {needed!r}; set learning.{name} "
+                f"to {found!r}"
+            )
+    sizes = total_size(card.spec["parts"]), card.spec["actions"]
+    fresh = learner.init(*sizes, learning.hidden, key=key)
+    return eqx.tree_at(lambda state: state.parameters.actor, fresh, policy.policy)
 
 
 def _card(where: Target, settings: PretrainingSettings, row: dict[str, float]) -> Card:

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from handrail.envs.host import AnyEnvironment
@@ -92,4 +93,8 @@ class Target:
     longest: int | None = None
     shield: Intervention | None = None
     """What has the last word over every action in training, also over a guide's."""
+    initial: Path | None = None
+    """The file of a student's policy, which this one's begins as."""
+    outside: Any = None
+    """An `outside_guide.PolicyGuide`, where the guide's policy is the user's own."""
     delayed: bool = True

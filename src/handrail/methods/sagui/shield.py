@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
-from handrail.envs.base import AbstractEnvironment, action_size
+from handrail.envs.base import AbstractEnvironment, ActionSpace, DiscreteActions
 from handrail.envs.host import AnyEnvironment
 from handrail.equations.budget import LIMIT_STEPS
 from handrail.equations.interval import at_most
@@ -22,7 +22,8 @@ from handrail.interventions.base import Intervention
 from handrail.interventions.triggers import CostCriticExceeds
 from handrail.learners.sac.networks import Sampled
 from handrail.methods.sagui.evaluations import cost_columns, tested
-from handrail.train.rollout.base import EpisodePolicy, Episodes, RandomActions
+from handrail.methods.sagui.outside_guide import OutsideGuide
+from handrail.train.rollout.base import EpisodePolicy, Episodes, RandomActions, RandomChoices
 from handrail.train.rollout.compiled import rollout
 from handrail.train.rollout.drivers import Compiled
 from handrail.train.rollout.host import rollout_on_host
@@ -82,13 +83,17 @@ class Shield(eqx.Module):
 
     def __call__(self, key: Key[Array, ""], number: Int[Array, ""]) -> Intervention:
         """That of the episode with this key."""
-        acts = EpisodePolicy(Sampled(self.guide.distribution), "averted", key)
+        own = isinstance(self.guide, OutsideGuide)
+        act = self.guide.policy.act if own else Sampled(self.guide.distribution)
+        acts = EpisodePolicy(act, "averted", key)
         return Intervention(CostCriticExceeds(self.guide.cost, self.threshold), acts)
 
 
-def random_actions(size: int) -> RandomActions:
-    """What is proposed in the test: `size` uniform numbers in [−1, 1], for `REPEAT` steps."""
-    return RandomActions(size, REPEAT, "held")
+def random_actions(actions: ActionSpace) -> RandomActions | RandomChoices:
+    """What is proposed in the test: uniformly random actions, each for `REPEAT` steps."""
+    if isinstance(actions, DiscreteActions):
+        return RandomChoices(actions.n, REPEAT, "held")
+    return RandomActions(actions.size, REPEAT, "held")
 
 
 def evaluate_shield(
@@ -107,9 +112,7 @@ def evaluate_shield(
     """
     if isinstance(environment, AbstractEnvironment):
         return shielded(environment, Shield(guide, threshold), episodes, key)
-    driver = Compiled(
-        random_actions(action_size(environment.actions)), Shield(guide, jnp.float32(threshold))
-    )
+    driver = Compiled(random_actions(environment.actions), Shield(guide, jnp.float32(threshold)))
     keys = jax.random.split(key, episodes)
     return rollout_on_host(environment, driver, keys=keys, longest=longest)
 
@@ -119,7 +122,7 @@ def shielded(
     environment: AbstractEnvironment, shield: Shield, episodes: int, key: Key[Array, ""]
 ) -> Episodes:
     """The test in a compiled environment."""
-    proposed = random_actions(action_size(environment.actions))
+    proposed = random_actions(environment.actions)
     return rollout(environment, proposed, shield, keys=jax.random.split(key, episodes))
 
 

@@ -16,6 +16,7 @@ from handrail.interventions.triggers import Always
 from handrail.learners.sac.networks import Distribution, Sampled
 from handrail.methods.method import Method, table
 from handrail.methods.sagui.guide import Guide
+from handrail.methods.sagui.outside_guide import OutsideGuide
 from handrail.methods.sagui.settings import EARLY
 
 HALF = 0.5
@@ -44,7 +45,7 @@ class Takeover:
 class Known:
     """The knowledge of a run, loaded."""
 
-    guide: Guide | None = None
+    guide: Guide | OutsideGuide | None = None
     expert: Distribution | None = None
 
     @property

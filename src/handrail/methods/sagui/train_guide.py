@@ -1,6 +1,7 @@
 """Guides are learnt in the source without the task's reward, and kept by evaluation."""
 
 import dataclasses
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ from handrail.methods.sagui.evaluations import (
 from handrail.methods.sagui.guide import Guide, GuideNetworks
 from handrail.methods.sagui.guide_file import GUIDE, open_guide, write_guide
 from handrail.methods.sagui.offline_batch import beside, save_steps
+from handrail.methods.sagui.outside_guide import OutsideGuide
 from handrail.methods.sagui.presets import TAKEOVER_STEPS
 from handrail.methods.sagui.problem import Source
 from handrail.methods.sagui.settings import GuideSettings, check_schedule
@@ -51,6 +53,7 @@ from handrail.replay.ring import RingState
 from handrail.train.compiled import RunState
 from handrail.train.loops import AnyLoop, make_loop
 
+LOG = logging.getLogger(__name__)
 # Parts that a robot varies by shaking on the spot; the entropy bonus leaves them out.
 SHAKEN = ("accelerometer", "ballangvel_rear", "gyro")
 SELECTIONS = {"return": best, "shield": best_shield}  # the evaluation whose guide is kept
@@ -125,6 +128,12 @@ def train_guide(
         networks = GuideNetworks(learner.parameters.actor, learner.parameters.critics)
         assert isinstance(state.agent.replay, RingState)  # see `guide_loop`
         takeover_cost = trial.takeover_cost(np.asarray(state.agent.replay.items.cost))
+        if not takeover_cost:
+            LOG.warning(
+                "%s: nothing has cost anything in %s steps of the source, so there is nothing to "
+                "learn about danger: look at the cost function, or let episodes begin in danger "
+                "(rescue starts)", source.interface.name, f"{step:,}",
+            )  # fmt: skip
         row = {"step": step, **trial(networks, takeover_cost, step, state.key)}
         table = record(folder, columns, row)
         if SELECTIONS[settings.selection](table, settings.limit) == len(table["step"]) - 1:
@@ -219,7 +228,7 @@ class _Trial:
         return dataclasses.replace(card, spec=spec, training=tested)
 
     def _shielded(
-        self, guide: Guide, takeover_costs: Sequence[float], key: Key[Array, ""]
+        self, guide: Guide | OutsideGuide, takeover_costs: Sequence[float], key: Key[Array, ""]
     ) -> list[dict[str, float]]:
         """The shield test at each of these predicted costs. Episodes and random actions are the
         same every time: fewer are needed to compare.

@@ -54,7 +54,7 @@ from handrail.methods.sagui.guide import random_guide
 from handrail.methods.sagui.guide_file import GuideFile, as_view, open_guide
 from handrail.methods.sagui.metrics import Curves, summary
 from handrail.methods.sagui.offline_batch import load_steps
-from handrail.methods.sagui.pretraining import load_pretrained, open_policy
+from handrail.methods.sagui.pretraining import begun_from, load_pretrained, open_policy
 from handrail.methods.sagui.problem import Target
 from handrail.methods.sagui.settings import (
     StudentRun,
@@ -135,7 +135,7 @@ def load_knowledge(target: Target, run: StudentRun, files: Mapping[str, Path]) -
     if not method.needs_guide:
         return FittedKnowledge(Known())
     path = files["guide"]
-    file = open_guide(path, target.interface, view=target.view)
+    file = open_guide(target.outside or path, target.interface, view=target.view)
     file.allowed(run.limit)
     check_cost_floor(run.learning, file.guide.discount, source=str(path))
     source = None
@@ -193,7 +193,9 @@ def _agent(target: Target, run: StudentRun, loaded: FittedKnowledge) -> SacAgent
     constraints = {"replay_actions": replay_actions, "policy_actions": policy_actions}
     guide = loaded.known.guide
     pull = None if guide is None else distillation(run)
-    acts = loaded.known.expert if guide is None else guide.distribution
+    # densities are worth their time only where a pull or a weight reads them
+    weighed = pull is not None or run.weighting != "none"
+    acts = loaded.known.expert if guide is None else guide.distribution if weighed else None
     scale = discounted_limit(run.limit, run.learning.discount, target.interface.limit_steps)
     free = run.cost_slack * scale
     learner = sac_learner(
@@ -209,15 +211,18 @@ def _agent(target: Target, run: StudentRun, loaded: FittedKnowledge) -> SacAgent
         source_price=run.source_price,
         constraints=tuple(target.interface.limits.items()),
     )
+    initial = loaded.pretrained
+    if target.initial is not None:
+        key = stream(jax.random.key(10 * run.seed), "initial")
+        initial = begun_from(target.initial, target, learner, run.learning, key=key)
     weighs = {"ratio_low": 1.0, "ratio_high": 1.0} if run.weighting == "none" else {}
     return sac_agent(
         run.learning,
         learner,
         memory(run.learning, run.steps, split=splits(run)),
-        # densities are worth their time only where a pull or a weight reads them
-        guide=None if pull is None and run.weighting == "none" else acts,
+        guide=acts if weighed else None,
         source=loaded.source,
-        initial=loaded.pretrained,
+        initial=initial,
         point=points[run.density],
         **weighs,
     )
@@ -261,7 +266,11 @@ def train_student(
     loop = student_loop(target, run, files)
     limits = target.interface.limits
     each = [cost_columns(what, limits) for what in ("behaviour_", "target_")]
-    columns = (*STUDENT_COLUMNS, *each[0], *each[1])
+    said = getattr(target.testing, "info_columns", None)
+    told = (
+        [what + name for what in ("behaviour_", "target_") for name in said.columns] if said else []
+    )
+    columns = (*STUDENT_COLUMNS, *each[0], *each[1], *told)
 
     def watch(step: int, state: RunState) -> None:
         actor = state.agent.learner.parameters.actor
@@ -270,6 +279,7 @@ def train_student(
             longest=target.longest, key=stream(state.key, "test", step),
         )  # fmt: skip
         alone = {f"target_{name}": value for name, value in tested(test, limits).items()}
+        alone |= said.means("target_") if said else {}
         row = {"step": step, **behaviour(folder, step, run.epoch, limits), **alone}
         table = record(folder, columns, row)
         last = len(table["step"]) - 1

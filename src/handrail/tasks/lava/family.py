@@ -32,7 +32,8 @@ def knows(environment: str) -> bool:
     import gymnasium
     import minigrid  # noqa: F401  (registers the environments)
 
-    return any(full in gymnasium.registry for full in (environment, f"MiniGrid-{environment}-v0"))
+    full = environment if environment.startswith("MiniGrid-") else f"MiniGrid-{environment}-v0"
+    return full in gymnasium.registry
 
 
 def acquire(

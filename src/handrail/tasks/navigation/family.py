@@ -138,6 +138,7 @@ NAVIGATION = Family(
     warnings=warnings,
     beside=_beside,
     left_beside={"guide": (TRANSITIONS,)},
+    report="navigation",
     completed=with_epoch,
     packages=("mujoco",),
     on_host=True,

@@ -143,6 +143,20 @@ class RandomActions(eqx.Module):
         return Proposal(jax.random.uniform(drawn, (self.actions,), minval=-1, maxval=1), {})
 
 
+class RandomChoices(eqx.Module):
+    """Uniformly random numbered actions, each repeated for `repeat` steps."""
+
+    choices: int = eqx.field(static=True)
+    repeat: int = eqx.field(static=True)
+    name: str = eqx.field(static=True)  # of the stream of the episode's key
+
+    def __call__(
+        self, observation: Observation, progress: Progress, key: Key[Array, ""]
+    ) -> Proposal:
+        drawn = stream(key, self.name, progress.so_far.steps // self.repeat)
+        return Proposal(jax.random.randint(drawn, (), 0, self.choices), {})
+
+
 class EpisodePolicy(AbstractSubstitute):
     """A policy that draws from a stream of the episode's key, by the step in the episode.
 

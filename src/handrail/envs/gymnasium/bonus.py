@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from handrail.api.environments import Host
 from handrail.core.errors import HandrailError
+from handrail.envs.gymnasium.building import Host
 from handrail.envs.gymnasium.numbers import is_too_large, one_number
+from handrail.envs.gymnasium.unsafe_starts import UnsafeStarts
 from handrail.envs.host import HostTimestep
 from handrail.envs.host_wrappers import HostRewarded, VectorRewarded, rewarded
 
@@ -15,7 +16,9 @@ BonusFn = Callable[[Any, np.ndarray, Any], float]
 """`bonus(observation, action, next_observation)`, as an agent has them: float32, [−1, 1]."""
 
 
-def with_bonus(host: Host, bonus: BonusFn | str | None) -> HostRewarded | VectorRewarded:
+def with_bonus(
+    host: Host | UnsafeStarts, bonus: BonusFn | str | None
+) -> HostRewarded | VectorRewarded:
     """The source of a guide: the task's reward gives way to a bonus for getting around.
 
     A function, the name of an observation's part whose displacement (its length) is the bonus,

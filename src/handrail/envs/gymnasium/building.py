@@ -63,6 +63,7 @@ def build_host(
     limits: Mapping[str, float] | None = None,
     parts: Sequence[str] | None = None,
     episode_length: int | None = None,
+    info_columns: Sequence[str] = (),
 ) -> Host:
     """A fresh environment of this id, or from this function, on the host.
 
@@ -82,7 +83,10 @@ def build_host(
             f"training and evaluation each need their own: {_NEW}"
         )
     try:
-        host = host_of(env, cost, limits=limits, parts=parts, episode_length=episode_length)
+        host = host_of(
+            env, cost, limits=limits, parts=parts, episode_length=episode_length,
+            info_columns=info_columns,
+        )  # fmt: skip
     except BaseException:
         _close(env)
         raise
@@ -124,10 +128,26 @@ def host_of(
     limits: Mapping[str, float] | None = None,
     parts: Sequence[str] | None = None,
     episode_length: int | None = None,
+    info_columns: Sequence[str] = (),
 ) -> Host:
     """An environment, or several side by side, on the host."""
-    kind = GymnasiumVectorHost if hasattr(env, "num_envs") else GymnasiumHost
-    return kind(env, cost, limits=limits, parts=parts, episode_length=episode_length)
+    options: Any = {"limits": limits, "parts": parts, "episode_length": episode_length}
+    if not hasattr(env, "num_envs"):
+        return GymnasiumHost(env, cost, info_columns=info_columns, **options)
+    if info_columns:
+        raise HandrailError(
+            "info_columns are read of one environment; give a function that builds one, not a "
+            "vector of them"
+        )
+    return GymnasiumVectorHost(env, cost, **options)
+
+
+FOR_DISCRETE = (
+    "guides and limits of SAC-Lagrangian are for real actions: for discrete ones there is "
+    "handrail.train_dqn with intervention=..., such as a shield, a prior, or budget-switch with a "
+    "guide of handrail.guide_from_policy, which keeps a limit"
+)
+"""What there is for discrete actions."""
 
 
 def _warn_of_pictures(env: Any) -> None:
@@ -226,7 +246,7 @@ def needs_box(host: Host) -> None:
     try:
         action_size(host.actions)
     except HandrailError as error:
-        raise HandrailError(f"{error}; for discrete actions there is handrail.train_dqn") from None
+        raise HandrailError(f"{host.name}: {error}; {FOR_DISCRETE}") from None
 
 
 def checked_intervention(intervention: Any) -> Intervention | None:

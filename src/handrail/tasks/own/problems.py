@@ -1,0 +1,158 @@
+"""What is named in settings, built: source and target in environments of the user's."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from handrail.core.arguments import Positive, converted, override
+from handrail.core.errors import HandrailError
+from handrail.core.identity import passed_in
+from handrail.envs.gymnasium.bonus import BonusFn, with_bonus
+from handrail.envs.gymnasium.building import (
+    Host,
+    build_host,
+    built_twice,
+    episode_limit,
+    episode_steps,
+    needs_box,
+)
+from handrail.envs.gymnasium.named import attribute, factory
+from handrail.envs.gymnasium.unsafe_starts import with_unsafe_starts
+from handrail.interventions.base import Intervention
+from handrail.methods.sagui.presets import TAKEOVER_SHARES
+from handrail.methods.sagui.problem import Source, Target, interface_of
+from handrail.tasks.own.settings import OwnGuide, OwnStudent
+
+BONUS = "a function (obs, action, next_obs) -> number"
+VIEW = "a function of the observation, such as handrail.View.keep(['position'])"
+SHIELD = "an intervention, WHEN × WHAT, such as handrail.shield(condition, policy)"
+
+
+def options_of(settings: OwnStudent | OwnGuide) -> dict[str, Any]:
+    """How the settings say that an environment is read: the options of `build_host`.
+
+    Imports what they name. Raises `HandrailError` where there is no such thing.
+    """
+    return {
+        "cost": attribute(settings.cost_fn, "cost_fn") if settings.cost_fn else None,
+        "limits": _limits(settings.limits),
+        "parts": list(settings.parts) or None,
+        "episode_length": settings.episode_length or None,
+        "info_columns": getattr(settings, "info_columns", ()),
+    }
+
+
+def check_names(settings: OwnStudent | OwnGuide) -> None:
+    """Raises `HandrailError` where something that the settings name cannot be imported."""
+    factory(settings.environment)
+    options_of(settings)
+    if isinstance(settings, OwnGuide):
+        _bonus(settings)
+    else:
+        _view(settings), _shield(settings)
+
+
+def host_of_run(run: OwnStudent) -> Host:
+    """An environment of the run. Call it within `closes_environments`."""
+    host = build_host(factory(run.environment), **options_of(run))
+    needs_box(host)
+    return host
+
+
+def length_of(run: OwnStudent) -> int:
+    """Steps of an episode. Call it within `closes_environments`."""
+    return run.episode_length or episode_steps(host_of_run(run), None)
+
+
+def limit_of(settings: OwnStudent | OwnGuide) -> float:
+    """The limit of an episode, undiscounted; of several costs the smallest."""
+    limits = _limits(settings.limits)
+    return settings.limit if limits is None else min(limits.values())
+
+
+def target_of(run: OwnStudent) -> tuple[Target, dict[str, Any]]:
+    """Where a student is trained and tested, and the description of what was passed in.
+
+    Call it within `closes_environments`.
+    """
+    make, options = factory(run.environment), options_of(run)
+    host, trial = built_twice(make, **options)
+    needs_box(host)
+    longest = episode_steps(host, options["episode_length"])
+    episode_limit(host, None if run.limits else run.limit)
+    view, shield = _view(run), _shield(run)
+    target = Target(
+        interface=dataclasses.replace(interface_of(host, longest), name=run.environment),
+        training=host, testing=trial, view=view, longest=longest, shield=shield, delayed=False,
+    )  # fmt: skip
+    brought = {"view": view, "cost": options["cost"], "shield": shield}
+    passed = passed_in(
+        host, run.environment, **{name: it for name, it in brought.items() if it is not None}
+    )
+    return target, passed
+
+
+def source_of(settings: OwnGuide) -> tuple[Source, OwnGuide, dict[str, Any]]:
+    """Where a guide is trained and tested, its settings with the limit of several costs and the
+    length of episodes, and the description of what was passed in.
+
+    Call it within `closes_environments`.
+    """
+    make, options = factory(settings.environment), options_of(settings)
+    host, trial = built_twice(make, **options)
+    needs_box(host)
+    longest = episode_steps(host, options["episode_length"])
+    allowed = episode_limit(host, None if settings.limits else settings.limit)
+    bonus = _bonus(settings)
+    source = Source(
+        interface=dataclasses.replace(interface_of(host, longest), name=settings.environment),
+        training=with_bonus(with_unsafe_starts(host, settings.rescue.share), bonus),
+        evaluation=with_bonus(trial, bonus),
+        shield_test=trial,
+        longest=longest,
+        takeover_shares=TAKEOVER_SHARES,
+        delayed=False,
+    )
+    brought = {"bonus": bonus, "cost": options["cost"]}
+    passed = passed_in(
+        host, settings.environment, **{name: it for name, it in brought.items() if it is not None}
+    )
+    known = override(settings, {"limit": allowed, "episode_length": longest})
+    return source, known, passed
+
+
+def _limits(entries: tuple[str, ...]) -> Mapping[str, float] | None:
+    """Limits by the name of their cost; None where there is one cost."""
+    found = {}
+    for entry in entries:
+        name, equals, value = entry.partition("=")
+        try:
+            found[name.strip()] = converted(float(value), Positive, "limits")
+        except (ValueError, HandrailError):
+            equals = ""
+        if not equals or not name.strip():
+            raise HandrailError(
+                f"limits has the entry {entry!r}: expected a cost's name and limit, such as "
+                "'heat=5.0'"
+            )
+    return found or None
+
+
+def _bonus(settings: OwnGuide) -> BonusFn | str | None:
+    named = settings.bonus_fn
+    if ":" not in named:
+        return named or None  # a part of the observation
+    return attribute(named, "guide.bonus_fn", BONUS)
+
+
+def _view(run: OwnStudent) -> Any:
+    return attribute(run.view, "view", VIEW) if run.view else None
+
+
+def _shield(run: OwnStudent) -> Intervention | None:
+    if not run.shield:
+        return None
+    found = attribute(run.shield, "shield", SHIELD)
+    if not isinstance(found, Intervention):
+        raise HandrailError(f"shield {run.shield!r} is a {type(found).__name__}; expected {SHIELD}")
+    return found

@@ -1,0 +1,118 @@
+"""A row of an experiment in environments of the user's, completed."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from handrail.core.arguments import checked, override
+from handrail.core.errors import HandrailError, UnknownName
+from handrail.methods.sagui.presets import OWN_GUIDE, own_student
+from handrail.methods.sagui.settings import check_schedule
+from handrail.methods.sagui.table import METHODS
+from handrail.tasks.family import Row, grouped
+from handrail.tasks.own.problems import check_names, limit_of
+from handrail.tasks.own.settings import OwnGuide, OwnStudent
+
+OFFERED = tuple(name for name, row in METHODS.items() if set(row.needs) <= {"guide"})
+"""Methods that need no more than a guide."""
+STEPS, EPOCH = 100_000, 10_000
+LIMIT_FRACTION = 0.2
+"""Of the student's limit: the guide's, unless a row says otherwise."""
+COMMON = ("cost_fn", "episode_length", "limits", "parts")
+"""What a guide's source has as the student's environment, unless a row says otherwise."""
+
+
+def resolve(settings: Mapping[str, Any]) -> Row:
+    """Reads a row's dotted settings: those of the run, and `guide.…`.
+
+    `limits.NAME` is the limit of a cost with this name. The guide learns in `guide.environment`, by
+    default the run's, for a fifth of its limit unless `guide.limit` or `guide.limit_fraction` is
+    given. `guides = "each"` (the default) gives every seed its own guide; `"one"` shares that of
+    seed 0. `learning.…` is the student's, `guide.learning.…` the guide's.
+    """
+    given, groups = grouped(_with_limits(settings), ("guide",))
+    own = groups["guide"]
+    guides = given.pop("guides", "each")
+    if guides not in ("each", "one"):
+        raise HandrailError(f"guides is {guides!r}: expected 'each' (seed) or 'one' (for all)")
+    method = given.setdefault("method", "budget-switch")
+    if method not in OFFERED:
+        raise UnknownName("method for your environments", str(method), OFFERED)
+    chosen = {"method": method, "steps": STEPS, "epoch": EPOCH, "test_episodes": 10}
+    base = own_student(override(OwnStudent(), chosen))
+    run = checked(override(base, _with_epoch(given)))
+    if run.copies > 1:
+        raise HandrailError(
+            f"copies is {run.copies}: for several side by side name a function that builds a "
+            "gymnasium.vector.VectorEnv, and leave copies out"
+        )
+    if bool(run.limit) == bool(run.limits):
+        raise HandrailError(
+            "give either limit, the expected undiscounted cost of an episode that is allowed "
+            "(such as limit=5.0), or a limit for each named cost (such as limits.heat=5.0)"
+        )
+    run = override(run, {"limit": limit_of(run)})
+    check_schedule(run.steps, run.epoch, run.learning)
+    check_names(run)
+    if not METHODS[method].needs_guide:
+        return Row(run, {})
+    return Row(run, {"guide": _guide(run, own, seed=run.seed if guides == "each" else 0)})
+
+
+def _guide(run: OwnStudent, given: Mapping[str, Any], *, seed: int) -> OwnGuide:
+    given = dict(given)
+    share = given.pop("limit_fraction", LIMIT_FRACTION)
+    if type(share) not in (int, float) or share < 0:
+        raise HandrailError(f"guide.limit_fraction is {share!r}: expected a number of at least 0")
+    common = {name: getattr(run, name) for name in COMMON}
+    if run.limits:
+        common["limits"] = tuple(_scaled(entry, share) for entry in run.limits)
+    ours = {
+        **OWN_GUIDE, **common, "environment": run.environment, "seed": seed, "steps": STEPS,
+        "epoch": EPOCH, "evaluation_episodes": 10, "shield_episodes": 20,
+        "limit": share * run.limit,
+    }  # fmt: skip
+    base = override(OwnGuide(), ours)
+    settings = checked(override(base, _with_epoch(given), within="guide."))
+    if run.source_data and not settings.keep:
+        raise HandrailError(
+            "source_data is true, but guide.keep is 0: expected the number of steps to keep, such "
+            "as 100000"
+        )
+    settings = override(settings, {"limit": limit_of(settings)})
+    check_schedule(settings.steps, settings.epoch, settings.learning)
+    check_names(settings)
+    if settings.limit > run.limit:
+        raise HandrailError(
+            f"guide.limit is {settings.limit:g}, above the student's {run.limit:g}: expected at "
+            "most that, better a fifth of it"
+        )
+    return settings
+
+
+def _with_limits(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """`limits.heat = 5` as the entry "heat=5" of `limits`; so of the guide's."""
+    kept, found = {}, {}
+    for name, value in settings.items():
+        before, dot, cost = name.partition("limits.")
+        if dot and before in ("", "guide."):
+            found.setdefault(f"{before}limits", []).append(f"{cost}={value}")
+        else:
+            kept[name] = value
+    return {**kept, **{name: sorted(entries) for name, entries in found.items()}}
+
+
+def _scaled(entry: str, share: float) -> str:
+    name, _, value = entry.partition("=")
+    try:
+        return f"{name}={share * float(value):g}"
+    except ValueError:
+        return entry  # refused where it is read
+
+
+def _with_epoch(given: Mapping[str, Any]) -> dict[str, Any]:
+    """With an epoch that divides the steps, if they are named and no epoch is."""
+    steps = given.get("steps")
+    if "epoch" in given or not isinstance(steps, int | float) or steps % 1 or steps < 1:
+        return dict(given)
+    fitting = [epoch for epoch in (EPOCH, 5_000, 2_000, 1_000) if steps % epoch == 0]
+    return {**given, "epoch": fitting[0] if fitting else int(steps)}
