@@ -31,7 +31,14 @@ from handrail.methods.sagui.guide_file import open_guide
 from handrail.methods.sagui.offline_batch import kept_beside
 from handrail.methods.sagui.presets import SOURCE_PRICE, default_limit_fraction, recommended_student
 from handrail.methods.sagui.problem import Target, interface_of
-from handrail.methods.sagui.settings import SacSettings, StudentRun
+from handrail.methods.sagui.settings import (
+    EXECUTED,
+    PLAIN,
+    SacSettings,
+    StoredSettings,
+    StudentRun,
+    TakeoverSettings,
+)
 from handrail.methods.sagui.table import METHODS
 from handrail.methods.sagui.train_student import train_student as train
 
@@ -58,6 +65,8 @@ def train_student(
     parts: Sequence[str] | None = None,
     threshold: float | None = None,
     takeover_cost: float | None = None,
+    takeover: TakeoverSettings | Mapping[str, Any] | None = None,
+    stored: StoredSettings | Mapping[str, Any] | None = None,
     limit_fraction: float | None = None,
     guide_interval_share: float | None = None,
     distil: bool = False,
@@ -97,6 +106,10 @@ def train_student(
         threshold: of budget-switch, in multiples of the limit on the critic's scale; by default
             the predicted cost that the guide's file says, from its shield test.
         takeover_cost: the same as a predicted discounted cost, as `handrail.try_guide` has it.
+        takeover: how the guide's critics are read (`pessimism`), and for how long it stays
+            (`release`, `hold_steps`): `TakeoverSettings`, or a dictionary of them.
+        stored: what the student keeps of steps in which its guide acted (`action`, `penalty`,
+            `takeover_ends`): `StoredSettings`, or a dictionary of them.
         limit_fraction: the limit that the student's multiplier aims at, as a share of `limit`; by
             default 0.5, under linear-decay 1 (docs/results/static.md).
         guide_interval_share: share of the steps, 0 to 1, that the guide takes at random, in
@@ -124,7 +137,8 @@ def train_student(
     run = StudentRun(
         method=method, seed=seed_number(seed), steps=steps, epoch=epoch,
         test_episodes=whole("evaluation_episodes", evaluation_episodes, least=1),
-        threshold=threshold,
+        threshold=threshold, takeover=settings_of("takeover", takeover, PLAIN),
+        stored=settings_of("stored", stored, EXECUTED),
         distillation="authors" if truth("distil", distil) or row.strength else "none",
         density="exact", weighting="none", multiplier_on="policy_actions",
         limit_fraction=_given(limit_fraction, default_limit_fraction(method, split=False)),
@@ -133,6 +147,7 @@ def train_student(
         learning=settings_of("learning", learning, default),
     )  # fmt: skip
     run = checked(run)
+    row.check_takeover(run.takeover, threshold=threshold, takeover_cost=takeover_cost)
     shield = checked_intervention(intervention)
     files = {} if guide is None else {"guide": located("guide", guide)}
     host, trial = built_twice(

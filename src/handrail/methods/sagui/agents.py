@@ -15,8 +15,14 @@ from handrail.learners.sac.cost_floor import (
     NoFloor,
 )
 from handrail.learners.sac.lagrangian import SacLagrangian
+from handrail.learners.sac.stored import (
+    InterventionPenalty,
+    Stored,
+    TakeoverEnds,
+    proposed_action,
+)
 from handrail.methods.sagui.inputs import inputs_of
-from handrail.methods.sagui.settings import LIMIT_STEPS, SacSettings
+from handrail.methods.sagui.settings import LIMIT_STEPS, SacSettings, StoredSettings, StudentRun
 from handrail.replay.base import AbstractReplay
 from handrail.replay.ring import Ring
 from handrail.replay.split import Split
@@ -50,6 +56,9 @@ def sac_learner(
         multiplier_rate=settings.multiplier_rate,
         damping_scale=settings.damping,
         cost_critic=settings.cost_critic,
+        cost_critics=settings.cost_critics,
+        risk_level=settings.risk_level,
+        pid=settings.pid if settings.multiplier == "pid" else None,
         inputs=inputs_of(settings.inputs, parts),
         **options,
     )
@@ -79,6 +88,34 @@ def _cost_floor(
             )
         return GuideCostFloor(predicted_costs)
     return {"none": NoFloor(), "zero": NeverNegative()}[settings.cost_floor]
+
+
+def stored(settings: StoredSettings) -> tuple[Stored, ...]:
+    """What is changed of a step before it is stored."""
+    changes: list[Stored] = []
+    if settings.penalty:
+        changes.append(InterventionPenalty(settings.penalty))
+    if settings.action == "proposed":
+        changes.append(proposed_action)
+    if settings.takeover_ends:
+        changes.append(TakeoverEnds(settings.ending_reward, settings.ending_cost))
+    return tuple(changes)
+
+
+def check_stored(run: StudentRun) -> None:
+    """Refuses what cannot be kept of a step, or not beside other settings."""
+    kept = run.stored
+    if not kept.takeover_ends and (kept.ending_reward or kept.ending_cost):
+        raise HandrailError(
+            "stored.ending_reward and stored.ending_cost are of takeovers that end an episode: set "
+            "stored.takeover_ends to true, or leave them at 0"
+        )
+    own = kept.takeover_ends or kept.action == "proposed"
+    if own and (run.distillation != "none" or run.weighting != "none"):
+        raise HandrailError(
+            "stored keeps the student's own actions, but distillation and importance weights are of"
+            " the executed ones: set distillation and weighting to 'none' (preset 'recommended')"
+        )
 
 
 def sac_agent(

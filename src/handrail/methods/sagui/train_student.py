@@ -10,6 +10,7 @@ import jax
 from handrail.core.arguments import checked
 from handrail.core.artifact import Card, save
 from handrail.core.errors import HandrailError, UnknownName
+from handrail.core.recorded import stable
 from handrail.core.records import BEST, EVALUATIONS, POLICY, read_table
 from handrail.core.rng import stream
 from handrail.envs.base import action_size
@@ -35,9 +36,11 @@ from handrail.learners.sac.source_data import SourceData
 from handrail.learners.sac.state import SacState
 from handrail.methods.sagui.agents import (
     check_cost_floor,
+    check_stored,
     memory,
     sac_agent,
     sac_learner,
+    stored,
 )
 from handrail.methods.sagui.cards import Limits, Networks, card_of
 from handrail.methods.sagui.epochs import Report, run_by_epochs
@@ -57,10 +60,12 @@ from handrail.methods.sagui.offline_batch import load_steps
 from handrail.methods.sagui.pretraining import load_pretrained, open_policy
 from handrail.methods.sagui.problem import Target
 from handrail.methods.sagui.settings import (
+    EXECUTED,
     StudentRun,
     check_schedule,
 )
-from handrail.methods.sagui.table import METHODS, Known, StudentMethod, Takeover
+from handrail.methods.sagui.table import METHODS, Known, StudentMethod
+from handrail.methods.sagui.takeover import Takeover
 from handrail.train.compiled import RunState
 from handrail.train.evidence import total
 from handrail.train.loops import AnyLoop, make_loop
@@ -90,6 +95,8 @@ def check(run: StudentRun, given: Mapping[str, Any]) -> StudentMethod:
         raise HandrailError(
             f"threshold is {run.threshold}: expected a positive multiple of the limit, such as 2.0"
         )
+    method.check_takeover(run.takeover)
+    check_stored(run)
     if run.guide_interval_share and method.single_actor:
         raise HandrailError(
             f"guide_interval_share is {run.guide_interval_share}, but method {run.method!r} "
@@ -154,7 +161,13 @@ def load_knowledge(target: Target, run: StudentRun, files: Mapping[str, Path]) -
 
 def student_loop(target: Target, run: StudentRun, files: Mapping[str, Path]) -> AnyLoop:
     """The loop of a run. Raises `HandrailError` where settings or knowledge do not fit."""
-    check(run, files)
+    method = check(run, files)
+    alone = not (method.has_guide or "expert" in method.needs or target.shield)
+    if alone and run.stored != EXECUTED:
+        raise HandrailError(
+            f"stored is {run.stored}, but under method {run.method!r} nobody overrules the student:"
+            " leave it out"
+        )
     loaded = load_knowledge(target, run, files)
     agent = _agent(target, run, loaded)
     intervention = who_acts(target, run, loaded, interval_share=run.guide_interval_share)
@@ -177,9 +190,9 @@ def who_acts(
 def takeover(target: Target, run: StudentRun, file: GuideFile | None) -> Takeover:
     """Where the guide takes over from this student."""
     if file is not None:
-        return file.takeover(run.limit, run.threshold)
+        return file.takeover(run.limit, run.threshold, how=run.takeover)
     return Takeover.of(
-        run.limit, run.threshold, run.learning.discount, target.interface.limit_steps
+        run.limit, run.threshold, run.learning.discount, target.interface.limit_steps, run.takeover
     )
 
 
@@ -218,6 +231,7 @@ def _agent(target: Target, run: StudentRun, loaded: FittedKnowledge) -> SacAgent
         guide=None if pull is None and run.weighting == "none" else acts,
         source=loaded.source,
         initial=loaded.pretrained,
+        stored=stored(run.stored),
         point=points[run.density],
         **weighs,
     )
@@ -324,5 +338,5 @@ def _card(target: Target, run: StudentRun, row: Mapping[str, float] | None) -> C
         target.interface,
         Networks.of(run.learning),
         Limits(run.limit, target.interface.limit_steps, target.interface.limits),
-        training={"task": run.environment, "settings": dataclasses.asdict(run), **tested_as},
+        training={"task": run.environment, "settings": stable(run), **tested_as},
     )
