@@ -220,8 +220,10 @@ def try_guide(
         row.check_takeover(how, takeover_cost=tried[0])
         tried = [file.takeover_cost or 1.0]  # it does not count
     costs = [file.takeover_cost if cost is None else cost for cost in tried]
-    for cost in (cost for cost in tried if cost is not None):
-        check_scale(str(guide), "takeover_cost", cost, file.guide.discount, harm_of(file.card))
+    for given_cost in tried:
+        if given_cost is not None:
+            discount, harm = file.guide.discount, harm_of(file.card)
+            check_scale(str(guide), "takeover_cost", given_cost, discount, harm)
     if None in costs:
         raise HandrailError(
             f"{guide}: the card does not say which predicted cost is too much: give takeover_cost, "

@@ -34,6 +34,8 @@ from handrail.methods.sagui.problem import Target, interface_of
 from handrail.methods.sagui.settings import (
     EXECUTED,
     PLAIN,
+    RISK,
+    RiskSettings,
     SacSettings,
     StoredSettings,
     StudentRun,
@@ -67,6 +69,7 @@ def train_student(
     takeover_cost: float | None = None,
     takeover: TakeoverSettings | Mapping[str, Any] | None = None,
     stored: StoredSettings | Mapping[str, Any] | None = None,
+    risk: RiskSettings | Mapping[str, Any] | None = None,
     limit_fraction: float | None = None,
     guide_interval_share: float | None = None,
     distil: bool = False,
@@ -110,6 +113,8 @@ def train_student(
             (`release`, `hold_steps`): `TakeoverSettings`, or a dictionary of them.
         stored: what the student keeps of steps in which its guide acted (`action`, `penalty`,
             `takeover_ends`): `StoredSettings`, or a dictionary of them.
+        risk: what a student without a guide learns of risk, under `recovery-rl`, `sqrl` and `csc`
+            (`limit`, `discount`): `RiskSettings`, or a dictionary of them.
         limit_fraction: the limit that the student's multiplier aims at, as a share of `limit`; by
             default 0.5, under linear-decay 1 (docs/results/static.md).
         guide_interval_share: share of the steps, 0 to 1, that the guide takes at random, in
@@ -139,6 +144,7 @@ def train_student(
         test_episodes=whole("evaluation_episodes", evaluation_episodes, least=1),
         threshold=threshold, takeover=settings_of("takeover", takeover, PLAIN),
         stored=settings_of("stored", stored, EXECUTED),
+        risk=settings_of("risk", risk, RISK),
         distillation="authors" if truth("distil", distil) or row.strength else "none",
         density="exact", weighting="none", multiplier_on="policy_actions",
         limit_fraction=_given(limit_fraction, default_limit_fraction(method, split=False)),

@@ -82,8 +82,8 @@ class SacLagrangian(eqx.Module):
         action_repeat_prob: of the cost critics' targets, see `lagrangian.repeated`.
         source_price: the least price of cost in steps of the source (beyond the paper).
         critic_reduction: of two reward critics: `jnp.min` (the scripts), or `jnp.mean`.
-        pid: what steers β in place of its gradient.
-        risk_level: share of the worst outcomes whose expected cost counts; 1: all, the mean.
+        pid: steers β in place of its gradient.
+        risk_level: share of the worst outcomes whose expected cost counts; 1: the mean.
         inputs: what actor and critics read of an observation's vector, if not the vector.
     """
 
@@ -191,7 +191,7 @@ class SacLagrangian(eqx.Module):
         step = eqx.tree_at(lambda p: p.multiplier, step, replace_fn=self._faster)
         parameters = jax.tree.map(jnp.subtract, state.parameters, step)
         pid = state.pid
-        if self.pid is not None:  # the slope of β's loss is by how much the limit was kept
+        if self.pid and pid:  # the slope of β's loss is by how much the limit was kept
             pid = self.pid.update(pid, self.limit - gradients.multiplier, self.limit)
             parameters = dataclasses.replace(parameters, multiplier=pid.multiplier)
         targets = self.smooth(state.targets, parameters.critics)

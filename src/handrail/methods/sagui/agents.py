@@ -7,6 +7,9 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from handrail.core.errors import HandrailError
+from handrail.learners.base import AbstractAgent
+from handrail.learners.risk.agent import RiskAgent
+from handrail.learners.risk.base import AbstractRisk
 from handrail.learners.sac.agent import SacAgent
 from handrail.learners.sac.cost_floor import (
     AbstractCostFloor,
@@ -22,7 +25,15 @@ from handrail.learners.sac.stored import (
     proposed_action,
 )
 from handrail.methods.sagui.inputs import inputs_of
-from handrail.methods.sagui.settings import LIMIT_STEPS, SacSettings, StoredSettings, StudentRun
+from handrail.methods.sagui.settings import (
+    EXECUTED,
+    LIMIT_STEPS,
+    RISK,
+    SacSettings,
+    StoredSettings,
+    StudentRun,
+)
+from handrail.methods.sagui.table import StudentMethod
 from handrail.replay.base import AbstractReplay
 from handrail.replay.ring import Ring
 from handrail.replay.split import Split
@@ -102,16 +113,25 @@ def stored(settings: StoredSettings) -> tuple[Stored, ...]:
     return tuple(changes)
 
 
-def check_stored(run: StudentRun) -> None:
-    """Refuses what cannot be kept of a step, or not beside other settings."""
-    kept = run.stored
+def check_overruled(run: StudentRun, method: StudentMethod, *, shielded: bool) -> None:
+    """Refuses what cannot be learnt of being overruled, or not beside other settings."""
+    kept, guided = run.stored, method.has_guide or "expert" in method.needs
+    if run.risk != RISK and method.risk is None:
+        raise HandrailError(
+            f"risk is {run.risk}, but under method {run.method!r} no risk is learnt: leave it out"
+        )
+    if kept != EXECUTED and not (guided or shielded or method.risk):
+        raise HandrailError(
+            f"stored is {kept}, but under method {run.method!r} nobody overrules the student: "
+            "leave it out"
+        )
     if not kept.takeover_ends and (kept.ending_reward or kept.ending_cost):
         raise HandrailError(
             "stored.ending_reward and stored.ending_cost are of takeovers that end an episode: set "
             "stored.takeover_ends to true, or leave them at 0"
         )
     own = kept.takeover_ends or kept.action == "proposed"
-    if own and (run.distillation != "none" or run.weighting != "none"):
+    if own and guided and (run.distillation != "none" or run.weighting != "none"):
         raise HandrailError(
             "stored keeps the student's own actions, but distillation and importance weights are of"
             " the executed ones: set distillation and weighting to 'none' (preset 'recommended')"
@@ -132,6 +152,13 @@ def sac_agent(
         learning_starts=settings.learning_starts,
         **options,
     )
+
+
+def risk_agent(run: StudentRun, acting: AbstractAgent, learner: AbstractRisk) -> RiskAgent:
+    """The agent that also learns a risk, from a memory of what was executed."""
+    assert isinstance(acting, SacAgent)
+    executed = memory(run.learning, run.steps, split=False)
+    return RiskAgent(acting, learner, executed, run.learning.batch)
 
 
 def memory(settings: SacSettings, steps: int, *, split: bool) -> AbstractReplay:

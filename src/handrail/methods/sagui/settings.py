@@ -214,6 +214,26 @@ class StoredSettings:
     """Cost of a step that ends so, in place of what the guide paid; SAILR: 1 / (1 − discount)."""
 
 
+@dataclasses.dataclass(frozen=True)
+class RiskSettings:
+    """A risk that is learnt in the target while the task is: recovery-rl, sqrl and csc."""
+
+    limit: Annotated[float, Range(0, 1, above=True, below=True)] = 0.3
+    """Risk above which an action is replaced, a discounted probability of harm."""
+    discount: Discount = 0.8
+    """γ per step of the risk: how far ahead harm counts."""
+    learning_rate: Positive = 3e-4
+    """Step size of Adam."""
+    smoothing: Share = 0.9998
+    """Share of the old target networks that an update keeps."""
+    samples: Count = 100
+    """Actions of the policy among which a safe one is looked for (sqrl, csc)."""
+    conservatism: NonNegative = 5.0
+    """By how much the critic is raised for what the policy would do (csc)."""
+
+
+RISK = RiskSettings()
+"""Recovery RL's values."""
 EXECUTED = StoredSettings()
 """What happened is stored."""
 
@@ -245,6 +265,8 @@ class StudentRun:
     """How the guide takes over, under methods in which it predicts."""
     stored: StoredSettings = dataclasses.field(default=EXECUTED, metadata={SINCE: "0.2"})
     """What the student keeps of the steps in which it was overruled."""
+    risk: RiskSettings = dataclasses.field(default=RISK, metadata={SINCE: "0.2"})
+    """The risk that it learns beside the task, under methods that do."""
     distillation: Literal["authors", "paper", "none"] = "authors"
     """ω = 0.1 β + 0.01 (the scripts), ω = β with entropy weight α + ω (the paper), or nothing."""
     strength: NonNegative = 0.1

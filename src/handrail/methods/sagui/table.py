@@ -13,10 +13,18 @@ from handrail.interventions.base import AbstractTrigger, Intervention
 from handrail.interventions.recipes import control_switch, linear_decay, none
 from handrail.interventions.substitutes import Policy
 from handrail.interventions.triggers import Always, BudgetSpent
+from handrail.learners.risk.base import AbstractRisk
 from handrail.learners.sac.networks import Distribution, Sampled
 from handrail.methods.method import Method, table
 from handrail.methods.sagui.guide import Guide
-from handrail.methods.sagui.settings import PLAIN, TakeoverSettings
+from handrail.methods.sagui.risk import (
+    conservative_risk,
+    recovers,
+    recovery_risk,
+    samples_safely,
+    takes_the_first_safe,
+)
+from handrail.methods.sagui.settings import PLAIN, RiskSettings, SacSettings, TakeoverSettings
 from handrail.methods.sagui.takeover import Takeover, by_advantage, by_cost, by_sum
 
 HALF = 0.5
@@ -59,6 +67,8 @@ class StudentMethod(Method):
     """Each actor has a memory of its own, unless the run says otherwise."""
     when: Callable[[Takeover, Guide], AbstractTrigger] | None = None
     """The prediction by which it takes over, if it does: `threshold` and `takeover` count."""
+    risk: Callable[[RiskSettings, SacSettings], AbstractRisk] | None = None
+    """The risk that its student learns in the target, if it does: the run's `risk` counts."""
     by_limit: bool = False
     """What is predicted is compared with the limit itself, so that `threshold` does not count."""
     strength: Callable[[float], DecayingStrength | FixedStrength] | None = None
@@ -161,6 +171,21 @@ METHODS = table(
             "advantage-switch", "The guide acts where it predicts more cost of the proposed action "
             "than of its own, by a margin (SAILR).", _advantage,
             ("guide",), when=by_advantage, default_limit_fraction=HALF, guide_interval_share=0.1,
+        ),
+        StudentMethod(
+            "recovery-rl", "The student learns which actions are risky, and a recovery policy that "
+            "acts in place of them (Recovery RL).",
+            lambda takeover, known: recovers(takeover.risk), risk=recovery_risk,
+        ),
+        StudentMethod(
+            "sqrl", "The student learns which actions are risky, and draws another, safe one of "
+            "its own in place of them (SQRL).",
+            lambda takeover, known: samples_safely(takeover.risk), risk=recovery_risk,
+        ),
+        StudentMethod(
+            "csc", "The student learns conservatively which actions are risky, and takes its first "
+            "safe sample in place of them (conservative safety critic).",
+            lambda takeover, known: takes_the_first_safe(takeover.risk), risk=conservative_risk,
         ),
         StudentMethod(
             "sac-lagrangian", "SAC-Lagrangian from scratch: the student acts alone.", _none,

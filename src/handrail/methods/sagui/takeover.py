@@ -9,7 +9,7 @@ from handrail.interventions.base import AbstractTrigger
 from handrail.interventions.takeover import AdvantageExceeds, CostSumReaches, Held
 from handrail.interventions.triggers import CostCriticExceeds
 from handrail.methods.sagui.guide import Guide
-from handrail.methods.sagui.settings import EARLY, PLAIN, TakeoverSettings
+from handrail.methods.sagui.settings import EARLY, PLAIN, RISK, RiskSettings, TakeoverSettings
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,6 +24,8 @@ class Takeover:
     """Steps of the episode that the limit is for."""
     how: TakeoverSettings = PLAIN
     """How its critics are read, and for how long it stays."""
+    risk: RiskSettings = RISK
+    """The student's own risk, under methods in which it is learnt."""
 
     @staticmethod
     def of(

@@ -29,6 +29,7 @@ from handrail.equations.importance import (
 from handrail.interventions.base import Intervention
 from handrail.interventions.overruled import EVIDENCE, Overruled, overruled
 from handrail.interventions.recipes import with_guide_intervals
+from handrail.learners.base import AbstractAgent
 from handrail.learners.sac.agent import SacAgent
 from handrail.learners.sac.constraint import CostSlack, policy_actions, replay_actions, whole_cost
 from handrail.learners.sac.networks import OnVectors
@@ -36,8 +37,9 @@ from handrail.learners.sac.source_data import SourceData
 from handrail.learners.sac.state import SacState
 from handrail.methods.sagui.agents import (
     check_cost_floor,
-    check_stored,
+    check_overruled,
     memory,
+    risk_agent,
     sac_agent,
     sac_learner,
     stored,
@@ -60,7 +62,6 @@ from handrail.methods.sagui.offline_batch import load_steps
 from handrail.methods.sagui.pretraining import load_pretrained, open_policy
 from handrail.methods.sagui.problem import Target
 from handrail.methods.sagui.settings import (
-    EXECUTED,
     StudentRun,
     check_schedule,
 )
@@ -96,7 +97,6 @@ def check(run: StudentRun, given: Mapping[str, Any]) -> StudentMethod:
             f"threshold is {run.threshold}: expected a positive multiple of the limit, such as 2.0"
         )
     method.check_takeover(run.takeover)
-    check_stored(run)
     if run.guide_interval_share and method.single_actor:
         raise HandrailError(
             f"guide_interval_share is {run.guide_interval_share}, but method {run.method!r} "
@@ -162,14 +162,11 @@ def load_knowledge(target: Target, run: StudentRun, files: Mapping[str, Path]) -
 def student_loop(target: Target, run: StudentRun, files: Mapping[str, Path]) -> AnyLoop:
     """The loop of a run. Raises `HandrailError` where settings or knowledge do not fit."""
     method = check(run, files)
-    alone = not (method.has_guide or "expert" in method.needs or target.shield)
-    if alone and run.stored != EXECUTED:
-        raise HandrailError(
-            f"stored is {run.stored}, but under method {run.method!r} nobody overrules the student:"
-            " leave it out"
-        )
+    check_overruled(run, method, shielded=target.shield is not None)
     loaded = load_knowledge(target, run, files)
-    agent = _agent(target, run, loaded)
+    agent: AbstractAgent = _agent(target, run, loaded)
+    if method.risk is not None:
+        agent = risk_agent(run, agent, method.risk(run.risk, run.learning))
     intervention = who_acts(target, run, loaded, interval_share=run.guide_interval_share)
     return make_loop(target.training, agent, intervention, run.steps, delayed=target.delayed)
 
@@ -191,9 +188,10 @@ def takeover(target: Target, run: StudentRun, file: GuideFile | None) -> Takeove
     """Where the guide takes over from this student."""
     if file is not None:
         return file.takeover(run.limit, run.threshold, how=run.takeover)
-    return Takeover.of(
+    where = Takeover.of(
         run.limit, run.threshold, run.learning.discount, target.interface.limit_steps, run.takeover
     )
+    return dataclasses.replace(where, risk=run.risk)
 
 
 def _agent(target: Target, run: StudentRun, loaded: FittedKnowledge) -> SacAgent:
