@@ -84,6 +84,10 @@ def test_what_would_do_nothing_is_refused(tmp_path, options, message):
         ({"stored": {"ending_cost": 1.0}}, "takeover_ends"),
         ({"stored": {"action": "proposed"}, "distil": True}, "distillation and weighting"),
         ({"stored": {"penalty": 1.0}, "method": "sac-lagrangian"}, "nobody overrules"),
+        (
+            {"stored": {"takeover_ends": True, "ending_value": True}, "method": "recovery-rl"},
+            "no trained guide",
+        ),
     ],
 )
 def test_what_cannot_be_stored_is_refused(tmp_path, several, changes, message):
@@ -93,7 +97,7 @@ def test_what_cannot_be_stored_is_refused(tmp_path, several, changes, message):
 
 
 def test_a_student_is_trained_with_all_of_it(tmp_path, several):
-    kept = {"penalty": 0.5, "takeover_ends": True, "ending_cost": 2.0}
+    kept = {"penalty": 0.5, "takeover_ends": True, "ending_value": True, "ending_cost": 2.0}
     train_student(
         Walker, several, tmp_path, method="sum-switch", limit=2.0, stored=kept,
         takeover={"pessimism": 1.0, "hold_steps": 4}, **FEW,

@@ -1,12 +1,16 @@
 """What a student keeps of a step in which it was overruled."""
 
+import dataclasses
+
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from handrail.learners.sac.lagrangian import SacLagrangian
-from handrail.learners.sac.stored import InterventionPenalty, TakeoverEnds, proposed_action
+from handrail.learners.sac.stored import InterventionPenalty, ProposedAction, TakeoverEnds
 from handrail.replay.ring import Ring
 from tests.learners.sac.test_agent import clock, student, transition
+from tests.support import data, part
 
 OWN, GUIDES = (transition(intervened=who) for who in (False, True))
 
@@ -36,10 +40,25 @@ def test_a_penalty_is_taken_off_the_reward_of_the_guides_steps():
 
 def test_the_proposed_action_is_kept_in_place_of_the_executed_one():
     assert kept((), GUIDES).action.tolist() == [0.5, -0.5]
-    assert kept((proposed_action,), GUIDES).action.tolist() == [0.0, 0.0]
+    assert kept((ProposedAction(),), GUIDES).action.tolist() == [0.0, 0.0]
 
 
 def test_a_takeover_ends_the_students_episode():
     step = kept((TakeoverEnds(5.0, 7.0),), GUIDES)
     assert (step.reward, step.cost, bool(step.terminated)) == (5.0, 7.0, True)
     assert step.action.tolist() == [0.0, 0.0]  # its own
+
+
+def test_the_guides_value_ends_it_as_by_sooper():
+    """Where the predicted total exceeds the budget: continuation 0, and the mean of the critics."""
+    recorded = part(data("methods"), "f_sooper/relabel")
+    over = recorded["sooper/discount"] == 0
+    assert 0 < over.sum() < len(over)
+    values = recorded["qr_ensemble_backup_action"].mean(axis=1)
+    step = jax.vmap(lambda ends, value: TakeoverEnds(value=lambda observation: value)(
+        dataclasses.replace(transition(), intervened=ends)
+    ))  # fmt: skip
+    found = step(jnp.asarray(over), jnp.asarray(values))
+    np.testing.assert_array_equal(1 - found.terminated, recorded["sooper/discount"])
+    np.testing.assert_allclose(found.reward[over], recorded["sooper/reward"][over], rtol=1e-6)
+    assert np.allclose(found.reward[~over], 0.1)

@@ -23,7 +23,7 @@ from handrail.learners.sac.networks import (
 from handrail.learners.sac.pull import GUIDE_LOG_PROB
 from handrail.learners.sac.source_data import SourceData
 from handrail.learners.sac.state import SacState
-from handrail.learners.sac.stored import Stored
+from handrail.learners.sac.stored import AbstractStored
 from handrail.networks.gaussian import SquashedGaussian
 from handrail.replay.base import AbstractReplay
 from handrail.replay.ring import Ring
@@ -95,7 +95,7 @@ class SacAgent(AbstractAgent):
     guide: Distribution | None = None
     source: SourceData | None = None
     initial: SacState | None = None
-    stored: tuple[Stored, ...] = eqx.field(default=(), static=True)
+    stored: tuple[AbstractStored, ...] = ()
     point: Point = eqx.field(default=authors_point, static=True)
     hidden: tuple[int, ...] = eqx.field(default=(256, 256), static=True)
     batch: int = eqx.field(default=256, static=True)

@@ -19,11 +19,12 @@ from handrail.learners.sac.cost_floor import (
 )
 from handrail.learners.sac.lagrangian import SacLagrangian
 from handrail.learners.sac.stored import (
+    AbstractStored,
     InterventionPenalty,
-    Stored,
+    ProposedAction,
     TakeoverEnds,
-    proposed_action,
 )
+from handrail.methods.sagui.guide import Guide
 from handrail.methods.sagui.inputs import inputs_of
 from handrail.methods.sagui.settings import (
     EXECUTED,
@@ -101,15 +102,16 @@ def _cost_floor(
     return {"none": NoFloor(), "zero": NeverNegative()}[settings.cost_floor]
 
 
-def stored(settings: StoredSettings) -> tuple[Stored, ...]:
+def stored(settings: StoredSettings, guide: Guide | None) -> tuple[AbstractStored, ...]:
     """What is changed of a step before it is stored."""
-    changes: list[Stored] = []
+    changes: list[AbstractStored] = []
     if settings.penalty:
         changes.append(InterventionPenalty(settings.penalty))
     if settings.action == "proposed":
-        changes.append(proposed_action)
+        changes.append(ProposedAction())
     if settings.takeover_ends:
-        changes.append(TakeoverEnds(settings.ending_reward, settings.ending_cost))
+        value = guide.value if guide is not None and settings.ending_value else None
+        changes.append(TakeoverEnds(settings.ending_reward, settings.ending_cost, value))
     return tuple(changes)
 
 
@@ -125,10 +127,16 @@ def check_overruled(run: StudentRun, method: StudentMethod, *, shielded: bool) -
             f"stored is {kept}, but under method {run.method!r} nobody overrules the student: "
             "leave it out"
         )
-    if not kept.takeover_ends and (kept.ending_reward or kept.ending_cost):
+    if not kept.takeover_ends and (kept.ending_reward or kept.ending_cost or kept.ending_value):
         raise HandrailError(
-            "stored.ending_reward and stored.ending_cost are of takeovers that end an episode: set "
-            "stored.takeover_ends to true, or leave them at 0"
+            "stored.ending_reward, ending_cost and ending_value are of takeovers that end an "
+            "episode: set stored.takeover_ends to true, or leave them out"
+        )
+    if kept.ending_value and (kept.ending_reward or not method.needs_guide):
+        why = "ending_reward says another" if method.needs_guide else "there is no trained guide"
+        raise HandrailError(
+            f"stored.ending_value is true: the reward of an end is what the guide's critics "
+            f"predict, but {why}; leave one of them out, or take a method with a guide"
         )
     own = kept.takeover_ends or kept.action == "proposed"
     if own and guided and (run.distillation != "none" or run.weighting != "none"):

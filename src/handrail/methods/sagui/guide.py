@@ -15,7 +15,13 @@ from handrail.core.types import Observation
 from handrail.envs.base import action_size
 from handrail.envs.transfer import AbstractView
 from handrail.interventions.substitutes import Policy
-from handrail.learners.sac.networks import CostCritic, CriticEnsemble, OnVectors, Sampled
+from handrail.learners.sac.networks import (
+    REWARD_CRITICS,
+    CostCritic,
+    CriticEnsemble,
+    OnVectors,
+    Sampled,
+)
 from handrail.methods.sagui.problem import Interface
 from handrail.networks.gaussian import GaussianPolicy
 from handrail.networks.inputs import ScaledInputs
@@ -116,6 +122,14 @@ class Guide(eqx.Module):
         own = self.distribution(observation).mode()
         other = self._costs(observation, action, self.pessimism)
         return jnp.max(other - self._costs(observation, own, -self.pessimism))
+
+    def value(self, observation: Observation) -> Float[Array, ""]:
+        """What the guide expects to earn from here on by the reward of its *source*, discounted:
+        the mean of its reward critics at its most likely action.
+        """
+        own = self.distribution(observation).mode()
+        values = self.networks.critics(self.view(observation), own)
+        return jnp.mean(values[:REWARD_CRITICS])
 
     def pessimistic(self, pessimism: float) -> "Guide":
         """It, with this many standard deviations of its critics on top of their mean.

@@ -210,6 +210,9 @@ class StoredSettings:
     (SAILR)."""
     ending_reward: float = 0.0
     """Reward of a step that ends so, in place of what the guide earned."""
+    ending_value: bool = False
+    """Whether the reward of a step that ends so is what the guide's reward critics predict from
+    there on (SOOPER). They know the reward of the *source*: of use where that is the task's."""
     ending_cost: NonNegative = 0.0
     """Cost of a step that ends so, in place of what the guide paid; SAILR: 1 / (1 − discount)."""
 

@@ -229,7 +229,7 @@ def _agent(target: Target, run: StudentRun, loaded: FittedKnowledge) -> SacAgent
         guide=None if pull is None and run.weighting == "none" else acts,
         source=loaded.source,
         initial=loaded.pretrained,
-        stored=stored(run.stored),
+        stored=stored(run.stored, guide),
         point=points[run.density],
         **weighs,
     )
