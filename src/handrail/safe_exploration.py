@@ -7,7 +7,7 @@ from typing import Any
 import gymnasium
 import jax
 
-from handrail.core.arguments import seed_number, shown, whole
+from handrail.core.arguments import seed_number, settings_of, shown, whole
 from handrail.core.errors import HandrailError, UnknownName
 from handrail.core.forks import refuse_forked
 from handrail.envs.base import DiscreteActions
@@ -125,6 +125,7 @@ class SafeExploration(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
         limit: float | None = None,
         threshold: float | None = None,
         takeover_cost: float | None = None,
+        takeover: Any = None,
         view: Callable[[Any], Any] | None = None,
         **options: Any,
     ) -> "SafeExploration":
@@ -135,17 +136,22 @@ class SafeExploration(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
             guide: the artefact's file, the name of one that ships, such as `navigation-static`, or
                 what `handrail.guide_from_policy` returns.
             recipe: `budget-switch`, which takes over where the guide predicts too much cost or the
-                limit is spent; `control-switch`, after the first cost of an episode; or
-                `linear-decay`, which fades out (needs `total_steps`).
+                limit is spent; `sum-switch`, where the cost so far and the predicted cost reach
+                the limit; `advantage-switch`, where the action costs more than the guide's own;
+                `control-switch`, after the first cost of an episode; or `linear-decay`, which fades
+                out (needs `total_steps`).
             limit: cost of an episode that is allowed, undiscounted; by default the guide's own.
             threshold: of budget-switch, in multiples of the limit on the critic's scale; by
                 default the predicted cost that the guide's file says, from its shield test.
             takeover_cost: the same as a predicted discounted cost, as `handrail.try_guide` has it.
+            takeover: `TakeoverSettings`, or a dictionary of them: how its critics are read
+                (`pessimism`), and for how long it stays (`release`, `hold_steps`).
             view: the guide's parts of the observation; by default those of the same names.
             options: as of `SafeExploration`.
         """
         from handrail.knowledge.catalog import located_guide
         from handrail.methods.sagui.guide_file import open_guide
+        from handrail.methods.sagui.settings import PLAIN
         from handrail.methods.sagui.table import METHODS, RECIPES, Known
 
         refuse_forked()
@@ -153,8 +159,10 @@ class SafeExploration(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
             raise UnknownName("recipe", recipe, RECIPES)
         file = open_guide(located_guide(guide), _interface(env, options), view=view)
         allowed = file.allowed(limit)
-        takeover = file.takeover(allowed, threshold, takeover_cost)
-        intervention = METHODS[recipe].intervention(takeover, Known(file.guide))
+        row, how = METHODS[recipe], settings_of("takeover", takeover, PLAIN)
+        row.check_takeover(how, threshold=threshold, takeover_cost=takeover_cost)
+        where = file.takeover(allowed, threshold, takeover_cost, how)
+        intervention = row.intervention(where, Known(file.guide))
         return SafeExploration(env, intervention, **options)
 
     @property

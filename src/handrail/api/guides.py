@@ -34,17 +34,23 @@ from handrail.envs.gymnasium.building import (
 )
 from handrail.envs.gymnasium.costs import CostFn
 from handrail.envs.gymnasium.unsafe_starts import START, UnsafeStart, with_unsafe_starts
+from handrail.interventions.base import AbstractTrigger
 from handrail.knowledge.catalog import located_guide
+from handrail.methods.sagui.cards import harm_of
 from handrail.methods.sagui.guide_file import open_guide
 from handrail.methods.sagui.outside_guide import PolicyGuide
 from handrail.methods.sagui.presets import OWN_GUIDE, TAKEOVER_SHARES
 from handrail.methods.sagui.problem import Source, interface_of
-from handrail.methods.sagui.settings import GuideSettings, SacSettings
+from handrail.methods.sagui.settings import PLAIN, GuideSettings, SacSettings, TakeoverSettings
 from handrail.methods.sagui.shield import STEPS, proposed, takeover_table
+from handrail.methods.sagui.table import METHODS
+from handrail.methods.sagui.takeover import Takeover, check_scale
 from handrail.methods.sagui.train_guide import SELECTIONS
 from handrail.methods.sagui.train_guide import train_guide as train
 
 Report = Callable[[int, int], None]
+TRIED = tuple(name for name, row in METHODS.items() if row.when is not None)
+"""Methods whose takeover the shield test can try: it compares a prediction."""
 OLD_VALUES = {"selection": {"bonus": "return", "guard": "shield"}}
 
 
@@ -165,7 +171,9 @@ def try_guide(
     cost: CostFn | None = None,
     limits: Mapping[str, float] | None = None,
     parts: Sequence[str] | None = None,
+    recipe: str = "budget-switch",
     takeover_cost: float | Sequence[float] | None = None,
+    takeover: TakeoverSettings | Mapping[str, Any] | None = None,
     limit: float | None = None,
     episode_length: int | None = None,
     episodes: int = 100,
@@ -186,9 +194,12 @@ def try_guide(
         guide: its file, the name of one that ships, or what `guide_from_policy` returns.
         view: the guide's parts of the observation; by default those of the same names.
         cost: as of `GymnasiumHost`; also `limits` (of several named costs) and `parts`.
+        recipe: when it takes over, as of `SafeExploration.with_guide`: `budget-switch` (here by the
+            predicted cost alone), `advantage-switch`, or `sum-switch`, which compares with `limit`.
         takeover_cost: the predicted discounted cost that is too much; by default that of the
             guide's file, which is two steps' cost unless the guide failed its own test there. Of
             several, each is tried, and one is proposed.
+        takeover: how its critics are read, and for how long it stays, as of `train_student`.
         limit: of an episode; by default the guide's own.
         episode_length: the time limit in steps, if the environment does not say.
         episodes: to drive; a rare cost needs hundreds.
@@ -205,6 +216,7 @@ def try_guide(
         `SafeExploration.with_guide` take it as `takeover_cost`.
     """
     episodes = whole("episodes", episodes, least=1)
+    row, how = METHODS[choice("recipe", recipe, TRIED)], settings_of("takeover", takeover, PLAIN)
     several = isinstance(takeover_cost, Sequence)
     given = [takeover_cost] if not isinstance(takeover_cost, Sequence) else takeover_cost
     tried = [None if cost is None else number("takeover_cost", cost) for cost in given]
@@ -217,18 +229,30 @@ def try_guide(
     needs_box(host)
     longest = episode_steps(host, episode_length)
     file = open_guide(found, interface_of(host, longest), view=view)
+    if row.by_limit:
+        row.check_takeover(how, takeover_cost=tried[0])
+        tried = [file.takeover_cost or 1.0]  # it does not count
     costs = [file.takeover_cost if cost is None else cost for cost in tried]
+    for given_cost in tried:
+        if given_cost is not None:
+            discount, harm = file.guide.discount, harm_of(file.card)
+            check_scale(str(Path(found)), "takeover_cost", given_cost, discount, harm)
     if None in costs:
         raise HandrailError(
             f"{Path(found)}: the card does not say which predicted cost is too much: give "
             "takeover_cost, such as two steps' cost"
         )
     allowed = file.allowed(limit)
+
+    def when(cost: float) -> AbstractTrigger:
+        assert row.when is not None  # see `TRIED`
+        return row.when(Takeover(allowed, cost, longest, how), file.guide)
+
     rows = takeover_table(
         host, file.guide, [cost for cost in costs if cost is not None],
-        limit=allowed, limits=host.limits, per_steps=longest, episodes=episodes,
+        limit=allowed, limits=host.limits, when=when, per_steps=longest, episodes=episodes,
         longest=min(STEPS, longest), key=jax.random.key(seed_number(seed)),
     )  # fmt: skip
-    if not several:
-        return rows[0]
-    return {**proposed(rows, allowed), "takeovers": rows}
+    if row.by_limit:
+        return {name: value for name, value in rows[0].items() if name != "takeover_cost"}
+    return {**proposed(rows, allowed), "takeovers": rows} if several else rows[0]

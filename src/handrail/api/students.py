@@ -32,7 +32,16 @@ from handrail.methods.sagui.offline_batch import kept_beside
 from handrail.methods.sagui.outside_guide import PolicyGuide
 from handrail.methods.sagui.presets import SOURCE_PRICE, own_student
 from handrail.methods.sagui.problem import Target, interface_of
-from handrail.methods.sagui.settings import SacSettings, StudentRun
+from handrail.methods.sagui.settings import (
+    EXECUTED,
+    PLAIN,
+    RISK,
+    RiskSettings,
+    SacSettings,
+    StoredSettings,
+    StudentRun,
+    TakeoverSettings,
+)
 from handrail.methods.sagui.table import METHODS
 from handrail.methods.sagui.train_student import train_student as train
 
@@ -61,6 +70,9 @@ def train_student(
     info_columns: Sequence[str] = (),
     threshold: float | None = None,
     takeover_cost: float | None = None,
+    takeover: TakeoverSettings | Mapping[str, Any] | None = None,
+    stored: StoredSettings | Mapping[str, Any] | None = None,
+    risk: RiskSettings | Mapping[str, Any] | None = None,
     limit_fraction: float | None = None,
     guide_interval_share: float | None = None,
     distil: bool = False,
@@ -104,6 +116,12 @@ def train_student(
         threshold: of budget-switch, in multiples of the limit on the critic's scale; by default
             the predicted cost that the guide's file says, from its shield test.
         takeover_cost: the same as a predicted discounted cost, as `handrail.try_guide` has it.
+        takeover: how the guide's critics are read (`pessimism`), and for how long it stays
+            (`release`, `hold_steps`): `TakeoverSettings`, or a dictionary of them.
+        stored: what the student keeps of steps in which its guide acted (`action`, `penalty`,
+            `takeover_ends`): `StoredSettings`, or a dictionary of them.
+        risk: what a student without a guide learns of risk, under `recovery-rl`, `sqrl` and `csc`
+            (`limit`, `discount`): `RiskSettings`, or a dictionary of them.
         limit_fraction: the limit that the student's multiplier aims at, as a share of `limit`; by
             default 0.5, under linear-decay 1 (docs/results/static.md).
         guide_interval_share: share of the steps, 0 to 1, that the guide takes at random, in
@@ -127,11 +145,14 @@ def train_student(
     """
     folder = folder_of(folder)
     _check_method(method, guide)
+    row = METHODS[method]
     ours = own_student(StudentRun(method=method))
     run = dataclasses.replace(
         ours, seed=seed_number(seed), steps=steps, epoch=epoch,
         test_episodes=whole("evaluation_episodes", evaluation_episodes, least=1),
-        threshold=threshold,
+        threshold=threshold, takeover=settings_of("takeover", takeover, PLAIN),
+        stored=settings_of("stored", stored, EXECUTED),
+        risk=settings_of("risk", risk, RISK),
         distillation="authors" if truth("distil", distil) else ours.distillation,
         limit_fraction=_given(limit_fraction, ours.limit_fraction),
         guide_interval_share=_given(guide_interval_share, ours.guide_interval_share),
@@ -139,6 +160,7 @@ def train_student(
         learning=settings_of("learning", learning, ours.learning),
     )  # fmt: skip
     run = checked(run)
+    row.check_takeover(run.takeover, threshold=threshold, takeover_cost=takeover_cost)
     shield = checked_intervention(intervention)
     found = None if guide is None else located_guide(guide)
     outside = found if isinstance(found, PolicyGuide) else None

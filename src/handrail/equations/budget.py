@@ -8,6 +8,8 @@ the only place in the library that converts one into the other.
 import math
 import operator
 
+from jaxtyping import Array, Float
+
 from handrail.core.errors import HandrailError
 
 LIMIT_STEPS = 1000
@@ -57,3 +59,31 @@ def discounted_limit(limit: float, discount: float, episode_length: int) -> floa
     if discount == 1:
         return float(limit)
     return limit * (1 - discount**steps) / (1 - discount) / steps
+
+
+def cost_scale(discount: float, episode_length: int, *, action_repeat: int = 1) -> float:
+    """What turns a discounted sum of costs into the cost of an episode: T (1 − γ) / repeat.
+
+    A critic that says q where the cost is c at every step says c / (1 − γ), and an episode of T
+    steps costs T c. 1 if γ = 1. Unlike the inverse of `discounted_limit` it counts the sum as if it
+    went on for ever.
+
+    Args:
+        discount: γ of the cost critic, per step, in [0, 1].
+        episode_length: T in steps of the simulator.
+        action_repeat: of those in a step of the agent.
+
+    Source: SOOPER (arXiv:2601.19612), as its code has it.
+    """
+    discounted_limit(0.0, discount, episode_length)  # checks both
+    return 1.0 if discount == 1 else episode_length * (1 - discount) / action_repeat
+
+
+def predicted_total(
+    cost_so_far: Float[Array, ""], predicted: Float[Array, ""], *, scale: float
+) -> Float[Array, ""]:
+    """Cost of the episode: C_{<t} + scale · Q^c(s, a), undiscounted (arXiv:2601.19612).
+
+    `scale` is that of `cost_scale`.
+    """
+    return cost_so_far + scale * predicted

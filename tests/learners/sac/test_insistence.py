@@ -28,7 +28,7 @@ def test_it_lies_between_letting_go_and_going_on(own, same, action_repeat_prob):
 @pytest.mark.parametrize("action_repeat_prob", [-0.1, 1.0, float("nan")])
 def test_it_is_a_probability_below_one(action_repeat_prob):
     with pytest.raises(
-        HandrailError, match=r"action_repeat_prob is .*: expected at least 0, less than 1"
+        HandrailError, match=r"action_repeat_prob is .*: expected .*at least 0 and below 1"
     ):
         SacLagrangian(action_repeat_prob=action_repeat_prob)
 

@@ -13,15 +13,17 @@ from handrail.core.rng import stream
 from handrail.core.types import Action, Context, Decision, Observation, Transition
 from handrail.equations.importance import Point, authors_point, importance_weight
 from handrail.learners.base import AbstractAgent, Clock, Proposal
-from handrail.learners.sac.lagrangian import GUIDE_LOG_PROB, SacLagrangian
+from handrail.learners.sac.lagrangian import SacLagrangian
 from handrail.learners.sac.networks import (
     CriticEnsemble,
     Distribution,
     OnVectors,
     observation_vector,
 )
+from handrail.learners.sac.pull import GUIDE_LOG_PROB
 from handrail.learners.sac.source_data import SourceData
 from handrail.learners.sac.state import SacState
+from handrail.learners.sac.stored import AbstractStored
 from handrail.networks.gaussian import SquashedGaussian
 from handrail.replay.base import AbstractReplay
 from handrail.replay.ring import Ring
@@ -77,6 +79,7 @@ class SacAgent(AbstractAgent):
             view). Without it every weight is 1 and there is no distillation.
         source: steps of the source to learn costs from, beside those of the target.
         initial: what the learner begins with, instead of afresh.
+        stored: what is changed of a transition before it is stored, such as a penalty.
         point: where both log-densities of an executed action are evaluated.
         hidden: widths of the hidden layers of actor and critics.
         batch: transitions in one update.
@@ -92,6 +95,7 @@ class SacAgent(AbstractAgent):
     guide: Distribution | None = None
     source: SourceData | None = None
     initial: SacState | None = None
+    stored: tuple[AbstractStored, ...] = ()
     point: Point = eqx.field(default=authors_point, static=True)
     hidden: tuple[int, ...] = eqx.field(default=(256, 256), static=True)
     batch: int = eqx.field(default=256, static=True)
@@ -116,6 +120,11 @@ class SacAgent(AbstractAgent):
             raise HandrailError(
                 "steps of the source have one cost, but the learner has several constraints: "
                 "leave `source` out"
+            )
+        if self.source is not None and self.learner.risk_level < 1:
+            raise HandrailError(
+                f"the learner's risk_level is {self.learner.risk_level:g}, but variances of costs "
+                "are not learnt from steps of the source: set it to 1, or leave `source` out"
             )
         if not 0 < self.ratio_low <= 1 <= self.ratio_high:
             raise HandrailError(
@@ -183,6 +192,8 @@ class SacAgent(AbstractAgent):
         return jnp.where(decision.intervened, ratio, 1.0), {GUIDE_LOG_PROB: guide}
 
     def observe(self, state: SacAgentState, transition: Transition, clock: Clock) -> SacAgentState:
+        for changed in self.stored:
+            transition = changed(transition)
         return SacAgentState(state.learner, self.replay.add(state.replay, transition))
 
     def learn(

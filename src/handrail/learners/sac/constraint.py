@@ -1,10 +1,14 @@
-"""What of the cost critic counts: for the multiplier, and for the actor."""
+"""Which costs count: of a batch, of the cost critic for the multiplier, and for the actor."""
 
 import dataclasses
 from collections.abc import Callable
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
+
+from handrail.core.errors import HandrailError
+from handrail.core.types import Transition
 
 Batch = Float[Array, " batch"]
 Constrained = Callable[[Batch, Batch], Batch]
@@ -48,3 +52,22 @@ class CostSlack:
 
     def __call__(self, costs: Batch) -> Batch:
         return jnp.maximum(costs - self.cost_slack, 0.0)
+
+
+def scaled_costs(
+    batch: Transition, constraints: tuple[tuple[str, float], ...]
+) -> Float[Array, "costs batch"]:
+    """What each step of a batch cost; of several costs each, on the scale of the smallest limit.
+
+    `constraints` are their names and limits, empty for one cost.
+    """
+    if not constraints:
+        return batch.cost[None]
+    if batch.constraints is None:
+        names = ", ".join(name for name, _ in constraints)
+        raise HandrailError(
+            f"the learner has limits for the costs {names}, but transitions have one cost; "
+            "give the environment the same limits"
+        )
+    limits = jnp.array([limit for _, limit in constraints])
+    return jax.vmap(lambda costs: costs * (limits.min() / limits))(batch.constraints).T

@@ -12,6 +12,7 @@ import abc
 from collections.abc import Callable
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -26,6 +27,24 @@ class AbstractCostFloor(eqx.Module):
     @abc.abstractmethod
     def __call__(self, values: Values, observation: Observation, action: Action) -> Values:
         """The cost critics' `values` of an action, or the floor where that is higher."""
+
+    def of_members(
+        self,
+        values: Float[Array, "batch members"],
+        observations: Observation,
+        actions: Float[Array, "batch a"],
+        cost_critics: int,
+    ) -> Float[Array, "batch members"]:
+        """Of a batch what each of several critics of a cost says, and at least that cost's floor.
+
+        `cost_critics` is how many there are for each cost; those of one cost follow one another.
+        """
+        floors = jax.vmap(self)
+        if cost_critics == 1:
+            return floors(values, observations, actions)
+        apart = values.reshape(len(values), -1, cost_critics)
+        one = jax.vmap(floors, in_axes=(2, None, None), out_axes=2)
+        return one(apart, observations, actions).reshape(values.shape)
 
 
 class NoFloor(AbstractCostFloor):

@@ -1,7 +1,8 @@
 """The networks of SAC-Lagrangian, and observations as the vectors that they read.
 
 All critics share one architecture and one batch, so they are one ensemble: two for reward,
-then one for each cost. Their products run as one batched product.
+then as many for each cost as there are to agree on it, by default one. Their products run as one
+batched product.
 """
 
 from collections.abc import Callable
@@ -34,15 +35,18 @@ class CriticEnsemble(eqx.Module):
     """Discounted action values: reward, reward, and each cost (members 0, 1, 2, …).
 
     Attributes:
-        members: the networks; every array has a leading axis of critics.
+        members: the networks; every array has a leading axis of critics. Those of one cost follow
+            one another.
         cost_critic: what a cost's network gives: the value (`linear`), or what the value is the
             softplus of (`positive`), see `docs/decisions.md`, G27.
         inputs: what the networks read of an observation's vector, if not the vector.
+        cost_critics: how many networks there are for each cost. Where they agree they know.
     """
 
     members: MLP
     cost_critic: CostCritic = eqx.field(default="linear", static=True)
     inputs: ScaledInputs | None = None
+    cost_critics: int = eqx.field(default=1, static=True)
 
     @staticmethod
     def init(
@@ -52,6 +56,7 @@ class CriticEnsemble(eqx.Module):
         *,
         costs: int = 1,
         cost_critic: CostCritic = "linear",
+        cost_critics: int = 1,
         inputs: ScaledInputs | None = None,
         key: Key[Array, ""],
     ) -> "CriticEnsemble":
@@ -59,10 +64,11 @@ class CriticEnsemble(eqx.Module):
         sizes = (observation + action, *hidden, 1)
         return CriticEnsemble(
             eqx.filter_vmap(lambda k: MLP(sizes, init=glorot_uniform, key=k))(
-                jax.random.split(key, REWARD_CRITICS + costs)
+                jax.random.split(key, REWARD_CRITICS + costs * cost_critics)
             ),
             cost_critic,
             inputs,
+            cost_critics,
         )
 
     def batch(
@@ -102,8 +108,30 @@ class CriticEnsemble(eqx.Module):
         """The values of one observation and action."""
         return self.batch(observation_vector(observation)[None], action[None])[:, 0]
 
-    def costs(self, observation: Observation, action: Float[Array, " a"]) -> Float[Array, " costs"]:
-        """The expected discounted sum of each cost from here on."""
+    def costs(
+        self, observation: Observation, action: Float[Array, " a"], *, pessimism: float = 0.0
+    ) -> Float[Array, " costs"]:
+        """The expected discounted sum of each cost from here on: what its critics say on average,
+        and `pessimism` times the standard deviation of what they say.
+        """
+        each = self.every_cost(observation, action)
+        return self.agreed(each) + pessimism * self.doubt(each) if pessimism else self.agreed(each)
+
+    def agreed(self, values: Float[Array, "members ..."]) -> Float[Array, "costs ..."]:
+        """What the critics of each cost say on average, from what each of them says."""
+        return values if self.cost_critics == 1 else self._apart(values).mean(axis=1)
+
+    def doubt(self, values: Float[Array, "members ..."]) -> Float[Array, "costs ..."]:
+        """How far the critics of each cost lie apart: their population standard deviation."""
+        return self._apart(values).std(axis=1)
+
+    def _apart(self, values: Float[Array, "members ..."]) -> Float[Array, "costs critics ..."]:
+        return values.reshape(-1, self.cost_critics, *values.shape[1:])
+
+    def every_cost(
+        self, observation: Observation, action: Float[Array, " a"]
+    ) -> Float[Array, " members"]:
+        """What each cost critic says, those of one cost one after another."""
         critics = jax.tree.map(lambda leaf: leaf[REWARD_CRITICS:], self.members)
         given = jnp.concatenate([self._read(observation_vector(observation)), action])
         return self._expected(eqx.filter_vmap(lambda critic: critic(given)[0])(critics))

@@ -5,8 +5,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
+from handrail.core.rng import stream
+from handrail.equations.pid import PidState
 from handrail.learners.sac.adam import AdamState
 from handrail.learners.sac.networks import CostCritic, CriticEnsemble
+from handrail.learners.sac.worst_case import VarianceCritics
 from handrail.networks.gaussian import GaussianPolicy
 from handrail.networks.inputs import ScaledInputs
 
@@ -33,6 +36,7 @@ class SacParameters(eqx.Module):
     critics: CriticEnsemble
     entropy: Scalar  # α = softplus of this
     multiplier: Float[Array, "*costs"]  # β = softplus of this; a number where there is one cost
+    variance: VarianceCritics | None = None  # of costs, where the worst outcomes count
 
     @classmethod
     def init(
@@ -43,7 +47,9 @@ class SacParameters(eqx.Module):
         *,
         constraints: int,
         cost_critic: CostCritic,
+        cost_critics: int = 1,
         inputs: ScaledInputs | None,
+        variance: bool = False,
         key: Key[Array, ""],
     ) -> "SacParameters":
         """Fresh networks for vectors of these sizes; `constraints` is 0 where there is one cost."""
@@ -52,10 +58,15 @@ class SacParameters(eqx.Module):
             actor=GaussianPolicy(observation, action, hidden, inputs=inputs, key=actor_key),
             critics=CriticEnsemble.init(
                 observation, action, hidden,
-                costs=max(constraints, 1), cost_critic=cost_critic, inputs=inputs, key=critic_key,
+                costs=max(constraints, 1), cost_critic=cost_critic, cost_critics=cost_critics,
+                inputs=inputs, key=critic_key,
             ),
             entropy=jnp.zeros(()),
             multiplier=jnp.zeros(constraints or ()),
+            variance=VarianceCritics.init(
+                observation, action, hidden,
+                costs=max(constraints, 1), inputs=inputs, key=stream(key, "variance"),
+            ) if variance else None,
         )  # fmt: skip
 
 
@@ -65,3 +76,5 @@ class SacState(eqx.Module):
     parameters: SacParameters
     targets: CriticEnsemble
     adam: AdamState
+    variance_targets: VarianceCritics | None = None
+    pid: PidState | None = None  # of a multiplier that is steered by it: β is its multiplier

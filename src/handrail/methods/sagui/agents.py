@@ -7,6 +7,9 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from handrail.core.errors import HandrailError
+from handrail.learners.base import AbstractAgent
+from handrail.learners.risk.agent import RiskAgent
+from handrail.learners.risk.base import AbstractRisk
 from handrail.learners.sac.agent import SacAgent
 from handrail.learners.sac.cost_floor import (
     AbstractCostFloor,
@@ -15,8 +18,23 @@ from handrail.learners.sac.cost_floor import (
     NoFloor,
 )
 from handrail.learners.sac.lagrangian import SacLagrangian
+from handrail.learners.sac.stored import (
+    AbstractStored,
+    InterventionPenalty,
+    ProposedAction,
+    TakeoverEnds,
+)
+from handrail.methods.sagui.guide import Guide
 from handrail.methods.sagui.inputs import inputs_of
-from handrail.methods.sagui.settings import LIMIT_STEPS, SacSettings
+from handrail.methods.sagui.settings import (
+    EXECUTED,
+    LIMIT_STEPS,
+    RISK,
+    SacSettings,
+    StoredSettings,
+    StudentRun,
+)
+from handrail.methods.sagui.table import StudentMethod
 from handrail.replay.base import AbstractReplay
 from handrail.replay.ring import Ring
 from handrail.replay.split import Split
@@ -50,6 +68,9 @@ def sac_learner(
         multiplier_rate=settings.multiplier_rate,
         damping_scale=settings.damping,
         cost_critic=settings.cost_critic,
+        cost_critics=settings.cost_critics,
+        risk_level=settings.risk_level,
+        pid=settings.pid if settings.multiplier == "pid" else None,
         inputs=inputs_of(settings.inputs, parts),
         **options,
     )
@@ -81,6 +102,50 @@ def _cost_floor(
     return {"none": NoFloor(), "zero": NeverNegative()}[settings.cost_floor]
 
 
+def stored(settings: StoredSettings, guide: Guide | None) -> tuple[AbstractStored, ...]:
+    """What is changed of a step before it is stored."""
+    changes: list[AbstractStored] = []
+    if settings.penalty:
+        changes.append(InterventionPenalty(settings.penalty))
+    if settings.action == "proposed":
+        changes.append(ProposedAction())
+    if settings.takeover_ends:
+        value = guide.value if guide is not None and settings.ending_value else None
+        changes.append(TakeoverEnds(settings.ending_reward, settings.ending_cost, value))
+    return tuple(changes)
+
+
+def check_overruled(run: StudentRun, method: StudentMethod, *, shielded: bool) -> None:
+    """Refuses what cannot be learnt of being overruled, or not beside other settings."""
+    kept, guided = run.stored, method.has_guide or "expert" in method.needs
+    if run.risk != RISK and method.risk is None:
+        raise HandrailError(
+            f"risk is {run.risk}, but under method {run.method!r} no risk is learnt: leave it out"
+        )
+    if kept != EXECUTED and not (guided or shielded or method.risk):
+        raise HandrailError(
+            f"stored is {kept}, but under method {run.method!r} nobody overrules the student: "
+            "leave it out"
+        )
+    if not kept.takeover_ends and (kept.ending_reward or kept.ending_cost or kept.ending_value):
+        raise HandrailError(
+            "stored.ending_reward, ending_cost and ending_value are of takeovers that end an "
+            "episode: set stored.takeover_ends to true, or leave them out"
+        )
+    if kept.ending_value and (kept.ending_reward or not method.needs_guide):
+        why = "ending_reward says another" if method.needs_guide else "there is no trained guide"
+        raise HandrailError(
+            f"stored.ending_value is true: the reward of an end is what the guide's critics "
+            f"predict, but {why}; leave one of them out, or take a method with a guide"
+        )
+    own = kept.takeover_ends or kept.action == "proposed"
+    if own and guided and (run.distillation != "none" or run.weighting != "none"):
+        raise HandrailError(
+            "stored keeps the student's own actions, but distillation and importance weights are of"
+            " the executed ones: set distillation and weighting to 'none' (preset 'recommended')"
+        )
+
+
 def sac_agent(
     settings: SacSettings, learner: SacLagrangian, replay: AbstractReplay, **options: Any
 ) -> SacAgent:
@@ -95,6 +160,13 @@ def sac_agent(
         learning_starts=settings.learning_starts,
         **options,
     )
+
+
+def risk_agent(run: StudentRun, acting: AbstractAgent, learner: AbstractRisk) -> RiskAgent:
+    """The agent that also learns a risk, from a memory of what was executed."""
+    assert isinstance(acting, SacAgent)
+    executed = memory(run.learning, run.steps, split=False)
+    return RiskAgent(acting, learner, executed, run.learning.batch)
 
 
 def memory(settings: SacSettings, steps: int, *, split: bool) -> AbstractReplay:

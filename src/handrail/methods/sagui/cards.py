@@ -6,6 +6,7 @@ acts is part of its specification; `training` says only how it came about.
 
 import dataclasses
 import logging
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
@@ -20,6 +21,7 @@ from handrail.methods.sagui.settings import LIMIT_STEPS, Inputs, SacSettings
 from handrail.networks.inputs import ScaledInputs
 
 LOG = logging.getLogger(__name__)
+MOST_CRITICS = 1_000  # that a file may claim for each cost
 DISCOUNT = 0.99  # of guides whose files do not say: those of the paper
 
 
@@ -30,11 +32,14 @@ class Networks:
     hidden: tuple[int, ...]
     cost_critic: CostCritic = "linear"
     inputs: Inputs = "raw"
+    cost_critics: int = 1
 
     @staticmethod
     def of(learning: SacSettings) -> "Networks":
         """Those of a learner with these settings."""
-        return Networks(learning.hidden, learning.cost_critic, learning.inputs)
+        return Networks(
+            learning.hidden, learning.cost_critic, learning.inputs, learning.cost_critics
+        )
 
     @staticmethod
     def read(card: Card, *, source: str) -> "Networks":
@@ -43,11 +48,15 @@ class Networks:
             widths(card, "hidden", source=source),
             _named(card, "cost_critic", COST_CRITICS, source=source),
             _named(card, "inputs", get_args(Inputs), source=source),
+            _cost_critics(card, source=source),
         )
 
     def entries(self) -> dict[str, Any]:
-        """What a card says of them."""
-        return {**dataclasses.asdict(self), "hidden": list(self.hidden)}
+        """What a card says of them; one critic a cost goes without saying, as in older files."""
+        entries = {**dataclasses.asdict(self), "hidden": list(self.hidden)}
+        if self.cost_critics == 1:
+            del entries["cost_critics"]
+        return entries
 
     def reader(self, parts: Mapping[str, Any]) -> ScaledInputs | None:
         """What they read of an observation with these parts."""
@@ -161,6 +170,18 @@ def read_takeover_cost(card: Card, *, source: str) -> float | None:
     return number(found, f"{source}: the card's takeover cost", least=0)
 
 
+def harm_of(card: Card) -> float | None:
+    """What a step of harm cost on average in a guide's training: half of what its first shield test
+    took over at. None where the file does not say.
+    """
+    evaluation, tests = card.training.get("evaluation"), card.training.get("takeovers")
+    first = tests[0] if isinstance(tests, list) and tests else evaluation
+    found = first.get("takeover_cost") if isinstance(first, dict) else None
+    if isinstance(found, bool) or not isinstance(found, (int, float)):
+        return None
+    return found / 2 if 0 < found < math.inf else None
+
+
 def warnings_of(card: Card, limit: float, steps: int) -> list[str]:
     """What a guide's shield test says against a student of this limit, in words.
 
@@ -188,6 +209,17 @@ def _named(card: Card, name: str, kinds: tuple[Any, ...], *, source: str) -> Any
         expected = " or ".join(map(repr, kinds))
         raise HandrailError(f"{source}: the card's {name} is {named!r}, expected {expected}")
     return named
+
+
+def _cost_critics(card: Card, *, source: str) -> int:
+    """How many critics each cost has; files of earlier versions have one."""
+    said = card.network.get("cost_critics", 1)
+    if type(said) is not int or not 1 <= said <= MOST_CRITICS:
+        raise HandrailError(
+            f"{source}: the card's cost_critics is {said!r}, expected a whole number from 1 to "
+            f"{MOST_CRITICS}"
+        )
+    return said
 
 
 def _several(card: Card, *, source: str) -> dict[str, float]:

@@ -15,7 +15,13 @@ from handrail.core.types import Observation
 from handrail.envs.base import action_size
 from handrail.envs.transfer import AbstractView, SameView
 from handrail.interventions.substitutes import Policy
-from handrail.learners.sac.networks import CostCritic, CriticEnsemble, OnVectors, Sampled
+from handrail.learners.sac.networks import (
+    REWARD_CRITICS,
+    CostCritic,
+    CriticEnsemble,
+    OnVectors,
+    Sampled,
+)
 from handrail.methods.sagui.problem import Interface
 from handrail.networks.gaussian import GaussianPolicy
 from handrail.networks.inputs import ScaledInputs
@@ -42,6 +48,7 @@ class GuideNetworks(eqx.Module):
         *,
         costs: int = 1,
         cost_critic: CostCritic = "linear",
+        cost_critics: int = 1,
         inputs: ScaledInputs | None = None,
         key: Key[Array, ""],
     ) -> "GuideNetworks":
@@ -54,6 +61,7 @@ class GuideNetworks(eqx.Module):
                 hidden,
                 costs=costs,
                 cost_critic=cost_critic,
+                cost_critics=cost_critics,
                 inputs=inputs,
                 key=stream(key, "critics"),
             ),
@@ -67,6 +75,8 @@ class Guide(eqx.Module):
         networks: how it acts, and what it expects.
         view: what it sees of an observation of the target.
         discount: γ of its critics, per step.
+        pessimism: what is added to the mean of several critics of a cost, in their standard
+            deviations.
         scales: of several costs, what each is multiplied with to be compared with the *target's*
             smallest limit; empty where they are on that scale already.
     """
@@ -75,6 +85,7 @@ class Guide(eqx.Module):
     view: AbstractView
     discount: float = eqx.field(static=True)
     scales: tuple[float, ...] = eqx.field(default=(), static=True)
+    pessimism: float = eqx.field(default=0.0, static=True)
 
     @property
     def in_source(self) -> "Guide":
@@ -95,12 +106,48 @@ class Guide(eqx.Module):
         """Expected discounted sum of each cost after an action of the target, should the guide go
         on from it.
         """
-        costs = self.networks.critics.costs(self.view(observation), action)
+        return self._costs(observation, action, self.pessimism)
+
+    def _costs(self, observation, action, pessimism: float) -> Float[Array, " costs"]:
+        seen = self.view(observation)
+        costs = self.networks.critics.costs(seen, action, pessimism=pessimism)
         return costs * jnp.array(self.scales) if self.scales else costs
 
     def cost(self, observation: Observation, action: Float[Array, " a"]) -> Float[Array, ""]:
         """The highest of `costs`."""
         return jnp.max(self.costs(observation, action))
+
+    def advantage(self, observation: Observation, action: Float[Array, " a"]) -> Float[Array, ""]:
+        """By how much more an action is predicted to cost than the guide's most likely one; of
+        several costs the largest difference.
+
+        With `pessimism` the action's cost is counted high and the guide's own low: of two critics
+        and a pessimism of 1 that is the higher and the lower, as SAILR (arXiv:2106.09110) has it.
+        """
+        own = self.distribution(observation).mode()
+        other = self._costs(observation, action, self.pessimism)
+        return jnp.max(other - self._costs(observation, own, -self.pessimism))
+
+    def value(self, observation: Observation) -> Float[Array, ""]:
+        """What the guide expects to earn from here on by the reward of its *source*, discounted:
+        the mean of its reward critics at its most likely action.
+        """
+        own = self.distribution(observation).mode()
+        values = self.networks.critics(self.view(observation), own)
+        return jnp.mean(values[:REWARD_CRITICS])
+
+    def pessimistic(self, pessimism: float) -> "Guide":
+        """It, with this many standard deviations of its critics on top of their mean.
+
+        Raises `HandrailError` where there is one critic a cost, which never disagrees.
+        """
+        if pessimism and self.networks.critics.cost_critics == 1:
+            raise HandrailError(
+                f"pessimism is {pessimism:g}, but the guide has one cost critic, which cannot "
+                "disagree with itself: train a guide with several (learning.cost_critics=5), or "
+                "set pessimism to 0"
+            )
+        return self if not pessimism else dataclasses.replace(self, pessimism=pessimism)
 
 
 def random_guide(

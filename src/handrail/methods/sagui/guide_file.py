@@ -23,6 +23,7 @@ from handrail.methods.sagui.cards import (
     Networks,
     card_of,
     check_bounds,
+    harm_of,
     read_discount,
     read_takeover_cost,
     trained_discount,
@@ -37,7 +38,8 @@ from handrail.methods.sagui.outside_guide import (
     outside_critics,
 )
 from handrail.methods.sagui.problem import Interface, interface_of
-from handrail.methods.sagui.table import Takeover
+from handrail.methods.sagui.settings import PLAIN, TakeoverSettings
+from handrail.methods.sagui.takeover import Takeover, check_scale
 
 GUIDE = "guide.safetensors"
 
@@ -78,10 +80,15 @@ class GuideFile:
         return limit
 
     def takeover(
-        self, limit: float, threshold: float | None, takeover_cost: float | None = None
+        self,
+        limit: float,
+        threshold: float | None,
+        takeover_cost: float | None = None,
+        how: TakeoverSettings = PLAIN,
     ) -> Takeover:
         """Where it takes over: at this predicted discounted cost, or at `threshold` multiples of
-        the limit on its critic's scale. Both are refused.
+        the limit on its critic's scale. Both are refused, and a cost that its critic never
+        predicts.
 
         Without either at the cost that its file says, from its shield test, or where it does not
         say that, at twice the limit.
@@ -93,10 +100,12 @@ class GuideFile:
                     f"threshold is {threshold} and takeover_cost is {takeover_cost}: both say where"
                     " the guide takes over; leave one out"
                 )
+            discount, harm = self.guide.discount, harm_of(self.card)
+            check_scale(self.source, "takeover_cost", float(takeover_cost), discount, harm)
         predicted = self.takeover_cost if takeover_cost is None else float(takeover_cost)
         if threshold is None and predicted is not None:
-            return Takeover(limit, predicted)
-        return Takeover.of(limit, threshold, self.guide.discount, self.episode_length)
+            return Takeover(limit, predicted, self.episode_length, how)
+        return Takeover.of(limit, threshold, self.guide.discount, self.episode_length, how)
 
 
 def save_guide(
@@ -140,9 +149,11 @@ def save_guide(
             f"for: {problem.name} does not say how long its episodes are"
         )
     read = kind_of(networks.actor.inputs, part_shapes(interface.observation))
+    critics = networks.critics
+    built = Networks(hidden, critics.cost_critic, read, critics.cost_critics)
     write_guide(
-        path, networks, interface, Networks(hidden, networks.critics.cost_critic, read),
-        Limits(limit, steps), discount=discount, takeover_cost=None, training=training,
+        path, networks, interface, built, Limits(limit, steps),
+        discount=discount, takeover_cost=None, training=training,
     )  # fmt: skip
 
 
@@ -279,6 +290,7 @@ def _networks(
         built.hidden,
         costs=costs,
         cost_critic=built.cost_critic,
+        cost_critics=built.cost_critics,
         inputs=built.reader(parts),
         key=jax.random.key(0),
     )

@@ -104,6 +104,31 @@ class OutsideGuide(eqx.Module):
         """The highest of `costs`."""
         return jnp.max(self.costs(observation, action))
 
+    def pessimistic(self, pessimism: float) -> "OutsideGuide":
+        """It; its file has one cost critic. Raises `HandrailError` for any pessimism but 0."""
+        if pessimism:
+            raise HandrailError(
+                f"pessimism is {pessimism:g}, but the guide has one cost critic, which was fitted "
+                "to your policy and cannot disagree with itself: set pessimism to 0"
+            )
+        return self
+
+    @property
+    def advantage(self) -> Any:
+        """None: which action it would take itself is not known. Raises `HandrailError`."""
+        raise HandrailError(
+            "this guide's policy is yours, and is asked only where it acts: its own action cannot "
+            "be compared with the proposed one; take budget-switch or sum-switch"
+        )
+
+    @property
+    def value(self) -> Any:
+        """None: its file has no reward critics. Raises `HandrailError`."""
+        raise HandrailError(
+            "this guide's policy is yours, and what it would earn is not known: leave "
+            "stored.takeover_ends out"
+        )
+
 
 class _Seeing(eqx.Module):
     act: Callable[..., Any]

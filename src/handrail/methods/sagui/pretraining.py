@@ -11,6 +11,7 @@ from jaxtyping import Array, Key
 from handrail.core.arguments import checked
 from handrail.core.artifact import Card, fill, load, save
 from handrail.core.errors import HandrailError
+from handrail.core.recorded import stable
 from handrail.core.records import BEST
 from handrail.core.rng import stream
 from handrail.interventions.recipes import none
@@ -147,5 +148,5 @@ def _card(where: Target, settings: PretrainingSettings, row: dict[str, float]) -
         where.interface,
         Networks.of(settings.learning),
         Limits(settings.limit, where.interface.limit_steps),
-        training={"evaluation": row, "settings": dataclasses.asdict(settings)},
+        training={"evaluation": row, "settings": stable(settings)},
     )

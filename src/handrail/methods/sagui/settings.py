@@ -10,18 +10,23 @@ from handrail.core.arguments import (
     NonNegative,
     NonNegativeInt,
     Positive,
+    Range,
     Seed,
     Share,
     ShareOfLimit,
     ShareOfSteps,
 )
 from handrail.core.errors import HandrailError
+from handrail.core.recorded import SINCE
 from handrail.core.renamed import takes_old_settings
 from handrail.equations.budget import LIMIT_STEPS as LIMIT_STEPS
+from handrail.equations.pid import Pid
 from handrail.learners.sac.networks import CostCritic
 
 Role = Literal["expert", "pretrained"]
 Inputs = Literal["raw", "scaled"]
+
+RiskLevel = Annotated[float, Range(0, 1, above=True)]
 
 EARLY = 2.0
 """Threshold of budget-switch where nothing else is said, in multiples of the limit."""
@@ -59,9 +64,22 @@ class SacSettings:
     cost_critic: CostCritic = "linear"
     """The range of a cost critic: any number (`linear`, the scripts), or positive numbers, the
     softplus of its last layer (beyond the paper)."""
+    cost_critics: Count = dataclasses.field(default=1, metadata={SINCE: "0.2"})
+    """How many cost critics there are for each cost. Of several, a guide's takeover may count how
+    far they lie apart (`takeover.pessimism`); everything else reads their mean (beyond the
+    paper)."""
     inputs: Inputs = "raw"
     """What the networks read of an observation: its numbers (the scripts), or those brought to one
     scale, with lidars in the logarithm of the distance (beyond the paper)."""
+    risk_level: RiskLevel = dataclasses.field(default=1.0, metadata={SINCE: "0.2"})
+    """Share of the worst outcomes whose expected cost the limit is for (WCSAC: 0.1 to 0.9); 1: all,
+    the mean (the paper)."""
+    multiplier: Literal["gradient", "pid"] = dataclasses.field(
+        default="gradient", metadata={SINCE: "0.2"}
+    )
+    """What moves β: the gradient of its loss (the scripts), or a PID controller."""
+    pid: Pid = dataclasses.field(default=Pid(), metadata={SINCE: "0.2"})
+    """The controller; its cost is the predicted one that `multiplier_on` names, discounted."""
     replay: Count = 1_000_000
     """Capacity of the replay (a split one has half of it for each actor)."""
     train_every: Count = 100
@@ -160,6 +178,69 @@ class PretrainingSettings:
     """The learner."""
 
 
+@dataclasses.dataclass(frozen=True)
+class TakeoverSettings:
+    """How a guide's critics are read, and for how long it stays (beyond the paper)."""
+
+    pessimism: NonNegative = 0.0
+    """What is added to the mean of a guide's cost critics, in their standard deviations; needs a
+    guide with several (`guide.learning.cost_critics`)."""
+    release: Share = 1.0
+    """The guide stays while what it compares exceeds this share of its threshold; 1: no longer than
+    it fires."""
+    hold_steps: Count = 1
+    """Steps for which the guide acts at least, once it has stepped in."""
+
+
+PLAIN = TakeoverSettings()
+"""The guide acts at the steps at which it predicts too much, by the mean of its critics."""
+
+
+@dataclasses.dataclass(frozen=True)
+class StoredSettings:
+    """What a student keeps of the steps in which it was overruled."""
+
+    action: Literal["executed", "proposed"] = "executed"
+    """Which action is stored: the one that was executed (the paper), or the student's own, as if
+    its guide were part of the environment (Recovery RL)."""
+    penalty: NonNegative = 0.0
+    """Reward that is taken off such a step."""
+    takeover_ends: bool = False
+    """Whether such a step ends the student's episode: its own action is stored, and nothing follows
+    (SAILR)."""
+    ending_reward: float = 0.0
+    """Reward of a step that ends so, in place of what the guide earned."""
+    ending_value: bool = False
+    """Whether the reward of a step that ends so is what the guide's reward critics predict from
+    there on (SOOPER). They know the reward of the *source*: of use where that is the task's."""
+    ending_cost: NonNegative = 0.0
+    """Cost of a step that ends so, in place of what the guide paid; SAILR: 1 / (1 − discount)."""
+
+
+@dataclasses.dataclass(frozen=True)
+class RiskSettings:
+    """A risk that is learnt in the target while the task is: recovery-rl, sqrl and csc."""
+
+    limit: Annotated[float, Range(0, 1, above=True, below=True)] = 0.3
+    """Risk above which an action is replaced, a discounted probability of harm."""
+    discount: Discount = 0.8
+    """γ per step of the risk: how far ahead harm counts."""
+    learning_rate: Positive = 3e-4
+    """Step size of Adam."""
+    smoothing: Share = 0.9998
+    """Share of the old target networks that an update keeps."""
+    samples: Count = 100
+    """Actions of the policy among which a safe one is looked for (sqrl, csc)."""
+    conservatism: NonNegative = 5.0
+    """By how much the critic is raised for what the policy would do (csc)."""
+
+
+RISK = RiskSettings()
+"""Recovery RL's values."""
+EXECUTED = StoredSettings()
+"""What happened is stored."""
+
+
 @takes_old_settings
 @dataclasses.dataclass(frozen=True)
 class StudentRun:
@@ -183,6 +264,12 @@ class StudentRun:
     """Budget-switch: the guide acts where it predicts more than this multiple of the limit, both on
     the discounted scale of its cost critic; None: more than the cost at which its shield test took
     over, which its file says."""
+    takeover: TakeoverSettings = dataclasses.field(default=PLAIN, metadata={SINCE: "0.2"})
+    """How the guide takes over, under methods in which it predicts."""
+    stored: StoredSettings = dataclasses.field(default=EXECUTED, metadata={SINCE: "0.2"})
+    """What the student keeps of the steps in which it was overruled."""
+    risk: RiskSettings = dataclasses.field(default=RISK, metadata={SINCE: "0.2"})
+    """The risk that it learns beside the task, under methods that do."""
     distillation: Literal["authors", "paper", "none"] = "authors"
     """ω = 0.1 β + 0.01 (the scripts), ω = β with entropy weight α + ω (the paper), or nothing."""
     strength: NonNegative = 0.1

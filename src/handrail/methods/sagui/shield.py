@@ -5,7 +5,7 @@ and to avert what was about to happen.
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import equinox as eqx
@@ -18,7 +18,7 @@ from handrail.envs.base import AbstractEnvironment, ActionSpace, DiscreteActions
 from handrail.envs.host import AnyEnvironment
 from handrail.equations.budget import LIMIT_STEPS
 from handrail.equations.interval import at_most
-from handrail.interventions.base import Intervention
+from handrail.interventions.base import AbstractTrigger, Intervention
 from handrail.interventions.triggers import CostCriticExceeds
 from handrail.learners.sac.networks import Sampled
 from handrail.methods.sagui.evaluations import cost_columns, tested
@@ -72,7 +72,8 @@ class ShieldTest:
 
 
 class Shield(eqx.Module):
-    """The guide acts where it expects more than `threshold` of the proposed action: budget-switch.
+    """The guide acts where it expects more than `threshold` of the proposed action: budget-switch;
+    or where another trigger, `when`, fires.
 
     Both of a guide's tasks are tried at once: to know which action is too much, and to avert what
     was about to happen.
@@ -80,13 +81,15 @@ class Shield(eqx.Module):
 
     guide: Any  # with `cost(observation, action)` and `distribution(observation)`
     threshold: float | Float[Array, ""]  # discounted cost, from the action on
+    when: AbstractTrigger | None = None
 
     def __call__(self, key: Key[Array, ""], number: Int[Array, ""]) -> Intervention:
         """That of the episode with this key."""
         own = isinstance(self.guide, OutsideGuide)
         act = self.guide.policy.act if own else Sampled(self.guide.distribution)
         acts = EpisodePolicy(act, "averted", key)
-        return Intervention(CostCriticExceeds(self.guide.cost, self.threshold), acts)
+        plain = CostCriticExceeds(self.guide.cost, self.threshold)
+        return Intervention(plain if self.when is None else self.when, acts)
 
 
 def random_actions(actions: ActionSpace) -> RandomActions | RandomChoices:
@@ -101,18 +104,22 @@ def evaluate_shield(
     guide: Any,
     *,
     threshold: float,
+    when: AbstractTrigger | None = None,
     episodes: int,
     longest: int | None = None,
     key: Key[Array, ""],
 ) -> Episodes:
-    """How random actions fare if the guide acts where it expects more than `threshold` of them.
+    """How random actions fare if the guide acts where it expects more than `threshold` of them, or
+    where `when` fires.
 
     `guide` may be asked in its source or, through its view, in the target. Environments on the
     host lose the episodes that they are in; there an episode is cut off after `longest` steps.
     """
     if isinstance(environment, AbstractEnvironment):
-        return shielded(environment, Shield(guide, threshold), episodes, key)
-    driver = Compiled(random_actions(environment.actions), Shield(guide, jnp.float32(threshold)))
+        return shielded(environment, Shield(guide, threshold, when), episodes, key)
+    driver = Compiled(
+        random_actions(environment.actions), Shield(guide, jnp.float32(threshold), when)
+    )
     keys = jax.random.split(key, episodes)
     return rollout_on_host(environment, driver, keys=keys, longest=longest)
 
@@ -134,14 +141,21 @@ def takeover_table(
     limit: float,
     limits: Mapping[str, float],
     per_steps: int,
+    when: Callable[[float], AbstractTrigger] | None = None,
     **options: Any,
 ) -> list[dict[str, float]]:
     """The test at each of several predicted costs, with the same episodes and random actions; rows
-    as of `shield_row`, options as of `evaluate_shield`.
+    as of `shield_row`, options as of `evaluate_shield`. `when` is the trigger at a predicted cost,
+    by default that the guide expects more.
     """
+
+    def tried(cost: float) -> Episodes:
+        trigger = None if when is None else when(cost)
+        return evaluate_shield(environment, guide, threshold=cost, when=trigger, **options)
+
     return [
         shield_row(
-            evaluate_shield(environment, guide, threshold=cost, **options), cost,
+            tried(cost), cost,
             limit=limit, limits=limits, per_steps=per_steps,
         )
         for cost in takeover_costs

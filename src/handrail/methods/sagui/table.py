@@ -7,38 +7,29 @@ in `handrail.interventions.triggers`, too.
 import dataclasses
 from collections.abc import Callable
 
-from handrail.equations.budget import discounted_limit
+from handrail.core.errors import HandrailError
 from handrail.equations.distillation import DecayingStrength, FixedStrength
-from handrail.interventions.base import Intervention
-from handrail.interventions.recipes import budget_switch, control_switch, linear_decay, none
+from handrail.interventions.base import AbstractTrigger, Intervention
+from handrail.interventions.recipes import control_switch, linear_decay, none
 from handrail.interventions.substitutes import Policy
-from handrail.interventions.triggers import Always
+from handrail.interventions.triggers import Always, BudgetSpent
+from handrail.learners.risk.base import AbstractRisk
 from handrail.learners.sac.networks import Distribution, Sampled
 from handrail.methods.method import Method, table
 from handrail.methods.sagui.guide import Guide
 from handrail.methods.sagui.outside_guide import OutsideGuide
-from handrail.methods.sagui.settings import EARLY
+from handrail.methods.sagui.risk import (
+    conservative_risk,
+    recovers,
+    recovery_risk,
+    samples_safely,
+    takes_the_first_safe,
+)
+from handrail.methods.sagui.settings import PLAIN, RiskSettings, SacSettings, TakeoverSettings
+from handrail.methods.sagui.takeover import Takeover, by_advantage, by_cost, by_sum
 
 HALF = 0.5
 """The share of the limit that our students aim at, where they can."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Takeover:
-    """What a student may cost, and from where on its guide prevents it."""
-
-    limit: float
-    """Cost of an episode that is allowed, undiscounted."""
-    predicted_cost: float
-    """Discounted cost, predicted of the proposed action, above which the guide acts."""
-
-    @staticmethod
-    def of(limit: float, threshold: float | None, discount: float, steps: int) -> "Takeover":
-        """At `threshold` multiples of the limit, of an episode of `steps` steps, on the discounted
-        scale; by default at `EARLY`.
-        """
-        multiple = EARLY if threshold is None else threshold
-        return Takeover(limit, multiple * discounted_limit(limit, discount, steps))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,10 +40,19 @@ class Known:
     expert: Distribution | None = None
 
     @property
+    def guiding(self) -> Guide | OutsideGuide:
+        """The guide; raises `HandrailError` where a run has none."""
+        if self.guide is None:
+            raise HandrailError(
+                "this takeover asks a guide's critics, but there is no guide: give the file of one "
+                "(handrail.train_guide)"
+            )
+        return self.guide
+
+    @property
     def policy(self) -> Policy:
         """How the guide acts in the student's place."""
-        assert self.guide is not None
-        return self.guide.policy
+        return self.guiding.policy
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,14 +66,23 @@ class StudentMethod(Method):
     """One actor takes every step: the student itself, or the guide."""
     split_replay: bool = False
     """Each actor has a memory of its own, unless the run says otherwise."""
-    predicts: bool = False
-    """It takes over by a prediction: `threshold` counts."""
+    when: Callable[[Takeover, Guide | OutsideGuide], AbstractTrigger] | None = None
+    """The prediction by which it takes over, if it does: `threshold` and `takeover` count."""
+    risk: Callable[[RiskSettings, SacSettings], AbstractRisk] | None = None
+    """The risk that its student learns in the target, if it does: the run's `risk` counts."""
+    by_limit: bool = False
+    """What is predicted is compared with the limit itself, so that `threshold` does not count."""
     strength: Callable[[float], DecayingStrength | FixedStrength] | None = None
     """Of the pull towards the guide, in place of the multiplier's; from the run's `strength`."""
     default_limit_fraction: float = 1.0
     """Our share of the limit that the student's multiplier aims at, with one memory."""
     guide_interval_share: float = 0.0
     """Our share of the steps that the guide takes at random, in intervals of 50."""
+
+    @property
+    def predicts(self) -> bool:
+        """Whether it takes over by a prediction."""
+        return self.when is not None
 
     @property
     def needs_guide(self) -> bool:
@@ -84,6 +93,27 @@ class StudentMethod(Method):
     def has_guide(self) -> bool:
         """Whether there is a guide at all, trained or not."""
         return self.needs_guide or self.untrained_guide
+
+    def check_takeover(
+        self,
+        how: TakeoverSettings,
+        *,
+        threshold: float | None = None,
+        takeover_cost: float | None = None,
+    ) -> None:
+        """Refuses what was said of a takeover where the method would not do it."""
+        if how != PLAIN and not self.predicts:
+            offered = ", ".join(name for name, row in METHODS.items() if row.predicts)
+            raise HandrailError(
+                f"takeover is {how}, but under {self.name!r} no guide's critic says when it takes "
+                f"over: leave it out, or take one of {offered}"
+            )
+        for name, given in (("threshold", threshold), ("takeover_cost", takeover_cost)):
+            if self.by_limit and given is not None:
+                raise HandrailError(
+                    f"{name} is {given:g}, but under {self.name!r} the predicted cost of the "
+                    f"episode is compared with the limit itself: leave {name} out, and give limit"
+                )
 
     @property
     def for_other_agents(self) -> bool:
@@ -96,10 +126,16 @@ def _switch(takeover: Takeover, known: Known) -> Intervention:
 
 
 def _budget(takeover: Takeover, known: Known) -> Intervention:
-    assert known.guide is not None
-    return budget_switch(
-        known.policy, known.guide.cost, threshold=takeover.predicted_cost, limit=takeover.limit
-    )
+    when = by_cost(takeover, known.guiding) | BudgetSpent(takeover.limit)
+    return Intervention(when, known.policy)
+
+
+def _sum(takeover: Takeover, known: Known) -> Intervention:
+    return Intervention(by_sum(takeover, known.guiding), known.policy)
+
+
+def _advantage(takeover: Takeover, known: Known) -> Intervention:
+    return Intervention(by_advantage(takeover, known.guiding), known.policy)
 
 
 def _expert(takeover: Takeover, known: Known) -> Intervention:
@@ -124,7 +160,33 @@ METHODS = table(
         StudentMethod(
             "budget-switch", "The guide acts where it predicts too much cost of the proposed "
             "action, or the episode's budget is spent (ours).", _budget,
-            ("guide",), predicts=True, default_limit_fraction=HALF, guide_interval_share=0.1,
+            ("guide",), when=by_cost, default_limit_fraction=HALF, guide_interval_share=0.1,
+        ),
+        StudentMethod(
+            "sum-switch", "The guide acts where the episode's cost so far and what it predicts of "
+            "the proposed action reach the limit (SOOPER).", _sum,
+            ("guide",), when=by_sum, by_limit=True, default_limit_fraction=HALF,
+            guide_interval_share=0.1,
+        ),
+        StudentMethod(
+            "advantage-switch", "The guide acts where it predicts more cost of the proposed action "
+            "than of its own, by a margin (SAILR).", _advantage,
+            ("guide",), when=by_advantage, default_limit_fraction=HALF, guide_interval_share=0.1,
+        ),
+        StudentMethod(
+            "recovery-rl", "The student learns which actions are risky, and a recovery policy that "
+            "acts in place of them (Recovery RL).",
+            lambda takeover, known: recovers(takeover.risk), risk=recovery_risk,
+        ),
+        StudentMethod(
+            "sqrl", "The student learns which actions are risky, and draws another, safe one of "
+            "its own in place of them (SQRL).",
+            lambda takeover, known: samples_safely(takeover.risk), risk=recovery_risk,
+        ),
+        StudentMethod(
+            "csc", "The student learns conservatively which actions are risky, and takes its first "
+            "safe sample in place of them (conservative safety critic).",
+            lambda takeover, known: takes_the_first_safe(takeover.risk), risk=conservative_risk,
         ),
         StudentMethod(
             "sac-lagrangian", "SAC-Lagrangian from scratch: the student acts alone.", _none,

@@ -13,6 +13,7 @@ from jaxtyping import Array, Key
 from handrail.core.arguments import checked
 from handrail.core.artifact import Card, load, part_shapes, save
 from handrail.core.errors import HandrailError
+from handrail.core.recorded import stable
 from handrail.core.records import BEST
 from handrail.core.rng import stream
 from handrail.envs.transfer import SameView
@@ -145,7 +146,7 @@ def train_guide(
                 training={
                     "task": source.interface.name,
                     "evaluation": row,
-                    "settings": dataclasses.asdict(settings),
+                    "settings": stable(settings),
                 },
             )  # fmt: skip
 

@@ -10,6 +10,7 @@ import jax
 from handrail.core.arguments import checked
 from handrail.core.artifact import Card, save
 from handrail.core.errors import HandrailError, UnknownName
+from handrail.core.recorded import stable
 from handrail.core.records import BEST, EVALUATIONS, POLICY, read_table
 from handrail.core.rng import stream
 from handrail.envs.base import action_size
@@ -28,6 +29,7 @@ from handrail.equations.importance import (
 from handrail.interventions.base import Intervention
 from handrail.interventions.overruled import EVIDENCE, Overruled, overruled
 from handrail.interventions.recipes import with_guide_intervals
+from handrail.learners.base import AbstractAgent
 from handrail.learners.sac.agent import SacAgent
 from handrail.learners.sac.constraint import CostSlack, policy_actions, replay_actions, whole_cost
 from handrail.learners.sac.networks import OnVectors
@@ -35,9 +37,12 @@ from handrail.learners.sac.source_data import SourceData
 from handrail.learners.sac.state import SacState
 from handrail.methods.sagui.agents import (
     check_cost_floor,
+    check_overruled,
     memory,
+    risk_agent,
     sac_agent,
     sac_learner,
+    stored,
 )
 from handrail.methods.sagui.cards import Limits, Networks, card_of
 from handrail.methods.sagui.epochs import Report, run_by_epochs
@@ -60,7 +65,8 @@ from handrail.methods.sagui.settings import (
     StudentRun,
     check_schedule,
 )
-from handrail.methods.sagui.table import METHODS, Known, StudentMethod, Takeover
+from handrail.methods.sagui.table import METHODS, Known, StudentMethod
+from handrail.methods.sagui.takeover import Takeover
 from handrail.train.compiled import RunState
 from handrail.train.evidence import total
 from handrail.train.loops import AnyLoop, make_loop
@@ -90,6 +96,7 @@ def check(run: StudentRun, given: Mapping[str, Any]) -> StudentMethod:
         raise HandrailError(
             f"threshold is {run.threshold}: expected a positive multiple of the limit, such as 2.0"
         )
+    method.check_takeover(run.takeover)
     if run.guide_interval_share and method.single_actor:
         raise HandrailError(
             f"guide_interval_share is {run.guide_interval_share}, but method {run.method!r} "
@@ -154,9 +161,12 @@ def load_knowledge(target: Target, run: StudentRun, files: Mapping[str, Path]) -
 
 def student_loop(target: Target, run: StudentRun, files: Mapping[str, Path]) -> AnyLoop:
     """The loop of a run. Raises `HandrailError` where settings or knowledge do not fit."""
-    check(run, files)
+    method = check(run, files)
+    check_overruled(run, method, shielded=target.shield is not None)
     loaded = load_knowledge(target, run, files)
-    agent = _agent(target, run, loaded)
+    agent: AbstractAgent = _agent(target, run, loaded)
+    if method.risk is not None:
+        agent = risk_agent(run, agent, method.risk(run.risk, run.learning))
     intervention = who_acts(target, run, loaded, interval_share=run.guide_interval_share)
     return make_loop(target.training, agent, intervention, run.steps, delayed=target.delayed)
 
@@ -177,10 +187,11 @@ def who_acts(
 def takeover(target: Target, run: StudentRun, file: GuideFile | None) -> Takeover:
     """Where the guide takes over from this student."""
     if file is not None:
-        return file.takeover(run.limit, run.threshold)
-    return Takeover.of(
-        run.limit, run.threshold, run.learning.discount, target.interface.limit_steps
+        return file.takeover(run.limit, run.threshold, how=run.takeover)
+    where = Takeover.of(
+        run.limit, run.threshold, run.learning.discount, target.interface.limit_steps, run.takeover
     )
+    return dataclasses.replace(where, risk=run.risk)
 
 
 def _agent(target: Target, run: StudentRun, loaded: FittedKnowledge) -> SacAgent:
@@ -223,6 +234,7 @@ def _agent(target: Target, run: StudentRun, loaded: FittedKnowledge) -> SacAgent
         guide=acts if weighed else None,
         source=loaded.source,
         initial=initial,
+        stored=stored(run.stored, guide),
         point=points[run.density],
         **weighs,
     )
@@ -334,5 +346,5 @@ def _card(target: Target, run: StudentRun, row: Mapping[str, float] | None) -> C
         target.interface,
         Networks.of(run.learning),
         Limits(run.limit, target.interface.limit_steps, target.interface.limits),
-        training={"task": run.environment, "settings": dataclasses.asdict(run), **tested_as},
+        training={"task": run.environment, "settings": stable(run), **tested_as},
     )

@@ -1,0 +1,1 @@
+"""Critics of risk that are learnt in the target, beside the task."""

@@ -1,0 +1,89 @@
+"""From where on, and for how long, a guide acts in a student's place."""
+
+import dataclasses
+from collections.abc import Callable
+
+from handrail.core.errors import HandrailError
+from handrail.equations.budget import cost_scale, discounted_limit
+from handrail.interventions.base import AbstractTrigger
+from handrail.interventions.takeover import AdvantageExceeds, CostSumReaches, Held
+from handrail.interventions.triggers import CostCriticExceeds
+from handrail.methods.sagui.guide import Guide
+from handrail.methods.sagui.outside_guide import OutsideGuide
+from handrail.methods.sagui.settings import EARLY, PLAIN, RISK, RiskSettings, TakeoverSettings
+
+
+@dataclasses.dataclass(frozen=True)
+class Takeover:
+    """What a student may cost, and from where on its guide prevents it."""
+
+    limit: float
+    """Cost of an episode that is allowed, undiscounted."""
+    predicted_cost: float
+    """Discounted cost, predicted of the proposed action, above which the guide acts."""
+    steps: int = 1000
+    """Steps of the episode that the limit is for."""
+    how: TakeoverSettings = PLAIN
+    """How its critics are read, and for how long it stays."""
+    risk: RiskSettings = RISK
+    """The student's own risk, under methods in which it is learnt."""
+
+    @staticmethod
+    def of(
+        limit: float,
+        threshold: float | None,
+        discount: float,
+        steps: int,
+        how: TakeoverSettings = PLAIN,
+    ) -> "Takeover":
+        """At `threshold` multiples of the limit, of an episode of `steps` steps, on the discounted
+        scale; by default at `EARLY`.
+        """
+        multiple = EARLY if threshold is None else threshold
+        return Takeover(limit, multiple * discounted_limit(limit, discount, steps), steps, how)
+
+
+def by_cost(takeover: Takeover, guide: Guide | OutsideGuide) -> AbstractTrigger:
+    """It predicts more than `takeover.predicted_cost` of the proposed action."""
+    critic = guide.pessimistic(takeover.how.pessimism).cost
+    return held(takeover, lambda share: CostCriticExceeds(critic, share * takeover.predicted_cost))
+
+
+def by_sum(takeover: Takeover, guide: Guide | OutsideGuide) -> AbstractTrigger:
+    """The episode's cost so far and what it predicts of the proposed action reach the limit."""
+    critic = guide.pessimistic(takeover.how.pessimism).cost
+    scale = cost_scale(guide.discount, takeover.steps)
+    return held(takeover, lambda share: CostSumReaches(critic, share * takeover.limit, scale))
+
+
+def by_advantage(takeover: Takeover, guide: Guide | OutsideGuide) -> AbstractTrigger:
+    """It predicts `takeover.predicted_cost` more of the proposed action than of its own."""
+    advantage = guide.pessimistic(takeover.how.pessimism).advantage
+    return held(
+        takeover, lambda share: AdvantageExceeds(advantage, share * takeover.predicted_cost)
+    )
+
+
+def held(takeover: Takeover, at: Callable[[float], AbstractTrigger]) -> AbstractTrigger:
+    """The trigger at its threshold, held as the settings say; `at` gives it at a share of that."""
+    how = takeover.how
+    if how.release == 1 and how.hold_steps == 1:
+        return at(1)
+    return Held(at(1), at(how.release), how.hold_steps)
+
+
+def check_scale(source: str, name: str, given: float, discount: float, harm: float | None) -> None:
+    """Refuses a threshold that a critic of this discount can never reach.
+
+    `harm` is what a step of harm costs, as far as the guide's file says.
+    """
+    if harm is None or discount == 1:
+        return
+    highest = harm / (1 - discount)
+    if given >= highest:
+        raise HandrailError(
+            f"{source}: {name} is {given:g}, but the guide's critic counts discounted costs "
+            f"(γ = {discount:g}) and a step of harm costs {harm:g}: it never predicts as much as "
+            f"{highest:g}, and would never take over; give some steps of harm, such as "
+            f"{2 * harm:g}"
+        )
