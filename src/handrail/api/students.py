@@ -31,7 +31,7 @@ from handrail.methods.sagui.guide_file import open_guide
 from handrail.methods.sagui.offline_batch import kept_beside
 from handrail.methods.sagui.presets import SOURCE_PRICE, default_limit_fraction, recommended_student
 from handrail.methods.sagui.problem import Target, interface_of
-from handrail.methods.sagui.settings import SacSettings, StudentRun
+from handrail.methods.sagui.settings import OnPolicySettings, SacSettings, StudentRun
 from handrail.methods.sagui.table import METHODS
 from handrail.methods.sagui.train_student import train_student as train
 
@@ -68,6 +68,7 @@ def train_student(
     epoch: int = 10_000,
     evaluation_episodes: int = 10,
     learning: SacSettings | None = None,
+    on_policy: OnPolicySettings | None = None,
     seed: int = 0,
     report: Report = lambda step, total: None,
 ) -> dict[str, Any]:
@@ -86,7 +87,8 @@ def train_student(
         guide: its file; None for a method without one, such as `sac-lagrangian`.
         folder: of the run; it must be empty or hold this very run.
         method: any that needs no more than a guide, such as `budget-switch`, `control-switch`,
-            `linear-decay`, or `sac-lagrangian` without a guide (`handrail list`).
+            `linear-decay`, or without a guide `sac-lagrangian`, and the on-policy `cpo`,
+            `ppo-lagrangian`, `trpo-lagrangian` (`handrail list`).
         view: the guide's parts of the target's observation; by default those of the same names.
         intervention: a shield of yours, WHEN × WHAT, such as `shield(...)`, with or without a
             guide. It judges what the student or the guide is about to do, has the last word, and
@@ -113,6 +115,8 @@ def train_student(
         evaluation_episodes: whole episodes of each.
         learning: the learner; by default our preset, in which the guide's cost critic is a
             floor of the student's (docs/results/static.md).
+        on_policy: what on-policy methods have beside it; `epoch` is a multiple of its `batch`, and
+            that of the environments side by side.
         seed: of everything.
         report: called as `report(step, total)`.
     """
@@ -124,14 +128,25 @@ def train_student(
     run = StudentRun(
         method=method, seed=seed_number(seed), steps=steps, epoch=epoch,
         test_episodes=whole("evaluation_episodes", evaluation_episodes, least=1),
-        threshold=threshold,
-        distillation="authors" if truth("distil", distil) or row.strength else "none",
-        density="exact", weighting="none", multiplier_on="policy_actions",
         limit_fraction=_given(limit_fraction, default_limit_fraction(method, split=False)),
         guide_interval_share=_given(guide_interval_share, row.guide_interval_share),
-        source_data=truth("source_data", source_data), source_price=source_price, replay="ring",
+        source_data=truth("source_data", source_data),
         learning=settings_of("learning", learning, default),
+        on_policy=settings_of("on_policy", on_policy, OnPolicySettings()),
     )  # fmt: skip
+    pulled = truth("distil", distil)
+    if row.agent is None:
+        run = dataclasses.replace(
+            run, threshold=threshold,
+            distillation="authors" if pulled or row.strength else "none",
+            density="exact", weighting="none", multiplier_on="policy_actions",
+            source_price=source_price, replay="ring",
+        )  # fmt: skip
+    elif pulled or threshold is not None:
+        raise HandrailError(
+            f"method {method!r} is on-policy and has no guide: leave "
+            f"{'distil' if pulled else 'threshold'} out"
+        )
     run = checked(run)
     shield = checked_intervention(intervention)
     files = {} if guide is None else {"guide": located("guide", guide)}
@@ -157,6 +172,7 @@ def train_student(
         longest=longest,
         shield=shield,
         delayed=False,
+        copies=getattr(host, "copies", 1),
     )
     warned = _warnings(files, allowed, longest)
     brought = {} if shield is None else {"intervention": shield}

@@ -153,7 +153,7 @@ def train(
         encoder: Use this encoder, likewise.
         guide: Use this guide, likewise. Navigation only, like the next two.
         expert: Use this expert (method egpo) instead of acquiring one.
-        pretrained: Use this pre-trained student (method sac-pre) instead of acquiring one.
+        pretrained: Use this pre-trained student (sac-pre, cpo-pre) instead of acquiring one.
         acquire: Acquire all knowledge that no file brings, also where the package's would do.
         set: Further settings by name, such as learning.discount=0.97 safety.prior_prob=0.9; those
             of the environment and method are listed below.

@@ -93,3 +93,5 @@ class Target:
     shield: Intervention | None = None
     """What has the last word over every action in training, also over a guide's."""
     delayed: bool = True
+    copies: int = 1
+    """Environments side by side: as many as `training` holds, or are made of a compiled one."""
