@@ -2,8 +2,8 @@
 
 One step an episode, action a in (−1, 1): cost ((1 + a)/2)², at most d = ¼ in expectation, so a
 policy that hardly varies has a mean of at most 0. The reward, −(a − 0.6)² and noise, would rather
-have 0.6. Without the limit, 0.6 is what they find, at a cost of 0.64. The noise keeps the deviation of
-reward advantages, by which they are divided, near ½, so that λ has to reach about 5.
+have 0.6. Without the limit, 0.6 is what they find, at a cost of 0.64. The noise keeps the deviation
+of reward advantages, by which they are divided, near ½, so that λ has to reach about 5.
 """
 
 import equinox as eqx
