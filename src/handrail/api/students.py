@@ -68,7 +68,7 @@ def train_student(
     epoch: int = 10_000,
     evaluation_episodes: int = 10,
     learning: SacSettings | None = None,
-    on_policy: OnPolicySettings | None = None,
+    on_policy: OnPolicySettings | Mapping[str, Any] | None = None,
     seed: int = 0,
     report: Report = lambda step, total: None,
 ) -> dict[str, Any]:
