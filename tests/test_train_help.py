@@ -9,13 +9,20 @@ from handrail.cli.settings_help import docstrings, options, settings_of_run
 from handrail.core.arguments import override
 from handrail.core.errors import HandrailError
 from handrail.methods.contrastive.settings import QLearning, Safety
-from handrail.methods.sagui.settings import GuideSettings, SacSettings, StudentRun
+from handrail.methods.sagui.settings import (
+    GuideSettings,
+    OnPolicySettings,
+    PpoSettings,
+    SacSettings,
+    StudentRun,
+    TrustRegionSettings,
+)
 from handrail.tasks.lava.settings import LavaEncoder, LavaPrior, LavaRun
 from handrail.tasks.own.settings import OwnGuide, OwnStudent
 
 KINDS = (
     QLearning, Safety, SacSettings, GuideSettings, StudentRun, LavaRun, LavaPrior, LavaEncoder,
-    OwnStudent, OwnGuide,
+    OwnStudent, OwnGuide, OnPolicySettings, PpoSettings, TrustRegionSettings,
 )  # fmt: skip
 
 

@@ -118,9 +118,10 @@ def said(row: Any) -> dict[str, str]:
     """What the row of a method of SaGui says beside, in words."""
     if not isinstance(row, StudentMethod):
         return {}
-    facts = {
-        "Memory (preset `paper`)": "one for each actor" if row.split_replay else "one for all",
-    }
+    memory = "one for each actor" if row.split_replay else "one for all"
+    if row.agent is not None:
+        memory = "none: each batch of its own steps is learnt from once (on-policy)"
+    facts = {"Memory (preset `paper`)": memory}
     if row.has_guide:
         share = recommended(StudentRun(method=row.name)).limit_fraction
         facts["Aims at (preset `recommended`)"] = f"{share:.0%} of the limit".replace("%", " %")

@@ -50,7 +50,7 @@ _HOMES = {
     "handrail.envs.conformance": ("check_environment",),
     "handrail.envs.transfer": ("SameView", "View"),
     "handrail.methods.contrastive.settings": ("QLearning",),
-    "handrail.methods.sagui.settings": ("SacSettings",),
+    "handrail.methods.sagui.settings": ("OnPolicySettings", "SacSettings"),
     "handrail.learners.fitted_q": ("FittedQSettings",),
     "handrail.methods.sagui.outside_guide": ("PolicyGuide",),
     "handrail.api.discrete": (

@@ -11,6 +11,8 @@ import handrail
 from handrail.core.errors import HandrailError
 from handrail.core.records import EPISODE_COLUMNS
 from handrail.experiments.schema import names
+from handrail.learners.onpolicy.agent import OnPolicyAgent
+from handrail.learners.onpolicy.updates import Cpo, PpoLagrangian, TrpoLagrangian
 from handrail.learners.sac.state import METRICS
 from handrail.methods.sagui.evaluations import KNOWLEDGE_COLUMNS, STUDENT_COLUMNS
 from handrail.report import experiment, navigation_figures
@@ -101,6 +103,11 @@ def logged() -> dict[str, set[str]]:
         "student": set(STUDENT_COLUMNS),
         "guide": set(KNOWLEDGE_COLUMNS),
         "SAC": set(METRICS),
+        "on-policy": {
+            name
+            for update in (Cpo(), PpoLagrangian(), TrpoLagrangian())
+            for name in OnPolicyAgent(update=update).metrics
+        },
         "evidence": {f"evidence/{name}" for name in evidence()},
         "summaries": {*experiment.COLUMNS, *navigation_figures.COLUMNS},
     }

@@ -36,6 +36,7 @@ from handrail.methods.sagui.settings import (
     EXECUTED,
     PLAIN,
     RISK,
+    OnPolicySettings,
     RiskSettings,
     SacSettings,
     StoredSettings,
@@ -83,6 +84,7 @@ def train_student(
     epoch: int = 10_000,
     evaluation_episodes: int = 10,
     learning: SacSettings | None = None,
+    on_policy: OnPolicySettings | Mapping[str, Any] | None = None,
     seed: int = 0,
     report: Report = lambda step, total: None,
 ) -> dict[str, Any]:
@@ -102,7 +104,8 @@ def train_student(
             `sac-lagrangian`.
         folder: of the run; it must be empty or hold this very run.
         method: any that needs no more than a guide, such as `budget-switch`, `control-switch`,
-            `linear-decay`, or `sac-lagrangian` without a guide (`handrail list`).
+            `linear-decay`, or without a guide `sac-lagrangian`, and the on-policy `cpo`,
+            `ppo-lagrangian`, `trpo-lagrangian` (`handrail list`).
         view: the guide's parts of the target's observation; by default those of the same names.
         intervention: a shield of yours, WHEN × WHAT, such as `shield(...)`, with or without a
             guide. It judges what the student or the guide is about to do, has the last word, and
@@ -140,6 +143,8 @@ def train_student(
         evaluation_episodes: whole episodes of each.
         learning: the learner; by default our preset, in which the guide's cost critic is a
             floor of the student's (docs/results/static.md).
+        on_policy: what on-policy methods have beside it; `epoch` is a multiple of its `batch`, and
+            that of the environments side by side.
         seed: of everything.
         report: called as `report(step, total)`.
     """
@@ -150,15 +155,26 @@ def train_student(
     run = dataclasses.replace(
         ours, seed=seed_number(seed), steps=steps, epoch=epoch,
         test_episodes=whole("evaluation_episodes", evaluation_episodes, least=1),
-        threshold=threshold, takeover=settings_of("takeover", takeover, PLAIN),
+        takeover=settings_of("takeover", takeover, PLAIN),
         stored=settings_of("stored", stored, EXECUTED),
         risk=settings_of("risk", risk, RISK),
-        distillation="authors" if truth("distil", distil) else ours.distillation,
         limit_fraction=_given(limit_fraction, ours.limit_fraction),
         guide_interval_share=_given(guide_interval_share, ours.guide_interval_share),
-        source_data=truth("source_data", source_data), source_price=source_price,
+        source_data=truth("source_data", source_data),
         learning=settings_of("learning", learning, ours.learning),
+        on_policy=settings_of("on_policy", on_policy, OnPolicySettings()),
     )  # fmt: skip
+    pulled = truth("distil", distil)
+    if row.agent is None:
+        pull = "authors" if pulled else ours.distillation
+        run = dataclasses.replace(
+            run, threshold=threshold, distillation=pull, source_price=source_price
+        )
+    elif pulled or threshold is not None:
+        raise HandrailError(
+            f"method {method!r} is on-policy and has no guide: leave "
+            f"{'distil' if pulled else 'threshold'} out"
+        )
     run = checked(run)
     row.check_takeover(run.takeover, threshold=threshold, takeover_cost=takeover_cost)
     shield = checked_intervention(intervention)
@@ -195,6 +211,7 @@ def train_student(
         delayed=False,
         initial=start,
         outside=outside,
+        copies=getattr(host, "copies", 1),
     )
     warned = _warnings(files, allowed, longest)
     brought = {} if shield is None else {"intervention": shield}

@@ -157,7 +157,7 @@ def train(
         encoder: Use this encoder, likewise.
         guide: Use this guide, likewise. Navigation only, like the next two.
         expert: Use this expert (method egpo) instead of acquiring one.
-        pretrained: Use this pre-trained student (method sac-pre) instead of acquiring one.
+        pretrained: Use this pre-trained student (sac-pre, cpo-pre) instead of acquiring one.
         cost_fn: Of your own environment, MODULE:NAME of a function (obs, action, next_obs, info) ->
             cost; by default the environment says its cost.
         acquire: Acquire all knowledge that no file brings, also where the package's would do.

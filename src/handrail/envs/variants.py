@@ -15,11 +15,13 @@ AnyEnvironment = AbstractEnvironment | AbstractHostEnvironment
 def side_by_side(
     first: AnyEnvironment, another: Callable[[], AnyEnvironment], copies: int
 ) -> AnyEnvironment | HostCopies:
-    """The first by itself or, of more than one on the host, as many, stepped together."""
-    if copies == 1:
+    """The first by itself or, of more than one on the host, as many, stepped together.
+
+    A compiled one needs no others: a loop makes its copies.
+    """
+    if copies == 1 or isinstance(first, AbstractEnvironment):
         return first
     hosts: list[Any] = [first, *(another() for _ in range(1, copies))]
-    assert all(isinstance(host, AbstractHostEnvironment) for host in hosts)  # see `check_copies`
     return HostCopies(hosts)
 
 

@@ -90,6 +90,9 @@ KNOWN: dict[str, Look] = {
     "linear-decay": Look("SaGui, linear-decay", "#56B4E9", "^"),
     "scratch": Look("SAC-Lagrangian from scratch", "#4A5560", "s"),
     "pretrained": Look("SAC-Lagrangian pre-trained", "#009E73", "D"),
+    "cpo": Look("CPO", "#8A6D00", "<"),
+    "cpo-pre": Look("CPO pre-trained", "#6A3D9A", "p"),
+    "ppo-lagrangian": Look("PPO-Lagrangian", "#999933", "h"),
     "egpo": Look("EGPO", "#D55E00", "v"),
     "budget-switch": Look("budget-switch", "#CC79A7", "P"),
 }

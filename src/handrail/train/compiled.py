@@ -64,12 +64,7 @@ class Loop(eqx.Module):
 
     def __check_init__(self):
         check_delay(self.agent, delayed=self.delayed)
-        actions = self.environment.actions
-        observation = jax.eval_shape(lambda k: self.environment.reset(key=k)[1], jax.random.key(0))
-        zero, no = jnp.zeros(()), jnp.array(False)
-        reached = Timestep(observation, zero, zero, no, no)
-        example = example_transition(observation, zero_action(actions), reached)
-        check_fit(self.agent, self.intervention, actions, example, total=self.total)
+        check_compiled_fit(self)
 
     def init(self, *, key: Key[Array, ""]) -> RunState:
         """The state before the first step."""
@@ -200,6 +195,16 @@ def first_state(
         return first
     transition = eqx.filter_eval_shape(loop.shape_of_step, first)
     return dataclasses.replace(first, pending=zeros_like(transition, loop.agent.train_every))
+
+
+def check_compiled_fit(loop: Any) -> None:
+    """Refuses, before the first step, an intervention that does not fit a compiled environment."""
+    environment = loop.environment
+    observation = jax.eval_shape(lambda k: environment.reset(key=k)[1], jax.random.key(0))
+    zero, no = jnp.zeros(()), jnp.array(False)
+    reached = Timestep(observation, zero, zero, no, no)
+    example = example_transition(observation, zero_action(environment.actions), reached)
+    check_fit(loop.agent, loop.intervention, environment.actions, example, total=loop.total)
 
 
 def check_delay(agent: AbstractAgent, *, delayed: bool) -> None:

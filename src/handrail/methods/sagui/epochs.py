@@ -28,7 +28,7 @@ def run_by_epochs(
     summarise: Callable[[RunState], dict[str, Any]],
     report: Report,
 ) -> dict[str, Any]:
-    """`execute`, for settings with `steps`, `epoch` and `learning`; `watch` looks at each epoch."""
+    """`execute`, for settings with `steps` and `epoch`; `watch` looks at each epoch."""
 
     def at_epochs(step: int, state: RunState) -> None:
         if step % settings.epoch == 0:
@@ -41,7 +41,7 @@ def run_by_epochs(
         seed=seed,
         summarise=summarise,
         watch=at_epochs,
-        chunk_steps=chunk_steps(settings.epoch, settings.learning.train_every),
+        chunk_steps=chunk_steps(settings.epoch, loop.agent.train_every),
         report=lambda step, _: report(step, settings.steps),
         checkpoint_seconds=CHECKPOINT_SECONDS,
     )

@@ -80,9 +80,11 @@ def own_student(run: Own) -> Own:
     """Our settings for a student in an environment of the user's, which says nothing of scales.
 
     One replay for both actors, no importance weights, and a multiplier that looks at what the
-    student would do now.
+    student would do now. Those of on-policy methods are the published ones.
     """
     row = METHODS[run.method]
+    if row.agent is not None:
+        return run
     return dataclasses.replace(
         run,
         threshold=None,

@@ -1,6 +1,7 @@
 """What the baselines bring along: EGPO's expert, and a student that was trained in the source."""
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,13 @@ from jaxtyping import Array, Key
 from handrail.core.arguments import checked
 from handrail.core.artifact import Card, fill, load, save
 from handrail.core.errors import HandrailError
-from handrail.core.recorded import stable
+from handrail.core.recorded import mapping, stable
 from handrail.core.records import BEST
 from handrail.core.rng import stream
+from handrail.interventions.base import Intervention
 from handrail.interventions.recipes import none
+from handrail.learners.base import AbstractAgent
+from handrail.learners.onpolicy.agent import OnPolicyState
 from handrail.learners.sac.lagrangian import SacLagrangian
 from handrail.learners.sac.networks import OnVectors
 from handrail.learners.sac.state import SacState
@@ -31,7 +35,8 @@ from handrail.methods.sagui.evaluations import (
 )
 from handrail.methods.sagui.guide import total_size
 from handrail.methods.sagui.problem import Interface, Target
-from handrail.methods.sagui.settings import PretrainingSettings, Role, SacSettings
+from handrail.methods.sagui.settings import PretrainingSettings, Role, SacSettings, StudentRun
+from handrail.methods.sagui.table import row_of
 from handrail.networks.gaussian import GaussianPolicy
 from handrail.train.compiled import RunState
 from handrail.train.loops import AnyLoop, make_loop
@@ -39,14 +44,41 @@ from handrail.train.loops import AnyLoop, make_loop
 KINDS: dict[Role, str] = {"expert": "expert", "pretrained": "policy"}  # role → kind of artefact
 
 
+def loop_in(
+    where: Target, method: str, agent: AbstractAgent, intervention: Intervention, steps: int
+) -> AnyLoop:
+    """The loop of what learns by this method: an on-policy one never from steps of an older
+    policy, so it does not learn while the next steps are taken.
+    """
+    delayed = where.delayed and row_of(method).agent is None
+    return make_loop(
+        where.training, agent, intervention, steps, delayed=delayed, copies=where.copies
+    )
+
+
 def pretraining_loop(where: Target, settings: PretrainingSettings) -> AnyLoop:
-    """SAC-Lagrangian alone: in the target (the expert), or in the source observed like it."""
+    """What learns alone: in the target (the expert), or in the source observed like it."""
+    on_policy = row_of(settings.method).agent
+    if on_policy is not None:
+        agent = on_policy(where, _as_student(settings))
+        return loop_in(where, settings.method, agent, none(), settings.steps)
     learner = sac_learner(
         settings.learning, settings.limit, where.interface.limit_steps, parts=where.scaled_parts
     )
     replay = memory(settings.learning, settings.steps, split=False)
     agent = sac_agent(settings.learning, learner, replay)
-    return make_loop(where.training, agent, none(), settings.steps, delayed=where.delayed)
+    return loop_in(where, settings.method, agent, none(), settings.steps)
+
+
+def _as_student(settings: PretrainingSettings) -> StudentRun:
+    """The run of a student of this method, with these settings."""
+    common = {field.name for field in dataclasses.fields(StudentRun)}
+    given = {
+        field.name: getattr(settings, field.name)
+        for field in dataclasses.fields(settings)
+        if field.name in common
+    }
+    return StudentRun(**given)
 
 
 def pretrain(
@@ -104,8 +136,35 @@ def open_policy(path: Path, interface: Interface, kind: str) -> tuple[Card, OnVe
     return card, OnVectors(fill(template, arrays, source=str(path)))
 
 
+def goes_on_from(path: Path, target: Target, run: StudentRun) -> SacState | OnPolicyState:
+    """The whole state of what was pre-trained for this run; raises `HandrailError`."""
+    on_policy = row_of(run.method).agent
+    if on_policy is None:
+        return load_pretrained(path, target, run.learning)
+    agent = on_policy(target, run)
+    return _filled(
+        path, target, run.learning, row_of(run.method).pretrained_as,
+        lambda *sizes: agent.fresh(*sizes, key=jax.random.key(0)),
+    )  # fmt: skip
+
+
 def load_pretrained(path: Path, target: Target, learning: SacSettings) -> SacState:
-    """The pre-trained learner's whole state, if it fits the student; raises `HandrailError`."""
+    """The same of SAC-Lagrangian."""
+    learner = sac_learner(learning, 0.0, parts=target.scaled_parts)
+    return _filled(
+        path, target, learning, PretrainingSettings.method,
+        lambda *sizes: learner.init(*sizes, learning.hidden, key=jax.random.key(0)),
+    )  # fmt: skip
+
+
+def _filled(
+    path: Path,
+    target: Target,
+    learning: SacSettings,
+    method: str,
+    fresh: Callable[[int, int], Any],
+) -> Any:
+    """What the file holds, in place of what was made `fresh` for these sizes of vectors."""
     spec = spec_of(target.interface)
     card, arrays = load(path, expect="policy", spec=spec)
     own, wanted = Networks.read(card, source=str(path)), Networks.of(learning)
@@ -116,10 +175,13 @@ def load_pretrained(path: Path, target: Target, learning: SacSettings) -> SacSta
                 f"{path}: its {field.name} is {found!r}, the student's {needed!r}; set "
                 f"learning.{field.name} to {found!r}"
             )
-    learner = sac_learner(learning, 0.0, parts=target.scaled_parts)
-    template = learner.init(
-        total_size(spec["parts"]), spec["actions"], learning.hidden, key=jax.random.key(0)
-    )
+    said = mapping(card.training.get("settings")).get("method", PretrainingSettings.method)
+    if said != method:
+        raise HandrailError(
+            f"{path}: it was trained by {said!r}, and the student goes on from {method!r}; leave "
+            "the file out, so that one is trained"
+        )
+    template = fresh(total_size(spec["parts"]), spec["actions"])
     return fill(template, arrays, source=str(path))
 
 

@@ -98,3 +98,5 @@ class Target:
     outside: Any = None
     """An `outside_guide.PolicyGuide`, where the guide's policy is the user's own."""
     delayed: bool = True
+    copies: int = 1
+    """Environments side by side: as many as `training` holds, or are made of a compiled one."""

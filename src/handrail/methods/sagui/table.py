@@ -7,7 +7,7 @@ in `handrail.interventions.triggers`, too.
 import dataclasses
 from collections.abc import Callable
 
-from handrail.core.errors import HandrailError
+from handrail.core.errors import HandrailError, UnknownName
 from handrail.equations.distillation import DecayingStrength, FixedStrength
 from handrail.interventions.base import AbstractTrigger, Intervention
 from handrail.interventions.recipes import control_switch, linear_decay, none
@@ -17,6 +17,12 @@ from handrail.learners.risk.base import AbstractRisk
 from handrail.learners.sac.networks import Distribution, Sampled
 from handrail.methods.method import Method, table
 from handrail.methods.sagui.guide import Guide
+from handrail.methods.sagui.on_policy import (
+    CPO,
+    PPO_LAGRANGIAN,
+    TRPO_LAGRANGIAN,
+    OnPolicyLearner,
+)
 from handrail.methods.sagui.outside_guide import OutsideGuide
 from handrail.methods.sagui.risk import (
     conservative_risk,
@@ -25,7 +31,15 @@ from handrail.methods.sagui.risk import (
     samples_safely,
     takes_the_first_safe,
 )
-from handrail.methods.sagui.settings import PLAIN, RiskSettings, SacSettings, TakeoverSettings
+from handrail.methods.sagui.settings import (
+    PLAIN,
+    Block,
+    PretrainingSettings,
+    RiskSettings,
+    SacSettings,
+    StudentRun,
+    TakeoverSettings,
+)
 from handrail.methods.sagui.takeover import Takeover, by_advantage, by_cost, by_sum
 
 HALF = 0.5
@@ -57,9 +71,11 @@ class Known:
 
 @dataclasses.dataclass(frozen=True)
 class StudentMethod(Method):
-    """A row for students that learn by SAC-Lagrangian."""
+    """A row for students: they learn by SAC-Lagrangian, unless there is an `agent`."""
 
     intervention: Callable[[Takeover, Known], Intervention]
+    agent: OnPolicyLearner | None = None
+    """Of an on-policy method."""
     untrained_guide: bool = False
     """Its guide is a network that has learnt nothing."""
     single_actor: bool = False
@@ -78,6 +94,8 @@ class StudentMethod(Method):
     """Our share of the limit that the student's multiplier aims at, with one memory."""
     guide_interval_share: float = 0.0
     """Our share of the steps that the guide takes at random, in intervals of 50."""
+    pretrained_as: str = "sac-lagrangian"
+    """The method by which what a student goes on from was trained, where it needs that."""
 
     @property
     def predicts(self) -> bool:
@@ -197,6 +215,22 @@ METHODS = table(
             ("pretrained",), single_actor=True,
         ),
         StudentMethod(
+            "cpo", "Constrained policy optimisation from scratch, on-policy: the student acts "
+            "alone.", _none, agent=CPO, single_actor=True,
+        ),
+        StudentMethod(
+            "cpo-pre", "Constrained policy optimisation that goes on from its training in the "
+            "source.", _none, ("pretrained",), agent=CPO, single_actor=True, pretrained_as="cpo",
+        ),
+        StudentMethod(
+            "ppo-lagrangian", "PPO with a Lagrange multiplier from scratch, on-policy: the student "
+            "acts alone.", _none, agent=PPO_LAGRANGIAN, single_actor=True,
+        ),
+        StudentMethod(
+            "trpo-lagrangian", "TRPO with a Lagrange multiplier from scratch, on-policy: the "
+            "student acts alone.", _none, agent=TRPO_LAGRANGIAN, single_actor=True,
+        ),
+        StudentMethod(
             "egpo", "An expert of the target acts from an episode's first cost to its end.",
             _expert, ("expert",), split_replay=True,
         ),
@@ -227,3 +261,17 @@ METHODS = table(
 )  # fmt: skip
 RECIPES = tuple(name for name, row in METHODS.items() if row.for_other_agents)
 """Methods that are an intervention and nothing else."""
+
+
+def row_of(method: str) -> StudentMethod:
+    """The row of this name. Raises `UnknownName`."""
+    if method not in METHODS:
+        raise UnknownName("method", method, METHODS)
+    return METHODS[method]
+
+
+def block_of(settings: StudentRun | PretrainingSettings) -> Block:
+    """Steps between two rounds of updates of what learns with these settings."""
+    if row_of(settings.method).agent is None:
+        return Block.of(settings.learning)
+    return Block(settings.on_policy.batch, "on_policy.batch")

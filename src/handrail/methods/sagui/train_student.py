@@ -9,7 +9,7 @@ import jax
 
 from handrail.core.arguments import checked
 from handrail.core.artifact import Card, save
-from handrail.core.errors import HandrailError, UnknownName
+from handrail.core.errors import HandrailError
 from handrail.core.recorded import stable
 from handrail.core.records import BEST, EVALUATIONS, POLICY, read_table
 from handrail.core.rng import stream
@@ -30,6 +30,7 @@ from handrail.interventions.base import Intervention
 from handrail.interventions.overruled import EVIDENCE, Overruled, overruled
 from handrail.interventions.recipes import with_guide_intervals
 from handrail.learners.base import AbstractAgent
+from handrail.learners.onpolicy.agent import OnPolicyState
 from handrail.learners.sac.agent import SacAgent
 from handrail.learners.sac.constraint import CostSlack, policy_actions, replay_actions, whole_cost
 from handrail.learners.sac.networks import OnVectors
@@ -59,17 +60,18 @@ from handrail.methods.sagui.guide import random_guide
 from handrail.methods.sagui.guide_file import GuideFile, as_view, open_guide
 from handrail.methods.sagui.metrics import Curves, summary
 from handrail.methods.sagui.offline_batch import load_steps
-from handrail.methods.sagui.pretraining import begun_from, load_pretrained, open_policy
+from handrail.methods.sagui.pretraining import begun_from, goes_on_from, loop_in, open_policy
 from handrail.methods.sagui.problem import Target
 from handrail.methods.sagui.settings import (
+    OnPolicySettings,
     StudentRun,
     check_schedule,
 )
-from handrail.methods.sagui.table import METHODS, Known, StudentMethod
+from handrail.methods.sagui.table import METHODS, Known, StudentMethod, block_of, row_of
 from handrail.methods.sagui.takeover import Takeover
 from handrail.train.compiled import RunState
 from handrail.train.evidence import total
-from handrail.train.loops import AnyLoop, make_loop
+from handrail.train.loops import AnyLoop
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,7 +81,7 @@ class FittedKnowledge:
     known: Known
     file: GuideFile | None = None
     source: SourceData | None = None
-    pretrained: SacState | None = None
+    pretrained: SacState | OnPolicyState | None = None
 
 
 def check(run: StudentRun, given: Mapping[str, Any]) -> StudentMethod:
@@ -88,10 +90,15 @@ def check(run: StudentRun, given: Mapping[str, Any]) -> StudentMethod:
     `given` are the files of knowledge by kind.
     """
     checked(run)
-    if run.method not in METHODS:
-        raise UnknownName("method", run.method, METHODS)
-    method = METHODS[run.method]
-    check_schedule(run.steps, run.epoch, run.learning)
+    method = row_of(run.method)
+    if method.agent is not None:
+        method.agent.check(run)
+    elif run.on_policy != OnPolicySettings():
+        raise HandrailError(
+            f"settings of on_policy are given, but method {run.method!r} learns from a replay: "
+            "leave them out, or take an on-policy method, such as 'cpo'"
+        )
+    check_schedule(run.steps, run.epoch, block_of(run))
     if run.threshold == 0:
         raise HandrailError(
             f"threshold is {run.threshold}: expected a positive multiple of the limit, such as 2.0"
@@ -137,8 +144,7 @@ def load_knowledge(target: Target, run: StudentRun, files: Mapping[str, Path]) -
             Known(expert=open_policy(files["expert"], target.interface, "expert")[1])
         )
     if "pretrained" in method.needs:
-        kept = load_pretrained(files["pretrained"], target, run.learning)
-        return FittedKnowledge(Known(), pretrained=kept)
+        return FittedKnowledge(Known(), pretrained=goes_on_from(files["pretrained"], target, run))
     if not method.needs_guide:
         return FittedKnowledge(Known())
     path = files["guide"]
@@ -168,7 +174,7 @@ def student_loop(target: Target, run: StudentRun, files: Mapping[str, Path]) -> 
     if method.risk is not None:
         agent = risk_agent(run, agent, method.risk(run.risk, run.learning))
     intervention = who_acts(target, run, loaded, interval_share=run.guide_interval_share)
-    return make_loop(target.training, agent, intervention, run.steps, delayed=target.delayed)
+    return loop_in(target, run.method, agent, intervention, run.steps)
 
 
 def who_acts(
@@ -194,7 +200,14 @@ def takeover(target: Target, run: StudentRun, file: GuideFile | None) -> Takeove
     return dataclasses.replace(where, risk=run.risk)
 
 
-def _agent(target: Target, run: StudentRun, loaded: FittedKnowledge) -> SacAgent:
+def _agent(target: Target, run: StudentRun, loaded: FittedKnowledge) -> AbstractAgent:
+    on_policy = METHODS[run.method].agent
+    if on_policy is not None:
+        return dataclasses.replace(on_policy(target, run), initial=loaded.pretrained)
+    return _sac(target, run, loaded)
+
+
+def _sac(target: Target, run: StudentRun, loaded: FittedKnowledge) -> SacAgent:
     squares = {
         "squared": weight_inside_square,
         "linear": weight_outside_square,

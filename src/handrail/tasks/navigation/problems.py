@@ -15,9 +15,9 @@ from handrail.envs.variants import side_by_side, unrewarded, zero_filled
 from handrail.methods.sagui.problem import Interface, Source, Target, interface_of
 from handrail.methods.sagui.settings import (
     LIMIT_STEPS,
+    Block,
     GuideSettings,
     PretrainingSettings,
-    SacSettings,
     StudentRun,
 )
 from handrail.methods.sagui.shield import STEPS
@@ -90,6 +90,7 @@ def target_of(run: StudentRun) -> Target:
     return Target(
         interface=interface_in(first.target, run.environment),
         training=side_by_side(first.target, lambda: problem().target, run.copies),
+        copies=run.copies,
         testing=problem().target,
         view=first.view,
         scaled_parts=part_shapes_of(first.target),
@@ -112,6 +113,7 @@ def pretraining_in(settings: PretrainingSettings) -> Target:
     return Target(
         interface=interface_in(first, settings.environment),
         training=side_by_side(first, environment, settings.copies),
+        copies=settings.copies,
         testing=environment(),
         scaled_parts=part_shapes_of(first),
     )
@@ -127,14 +129,16 @@ def part_shapes_of(environment: Any) -> dict[str, list[int]]:
     return part_shapes(example_observation(environment))
 
 
-def check_copies(copies: int, environment: str, learning: SacSettings) -> None:
-    """Refuses copies of a compiled task, and copies that do not divide a block of steps."""
-    if copies < 1 or learning.train_every % copies:
+def check_copies(copies: int, environment: str, block: Block, *, on_policy: bool = False) -> None:
+    """Refuses copies that do not divide a block of steps, and copies of a compiled task, unless
+    the method is on-policy.
+    """
+    if copies < 1 or block.steps % copies:
         raise HandrailError(
-            f"copies is {copies}: expected a divisor of {learning.train_every} "
-            "(learning.train_every), such as 1, a single environment"
+            f"copies is {copies}: expected a divisor of {block.steps} ({block.name}), such as 1, "
+            "a single environment"
         )
-    if copies > 1 and navigation_task(environment).compiles:
+    if copies > 1 and not on_policy and navigation_task(environment).compiles:
         raise HandrailError(
             f"copies is {copies}, but {environment} is compiled into one loop with its learner, "
             "where copies gain nothing; leave it at 1"

@@ -1,5 +1,6 @@
 """A row of a navigation experiment, completed: the student and the knowledge it brings along."""
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +10,7 @@ from handrail.core.renamed import warn_once
 from handrail.envs.navigation.tasks import navigation_task
 from handrail.methods.sagui.presets import PRESETS, SOURCE_STEPS
 from handrail.methods.sagui.settings import (
+    Block,
     GuideSettings,
     PretrainingSettings,
     Role,
@@ -16,11 +18,12 @@ from handrail.methods.sagui.settings import (
     StudentRun,
     check_schedule,
 )
-from handrail.methods.sagui.table import METHODS
+from handrail.methods.sagui.table import block_of, row_of
 from handrail.tasks.family import Row, grouped
 from handrail.tasks.navigation.problems import check_copies, task_defaults
 
 OLD_PRESET, SOURCE_DATA = "taught", "source-data"
+COPIES = 5  # of a compiled task: an on-policy batch of 5,000 steps is then of whole episodes
 LIMIT_FRACTION = 0.2  # of the student's limit: the guide's, unless a row says otherwise
 
 
@@ -48,12 +51,14 @@ def resolve_settings(settings: Mapping[str, Any]) -> Row:
     limit = navigation_task(environment).limit
     run = StudentRun(steps=defaults.steps, limit=limit, learning=learning)
     published = override(run, given)
-    if published.method not in METHODS:
-        raise UnknownName("method", published.method, METHODS)
+    row = row_of(published.method)
+    on_policy = row.agent is not None
+    if on_policy and navigation_task(environment).compiles:
+        published = override(dataclasses.replace(run, copies=COPIES), given)
     run = override(PRESETS[preset].student(published), given)
-    needs = METHODS[run.method].needs
-    check_schedule(run.steps, run.epoch, run.learning)
-    check_copies(run.copies, run.environment, run.learning)
+    needs = row.needs
+    check_schedule(run.steps, run.epoch, block_of(run))
+    check_copies(run.copies, run.environment, block_of(run), on_policy=on_policy)
     common = {
         "environment": run.environment,
         "seed": run.seed if guides == "each" else 0,
@@ -71,6 +76,9 @@ def resolve_settings(settings: Mapping[str, Any]) -> Row:
     if "expert" in needs:
         expert = _pretraining(run, "expert", common, groups["expert"])
     if "pretrained" in needs:
+        if on_policy:
+            own = {"method": row.pretrained_as, "on_policy": run.on_policy, "copies": run.copies}
+            common |= own
         pretrained = _pretraining(run, "pretrained", common, groups["pretrained"])
     wanted = {"guide": guide, "expert": expert, "pretrained": pretrained}
     return Row(run, {kind: own for kind, own in wanted.items() if own is not None})
@@ -90,8 +98,9 @@ def _guide(run: StudentRun, common: dict[str, Any], own: dict[str, Any]) -> Guid
             f"guide.keep is {settings.keep}: expected the number of steps to keep, such as "
             f"{SOURCE_STEPS}"
         )
-    check_schedule(settings.steps, settings.epoch, settings.learning)
-    check_copies(settings.copies, settings.environment, settings.learning)
+    block = Block.of(settings.learning)
+    check_schedule(settings.steps, settings.epoch, block)
+    check_copies(settings.copies, settings.environment, block)
     return settings
 
 
@@ -102,6 +111,7 @@ def _pretraining(
         role=role, steps=run.steps, epoch=run.epoch, limit=run.limit, **common
     )
     settings = override(settings, own, within=f"{role}.")
-    check_schedule(settings.steps, settings.epoch, settings.learning)
-    check_copies(settings.copies, settings.environment, settings.learning)
+    block, on_policy = block_of(settings), row_of(settings.method).agent is not None
+    check_schedule(settings.steps, settings.epoch, block)
+    check_copies(settings.copies, settings.environment, block, on_policy=on_policy)
     return settings
