@@ -16,6 +16,7 @@ from handrail.api.environments import (
     episode_limit,
     episode_steps,
     needs_box,
+    shortened,
 )
 from handrail.api.reporting import leaves_report
 from handrail.core import renamed
@@ -85,7 +86,8 @@ def train_guide(
 
     Args:
         source: id of the environment to learn in, or a function that builds it, or several of
-            it side by side (a Gymnasium vector environment).
+            it side by side (a Gymnasium vector environment),
+            or a compiled environment.
         folder: of the run; it must be empty or hold this very run.
         bonus: what is rewarded: a function (obs, action, next_obs), the part of the
             observation whose displacement counts, or None for a policy that is random within
@@ -131,7 +133,7 @@ def train_guide(
         interface=interface_of(host, longest),
         training=with_bonus(host, bonus),
         evaluation=with_bonus(trial, bonus),
-        shield_test=trial,
+        shield_test=shortened(trial, STEPS),
         longest=longest,
         takeover_shares=SHARES,
         delayed=False,
@@ -170,7 +172,7 @@ def try_guide(
 
     Args:
         environment: id of the environment, or a function that builds it, or several of it side
-            by side (a Gymnasium vector environment).
+            by side (a Gymnasium vector environment), or a compiled environment.
         guide: its file, or the name of one that ships.
         view: the guide's parts of the observation; by default those of the same names.
         cost: as of `GymnasiumHost`; also `limits` (of several named costs) and `parts`.
@@ -210,7 +212,8 @@ def try_guide(
             "such as two steps' cost"
         )
     rows = takeover_table(
-        host, file.guide, [cost for cost in costs if cost is not None], limits=host.limits,
+        shortened(host, STEPS), file.guide, [cost for cost in costs if cost is not None],
+        limits=host.limits,
         per_steps=longest, episodes=episodes, longest=min(STEPS, longest),
         key=jax.random.key(seed_number(seed)),
     )  # fmt: skip

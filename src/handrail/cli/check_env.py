@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from handrail.core.errors import HandrailError, first_line
+from handrail.envs.base import AbstractEnvironment
 from handrail.envs.conformance import Finding, check_environment
 
 MARKS = {"ok": "[green]✓[/green]", "wrong": "[red]✗[/red]", "note": "[yellow]![/yellow]"}
@@ -21,7 +22,8 @@ def check_env(target: str, *, cost_fn: str | None, steps: int, seed: int) -> boo
 
 
 def factory(target: str) -> Callable[[], Any]:
-    """What builds the environment of `MODULE:CALLABLE`, `MODULE:ID` or a registered `ID`.
+    """What builds the environment of `MODULE:CALLABLE`, `MODULE:ID` or a registered `ID`, or gives
+    the compiled one of `MODULE:NAME`.
 
     The module is imported first, so that it can register its environments.
     """
@@ -36,6 +38,8 @@ def factory(target: str) -> Callable[[], Any]:
         found = getattr(_module(module_name), name, None)
         if callable(found):
             return found
+        if isinstance(found, AbstractEnvironment):
+            return lambda: found
         if found is not None:
             raise HandrailError(
                 f"{target!r} is a {type(found).__name__}; expected a function or class that builds "

@@ -19,6 +19,7 @@ from handrail.cli.own_acting import Beside, acting, intervention_of_own
 from handrail.core.errors import HandrailError, first_line
 from handrail.envs.gymnasium.costs import CostFn
 from handrail.envs.gymnasium.host import GymnasiumHost
+from handrail.envs.jax_libraries.own import OwnEnvironment
 from handrail.experiments import launch
 from handrail.experiments.launch import Which
 from handrail.interventions.recipes import none
@@ -113,6 +114,11 @@ def _recorded(
         lambda: env, cost=cost, limits=several or None, parts=parts_of(env, card),
         episode_length=longest,
     )  # fmt: skip
+    if isinstance(host, OwnEnvironment):
+        raise HandrailError(
+            f"{host.name} is compiled, and episodes are recorded of environments of Gymnasium: "
+            "`handrail evaluate` tests the run, and handrail.load_policy acts in a loop of yours"
+        )
     if not isinstance(host, GymnasiumHost):
         raise HandrailError(
             f"{host.name} is several environments side by side; name a function that builds one"

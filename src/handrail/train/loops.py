@@ -2,6 +2,7 @@
 
 from handrail.envs.host import AbstractHost, AnyEnvironment
 from handrail.interventions.base import Intervention
+from handrail.interventions.substitutes import in_agent_units
 from handrail.learners.base import AbstractAgent
 from handrail.train.compiled import Loop
 from handrail.train.host import HostLoop
@@ -26,4 +27,7 @@ def make_loop(
     """
     if isinstance(environment, AbstractHost):
         return HostLoop(environment, agent, intervention, total, statistics, delayed=delayed)
+    agent_form = getattr(environment, "agent_form", None)  # of one of the user's
+    if agent_form is not None:
+        intervention = in_agent_units(intervention, agent_form)
     return Loop(environment, agent, intervention, total, statistics)
