@@ -1,4 +1,4 @@
-"""Steps a second of one task of a JAX library: in the compiled loop, and as a Gymnasium environment.
+"""Steps a second in a task of a JAX library: in the compiled loop, and as a Gymnasium environment.
 
     python -m benchmarks.jax_environments [--quick] [--task CartPole-v1]
 

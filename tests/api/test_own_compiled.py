@@ -30,7 +30,7 @@ from handrail.replay.ring import Ring
 from handrail.train import run as running
 from handrail.train.compiled import Loop
 from handrail.train.vmapped import VmappedRuns
-from tests.envs.compiled_toys import Cells, Falling, OneStep, Track
+from tests.envs.compiled_toys import NO, Cells, Falling, OneStep, Track
 
 Q = QLearning(hidden=(8,), learning_starts=20, replay=200, batch=8, target_every=20)
 LEARNING = SacSettings(
@@ -158,27 +158,12 @@ def test_numbers_that_are_none_stop_the_run(tmp_path, environment, message):
     assert not (tmp_path / "run" / "summary.json").exists()
 
 
-class Restless(Cells):
-    """A field that is not equal to itself, so that every chunk is another program."""
-
-    odd: float = float("nan")
-
-
-def test_a_run_that_is_compiled_again_and_again_says_so(tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(running, "CHUNK_STEPS", 20)
-    given = {"steps": 100, "learning": Q, "evaluation_episodes": 1}
-    train_dqn(Cells(), tmp_path / "fine", **given)
-    assert "compiled anew" not in caplog.text
-    train_dqn(Restless(), tmp_path / "restless", **given)
-    assert caplog.text.count("Restless is compiled anew in every chunk") == 1
-
-
 def test_a_test_alone_finds_them_as_well(guide):
     class Costly(Track):
         def step(self, state, action, *, key):
             state, timestep = super().step(state, action, key=key)
             return state, type(timestep)(
-                timestep.observation, timestep.reward, timestep.cost - 1, False, False
+                timestep.observation, timestep.reward, timestep.cost - 1, NO, NO
             )
 
     with pytest.raises(HandrailError, match=r"Costly: the cost is negative .* in episode 0"):

@@ -9,6 +9,8 @@ import jax.numpy as jnp
 from handrail.core.types import Timestep
 from handrail.envs.base import AbstractEnvironment, BoxActions, DiscreteActions
 
+NO = jnp.array(False)
+
 
 class Cells(AbstractEnvironment):
     """Nine cells, from the middle; the left end costs, the right end is the goal."""
@@ -27,7 +29,7 @@ class Cells(AbstractEnvironment):
             (place == 8) * 1.0,
             (place == 0) * self.cost,
             place == 8,
-            False,
+            NO,
         )
 
 
@@ -52,7 +54,7 @@ class Track(AbstractEnvironment):
         place = jnp.clip(place + 0.1 * speed, -1, 1)
         state = (place, speed, steps + 1)
         cost = (jnp.abs(place) > 0.5).astype(jnp.float32)
-        return state, Timestep(self.look(state), -jnp.abs(place), cost, False, False)
+        return state, Timestep(self.look(state), -jnp.abs(place), cost, NO, NO)
 
 
 class OneStep(AbstractEnvironment):
@@ -66,7 +68,9 @@ class OneStep(AbstractEnvironment):
         return (), jnp.ones(1)
 
     def step(self, state, action, *, key):
-        return (), Timestep(jnp.ones(1), jnp.float32(1), jnp.float32(0), self.terminates, False)
+        return (), Timestep(
+            jnp.ones(1), jnp.float32(1), jnp.float32(0), jnp.array(self.terminates), NO
+        )
 
 
 class BraxState(eqx.Module):

@@ -29,14 +29,6 @@ from handrail.train.step import (
 from handrail.train.step_statistics import NOTHING, AbstractStepStatistics
 
 
-_COMPILED = [0]
-
-
-def times_compiled() -> int:
-    """How often blocks of steps were compiled in this process."""
-    return _COMPILED[0]
-
-
 class RunState(eqx.Module):
     """A run between two blocks: one pytree, so that saving and moving it needs no special case."""
 
@@ -108,7 +100,6 @@ class Loop(eqx.Module):
         metrics of every block (leading axis `count`). It is compiled once for each `count` and
         `learn`.
         """
-        _COMPILED[0] += 1  # Python comes here once a compilation
 
         def one_block(state: RunState, _):
             prepare = stream(state.key, "prepare", state.progress.step)

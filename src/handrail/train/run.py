@@ -43,7 +43,6 @@ from handrail.train.health import refuse_diverged, symptoms, used_up
 from handrail.train.health import report as divergence
 from handrail.train.loops import AnyLoop
 from handrail.train.numbers import name_of, refuse_bad_numbers
-from handrail.train.recompiled import Recompilations
 from handrail.train.step import Record
 
 LOG = logging.getLogger(__name__)
@@ -104,11 +103,10 @@ def execute(
         episodes.cut(step)
         progress.cut(step)
         began = saved = time.monotonic()
-        said, recompilations = False, Recompilations(name_of(loop.environment))
+        said = False
         for count, learn in _chunks(loop, step, chunk_steps):
             good = state
-            with recompilations.watched(count, learn):
-                state, records, metrics = loop.blocks(good, count, learn=learn)
+            state, records, metrics = loop.blocks(good, count, learn=learn)
             end = step + count * loop.agent.train_every
             refuse_outside(records.outside, end, loop.environment.actions)
             if isinstance(loop, Loop):  # steps on the host have raised at once

@@ -56,7 +56,7 @@ class BraxEnvironment(AbstractEnvironment):
         truncated = done & (jnp.asarray(after.info.get("truncation", 0)) > 0)
         return after, Timestep(
             observation=after.obs,
-            reward=after.reward,
+            reward=jnp.asarray(after.reward, jnp.float32),
             cost=cost_of(self.cost, self.name, places, state, action, after),
             terminated=done & ~truncated,
             truncated=truncated,

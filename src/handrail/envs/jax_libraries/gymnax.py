@@ -57,7 +57,7 @@ class GymnaxEnvironment(AbstractEnvironment):
         observation, after, reward, terminated, info = stepped
         return after, Timestep(
             observation=self._seen(observation),
-            reward=reward,
+            reward=jnp.asarray(reward, jnp.float32),
             cost=cost_of(self.cost, self.name, {"info": info}, state, taken, after),
             terminated=jnp.asarray(terminated, jnp.bool_),
             truncated=jnp.asarray(self.env.is_truncated(after, self.params), jnp.bool_),
