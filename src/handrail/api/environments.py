@@ -177,7 +177,7 @@ def shortened(host: Host, steps: int) -> Host:
     are cut off by what drives them.
     """
     if isinstance(host, OwnEnvironment):
-        return own_environment(host, episode_length=min(steps, host.episode_length))
+        return own_environment(host, episode_length=steps)
     return host
 
 
@@ -252,6 +252,8 @@ def first_observation(host: Host, key: Key[Array, ""]) -> Any:
 
 def episode_steps(host: Host, given: int | None) -> int:
     """The time limit in steps: as given, or as the environment was registered with."""
+    if isinstance(host, OwnEnvironment):
+        return host.time_limit  # what is given can only shorten it, and has
     steps = host.time_limit if given is None else given
     if steps is None:
         raise HandrailError(

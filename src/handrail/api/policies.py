@@ -149,7 +149,7 @@ def _place(env: Environment, card: Card, *, parts: Sequence[str] | None, all_par
     if isinstance(env, AbstractEnvironment):
         if parts is None and not all_parts:
             parts = parts_of(env, card)
-        return _compiled_place(own_environment(env, parts=parts))
+        return _compiled_place(env, parts)
     is_built = hasattr(env, "step") and not isinstance(env, type)
     bare = env if is_built else built(env)
     if parts is None and not all_parts:
@@ -161,8 +161,10 @@ def _place(env: Environment, card: Card, *, parts: Sequence[str] | None, all_par
     return _Place(interface_of(host), observe, codec.to_environment)
 
 
-def _compiled_place(own: OwnEnvironment) -> _Place:
+def _compiled_place(env: AbstractEnvironment, parts: Sequence[str] | None) -> _Place:
     """Where observations are those of the compiled environment, and actions as it takes them."""
+    own = own_environment(env, parts=parts)
+    rescaled = not isinstance(env, OwnEnvironment)
 
     def observe(seen: Any) -> Any:
         return jax.tree.map(np.asarray, own.observed(seen))
@@ -170,7 +172,7 @@ def _compiled_place(own: OwnEnvironment) -> _Place:
     def act(action: Any) -> Any:
         if isinstance(own.actions, DiscreteActions):
             return int(action)
-        return np.asarray(own.inner_action(jnp.asarray(action)))
+        return np.asarray(own.inner_action(jnp.asarray(action)) if rescaled else action)
 
     return _Place(interface_of(own), observe, act)
 

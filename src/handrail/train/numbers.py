@@ -29,7 +29,9 @@ def refuse_bad_numbers(so_far: EpisodeSoFar, begin: int, name: str) -> None:
         return
     at = int(np.flatnonzero(wrong)[0])
     step = f"step {begin + at} of the run (step {int(np.asarray(so_far.steps)[at]) - 1} of its "
-    raise HandrailError(f"{name}: {_said(costs[at], rewards[at])} at {step}episode, from 0)")
+    raise HandrailError(
+        f"{name}: {_said(float(costs[at]), float(rewards[at]))} at {step}episode, from 0)"
+    )
 
 
 def refuse_bad_episodes(done: Episodes, name: str) -> None:
@@ -38,7 +40,9 @@ def refuse_bad_episodes(done: Episodes, name: str) -> None:
     wrong = _wrong(costs) | ~np.isfinite(returns)
     if wrong.any():
         at = int(np.flatnonzero(wrong)[0])
-        raise HandrailError(f"{name}: {_said(costs[at], returns[at])} in episode {at} of a test")
+        raise HandrailError(
+            f"{name}: {_said(float(costs[at]), float(returns[at]))} in episode {at} of a test"
+        )
 
 
 def name_of(environment: Any) -> str:

@@ -133,11 +133,12 @@ def own_environment(
     """The environment as agents need it; `name` is for messages, by default its class's.
 
     `parts` keeps only these parts of an observation, and `episode_length` is the time limit if it
-    is not the environment's. Raises `HandrailError` where reset and step do not compile, give
+    is shorter than the environment's. Raises `HandrailError` where reset and step do not compile, give
     other things than they should, or change the types of their state.
     """
-    length = environment.episode_length if episode_length is None else episode_length
-    length = whole("episode_length", length, least=1)
+    length = whole("episode_length", environment.episode_length, least=1)
+    if episode_length is not None:
+        length = min(length, whole("episode_length", episode_length, least=1))
     if isinstance(environment, OwnEnvironment):
         longest = dataclasses.replace(environment, episode_length=length)
         return longest if parts is None else _with_parts(longest, parts)
