@@ -203,7 +203,6 @@ class Cut(BaseException):
     """Like Ctrl-C."""
 
 
-@pytest.mark.optimized
 def test_a_run_that_was_cut_ends_with_the_same_bytes(tmp_path, monkeypatch):
     monkeypatch.setattr(running, "CHUNK_STEPS", 50)
     monkeypatch.setenv("HANDRAIL_CHECKPOINT_SECONDS", "0")

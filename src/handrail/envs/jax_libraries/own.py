@@ -133,8 +133,8 @@ def own_environment(
     """The environment as agents need it; `name` is for messages, by default its class's.
 
     `parts` keeps only these parts of an observation, and `episode_length` is the time limit if it
-    is shorter than the environment's. Raises `HandrailError` where reset and step do not compile, give
-    other things than they should, or change the types of their state.
+    is shorter than the environment's. Raises `HandrailError` where reset and step do not compile,
+    give other things than they should, or change the types of their state.
     """
     length = whole("episode_length", environment.episode_length, least=1)
     if episode_length is not None:
