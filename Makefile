@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := -m pip install -q --disable-pip-version-check -c constraints.txt
 PIP := $(BIN)/python $(INSTALL)
+# gymnax 1.0.1 asks for gymnasium below 1.4, and works with the newer one that is pinned.
+GYMNAX := 'gymnax>=1.0.1'
 # Peers bring PyTorch, which nothing else needs: an environment of their own.
 PEERS := build/peers
 BENCH ?= lava_training safety_overhead startup sac_update
@@ -24,6 +26,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
 
 $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) -e '.[dev]'
+	$(PIP) --no-deps $(GYMNAX)
 	@touch $@ $(VENV)/.installed
 
 demo: $(VENV)/.installed
@@ -64,6 +67,7 @@ claims: $(VENV)/.installed
 $(PEERS)/.installed: pyproject.toml constraints.txt | $(BIN)/python
 	$(BIN)/python -m venv $(PEERS)
 	$(PEERS)/bin/python $(INSTALL) -e '.[dev,peers]'
+	$(PEERS)/bin/python $(INSTALL) --no-deps $(GYMNAX)
 	@touch $@
 
 # Speed side by side with other libraries, into results/benchmarks; make bench BENCH=startup for one.

@@ -48,6 +48,8 @@ _HOMES = {
     ),
     "handrail.envs.gymnasium.host": ("GymnasiumHost",),
     "handrail.envs.conformance": ("check_environment",),
+    "handrail.envs.jax_libraries.brax": ("from_brax",),
+    "handrail.envs.jax_libraries.gymnax": ("from_gymnax",),
     "handrail.envs.transfer": ("SameView", "View"),
     "handrail.methods.contrastive.settings": ("QLearning",),
     "handrail.methods.sagui.settings": ("OnPolicySettings", "SacSettings"),

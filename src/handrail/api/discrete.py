@@ -36,6 +36,7 @@ from handrail.envs.gymnasium.building import (
     host_of,
 )
 from handrail.envs.gymnasium.costs import CostFn
+from handrail.envs.jax_libraries.own import OwnEnvironment
 from handrail.envs.lava.environment import LavaEnvironment
 from handrail.interventions.base import Intervention
 from handrail.interventions.recipes import none
@@ -43,6 +44,7 @@ from handrail.knowledge.catalog import located
 from handrail.methods.contrastive import encoder as encoder_training
 from handrail.methods.contrastive import prior as prior_training
 from handrail.methods.contrastive.artefacts import ENCODER, read_encoder, read_prior
+from handrail.methods.contrastive.compiled import compiled_problem
 from handrail.methods.contrastive.inputs import VectorEmbedding, VectorInputs
 from handrail.methods.contrastive.on_host import host_problem
 from handrail.methods.contrastive.problem import DiscreteProblem
@@ -89,7 +91,7 @@ def train_dqn(
 
     Args:
         environment: id of the environment, or a function that builds it, or several of it side
-            by side (a Gymnasium vector environment).
+            by side (a Gymnasium vector environment), or a compiled environment.
         folder: of the run; it must be empty or hold this very run.
         intervention: WHEN × WHAT, such as `domain_prior(load_prior(...))`; none by default.
         initial: `policy.safetensors` of an earlier run, whose Q-function this one begins as, in the
@@ -318,6 +320,8 @@ def load_encoder(
 
 def _problem(host: Host, **options: Any) -> DiscreteProblem:
     begins = partial(first_observation, host)
+    if isinstance(host, OwnEnvironment):
+        return compiled_problem(host.name, host, host.observation_zeros(), begins)
     return host_problem(host.name, host, host.observation_zeros(), begins, **options)
 
 

@@ -31,6 +31,7 @@ from handrail.envs.gymnasium.building import (
     episode_limit,
     episode_steps,
     needs_box,
+    shortened,
 )
 from handrail.envs.gymnasium.costs import CostFn
 from handrail.envs.gymnasium.unsafe_starts import START, UnsafeStart, with_unsafe_starts
@@ -94,7 +95,8 @@ def train_guide(
 
     Args:
         source: id of the environment to learn in, or a function that builds it, or several of
-            it side by side (a Gymnasium vector environment).
+            it side by side (a Gymnasium vector environment),
+            or a compiled environment.
         folder: of the run; it must be empty or hold this very run.
         bonus: what is rewarded: a function (obs, action, next_obs), the part of the
             observation whose displacement counts, or None for a policy that is random within
@@ -145,7 +147,7 @@ def train_guide(
         interface=interface_of(host, longest),
         training=with_bonus(with_unsafe_starts(host, rescued, unsafe_start), bonus),
         evaluation=with_bonus(trial, bonus),
-        shield_test=trial,
+        shield_test=shortened(trial, STEPS),
         longest=longest,
         takeover_shares=TAKEOVER_SHARES,
         delayed=False,
@@ -190,7 +192,7 @@ def try_guide(
 
     Args:
         environment: id of the environment, or a function that builds it, or several of it side
-            by side (a Gymnasium vector environment).
+            by side (a Gymnasium vector environment), or a compiled environment.
         guide: its file, the name of one that ships, or what `guide_from_policy` returns.
         view: the guide's parts of the observation; by default those of the same names.
         cost: as of `GymnasiumHost`; also `limits` (of several named costs) and `parts`.
@@ -249,7 +251,7 @@ def try_guide(
         return row.when(Takeover(allowed, cost, longest, how), file.guide)
 
     rows = takeover_table(
-        host, file.guide, [cost for cost in costs if cost is not None],
+        shortened(host, STEPS), file.guide, [cost for cost in costs if cost is not None],
         limit=allowed, limits=host.limits, when=when, per_steps=longest, episodes=episodes,
         longest=min(STEPS, longest), key=jax.random.key(seed_number(seed)),
     )  # fmt: skip

@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from handrail.api.knowledge import world_inputs
@@ -21,6 +23,7 @@ from handrail.envs.gymnasium.building import (
     host_of,
 )
 from handrail.envs.gymnasium.spaces import ObservationCodec, readable_parts
+from handrail.envs.jax_libraries.own import OwnEnvironment, own_environment
 from handrail.envs.lava.environment import LavaEnvironment
 from handrail.knowledge.catalog import located
 from handrail.learners.sac.host_policy import HostPolicy, HostValues
@@ -122,6 +125,8 @@ def open_networks(
 def parts_of(env: Any, card: Card) -> list[str] | None:
     """Of an environment with named parts, those that a file names; None for one without names."""
     named = card.spec.get("parts")
+    if isinstance(env, AbstractEnvironment):
+        return sorted(named) if isinstance(named, Mapping) and set(named) != {WHOLE} else None
     space = getattr(env, "single_observation_space", getattr(env, "observation_space", None))
     readable = readable_parts(space)
     if readable is None or not isinstance(named, Mapping):
@@ -139,12 +144,12 @@ class _Place:
 
 
 def _place(env: Environment, card: Card, *, parts: Sequence[str] | None, all_parts: bool) -> _Place:
+    if isinstance(env, LavaEnvironment):
+        return _Place(interface_of(env, name=type(env).__name__), lambda seen: seen, int)
     if isinstance(env, AbstractEnvironment):
-        name = type(env).__name__
-        discrete = isinstance(env.actions, DiscreteActions)
-        return _Place(
-            interface_of(env, name=name), lambda seen: seen, int if discrete else np.asarray
-        )
+        if parts is None and not all_parts:
+            parts = parts_of(env, card)
+        return _compiled_place(env, parts)
     is_built = hasattr(env, "step") and not isinstance(env, type)
     bare = env if is_built else built(env)
     if parts is None and not all_parts:
@@ -154,6 +159,22 @@ def _place(env: Environment, card: Card, *, parts: Sequence[str] | None, all_par
     codec = action_codec(getattr(bare, f"{single}action_space"))
     observe = ObservationCodec(getattr(bare, f"{single}observation_space"), parts)
     return _Place(interface_of(host), observe, codec.to_environment)
+
+
+def _compiled_place(env: AbstractEnvironment, parts: Sequence[str] | None) -> _Place:
+    """Where observations are those of the compiled environment, and actions as it takes them."""
+    own = own_environment(env, parts=parts)
+    rescaled = not isinstance(env, OwnEnvironment)
+
+    def observe(seen: Any) -> Any:
+        return jax.tree.map(np.asarray, own.observed(seen))
+
+    def act(action: Any) -> Any:
+        if isinstance(own.actions, DiscreteActions):
+            return int(action)
+        return np.asarray(own.inner_action(jnp.asarray(action)) if rescaled else action)
+
+    return _Place(interface_of(own), observe, act)
 
 
 def _open_policy(path: Path, card: Card, interface: Interface, view: Any) -> OnVectors | Values:

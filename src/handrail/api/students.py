@@ -99,7 +99,7 @@ def train_student(
 
     Args:
         target: id of the environment, or a function that builds it, or several of it side by
-            side (a Gymnasium vector environment).
+            side (a Gymnasium vector environment), or a compiled environment.
         guide: its file, or what `guide_from_policy` returns; None for a method without one, such as
             `sac-lagrangian`.
         folder: of the run; it must be empty or hold this very run.

@@ -1,6 +1,7 @@
 """What `handrail check-env` does: finds the environment, checks it, and prints what to fix."""
 
-from handrail.envs.conformance import Finding, check_environment
+from handrail.envs.conformance import check_environment
+from handrail.envs.finding import Finding
 from handrail.envs.gymnasium.named import attribute, factory
 
 MARKS = {"ok": "[green]✓[/green]", "wrong": "[red]✗[/red]", "note": "[yellow]![/yellow]"}

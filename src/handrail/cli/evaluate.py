@@ -7,8 +7,9 @@ from typing import Any
 
 import jax
 import numpy as np
+from jaxtyping import Array, Key
 
-from handrail.api.policies import card_of_policy, open_networks, parts_of
+from handrail.api.policies import Values, card_of_policy, open_networks, parts_of
 from handrail.cli.own_acting import Beside, acting, intervention_of_own
 from handrail.core.artifact import number
 from handrail.core.errors import HandrailError
@@ -16,9 +17,10 @@ from handrail.core.files import read_json
 from handrail.core.plain_text import message
 from handrail.core.recorded import PASSED, mapping
 from handrail.core.renamed import migrated
-from handrail.envs.gymnasium.building import build_host, built, closes_environments
+from handrail.envs.gymnasium.building import Host, build_host, built, closes_environments
 from handrail.envs.gymnasium.costs import CostFn
 from handrail.envs.gymnasium.named import attribute, factory
+from handrail.envs.jax_libraries.own import OwnEnvironment
 from handrail.experiments import launch
 from handrail.experiments.launch import Which
 from handrail.experiments.stored import names_code
@@ -29,7 +31,8 @@ from handrail.methods.sagui.guide_file import GUIDE
 from handrail.methods.sagui.pair import pair_row
 from handrail.methods.sagui.problem import interface_of
 from handrail.train.evaluate import evaluate_on_host
-from handrail.train.evaluate_pair import try_under
+from handrail.train.evaluate_pair import try_compiled, try_under
+from handrail.train.rollout.base import Episodes
 
 OWN: Mapping[str, Callable[[Path, Which], Path]] = {
     "own student": launch.policy_file,
@@ -149,13 +152,7 @@ def evaluate_own(
     if isinstance(policy, OnVectors):
         done = try_policy(host, policy, episodes=episodes, longest=longest, key=key)
     else:
-
-        def greedy(observation: Any) -> np.int32:
-            return np.int32(np.argmax(policy(observation)))
-
-        done = evaluate_on_host(
-            host, lambda key: greedy, episodes=episodes, longest=longest, key=key
-        )
+        done = _greedy(host, policy, episodes=episodes, longest=longest, key=key)
     limit = host.limit if limits is None else limits.limit
     found = evaluated(done, limit, host.limits)
     if beside is not None:
@@ -167,6 +164,19 @@ def evaluate_own(
             found[name] = None  # the limit is one of longer or shorter episodes
     unsaid = () if limit is not None else ("limit", "within_limit", "shielded_within_limit")
     return {name: value for name, value in found.items() if name not in unsaid}
+
+
+def _greedy(
+    host: Host, values: Values, *, episodes: int, longest: int, key: Key[Array, ""]
+) -> Episodes:
+    """Episodes in which the action of the highest value is taken."""
+    if isinstance(host, OwnEnvironment):
+        return try_compiled(host, acting(values), keys=jax.random.split(key, episodes))
+
+    def greedy(observation: Any) -> np.int32:
+        return np.int32(np.argmax(values(observation)))
+
+    return evaluate_on_host(host, lambda key: greedy, episodes=episodes, longest=longest, key=key)
 
 
 def read_own(folder: Path) -> OwnRun | None:

@@ -54,6 +54,14 @@ def environment_identity(environment: Any, given: Any = None) -> dict[str, Any]:
     return _Describer().environment(environment, given)
 
 
+def digest(value: Any) -> str:
+    """A SHA-256 of a description that looks at private attributes of others' objects as well:
+    of an environment of another library, which keeps its options there.
+    """
+    described = _Describer(private=True)(value)
+    return hashlib.sha256(_text(described).encode()).hexdigest()
+
+
 def passed_in(environment: Any, given: Any, **others: Any) -> dict[str, Any]:
     """What a run on this environment (or its host) was given, by name: the entry `passed` of its
     `run.json`. `given` is the id or function that built it. What occurs twice is described once.
@@ -68,7 +76,8 @@ def passed_in(environment: Any, given: Any, **others: Any) -> dict[str, Any]:
 class _Describer:
     """One description: what occurs twice in it is described once."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, private: bool = False) -> None:
+        self.private = private
         self.numbers: dict[int, int] = {}
         self.kept: list[Any] = []  # so that no address is used twice
         self.depth = self.parts = 0
@@ -203,11 +212,12 @@ class _Describer:
         if kind.__module__.startswith("gymnasium.spaces"):
             names = [name for name in SPACE if hasattr(value, name)]
         elif dataclasses.is_dataclass(kind):
-            names = [field.name for field in dataclasses.fields(kind)]
+            digested = getattr(kind, "digested", ())  # fields of which another one is the digest
+            names = [field.name for field in dataclasses.fields(kind) if field.name not in digested]
         elif hasattr(value, "_fields"):  # a named tuple
             names = list(value._fields)
         else:
-            names = _attributes(value, private=own)
+            names = _attributes(value, private=own or self.private)
         fields = {name: getattr(value, name) for name in names if hasattr(value, name)}
         described = {"class": _name(kind), **code}
         if not (fields or own or dataclasses.is_dataclass(kind) or hasattr(value, "_fields")):
@@ -217,6 +227,9 @@ class _Describer:
     def environment(self, environment: Any, given: Any = None) -> dict[str, Any]:
         if not hasattr(environment, "action_space"):
             environment = getattr(environment, "env", environment)  # of a host
+        if not hasattr(environment, "action_space"):  # a compiled one says all by its fields
+            function = {"given": self(given)} if inspect.isroutine(given) else {}
+            return {**function, "compiled": self(environment)}
         copies = getattr(environment, "num_envs", None)
         single = "" if copies is None else "single_"
         first = (getattr(environment, "envs", None) or [environment])[0]

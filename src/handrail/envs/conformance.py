@@ -1,14 +1,14 @@
 """Does an environment keep the rules that safe learning relies on? All problems are reported."""
 
-import dataclasses
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from handrail.core.arguments import seed_number, shown, whole
 from handrail.core.errors import HandrailError
-from handrail.envs.base import DiscreteActions
+from handrail.envs.base import AbstractEnvironment, DiscreteActions
+from handrail.envs.finding import Finding
 from handrail.envs.gymnasium.actions import AbstractActionCodec, action_codec
 from handrail.envs.gymnasium.costs import CostFn, Costs
 from handrail.envs.gymnasium.layers import is_shared, refuse_running_statistics, simulators
@@ -25,23 +25,14 @@ from handrail.envs.gymnasium.spaces import (
     named_parts,
     readable_parts,
 )
+from handrail.envs.jax_libraries.conformance import check_compiled
 from handrail.envs.random_walk import Walk, random_walk
 
-Status = Literal["ok", "wrong", "note"]
 Make = Callable[[], Any]
 RULES = (
     "builds", "actions", "observations", "seeded reset", "steps", "observation values",
     "observation in its space", "reward", "cost", "ends", "reset after an end", "determinism",
 )  # fmt: skip
-
-
-@dataclasses.dataclass(frozen=True)
-class Finding:
-    """What was found of one rule; the message of a wrong one says what to fix."""
-
-    rule: str
-    status: Status
-    message: str
 
 
 def check_environment(
@@ -51,7 +42,8 @@ def check_environment(
 
     `make()` builds a fresh environment; it is called three times, to compare runs with equal
     seeds. `cost` as for `GymnasiumHost`. Nothing is raised for what the environment does wrong: it
-    is in the findings, one for each of `RULES` that could be examined, in their order.
+    is in the findings, one for each of `RULES` that could be examined, in their order. A
+    compiled environment has the rules of `jax_libraries.conformance`.
     """
     steps, seed = whole("steps", steps, least=1), seed_number(seed)
     if not callable(make):
@@ -62,6 +54,8 @@ def check_environment(
     costs, env = Costs(cost), None
     try:
         env = make()
+        if isinstance(env, AbstractEnvironment):
+            return check_compiled(env, has_cost_fn=cost is not None, steps=steps, seed=seed)
         name = environment_name(env)
         refuse_running_statistics(env, name)
     except HandrailError as error:

@@ -44,6 +44,40 @@ def no_reward(state: PyTree, action: Action, timestep: Timestep) -> Float[Array,
     return jnp.zeros_like(timestep.reward)
 
 
+class RewardedBySight(AbstractEnvironment):
+    """`inner` with a reward of what was observed: `reward(observation, action, timestep)`, where
+    the action was taken in the observation, and the timestep is what came of it.
+
+    Where the own reward is not finite this one is NaN, so that it is still found.
+    """
+
+    inner: AbstractEnvironment
+    reward: Callable[[Observation, Action, Timestep], Any]
+    actions: ActionSpace
+    episode_length: int = eqx.field(static=True)
+
+    def __init__(
+        self,
+        inner: AbstractEnvironment,
+        reward: Callable[[Observation, Action, Timestep], Any],
+    ):
+        self.inner, self.reward, self.actions = inner, reward, inner.actions
+        self.episode_length = inner.episode_length
+
+    def reset(self, *, key: Key[Array, ""]) -> tuple[PyTree, Observation]:
+        state, observation = self.inner.reset(key=key)
+        return (state, observation), observation
+
+    def step(
+        self, state: PyTree, action: Action, *, key: Key[Array, ""]
+    ) -> tuple[PyTree, Timestep]:
+        before, seen = state
+        after, timestep = self.inner.step(before, action, key=key)
+        given = jnp.asarray(self.reward(seen, action, timestep), jnp.float32)
+        reward = jnp.where(jnp.isfinite(timestep.reward), given, jnp.nan)
+        return (after, timestep.observation), dataclasses.replace(timestep, reward=reward)
+
+
 class RewardTable(eqx.Module):
     """The reward `rewards[row, action]` of an environment whose observations are rows of a table.
 

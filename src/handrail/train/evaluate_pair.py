@@ -14,7 +14,14 @@ from handrail.interventions.base import Intervention
 from handrail.interventions.overruled import Overruled
 from handrail.interventions.substitutes import in_agent_units
 from handrail.interventions.triggers import LinearDecay, Never
-from handrail.train.rollout.base import Episodes, EveryEpisode, RolloutPolicy
+from handrail.train.numbers import name_of, refuse_bad_episodes
+from handrail.train.rollout.base import (
+    EpisodeIntervention,
+    Episodes,
+    EveryEpisode,
+    RolloutPolicy,
+    unassisted,
+)
 from handrail.train.rollout.compiled import rollout
 from handrail.train.rollout.drivers import Compiled
 from handrail.train.rollout.host import rollout_on_host
@@ -43,7 +50,9 @@ def try_under(
     if isinstance(environment, AbstractHost):
         shield = EveryEpisode(in_agent_units(intervention, environment.agent_form))
         return rollout_on_host(environment, Compiled(policy, shield), keys=keys, longest=longest)
-    return _compiled(environment, policy, EveryEpisode(intervention), keys)
+    agent_form = getattr(environment, "agent_form", None)
+    shield = intervention if agent_form is None else in_agent_units(intervention, agent_form)
+    return try_compiled(environment, policy, EveryEpisode(shield), keys=keys)
 
 
 def check_lasting(intervention: Intervention) -> None:
@@ -69,6 +78,21 @@ def _never(intervention: Intervention) -> bool:
 
 def _fades(part: Any) -> bool:
     return isinstance(part, LinearDecay)
+
+
+def try_compiled(
+    environment: AbstractEnvironment,
+    policy: RolloutPolicy,
+    intervention: EpisodeIntervention = unassisted,
+    *,
+    keys: Key[Array, " episodes"],
+) -> Episodes:
+    """Whole episodes in a compiled environment, by default of the policy alone. Raises
+    `HandrailError` for costs and rewards that are no numbers.
+    """
+    done = _compiled(environment, policy, intervention, keys)
+    refuse_bad_episodes(done, name_of(environment))
+    return done
 
 
 @eqx.filter_jit

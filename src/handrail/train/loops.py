@@ -3,6 +3,7 @@
 from handrail.core.errors import HandrailError
 from handrail.envs.host import AbstractHost, AnyEnvironment
 from handrail.interventions.base import Intervention
+from handrail.interventions.substitutes import in_agent_units
 from handrail.learners.base import AbstractAgent
 from handrail.train.compiled import Loop
 from handrail.train.host import HostLoop
@@ -30,6 +31,9 @@ def make_loop(
     """
     if isinstance(environment, AbstractHost):
         return HostLoop(environment, agent, intervention, total, statistics, delayed=delayed)
+    agent_form = getattr(environment, "agent_form", None)  # of one of the user's
+    if agent_form is not None:
+        intervention = in_agent_units(intervention, agent_form)
     if copies == 1:
         return Loop(environment, agent, intervention, total, statistics)
     if statistics is not NOTHING:

@@ -36,12 +36,13 @@ from handrail.train.checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
-from handrail.train.compiled import RunState
+from handrail.train.compiled import Loop, RunState
 from handrail.train.evidence import means as evidence_means
 from handrail.train.evidence import refuse_outside, steps_not_finite, warn_not_finite
 from handrail.train.health import refuse_diverged, symptoms, used_up
 from handrail.train.health import report as divergence
 from handrail.train.loops import AnyLoop
+from handrail.train.numbers import name_of, refuse_bad_numbers
 from handrail.train.step import Record
 
 LOG = logging.getLogger(__name__)
@@ -108,6 +109,8 @@ def execute(
             state, records, metrics = loop.blocks(good, count, learn=learn)
             end = step + count * loop.agent.train_every
             refuse_outside(records.outside, end, loop.environment.actions)
+            if isinstance(loop, Loop):  # steps on the host have raised at once
+                refuse_bad_numbers(records.episode, step, name_of(loop.environment))
             found = symptoms(metrics, state.agent)
             if found:
                 if used_up(good):

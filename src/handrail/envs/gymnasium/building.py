@@ -1,4 +1,6 @@
-"""Environments as users name them: an id, or a function that builds one or several."""
+"""Environments as users name them: an id, a function that builds one or several, or a compiled
+one.
+"""
 
 import contextvars
 import functools
@@ -12,21 +14,23 @@ from jaxtyping import Array, Key
 
 from handrail.core.arguments import number, shown, whole
 from handrail.core.errors import HandrailError
-from handrail.envs.base import action_size
+from handrail.envs.base import AbstractEnvironment, action_size
 from handrail.envs.gymnasium.costs import CostFn
 from handrail.envs.gymnasium.host import GymnasiumHost
 from handrail.envs.gymnasium.layers import is_shared, simulators
 from handrail.envs.gymnasium.raw import refuse_guarded
 from handrail.envs.gymnasium.spaces import named_parts
 from handrail.envs.gymnasium.vector import GymnasiumVectorHost
+from handrail.envs.jax_libraries.own import OwnEnvironment, own_environment
 from handrail.envs.vector_host import copy_of
 from handrail.interventions.base import Intervention
 
 Environment = Any
 """The id of a registered environment, or a function (such as a class) that builds one, or a
-`gymnasium.vector.VectorEnv` of several.
+`gymnasium.vector.VectorEnv` of several; or a compiled environment (`AbstractEnvironment`, such as
+of `from_gymnax` or `from_brax`), or a function that builds it.
 """
-Host = GymnasiumHost | GymnasiumVectorHost
+Host = GymnasiumHost | GymnasiumVectorHost | OwnEnvironment
 _open: contextvars.ContextVar[tuple[Host, ...] | None] = contextvars.ContextVar(
     "open", default=None
 )
@@ -65,12 +69,14 @@ def build_host(
     episode_length: int | None = None,
     info_columns: Sequence[str] = (),
 ) -> Host:
-    """A fresh environment of this id, or from this function, on the host.
+    """A fresh environment of this id, or from this function, on the host; or a compiled one.
 
     Within a function that `closes_environments` it is closed at its end. Raises `HandrailError`
     where the function has given this environment before and it is still in use.
     """
     env = built(environment)
+    if isinstance(env, AbstractEnvironment):
+        return host_of(env, cost, limits=limits, parts=parts, episode_length=episode_length)
     refuse_guarded(env)
     _warn_of_pictures(env)
     own, in_use = simulators(env), _open.get()
@@ -107,8 +113,16 @@ def built(environment: Environment) -> Any:
                 f"cannot make the environment {environment!r}: {_said(error)} (import the module "
                 "that registers it, or give a function that builds it)"
             ) from error
+    if isinstance(environment, AbstractEnvironment):
+        return environment  # nothing in it changes, so it may be used twice
     if isinstance(environment, type) or not hasattr(environment, "step"):
         return _called(environment)  # a class is such a function, too
+    for library, needed in (("gymnax", "step_env"), ("brax", "action_size")):
+        if hasattr(environment, needed):
+            raise HandrailError(
+                f"the environment is a {type(environment).__name__} of another JAX library: wrap "
+                f"it, as handrail.from_{library}(environment, cost=...)"
+            )
     raise HandrailError(
         f"the environment is a {type(environment).__name__}; expected the id of a registered "
         "environment or a function that builds one, since training and evaluation each need "
@@ -117,8 +131,13 @@ def built(environment: Environment) -> Any:
 
 
 def built_twice(environment: Environment, **options: Any) -> tuple[Host, Host]:
-    """One environment for training and another for its tests, as of `build_host`."""
-    return build_host(environment, **options), build_host(environment, **options)
+    """One environment for training and another for its tests, as of `build_host`; a compiled one
+    serves for both.
+    """
+    host = build_host(environment, **options)
+    if isinstance(host, OwnEnvironment):
+        return host, host
+    return host, build_host(environment, **options)
 
 
 def host_of(
@@ -130,8 +149,15 @@ def host_of(
     episode_length: int | None = None,
     info_columns: Sequence[str] = (),
 ) -> Host:
-    """An environment, or several side by side, on the host."""
+    """An environment, or several side by side, on the host; a compiled one as agents need it."""
     options: Any = {"limits": limits, "parts": parts, "episode_length": episode_length}
+    if isinstance(env, AbstractEnvironment):
+        if info_columns:
+            raise HandrailError(
+                f"info_columns is {list(info_columns)}, but a compiled environment's steps have no "
+                "info: leave it out, or give an environment of Gymnasium"
+            )
+        return _compiled(env, cost, limits, parts, episode_length)
     if not hasattr(env, "num_envs"):
         return GymnasiumHost(env, cost, info_columns=info_columns, **options)
     if info_columns:
@@ -148,6 +174,36 @@ FOR_DISCRETE = (
     "guide of handrail.guide_from_policy, which keeps a limit"
 )
 """What there is for discrete actions."""
+
+
+def _compiled(
+    env: AbstractEnvironment,
+    cost: CostFn | None,
+    limits: Mapping[str, float] | None,
+    parts: Sequence[str] | None,
+    episode_length: int | None,
+) -> OwnEnvironment:
+    own = own_environment(env, parts=parts, episode_length=episode_length)
+    if cost is not None:
+        raise HandrailError(
+            f"{own.name} is compiled, and its steps say their cost: leave cost out here, and give "
+            "it to handrail.from_gymnax or from_brax, or as the cost of the Timestep"
+        )
+    if limits:
+        raise HandrailError(
+            f"{own.name} is compiled and has one cost: give limit, not limits (several costs are "
+            "for environments of Gymnasium)"
+        )
+    return own
+
+
+def shortened(host: Host, steps: int) -> Host:
+    """The environment with episodes of at most so many steps, if it is compiled; those on the host
+    are cut off by what drives them.
+    """
+    if isinstance(host, OwnEnvironment):
+        return own_environment(host, episode_length=steps)
+    return host
 
 
 def _warn_of_pictures(env: Any) -> None:
@@ -211,6 +267,8 @@ def _said(error: Exception) -> str:
 
 def first_observation(host: Host, key: Key[Array, ""]) -> Any:
     """What an episode with this key begins with; of several side by side, the first one's."""
+    if isinstance(host, OwnEnvironment):
+        return host.reset(key=key)[1]
     if isinstance(host, GymnasiumHost):
         return host.reset(key=key)
     keys = jnp.stack([key] * host.copies)
@@ -219,6 +277,8 @@ def first_observation(host: Host, key: Key[Array, ""]) -> Any:
 
 def episode_steps(host: Host, given: int | None) -> int:
     """The time limit in steps: as given, or as the environment was registered with."""
+    if isinstance(host, OwnEnvironment):
+        return host.time_limit  # what is given can only shorten it, and has
     steps = host.time_limit if given is None else given
     if steps is None:
         raise HandrailError(

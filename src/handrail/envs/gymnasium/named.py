@@ -7,10 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 from handrail.core.errors import HandrailError, first_line
+from handrail.envs.base import AbstractEnvironment
 
 
 def factory(target: str) -> Callable[[], Any]:
-    """What builds the environment of `MODULE:CALLABLE`, `MODULE:ID` or a registered `ID`.
+    """What builds the environment of `MODULE:CALLABLE`, `MODULE:ID` or a registered `ID`, or gives
+    the compiled one of `MODULE:NAME`.
 
     The module is imported first, so that it can register its environments.
     """
@@ -25,6 +27,8 @@ def factory(target: str) -> Callable[[], Any]:
         found = getattr(_module(module_name), name, None)
         if callable(found):
             return found
+        if isinstance(found, AbstractEnvironment):
+            return lambda: found
         if found is not None:
             raise HandrailError(
                 f"{target!r} is a {type(found).__name__}; expected a function or class that builds "

@@ -26,14 +26,15 @@ def with_unsafe_starts(
     """The environment, of which a share of the episodes begins in danger: a reset with the options
     `start`. The environment itself where the share is 0.
 
-    Raises `HandrailError` for several environments side by side.
+    Raises `HandrailError` for several environments side by side, and for compiled ones.
     """
     if not share:
         return host
     if not isinstance(host, GymnasiumHost):
         raise HandrailError(
-            f"{host.name} is several environments side by side, whose resets take no options for "
-            "one of them: give a function that builds one, or a share of rescue starts of 0"
+            f"{host.name} is compiled, or several environments side by side, whose resets take no "
+            "options: give a function that builds one of Gymnasium, or a share of rescue starts of "
+            "0"
         )
     return UnsafeStarts(host, share, start)
 

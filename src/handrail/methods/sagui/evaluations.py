@@ -16,6 +16,7 @@ from handrail.learners.sac.agent import SacAgent
 from handrail.learners.sac.networks import OnVectors
 from handrail.replay.ring import Ring
 from handrail.train.evaluate import evaluate_on_host, run_greedily, sampled
+from handrail.train.numbers import name_of, refuse_bad_episodes
 from handrail.train.rollout.base import Episodes
 
 STUDENT_COLUMNS = (
@@ -42,7 +43,9 @@ def try_policy(
     that it is in: give it one of its own.
     """
     if isinstance(environment, AbstractEnvironment):
-        return run_greedily(environment, _TESTER, policy, episodes=episodes, key=key)
+        done = run_greedily(environment, _TESTER, policy, episodes=episodes, key=key)
+        refuse_bad_episodes(done, name_of(environment))
+        return done
     acting = sampled(policy)
     return evaluate_on_host(environment, acting, episodes=episodes, longest=longest, key=key)
 

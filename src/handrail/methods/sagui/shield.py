@@ -23,6 +23,7 @@ from handrail.interventions.triggers import CostCriticExceeds
 from handrail.learners.sac.networks import Sampled
 from handrail.methods.sagui.evaluations import cost_columns, tested
 from handrail.methods.sagui.outside_guide import OutsideGuide
+from handrail.train.numbers import name_of, refuse_bad_episodes
 from handrail.train.rollout.base import EpisodePolicy, Episodes, RandomActions, RandomChoices
 from handrail.train.rollout.compiled import rollout
 from handrail.train.rollout.drivers import Compiled
@@ -116,7 +117,9 @@ def evaluate_shield(
     host lose the episodes that they are in; there an episode is cut off after `longest` steps.
     """
     if isinstance(environment, AbstractEnvironment):
-        return shielded(environment, Shield(guide, threshold, when), episodes, key)
+        done = shielded(environment, Shield(guide, threshold, when), episodes, key)
+        refuse_bad_episodes(done, name_of(environment))
+        return done
     driver = Compiled(
         random_actions(environment.actions), Shield(guide, jnp.float32(threshold), when)
     )

@@ -13,6 +13,7 @@ import numpy as np
 from handrail.core.errors import HandrailError, first_line
 from handrail.envs.gymnasium.building import Host
 from handrail.envs.gymnasium.host import GymnasiumHost
+from handrail.envs.jax_libraries.own import OwnEnvironment
 from handrail.interventions.base import Intervention
 from handrail.train.rollout.base import EveryEpisode, RolloutPolicy
 from handrail.train.rollout.drivers import Compiled
@@ -69,6 +70,11 @@ def record_in(
     user's. `acts` names what acts instead; empty: nothing does. Frames are there if the environment
     was built to render `rgb_array`. Raises `HandrailError` for several environments side by side.
     """
+    if isinstance(host, OwnEnvironment):
+        raise HandrailError(
+            f"{host.name} is compiled, and episodes are recorded of environments of Gymnasium: "
+            "`handrail evaluate` tests the run, and handrail.load_policy acts in a loop of yours"
+        )
     if not isinstance(host, GymnasiumHost):
         raise HandrailError(
             f"{host.name} is several environments side by side; name a function that builds one"
