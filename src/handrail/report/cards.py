@@ -20,6 +20,10 @@ UNITS = {
     "shielded_cost": "of the shield test, in as many steps as a limit is for",
     "shielded_share": "share of those steps that were its own",
     "takeover_cost": "discounted cost at which it took over there",
+    "bellman_error": "discounted, on episodes that the critic was not fitted to",
+    "bellman_error_fitted": "discounted, on those that it was",
+    "predicted_cost": "discounted, mean where the policy acts",
+    "incurred_cost": "discounted, what followed there",
     "limit": "cost of an episode",
     "limits": "cost of an episode",
 }
@@ -35,6 +39,7 @@ def show(card: Card, arrays: Mapping[str, np.ndarray]) -> None:
     training = dict(card.training)
     evaluation = training.pop("evaluation", None)
     settings = training.pop("settings", None)
+    training.pop("probes", None)  # by which a policy is recognised: numbers for no reader
     sections: list[tuple[str, Any]] = [
         ("fits", card.spec),
         ("network", card.network),
