@@ -22,6 +22,10 @@ UNITS = {
     "shielded_above": "share of its episodes that cost more than the limit allows in their steps",
     "shielded_above_at_most": "upper bound of that share, with 95 % confidence",
     "takeover_cost": "discounted cost at which it took over there",
+    "bellman_error": "discounted, on episodes that the critic was not fitted to",
+    "bellman_error_fitted": "discounted, on those that it was",
+    "predicted_cost": "discounted, mean where the policy acts",
+    "incurred_cost": "discounted, what followed there",
     "limit": "cost of an episode",
     "limits": "cost of an episode",
 }
@@ -37,6 +41,7 @@ def show(card: Card, arrays: Mapping[str, np.ndarray]) -> None:
     training = dict(card.training)
     evaluation = training.pop("evaluation", None)
     settings = training.pop("settings", None)
+    training.pop("probes", None)  # by which a policy is recognised: numbers for no reader
     sections: list[tuple[str, Any]] = [
         ("fits", card.spec),
         ("network", card.network),
