@@ -119,11 +119,15 @@ def _curves(panel: Panel, names: Mapping[str, Look]) -> tuple[dict[str, Any], An
             )  # fmt: skip
             every = max(1, len(x) // 6)
             few = slice(len(x) // 8, None, every) if len(x) > 2 else slice(None)
-            dots = {"x": np.asarray(x, np.float64)[few], "y": _finite(band.value)[few]}
-            _dots(figure, ColumnDataSource(dots), f"dots:{number}", look, 7)
+            few_points: dict[str, Any] = {
+                "x": np.asarray(x, np.float64)[few],
+                "y": _finite(band.value)[few],
+            }
+            _dots(figure, ColumnDataSource(few_points), f"dots:{number}", look, 7)
         if name in panel.published:
             points = [np.asarray(one, np.float64) for one in panel.published[name]]
-            dots = ColumnDataSource(dict(zip("xy", points, strict=True)))
+            pairs: dict[str, Any] = dict(zip("xy", points, strict=True))
+            dots = ColumnDataSource(pairs)
             figure.scatter(
                 "x", "y", source=dots, name=f"published:{number}", marker="diamond", size=11,
                 fill_color=None, line_color=look.color, line_width=2,
@@ -142,7 +146,7 @@ def _plane(panel: Plane, names: Mapping[str, Look]) -> tuple[dict[str, Any], Any
 
     figure = _figure(1.0, panel.xlabel, values_on="x")
     front = [panel.means[name] for name in panel.front]
-    steps = {
+    steps: dict[str, Any] = {
         "x": np.array([float(cost.value) for cost, _ in front]),
         "y": np.array([float(value.value) for _, value in front]),
     }
@@ -160,7 +164,7 @@ def _plane(panel: Plane, names: Mapping[str, Look]) -> tuple[dict[str, Any], Any
                 "x": [cost.value], "y": [value.value], "left": [cost.low], "right": [cost.high],
                 "low": [value.low], "high": [value.high],
             }  # fmt: skip
-            columns = {key: np.asarray(one, np.float64) for key, one in at.items()}
+            columns: dict[str, Any] = {key: np.asarray(one, np.float64) for key, one in at.items()}
             mean = ColumnDataSource(columns)
             for line, (x0, y0, x1, y1) in {
                 "across": ("left", "y", "right", "y"), "along": ("x", "low", "x", "high"),

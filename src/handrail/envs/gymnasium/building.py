@@ -80,7 +80,11 @@ def build_host(
     refuse_guarded(env)
     _warn_of_pictures(env)
     own, in_use = simulators(env), _open.get()
-    same = [host for host in in_use or () if is_shared([*own, *simulators(host.env)])]
+    same = [
+        host
+        for host in in_use or ()
+        if not isinstance(host, OwnEnvironment) and is_shared([*own, *simulators(host.env)])
+    ]
     if same:
         # it is the user's, who may go on with it
         _open.set(tuple(host for host in in_use or () if not _among(host, same)))

@@ -95,9 +95,13 @@ def from_brax(
     identity = digest(env)
     _check_state(name, env)
     inner = BraxEnvironment(
-        env, checked_source(cost), BoxActions(int(env.action_size)), name,
-        _length(name, env, episode_length), identity,
-    )  # fmt: skip
+        env=env,
+        cost=checked_source(cost),
+        actions=BoxActions(int(env.action_size)),
+        name=name,
+        episode_length=_length(name, env, episode_length),
+        identity=identity,
+    )
     return own_environment(inner, name=name)
 
 

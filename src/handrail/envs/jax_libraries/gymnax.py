@@ -117,7 +117,14 @@ def from_gymnax(
     params = jax.tree.map(lambda x: jnp.asarray(x) if isinstance(x, np.ndarray) else x, params)
     actions, box = _action_space(name, env.action_space(params))
     inner = GymnaxEnvironment(
-        env, params, checked_source(cost), actions, box, name, int(length), identity
+        env=env,
+        params=params,
+        cost=checked_source(cost),
+        actions=actions,
+        box=box,
+        name=name,
+        episode_length=int(length),
+        identity=identity,
     )
     return own_environment(inner, name=name)
 
@@ -162,7 +169,7 @@ def _action_space(name: str, space: Any) -> tuple[ActionSpace, Box | None]:
     if hasattr(space, "n"):
         return DiscreteActions(int(space.n)), None
     dtype = getattr(space, "dtype", None)
-    if not hasattr(space, "low") or not jnp.issubdtype(dtype, jnp.floating):
+    if dtype is None or not hasattr(space, "low") or not jnp.issubdtype(dtype, jnp.floating):
         kind = f"{type(space).__name__}{'' if dtype is None else f' of {np.dtype(dtype)}'}"
         raise HandrailError(
             f"{name}: the action space is a {kind}; expected Discrete, or a Box of real numbers"

@@ -150,7 +150,7 @@ def own_environment(
         )
     space = environment.actions
     actions = BoxActions(space.size) if isinstance(space, BoxActions) else space
-    own = OwnEnvironment(environment, called, length, actions)
+    own = OwnEnvironment(inner=environment, name=called, episode_length=length, actions=actions)
     _check(own)
     return own if parts is None else _with_parts(own, parts)
 
