@@ -49,7 +49,7 @@ def acting():
         ({"threshold": 2.0}, "has no guide: leave threshold out"),
         ({"source_data": True}, "source_data is True, but method 'cpo'"),
         ({"takeover_cost": 2.0}, "has no guide to take over"),
-        ({"learning": SacSettings(replay=5)}, "learning.replay is 5, but method 'cpo'"),
+        ({"learning": SacSettings(replay=50)}, "learning.replay is 50, but method 'cpo'"),
         ({"on_policy": {"batch": 81}}, r"epoch is 80: expected a positive multiple of 81"),
     ],
 )

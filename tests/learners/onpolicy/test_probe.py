@@ -42,7 +42,7 @@ class Bandit(AbstractEnvironment):
 
 PRICE = Multiplier(rate=0.1)
 UPDATES = {
-    "cpo": Cpo(TrustRegion()),
+    "cpo": Cpo(region=TrustRegion()),
     "ppo-lagrangian": PpoLagrangian(multiplier=PRICE, passes=5, minibatch=50, rate=3e-3),
     "trpo-lagrangian": TrpoLagrangian(multiplier=PRICE),
 }

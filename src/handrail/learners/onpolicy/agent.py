@@ -267,8 +267,9 @@ class OnPolicyAgent(AbstractAgent):
             return jnp.sum(jnp.mean(errors**2, axis=0))
 
         def another(carry: Any, number: Array):
+            learnt, adam = carry
             learnt, adam, value = one_pass(
-                loss, optax.adam(self.rate), *carry, (observations, targets),
+                loss, optax.adam(self.rate), learnt, adam, (observations, targets),
                 minibatch=self.minibatch, key=stream(key, "pass", number),
             )  # fmt: skip
             return (learnt, adam), value

@@ -175,7 +175,7 @@ class PpoLagrangian(AbstractPolicyUpdate):
     )
 
     def init(self, policy: GaussianPolicy) -> PpoState:
-        learnt, _ = learnt_part(policy)
+        learnt: Any = learnt_part(policy)[0]
         return PpoState(self.multiplier.init(), optax.adam(self.rate).init(learnt))
 
     def __call__(

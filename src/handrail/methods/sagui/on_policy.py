@@ -113,11 +113,11 @@ def _multiplier(run: StudentRun) -> Multiplier:
 
 
 def _cpo(run: StudentRun) -> Cpo:
-    return Cpo(_region(run))
+    return Cpo(region=_region(run))
 
 
 def _trpo(run: StudentRun) -> TrpoLagrangian:
-    return TrpoLagrangian(_region(run), _multiplier(run))
+    return TrpoLagrangian(region=_region(run), multiplier=_multiplier(run))
 
 
 def _ppo(run: StudentRun) -> PpoLagrangian:

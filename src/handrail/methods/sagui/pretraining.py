@@ -144,7 +144,7 @@ def goes_on_from(path: Path, target: Target, run: StudentRun) -> SacState | OnPo
     agent = on_policy(target, run)
     return _filled(
         path, target, run.learning, row_of(run.method).pretrained_as,
-        lambda *sizes: agent.fresh(*sizes, key=jax.random.key(0)),
+        lambda seen, acted: agent.fresh(seen, acted, key=jax.random.key(0)),
     )  # fmt: skip
 
 
@@ -153,7 +153,7 @@ def load_pretrained(path: Path, target: Target, learning: SacSettings) -> SacSta
     learner = sac_learner(learning, 0.0, parts=target.scaled_parts)
     return _filled(
         path, target, learning, PretrainingSettings.method,
-        lambda *sizes: learner.init(*sizes, learning.hidden, key=jax.random.key(0)),
+        lambda seen, acted: learner.init(seen, acted, learning.hidden, key=jax.random.key(0)),
     )  # fmt: skip
 
 

@@ -30,12 +30,10 @@ from handrail.interventions.base import Intervention
 from handrail.interventions.overruled import EVIDENCE, Overruled, overruled
 from handrail.interventions.recipes import with_guide_intervals
 from handrail.learners.base import AbstractAgent
-from handrail.learners.onpolicy.agent import OnPolicyState
 from handrail.learners.sac.agent import SacAgent
 from handrail.learners.sac.constraint import CostSlack, policy_actions, replay_actions, whole_cost
 from handrail.learners.sac.networks import OnVectors
 from handrail.learners.sac.source_data import SourceData
-from handrail.learners.sac.state import SacState
 from handrail.methods.sagui.agents import (
     check_cost_floor,
     check_overruled,
@@ -81,7 +79,8 @@ class FittedKnowledge:
     known: Known
     file: GuideFile | None = None
     source: SourceData | None = None
-    pretrained: SacState | OnPolicyState | None = None
+    pretrained: Any = None
+    """The whole state of a learner to go on from: `SacState`, or `OnPolicyState`."""
 
 
 def check(run: StudentRun, given: Mapping[str, Any]) -> StudentMethod:
