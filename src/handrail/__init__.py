@@ -34,6 +34,7 @@ _HOMES = {
         "Never",
         "Predicate",
     ),
+    "handrail.interventions.takeover": ("AdvantageExceeds", "CostSumReaches", "Held"),
     "handrail.interventions.on_host": ("on_host",),
     "handrail.interventions.near_unsafe": ("AdaptiveRadius", "FixedRadius", "NearUnsafe"),
     "handrail.interventions.substitutes": ("Policy", "Proposed", "RandomAboveMean", "RandomAction"),

@@ -70,7 +70,7 @@ class ConservativeRisk(AbstractRisk):
             state.critics, state.targets, batch, here, after
         )
         steps, moments = optax.adam(self.learning_rate).update(slopes, state.moments)
-        critics = optax.apply_updates(state.critics, steps)
+        critics = eqx.apply_updates(state.critics, steps)
         keep = self.smoothing
         targets = jax.tree.map(lambda a, b: keep * a + (1 - keep) * b, state.targets, critics)
         metrics = {"risk/critic_loss": loss, "risk/value": jnp.mean(_share(values))}

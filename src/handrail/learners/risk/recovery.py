@@ -75,9 +75,8 @@ class RecoveryRisk(AbstractRisk):
         mean = MLP((observation, *sizes, action), init=glorot_uniform, key=policy_key)
         policy = RecoveryPolicy(mean, jnp.full(action, LOG_STD))
         targets = jax.tree.map(jnp.copy, critics)
-        return RecoveryState(
-            critics, targets, policy, self._adam.init(critics), self._adam.init(policy)
-        )
+        moments = [self._adam.init(eqx.filter(one, eqx.is_array)) for one in (critics, policy)]
+        return RecoveryState(critics, targets, policy, *moments)
 
     @property
     def _adam(self) -> optax.GradientTransformation:
@@ -113,7 +112,7 @@ class RecoveryRisk(AbstractRisk):
 
         (loss, values), slopes = jax.value_and_grad(critic_loss, has_aux=True)(state.critics)
         steps, critic_moments = self._adam.update(slopes, state.critic_moments)
-        critics = optax.apply_updates(state.critics, steps)
+        critics = eqx.apply_updates(state.critics, steps)
 
         def policy_loss(recovery):
             actions = jax.vmap(recovery)(observations, noise)
@@ -122,7 +121,7 @@ class RecoveryRisk(AbstractRisk):
         steps, policy_moments = self._adam.update(
             jax.grad(policy_loss)(state.policy), state.policy_moments
         )
-        recovery = optax.apply_updates(state.policy, steps)
+        recovery = eqx.apply_updates(state.policy, steps)
         keep = self.smoothing
         targets = jax.tree.map(lambda a, b: keep * a + (1 - keep) * b, state.targets, critics)
         metrics = {"risk/critic_loss": loss, "risk/value": jnp.mean(jnp.max(values, axis=0))}

@@ -166,7 +166,7 @@ def risk_agent(run: StudentRun, acting: AbstractAgent, learner: AbstractRisk) ->
     """The agent that also learns a risk, from a memory of what was executed."""
     assert isinstance(acting, SacAgent)
     executed = memory(run.learning, run.steps, split=False)
-    return RiskAgent(acting, learner, executed, run.learning.batch)
+    return RiskAgent(acting=acting, learner=learner, replay=executed, batch=run.learning.batch)
 
 
 def memory(settings: SacSettings, steps: int, *, split: bool) -> AbstractReplay:
