@@ -42,11 +42,11 @@ from handrail.knowledge.catalog import located
 from handrail.methods.contrastive import encoder as encoder_training
 from handrail.methods.contrastive import prior as prior_training
 from handrail.methods.contrastive.artefacts import ENCODER, read_encoder, read_prior
-from handrail.methods.contrastive.inputs import VectorEmbedding, VectorInputs
-from handrail.methods.contrastive.on_host import host_problem
+from handrail.methods.contrastive.on_host import host_problem, inputs_of
 from handrail.methods.contrastive.problem import DiscreteProblem
 from handrail.methods.contrastive.settings import (
     ACTING,
+    ENCODER_IMAGES,
     PRIOR_LEARNING,
     EncoderSettings,
     PriorSettings,
@@ -55,6 +55,8 @@ from handrail.methods.contrastive.settings import (
 )
 from handrail.methods.contrastive.student import train_student
 from handrail.methods.contrastive.table import METHODS
+from handrail.methods.image_cards import check_images, how_to_resize
+from handrail.networks.reading import ImageNetwork
 
 EPISODE_LENGTH = 1_000
 LEARNING = QLearning(learning_starts=1_000)
@@ -107,8 +109,9 @@ def train_dqn(
     episodes = whole("evaluation_episodes", evaluation_episodes, least=1)
     chosen = checked_intervention(intervention) or none()
     host, trial = built_twice(
-        environment, cost=cost, limits=limits, parts=parts, episode_length=episode_length
-    )
+        environment, cost=cost, limits=limits, parts=parts, episode_length=episode_length,
+        warn_of_scales=not settings.learning.normalise_observations,
+    )  # fmt: skip
     problem = _problem(host, trial=trial, longest=episode_length)
     recorded = {
         "purpose": "own dqn", "environment": host.name,
@@ -182,7 +185,13 @@ def train_prior(
         )
     episode_length = whole("episode_length", episode_length, least=1)
     hosts = [
-        build_host(source, cost=cost, parts=parts, episode_length=episode_length)
+        build_host(
+            source,
+            cost=cost,
+            parts=parts,
+            episode_length=episode_length,
+            warn_of_scales=not settings.source_learning.normalise_observations,
+        )
         for source in sources
     ]
     problems = [_problem(host) for host in hosts]
@@ -215,6 +224,7 @@ def train_encoder(
     steps: int = 100_000,
     latent: int = 50,
     hidden: tuple[int, ...] = (256,),
+    images: ImageNetwork | Mapping[str, Any] | None = None,
     contrastive_margin: float = 10.0,
     coefficient: float = 0.5,
     batch: int = 128,
@@ -236,6 +246,8 @@ def train_encoder(
         steps: environment steps, those of all side by side.
         latent: size of the embedding.
         hidden: hidden layers of the encoder, and of the decoder in reverse.
+        images: the encoder of observations with images, mirrored by the decoder; by default the
+            paper's.
         contrastive_margin: squared distance that safe and unsafe observations should keep.
         coefficient: weight of the contrastive term beside the reconstruction.
         batch: observations an update, half of them unsafe.
@@ -250,11 +262,13 @@ def train_encoder(
         "coefficient": coefficient, "batch": batch, "seed": seed_number(seed),
     }  # fmt: skip
     acting = settings_of("acting", acting, EXPLORING)
-    settings = override(EncoderSettings(acting=acting), given)
+    network = settings_of("images", images, ENCODER_IMAGES)
+    settings = override(EncoderSettings(acting=acting, images=network), given)
     episode_length = whole("episode_length", episode_length, least=1)
     host = build_host(
-        environment, cost=cost, limits=limits, parts=parts, episode_length=episode_length
-    )
+        environment, cost=cost, limits=limits, parts=parts, episode_length=episode_length,
+        warn_of_scales=not settings.acting.normalise_observations,
+    )  # fmt: skip
     problem = _problem(host)
     recorded = {
         "purpose": "own encoder", "environment": host.name,
@@ -292,9 +306,10 @@ def load_encoder(
     path = located("encoder", path)
     if isinstance(environment, LavaEnvironment):
         return encoder_of_world(path, environment)
-    inputs = VectorInputs(host_of(environment, parts=parts).observation_zeros())
+    host = host_of(environment, parts=parts)
+    inputs = inputs_of(host, host.observation_zeros())
     embedding = read_encoder(path, inputs)
-    return VectorEmbedding(embedding.encoder), embedding.unsafe
+    return inputs.frozen_embedding(embedding.encoder), embedding.unsafe
 
 
 def _problem(host: Host, **options: Any) -> DiscreteProblem:
@@ -316,10 +331,17 @@ def _recorded(problem: DiscreteProblem, limits: Any, episode_length: int) -> dic
 
 
 def _refuse_different(problems: Sequence[DiscreteProblem]) -> None:
-    shapes = [(problem.inputs.spec["parts"], problem.environment.actions) for problem in problems]
-    for problem, (parts, actions) in zip(problems, shapes, strict=True):
-        if (parts, actions) != shapes[0]:
+    first = problems[0]
+    for problem in problems:
+        parts, others = (each.inputs.spec["parts"] for each in (problem, first))
+        actions, other_actions = (each.environment.actions for each in (problem, first))
+        if (parts, actions) != (others, other_actions):
             raise HandrailError(
-                f"{problem.name} observes {parts} with {actions}, {problems[0].name} "
-                f"{shapes[0][0]} with {shapes[0][1]}; sources need the same observation and actions"
+                f"{problem.name} observes {parts} with {actions}, {first.name} {others} with "
+                f"{other_actions}; sources need the same observation and actions"
+                + how_to_resize(others, parts)
             )
+        check_images(
+            problem.inputs.images, first.inputs.images, first.environment.observation_zeros(),
+            source=problem.name, where=first.name,
+        )  # fmt: skip

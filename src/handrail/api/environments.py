@@ -17,7 +17,6 @@ from handrail.envs.gymnasium.costs import CostFn
 from handrail.envs.gymnasium.host import GymnasiumHost
 from handrail.envs.gymnasium.layers import is_shared, simulators
 from handrail.envs.gymnasium.raw import refuse_guarded
-from handrail.envs.gymnasium.spaces import named_parts
 from handrail.envs.gymnasium.vector import GymnasiumVectorHost
 from handrail.envs.vector_host import copy_of
 from handrail.interventions.base import Intervention
@@ -31,8 +30,6 @@ _open: contextvars.ContextVar[tuple[Host, ...] | None] = contextvars.ContextVar(
     "open", default=None
 )
 """What calls of `closes_environments` that have not returned have built; None outside of them."""
-SMALLEST_PICTURE = 32
-"""Pixels of a side from which on whole bytes are taken for a picture; MiniGrid's grids have 7."""
 P = ParamSpec("P")
 R = TypeVar("R")
 LOG = logging.getLogger(__name__)
@@ -63,15 +60,16 @@ def build_host(
     limits: Mapping[str, float] | None = None,
     parts: Sequence[str] | None = None,
     episode_length: int | None = None,
+    warn_of_scales: bool = False,
 ) -> Host:
     """A fresh environment of this id, or from this function, on the host.
 
-    Within a function that `closes_environments` it is closed at its end. Raises `HandrailError`
-    where the function has given this environment before and it is still in use.
+    With `warn_of_scales` parts in wildly different scales are warned of. Within a function that
+    `closes_environments` it is closed at its end. Raises `HandrailError` for images that no network
+    can read, and where the function has given this environment before and it is still in use.
     """
     env = built(environment)
     refuse_guarded(env)
-    _warn_of_pictures(env)
     own, in_use = simulators(env), _open.get()
     same = [host for host in in_use or () if is_shared([*own, *simulators(host.env)])]
     if same:
@@ -83,6 +81,7 @@ def build_host(
         )
     try:
         host = host_of(env, cost, limits=limits, parts=parts, episode_length=episode_length)
+        host.prepare_for_networks(warn_of_scales=warn_of_scales)
     except BaseException:
         _close(env)
         raise
@@ -112,9 +111,12 @@ def built(environment: Environment) -> Any:
     )
 
 
-def built_twice(environment: Environment, **options: Any) -> tuple[Host, Host]:
+def built_twice(
+    environment: Environment, *, warn_of_scales: bool, **options: Any
+) -> tuple[Host, Host]:
     """One environment for training and another for its tests, as of `build_host`."""
-    return build_host(environment, **options), build_host(environment, **options)
+    training = build_host(environment, warn_of_scales=warn_of_scales, **options)
+    return training, build_host(environment, **options)
 
 
 def host_of(
@@ -128,21 +130,6 @@ def host_of(
     """An environment, or several side by side, on the host."""
     kind = GymnasiumVectorHost if hasattr(env, "num_envs") else GymnasiumHost
     return kind(env, cost, limits=limits, parts=parts, episode_length=episode_length)
-
-
-def _warn_of_pictures(env: Any) -> None:
-    """Logs that networks are fully connected, where an environment shows pictures."""
-    space = getattr(env, "single_observation_space", getattr(env, "observation_space", None))
-    for name, (_, part) in ({"": ((), space)} | named_parts(space)).items():
-        shape = getattr(part, "shape", None) or ()
-        is_bytes = getattr(part, "dtype", None) == np.uint8
-        if is_bytes and len(shape) == 3 and min(sorted(shape)[1:]) >= SMALLEST_PICTURE:
-            LOG.warning(
-                "%s: the observation%s is a picture of shape %s, but these networks are fully "
-                "connected and read its numbers from 0 to 255: hardly anything is learnt from it, "
-                "and the memory holds it as float32; give features of it instead",
-                type(env).__name__, f"'s part {name!r}" if name else "", shape,
-            )  # fmt: skip
 
 
 _NEW = (

@@ -136,8 +136,9 @@ def train_student(
     shield = checked_intervention(intervention)
     files = {} if guide is None else {"guide": located("guide", guide)}
     host, trial = built_twice(
-        target, cost=cost, limits=limits, parts=parts, episode_length=episode_length
-    )
+        target, cost=cost, limits=limits, parts=parts, episode_length=episode_length,
+        warn_of_scales=not run.learning.normalise_observations,
+    )  # fmt: skip
     needs_box(host)
     longest, allowed = episode_steps(host, episode_length), episode_limit(host, limit)
     run = checked(dataclasses.replace(run, environment=host.name, limit=allowed))

@@ -35,7 +35,7 @@ from handrail.learners.sac.networks import (
 )
 from handrail.learners.sac.source_data import SourceTransitions
 from handrail.learners.sac.state import METRICS, SacParameters, SacState, Scalar
-from handrail.networks.inputs import ScaledInputs
+from handrail.networks.gaussian import Inputs
 
 Noise = Float[Array, "batch action"]
 GUIDE_LOG_PROB = "guide_log_prob"  # the extra that distillation reads
@@ -96,7 +96,7 @@ class SacLagrangian(eqx.Module):
     action_repeat_prob: float = eqx.field(default=0.0, static=True)
     source_price: float = eqx.field(default=0.0, static=True)
     critic_reduction: Callable[[Array], Array] = eqx.field(default=jnp.min, static=True)
-    inputs: ScaledInputs | None = None
+    inputs: Inputs = eqx.field(default=None, static=True)
     adam: Adam = Adam()
 
     def __check_init__(self):

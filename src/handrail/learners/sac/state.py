@@ -7,8 +7,7 @@ from jaxtyping import Array, Float, Key
 
 from handrail.learners.sac.adam import AdamState
 from handrail.learners.sac.networks import CostCritic, CriticEnsemble
-from handrail.networks.gaussian import GaussianPolicy
-from handrail.networks.inputs import ScaledInputs
+from handrail.networks.gaussian import GaussianPolicy, Inputs
 
 Scalar = Float[Array, ""]
 METRICS = (
@@ -43,7 +42,7 @@ class SacParameters(eqx.Module):
         *,
         constraints: int,
         cost_critic: CostCritic,
-        inputs: ScaledInputs | None,
+        inputs: Inputs,
         key: Key[Array, ""],
     ) -> "SacParameters":
         """Fresh networks for vectors of these sizes; `constraints` is 0 where there is one cost."""

@@ -6,6 +6,7 @@ from typing import Any
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from handrail.core.artifact import part_shapes
 from handrail.core.errors import HandrailError
 from handrail.learners.sac.agent import SacAgent
 from handrail.learners.sac.cost_floor import (
@@ -15,9 +16,12 @@ from handrail.learners.sac.cost_floor import (
     NoFloor,
 )
 from handrail.learners.sac.lagrangian import SacLagrangian
-from handrail.methods.sagui.inputs import inputs_of
+from handrail.methods.sagui.inputs import inputs_of, reading_of
+from handrail.methods.sagui.problem import Interface
 from handrail.methods.sagui.settings import LIMIT_STEPS, SacSettings
+from handrail.networks.gaussian import Inputs
 from handrail.replay.base import AbstractReplay
+from handrail.replay.frames import FrameRing
 from handrail.replay.ring import Ring
 from handrail.replay.split import Split
 
@@ -27,12 +31,14 @@ def sac_learner(
     limit: float,
     episode_length: int = LIMIT_STEPS,
     *,
+    where: Interface | None = None,
     parts: Mapping[str, Sequence[int]] | None = None,
     predicted_costs: Callable[..., Array] | None = None,
     **options: Any,
 ) -> SacLagrangian:
     """One update with these settings; `limit` is undiscounted, of an episode of that length.
 
+    `where` says what is observed; without it observations are plain vectors.
     `parts` are the shapes of the observation's parts if they are a navigation task's,
     `predicted_costs`
     is what the student's guide, if there is one, expects of each cost. Raises `HandrailError`
@@ -50,9 +56,17 @@ def sac_learner(
         multiplier_rate=settings.multiplier_rate,
         damping_scale=settings.damping,
         cost_critic=settings.cost_critic,
-        inputs=inputs_of(settings.inputs, parts),
+        inputs=_inputs(settings, where, parts),
         **options,
     )
+
+
+def _inputs(
+    settings: SacSettings, where: Interface | None, parts: Mapping[str, Sequence[int]] | None
+) -> Inputs:
+    if where is None:
+        return inputs_of(settings.inputs, parts)
+    return reading_of(settings, part_shapes(where.observation), where.images, parts)
 
 
 def check_cost_floor(settings: SacSettings, discount: float, *, source: str) -> None:
@@ -97,8 +111,20 @@ def sac_agent(
     )
 
 
-def memory(settings: SacSettings, steps: int, *, split: bool) -> AbstractReplay:
-    """A replay that never allocates more than a run of `steps` steps can fill."""
+def memory(
+    settings: SacSettings, steps: int, where: Interface, *, split: bool, width: int = 1
+) -> AbstractReplay:
+    """A replay that never allocates more than a run of `steps` steps can fill.
+
+    Observations with images are kept once; `width` environments are stepped side by side.
+    """
+    if where.images and split:
+        raise HandrailError(
+            "the observation has images, and replay is split: images are kept in one memory for "
+            "both actors; set replay to 'ring'"
+        )
+    if where.images:
+        return FrameRing(min(settings.replay, steps), width)
     if split:
         return Split(min(settings.replay, 2 * steps))
     return Ring(min(settings.replay, steps))

@@ -4,16 +4,19 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+import equinox as eqx
 import jax
 
 from handrail.core.arguments import checked
 from handrail.core.artifact import Card, fill, load, save
 from handrail.core.errors import HandrailError
+from handrail.core.recorded import stable
 from handrail.core.records import BEST
 from handrail.core.rng import stream
 from handrail.interventions.recipes import none
 from handrail.learners.sac.networks import OnVectors
 from handrail.learners.sac.state import SacState
+from handrail.methods.image_cards import check_images
 from handrail.methods.sagui.agents import memory, sac_agent, sac_learner
 from handrail.methods.sagui.cards import Limits, Networks, card_of, check_bounds, spec_of
 from handrail.methods.sagui.epochs import Report, best_row, publish, run_by_epochs
@@ -38,9 +41,13 @@ KINDS: dict[Role, str] = {"expert": "expert", "pretrained": "policy"}  # role â†
 def pretraining_loop(where: Target, settings: PretrainingSettings) -> AnyLoop:
     """SAC-Lagrangian alone: in the target (the expert), or in the source observed like it."""
     learner = sac_learner(
-        settings.learning, settings.limit, where.interface.limit_steps, parts=where.scaled_parts
-    )
-    replay = memory(settings.learning, settings.steps, split=False)
+        settings.learning, settings.limit, where.interface.limit_steps,
+        where=where.interface, parts=where.scaled_parts,
+    )  # fmt: skip
+    replay = memory(
+        settings.learning, settings.steps, where.interface,
+        split=False, width=getattr(where.training, "copies", 1),
+    )  # fmt: skip
     agent = sac_agent(settings.learning, learner, replay)
     return make_loop(where.training, agent, none(), settings.steps, delayed=where.delayed)
 
@@ -93,8 +100,12 @@ def open_policy(path: Path, interface: Interface, kind: str) -> tuple[Card, OnVe
     card, arrays = load(path, expect=kind, spec=spec)
     check_bounds(path, card, interface)
     built = Networks.read(card, source=str(path))
-    template = GaussianPolicy(
-        total_size(spec["parts"]), spec["actions"], built.hidden,
+    check_images(
+        built.pictures, interface.images, interface.observation,
+        source=str(path), where=interface.name,
+    )  # fmt: skip
+    template = eqx.filter_eval_shape(
+        GaussianPolicy, total_size(spec["parts"]), spec["actions"], built.hidden,
         inputs=built.reader(spec["parts"]), key=jax.random.key(0),
     )  # fmt: skip
     return card, OnVectors(fill(template, arrays, source=str(path)))
@@ -104,7 +115,12 @@ def load_pretrained(path: Path, target: Target, learning: SacSettings) -> SacSta
     """The pre-trained learner's whole state, if it fits the student; raises `HandrailError`."""
     spec = spec_of(target.interface)
     card, arrays = load(path, expect="policy", spec=spec)
-    own, wanted = Networks.read(card, source=str(path)), Networks.of(learning)
+    own = Networks.read(card, source=str(path))
+    wanted = Networks.of(learning, target.interface)
+    check_images(
+        own.pictures, target.interface.images, target.interface.observation,
+        source=str(path), where=target.interface.name,
+    )  # fmt: skip
     for field in dataclasses.fields(Networks):
         found, needed = getattr(own, field.name), getattr(wanted, field.name)
         if found != needed:
@@ -112,7 +128,7 @@ def load_pretrained(path: Path, target: Target, learning: SacSettings) -> SacSta
                 f"{path}: its {field.name} is {found!r}, the student's {needed!r}; set "
                 f"learning.{field.name} to {found!r}"
             )
-    learner = sac_learner(learning, 0.0, parts=target.scaled_parts)
+    learner = sac_learner(learning, 0.0, where=target.interface, parts=target.scaled_parts)
     template = learner.init(
         total_size(spec["parts"]), spec["actions"], learning.hidden, key=jax.random.key(0)
     )
@@ -123,7 +139,7 @@ def _card(where: Target, settings: PretrainingSettings, row: dict[str, float]) -
     return card_of(
         KINDS[settings.role],
         where.interface,
-        Networks.of(settings.learning),
+        Networks.of(settings.learning, where.interface),
         Limits(settings.limit, where.interface.limit_steps),
-        training={"evaluation": row, "settings": dataclasses.asdict(settings)},
+        training={"evaluation": row, "settings": stable(settings)},
     )

@@ -16,9 +16,11 @@ from handrail.core.arguments import (
     ShareOfSteps,
 )
 from handrail.core.errors import HandrailError
+from handrail.core.recorded import SINCE
 from handrail.core.renamed import takes_old_settings
 from handrail.equations.budget import LIMIT_STEPS as LIMIT_STEPS
 from handrail.learners.sac.networks import CostCritic
+from handrail.networks.reading import ImageNetwork
 
 Role = Literal["expert", "pretrained"]
 Inputs = Literal["raw", "scaled"]
@@ -62,6 +64,12 @@ class SacSettings:
     inputs: Inputs = "raw"
     """What the networks read of an observation: its numbers (the scripts), or those brought to one
     scale, with lidars in the logarithm of the distance (beyond the paper)."""
+    images: ImageNetwork = dataclasses.field(default=ImageNetwork(), metadata={SINCE: "0.3"})
+    """What actor and critics read images of 32 × 32 pixels or more with, in front of `hidden`
+    (beyond the paper)."""
+    normalise_observations: bool = dataclasses.field(default=False, metadata={SINCE: "0.3"})
+    """Bring numbers that are no image to mean 0 and deviation 1, by the steps before the first
+    update, and keep that in the file; for parts of very different scales (beyond the paper)."""
     replay: Count = 1_000_000
     """Capacity of the replay (a split one has half of it for each actor)."""
     train_every: Count = 100

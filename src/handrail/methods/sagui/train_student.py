@@ -10,6 +10,7 @@ import jax
 from handrail.core.arguments import checked
 from handrail.core.artifact import Card, save
 from handrail.core.errors import HandrailError, UnknownName
+from handrail.core.recorded import stable
 from handrail.core.records import BEST, EVALUATIONS, POLICY, read_table
 from handrail.core.rng import stream
 from handrail.envs.base import action_size
@@ -200,6 +201,7 @@ def _agent(target: Target, run: StudentRun, loaded: FittedKnowledge) -> SacAgent
         run.learning,
         run.limit_fraction * run.limit,
         target.interface.limit_steps,
+        where=target.interface,
         parts=target.scaled_parts,
         predicted_costs=None if guide is None else guide.costs,
         distillation=pull,
@@ -213,7 +215,13 @@ def _agent(target: Target, run: StudentRun, loaded: FittedKnowledge) -> SacAgent
     return sac_agent(
         run.learning,
         learner,
-        memory(run.learning, run.steps, split=splits(run)),
+        memory(
+            run.learning,
+            run.steps,
+            target.interface,
+            split=splits(run),
+            width=getattr(target.training, "copies", 1),
+        ),
         # densities are worth their time only where a pull or a weight reads them
         guide=None if pull is None and run.weighting == "none" else acts,
         source=loaded.source,
@@ -322,7 +330,7 @@ def _card(target: Target, run: StudentRun, row: Mapping[str, float] | None) -> C
     return card_of(
         "policy",
         target.interface,
-        Networks.of(run.learning),
+        Networks.of(run.learning, target.interface),
         Limits(run.limit, target.interface.limit_steps, target.interface.limits),
-        training={"task": run.environment, "settings": dataclasses.asdict(run), **tested_as},
+        training={"task": run.environment, "settings": stable(run), **tested_as},
     )
