@@ -239,7 +239,7 @@ class Standardised(eqx.Module):
         count = jnp.maximum(filled.sum(), 1)
         of_rows = filled[:, None]
         mean = jnp.sum(jnp.where(of_rows, numbers, 0.0), axis=0) / count
-        spread = jnp.sum(jnp.where(of_rows, jnp.square(numbers - mean), 0.0), axis=0)
+        spread = jnp.sum(jnp.where(of_rows, jnp.square(numbers - mean[None]), 0.0), axis=0)
         deviation = jnp.sqrt(spread / count)
         varies = deviation > 1e-6 * (1 + jnp.abs(mean))
         return Standardised(mean, jnp.where(varies, deviation, 1.0), jnp.ones(()))

@@ -3,7 +3,6 @@
 What a step reaches is where the next one begins, unless an episode ended in between.
 """
 
-import dataclasses
 from typing import Any
 
 import equinox as eqx
@@ -175,4 +174,5 @@ class FrameRing(AbstractReplay):
 
 def _numbered(transition: Transition, begin: Any, end: Any) -> Transition:
     """The transition between other observations."""
-    return dataclasses.replace(transition, observation=begin, next_observation=end)
+    # not `dataclasses.replace`, since a transition here may be many
+    return eqx.tree_at(lambda t: (t.observation, t.next_observation), transition, (begin, end))

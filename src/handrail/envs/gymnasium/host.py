@@ -95,10 +95,11 @@ class GymnasiumHost(AbstractGymnasiumHost, AbstractHostEnvironment):
     whose limit is `limit` (see `handrail.envs.gymnasium.costs.Costs`).
 
     Observations are float32: an array, or a dictionary of named parts for a `Dict` space (`parts`
-    keeps only some). Images of bytes, of 32 × 32 pixels or more, stay bytes. `Discrete` observations are one-hot. Agents act in [−1, 1] whatever the
-    bounds of the action space. Every reset is seeded from its key. An episode that is not over
-    after `episode_length` steps is truncated; by default after as many as the environment was
-    registered with, if it says (`time_limit`).
+    keeps only some). Images of bytes, of 32 × 32 pixels or more, stay bytes. `Discrete`
+    observations are one-hot. Agents act in [−1, 1] whatever the bounds of the action space. Every
+    reset is seeded from its key. An episode that is not over after `episode_length` steps is
+    truncated; by default after as many as the environment was registered with, if it says
+    (`time_limit`).
 
     Raises `HandrailError`, naming environment, episode and step, for: spaces that are not
     supported, an unbounded Box of actions, wrappers with running statistics, no cost, a cost that

@@ -103,7 +103,7 @@ def _are_bytes(space: Any) -> bool:
     dtype = np.dtype(space.dtype)
     if dtype == np.uint8:
         return True
-    return dtype.kind in "iu" and space.low.min() >= 0 and space.high.max() == 255
+    return dtype.kind in "iu" and bool(space.low.min() >= 0 and space.high.max() == 255)
 
 
 def _values(space: Any) -> ImageValues | None:

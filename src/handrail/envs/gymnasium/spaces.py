@@ -55,8 +55,8 @@ def how_to_leave_out(space: Any) -> str:
 
 
 class PartCodec:
-    """One array of an observation as float32, an image of bytes as such; a `Discrete` number becomes one-hot, and so does each
-    number of a `MultiDiscrete`.
+    """One array of an observation as float32, an image of bytes as bytes; a `Discrete` number
+    becomes one-hot, and so does each number of a `MultiDiscrete`.
 
     The shape is the space's. The dtype may be any numeric one, but must not change.
     """

@@ -17,7 +17,7 @@ from handrail.networks.gaussian import GaussianPolicy, Inputs, SquashedGaussian
 from handrail.networks.initialisers import glorot_uniform
 from handrail.networks.inputs import ScaledInputs
 from handrail.networks.mlp import MLP
-from handrail.networks.reading import ReadInputs
+from handrail.networks.reading import ReadInputs, with_inputs
 
 REWARD_CRITICS = 2
 CostCritic = Literal["linear", "positive"]

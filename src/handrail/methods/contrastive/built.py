@@ -38,7 +38,7 @@ class QNetwork:
         """What a card says of it, where these are the images."""
         normalised = self.normalise_observations
         return {
-            "hidden": list(self.hidden),
+            "hidden": [] if images else list(self.hidden),
             **image_entries(self.images, images, normalised=normalised),
         }
 
@@ -74,7 +74,7 @@ class EncoderNetwork:
         """What a card says of them, where these are the images."""
         return {
             "latent": self.latent,
-            "hidden": list(self.hidden),
+            "hidden": [] if images else list(self.hidden),
             "variational": self.variational,
             **image_entries(self.images, images, normalised=False),
         }

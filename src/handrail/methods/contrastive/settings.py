@@ -54,9 +54,9 @@ class QLearning:
     visited; 0 turns it off (beyond the paper)."""
     hidden: tuple[Count, ...] = (120, 84)
     """Hidden layers on symbolic observations and on latents (images have `images`)."""
-    images: ImageNetwork = dataclasses.field(default=ImageNetwork(), metadata={SINCE: "0.3"})
+    images: ImageNetwork = dataclasses.field(default=ImageNetwork(), metadata={SINCE: "0.2"})
     """The network of observations with images of 32 × 32 pixels or more."""
-    normalise_observations: bool = dataclasses.field(default=False, metadata={SINCE: "0.3"})
+    normalise_observations: bool = dataclasses.field(default=False, metadata={SINCE: "0.2"})
     """Bring numbers that are no image to mean 0 and deviation 1, by the steps before the first
     update, and keep that in the file; for parts of very different scales (beyond the paper)."""
 
@@ -131,7 +131,7 @@ class EncoderSettings:
     """Weight of the contrastive (or InfoNCE) term."""
     hidden: tuple[Count, ...] = (256,)
     """Hidden layers of encoder and decoder, if not on pixels."""
-    images: ImageNetwork = dataclasses.field(default=ENCODER_IMAGES, metadata={SINCE: "0.3"})
+    images: ImageNetwork = dataclasses.field(default=ENCODER_IMAGES, metadata={SINCE: "0.2"})
     """The encoder of observations with images of 32 × 32 pixels or more; the decoder mirrors it."""
     acting: QLearning = ACTING
     """The agent that acts meanwhile; its exploration rate stays high."""

@@ -64,10 +64,10 @@ class SacSettings:
     inputs: Inputs = "raw"
     """What the networks read of an observation: its numbers (the scripts), or those brought to one
     scale, with lidars in the logarithm of the distance (beyond the paper)."""
-    images: ImageNetwork = dataclasses.field(default=ImageNetwork(), metadata={SINCE: "0.3"})
+    images: ImageNetwork = dataclasses.field(default=ImageNetwork(), metadata={SINCE: "0.2"})
     """What actor and critics read images of 32 × 32 pixels or more with, in front of `hidden`
     (beyond the paper)."""
-    normalise_observations: bool = dataclasses.field(default=False, metadata={SINCE: "0.3"})
+    normalise_observations: bool = dataclasses.field(default=False, metadata={SINCE: "0.2"})
     """Bring numbers that are no image to mean 0 and deviation 1, by the steps before the first
     update, and keep that in the file; for parts of very different scales (beyond the paper)."""
     replay: Count = 1_000_000
