@@ -50,7 +50,7 @@ _HOMES = {
     "handrail.envs.conformance": ("check_environment",),
     "handrail.envs.transfer": ("SameView", "View"),
     "handrail.methods.contrastive.settings": ("QLearning",),
-    "handrail.networks.reading": ("ImageNetwork",),
+    "handrail.networks.image_network": ("ImageNetwork",),
     "handrail.methods.sagui.settings": ("SacSettings",),
     "handrail.api.discrete": (
         "load_encoder",

@@ -23,7 +23,7 @@ DQN = handrail.QLearning(
     target_every=20, prioritized=False, epsilon_fraction=0.5, images=SMALL,
 )  # fmt: skip
 SAC = handrail.SacSettings(
-    hidden=(16,), batch=16, updates=10, train_every=50, learning_starts=50, discount=0.5,
+    hidden=(16,), batch=16, updates=50, train_every=50, learning_starts=50, discount=0.5,
     learning_rate=3e-3, images=SMALL,
 )  # fmt: skip
 
@@ -162,9 +162,14 @@ class Camera(gymnasium.Env):
 def test_a_guide_and_a_student_see_images_and_a_shield_asks_it(tmp_path):
     make = lambda: Sides(False, beside=True)
     learning = dataclasses.replace(SAC, normalise_observations=True, cost_floor="zero")
+
+    def bright(seen, action, after):
+        """1 on the bright side; the image is bytes."""
+        return float((action[0] > 0) == (seen["camera"][0, -1, 0] == 255))
+
     guide = handrail.train_guide(
-        make, tmp_path / "guide", limit=4.0, episode_length=20, steps=300, epoch=150,
-        evaluation_episodes=2, shield_episodes=2, entropy_weight=0.01, uniform_steps=50,
+        make, tmp_path / "guide", limit=4.0, bonus=bright, episode_length=20, steps=400, epoch=400,
+        evaluation_episodes=2, shield_episodes=1, entropy_weight=0.01, uniform_steps=50,
         keep=20, learning=learning,
     )  # fmt: skip
     card, arrays = handrail.load(guide)
@@ -178,7 +183,7 @@ def test_a_guide_and_a_student_see_images_and_a_shield_asks_it(tmp_path):
     assert "predicted_cost" in env.step(np.array([1.0], np.float32))[4]["evidence"]
     floored = dataclasses.replace(SAC, cost_floor="guide")
     summary = handrail.train_student(
-        make, guide, tmp_path / "student", limit=20.0, episode_length=20, steps=200, epoch=100,
+        make, guide, tmp_path / "student", limit=20.0, episode_length=20, steps=100, epoch=100,
         evaluation_episodes=2, source_data=True, learning=floored,
     )  # fmt: skip
     assert np.isfinite(summary["total_cost"])

@@ -7,7 +7,7 @@ import pytest
 from handrail.core.errors import HandrailError
 from handrail.envs.gymnasium.scales import LOOKED_AT, ScaleWatch
 from handrail.envs.gymnasium.spaces import ObservationCodec
-from handrail.networks.reading import BYTES, ImageValues
+from handrail.networks.image_network import BYTES, ImageValues
 
 Box = gymnasium.spaces.Box
 

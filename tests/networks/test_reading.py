@@ -11,16 +11,9 @@ from handrail.learners.sac.networks import observation_vector
 from handrail.methods.contrastive.settings import ENCODER_IMAGES
 from handrail.methods.contrastive.vector_q import ReadQ
 from handrail.networks.image_autoencoder import ImageDecoder, ImageEncoder
+from handrail.networks.image_network import BYTES, ImageNetwork, ImageValues
 from handrail.networks.pixels import NatureQ, PixelDecoder, PixelEncoder
-from handrail.networks.reading import (
-    BYTES,
-    ImageNetwork,
-    ImageValues,
-    Reading,
-    ReadInputs,
-    Standardised,
-    measured,
-)
+from handrail.networks.reading import Reading, ReadInputs, Standardised, measured
 
 KEY = jax.random.key(0)
 PIXELS = jnp.asarray(np.random.default_rng(0).integers(0, 256, (84, 84, 3), np.uint8))

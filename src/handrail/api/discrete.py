@@ -56,7 +56,7 @@ from handrail.methods.contrastive.settings import (
 from handrail.methods.contrastive.student import train_student
 from handrail.methods.contrastive.table import METHODS
 from handrail.methods.image_cards import check_images, how_to_resize
-from handrail.networks.reading import ImageNetwork
+from handrail.networks.image_network import ImageNetwork
 
 EPISODE_LENGTH = 1_000
 LEARNING = QLearning(learning_starts=1_000)

@@ -8,7 +8,7 @@ import numpy as np
 from handrail.core.artifact import WHOLE, Card, number
 from handrail.core.errors import HandrailError
 from handrail.envs.transfer import SameView, View
-from handrail.networks.reading import ImageNetwork, Images, ImageValues
+from handrail.networks.image_network import ImageNetwork, Images, ImageValues
 
 LAYERS = ("channels", "kernels", "strides", "hidden")
 MOST = 4_096

@@ -16,73 +16,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Key, PyTree, Shaped
 
-from handrail.core.arguments import Count
 from handrail.core.errors import HandrailError
 from handrail.core.rng import stream
 from handrail.networks.convolution import Conv
+from handrail.networks.image_network import BYTES, ImageNetwork, Images, ImageValues
 from handrail.networks.mlp import Linear
 
 CHUNK = 4  # images evaluated together: their patches stay in the cache (benchmarks/patches.py)
 FARTHEST = 10.0  # deviations from the mean that are told apart
-
-
-@dataclasses.dataclass(frozen=True)
-class ImageNetwork:
-    """Convolutions that read images, then layers that read them beside the rest.
-
-    The default is the network of Mnih et al. 2015, as in arXiv:2503.10318.
-    """
-
-    channels: tuple[Count, ...] = (32, 64, 64)
-    """Output channels of each convolution."""
-    kernels: tuple[Count, ...] = (8, 4, 3)
-    """Side of each kernel, pixels; there is no padding."""
-    strides: tuple[Count, ...] = (4, 2, 1)
-    """Stride of each convolution, pixels."""
-    hidden: tuple[Count, ...] = (512,)
-    """Fully connected layers behind them, which also read what is no image."""
-
-    def __post_init__(self):
-        lengths = [len(each) for each in (self.channels, self.kernels, self.strides)]
-        if len(set(lengths)) > 1 or not lengths[0]:
-            raise HandrailError(
-                f"images has {lengths[0]} channels, {lengths[1]} kernels and {lengths[2]} strides: "
-                "expected one of each for every convolution, such as (32, 64), (8, 4), (4, 2)"
-            )
-
-    @property
-    def smallest(self) -> int:
-        """The side of the smallest image that gives one place of the last convolution, pixels."""
-        side = 1
-        for kernel, stride in reversed(list(zip(self.kernels, self.strides, strict=True))):
-            side = (side - 1) * stride + kernel
-        return side
-
-    def sides(self, side: int) -> tuple[int, ...]:
-        """Places along one side: of the image, and after each convolution."""
-        found = [side]
-        for kernel, stride in zip(self.kernels, self.strides, strict=True):
-            found.append((found[-1] - kernel) // stride + 1)
-        return tuple(found)
-
-
-@dataclasses.dataclass(frozen=True)
-class ImageValues:
-    """What the numbers of an image are."""
-
-    low: float
-    """Black."""
-    high: float
-    """White."""
-    dtype: str
-    """`uint8` or `float32`."""
-
-    def __str__(self) -> str:
-        return f"{self.dtype} from {self.low:g} to {self.high:g}"
-
-
-Images = Mapping[str, ImageValues]
-"""The images among an observation's parts, by the names that a card gives these."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,7 +63,7 @@ class Reading:
     """How an observation's vector is read; `ReadInputs` are built from it."""
 
     parts: tuple[ReadPart, ...]
-    network: ImageNetwork = ImageNetwork()
+    network: ImageNetwork
     normalised: bool = False
     """Whether what is no image is brought to one scale."""
     signed: bool = False
@@ -207,9 +148,6 @@ class Reading:
             return (x - 128.0) / 128.0  # as in the authors' scripts
         x = x / high if low == 0 else (x - low) / (high - low)
         return 2 * x - 1 if self.signed else x
-
-
-BYTES = ImageValues(0, 255, "uint8")
 
 
 class Standardised(eqx.Module):
@@ -299,15 +237,34 @@ class ReadInputs(eqx.Module):
         """Equals `vmap(self)`, images evaluated a few at a time; differentiable."""
         if not self.convs:
             return jax.vmap(self)(vectors)
-        features = jax.lax.map(lambda v: self.features(v), vectors, batch_size=CHUNK)
-        return jax.vmap(self._behind)(features)
+        return jax.vmap(self._behind)(_features_of(self, vectors))
 
     def reader(self, xp: ModuleType = jnp) -> Callable[[Any], Any]:
         """The same as a function of `xp`: JAX's NumPy, or NumPy for one vector after another."""
         if xp is jnp:
             return self
-        compiled = jax.jit(self)
+        compiled = jax.jit(lambda vector: self(vector))
         return lambda vector: np.asarray(compiled(vector))
+
+
+@eqx.filter_custom_vjp
+def _features_of(inputs: ReadInputs, vectors: Shaped[Array, "batch n"]) -> Array:
+    """`inputs.features` of a batch. Where it is differentiated, one vector after another: measured
+    on a CPU, gradients take 118 instead of 173 ms for 128 images, values 48 instead of 34.
+    """
+    return jax.lax.map(lambda v: inputs.features(v), vectors, batch_size=CHUNK)
+
+
+@_features_of.def_fwd
+def _features_forward(perturbed, inputs, vectors):
+    del perturbed
+    return eqx.filter_vjp(lambda net: jax.lax.map(lambda v: net.features(v), vectors), inputs)
+
+
+@_features_of.def_bwd
+def _features_backward(pullback, cotangent, perturbed, inputs, vectors):
+    del perturbed, inputs, vectors
+    return pullback(cotangent)[0]
 
 
 def with_inputs(inputs: Any, size: int, *, key: Key[Array, ""]) -> tuple[Any, int]:

@@ -23,7 +23,7 @@ from handrail.envs.gymnasium.raw import (
 from handrail.envs.gymnasium.reader import HostReader, checked_time_limit
 from handrail.envs.gymnasium.scales import ScaleWatch
 from handrail.envs.host import AbstractHost, AbstractHostEnvironment, HostTimestep, seed_of
-from handrail.networks.reading import Images
+from handrail.networks.image_network import Images
 
 
 class AbstractGymnasiumHost(AbstractHost):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from handrail.core.errors import HandrailError
-from handrail.networks.reading import BYTES, ImageValues
+from handrail.networks.image_network import BYTES, ImageValues
 
 SMALLEST_IMAGE = 32
 """Pixels of both sides from which on numbers are taken for an image; MiniGrid's grids have 7."""

@@ -13,7 +13,7 @@ from handrail.core.artifact import WHOLE
 from handrail.core.errors import HandrailError
 from handrail.envs.gymnasium.images import as_image, image_values, refuse_odd_image
 from handrail.envs.gymnasium.numbers import numbered
-from handrail.networks.reading import Images
+from handrail.networks.image_network import Images
 
 READABLE = ("Box", "Discrete", "MultiDiscrete", "MultiBinary")
 Path = tuple[str | int, ...]

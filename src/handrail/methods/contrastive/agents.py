@@ -44,7 +44,7 @@ def q_agent(
         "max": MaxQ(),
         "advantage": AdvantageLearning(learning.advantage),
     }
-    frames = inputs.frames(learning.replay)
+    frames = inputs.frame_memory(learning.replay)
     replay = (
         Prioritized(learning.replay, alpha=learning.priority_exponent, frames=frames)
         if learning.prioritized

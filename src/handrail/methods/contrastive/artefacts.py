@@ -17,7 +17,7 @@ from handrail.methods.contrastive.built import EncoderNetwork, QNetwork
 from handrail.methods.contrastive.inputs import AbstractInputs
 from handrail.methods.contrastive.problem import DiscreteProblem
 from handrail.methods.contrastive.settings import EncoderSettings
-from handrail.networks.reading import Images
+from handrail.networks.image_network import Images
 
 PRIOR, ENCODER = "prior.safetensors", "encoder.safetensors"
 UNSAFE = "known"  # the array of an encoder's file that holds the unsafe embeddings

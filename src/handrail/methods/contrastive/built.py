@@ -6,7 +6,7 @@ from typing import Any
 from handrail.core.artifact import Card, widths
 from handrail.methods.contrastive.settings import ENCODER_IMAGES, EncoderSettings, QLearning
 from handrail.methods.image_cards import image_entries, read_image_entries
-from handrail.networks.reading import ImageNetwork, Images
+from handrail.networks.image_network import ImageNetwork, Images
 
 IMAGES = ImageNetwork()
 

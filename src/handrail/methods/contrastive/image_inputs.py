@@ -19,7 +19,8 @@ from handrail.methods.contrastive.inputs import AbstractInputs
 from handrail.methods.contrastive.vector_q import ReadQ, VectorEmbedding
 from handrail.networks.autoencoder import Autoencoder, VariationalEncoder
 from handrail.networks.image_autoencoder import ImageDecoder, ImageEncoder
-from handrail.networks.reading import ImageNetwork, Images, Reading
+from handrail.networks.image_network import ImageNetwork, Images
+from handrail.networks.reading import Reading
 from handrail.replay.frames import FrameRing
 
 
@@ -50,7 +51,7 @@ class ImageInputs(AbstractInputs):
             return Autoencoder(VariationalEncoder(encoder, built.latent, key=third), decoder)
         return Autoencoder(encoder, decoder)
 
-    def frames(self, capacity: int) -> FrameRing:
+    def frame_memory(self, capacity: int) -> FrameRing:
         return FrameRing(capacity, self._width)
 
     def remembered(self, most: int, replay: int) -> int:

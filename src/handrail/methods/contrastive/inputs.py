@@ -28,11 +28,12 @@ from handrail.methods.contrastive.built import EncoderNetwork, QNetwork
 from handrail.methods.contrastive.settings import ENCODER_IMAGES
 from handrail.methods.contrastive.vector_q import ReadQ, VectorEmbedding, VectorQ
 from handrail.networks.autoencoder import Autoencoder, MLPDecoder, MLPEncoder, VariationalEncoder
+from handrail.networks.image_network import ImageNetwork, Images
 from handrail.networks.lookup import Lookup
 from handrail.networks.mlp import MLP
 from handrail.networks.patches import PatchTable
 from handrail.networks.pixels import NatureQ, PixelDecoder, PixelEncoder
-from handrail.networks.reading import ImageNetwork, Images, Reading
+from handrail.networks.reading import Reading
 from handrail.replay.frames import FrameRing
 
 PIXELS = (84, 84, 3)
@@ -59,7 +60,7 @@ class AbstractInputs(abc.ABC):
     def autoencoder(self, built: EncoderNetwork, *, key: Key[Array, ""]) -> Autoencoder:
         """Encoder and decoder of what an encoder reads, untrained."""
 
-    def frames(self, capacity: int) -> FrameRing | None:
+    def frame_memory(self, capacity: int) -> FrameRing | None:
         """A memory that keeps observations once; None where they are small."""
         return None
 

@@ -16,7 +16,7 @@ from handrail.core.arguments import (
 )
 from handrail.core.recorded import SINCE
 from handrail.core.renamed import takes_old_settings
-from handrail.networks.reading import ImageNetwork
+from handrail.networks.image_network import ImageNetwork
 
 
 @dataclasses.dataclass(frozen=True)

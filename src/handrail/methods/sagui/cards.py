@@ -19,7 +19,8 @@ from handrail.methods.sagui.inputs import kind_of, reading_of
 from handrail.methods.sagui.problem import Interface
 from handrail.methods.sagui.settings import LIMIT_STEPS, Inputs, SacSettings
 from handrail.networks.gaussian import Inputs as NetworkInputs
-from handrail.networks.reading import ImageNetwork, Images, ReadInputs
+from handrail.networks.image_network import ImageNetwork, Images
+from handrail.networks.reading import ReadInputs
 
 LOG = logging.getLogger(__name__)
 IMAGES = ImageNetwork()

@@ -7,8 +7,9 @@ from typing import Any
 from handrail.core.errors import HandrailError
 from handrail.methods.sagui.settings import Inputs
 from handrail.networks.gaussian import Inputs as NetworkInputs
+from handrail.networks.image_network import Images
 from handrail.networks.inputs import ScaledInputs
-from handrail.networks.reading import Images, Reading
+from handrail.networks.reading import Reading
 
 FACTORS = {  # that bring a part's numbers to about 1; parts of the order of 1 are not named
     "accelerometer": 0.1,

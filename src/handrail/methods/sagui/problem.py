@@ -7,7 +7,7 @@ from typing import Any
 from handrail.envs.host import AnyEnvironment
 from handrail.envs.transfer import AbstractView, example_observation
 from handrail.interventions.base import Intervention
-from handrail.networks.reading import Images
+from handrail.networks.image_network import Images
 
 
 @dataclasses.dataclass(frozen=True)

@@ -20,7 +20,7 @@ from handrail.core.recorded import SINCE
 from handrail.core.renamed import takes_old_settings
 from handrail.equations.budget import LIMIT_STEPS as LIMIT_STEPS
 from handrail.learners.sac.networks import CostCritic
-from handrail.networks.reading import ImageNetwork
+from handrail.networks.image_network import ImageNetwork
 
 Role = Literal["expert", "pretrained"]
 Inputs = Literal["raw", "scaled"]
