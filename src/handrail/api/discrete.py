@@ -195,7 +195,7 @@ def train_prior(
         for source in sources
     ]
     problems = [_problem(host) for host in hosts]
-    _refuse_different(problems)
+    _refuse_different(problems, hosts[0].observation_zeros())
     recorded = {
         "sources": [host.name for host in hosts],
         PASSED: {
@@ -330,7 +330,8 @@ def _recorded(problem: DiscreteProblem, limits: Any, episode_length: int) -> dic
     }
 
 
-def _refuse_different(problems: Sequence[DiscreteProblem]) -> None:
+def _refuse_different(problems: Sequence[DiscreteProblem], example: Any) -> None:
+    """`example` is an observation of the first."""
     first = problems[0]
     for problem in problems:
         parts, others = (each.inputs.spec["parts"] for each in (problem, first))
@@ -342,6 +343,6 @@ def _refuse_different(problems: Sequence[DiscreteProblem]) -> None:
                 + how_to_resize(others, parts)
             )
         check_images(
-            problem.inputs.images, first.inputs.images, first.environment.observation_zeros(),
+            problem.inputs.images, first.inputs.images, example,
             source=problem.name, where=first.name,
         )  # fmt: skip

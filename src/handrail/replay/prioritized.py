@@ -5,6 +5,8 @@ proportional draws, not stratified ones. Priorities lie in one flat array; their
 is taken anew for each draw, which for 10,000 items costs less than keeping a tree.
 """
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -12,14 +14,14 @@ from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 from handrail.core.errors import HandrailError
 from handrail.replay.base import AbstractReplay, AbstractReplayState, Sample
-from handrail.replay.frames import FrameRing, FrameRingState
-from handrail.replay.ring import Ring, RingState, check_capacity
+from handrail.replay.frames import FrameRing
+from handrail.replay.ring import Ring, check_capacity
 
 
 class PrioritizedState(AbstractReplayState):
     """Priorities are stored raised to `alpha`; 0 marks an empty slot."""
 
-    ring: RingState | FrameRingState
+    ring: Any  # of a `Ring`, or of a `FrameRing`
     priorities: Float[Array, " capacity"]
     largest: Float[Array, ""]  # raw, of all errors ever seen; 1 before the first
 
@@ -96,7 +98,7 @@ class Prioritized(AbstractReplay):
             )
 
     @property
-    def _ring(self) -> Ring | FrameRing:
+    def _ring(self) -> Any:
         return Ring(self.capacity) if self.frames is None else self.frames
 
     def init(self, example: PyTree) -> PrioritizedState:

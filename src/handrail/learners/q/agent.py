@@ -182,8 +182,8 @@ class QAgent(AbstractAgent):
         )
 
     def _measured(self, state: QState) -> QState:
-        networks = measured_once((state.network, state.target), self.replay, state.replay)
-        return QState(*networks, state.optimizer, state.replay, state.counts)
+        network, target = measured_once((state.network, state.target), self.replay, state.replay)
+        return QState(network, target, state.optimizer, state.replay, state.counts)
 
     def _learnt(
         self, state: QState, policy_snapshot: Actor, clock: Clock, key: Key[Array, ""]
