@@ -27,6 +27,8 @@ def box(*shape, low=0, high=255, dtype=np.uint8):
         (box(32, 32, 3, low=-1, high=1, dtype=np.float64), ImageValues(-1, 1, "float32")),
         (box(7, 7, 3), None),  # MiniGrid's grid
         (box(31, 84, 3), None),
+        (box(64, 5, 64, low=0, high=1, dtype=np.float32), None),
+        (box(5, 64, 64, low=-np.inf, high=np.inf, dtype=np.float32), None),
         (box(1000, low=-np.inf, high=np.inf, dtype=np.float32), None),
         (box(40, 40, low=-1, high=1, dtype=np.float32), None),
     ],

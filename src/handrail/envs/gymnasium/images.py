@@ -55,16 +55,25 @@ def as_image(array: np.ndarray, values: ImageValues, called: str) -> np.ndarray:
 
 
 def _looks_like_image(space: Any) -> bool:
-    """Bytes of two axes as long as an image's, or numbers of three or four with two of those."""
+    """Whether two axes that follow each other are as long as an image's, where those can be."""
     if type(space).__name__ != "Box":
         return False
-    long = sum(side >= SMALLEST_IMAGE for side in space.shape)
-    axes, is_bytes = len(space.shape), _are_bytes(space)
-    return long >= 2 and (axes in (3, 4) or (axes == 2 and is_bytes))
+    shape, is_bytes = tuple(space.shape), _are_bytes(space)
+    if len(shape) == 2:
+        return is_bytes and min(shape) >= SMALLEST_IMAGE
+    if len(shape) not in (3, 4):
+        return False
+    return min(shape[-3:-1]) >= SMALLEST_IMAGE or (
+        _channels_first(shape) and (is_bytes or _values(space) is not None)
+    )
+
+
+def _channels_first(shape: tuple[int, ...]) -> bool:
+    return shape[-3] < SMALLEST_IMAGE <= min(shape[-2:])
 
 
 def _odd(space: Any) -> str | None:
-    """Why it is none that can be read, with the way out; None if it can."""
+    """Why what looks like an image cannot be read as one, with the way out; None if it can."""
     shape = tuple(space.shape)
     text, wrapper = f"has shape {shape}", "gymnasium.wrappers.TransformObservation(env, function, "
     if len(shape) == 2:
@@ -73,23 +82,15 @@ def _odd(space: Any) -> str | None:
             f"with {wrapper}space), where the function is lambda image: image[..., None] and the "
             f"space's shape is {(*shape, 1)}"
         )
-    *_, first, second, last = shape
-    if min(first, second) < SMALLEST_IMAGE <= min(second, last) and first < SMALLEST_IMAGE:
-        moved = (*shape[:-3], second, last, first)
-        source = len(shape) - 3
+    if _channels_first(shape):
+        axis = len(shape) - 3
         return (
             f"{text}, an image with its channels first; expected height × width × channels: move "
             f"the axis with {wrapper}space), where the function is lambda image: "
-            f"numpy.moveaxis(image, {source}, -1) and the space's shape is {moved}"
+            f"numpy.moveaxis(image, {axis}, -1) and the space's shape is "
+            f"{(*shape[:axis], *shape[axis + 1 :], shape[axis])}"
         )
-    if min(first, second) < SMALLEST_IMAGE:
-        return (
-            None
-            if not _are_bytes(space)
-            else (f"{text}; expected an image of height × width × channels, or a stack of those")
-        )
-    values = _values(space)
-    if values is None:
+    if _values(space) is None:
         return (
             f"{text} and dtype {space.dtype} without finite bounds, which say what is black and "
             "what is white: declare a Box with the least and the greatest value as bounds, or, if "
