@@ -53,6 +53,7 @@ _HOMES = {
     "handrail.envs.jax_libraries.gymnax": ("from_gymnax",),
     "handrail.envs.transfer": ("SameView", "View"),
     "handrail.methods.contrastive.settings": ("QLearning",),
+    "handrail.networks.image_network": ("ImageNetwork",),
     "handrail.methods.sagui.settings": ("OnPolicySettings", "SacSettings"),
     "handrail.learners.fitted_q": ("FittedQSettings",),
     "handrail.methods.sagui.outside_guide": ("PolicyGuide",),

@@ -14,6 +14,7 @@ from handrail.envs.transfer import View
 from handrail.interventions.recipes import none
 from handrail.learners.sac.networks import OnVectors
 from handrail.methods.contrastive.artefacts import save_q
+from handrail.methods.contrastive.built import QNetwork
 from handrail.methods.contrastive.inputs import TableInputs, VectorInputs, VectorQ
 from handrail.methods.contrastive.problem import DiscreteProblem
 from handrail.methods.sagui.cards import Limits, Networks, card_of
@@ -58,8 +59,8 @@ def student(path, interface, *, kind="policy"):
 def dqn(path, name, environment, inputs, actions):
     """A file as `train_dqn` writes it; returns the network."""
     problem = DiscreteProblem(name, environment, inputs, lambda *_: None, lambda *_, **__: {})
-    network = inputs.q_network((4,), actions)(key=jax.random.key(4))
-    save_q(path, "policy", problem, (4,), network, {})
+    network = inputs.q_network(QNetwork((4,)), actions)(key=jax.random.key(4))
+    save_q(path, "policy", problem, QNetwork((4,)), network, {})
     return network
 
 

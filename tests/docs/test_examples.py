@@ -71,3 +71,11 @@ def test_every_column_that_the_examples_logged_is_on_the_page_of_metrics(ran, mo
     assert len(tables) > 10 and "evidence/predicted_cost" in columns
     missing = {name for name in columns if f"`{name}`" not in TEXTS["metrics.md"]}
     assert missing == set()
+
+
+def test_the_whole_method_runs_on_rendered_frames(ran, monkeypatch):
+    folder, names = ran("guides/images.md", monkeypatch)
+    card = json.loads((folder / "runs" / "rendered" / "run.json").read_text())
+    assert card["parts"] == {"observation": [36, 36, 3]}
+    assert names["near"].initial_embeddings.shape[1] == 8
+    assert 0 <= names["summary"]["intervention_rate"] <= 1

@@ -25,7 +25,7 @@ from handrail.learners.representation.autoencoder import (
     reparameterise,
 )
 from handrail.learners.representation.latent_agent import LatentAgent, LatentQ, SampledLatents
-from handrail.methods.contrastive.agents import autoencoder
+from handrail.methods.contrastive.inputs import autoencoder
 from handrail.networks.mlp import MLP
 from handrail.replay.ring import Ring
 from handrail.train.compiled import Loop

@@ -15,6 +15,7 @@ from handrail.interventions.near_unsafe import AdaptiveRadius, FixedRadius, Near
 from handrail.interventions.triggers import BelowMean, Coin, Never
 from handrail.methods import contrastive
 from handrail.methods.contrastive.artefacts import save_encoder, save_q
+from handrail.methods.contrastive.built import QNetwork
 from handrail.methods.contrastive.encoder import MOST_UNSAFE
 from handrail.methods.contrastive.on_host import host_problem
 from handrail.methods.contrastive.settings import (
@@ -91,8 +92,8 @@ def problem():
 @pytest.mark.parametrize("name", ["vae", "full-adaptive"])
 def test_a_row_learns_on_an_environment_on_the_host(problem, tmp_path, name):
     key = jax.random.key(0)
-    network = problem.inputs.q_network((4,), 2)(key=key)
-    save_q(tmp_path / "prior", "prior", problem, (4,), network, {})
+    network = problem.inputs.q_network(QNetwork((4,)), 2)(key=key)
+    save_q(tmp_path / "prior", "prior", problem, QNetwork((4,)), network, {})
     settings = EncoderSettings(latent=3, hidden=(4,))
     embeddings = jnp.ones((MOST_UNSAFE, 3))
     encoder = MLPEncoder((2, 4, 3), key=key)

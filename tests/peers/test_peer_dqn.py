@@ -10,6 +10,7 @@ import pytest
 
 from handrail.envs.lava.layouts import fixed
 from handrail.envs.registry import make
+from handrail.methods.contrastive.built import QNetwork
 from handrail.methods.contrastive.settings import QLearning
 from handrail.tasks.lava.problems import inputs_of
 from tests.networks.torch_parameters import MLP, NATURE, load
@@ -74,7 +75,7 @@ def test_same_network(observation):
     ours = make(NAME, layout=fixed(LAYOUT), observation=observation)
     frames = ours.observations.frames[: ours.observations.live]
     inputs = inputs_of(ours, observation)
-    make_network = inputs.q_network(settings.hidden, 7)
+    make_network = inputs.q_network(QNetwork.of(settings), 7)
     order = {"symbolic": MLP, "pixels": NATURE}[observation]
     network = load(make_network(key=jax.random.key(0)), renamed, order)
     ready = torch.as_tensor(frames)

@@ -45,11 +45,11 @@ from handrail.methods.contrastive import encoder as encoder_training
 from handrail.methods.contrastive import prior as prior_training
 from handrail.methods.contrastive.artefacts import ENCODER, read_encoder, read_prior
 from handrail.methods.contrastive.compiled import compiled_problem
-from handrail.methods.contrastive.inputs import VectorEmbedding, VectorInputs
-from handrail.methods.contrastive.on_host import host_problem
+from handrail.methods.contrastive.on_host import host_problem, inputs_of
 from handrail.methods.contrastive.problem import DiscreteProblem
 from handrail.methods.contrastive.settings import (
     ACTING,
+    ENCODER_IMAGES,
     PRIOR_LEARNING,
     EncoderSettings,
     PriorSettings,
@@ -58,6 +58,8 @@ from handrail.methods.contrastive.settings import (
 )
 from handrail.methods.contrastive.student import begun_from, train_student
 from handrail.methods.contrastive.table import METHODS
+from handrail.methods.image_cards import check_images, how_to_resize
+from handrail.networks.image_network import ImageNetwork
 
 EPISODE_LENGTH = 1_000
 LEARNING = QLearning(learning_starts=1_000)
@@ -117,13 +119,9 @@ def train_dqn(
     episodes = whole("evaluation_episodes", evaluation_episodes, least=1)
     chosen = checked_intervention(intervention) or none()
     host, trial = built_twice(
-        environment,
-        cost=cost,
-        limits=limits,
-        parts=parts,
-        episode_length=episode_length,
-        info_columns=info_columns,
-    )
+        environment, cost=cost, limits=limits, parts=parts, episode_length=episode_length,
+        info_columns=info_columns, warn_of_scales=not settings.learning.normalise_observations,
+    )  # fmt: skip
     problem = _problem(host, trial=trial, longest=episode_length)
     recorded = {
         "purpose": "own dqn", "environment": host.name,
@@ -203,11 +201,17 @@ def train_prior(
         )
     episode_length = whole("episode_length", episode_length, least=1)
     hosts = [
-        build_host(source, cost=cost, parts=parts, episode_length=episode_length)
+        build_host(
+            source,
+            cost=cost,
+            parts=parts,
+            episode_length=episode_length,
+            warn_of_scales=not settings.source_learning.normalise_observations,
+        )
         for source in sources
     ]
     problems = [_problem(host) for host in hosts]
-    _refuse_different(problems)
+    _refuse_different(problems, hosts[0].observation_zeros())
     recorded = {
         "sources": [host.name for host in hosts],
         PASSED: {
@@ -236,6 +240,7 @@ def train_encoder(
     steps: int = 100_000,
     latent: int = 50,
     hidden: tuple[int, ...] = (256,),
+    images: ImageNetwork | Mapping[str, Any] | None = None,
     contrastive_margin: float = 10.0,
     coefficient: float = 0.5,
     batch: int = 128,
@@ -257,6 +262,8 @@ def train_encoder(
         steps: environment steps, those of all side by side.
         latent: size of the embedding.
         hidden: hidden layers of the encoder, and of the decoder in reverse.
+        images: the encoder of observations with images, mirrored by the decoder; by default the
+            paper's.
         contrastive_margin: squared distance that safe and unsafe observations should keep.
         coefficient: weight of the contrastive term beside the reconstruction.
         batch: observations an update, half of them unsafe.
@@ -271,11 +278,13 @@ def train_encoder(
         "coefficient": coefficient, "batch": batch, "seed": seed_number(seed),
     }  # fmt: skip
     acting = settings_of("acting", acting, EXPLORING)
-    settings = override(EncoderSettings(acting=acting), given)
+    network = settings_of("images", images, ENCODER_IMAGES)
+    settings = override(EncoderSettings(acting=acting, images=network), given)
     episode_length = whole("episode_length", episode_length, least=1)
     host = build_host(
-        environment, cost=cost, limits=limits, parts=parts, episode_length=episode_length
-    )
+        environment, cost=cost, limits=limits, parts=parts, episode_length=episode_length,
+        warn_of_scales=not settings.acting.normalise_observations,
+    )  # fmt: skip
     problem = _problem(host)
     recorded = {
         "purpose": "own encoder", "environment": host.name,
@@ -313,9 +322,10 @@ def load_encoder(
     path = located("encoder", path)
     if isinstance(environment, LavaEnvironment):
         return encoder_of_world(path, environment)
-    inputs = VectorInputs(host_of(environment, parts=parts).observation_zeros())
+    host = host_of(environment, parts=parts)
+    inputs = inputs_of(host, host.observation_zeros())
     embedding = read_encoder(path, inputs)
-    return VectorEmbedding(embedding.encoder), embedding.unsafe
+    return inputs.frozen_embedding(embedding.encoder), embedding.unsafe
 
 
 def _problem(host: Host, **options: Any) -> DiscreteProblem:
@@ -338,11 +348,19 @@ def _recorded(problem: DiscreteProblem, limits: Any, episode_length: int) -> dic
     }
 
 
-def _refuse_different(problems: Sequence[DiscreteProblem]) -> None:
-    shapes = [(problem.inputs.spec["parts"], problem.environment.actions) for problem in problems]
-    for problem, (parts, actions) in zip(problems, shapes, strict=True):
-        if (parts, actions) != shapes[0]:
+def _refuse_different(problems: Sequence[DiscreteProblem], example: Any) -> None:
+    """`example` is an observation of the first."""
+    first = problems[0]
+    for problem in problems:
+        parts, others = (each.inputs.spec["parts"] for each in (problem, first))
+        actions, other_actions = (each.environment.actions for each in (problem, first))
+        if (parts, actions) != (others, other_actions):
             raise HandrailError(
-                f"{problem.name} observes {parts} with {actions}, {problems[0].name} "
-                f"{shapes[0][0]} with {shapes[0][1]}; sources need the same observation and actions"
+                f"{problem.name} observes {parts} with {actions}, {first.name} {others} with "
+                f"{other_actions}; sources need the same observation and actions"
+                + how_to_resize(others, parts)
             )
+        check_images(
+            problem.inputs.images, first.inputs.images, example,
+            source=problem.name, where=first.name,
+        )  # fmt: skip

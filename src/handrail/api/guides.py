@@ -136,8 +136,9 @@ def train_guide(
     )  # fmt: skip
     settings = checked(settings)
     host, trial = built_twice(
-        source, cost=cost, limits=limits, parts=parts, episode_length=episode_length
-    )
+        source, cost=cost, limits=limits, parts=parts, episode_length=episode_length,
+        warn_of_scales=not settings.learning.normalise_observations,
+    )  # fmt: skip
     needs_box(host)
     longest, allowed = episode_steps(host, episode_length), episode_limit(host, limit)
     settings = checked(

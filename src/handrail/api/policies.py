@@ -29,7 +29,8 @@ from handrail.knowledge.catalog import located
 from handrail.learners.sac.host_policy import HostPolicy, HostValues
 from handrail.learners.sac.networks import OnVectors
 from handrail.methods.contrastive.artefacts import load_q
-from handrail.methods.contrastive.inputs import VectorInputs, on_every_row
+from handrail.methods.contrastive.inputs import on_every_row
+from handrail.methods.contrastive.on_host import inputs_of
 from handrail.methods.sagui.cards import Limits
 from handrail.methods.sagui.guide_file import open_guide
 from handrail.methods.sagui.pretraining import open_policy
@@ -189,8 +190,8 @@ def _open_policy(path: Path, card: Card, interface: Interface, view: Any) -> OnV
             f"{card.spec.get('view')!r} observations no other environment has; give "
             "handrail.make(...) of that world"
         )
-    inputs = VectorInputs(interface.observation)
-    return HostValues(load_q(path, "policy", inputs, interface.actions.n).mlp)
+    inputs = inputs_of(interface, interface.observation)
+    return HostValues(load_q(path, "policy", inputs, interface.actions.n))
 
 
 def _open_expert(path: Path, card: Card, interface: Interface, view: Any) -> OnVectors:

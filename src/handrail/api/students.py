@@ -183,13 +183,9 @@ def train_student(
     files = {} if found is None else {"guide": Path(found)}
     start = None if initial is None else folder_of(initial, "initial")
     host, trial = built_twice(
-        target,
-        cost=cost,
-        limits=limits,
-        parts=parts,
-        episode_length=episode_length,
-        info_columns=info_columns,
-    )
+        target, cost=cost, limits=limits, parts=parts, episode_length=episode_length,
+        info_columns=info_columns, warn_of_scales=not run.learning.normalise_observations,
+    )  # fmt: skip
     needs_box(host)
     longest, allowed = episode_steps(host, episode_length), episode_limit(host, limit)
     run = checked(dataclasses.replace(run, environment=host.name, limit=allowed))

@@ -77,7 +77,11 @@ class Stepwise:
             raise HandrailError(
                 "linear decay depends on how much of the run is done; give total_steps"
             )
-        self._observations = Packing(observation)
+        # all in one vector of float32, which also has every byte of an image
+        self._observations = Packing(
+            jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, np.float32), observation)
+        )
+        self._dtypes = jax.tree.map(lambda leaf: leaf.dtype, observation)
         self._width = self._flat(observation).size
         self._action_shape, self._action_dtype = proposed.shape, proposed.dtype
         self._actions = math.prod(self._action_shape)
@@ -177,7 +181,8 @@ class Stepwise:
 
     def _read(self, vector: Array) -> Any:
         """What the intervention sees of a flat observation."""
-        observation = self._observations.unpack([vector])
+        read = self._observations.unpack([vector])
+        observation = jax.tree.map(lambda leaf, dtype: leaf.astype(dtype), read, self._dtypes)
         return observation if self._view is None else self._view(observation)
 
     def _context(self, carry: Carry, observation: Any, proposed: Array) -> Context:

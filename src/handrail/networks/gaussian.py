@@ -9,13 +9,16 @@ import math
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, Key, Shaped
 
 from handrail.core.errors import HandrailError
 from handrail.networks.initialisers import glorot_uniform
 from handrail.networks.inputs import ScaledInputs
 from handrail.networks.mlp import Linear
+from handrail.networks.reading import Reading, ReadInputs, with_inputs
 
+Inputs = ScaledInputs | Reading | None
+"""What fresh networks are to read of an observation's vector, if not the vector."""
 LOG_STD_MIN, LOG_STD_MAX = -20.0, 2.0
 _STD_FLOOR = 1e-8  # keeps the standardised distance finite at the smallest deviation
 _LOG_2PI = math.log(2 * math.pi)
@@ -69,7 +72,7 @@ class GaussianPolicy(eqx.Module):
     trunk: tuple[Linear, ...]
     mean: Linear
     log_std: Linear
-    inputs: ScaledInputs | None
+    inputs: ScaledInputs | ReadInputs | None
 
     def __init__(
         self,
@@ -77,10 +80,11 @@ class GaussianPolicy(eqx.Module):
         action: int,
         hidden: tuple[int, ...],
         *,
-        inputs: ScaledInputs | None = None,
+        inputs: Inputs = None,
         key: Key[Array, ""],
     ):
         """Fresh layers for vectors of `observation` and `action` numbers."""
+        inputs, observation = with_inputs(inputs, observation, key=key)
         sizes = (observation, *hidden)
         if min(*sizes, action) < 1:
             raise HandrailError(
@@ -96,8 +100,16 @@ class GaussianPolicy(eqx.Module):
         self.log_std = Linear(sizes[-1], action, init=glorot_uniform, key=log_std_key)
         self.inputs = inputs
 
-    def __call__(self, observation: Float[Array, " observation"]) -> SquashedGaussian:
-        hidden = observation if self.inputs is None else self.inputs(observation)
+    def __call__(self, observation: Shaped[Array, " observation"]) -> SquashedGaussian:
+        return self._of(observation if self.inputs is None else self.inputs(observation))
+
+    def batch(self, observations: Shaped[Array, "batch observation"]) -> SquashedGaussian:
+        """The distributions of a batch, with a leading axis; equals `vmap(self)`."""
+        if not isinstance(self.inputs, ReadInputs):
+            return jax.vmap(self)(observations)
+        return jax.vmap(self._of)(self.inputs.batch(observations))
+
+    def _of(self, hidden: Float[Array, " read"]) -> SquashedGaussian:
         for layer in self.trunk:
             hidden = jax.nn.relu(layer(hidden))
         log_std = jnp.clip(self.log_std(hidden), LOG_STD_MIN, LOG_STD_MAX)

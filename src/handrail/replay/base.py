@@ -6,6 +6,8 @@ from typing import Any
 import equinox as eqx
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
+from handrail.core.errors import HandrailError
+
 
 class Sample(eqx.Module):
     """`n` stored items: every leaf of `items` has a leading axis of length `n`."""
@@ -61,6 +63,13 @@ class AbstractReplay(eqx.Module):
         `beta` in [0, 1] is how far the weights undo a draw that is not uniform (Schaul et al.
         2016); a uniform replay has no use for it. From an empty memory come zeros with weight 0.
         """
+
+    def observations(self, state: PyTree) -> tuple[PyTree, Bool[Array, " rows"]]:
+        """All observations in memory, with a leading axis, and which rows of it are filled."""
+        raise HandrailError(
+            f"{type(self).__name__} does not give its observations: define `observations`, or "
+            "leave normalise_observations off"
+        )
 
     @abc.abstractmethod
     def feedback(

@@ -5,6 +5,8 @@ proportional draws, not stratified ones. Priorities lie in one flat array; their
 is taken anew for each draw, which for 10,000 items costs less than keeping a tree.
 """
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -12,13 +14,14 @@ from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 from handrail.core.errors import HandrailError
 from handrail.replay.base import AbstractReplay, AbstractReplayState, Sample
-from handrail.replay.ring import Ring, RingState, check_capacity
+from handrail.replay.frames import FrameRing
+from handrail.replay.ring import Ring, check_capacity
 
 
 class PrioritizedState(AbstractReplayState):
     """Priorities are stored raised to `alpha`; 0 marks an empty slot."""
 
-    ring: RingState
+    ring: Any  # of a `Ring`, or of a `FrameRing`
     priorities: Float[Array, " capacity"]
     largest: Float[Array, ""]  # raw, of all errors ever seen; 1 before the first
 
@@ -74,6 +77,7 @@ class Prioritized(AbstractReplay):
     capacity: int = eqx.field(static=True)
     alpha: float = eqx.field(static=True, default=0.5)  # 0: uniform, 1: proportional
     offset: float = eqx.field(static=True, default=1e-5)  # keeps an error of 0 drawable
+    frames: FrameRing | None = None  # keeps the items, instead of a `Ring`; of this capacity
 
     def __check_init__(self):
         check_capacity(self.capacity)
@@ -87,9 +91,15 @@ class Prioritized(AbstractReplay):
                 "or an item whose error is 0 is never drawn again"
             )
 
+        if self.frames is not None and self.frames.capacity != self.capacity:
+            raise HandrailError(
+                f"prioritized replay has capacity {self.capacity}, its frames "
+                f"{self.frames.capacity}: expected the same"
+            )
+
     @property
-    def _ring(self) -> Ring:
-        return Ring(self.capacity)
+    def _ring(self) -> Any:
+        return Ring(self.capacity) if self.frames is None else self.frames
 
     def init(self, example: PyTree) -> PrioritizedState:
         ring = self._ring.init(example)
@@ -117,12 +127,25 @@ class Prioritized(AbstractReplay):
         beta: float | Float[Array, ""] = 1.0,
         key: Key[Array, ""],
     ) -> Sample:
-        mass = jax.random.uniform(key, (n,)) * jnp.sum(state.priorities)
+        priorities = state.priorities
+        if self.frames is not None:  # a transition whose observations are lost is not drawn
+            priorities = jnp.where(self.frames.filled(state.ring), priorities, 0.0)
+        mass = jax.random.uniform(key, (n,)) * jnp.sum(priorities)
         # The sum and the running sum are rounded differently: the last mass may lie beyond.
-        last = jnp.maximum(self.size(state) - 1, 0)
-        indices = settled(jnp.minimum(indices_of_mass(state.priorities, mass), last))
-        weights = importance_weights(state.priorities, indices, beta)
+        last = jnp.maximum(self._last(state), 0)
+        indices = settled(jnp.minimum(indices_of_mass(priorities, mass), last))
+        weights = importance_weights(priorities, indices, beta)
         return Sample(self._ring.read(state.ring, indices), indices, weights)
+
+    def _last(self, state: PrioritizedState) -> Int[Array, ""]:
+        """The last slot that can be drawn."""
+        if self.frames is None:
+            return self.size(state) - 1
+        slots = jnp.arange(self.capacity)
+        return jnp.max(jnp.where(self.frames.filled(state.ring), slots, -1))
+
+    def observations(self, state: PrioritizedState) -> tuple[PyTree, Bool[Array, " rows"]]:
+        return self._ring.observations(state.ring)
 
     def feedback(
         self, state: PrioritizedState, indices: Int[Array, " n"], errors: Float[Array, " n"]

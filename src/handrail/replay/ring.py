@@ -78,6 +78,13 @@ class Ring(AbstractReplay):
         """The items in the given slots."""
         return jax.tree.map(lambda stored: stored[indices], state.items)
 
+    def filled(self, state: RingState) -> Bool[Array, " capacity"]:
+        """Which slots hold an item."""
+        return jnp.arange(self.capacity) < self.size(state)
+
+    def observations(self, state: RingState) -> tuple[PyTree, Bool[Array, " capacity"]]:
+        return state.items.observation, self.filled(state)
+
     def sample(
         self,
         state: RingState,

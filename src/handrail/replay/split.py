@@ -7,7 +7,7 @@ draw from one memory would let its samples swamp or vanish.
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int, Key
+from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 from handrail.core.errors import HandrailError
 from handrail.core.types import Transition
@@ -85,6 +85,10 @@ class Split(AbstractReplay):
         guide = self.half.sample(state.guide, guides, key=keys[1])
         guide = eqx.tree_at(lambda s: s.indices, guide, guide.indices + self.half.capacity)
         return jax.tree.map(lambda a, b: jnp.concatenate([a, b]), student, guide)
+
+    def observations(self, state: SplitState) -> tuple[PyTree, Bool[Array, " rows"]]:
+        each = self.half.observations(state.student), self.half.observations(state.guide)
+        return jax.tree.map(lambda a, b: jnp.concatenate([a, b]), *each)
 
     def feedback(
         self, state: SplitState, indices: Int[Array, " n"], errors: Float[Array, " n"]

@@ -19,7 +19,6 @@ from handrail.envs.gymnasium.costs import CostFn
 from handrail.envs.gymnasium.host import GymnasiumHost
 from handrail.envs.gymnasium.layers import is_shared, simulators
 from handrail.envs.gymnasium.raw import refuse_guarded
-from handrail.envs.gymnasium.spaces import named_parts
 from handrail.envs.gymnasium.vector import GymnasiumVectorHost
 from handrail.envs.jax_libraries.own import OwnEnvironment, own_environment
 from handrail.envs.vector_host import copy_of
@@ -35,8 +34,6 @@ _open: contextvars.ContextVar[tuple[Host, ...] | None] = contextvars.ContextVar(
     "open", default=None
 )
 """What calls of `closes_environments` that have not returned have built; None outside of them."""
-SMALLEST_PICTURE = 32
-"""Pixels of a side from which on whole bytes are taken for a picture; MiniGrid's grids have 7."""
 P = ParamSpec("P")
 R = TypeVar("R")
 LOG = logging.getLogger(__name__)
@@ -68,17 +65,18 @@ def build_host(
     parts: Sequence[str] | None = None,
     episode_length: int | None = None,
     info_columns: Sequence[str] = (),
+    warn_of_scales: bool = False,
 ) -> Host:
     """A fresh environment of this id, or from this function, on the host; or a compiled one.
 
-    Within a function that `closes_environments` it is closed at its end. Raises `HandrailError`
-    where the function has given this environment before and it is still in use.
+    With `warn_of_scales` parts in wildly different scales are warned of. Within a function that
+    `closes_environments` it is closed at its end. Raises `HandrailError` for images that no network
+    can read, and where the function has given this environment before and it is still in use.
     """
     env = built(environment)
     if isinstance(env, AbstractEnvironment):
         return host_of(env, cost, limits=limits, parts=parts, episode_length=episode_length)
     refuse_guarded(env)
-    _warn_of_pictures(env)
     own, in_use = simulators(env), _open.get()
     same = [
         host
@@ -97,6 +95,8 @@ def build_host(
             env, cost, limits=limits, parts=parts, episode_length=episode_length,
             info_columns=info_columns,
         )  # fmt: skip
+        if not isinstance(host, OwnEnvironment):
+            host.prepare_for_networks(warn_of_scales=warn_of_scales)
     except BaseException:
         _close(env)
         raise
@@ -134,11 +134,13 @@ def built(environment: Environment) -> Any:
     )
 
 
-def built_twice(environment: Environment, **options: Any) -> tuple[Host, Host]:
+def built_twice(
+    environment: Environment, *, warn_of_scales: bool, **options: Any
+) -> tuple[Host, Host]:
     """One environment for training and another for its tests, as of `build_host`; a compiled one
     serves for both.
     """
-    host = build_host(environment, **options)
+    host = build_host(environment, warn_of_scales=warn_of_scales, **options)
     if isinstance(host, OwnEnvironment):
         return host, host
     return host, build_host(environment, **options)
@@ -208,21 +210,6 @@ def shortened(host: Host, steps: int) -> Host:
     if isinstance(host, OwnEnvironment):
         return own_environment(host, episode_length=steps)
     return host
-
-
-def _warn_of_pictures(env: Any) -> None:
-    """Logs that networks are fully connected, where an environment shows pictures."""
-    space = getattr(env, "single_observation_space", getattr(env, "observation_space", None))
-    for name, (_, part) in ({"": ((), space)} | named_parts(space)).items():
-        shape = getattr(part, "shape", None) or ()
-        is_bytes = getattr(part, "dtype", None) == np.uint8
-        if is_bytes and len(shape) == 3 and min(sorted(shape)[1:]) >= SMALLEST_PICTURE:
-            LOG.warning(
-                "%s: the observation%s is a picture of shape %s, but these networks are fully "
-                "connected and read its numbers from 0 to 255: hardly anything is learnt from it, "
-                "and the memory holds it as float32; give features of it instead",
-                type(env).__name__, f"'s part {name!r}" if name else "", shape,
-            )  # fmt: skip
 
 
 _NEW = (

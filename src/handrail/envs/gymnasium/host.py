@@ -22,7 +22,9 @@ from handrail.envs.gymnasium.raw import (
     registered_steps,
 )
 from handrail.envs.gymnasium.reader import HostReader, checked_time_limit
+from handrail.envs.gymnasium.scales import ScaleWatch
 from handrail.envs.host import AbstractHost, AbstractHostEnvironment, HostTimestep, seed_of
+from handrail.networks.image_network import Images
 
 
 class AbstractGymnasiumHost(AbstractHost):
@@ -34,6 +36,9 @@ class AbstractGymnasiumHost(AbstractHost):
     """Per episode, of several costs by name; empty where the cost is one number."""
     action_bounds: dict[str, list[float]]
     """`low` and `high` of a Box, in the environment's units: what −1 and 1 stand for."""
+    images: Images
+    """Which parts of the observation are images; the name of an observation without parts is
+    `observation`."""
     steps_draw = False  # from keys
 
     def __init__(
@@ -51,12 +56,24 @@ class AbstractGymnasiumHost(AbstractHost):
         self.limit, self.limits = reader.limit, reader.limits
         self.constraints = tuple(self.limits)
         self.info_columns = reader.info
+        self.images = reader.images
 
     def agent_form(self, action: Any) -> Any:
         return self._reader.codec.agent_form(action)
 
     def observation_zeros(self) -> Any:
         return self._reader.observation_zeros()
+
+    def prepare_for_networks(self, *, warn_of_scales: bool) -> None:
+        """Refuses images that no network can read, and if asked to, warns where the first
+        observations have parts in wildly different scales.
+        """
+        try:
+            self._reader.observe.refuse_odd_images()
+        except HandrailError as error:
+            raise HandrailError(f"{self.name}: {error}") from None
+        if warn_of_scales:
+            self._reader.watch = ScaleWatch(self.name, self.images)
 
     def snapshot(self) -> dict[str, np.ndarray] | None:
         """None: Gymnasium has no way to save an episode."""
@@ -80,11 +97,12 @@ class GymnasiumHost(AbstractGymnasiumHost, AbstractHostEnvironment):
     whose limit is `limit` (see `handrail.envs.gymnasium.costs.Costs`).
 
     Observations are float32: an array, or a dictionary of named parts for a `Dict` space (`parts`
-    keeps only some). `Discrete` observations are one-hot. Agents act in [−1, 1] whatever the
-    bounds of the action space. Every reset is seeded from its key. An episode that is not over
-    after `episode_length` steps is truncated; by default after as many as the environment was
-    registered with, if it says (`time_limit`). `info_columns` are names of numbers in the info of
-    an episode's last step, such as `is_success`, that tables have as `info.is_success`.
+    keeps only some). Images of bytes, of 32 × 32 pixels or more, stay bytes. `Discrete`
+    observations are one-hot. Agents act in [−1, 1] whatever the bounds of the action space. Every
+    reset is seeded from its key. An episode that is not over after `episode_length` steps is
+    truncated; by default after as many as the environment was registered with, if it says
+    (`time_limit`). `info_columns` are names of numbers in the info of an episode's last step, such
+    as `is_success`, that tables have as `info.is_success`.
 
     Raises `HandrailError`, naming environment, episode and step, for: spaces that are not
     supported, an unbounded Box of actions, wrappers with running statistics, no cost, a cost that

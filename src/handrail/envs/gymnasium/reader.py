@@ -49,6 +49,8 @@ class HostReader:
         except HandrailError as error:
             raise HandrailError(f"{name}: {error}") from None
         self.actions, self.action_bounds = self.codec.actions, self.codec.bounds()
+        self.images = self.observe.images
+        self.watch: Callable[[Any], None] | None = None  # is shown every observation
         self.limit, self.limits = self.read_cost.limit, self.read_cost.apart
 
     def observation_zeros(self) -> Any:
@@ -63,7 +65,7 @@ class HostReader:
     def begun(self, raw: Any) -> Any:
         """The first observation of the episode."""
         self._raw = self._kept(raw)
-        observation = self.observe(self._raw)
+        observation = self._observed(self._raw)
         self._running = True
         return observation
 
@@ -80,7 +82,7 @@ class HostReader:
 
     def read(self, taken: Any, raw: RawStep) -> tuple[Any, float, float]:
         """Observation, reward and cost, after the action `taken`; `costs` has those by name."""
-        observation = self.observe(raw.observation)
+        observation = self._observed(raw.observation)
         reward = finite_reward(raw.reward)
         named = self.read_cost.named(self._raw, taken, raw.observation, raw.info, raw.sixth)
         cost = self.read_cost.combined(named)
@@ -112,6 +114,12 @@ class HostReader:
             raise HandrailError(
                 f"{self.name}, episode {max(self._episode, 0)}, step {self._step}: {error}"
             ) from error.__cause__
+
+    def _observed(self, raw: Any) -> Any:
+        observation = self.observe(raw)
+        if self.watch is not None:
+            self.watch(observation)
+        return observation
 
     def _kept(self, raw: Any) -> Any:
         """The observation until the next step; environments may write into it meanwhile."""

@@ -9,8 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from handrail.core.artifact import WHOLE
 from handrail.core.errors import HandrailError
+from handrail.envs.gymnasium.images import as_image, image_values, refuse_odd_image
 from handrail.envs.gymnasium.numbers import numbered
+from handrail.networks.image_network import Images
 
 READABLE = ("Box", "Discrete", "MultiDiscrete", "MultiBinary")
 Path = tuple[str | int, ...]
@@ -52,8 +55,8 @@ def how_to_leave_out(space: Any) -> str:
 
 
 class PartCodec:
-    """One array of an observation as float32; a `Discrete` number becomes one-hot, and so does each
-    number of a `MultiDiscrete`.
+    """One array of an observation as float32, an image of bytes as bytes; a `Discrete` number
+    becomes one-hot, and so does each number of a `MultiDiscrete`.
 
     The shape is the space's. The dtype may be any numeric one, but must not change.
     """
@@ -71,6 +74,7 @@ class PartCodec:
             self.sizes = tuple(np.ravel(space.nvec).tolist())
         self.shape = self.raw_shape if self.sizes is None else (sum(self.sizes),)
         self.dtype: np.dtype | None = None
+        self.image = image_values(space)
 
     def __call__(self, raw: Any) -> np.ndarray:
         try:
@@ -91,11 +95,17 @@ class PartCodec:
             )
         if self.sizes is not None:
             return self._one_hot(array, self.sizes)
+        if self.image is not None:
+            return as_image(array, self.image, self.called)
         converted = np.array(array, np.float32)
         if not np.isfinite(converted).all():
             wrong = np.argwhere(~np.isfinite(converted))[0].tolist()
             raise HandrailError(f"the {self.called} is not finite (NaN or infinite) at {wrong}")
         return converted
+
+    def zeros(self) -> np.ndarray:
+        """For shape and dtype."""
+        return np.zeros(self.shape, np.float32 if self.image is None else self.image.dtype)
 
     def _one_hot(self, array: np.ndarray, sizes: tuple[int, ...]) -> np.ndarray:
         hot, begin = np.zeros(self.shape, np.float32), 0
@@ -107,7 +117,8 @@ class PartCodec:
 
 
 class ObservationCodec:
-    """Observations as one float32 array, or as a dictionary of named ones.
+    """Observations as one float32 array, or as a dictionary of named ones; images of bytes stay
+    bytes.
 
     `parts` keeps only these parts of a `Dict` or `Tuple`; the name of one that has parts itself
     keeps all of those. Values are cast, never rescaled.
@@ -135,7 +146,7 @@ class ObservationCodec:
                     f"{', '.join(READABLE)}, or a Dict or Tuple of them; wrap the environment, for "
                     "example with gymnasium.wrappers.TransformObservation"
                 )
-            self.codecs = {"": PartCodec(space, "")}
+            self.codecs, self.spaces = {"": PartCodec(space, "")}, {"": space}
             return
         spaces = named_parts(space)
         names = sorted(spaces) if parts is None else _chosen(parts, spaces)
@@ -151,7 +162,8 @@ class ObservationCodec:
                     f"the observation's part {name!r} is a {kind}; expected "
                     f"{', '.join(READABLE)}; {how_to_leave_out(space)}"
                 )
-        self.codecs = {name: PartCodec(spaces[name][1], name) for name in names}
+        self.spaces = {name: spaces[name][1] for name in names}
+        self.codecs = {name: PartCodec(space, name) for name, space in self.spaces.items()}
         self._paths = {name: spaces[name][0] for name in names}
 
     def __call__(self, raw: Any) -> np.ndarray | dict[str, np.ndarray]:
@@ -162,8 +174,24 @@ class ObservationCodec:
 
     def zeros(self) -> np.ndarray | dict[str, np.ndarray]:
         """An observation of zeros, for shapes and dtypes."""
-        blank = {name: np.zeros(codec.shape, np.float32) for name, codec in self.codecs.items()}
+        blank = {name: codec.zeros() for name, codec in self.codecs.items()}
         return blank if self.named else blank[""]
+
+    @property
+    def images(self) -> Images:
+        """The parts that are images, by the names that cards give them."""
+        return {
+            name or WHOLE: codec.image
+            for name, codec in self.codecs.items()
+            if codec.image is not None
+        }
+
+    def refuse_odd_images(self) -> None:
+        """Raises `HandrailError` for images that no network can read: without channels, with the
+        channels first, without bounds.
+        """
+        for name, codec in self.codecs.items():
+            refuse_odd_image(self.spaces[name], codec.called)
 
 
 def _readable(space: Any) -> bool:

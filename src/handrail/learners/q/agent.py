@@ -17,6 +17,8 @@ from handrail.equations.schedules import exploration_rate, importance_exponent
 from handrail.learners.base import AbstractAgent, Clock, Proposal
 from handrail.learners.q.double_dqn import TDLoss
 from handrail.learners.q.novelty import Novelty, rewarded
+from handrail.learners.standardising import measured_once
+from handrail.networks.reading import is_unmeasured
 from handrail.replay.base import AbstractReplay
 
 
@@ -167,6 +169,24 @@ class QAgent(AbstractAgent):
 
     def learn(
         self, state: QState, policy_snapshot: Actor, clock: Clock, *, key: Key[Array, ""]
+    ) -> tuple[QState, dict[str, Float[Array, ""]]]:
+        unmeasured = is_unmeasured(state.network)
+        if unmeasured is None:
+            return self._learnt(state, policy_snapshot, clock, key)
+        # the snapshot was made of what is not yet standardised: nothing is learnt from it
+        nothing = {name: jnp.zeros(()) for name in self.metrics}
+        return jax.lax.cond(
+            unmeasured,
+            lambda: (self._measured(state), nothing),
+            lambda: self._learnt(state, policy_snapshot, clock, key),
+        )
+
+    def _measured(self, state: QState) -> QState:
+        network, target = measured_once((state.network, state.target), self.replay, state.replay)
+        return QState(network, target, state.optimizer, state.replay, state.counts)
+
+    def _learnt(
+        self, state: QState, policy_snapshot: Actor, clock: Clock, key: Key[Array, ""]
     ) -> tuple[QState, dict[str, Float[Array, ""]]]:
         step = self.gradient(
             policy_snapshot, state.target, state.replay, clock, counts=state.counts, key=key

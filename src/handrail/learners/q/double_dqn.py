@@ -40,25 +40,28 @@ class TDLoss(eqx.Module):
         the value of a state comes from rewards alone (arXiv:2503.10318).
         """
         keys = jax.random.split(key, batch.reward.shape[0])
-        errors = jax.vmap(self._error, in_axes=(None, None, 0, 0))(
-            policy_snapshot, target, batch, keys
+        now, online_next, target_next, target_now = jax.vmap(
+            lambda key: jax.random.split(key, 4), out_axes=1
+        )(keys)
+        frozen, values = jax.lax.stop_gradient(policy_snapshot), self.values.batch
+        errors = jax.vmap(self._error)(
+            batch.reward,
+            batch.terminated,
+            batch.action,
+            values(policy_snapshot, batch.observation, now),
+            values(frozen, batch.next_observation, online_next),
+            values(target, batch.next_observation, target_next),
+            values(target, batch.observation, target_now),
         )
         return jnp.mean(jax.vmap(weighted_squared_loss)(errors, weights)), errors
 
-    def _error(self, policy_snapshot, target, transition, key):
-        now, online_next, target_next, target_now = jax.random.split(key, 4)
-        frozen = jax.lax.stop_gradient(policy_snapshot)
+    def _error(self, reward, terminated, action, now, online_next, target_next, target_now):
+        discount = bootstrap_discount(self.discount, terminated)
         goal = self.operator(
-            transition.reward,
-            bootstrap_discount(self.discount, transition.terminated),
-            transition.action,
-            online_next=self.values(frozen, transition.next_observation, key=online_next),
-            target_next=self.values(target, transition.next_observation, key=target_next),
-            target_now=self.values(target, transition.observation, key=target_now),
-        )
-        return td_error(
-            self.values(policy_snapshot, transition.observation, key=now), transition.action, goal
-        )
+            reward, discount, action,
+            online_next=online_next, target_next=target_next, target_now=target_now,
+        )  # fmt: skip
+        return td_error(now, action, goal)
 
     def gradient(
         self,

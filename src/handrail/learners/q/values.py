@@ -33,6 +33,13 @@ class AbstractValues(eqx.Module):
     ) -> Float[Array, " actions"]:
         """The values in one observation (`key` only for networks that sample)."""
 
+    def batch(
+        self, policy_snapshot: Any, observations: Observation, keys: Key[Array, " batch"]
+    ) -> Float[Array, "batch actions"]:
+        """The values in a batch of observations."""
+        one = lambda observation, key: self(policy_snapshot, observation, key=key)
+        return jax.vmap(one)(observations, keys)
+
 
 class Direct(AbstractValues):
     """The network is called on the observation."""
@@ -44,6 +51,23 @@ class Direct(AbstractValues):
         self, policy_snapshot: Network, observation: Observation, *, key: Key[Array, ""]
     ) -> Float[Array, " actions"]:
         return policy_snapshot(observation)
+
+
+class InBatches(AbstractValues):
+    """The network is called on the observation; it evaluates a batch in a way of its own."""
+
+    def prepare(self, network: Network) -> Network:
+        return network
+
+    def __call__(
+        self, policy_snapshot: Network, observation: Observation, *, key: Key[Array, ""]
+    ) -> Float[Array, " actions"]:
+        return policy_snapshot(observation)
+
+    def batch(
+        self, policy_snapshot: Any, observations: Observation, keys: Key[Array, " batch"]
+    ) -> Float[Array, "batch actions"]:
+        return policy_snapshot.batch(observations)
 
 
 class Gathered(AbstractValues):

@@ -24,6 +24,7 @@ from handrail.learners.sac.pull import GUIDE_LOG_PROB
 from handrail.learners.sac.source_data import SourceData
 from handrail.learners.sac.state import SacState
 from handrail.learners.sac.stored import AbstractStored
+from handrail.learners.standardising import measured_once
 from handrail.networks.gaussian import SquashedGaussian
 from handrail.replay.base import AbstractReplay
 from handrail.replay.ring import Ring
@@ -201,7 +202,8 @@ class SacAgent(AbstractAgent):
     ) -> tuple[SacAgentState, dict[str, Float[Array, ""]]]:
         """`updates` updates, or none while the replay holds too little (`sac/updates` is 0 then).
 
-        Metrics are means over the updates; `sac/finite` is 1 if all of them were finite.
+        Metrics are means over the updates; `sac/finite` is 1 if all of them were finite. Before the
+        first one, what is to be standardised is measured on the replay.
         """
 
         def updated(learner: SacState):
@@ -222,11 +224,12 @@ class SacAgent(AbstractAgent):
             }  # fmt: skip
 
         none = {name: jnp.zeros(()) for name in self.metrics} | {"sac/finite": jnp.ones(())}
+        ready = self.replay.ready(state.replay, self.batch)
         learner, metrics = jax.lax.cond(
-            self.replay.ready(state.replay, self.batch),
+            ready,
             updated,
             lambda learner: (learner, none),
-            state.learner,
+            measured_once(state.learner, self.replay, state.replay, ready),
         )
         return SacAgentState(learner, state.replay), metrics
 

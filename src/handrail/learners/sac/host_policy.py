@@ -3,13 +3,15 @@
 For small networks and one observation at a time, as in tests of a policy in MuJoCo.
 """
 
+from typing import Any
+
 import jax
 import numpy as np
 
 from handrail.core.types import Observation
 from handrail.learners.sac.networks import OnVectors
 from handrail.networks.gaussian import LOG_STD_MAX, LOG_STD_MIN
-from handrail.networks.mlp import MLP, Linear
+from handrail.networks.mlp import Linear
 
 
 class HostPolicy:
@@ -44,15 +46,22 @@ class HostPolicy:
 
 
 class HostValues:
-    """What an `MLP` of action values gives, from NumPy observations, in float32."""
+    """What a network of action values gives, from NumPy observations, in float32.
 
-    def __init__(self, mlp: MLP):
+    It has an `mlp`, and may have `inputs` of what that reads of an observation's vector.
+    """
+
+    def __init__(self, network: Any):
+        mlp, inputs = network.mlp, getattr(network, "inputs", None)
+        self._read = None if inputs is None else inputs.reader(np)
         self._hidden = [_weights(layer) for layer in mlp.layers[:-1]]
         self._last = _weights(mlp.layers[-1])
 
     def __call__(self, observation: Observation) -> np.ndarray:
         """The value of each action in one observation."""
         features = _vector(observation)
+        if self._read is not None:
+            features = self._read(features)
         for weight, bias in self._hidden:
             features = np.maximum(features @ weight + bias, 0)
         weight, bias = self._last

@@ -45,7 +45,7 @@ from handrail.learners.sac.pull import pulled
 from handrail.learners.sac.source_data import SourceTransitions
 from handrail.learners.sac.state import METRICS, SacParameters, SacState, Scalar
 from handrail.learners.sac.worst_case import Critics, VarianceCritics, worst_costs
-from handrail.networks.inputs import ScaledInputs
+from handrail.networks.gaussian import Inputs
 
 Noise = Float[Array, "batch action"]
 
@@ -111,7 +111,7 @@ class SacLagrangian(eqx.Module):
     critic_reduction: Callable[[Array], Array] = eqx.field(default=jnp.min, static=True)
     pid: Pid | None = eqx.field(default=None, static=True)
     risk_level: float = eqx.field(default=1.0, static=True)
-    inputs: ScaledInputs | None = None
+    inputs: Inputs = eqx.field(default=None, static=True)
     adam: Adam = Adam()
 
     def __check_init__(self):

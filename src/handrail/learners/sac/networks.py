@@ -11,13 +11,14 @@ from typing import Literal, get_args
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, Key, Shaped
 
 from handrail.core.types import Observation
-from handrail.networks.gaussian import GaussianPolicy, SquashedGaussian
+from handrail.networks.gaussian import GaussianPolicy, Inputs, SquashedGaussian
 from handrail.networks.initialisers import glorot_uniform
 from handrail.networks.inputs import ScaledInputs
 from handrail.networks.mlp import MLP
+from handrail.networks.reading import ReadInputs, with_inputs
 
 REWARD_CRITICS = 2
 CostCritic = Literal["linear", "positive"]
@@ -25,7 +26,7 @@ COST_CRITICS: tuple[CostCritic, ...] = get_args(CostCritic)
 Distribution = Callable[[Observation], SquashedGaussian]
 
 
-def observation_vector(observation: Observation) -> Float[Array, " observation"]:
+def observation_vector(observation: Observation) -> Shaped[Array, " observation"]:
     """An observation's parts side by side; parts of a dictionary in the order of their names."""
     leaves = [jnp.ravel(leaf) for leaf in jax.tree.leaves(observation)]
     return leaves[0] if len(leaves) == 1 else jnp.concatenate(leaves)
@@ -45,7 +46,7 @@ class CriticEnsemble(eqx.Module):
 
     members: MLP
     cost_critic: CostCritic = eqx.field(default="linear", static=True)
-    inputs: ScaledInputs | None = None
+    inputs: ScaledInputs | ReadInputs | None = None
     cost_critics: int = eqx.field(default=1, static=True)
 
     @staticmethod
@@ -57,10 +58,11 @@ class CriticEnsemble(eqx.Module):
         costs: int = 1,
         cost_critic: CostCritic = "linear",
         cost_critics: int = 1,
-        inputs: ScaledInputs | None = None,
+        inputs: Inputs = None,
         key: Key[Array, ""],
     ) -> "CriticEnsemble":
-        """Independent fresh critics for vectors of these sizes."""
+        """Fresh critics for vectors of these sizes; independent, but for what reads images."""
+        inputs, observation = with_inputs(inputs, observation, key=key)
         sizes = (observation + action, *hidden, 1)
         return CriticEnsemble(
             eqx.filter_vmap(lambda k: MLP(sizes, init=glorot_uniform, key=k))(
@@ -72,13 +74,13 @@ class CriticEnsemble(eqx.Module):
         )
 
     def batch(
-        self, observations: Float[Array, "batch n"], actions: Float[Array, "batch a"]
+        self, observations: Shaped[Array, "batch n"], actions: Float[Array, "batch a"]
     ) -> Float[Array, "critics batch"]:
         """The values of a batch, one row a critic."""
         return self._values(self._outputs(observations, actions))
 
     def fitted(
-        self, observations: Float[Array, "batch n"], actions: Float[Array, "batch a"]
+        self, observations: Shaped[Array, "batch n"], actions: Float[Array, "batch a"]
     ) -> Float[Array, "critics batch"]:
         """`batch`, whose gradient is that of what the networks give: for squared errors.
 
@@ -92,7 +94,8 @@ class CriticEnsemble(eqx.Module):
         return jax.lax.stop_gradient(self._values(outputs)) + slope
 
     def _outputs(self, observations, actions):
-        given = jnp.concatenate([jax.vmap(self._read)(observations), actions], axis=1)
+        many = self.inputs.batch if isinstance(self.inputs, ReadInputs) else jax.vmap(self._read)
+        given = jnp.concatenate([many(observations), actions], axis=1)
         return eqx.filter_vmap(lambda critic: jax.vmap(critic)(given)[:, 0])(self.members)
 
     def _read(self, vector):
@@ -173,9 +176,9 @@ class Sampled(eqx.Module):
 
 
 def acted_on(
-    actor: GaussianPolicy, observations: Float[Array, "batch n"], noise: Float[Array, "batch a"]
+    actor: GaussianPolicy, observations: Shaped[Array, "batch n"], noise: Float[Array, "batch a"]
 ) -> tuple[Float[Array, "batch a"], Float[Array, " batch"]]:
     """An action in every observation, from standard normal numbers, with its log-density."""
-    policies = jax.vmap(actor)(observations)
+    policies = actor.batch(observations)
     pre_squash = jax.vmap(SquashedGaussian.pre_squash)(policies, noise)
     return jnp.tanh(pre_squash), jax.vmap(SquashedGaussian.log_prob)(policies, pre_squash)

@@ -10,8 +10,7 @@ from handrail.equations.pid import PidState
 from handrail.learners.sac.adam import AdamState
 from handrail.learners.sac.networks import CostCritic, CriticEnsemble
 from handrail.learners.sac.worst_case import VarianceCritics
-from handrail.networks.gaussian import GaussianPolicy
-from handrail.networks.inputs import ScaledInputs
+from handrail.networks.gaussian import GaussianPolicy, Inputs
 
 Scalar = Float[Array, ""]
 METRICS = (
@@ -48,7 +47,7 @@ class SacParameters(eqx.Module):
         constraints: int,
         cost_critic: CostCritic,
         cost_critics: int = 1,
-        inputs: ScaledInputs | None,
+        inputs: Inputs,
         variance: bool = False,
         key: Key[Array, ""],
     ) -> "SacParameters":

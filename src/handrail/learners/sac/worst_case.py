@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
+from handrail.core.errors import HandrailError
 from handrail.core.types import Transition
 from handrail.equations.worst_case import cvar, cvar_factor, variance_loss, variance_target
 from handrail.learners.sac.networks import (
@@ -15,6 +16,7 @@ from handrail.learners.sac.networks import (
     acted_on,
     observation_vector,
 )
+from handrail.networks.gaussian import Inputs
 from handrail.networks.initialisers import glorot_uniform
 from handrail.networks.inputs import ScaledInputs
 from handrail.networks.mlp import MLP
@@ -36,10 +38,15 @@ class VarianceCritics(eqx.Module):
         hidden: tuple[int, ...],
         *,
         costs: int,
-        inputs: ScaledInputs | None,
+        inputs: Inputs,
         key: Key[Array, ""],
     ) -> "VarianceCritics":
-        """Fresh critics for vectors of these sizes."""
+        """Fresh critics for vectors of these sizes. Raises `HandrailError` for inputs that learn."""
+        if inputs is not None and not isinstance(inputs, ScaledInputs):
+            raise HandrailError(
+                "risk_level is below 1, but critics of the variance of costs read plain numbers, "
+                "neither images nor normalised observations: set learning.risk_level to 1"
+            )
         sizes = (observation + action, *hidden, 1)
         keys = jax.random.split(key, costs)
         members = eqx.filter_vmap(lambda k: MLP(sizes, init=glorot_uniform, key=k))(keys)

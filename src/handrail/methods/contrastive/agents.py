@@ -2,9 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
-import jax
 import optax
 
 from handrail.core.errors import HandrailError
@@ -22,12 +20,11 @@ from handrail.learners.representation.autoencoder import (
     Variational,
 )
 from handrail.learners.representation.latent_agent import LatentAgent
-from handrail.methods.contrastive.inputs import PIXELS, AbstractInputs
+from handrail.methods.contrastive.built import EncoderNetwork, QNetwork
+from handrail.methods.contrastive.inputs import AbstractInputs
 from handrail.methods.contrastive.problem import DiscreteProblem
 from handrail.methods.contrastive.settings import EncoderSettings, QLearning, StudentSettings
-from handrail.networks.autoencoder import Autoencoder, MLPDecoder, MLPEncoder, VariationalEncoder
 from handrail.networks.mlp import MLP
-from handrail.networks.pixels import PixelDecoder, PixelEncoder
 from handrail.replay.prioritized import Prioritized
 from handrail.replay.ring import Ring
 
@@ -47,10 +44,11 @@ def q_agent(
         "max": MaxQ(),
         "advantage": AdvantageLearning(learning.advantage),
     }
+    frames = inputs.frame_memory(learning.replay)
     replay = (
-        Prioritized(learning.replay, alpha=learning.priority_exponent)
+        Prioritized(learning.replay, alpha=learning.priority_exponent, frames=frames)
         if learning.prioritized
-        else Ring(learning.replay)
+        else frames or Ring(learning.replay)
     )
     return QAgent(
         loss=TDLoss(values, operators[learning.operator], learning.discount),
@@ -69,7 +67,7 @@ def q_agent(
 
 def q_learner(problem: DiscreteProblem, learning: QLearning) -> QAgent:
     """Deep Q-learning on the observations of a problem."""
-    network = problem.inputs.q_network(learning.hidden, problem.actions)
+    network = problem.inputs.q_network(QNetwork.of(learning), problem.actions)
     return q_agent(learning, problem.inputs, problem.inputs.values(), network, problem.actions)
 
 
@@ -83,16 +81,22 @@ def latent_learner(
             f"learning.novelty is {learning.novelty:g}: agents on an auto-encoder's latent have no "
             "such bonus; set it to 0 or take another method"
         )
+    if learning.normalise_observations:
+        raise HandrailError(
+            "learning.normalise_observations is true, but agents on an auto-encoder's latent do "
+            "not standardise: leave it off or take another method"
+        )
     values = inputs.latent_values(sampled=variational)
+    built = EncoderNetwork(LATENT, HIDDEN, variational=variational)
     return LatentAgent(
         acting=q_agent(learning, inputs, values, lambda key: None, actions),
         autoencoder=AutoencoderLearner(
-            make=partial(autoencoder, inputs.shape, LATENT, HIDDEN, variational=variational),
+            make=partial(inputs.autoencoder, built),
             loss=Variational() if variational else Vanilla(),
         ),
         make_head=partial(MLP, (LATENT, *learning.hidden, actions)),
         encoder_input=inputs.encoder_input(),
-        seen=Ring(100_000),
+        seen=Ring(inputs.remembered(100_000, learning.replay)),
         updates=_rounds(learning, 5),
         learning_starts=min(1_000, learning.learning_starts),
     )
@@ -103,39 +107,17 @@ def representation_learner(
 ) -> RepresentationAgent:
     """An agent that acts, and an auto-encoder that learns from what it sees."""
     acting = q_learner(problem, settings.acting)
-    make = partial(
-        autoencoder, problem.inputs.shape, settings.latent, settings.hidden,
-        variational=settings.loss == "vae",
-    )  # fmt: skip
+    make = partial(problem.inputs.autoencoder, EncoderNetwork.of(settings))
+    remembered = problem.inputs.remembered(50_000, settings.acting.replay)
     return RepresentationAgent(
         acting=acting,
         autoencoder=AutoencoderLearner(make=make, loss=_variant(settings)),
         show=problem.inputs.encoder_input(),
-        seen=Ring(50_000),
-        unsafe=Ring(50_000),
+        seen=Ring(remembered),
+        unsafe=Ring(remembered),
         updates=_rounds(settings.acting, settings.train_every),
         batch=settings.batch,
     )
-
-
-def autoencoder(
-    shape: tuple[int, ...],
-    latent: int,
-    hidden: tuple[int, ...],
-    *,
-    variational: bool,
-    key: Any,
-) -> Autoencoder:
-    """Encoder and decoder for inputs of this shape."""
-    first, second, third = jax.random.split(key, 3)
-    if tuple(shape) == PIXELS:
-        encoder, decoder = PixelEncoder(latent, key=first), PixelDecoder(latent, key=second)
-    else:
-        encoder = MLPEncoder((*shape, *hidden, latent), key=first)
-        decoder = MLPDecoder((latent, *reversed(hidden), *shape), key=second)
-    if variational:
-        return Autoencoder(VariationalEncoder(encoder, latent, key=third), decoder)
-    return Autoencoder(encoder, decoder)
 
 
 def _rounds(acting: QLearning, every: int) -> int:

@@ -5,17 +5,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from handrail.core.artifact import Card, fill, load, named_arrays, save, widths
+from handrail.core.artifact import Card, fill, load, named_arrays, save
 from handrail.core.errors import HandrailError
-from handrail.methods.contrastive.agents import autoencoder
+from handrail.methods.contrastive.built import EncoderNetwork, QNetwork
 from handrail.methods.contrastive.inputs import AbstractInputs
 from handrail.methods.contrastive.problem import DiscreteProblem
 from handrail.methods.contrastive.settings import EncoderSettings
+from handrail.networks.image_network import Images
 
 PRIOR, ENCODER = "prior.safetensors", "encoder.safetensors"
 UNSAFE = "known"  # the array of an encoder's file that holds the unsafe embeddings
@@ -25,21 +27,23 @@ def save_q(
     path: Path,
     kind: str,
     problem: DiscreteProblem,
-    hidden: tuple[int, ...],
+    built: QNetwork,
     network: Any,
     provenance: Mapping[str, Any],
 ) -> None:
     """Writes a network of action values, as a `policy` or a `prior`."""
     spec = {**problem.inputs.spec, "actions": problem.actions}
-    card = Card(kind, spec, network={"hidden": list(hidden)}, training=dict(provenance))
+    card = Card(kind, spec, built.entries(problem.inputs.images), training=dict(provenance))
     save(path, card, network)
 
 
 def load_q(path: Path, kind: str, inputs: AbstractInputs, actions: int) -> Any:
     """The network of a `policy` or a `prior`, if it reads these inputs and rates these actions."""
     card, arrays = load(path, expect=kind, spec={**inputs.spec, "actions": actions})
-    make_network = inputs.q_network(widths(card, "hidden", source=str(path)), actions)
-    return fill(make_network(key=jax.random.key(0)), arrays, source=str(path))
+    built = QNetwork.read(card, source=str(path))
+    _check_images(path, built.pictures, inputs)
+    fresh = eqx.filter_eval_shape(inputs.q_network(built, actions), key=jax.random.key(0))
+    return fill(fresh, arrays, source=str(path))
 
 
 def read_prior(path: Path, inputs: AbstractInputs, actions: int) -> Any:
@@ -59,11 +63,7 @@ def save_encoder(
     card = Card(
         kind="encoder",
         spec=problem.inputs.spec,
-        network={
-            "latent": settings.latent,
-            "hidden": list(settings.hidden),
-            "variational": settings.loss == "vae",
-        },
+        network=EncoderNetwork.of(settings).entries(problem.inputs.images),
         training=dict(provenance),
     )
     save(path, card, {**named_arrays(encoder), UNSAFE: unsafe_embeddings})
@@ -100,8 +100,21 @@ def read_encoder(path: Path, inputs: AbstractInputs) -> Embedding:
             f"variational = {variational!r}, but the unsafe embeddings have {latent} numbers each; "
             "expected the same, and true or false"
         )
-    hidden = widths(card, "hidden", source=source)
-    fresh = autoencoder(
-        inputs.shape, latent, hidden, variational=variational, key=jax.random.key(0)
-    )
+    built = EncoderNetwork.read(card, latent, variational, source=source)
+    _check_images(path, built.pictures, inputs)
+    fresh = eqx.filter_eval_shape(inputs.autoencoder, built, key=jax.random.key(0))
     return Embedding(fill(fresh.encoder, arrays, source=source), jnp.asarray(unsafe))
+
+
+def _check_images(path: Path, own: Images | None, inputs: AbstractInputs) -> None:
+    """Refuses a file whose images are no images here, or of other numbers."""
+    if (own or {}) != inputs.images:
+        raise HandrailError(
+            f"{path} does not fit: its images are {_text(own or {})}, here they are "
+            f"{_text(inputs.images)}; bring one to the other, such as with "
+            "gymnasium.wrappers.TransformObservation"
+        )
+
+
+def _text(images: Images) -> str:
+    return ", ".join(f"{name!r}, {values}" for name, values in images.items()) or "none"

@@ -8,25 +8,33 @@ import abc
 import functools
 from collections.abc import Callable
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key, Shaped
 
 from handrail.core.artifact import part_shapes
+from handrail.core.errors import HandrailError
 from handrail.core.types import Observation
 from handrail.learners.q.novelty import Novelty, SimHash, TableRow
 from handrail.learners.q.values import AbstractValues, Direct, Gathered, OnFrames, Tabulated
 from handrail.learners.representation.agent import Frames
 from handrail.learners.representation.latent_agent import SampledLatents, VectorLatents
 from handrail.learners.sac.networks import observation_vector
+from handrail.methods.contrastive.built import EncoderNetwork, QNetwork
+from handrail.methods.contrastive.settings import ENCODER_IMAGES
+from handrail.methods.contrastive.vector_q import ReadQ, VectorEmbedding, VectorQ
+from handrail.networks.autoencoder import Autoencoder, MLPDecoder, MLPEncoder, VariationalEncoder
+from handrail.networks.image_network import ImageNetwork, Images
 from handrail.networks.lookup import Lookup
 from handrail.networks.mlp import MLP
 from handrail.networks.patches import PatchTable
-from handrail.networks.pixels import NatureQ
+from handrail.networks.pixels import NatureQ, PixelDecoder, PixelEncoder
+from handrail.networks.reading import Reading
+from handrail.replay.frames import FrameRing
 
 PIXELS = (84, 84, 3)
 # Evaluating every live row pays while there are not many more of them than a batch draws.
@@ -41,9 +49,26 @@ class AbstractInputs(abc.ABC):
     shape: tuple[int, ...]
     """Of what an encoder reads of one observation."""
 
+    images: Images = MappingProxyType({})
+    """Which parts are images whose numbers an environment of others gives."""
+
     @abc.abstractmethod
-    def q_network(self, hidden: tuple[int, ...], actions: int) -> Callable[..., Any]:
+    def q_network(self, built: QNetwork, actions: int) -> Callable[..., Any]:
         """A constructor `(key=) -> network` of the values of this many actions."""
+
+    @abc.abstractmethod
+    def autoencoder(self, built: EncoderNetwork, *, key: Key[Array, ""]) -> Autoencoder:
+        """Encoder and decoder of what an encoder reads, untrained."""
+
+    def frame_memory(self, capacity: int) -> FrameRing | None:
+        """A memory that keeps observations once; None where they are small."""
+        return None
+
+    def remembered(self, most: int, replay: int) -> int:
+        """How many observations an encoder's memory holds, of `most`, where the acting agent's
+        replay has this capacity.
+        """
+        return most
 
     @abc.abstractmethod
     def values(self) -> AbstractValues:
@@ -82,10 +107,22 @@ class TableInputs(AbstractInputs):
         self.shape = tuple(frames.shape[1:])
         self.spec = {"view": view, "shape": list(self.shape)}
 
-    def q_network(self, hidden: tuple[int, ...], actions: int) -> Callable[..., Any]:
+    def q_network(self, built: QNetwork, actions: int) -> Callable[..., Any]:
+        refuse_images("learning.images", built.images, ImageNetwork())
+        if built.normalise_observations:
+            raise HandrailError(
+                "learning.normalise_observations is true, but frames of a table have one scale: "
+                "leave it off"
+            )
         if self.shape == PIXELS:
             return partial(NatureQ, actions)
-        return partial(MLP, (*self.shape, *hidden, actions))
+        return partial(MLP, (*self.shape, *built.hidden, actions))
+
+    def autoencoder(self, built: EncoderNetwork, *, key: Key[Array, ""]) -> Autoencoder:
+        refuse_images("encoder.images", built.images, ENCODER_IMAGES)
+        return autoencoder(
+            self.shape, built.latent, built.hidden, variational=built.variational, key=key
+        )
 
     @functools.cached_property
     def _table(self) -> Shaped[Array, "rows *frame"]:
@@ -127,31 +164,6 @@ class TableInputs(AbstractInputs):
         return Lookup(on_every_row(encoder, self.frames[: self.live]))
 
 
-class VectorQ(eqx.Module):
-    """Action values of an observation's parts side by side."""
-
-    mlp: MLP
-
-    @staticmethod
-    def fresh(
-        width: int, hidden: tuple[int, ...], actions: int, *, key: Key[Array, ""]
-    ) -> "VectorQ":
-        """Untrained, for vectors of this width."""
-        return VectorQ(MLP((width, *hidden, actions), key=key))
-
-    def __call__(self, observation: Observation) -> Float[Array, " actions"]:
-        return self.mlp(observation_vector(observation))
-
-
-class VectorEmbedding(eqx.Module):
-    """Where an encoder puts an observation's parts side by side."""
-
-    encoder: Any
-
-    def __call__(self, observation: Observation) -> Float[Array, " latent"]:
-        return self.encoder(observation_vector(observation))
-
-
 class VectorInputs(AbstractInputs):
     """Observations are arrays or named parts; networks read them side by side as one vector."""
 
@@ -160,8 +172,19 @@ class VectorInputs(AbstractInputs):
         self.shape = observation_vector(example).shape
         self.spec = {"view": "named parts", "parts": part_shapes(example)}
 
-    def q_network(self, hidden: tuple[int, ...], actions: int) -> Callable[..., Any]:
-        return partial(VectorQ.fresh, self.shape[0], hidden, actions)
+    def q_network(self, built: QNetwork, actions: int) -> Callable[..., Any]:
+        refuse_images("learning.images", built.images, ImageNetwork())
+        normalised = built.normalise_observations
+        reading = Reading.of(self.spec["parts"], {}, built.images, normalised=normalised)
+        if reading is not None:
+            return partial(ReadQ.fresh, reading, built.hidden, actions)
+        return partial(VectorQ.fresh, self.shape[0], built.hidden, actions)
+
+    def autoencoder(self, built: EncoderNetwork, *, key: Key[Array, ""]) -> Autoencoder:
+        refuse_images("images", built.images, ENCODER_IMAGES)
+        return autoencoder(
+            self.shape, built.latent, built.hidden, variational=built.variational, key=key
+        )
 
     def values(self) -> AbstractValues:
         return Direct()
@@ -184,6 +207,35 @@ class VectorInputs(AbstractInputs):
 
     def frozen_embedding(self, encoder: Any) -> Callable[[Observation], Float[Array, " latent"]]:
         return VectorEmbedding(encoder)
+
+
+def autoencoder(
+    shape: tuple[int, ...],
+    latent: int,
+    hidden: tuple[int, ...],
+    *,
+    variational: bool,
+    key: Any,
+) -> Autoencoder:
+    """Encoder and decoder for inputs of this shape."""
+    first, second, third = jax.random.split(key, 3)
+    if tuple(shape) == PIXELS:
+        encoder, decoder = PixelEncoder(latent, key=first), PixelDecoder(latent, key=second)
+    else:
+        encoder = MLPEncoder((*shape, *hidden, latent), key=first)
+        decoder = MLPDecoder((latent, *reversed(hidden), *shape), key=second)
+    if variational:
+        return Autoencoder(VariationalEncoder(encoder, latent, key=third), decoder)
+    return Autoencoder(encoder, decoder)
+
+
+def refuse_images(what: str, images: ImageNetwork, default: ImageNetwork) -> None:
+    """Refuses convolutions of one's own where nothing is read by them."""
+    if images != default:
+        raise HandrailError(
+            f"{what} is {images}, but no part of the observation is an image that it would read "
+            "(of 32 × 32 pixels or more): leave it out"
+        )
 
 
 def on_every_row(network: Callable, frames: np.ndarray, *, chunk: int = 256) -> jax.Array:

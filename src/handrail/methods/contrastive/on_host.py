@@ -14,7 +14,8 @@ from handrail.envs.host import AbstractHost, HostTimestep
 from handrail.envs.host_wrappers import RewardFn, rewarded
 from handrail.equations.pseudo_reward import pseudo_reward
 from handrail.learners.base import AbstractAgent
-from handrail.methods.contrastive.inputs import VectorInputs
+from handrail.methods.contrastive.image_inputs import ImageInputs
+from handrail.methods.contrastive.inputs import AbstractInputs, VectorInputs
 from handrail.methods.contrastive.problem import DiscreteProblem
 from handrail.methods.contrastive.settings import PriorSettings
 from handrail.train.evaluate import evaluate_on_host
@@ -63,7 +64,15 @@ def host_problem(
             "greedy_length": float(done.lengths.mean()),
         }
 
-    return DiscreteProblem(name, host, VectorInputs(example), pseudo_rewarded, test)
+    return DiscreteProblem(name, host, inputs_of(host, example), pseudo_rewarded, test)
+
+
+def inputs_of(host: Any, example: Observation) -> AbstractInputs:
+    """What networks read of an environment on the host."""
+    images = getattr(host, "images", {})
+    if images:
+        return ImageInputs(example, images, getattr(host, "copies", 1))
+    return VectorInputs(example)
 
 
 def pseudo_reward_fn(

@@ -8,6 +8,7 @@ from handrail.envs.host import AnyEnvironment
 from handrail.interventions.recipes import none
 from handrail.methods.contrastive.agents import q_learner
 from handrail.methods.contrastive.artefacts import PRIOR, load_q, save_q
+from handrail.methods.contrastive.built import QNetwork
 from handrail.methods.contrastive.problem import DiscreteProblem
 from handrail.methods.contrastive.settings import PriorSettings, QLearning
 from handrail.train.compiled import RunState
@@ -59,7 +60,7 @@ def train_prior(
     network = learn("prior", problem, problem.pseudo_rewarded(networks, settings), 99)
     path = folder / PRIOR
     if not path.exists():
-        save_q(path, "prior", problem, settings.prior_learning.hidden, network, provenance)
+        save_q(path, "prior", problem, QNetwork.of(settings.prior_learning), network, provenance)
     return path
 
 
@@ -79,7 +80,7 @@ def _learn(
     path = folder / NETWORK
 
     def keep(state: RunState) -> dict[str, Any]:
-        save_q(path, "policy", problem, learning.hidden, state.agent.network, provenance)
+        save_q(path, "policy", problem, QNetwork.of(learning), state.agent.network, provenance)
         return {}
 
     execute(

@@ -16,6 +16,7 @@ from handrail.core.arguments import (
 )
 from handrail.core.recorded import SINCE
 from handrail.core.renamed import takes_old_settings
+from handrail.networks.image_network import ImageNetwork
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +53,12 @@ class QLearning:
     """Reward for a step into a state, divided by the root of how often states of its kind were
     visited; 0 turns it off (beyond the paper)."""
     hidden: tuple[Count, ...] = (120, 84)
-    """Hidden layers on symbolic observations and on latents (pixels use the Nature network)."""
+    """Hidden layers on symbolic observations and on latents (images have `images`)."""
+    images: ImageNetwork = dataclasses.field(default=ImageNetwork(), metadata={SINCE: "0.2"})
+    """The network of observations with images of 32 × 32 pixels or more."""
+    normalise_observations: bool = dataclasses.field(default=False, metadata={SINCE: "0.2"})
+    """Bring numbers that are no image to mean 0 and deviation 1, by the steps before the first
+    update, and keep that in the file; for parts of very different scales (beyond the paper)."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,6 +86,7 @@ class Safety:
 
 PRIOR_LEARNING = QLearning(operator="max", prioritized=False, epsilon_fraction=0.5)
 ACTING = QLearning(prioritized=False, epsilon_fraction=4.0)
+ENCODER_IMAGES = ImageNetwork((32, 32, 32, 32), (3, 3, 3, 3), (2, 1, 1, 1), ())
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -124,6 +131,8 @@ class EncoderSettings:
     """Weight of the contrastive (or InfoNCE) term."""
     hidden: tuple[Count, ...] = (256,)
     """Hidden layers of encoder and decoder, if not on pixels."""
+    images: ImageNetwork = dataclasses.field(default=ENCODER_IMAGES, metadata={SINCE: "0.2"})
+    """The encoder of observations with images of 32 × 32 pixels or more; the decoder mirrors it."""
     acting: QLearning = ACTING
     """The agent that acts meanwhile; its exploration rate stays high."""
     seed: Seed = 0

@@ -17,6 +17,7 @@ from handrail.learners.base import AbstractAgent
 from handrail.learners.q.agent import QAgent
 from handrail.methods.contrastive.agents import q_learner
 from handrail.methods.contrastive.artefacts import load_q, read_encoder, read_prior, save_q
+from handrail.methods.contrastive.built import QNetwork
 from handrail.methods.contrastive.problem import DiscreteProblem
 from handrail.methods.contrastive.settings import StudentSettings
 from handrail.methods.contrastive.table import LoadedKnowledge
@@ -108,8 +109,8 @@ def train_student(
     loop = student_loop(problem, knowledge, method, settings)
 
     def summarise(state: RunState) -> dict[str, Any]:
-        hidden, network = settings.learning.hidden, state.agent.network
-        save_q(folder / POLICY, "policy", problem, hidden, network, provenance)
+        built, network = QNetwork.of(settings.learning), state.agent.network
+        save_q(folder / POLICY, "policy", problem, built, network, provenance)
         tested = problem.test(
             loop.agent, state.agent, episodes=test_episodes, key=jax.random.key(settings.seed)
         )

@@ -6,6 +6,7 @@ from typing import Any
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from handrail.core.artifact import part_shapes
 from handrail.core.errors import HandrailError
 from handrail.learners.base import AbstractAgent
 from handrail.learners.risk.agent import RiskAgent
@@ -25,7 +26,8 @@ from handrail.learners.sac.stored import (
     TakeoverEnds,
 )
 from handrail.methods.sagui.guide import Guide
-from handrail.methods.sagui.inputs import inputs_of
+from handrail.methods.sagui.inputs import inputs_of, reading_of
+from handrail.methods.sagui.problem import Interface
 from handrail.methods.sagui.settings import (
     EXECUTED,
     LIMIT_STEPS,
@@ -35,7 +37,9 @@ from handrail.methods.sagui.settings import (
     StudentRun,
 )
 from handrail.methods.sagui.table import StudentMethod
+from handrail.networks.gaussian import Inputs
 from handrail.replay.base import AbstractReplay
+from handrail.replay.frames import FrameRing
 from handrail.replay.ring import Ring
 from handrail.replay.split import Split
 
@@ -45,12 +49,14 @@ def sac_learner(
     limit: float,
     episode_length: int = LIMIT_STEPS,
     *,
+    where: Interface | None = None,
     parts: Mapping[str, Sequence[int]] | None = None,
     predicted_costs: Callable[..., Array] | None = None,
     **options: Any,
 ) -> SacLagrangian:
     """One update with these settings; `limit` is undiscounted, of an episode of that length.
 
+    `where` says what is observed; without it observations are plain vectors.
     `parts` are the shapes of the observation's parts if they are a navigation task's,
     `predicted_costs`
     is what the student's guide, if there is one, expects of each cost. Raises `HandrailError`
@@ -71,9 +77,17 @@ def sac_learner(
         cost_critics=settings.cost_critics,
         risk_level=settings.risk_level,
         pid=settings.pid if settings.multiplier == "pid" else None,
-        inputs=inputs_of(settings.inputs, parts),
+        inputs=_inputs(settings, where, parts),
         **options,
     )
+
+
+def _inputs(
+    settings: SacSettings, where: Interface | None, parts: Mapping[str, Sequence[int]] | None
+) -> Inputs:
+    if where is None:
+        return inputs_of(settings.inputs, parts)
+    return reading_of(settings, part_shapes(where.observation), where.images, parts)
 
 
 def check_cost_floor(settings: SacSettings, discount: float, *, source: str) -> None:
@@ -162,15 +176,37 @@ def sac_agent(
     )
 
 
-def risk_agent(run: StudentRun, acting: AbstractAgent, learner: AbstractRisk) -> RiskAgent:
-    """The agent that also learns a risk, from a memory of what was executed."""
+def risk_agent(
+    run: StudentRun, where: Interface, acting: AbstractAgent, learner: AbstractRisk
+) -> RiskAgent:
+    """The agent that also learns a risk, from a memory of what was executed. Raises
+    `HandrailError` for observations that its critics cannot read.
+    """
     assert isinstance(acting, SacAgent)
-    executed = memory(run.learning, run.steps, split=False)
+    if where.images or run.learning.normalise_observations:
+        what = "images" if where.images else "learning.normalise_observations"
+        raise HandrailError(
+            f"{where.name}: {what}, but under method {run.method!r} critics of risk read plain "
+            "numbers: take a method without them, such as 'budget-switch' or 'sac-lagrangian'"
+        )
+    executed = memory(run.learning, run.steps, where, split=False)
     return RiskAgent(acting=acting, learner=learner, replay=executed, batch=run.learning.batch)
 
 
-def memory(settings: SacSettings, steps: int, *, split: bool) -> AbstractReplay:
-    """A replay that never allocates more than a run of `steps` steps can fill."""
+def memory(
+    settings: SacSettings, steps: int, where: Interface, *, split: bool, width: int = 1
+) -> AbstractReplay:
+    """A replay that never allocates more than a run of `steps` steps can fill.
+
+    Observations with images are kept once; `width` environments are stepped side by side.
+    """
+    if where.images and split:
+        raise HandrailError(
+            "the observation has images, and replay is split: images are kept in one memory for "
+            "both actors; set replay to 'ring'"
+        )
+    if where.images:
+        return FrameRing(min(settings.replay, steps), width)
     if split:
         return Split(min(settings.replay, 2 * steps))
     return Ring(min(settings.replay, steps))

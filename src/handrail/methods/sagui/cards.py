@@ -15,12 +15,16 @@ from handrail.core.artifact import Card, number, part_shapes, widths
 from handrail.core.errors import HandrailError
 from handrail.envs.base import action_size
 from handrail.learners.sac.networks import COST_CRITICS, CostCritic
-from handrail.methods.sagui.inputs import inputs_of
+from handrail.methods.image_cards import image_entries, read_image_entries
+from handrail.methods.sagui.inputs import kind_of, reading_of
 from handrail.methods.sagui.problem import Interface
 from handrail.methods.sagui.settings import LIMIT_STEPS, Inputs, SacSettings
-from handrail.networks.inputs import ScaledInputs
+from handrail.networks.gaussian import Inputs as NetworkInputs
+from handrail.networks.image_network import ImageNetwork, Images
+from handrail.networks.reading import ReadInputs
 
 LOG = logging.getLogger(__name__)
+IMAGES = ImageNetwork()
 MOST_CRITICS = 1_000  # that a file may claim for each cost
 DISCOUNT = 0.99  # of guides whose files do not say: those of the paper
 
@@ -33,13 +37,18 @@ class Networks:
     cost_critic: CostCritic = "linear"
     inputs: Inputs = "raw"
     cost_critics: int = 1
+    images: ImageNetwork = IMAGES
+    normalise_observations: bool = False
+    pictures: Images = dataclasses.field(default_factory=dict)
+    """The images that `images` reads."""
 
     @staticmethod
-    def of(learning: SacSettings) -> "Networks":
-        """Those of a learner with these settings."""
+    def of(learning: SacSettings, where: Interface | None = None) -> "Networks":
+        """Those of a learner with these settings; without `where` observations are vectors."""
         return Networks(
-            learning.hidden, learning.cost_critic, learning.inputs, learning.cost_critics
-        )
+            learning.hidden, learning.cost_critic, learning.inputs, learning.cost_critics,
+            learning.images, learning.normalise_observations, {} if where is None else where.images,
+        )  # fmt: skip
 
     @staticmethod
     def read(card: Card, *, source: str) -> "Networks":
@@ -49,18 +58,37 @@ class Networks:
             _named(card, "cost_critic", COST_CRITICS, source=source),
             _named(card, "inputs", get_args(Inputs), source=source),
             _cost_critics(card, source=source),
+            *_images(card, source=source),
         )
 
     def entries(self) -> dict[str, Any]:
         """What a card says of them; one critic a cost goes without saying, as in older files."""
-        entries = {**dataclasses.asdict(self), "hidden": list(self.hidden)}
-        if self.cost_critics == 1:
-            del entries["cost_critics"]
-        return entries
+        normalised = self.normalise_observations
+        several = {} if self.cost_critics == 1 else {"cost_critics": self.cost_critics}
+        return {
+            "hidden": list(self.hidden),
+            "cost_critic": self.cost_critic,
+            "inputs": self.inputs,
+            **several,
+            **image_entries(self.images, self.pictures, normalised=normalised),
+        }
 
-    def reader(self, parts: Mapping[str, Any]) -> ScaledInputs | None:
+    def reader(self, parts: Mapping[str, Any]) -> NetworkInputs:
         """What they read of an observation with these parts."""
-        return inputs_of(self.inputs, parts)
+        return reading_of(self, parts, self.pictures, parts)
+
+
+def built_as(networks: Any, where: Interface, hidden: tuple[int, ...]) -> Networks:
+    """How a guide's networks were built. Raises `HandrailError` where no card can say it."""
+    reads, critics = networks.actor.inputs, networks.critics
+    if isinstance(reads, ReadInputs):
+        found = reads.reading
+        return Networks(
+            hidden, critics.cost_critic, "raw", critics.cost_critics,
+            found.network, found.normalised, where.images,
+        )  # fmt: skip
+    read = kind_of(reads, part_shapes(where.observation))
+    return Networks(hidden, critics.cost_critic, read, critics.cost_critics)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -200,6 +228,11 @@ def warnings_of(card: Card, limit: float, steps: int) -> list[str]:
         f"student's limit of {where}: expect epochs above it, or train another guide (longer, or "
         "from another seed)"
     ]
+
+
+def _images(card: Card, *, source: str) -> tuple[ImageNetwork, bool, Images]:
+    network, images, normalised = read_image_entries(card, source=source)
+    return network, normalised, images
 
 
 def _named(card: Card, name: str, kinds: tuple[Any, ...], *, source: str) -> Any:

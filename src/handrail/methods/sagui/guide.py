@@ -23,8 +23,7 @@ from handrail.learners.sac.networks import (
     Sampled,
 )
 from handrail.methods.sagui.problem import Interface
-from handrail.networks.gaussian import GaussianPolicy
-from handrail.networks.inputs import ScaledInputs
+from handrail.networks.gaussian import GaussianPolicy, Inputs
 
 
 class GuideNetworks(eqx.Module):
@@ -34,7 +33,8 @@ class GuideNetworks(eqx.Module):
     critics: CriticEnsemble
 
     def __check_init__(self):
-        if self.actor.inputs != self.critics.inputs:
+        # what they read with is in the structure, what they have learnt in the arrays
+        if jax.tree.structure(self.actor.inputs) != jax.tree.structure(self.critics.inputs):
             raise HandrailError(
                 "a guide's actor and critics read their inputs differently, and its file can say "
                 "one way: build both with the same `inputs`"
@@ -49,7 +49,7 @@ class GuideNetworks(eqx.Module):
         costs: int = 1,
         cost_critic: CostCritic = "linear",
         cost_critics: int = 1,
-        inputs: ScaledInputs | None = None,
+        inputs: Inputs = None,
         key: Key[Array, ""],
     ) -> "GuideNetworks":
         """Untrained networks for vectors of these sizes."""

@@ -18,9 +18,11 @@ from handrail.envs.transfer import (
     TransferProblem,
     View,
 )
+from handrail.methods.image_cards import check_images, how_to_resize, seen_images
 from handrail.methods.sagui.cards import (
     Limits,
     Networks,
+    built_as,
     card_of,
     check_bounds,
     harm_of,
@@ -29,7 +31,6 @@ from handrail.methods.sagui.cards import (
     trained_discount,
 )
 from handrail.methods.sagui.guide import Guide, GuideNetworks, total_size
-from handrail.methods.sagui.inputs import kind_of
 from handrail.methods.sagui.outside_guide import (
     OutsideGuide,
     PolicyGuide,
@@ -148,9 +149,7 @@ def save_guide(
             f"save_guide needs `limit_steps`, the steps of the episode that limit={limit:g} is "
             f"for: {problem.name} does not say how long its episodes are"
         )
-    read = kind_of(networks.actor.inputs, part_shapes(interface.observation))
-    critics = networks.critics
-    built = Networks(hidden, critics.cost_critic, read, critics.cost_critics)
+    built = built_as(networks, interface, hidden)
     write_guide(
         path, networks, interface, built, Limits(limit, steps),
         discount=discount, takeover_cost=None, training=training,
@@ -222,6 +221,7 @@ def open_guide(
         raise HandrailError(
             f"{path} does not fit {interface.name}: the guide observes {_text(expected)}, "
             f"but sees {_text(seen)}; give the view that turns one into the other"
+            + how_to_resize(expected, seen)
         )
     _check_actions(path, card, interface)
     limits = Limits.read(card, source=source)
@@ -229,7 +229,9 @@ def open_guide(
     discount, several = read_discount(card, source=source), max(len(limits.several), 1)
     guide: Guide | OutsideGuide
     if outside is None:
-        networks = _networks(card, arrays, expected, costs=several, source=source)
+        networks = _networks(
+            card, arrays, expected, interface, view, costs=several, source=source
+        )  # fmt: skip
         guide = Guide(networks, as_view(view), discount)
     else:
         critics = outside_critics(card, arrays, expected, costs=several, source=source)
@@ -280,9 +282,19 @@ def _checked_parts(card: Card, source: str) -> dict[str, list[int]]:
 
 
 def _networks(
-    card: Card, arrays: dict[str, Any], parts: dict[str, list[int]], *, costs: int, source: str
+    card: Card,
+    arrays: dict[str, Any],
+    parts: dict[str, list[int]],
+    interface: Interface,
+    view: Callable[[Any], Any],
+    *,
+    costs: int,
+    source: str,
 ) -> GuideNetworks:
     built = Networks.read(card, source=source)
+    seen = jax.eval_shape(view, interface.observation)
+    here = seen_images(view, interface.images)
+    check_images(built.pictures, here, seen, source=source, where=interface.name)
     fresh = eqx.filter_eval_shape(
         GuideNetworks.fresh,
         total_size(parts),

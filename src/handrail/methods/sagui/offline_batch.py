@@ -15,6 +15,7 @@ from handrail.envs.transfer import AbstractView
 from handrail.learners.sac.agent import SacAgent, SacAgentState
 from handrail.learners.sac.source_data import SourceData, SourceTransitions, without_rewards
 from handrail.methods.sagui.settings import TRANSITIONS
+from handrail.replay.frames import FrameRing
 from handrail.replay.ring import Ring
 
 
@@ -43,9 +44,9 @@ def save_steps(
     `source` is the name of where that was.
     """
     memory = agent.replay
-    assert isinstance(memory, Ring)  # a guide has one actor
-    size = int(memory.size(state.replay))
-    order = np.asarray(jax.random.permutation(key, size))[:count]
+    assert isinstance(memory, Ring | FrameRing)  # a guide has one actor
+    kept = np.flatnonzero(memory.filled(state.replay))
+    order = kept[np.asarray(jax.random.permutation(key, len(kept)))[:count]]
     steps = without_rewards(memory.read(state.replay, jnp.asarray(np.sort(order))))
     one = jax.tree.map(lambda leaf: leaf[0], steps.observation)
     spec = {"parts": part_shapes(one), "actions": steps.action.shape[1], "count": steps.size}

@@ -43,6 +43,12 @@ class OnPolicyLearner:
                 f"an intervention is given, but method {run.method!r} is on-policy and learns from "
                 "nothing but its own actions: leave intervention out, or take 'sac-lagrangian'"
             )
+        if where.interface.images:
+            raise HandrailError(
+                f"the observation has images ({', '.join(where.interface.images) or 'it is one'}), "
+                f"which method {run.method!r} cannot read: give features of them, or take "
+                "'sac-lagrangian'"
+            )
         if where.initial is not None:
             raise HandrailError(
                 f"initial is given, but method {run.method!r} is on-policy, which begins afresh: "

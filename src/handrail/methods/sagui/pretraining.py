@@ -22,6 +22,7 @@ from handrail.learners.onpolicy.agent import OnPolicyState
 from handrail.learners.sac.lagrangian import SacLagrangian
 from handrail.learners.sac.networks import OnVectors
 from handrail.learners.sac.state import SacState
+from handrail.methods.image_cards import check_images
 from handrail.methods.sagui.agents import memory, sac_agent, sac_learner
 from handrail.methods.sagui.cards import Limits, Networks, card_of, check_bounds, spec_of
 from handrail.methods.sagui.epochs import Report, best_row, publish, run_by_epochs
@@ -63,9 +64,13 @@ def pretraining_loop(where: Target, settings: PretrainingSettings) -> AnyLoop:
         agent = on_policy(where, _as_student(settings))
         return loop_in(where, settings.method, agent, none(), settings.steps)
     learner = sac_learner(
-        settings.learning, settings.limit, where.interface.limit_steps, parts=where.scaled_parts
-    )
-    replay = memory(settings.learning, settings.steps, split=False)
+        settings.learning, settings.limit, where.interface.limit_steps,
+        where=where.interface, parts=where.scaled_parts,
+    )  # fmt: skip
+    replay = memory(
+        settings.learning, settings.steps, where.interface,
+        split=False, width=getattr(where.training, "copies", 1),
+    )  # fmt: skip
     agent = sac_agent(settings.learning, learner, replay)
     return loop_in(where, settings.method, agent, none(), settings.steps)
 
@@ -129,8 +134,12 @@ def open_policy(path: Path, interface: Interface, kind: str) -> tuple[Card, OnVe
     card, arrays = load(path, expect=kind, spec=spec)
     check_bounds(path, card, interface)
     built = Networks.read(card, source=str(path))
-    template = GaussianPolicy(
-        total_size(spec["parts"]), spec["actions"], built.hidden,
+    check_images(
+        built.pictures, interface.images, interface.observation,
+        source=str(path), where=interface.name,
+    )  # fmt: skip
+    template = eqx.filter_eval_shape(
+        GaussianPolicy, total_size(spec["parts"]), spec["actions"], built.hidden,
         inputs=built.reader(spec["parts"]), key=jax.random.key(0),
     )  # fmt: skip
     return card, OnVectors(fill(template, arrays, source=str(path)))
@@ -150,7 +159,7 @@ def goes_on_from(path: Path, target: Target, run: StudentRun) -> SacState | OnPo
 
 def load_pretrained(path: Path, target: Target, learning: SacSettings) -> SacState:
     """The same of SAC-Lagrangian."""
-    learner = sac_learner(learning, 0.0, parts=target.scaled_parts)
+    learner = sac_learner(learning, 0.0, where=target.interface, parts=target.scaled_parts)
     return _filled(
         path, target, learning, PretrainingSettings.method,
         lambda seen, acted: learner.init(seen, acted, learning.hidden, key=jax.random.key(0)),
@@ -167,7 +176,12 @@ def _filled(
     """What the file holds, in place of what was made `fresh` for these sizes of vectors."""
     spec = spec_of(target.interface)
     card, arrays = load(path, expect="policy", spec=spec)
-    own, wanted = Networks.read(card, source=str(path)), Networks.of(learning)
+    own = Networks.read(card, source=str(path))
+    wanted = Networks.of(learning, target.interface)
+    check_images(
+        own.pictures, target.interface.images, target.interface.observation,
+        source=str(path), where=target.interface.name,
+    )  # fmt: skip
     for field in dataclasses.fields(Networks):
         found, needed = getattr(own, field.name), getattr(wanted, field.name)
         if found != needed:
@@ -208,7 +222,7 @@ def _card(where: Target, settings: PretrainingSettings, row: dict[str, float]) -
     return card_of(
         KINDS[settings.role],
         where.interface,
-        Networks.of(settings.learning),
+        Networks.of(settings.learning, where.interface),
         Limits(settings.limit, where.interface.limit_steps),
         training={"evaluation": row, "settings": stable(settings)},
     )

@@ -8,6 +8,7 @@ from typing import Any
 from handrail.envs.host import AnyEnvironment
 from handrail.envs.transfer import AbstractView, example_observation
 from handrail.interventions.base import Intervention
+from handrail.networks.image_network import Images
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,6 +27,8 @@ class Interface:
     """Limits per episode of several costs, by name; empty where there is one cost."""
     episode_length: int | None = None
     """Steps of the episode that limits are for, if they are known."""
+    images: Images = dataclasses.field(default_factory=dict)
+    """Which parts of the observation are images, and what their numbers are."""
 
     @property
     def limit_steps(self) -> int:
@@ -48,6 +51,7 @@ def interface_of(
         bounds=getattr(environment, "action_bounds", None) or None,
         limits=getattr(environment, "limits", {}),
         episode_length=said if isinstance(said, int) else episode_length,
+        images=getattr(environment, "images", {}),
     )
 
 

@@ -22,6 +22,7 @@ from handrail.core.renamed import takes_old_settings
 from handrail.equations.budget import LIMIT_STEPS as LIMIT_STEPS
 from handrail.equations.pid import Pid
 from handrail.learners.sac.networks import CostCritic
+from handrail.networks.image_network import ImageNetwork
 
 Role = Literal["expert", "pretrained"]
 Inputs = Literal["raw", "scaled"]
@@ -80,6 +81,12 @@ class SacSettings:
     """What moves β: the gradient of its loss (the scripts), or a PID controller."""
     pid: Pid = dataclasses.field(default=Pid(), metadata={SINCE: "0.2"})
     """The controller; its cost is the predicted one that `multiplier_on` names, discounted."""
+    images: ImageNetwork = dataclasses.field(default=ImageNetwork(), metadata={SINCE: "0.2"})
+    """What actor and critics read images of 32 × 32 pixels or more with, in front of `hidden`
+    (beyond the paper)."""
+    normalise_observations: bool = dataclasses.field(default=False, metadata={SINCE: "0.2"})
+    """Bring numbers that are no image to mean 0 and deviation 1, by the steps before the first
+    update, and keep that in the file; for parts of very different scales (beyond the paper)."""
     replay: Count = 1_000_000
     """Capacity of the replay (a split one has half of it for each actor)."""
     train_every: Count = 100

@@ -50,6 +50,7 @@ from handrail.methods.sagui.shield import (
     shield_columns,
     takeover_table,
 )
+from handrail.replay.frames import FrameRingState
 from handrail.replay.ring import RingState
 from handrail.train.compiled import RunState
 from handrail.train.loops import AnyLoop, make_loop
@@ -71,6 +72,7 @@ def guide_loop(source: Source, settings: GuideSettings) -> AnyLoop:
         settings.learning,
         settings.limit,
         source.interface.limit_steps,
+        where=source.interface,
         parts=source.scaled_parts,
         entropy=FixedEntropy(settings.entropy_weight),
         intrinsic=_intrinsic(settings, source),
@@ -80,7 +82,13 @@ def guide_loop(source: Source, settings: GuideSettings) -> AnyLoop:
     agent = sac_agent(
         settings.learning,
         learner,
-        memory(settings.learning, settings.steps, split=False),
+        memory(
+            settings.learning,
+            settings.steps,
+            source.interface,
+            split=False,
+            width=getattr(source.training, "copies", 1),
+        ),
         uniform_steps=settings.uniform_steps,
     )
     driver = random_driver(settings.random_action_share, seed=10 * settings.seed + 1)
@@ -127,7 +135,7 @@ def train_guide(
     def watch(step: int, state: RunState) -> None:
         learner = state.agent.learner
         networks = GuideNetworks(learner.parameters.actor, learner.parameters.critics)
-        assert isinstance(state.agent.replay, RingState)  # see `guide_loop`
+        assert isinstance(state.agent.replay, RingState | FrameRingState)  # see `guide_loop`
         takeover_cost = trial.takeover_cost(np.asarray(state.agent.replay.items.cost))
         if not takeover_cost:
             LOG.warning(
@@ -137,9 +145,10 @@ def train_guide(
             )  # fmt: skip
         row = {"step": step, **trial(networks, takeover_cost, step, state.key)}
         table = record(folder, columns, row)
+        built = Networks.of(settings.learning, source.interface)
         if SELECTIONS[settings.selection](table, settings.limit) == len(table["step"]) - 1:
             write_guide(
-                folder / BEST, networks, source.interface, Networks.of(settings.learning),
+                folder / BEST, networks, source.interface, built,
                 Limits(settings.limit, source.interface.limit_steps, limits),
                 discount=settings.learning.discount,
                 takeover_cost=takeover_cost,

@@ -171,7 +171,7 @@ def student_loop(target: Target, run: StudentRun, files: Mapping[str, Path]) -> 
     loaded = load_knowledge(target, run, files)
     agent: AbstractAgent = _agent(target, run, loaded)
     if method.risk is not None:
-        agent = risk_agent(run, agent, method.risk(run.risk, run.learning))
+        agent = risk_agent(run, target.interface, agent, method.risk(run.risk, run.learning))
     intervention = who_acts(target, run, loaded, interval_share=run.guide_interval_share)
     return loop_in(target, run.method, agent, intervention, run.steps)
 
@@ -225,6 +225,7 @@ def _sac(target: Target, run: StudentRun, loaded: FittedKnowledge) -> SacAgent:
         run.learning,
         run.limit_fraction * run.limit,
         target.interface.limit_steps,
+        where=target.interface,
         parts=target.scaled_parts,
         predicted_costs=None if guide is None else guide.costs,
         distillation=pull,
@@ -242,7 +243,13 @@ def _sac(target: Target, run: StudentRun, loaded: FittedKnowledge) -> SacAgent:
     return sac_agent(
         run.learning,
         learner,
-        memory(run.learning, run.steps, split=splits(run)),
+        memory(
+            run.learning,
+            run.steps,
+            target.interface,
+            split=splits(run),
+            width=getattr(target.training, "copies", 1),
+        ),
         guide=acts if weighed else None,
         source=loaded.source,
         initial=initial,
@@ -356,7 +363,7 @@ def _card(target: Target, run: StudentRun, row: Mapping[str, float] | None) -> C
     return card_of(
         "policy",
         target.interface,
-        Networks.of(run.learning),
+        Networks.of(run.learning, target.interface),
         Limits(run.limit, target.interface.limit_steps, target.interface.limits),
         training={"task": run.environment, "settings": stable(run), **tested_as},
     )

@@ -1,0 +1,80 @@
+"""What is needed to build a file's networks again, from settings or from its card."""
+
+import dataclasses
+from typing import Any
+
+from handrail.core.artifact import Card, widths
+from handrail.methods.contrastive.settings import ENCODER_IMAGES, EncoderSettings, QLearning
+from handrail.methods.image_cards import image_entries, read_image_entries
+from handrail.networks.image_network import ImageNetwork, Images
+
+IMAGES = ImageNetwork()
+
+
+@dataclasses.dataclass(frozen=True)
+class QNetwork:
+    """A network of action values."""
+
+    hidden: tuple[int, ...]
+    """Hidden layers, where there are no images."""
+    images: ImageNetwork = IMAGES
+    normalise_observations: bool = False
+    pictures: Images | None = None
+    """The images that a file's network reads; None of settings, which do not say."""
+
+    @staticmethod
+    def of(learning: QLearning) -> "QNetwork":
+        """That of a learner with these settings."""
+        return QNetwork(learning.hidden, learning.images, learning.normalise_observations)
+
+    @staticmethod
+    def read(card: Card, *, source: str) -> "QNetwork":
+        """As a card says."""
+        hidden = widths(card, "hidden", source=source)
+        network, pictures, normalised = read_image_entries(card, source=source)
+        return QNetwork(hidden, network, normalised, pictures)
+
+    def entries(self, images: Images) -> dict[str, Any]:
+        """What a card says of it, where these are the images."""
+        normalised = self.normalise_observations
+        return {
+            "hidden": [] if images else list(self.hidden),
+            **image_entries(self.images, images, normalised=normalised),
+        }
+
+
+@dataclasses.dataclass(frozen=True)
+class EncoderNetwork:
+    """An encoder and its decoder."""
+
+    latent: int
+    hidden: tuple[int, ...]
+    """Hidden layers, where there are no images."""
+    images: ImageNetwork = ENCODER_IMAGES
+    variational: bool = False
+    pictures: Images | None = None
+    """The images that a file's network reads; None of settings, which do not say."""
+
+    @staticmethod
+    def of(settings: EncoderSettings) -> "EncoderNetwork":
+        """Those of a training with these settings."""
+        return EncoderNetwork(
+            settings.latent, settings.hidden, settings.images, settings.loss == "vae"
+        )
+
+    @staticmethod
+    def read(card: Card, latent: int, variational: bool, *, source: str) -> "EncoderNetwork":
+        """As a card says."""
+        hidden = widths(card, "hidden", source=source)
+        network, pictures, _ = read_image_entries(card, source=source)
+        network = network if pictures else ENCODER_IMAGES
+        return EncoderNetwork(latent, hidden, network, variational, pictures)
+
+    def entries(self, images: Images) -> dict[str, Any]:
+        """What a card says of them, where these are the images."""
+        return {
+            "latent": self.latent,
+            "hidden": [] if images else list(self.hidden),
+            "variational": self.variational,
+            **image_entries(self.images, images, normalised=False),
+        }
