@@ -8,8 +8,9 @@ from handrail.core.renamed import current_value
 from handrail.tasks.family import Family
 from handrail.tasks.lava.family import LAVA
 from handrail.tasks.navigation.family import NAVIGATION
+from handrail.tasks.velocity.family import VELOCITY
 
-FAMILIES = (LAVA, NAVIGATION)
+FAMILIES = (LAVA, NAVIGATION, VELOCITY)
 
 
 OWN = (

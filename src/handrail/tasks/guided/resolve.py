@@ -1,4 +1,4 @@
-"""A row of a navigation experiment, completed: the student and the knowledge it brings along."""
+"""A row of an experiment with guides, completed: the student and the knowledge it brings along."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,25 +6,23 @@ from typing import Any
 from handrail.core.arguments import override
 from handrail.core.errors import HandrailError, UnknownName
 from handrail.core.renamed import warn_once
-from handrail.envs.navigation.tasks import navigation_task
 from handrail.methods.sagui.presets import PRESETS, SOURCE_STEPS
 from handrail.methods.sagui.settings import (
     GuideSettings,
     PretrainingSettings,
     Role,
-    SacSettings,
     StudentRun,
     check_schedule,
 )
 from handrail.methods.sagui.table import METHODS
 from handrail.tasks.family import Row, grouped
-from handrail.tasks.navigation.problems import check_copies, task_defaults
+from handrail.tasks.guided.tasks import GuidedTasks
 
 OLD_PRESET, SOURCE_DATA = "taught", "source-data"
 LIMIT_FRACTION = 0.2  # of the student's limit: the guide's, unless a row says otherwise
 
 
-def resolve_settings(settings: Mapping[str, Any]) -> Row:
+def resolve_settings(tasks: GuidedTasks, settings: Mapping[str, Any]) -> Row:
     """Reads a row's dotted settings: those of the run, `guide.…`, `expert.…`, `pretrained.…`.
 
     `learning.…` is common to student and knowledge, which may have their own
@@ -43,17 +41,13 @@ def resolve_settings(settings: Mapping[str, Any]) -> Row:
     if preset not in PRESETS:
         raise UnknownName("preset", str(preset), PRESETS)
     environment = given.get("environment", StudentRun.environment)
-    defaults = task_defaults(environment)
-    learning = SacSettings(hidden=defaults.hidden, batch=defaults.batch)
-    limit = navigation_task(environment).limit
-    run = StudentRun(steps=defaults.steps, limit=limit, learning=learning)
-    published = override(run, given)
+    published = override(tasks.run(environment), given)
     if published.method not in METHODS:
         raise UnknownName("method", published.method, METHODS)
-    run = override(PRESETS[preset].student(published), given)
+    run = override(tasks.student(PRESETS[preset].student(published)), given)
     needs = METHODS[run.method].needs
     check_schedule(run.steps, run.epoch, run.learning)
-    check_copies(run.copies, run.environment, run.learning)
+    check_copies(run, tasks)
     common = {
         "environment": run.environment,
         "seed": run.seed if guides == "each" else 0,
@@ -67,16 +61,18 @@ def resolve_settings(settings: Mapping[str, Any]) -> Row:
         common |= PRESETS[preset].guide(published.learning)
         if run.source_data:
             common.setdefault("keep", SOURCE_STEPS)
-        guide = _guide(run, common, own)
+        guide = _guide(tasks, run, common, own)
     if "expert" in needs:
-        expert = _pretraining(run, "expert", common, groups["expert"])
+        expert = _pretraining(tasks, run, "expert", common, groups["expert"])
     if "pretrained" in needs:
-        pretrained = _pretraining(run, "pretrained", common, groups["pretrained"])
+        pretrained = _pretraining(tasks, run, "pretrained", common, groups["pretrained"])
     wanted = {"guide": guide, "expert": expert, "pretrained": pretrained}
     return Row(run, {kind: own for kind, own in wanted.items() if own is not None})
 
 
-def _guide(run: StudentRun, common: dict[str, Any], own: dict[str, Any]) -> GuideSettings:
+def _guide(
+    tasks: GuidedTasks, run: StudentRun, common: dict[str, Any], own: dict[str, Any]
+) -> GuideSettings:
     own = dict(own)
     if "margin" in own:
         warn_once("the setting 'guide.margin' is now called 'guide.limit_fraction'")
@@ -84,24 +80,42 @@ def _guide(run: StudentRun, common: dict[str, Any], own: dict[str, Any]) -> Guid
     share = own.pop("limit_fraction", LIMIT_FRACTION)
     if type(share) not in (int, float) or share < 0:
         raise HandrailError(f"guide.limit_fraction is {share!r}: expected a number of at least 0")
-    settings = override(GuideSettings(limit=share * run.limit, **common), own, within="guide.")
+    usual = tasks.guide(GuideSettings(limit=share * run.limit, **common))
+    settings = override(usual, own, within="guide.")
     if settings.keep < 0 or (run.source_data and not settings.keep):
         raise HandrailError(
             f"guide.keep is {settings.keep}: expected the number of steps to keep, such as "
             f"{SOURCE_STEPS}"
         )
     check_schedule(settings.steps, settings.epoch, settings.learning)
-    check_copies(settings.copies, settings.environment, settings.learning)
+    check_copies(settings, tasks)
     return settings
 
 
 def _pretraining(
-    run: StudentRun, role: Role, common: dict[str, Any], own: dict[str, Any]
+    tasks: GuidedTasks, run: StudentRun, role: Role, common: dict[str, Any], own: dict[str, Any]
 ) -> PretrainingSettings:
     settings = PretrainingSettings(
         role=role, steps=run.steps, epoch=run.epoch, limit=run.limit, **common
     )
     settings = override(settings, own, within=f"{role}.")
     check_schedule(settings.steps, settings.epoch, settings.learning)
-    check_copies(settings.copies, settings.environment, settings.learning)
+    check_copies(settings, tasks)
     return settings
+
+
+def check_copies(
+    settings: StudentRun | GuideSettings | PretrainingSettings, tasks: GuidedTasks
+) -> None:
+    """Refuses copies of a compiled task, and copies that do not divide a block of steps."""
+    copies, block = settings.copies, settings.learning.train_every
+    if copies < 1 or block % copies:
+        raise HandrailError(
+            f"copies is {copies}: expected a divisor of {block} "
+            "(learning.train_every), such as 1, a single environment"
+        )
+    if copies > 1 and tasks.compiles(settings.environment):
+        raise HandrailError(
+            f"copies is {copies}, but {settings.environment} is compiled into one loop with its "
+            "learner, where copies gain nothing; leave it at 1"
+        )
