@@ -18,6 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from handrail.envs.base import action_size
 from handrail.envs.lava.make import make_lava
 from handrail.envs.navigation.problems import navigation_problem
 from handrail.envs.navigation.tasks import LIDAR_RANGE, NavigationTask
@@ -113,7 +114,7 @@ def navigation(name: str, seed: int) -> RecordedEpisode:
 def velocity(name: str, force: float) -> RecordedEpisode:
     """The first steps of an episode in which every joint pushes on where it swings to."""
     host = VelocityHost(velocity_task(name), episode_length=RUN, size=SIZE)
-    joints = host.actions.size
+    joints = action_size(host.actions)
 
     def act(observation, key):
         noise = 0.3 * jax.random.uniform(key, (joints,), minval=-1.0)

@@ -141,14 +141,15 @@ def train(
     """Trains one agent; what is interrupted goes on when the command is repeated, or --resumed.
 
     Args:
-        environment: A MiniGrid environment of walls, lava, floor and goals, or a navigation task.
-        method: See `handrail list`; full-adaptive, in navigation budget-switch.
+        environment: A MiniGrid environment of walls, lava, floor and goals, or a navigation or
+            velocity task.
+        method: See `handrail list`; full-adaptive, in navigation and velocity budget-switch.
         observation: What the learner sees; symbolic. Lava only.
         knowledge: Acquire knowledge on one layout (the paper) or on many; many. Lava only.
         preset: recommended (ours) or paper; recommended. In navigation also source-data: students
             that learn costs also from steps that their guide took in the source.
         seed: Seed of the layout and of all else.
-        steps: Environment steps; 200,000, in navigation the paper's for the task.
+        steps: Environment steps; 200,000, in navigation and velocity the published ones.
         prior: Use this prior: a file, or a name of `handrail knowledge list`.
         encoder: Use this encoder, likewise.
         guide: Use this guide, likewise. Navigation only, like the next two.
@@ -244,11 +245,12 @@ def check_transfer(
     Also whether a student can keep its limit as the guide's cost critic counts; if not, the exit
     code is 1 as well.
 
-    Tasks with a car or vases run on MuJoCo, which takes minutes; the others take seconds.
+    Tasks on MuJoCo take minutes: those with a car, vases, or a robot of the velocity tasks; the
+    others take seconds.
 
     Args:
         guide: A guide (.safetensors), or the name of one that ships (`handrail knowledge list`).
-        task: The navigation task of the target; by default the one the guide was trained on.
+        task: The task of the target; by default the one the guide was trained on.
         limit: Cost limit of an episode in the target; by default the task's.
         episodes: Whole episodes of the guide, and twice as many takeovers, in each task. On MuJoCo
             the default takes about three minutes; with fewer, more is left open.

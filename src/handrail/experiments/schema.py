@@ -103,7 +103,12 @@ def only(experiment: Experiment, labels: Sequence[str]) -> Experiment:
     if len(chosen) in (0, len(experiment.variants)):
         return experiment
     report = OF_RUNS.get(experiment.report, experiment.report)
-    return dataclasses.replace(experiment, variants=chosen, report=report)
+    left_out = experiment.variants.keys() - chosen.keys()
+    published = {
+        quantity: {label: values for label, values in found.items() if label not in left_out}
+        for quantity, found in experiment.published.items()
+    }
+    return dataclasses.replace(experiment, variants=chosen, published=published, report=report)
 
 
 def rows(experiment: Experiment, budget: str, seeds: int | None = None) -> Iterator[ExperimentRow]:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from handrail.core.errors import HandrailError
+from handrail.envs.mujoco import import_mujoco
 from handrail.envs.navigation import models
 from handrail.envs.navigation.mujoco_engine import MujocoNavigation
 from handrail.envs.navigation.tasks import TASKS

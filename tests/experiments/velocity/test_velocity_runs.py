@@ -1,5 +1,7 @@
 """The velocity tasks as a family: settings, a run from guide to student, a check of transfer."""
 
+from typing import Any
+
 import pytest
 
 from handrail.cli.check_transfer import check_transfer
@@ -15,7 +17,7 @@ pytest.importorskip("gymnasium")
 SMALL = {
     "environment": "velocity-swimmer", "method": "budget-switch", "preset": "recommended",
     "steps": 200, "epoch": 200, "test_episodes": 1, "learning.hidden": [4], "learning.batch": 4,
-    "learning.updates": 2, "learning.learning_starts": 0, "guide.steps": 200, "guide.epoch": 200,
+    "learning.updates": 2, "learning.learning_starts": 100, "guide.steps": 200, "guide.epoch": 200,
     "guide.evaluation_episodes": 1, "guide.shield_episodes": 2, "guide.uniform_steps": 20,
 }  # fmt: skip
 
@@ -67,10 +69,11 @@ def test_settings_that_would_do_nothing_are_refused(own, message):
 
 def test_the_shield_is_tested_where_there_is_something_to_prevent():
     """Half of its starts are above the threshold; exits all are; the evaluation begins at rest."""
-    source = source_of(guide_settings())
-    assert (source.shield_test.starts.slowest, source.exits.starts.slowest) == (0.0, 0.2282)
-    assert source.shield_test.starts.fastest == pytest.approx(2 * 0.2282)
-    assert source.shield_test.starts.share == source.exits.starts.share == 1.0
+    source: Any = source_of(guide_settings())
+    test, exits = source.shield_test.starts, source.exits.starts
+    assert (test.slowest, exits.slowest) == (0.0, 0.2282)
+    assert test.fastest == exits.fastest == pytest.approx(2 * 0.2282)
+    assert test.share == exits.share == 1.0
     assert source.evaluation.starts is None
     assert source.interface.limit_steps == LIMIT_STEPS
 

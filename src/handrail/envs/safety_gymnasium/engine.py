@@ -1,6 +1,7 @@
 """Safety-Gymnasium's steps on MuJoCo: a `gymnasium.Env` with `info["cost"]`."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import gymnasium
@@ -222,13 +223,14 @@ class ArenaEngine(gymnasium.Env):
         task, places, headings = self.task, {}, {}
         left = iter(discs)
         for group in task.groups:
-            rows = movable if group.free else ()
+            rows: Sequence[Sequence[float]] = movable if group.free else ()
             if group in task.standing:
                 rows = [next(left) for _ in range(group.count)]
             if group.kind == "hazards":
                 rows = hazards
             places[group.kind] = [(row[0], row[1]) for row in rows] or list(group.at)
-            headings[group.kind] = [row[2] if group.free else 0.0 for row in rows]
+            turns = [turn for _, _, turn in movable] if group.free else [0.0] * len(rows)
+            headings[group.kind] = turns
         if goal is not None:
             places["goal"] = [goal]
         # the car drives along its -y axis, the point along its x axis

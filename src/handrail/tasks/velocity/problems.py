@@ -3,9 +3,8 @@
 import dataclasses
 
 from handrail.core.errors import HandrailError
-from handrail.envs.host import AbstractHostEnvironment
 from handrail.envs.transfer import SameView, TransferProblem
-from handrail.envs.variants import side_by_side, unrewarded
+from handrail.envs.variants import AnyEnvironment, side_by_side, unrewarded
 from handrail.envs.velocity.host import RunningStarts, VelocityHost
 from handrail.envs.velocity.tasks import VelocityTask, velocity_task
 from handrail.methods.sagui.problem import Interface, Source, Target, interface_of
@@ -82,7 +81,7 @@ def source_of(settings: GuideSettings) -> Source:
             f"{task.name} is one vector without named parts; leave it out"
         )
 
-    def training() -> AbstractHostEnvironment:
+    def training() -> AnyEnvironment:
         first = dataclasses.replace(starts, share=settings.rescue.share)
         environment = VelocityHost(task, episode_length=settings.episode_length, starts=first)
         return environment if settings.bonus == "displacement" else unrewarded(environment)
