@@ -24,10 +24,12 @@ SMALL = {
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A finished run, its guide beside it."""
+    """A finished run, its guide beside it; without recorded episodes, which need graphics."""
     base = tmp_path_factory.mktemp("runs")
     options = {"files": {}, "knowledge_folder": base, "report": lambda *at: None}
-    launch.train(VELOCITY.resolve(SMALL), out=base / "mine", **options)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(launch, "keep_episodes", lambda *given: None)
+        launch.train(VELOCITY.resolve(SMALL), out=base / "mine", **options)
     return base / "mine"
 
 
