@@ -23,8 +23,8 @@ STEPS = 100_000  # of a run: what its replay holds
 def loop_of(task: str, method: str, steps: int) -> Any:
     """A run's loop in a task, with the paper's networks and batch."""
     from handrail.methods.sagui.train_student import student_loop
+    from handrail.tasks.navigation.family import resolve_settings
     from handrail.tasks.navigation.problems import target_of
-    from handrail.tasks.navigation.resolve import resolve_settings
 
     settings = {"environment": task, "method": method, "steps": steps, "epoch": steps}
     run = resolve_settings({**settings, "learning.learning_starts": PUTTING_ASIDE}).run

@@ -88,7 +88,7 @@ def collect(runs: Path, name: str, budget: str, seeds: int | None, *, mixed: boo
         write_report(finished, Path(report))
         _copy_pictures(Path(report), folder, name)
     _write(folder / "summary.csv", (*summed.columns, *ORIGIN), table)
-    curves = folder / ("epochs" if family == "navigation" else "episodes")
+    curves = folder / ("episodes" if family == "lava" else "epochs")
     curves.mkdir(parents=True, exist_ok=True)
     arrays = {
         f"{row.environment}/{row.variant}/{row.seed}": _curve(row, task) for row, task in done

@@ -41,8 +41,8 @@ from handrail.methods.sagui.shield import Shield, shielded
 from handrail.methods.sagui.train_guide import SELECTIONS, guide_loop
 from handrail.methods.sagui.train_student import student_loop
 from handrail.tasks.family import Row
+from handrail.tasks.navigation.family import resolve_settings
 from handrail.tasks.navigation.problems import HARM, source_of, target_of
-from handrail.tasks.navigation.resolve import resolve_settings
 from handrail.train.compiled import Loop
 from handrail.train.vmapped import VmappedRuns
 

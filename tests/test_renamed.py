@@ -18,7 +18,7 @@ from handrail.learners.base import AbstractAgent
 from handrail.learners.q.agent import QAgent
 from handrail.methods.contrastive.settings import EncoderSettings
 from handrail.methods.sagui.settings import GuideSettings, SacSettings, StudentRun
-from handrail.tasks.navigation.resolve import resolve_settings
+from handrail.tasks.navigation.family import resolve_settings
 from handrail.tasks.registry import with_defaults
 
 CLASSES = (GuideSettings, StudentRun, SacSettings, EncoderSettings)

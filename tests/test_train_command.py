@@ -6,9 +6,9 @@ import pytest
 
 from handrail.cli.train import assigned
 from handrail.core.errors import HandrailError
+from handrail.tasks.guided.family import with_epoch
 from handrail.tasks.lava.resolve import resolve as lava
-from handrail.tasks.navigation.family import with_epoch
-from handrail.tasks.navigation.resolve import resolve_settings as navigation
+from handrail.tasks.navigation.family import resolve_settings as navigation
 
 
 def test_values_are_json_or_text_and_tables_are_dotted_names():

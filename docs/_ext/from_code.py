@@ -16,6 +16,8 @@ from sphinx.util.docutils import SphinxDirective
 
 from handrail.cli.settings_help import docstrings
 from handrail.envs.navigation.tasks import TASKS
+from handrail.envs.safety_gymnasium.tasks import ARENA_TASKS
+from handrail.envs.velocity.tasks import VELOCITY_TASKS
 from handrail.experiments.schema import names, read
 from handrail.methods.sagui.presets import recommended
 from handrail.methods.sagui.settings import StudentRun
@@ -108,7 +110,12 @@ class MethodCard(FromCode):
     def lines(self) -> Lines:
         name, method = self.arguments[0].split()
         family, row = family_with(method, name)
-        facts = {"Tasks": name, "Brings along": ", ".join(row.needs) or "nothing", **said(row)}
+        having = [other.name for other in FAMILIES if method in other.methods]
+        facts = {
+            "Tasks": ", ".join(having),
+            "Brings along": ", ".join(row.needs) or "nothing",
+            **said(row),
+        }
         environment = family.environments[0]
         command = f"handrail train --environment {environment} --method {method} --out runs/mine"
         return [*table(("", ""), facts.items()), "", "```sh", command, "```"]
@@ -180,6 +187,47 @@ class NavigationTasks(FromCode):
         return table(head, rows)
 
 
+class ArenaTasks(FromCode):
+    """Safety-Gymnasium's navigation tasks: objects, what is observed, limit, episodes."""
+
+    required_arguments = 0
+
+    def lines(self) -> Lines:
+        rows = []
+        for name, task in ARENA_TASKS.items():
+            objects = ", ".join(f"{group.count} {group.kind}" for group in task.groups)
+            size = sum(math.prod(shape) for shape in task.parts.values())
+            rows.append((
+                f"`{name}`", objects.replace("push_box", "box"), f"{size}: {', '.join(task.parts)}",
+                f"{task.limit:g}", f"{task.episode_length}",
+            ))  # fmt: skip
+        return table(("task", "objects", "numbers observed", "limit", "steps of an episode"), rows)
+
+
+class VelocityTasks(FromCode):
+    """The velocity tasks: robot, threshold, what speed is."""
+
+    required_arguments = 0
+
+    def lines(self) -> Lines:
+        old = "-v0"
+        rows = []
+        for name, task in VELOCITY_TASKS.items():
+            if name.endswith(old):
+                continue
+            first = VELOCITY_TASKS[name + old]
+            speed = {True: "on the plane, √(v_x² + v_y²)", False: "v_x, forwards"}
+            kind = speed[task.planar]
+            if first.planar != task.planar:
+                kind += f"; in `{name}{old}` {speed[first.planar]}"
+            rows.append((
+                f"`{name}`", f"`{task.robot}-v4`", f"{task.threshold:g}", f"{first.threshold:g}",
+                kind, f"{task.limit:g}",
+            ))  # fmt: skip
+        head = ("task", "robot of Gymnasium", "threshold, m/s", "of `…-v0`", "speed", "limit")
+        return table(head, rows)
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Registers the directives."""
     app.add_directive("settings", Settings)
@@ -187,4 +235,6 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("methods", Methods)
     app.add_directive("experiments", Experiments)
     app.add_directive("navigation-tasks", NavigationTasks)
+    app.add_directive("arena-tasks", ArenaTasks)
+    app.add_directive("velocity-tasks", VelocityTasks)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

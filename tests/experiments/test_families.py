@@ -80,6 +80,8 @@ def test_the_registry_makes_navigation_tasks_with_their_options():
     [
         ("navigation-static", {"layout": 3}, "no option 'layout'; its options are variant"),
         ("navigation-semi-dynamic", {}, "MujocoNavigation"),
+        ("navigation-goal2", {}, "simulated by MuJoCo, on the host"),
+        ("velocity-ant", {}, "simulated by MuJoCo, on the host"),
     ],
 )
 def test_the_registry_refuses_what_does_not_fit(name, options, message):

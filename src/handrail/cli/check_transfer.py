@@ -7,6 +7,9 @@ from typing import Any
 from handrail.core.artifact import Card, load, number
 from handrail.core.errors import HandrailError
 from handrail.core.files import write_json
+from handrail.envs.transfer import TransferProblem
+from handrail.tasks.family import TransferTask
+from handrail.tasks.registry import family_of
 from handrail.transfer_check.finding import TransferFinding
 from handrail.transfer_check.verdict import TransferVerdict, limits
 
@@ -31,10 +34,8 @@ def check_task(
     """
     import jax
 
-    from handrail.envs.navigation.tasks import navigation_task
     from handrail.methods.sagui.guide_file import load_guide
     from handrail.methods.sagui.presets import TAKEOVER_STEPS
-    from handrail.tasks.navigation.problems import HARM
     from handrail.transfer_check.check import Checked, checked_transfer, transfer_record
     from handrail.transfer_check.rollouts import Controller
 
@@ -42,8 +43,9 @@ def check_task(
     own_limit = number(card.spec.get("limit"), f"{path}: the card's limit", least=0)
     trained_on = _trained_on(path, card, task)
     name = task or trained_on
-    problem = _problem(trained_on, name)
-    limit = navigation_task(name).limit if limit is None else limit
+    home, away = _task(trained_on), _task(name)
+    problem = _problem(home, away, trained_on, name)
+    limit = away.limit if limit is None else limit
     if not limit >= 0:
         raise HandrailError(f"limit is {limit}: expected a cost of 0 or more an episode")
     raw: dict[str, Any] = {}
@@ -54,12 +56,12 @@ def check_task(
         places = {"source": problem.source, "target": problem.target}
         what = Checked(
             problem, Controller.of(guide.networks), dict.fromkeys(places, guide), places,
-            discount=guide.discount, takeover_cost=TAKEOVER_STEPS * HARM, own_limit=own_limit,
+            discount=guide.discount, takeover_cost=TAKEOVER_STEPS * away.harm, own_limit=own_limit,
             limit=limit, length=problem.target.episode_length,
         )  # fmt: skip
         verdict, raw = checked_transfer(
             what, episodes=episodes, key=jax.random.key(seed),
-            another=lambda: _crossed(trained_on, name), report=report,
+            another=lambda: _crossed(_task(trained_on), _task(name), name), report=report,
         )  # fmt: skip
     if out is not None:
         about = {"guide": path.name, "task": name, "limit": limit, "episodes": episodes}
@@ -111,37 +113,37 @@ def _trained_on(path: Path, card: Card, task: str | None) -> str:
     return name
 
 
-def _problem(trained_on: str, name: str) -> Any:
-    """The transfer problem, or a finding that says why there is none.
-
-    Raises `HandrailError` for a task that is unknown or lacks its simulator.
+def _task(name: str) -> TransferTask:
+    """A task, freshly built. Raises `HandrailError` if it is unknown, lacks its simulator, or is
+    of a family whose knowledge is no guide.
     """
-    from handrail.envs.navigation import problems
-    from handrail.envs.navigation.tasks import navigation_task
-
-    for each in dict.fromkeys((trained_on, name)):
-        problems.navigation_problem(each)  # what is wrong here is no finding about the guide
-    own, other = (navigation_task(each).robot for each in (trained_on, name))
-    if own != other:
-        wrong = (
-            f"it does not fit: it drove the robot {own!r}, and the target's is a {other!r}, "
-            "which does something else with the same actions"
+    family = family_of(name)
+    if family.transfer is None:
+        raise HandrailError(
+            f"{name!r} is a task of {family.name}, where no guide is learnt in a source; expected "
+            "the task that a guide is to act in"
         )
-        return TransferFinding("robot", own, other, "the same", wrong)
+    return family.transfer(name)
+
+
+def _problem(home: TransferTask, away: TransferTask, trained_on: str, name: str) -> Any:
+    """The transfer problem, or a finding that says why there is none."""
+    if home.robot != away.robot:
+        wrong = (
+            f"it does not fit: it drove the robot {home.robot!r}, and the target's is a "
+            f"{away.robot!r}, which does something else with the same actions"
+        )
+        return TransferFinding("robot", home.robot, away.robot, "the same", wrong)
     try:
-        return _crossed(trained_on, name)
+        return _crossed(home, away, name)
     except HandrailError as error:
         wrong = f"it does not fit: {error}"
         return TransferFinding("observation and actions", "", "", "the same", wrong)
 
 
-def _crossed(trained_on: str, name: str) -> Any:
+def _crossed(home: TransferTask, away: TransferTask, name: str) -> TransferProblem:
     """The source of one task and the target of another, each compiled or on the host."""
-    from handrail.envs.navigation import problems
-    from handrail.envs.transfer import TransferProblem
-
-    home, away = (problems.navigation_problem(each) for each in (trained_on, name))
-    return TransferProblem(home.source, away.target, home.view, name)
+    return TransferProblem(home.problem.source, away.problem.target, home.problem.view, name)
 
 
 def show(verdict: TransferVerdict) -> None:

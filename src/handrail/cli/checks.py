@@ -50,12 +50,12 @@ def check_transfer(
     Also whether a student can keep its limit as the guide's cost critic counts; if not, the exit
     code is 1 as well.
 
-    Tasks with a car or vases run on MuJoCo, which takes minutes; the others take seconds. Of your
-    own simulators name --source and --target.
+    Tasks on MuJoCo take minutes: those with a car, vases, or a robot of the velocity tasks; the
+    others take seconds. Of your own simulators name --source and --target.
 
     Args:
         guide: A guide (.safetensors), or the name of one that ships (`handrail knowledge list`).
-        task: The navigation task of the target; by default the one the guide was trained on.
+        task: The task of the target; by default the one the guide was trained on.
         source: Your environment that the guide was trained in: MODULE:ID or MODULE:FUNCTION.
         target: Your environment that it is to be used in, likewise.
         cost_fn: MODULE:NAME of the target's cost (obs, action, next_obs, info) -> cost.

@@ -143,16 +143,16 @@ def train(
     """Trains one agent; what is interrupted goes on when the command is repeated, or --resumed.
 
     Args:
-        environment: A MiniGrid environment of walls, lava, floor and goals, a navigation task, or
-            your own: MODULE:ID of a registered one, or MODULE:FUNCTION that builds it, with --set
-            limit=5.0 for what an episode may cost.
-        method: See `handrail list`; full-adaptive, in navigation budget-switch.
+        environment: A MiniGrid environment of walls, lava, floor and goals, a navigation or
+            velocity task, or your own: MODULE:ID of a registered one, or MODULE:FUNCTION that
+            builds it, with --set limit=5.0 for what an episode may cost.
+        method: See `handrail list`; full-adaptive, in navigation and velocity budget-switch.
         observation: What the learner sees; symbolic. Lava only.
         knowledge: Acquire knowledge on one layout (the paper) or on many; many. Lava only.
         preset: recommended (ours) or paper; recommended. In navigation also source-data: students
             that learn costs also from steps that their guide took in the source.
         seed: Seed of the layout and of all else.
-        steps: Environment steps; 200,000, in navigation the paper's for the task.
+        steps: Environment steps; 200,000, in navigation and velocity the published ones.
         prior: Use this prior: a file, or a name of `handrail knowledge list`.
         encoder: Use this encoder, likewise.
         guide: Use this guide, likewise. Navigation only, like the next two.

@@ -131,7 +131,7 @@ def _title(episode: RecordedEpisode) -> str:
 
 
 def _board(episode: RecordedEpisode, look: VideoLook, row: Sequence[RecordedEpisode]) -> Board:
-    if look.camera == "above":
+    if look.camera == "above" or episode.kind == "frames":  # frames are what a camera saw
         return board_of(episode, look.width, row)
     if episode.kind != "navigation":
         raise HandrailError(
@@ -146,7 +146,5 @@ def _board(episode: RecordedEpisode, look: VideoLook, row: Sequence[RecordedEpis
         for name, values in episode.columns.items()
         if name.startswith("state/")
     }
-    frame = replayed(
-        episode.environment, states, episode.scene["hazards"], size=look.width, camera="behind"
-    )
+    frame = replayed(episode.environment, states, episode.scene, size=look.width, camera="behind")
     return lambda state: Image.fromarray(frame(state))

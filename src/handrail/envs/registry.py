@@ -9,6 +9,8 @@ from handrail.envs.lava.make import make_lava
 from handrail.envs.lava.source import NAMES as LAVA_NAMES
 from handrail.envs.navigation.make import NAMES as NAVIGATION_NAMES
 from handrail.envs.navigation.make import make_navigation
+from handrail.envs.safety_gymnasium.tasks import ARENA_TASKS
+from handrail.envs.velocity.tasks import VELOCITY_TASKS
 
 PREFIX = "navigation-"
 
@@ -29,6 +31,12 @@ def make(name: str, **options: Any) -> AbstractEnvironment:
     Raises `UnknownName` for an unknown environment or choice, `HandrailError` for options that
     do not fit.
     """
+    if name in {**ARENA_TASKS, **VELOCITY_TASKS}:
+        raise HandrailError(
+            f"environment {name!r} is simulated by MuJoCo, on the host, and is no compiled one: "
+            "train in it with `handrail train`, or step it as ArenaHost or VelocityHost of "
+            "handrail.envs"
+        )
     builder = make_navigation if name.startswith(PREFIX) else make_lava
     accepted = [option for option in inspect.signature(builder).parameters if option != "name"]
     wrong = sorted(set(options) - set(accepted))

@@ -47,7 +47,9 @@ class Experiment:
     environments: tuple[str, ...]
     budgets: Mapping[str, Budget]
     published: Mapping[str, Mapping[str, Mapping[str, float]]]
-    """`published[quantity][label][environment]`."""
+    """`published[quantity][label][environment]`; a label that is no variant was run by others."""
+    published_from: str
+    """Where published values are from, and what they are; a sentence or two for the report."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,7 +64,8 @@ class ExperimentRow:
 
 
 FIELDS = frozenset(
-    "title question source report runs base variants environments budgets published".split()
+    "title question source report runs base variants environments budgets published "
+    "published_from".split()
 )
 OF_RUNS = {"parameter-sweep": "navigation", "sweep": "bars"}
 """By reports that need all variants: the report of the same runs that does not."""
@@ -102,7 +105,12 @@ def only(experiment: Experiment, labels: Sequence[str]) -> Experiment:
     if len(chosen) in (0, len(experiment.variants)):
         return experiment
     report = OF_RUNS.get(experiment.report, experiment.report)
-    return dataclasses.replace(experiment, variants=chosen, report=report)
+    left_out = experiment.variants.keys() - chosen.keys()
+    published = {
+        quantity: {label: values for label, values in found.items() if label not in left_out}
+        for quantity, found in experiment.published.items()
+    }
+    return dataclasses.replace(experiment, variants=chosen, published=published, report=report)
 
 
 def rows(experiment: Experiment, budget: str, seeds: int | None = None) -> Iterator[ExperimentRow]:
@@ -145,7 +153,7 @@ def _experiment(name: str, values: dict[str, Any], path: str) -> Experiment:
     for entry in ("base", "variants", "budgets", "published"):
         if not isinstance(values.get(entry, {}), Mapping):
             raise HandrailError(f"{path}: {entry} is {values[entry]!r}: expected a table")
-    for entry in ("title", "question", "source", "report"):
+    for entry in ("title", "question", "source", "report", "published_from"):
         if not isinstance(values.get(entry, ""), str):
             raise HandrailError(f"{path}: {entry} is {values[entry]!r}: expected text")
     if not isinstance(values.get("runs", True), bool):
@@ -174,6 +182,7 @@ def _experiment(name: str, values: dict[str, Any], path: str) -> Experiment:
         environments=tuple(values.get("environments", ())),
         budgets=budgets,
         published=values.get("published", {}),
+        published_from=values.get("published_from", ""),
     )
 
 

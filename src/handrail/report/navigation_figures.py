@@ -31,11 +31,6 @@ READING = (
     "run with the run from scratch on the same seed; a time that a run never reaches counts as "
     "the whole run, so such differences are bounds."
 )
-PUBLISHED = (
-    " Published values were read off the paper's plots (ten seeds): Static ends at a return of "
-    "about 3; control-switch and EGPO stay at or below the limit throughout, while SAC-Lagrangian, "
-    "from scratch or pre-trained, begins with costs of up to 300 an episode."
-)
 POLICIES = {"behaviour": "behaviour policy", "target": "target policy"}
 FLOOR = 2.0  # returns are drawn down to minus this multiple of the highest
 
@@ -113,7 +108,7 @@ def tables(finished: Finished) -> list[Table]:
 
 def reading(experiment: Experiment) -> str:
     """How to read the page."""
-    return READING + (PUBLISHED if experiment.published else "")
+    return f"{READING} {experiment.published_from}".rstrip()
 
 
 def rows(finished: Finished) -> list[dict[str, Any]]:
@@ -214,7 +209,10 @@ def _transfer(finished: Finished, environment: str) -> Table | None:
 
 
 def _beside_published(finished: Finished, environment: str) -> Table | None:
-    """Ours and the paper's, a pair of columns a quantity; None where nothing was published."""
+    """Ours and published ones, a pair of columns a quantity; None where nothing was published.
+
+    Variants first, then methods that only others have run.
+    """
     published = {
         name: {variant: by_task[environment] for variant, by_task in found.items()
                if environment in by_task}
@@ -228,14 +226,15 @@ def _beside_published(finished: Finished, environment: str) -> Table | None:
     for name in published:
         columns += [name.replace("_", " ") + ours, f"published{theirs}"]
     made: list[list[Cell]] = []
-    for variant in finished.experiment.variants:
-        if not any(variant in values for values in published.values()):
-            continue
-        cells: list[Cell] = [variant]
+    named = dict.fromkeys(label for values in published.values() for label in values)
+    ran = finished.experiment.variants
+    for label in sorted(named, key=lambda label: [*ran, label].index(label)):
+        cells: list[Cell] = [label]
         for name, values in published.items():
-            cells += [over_seeds(finished.values(variant, environment, name)), values.get(variant)]
+            own = finished.values(label, environment, name) if label in ran else None
+            cells += [None if own is None else over_seeds(own), values.get(label)]
         made.append(cells)
-    caption = f"{short_name(environment)}: beside what the paper's plots show."
+    caption = f"{short_name(environment)}: beside what was published."
     return Table(columns, made, caption)
 
 
@@ -325,4 +324,4 @@ def limit_of(finished: Finished, environment: str) -> float:
 
 def short_name(environment: str) -> str:
     """A task's name without what all of them have in common."""
-    return environment.removeprefix("navigation-")
+    return environment.removeprefix("navigation-").removeprefix("velocity-")

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from handrail.envs.transfer import TransferProblem
 from handrail.methods.method import Method
 from handrail.train.rollout.recorded import RecordedEpisode
 
@@ -42,6 +43,20 @@ class Row:
     """Settings of what has to be acquired before the run, by kind."""
     recorded: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     """What `run.json` says beside `run` and `needs`."""
+
+
+@dataclasses.dataclass(frozen=True)
+class TransferTask:
+    """What `handrail check-transfer` asks of a task."""
+
+    problem: TransferProblem
+    """Freshly built: its source, its target and the view between them."""
+    robot: str
+    """What acts: another one does something else with the same actions."""
+    limit: float
+    """On the expected undiscounted cost of an episode of the target."""
+    harm: float
+    """What one step of harm costs."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,5 +117,7 @@ class Family:
     names_code: bool = False
     """Whether its environments' names are code to be imported, which a run from others must not
     choose: whoever goes on with a finished run says the name again."""
+    transfer: Callable[[str], TransferTask] | None = None
+    """A task as a transfer problem, by its name; None where no guide is learnt in a source."""
     on_host: bool = False
     """Whether some of its tasks run on the host."""

@@ -9,9 +9,10 @@ from handrail.tasks.family import Family
 from handrail.tasks.lava.family import LAVA
 from handrail.tasks.navigation.family import NAVIGATION
 from handrail.tasks.own.family import OWN_ENVIRONMENTS
+from handrail.tasks.velocity.family import VELOCITY
 
-FAMILIES = (LAVA, NAVIGATION)
-"""Of the papers' tasks."""
+FAMILIES = (LAVA, NAVIGATION, VELOCITY)
+"""Of handrail's own tasks."""
 OWN = (
     "name an environment of your own MODULE:ID or MODULE:FUNCTION, or use the Python functions "
     "(handrail.train_dqn, handrail.train_guide, handrail.train_student, …)"

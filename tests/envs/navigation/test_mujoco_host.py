@@ -16,7 +16,8 @@ from handrail.envs.navigation.tasks import TASKS
 from handrail.envs.transfer import observation_shapes
 
 pytest.importorskip("mujoco")
-from handrail.envs.navigation.mujoco_host import CAR_SPEED, MujocoHost
+from handrail.envs.navigation.launching import CAR_SPEED, Launch
+from handrail.envs.navigation.mujoco_host import MujocoHost
 
 SEMI, DYNAMIC = TASKS["navigation-semi-dynamic"], TASKS["navigation-dynamic"]
 KEY = jax.random.key(3)
@@ -159,7 +160,7 @@ def test_a_launched_robot_moves_where_it_should():
         layout = dataclasses.replace(engine.layout, robot=(0.0, 0.9))
         car = task.robot == "car"
         course = layout.robot_heading - math.pi / 2 if car else 1.0
-        engine.launch(layout, speed=0.6, course=course, turn_rate=0.0)
+        engine.launch(layout, Launch(layout.robot, 0.6, course, 0.0))
         before = engine._place[:2].copy()
         host.step(np.zeros(2), key=STEP)
         x, y = engine._place[:2] - before

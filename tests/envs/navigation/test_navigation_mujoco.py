@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from handrail.core.errors import HandrailError
+from handrail.envs.mujoco import import_mujoco
 from handrail.envs.navigation import models
 from handrail.envs.navigation.mujoco_engine import MujocoNavigation
 from handrail.envs.navigation.tasks import TASKS
@@ -19,7 +20,7 @@ from tests.envs.navigation.recordings import (
 )
 from tests.support import data, oracle, part
 
-mujoco = models.import_mujoco()  # so that it renders without a screen, whichever test is first
+mujoco = import_mujoco()  # so that it renders without a screen, whichever test is first
 COSTS = ("cost", "cost_hazards", "cost_vases_contact", "cost_vases_velocity")
 SAME = 1e-13  # on the same MuJoCo: exact physics, the last digit of the lidar's trigonometry
 
@@ -209,4 +210,4 @@ def test_mistakes():
 def test_a_missing_package_is_explained(monkeypatch):
     monkeypatch.setitem(sys.modules, "mujoco", None)
     with pytest.raises(HandrailError, match="package 'mujoco'"):
-        models.import_mujoco()
+        import_mujoco()

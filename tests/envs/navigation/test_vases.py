@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 pytest.importorskip("mujoco")
+from handrail.envs.mujoco import import_mujoco
 from handrail.envs.navigation import vases
-from handrail.envs.navigation.models import import_mujoco
 from handrail.envs.navigation.mujoco_engine import MujocoNavigation
 from handrail.envs.navigation.tasks import TASKS
 

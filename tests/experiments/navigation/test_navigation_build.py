@@ -25,8 +25,8 @@ from handrail.methods.sagui.train_student import check
 from handrail.networks.gaussian import GaussianPolicy
 from handrail.replay.ring import Ring
 from handrail.replay.split import Split
+from handrail.tasks.navigation.family import resolve_settings
 from handrail.tasks.navigation.problems import pretraining_in, target_of
-from handrail.tasks.navigation.resolve import resolve_settings
 from tests.experiments.navigation.toy import (
     build,
     guide_loop,

@@ -14,7 +14,7 @@ from handrail.envs.navigation.problems import navigation_problem
 from handrail.envs.navigation.tasks import TASKS
 from handrail.envs.transfer import observation_shapes
 from handrail.methods.sagui import epochs
-from handrail.tasks.navigation.resolve import resolve_settings
+from handrail.tasks.navigation.family import resolve_settings
 from handrail.train.compiled import Loop
 from handrail.train.host import HostLoop
 from tests.experiments.navigation.toy import (

@@ -6,7 +6,7 @@ from handrail.core.errors import HandrailError, UnknownName
 from handrail.experiments.plan import plan
 from handrail.experiments.schema import names, read
 from handrail.methods.sagui.train_student import check
-from handrail.tasks.navigation.resolve import resolve_settings
+from handrail.tasks.navigation.family import resolve_settings
 
 
 def test_task_defaults_are_those_of_the_paper():

@@ -11,7 +11,7 @@ from handrail.core.artifact import load
 from handrail.core.records import EVALUATIONS, read_table
 from handrail.experiments.launch import work
 from handrail.experiments.plan import Task, plan
-from handrail.experiments.schema import read
+from handrail.experiments.schema import only, read
 from handrail.methods.sagui import epochs, train_guide
 from handrail.methods.sagui.epochs import chunk_steps
 from handrail.methods.sagui.evaluations import record
@@ -177,14 +177,14 @@ def test_an_experiment_ends_in_a_report(tmp_path, monkeypatch):
         assert task.done
         chosen.append((row, task))
     finished = Finished(
-        experiment=_only(experiment, [row.variant for row, _ in chosen]),
+        experiment=_with_others(only(experiment, [row.variant for row, _ in chosen])),
         budget="quick", seeds=(0,), rows=tuple(chosen), command="…", seconds=0.0, machine="…",
     )  # fmt: skip
     page, tables = write_report(finished, tmp_path / "report")
     assert page.exists() and (tmp_path / "report" / "figure-1.png").exists()
     # violations, final values, transfer metrics, published values, guides
     assert [table.rows[0][0] for table in tables] == ["control-switch"] * 5
-    assert [len(table.rows) for table in tables] == [2, 2, 1, 2, 1]
+    assert [len(table.rows) for table in tables] == [2, 2, 1, 3, 1]
     violations, finals, _, beside, guides = tables
     found = dict(zip(violations.columns, violations.rows[0], strict=True))
     named = ("variant", "epochs above limit", "worst epoch cost", "total cost")
@@ -192,6 +192,7 @@ def test_an_experiment_ends_in_a_report(tmp_path, monkeypatch):
     ends = [f", after {steps} steps" for steps in (f"{finished.steps:,}", "1,500,000")]
     assert beside.columns[1:3] == [f"target return{ends[0]}", f"published{ends[1]}"]
     assert beside.rows[0][1:3] == [finals.rows[0][3], 3.0]
+    assert beside.rows[2][:3] == ["another (not run here)", None, 1.5]
     assert guides.rows[0][1:] == [100.0, pytest.approx(guides.rows[0][2]), 2.0, 10.0, 2.0, 5.0]
     # a seed that "scratch" has not finished yet has no transfer metrics, and alone makes no table
     (one, task), *rest = chosen
@@ -216,9 +217,12 @@ def test_returns_far_below_the_rest_do_not_squeeze_the_figure():
     assert _floor({"a": runs(-3.0)})[0] is None
 
 
-def _only(experiment, variants):
-    kept = {name: experiment.variants[name] for name in variants}
-    return dataclasses.replace(experiment, variants=kept)
+def _with_others(experiment):
+    """And what somebody else published of another method."""
+    other = {"another (not run here)": {"navigation-static": 1.5}}
+    returns = {**experiment.published["target_return"], **other}
+    published = {**experiment.published, "target_return": returns}
+    return dataclasses.replace(experiment, published=published)
 
 
 @pytest.mark.parametrize("role", ["expert", "pretrained"])

@@ -8,8 +8,9 @@ from handrail.core.artifact import load
 from handrail.core.errors import HandrailError
 from handrail.core.files import read_json
 from handrail.experiments import launch
-from handrail.tasks.navigation import family as navigation_family
-from handrail.tasks.navigation.family import NAVIGATION, with_epoch
+from handrail.tasks.guided import family as guided_family
+from handrail.tasks.guided.family import with_epoch
+from handrail.tasks.navigation.family import NAVIGATION
 from tests.experiments.navigation.toy import (
     COSTLY,
     LENGTH,
@@ -74,7 +75,7 @@ def test_a_guide_that_tested_badly_is_not_used_in_silence(tmp_path, monkeypatch)
     trained(tmp_path / "silent", guide=path, note=said.append)
     assert not said
     monkeypatch.setattr(
-        navigation_family, "warnings_of", lambda card, limit, steps: [f"more than {limit:g}"]
+        guided_family, "warnings_of", lambda card, limit, steps: [f"more than {limit:g}"]
     )
     summary = trained(tmp_path / "said", guide=path, note=said.append)
     assert said == [f"{path}: more than 1"] and summary["guide_warnings"] == ["more than 1"]

@@ -16,9 +16,8 @@ from handrail.methods.sagui.pretraining import load_pretrained
 from handrail.methods.sagui.settings import OnPolicySettings, PretrainingSettings, StudentRun
 from handrail.methods.sagui.table import METHODS
 from handrail.methods.sagui.train_student import check
-from handrail.tasks.navigation.family import evaluate
+from handrail.tasks.navigation.family import NAVIGATION, resolve_settings
 from handrail.tasks.navigation.problems import target_of
-from handrail.tasks.navigation.resolve import resolve_settings
 from tests.experiments.navigation.toy import acquire_forebear, build, run_student, use_toy
 
 SMALL = {
@@ -70,7 +69,10 @@ def test_a_run_leaves_its_epochs_and_resumes_exactly(tmp_path, monkeypatch, meth
     assert progress["onpolicy/excess"].tolist() == pytest.approx([1.0, 1.0])
     assert whole["epochs_above_limit"] == 2
     # every command for policies reads it
-    assert evaluate(row.run, tmp_path / "whole" / "policy.safetensors", 2, 0)["mean_cost"] == 2.0
+    assert (
+        NAVIGATION.evaluate(row.run, tmp_path / "whole" / "policy.safetensors", 2, 0)["mean_cost"]
+        == 2.0
+    )
 
 
 def test_cpo_pre_goes_on_from_cpo_in_the_source(tmp_path):

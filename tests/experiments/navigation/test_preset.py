@@ -7,7 +7,7 @@ import pytest
 from handrail.core.errors import HandrailError
 from handrail.methods.sagui.settings import SacSettings
 from handrail.methods.sagui.train_student import splits
-from handrail.tasks.navigation.resolve import resolve_settings
+from handrail.tasks.navigation.family import resolve_settings
 
 TASK = {"environment": "navigation-static"}
 

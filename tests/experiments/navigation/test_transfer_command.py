@@ -10,8 +10,9 @@ from handrail.cli import check_transfer as command
 from handrail.cli.check_transfer import check_task
 from handrail.cli.commands import main
 from handrail.core.files import read_json
-from handrail.envs.navigation import problems, tasks
+from handrail.envs.navigation import tasks
 from handrail.envs.transfer import View
+from handrail.tasks.navigation import problems
 from handrail.transfer_check.finding import TransferFinding
 from handrail.transfer_check.verdict import TransferVerdict
 from tests.experiments.navigation.toy import toy_problem, write_guide

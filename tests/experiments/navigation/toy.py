@@ -18,9 +18,8 @@ from handrail.methods.sagui.presets import TAKEOVER_STEPS
 from handrail.methods.sagui.settings import GuideSettings
 from handrail.methods.sagui.shield import ShieldTest, evaluate_shield
 from handrail.methods.sagui.train_student import student_loop, train_student
-from handrail.tasks.navigation import family as navigation_family
 from handrail.tasks.navigation import problems as navigation
-from handrail.tasks.navigation.resolve import resolve_settings
+from handrail.tasks.navigation.family import NAVIGATION, resolve_settings
 from handrail.train.evaluate import run_greedily
 
 COSTLY = (3, 4)  # these steps of every episode cost 1, whatever the action
@@ -87,8 +86,7 @@ def _unchecked(*args, **options):
 def use_toy(monkeypatch) -> None:
     """Makes every acquisition and run use the toy."""
     monkeypatch.setattr(evaluations, "run_greedily", _unchecked)
-    for module in (navigation, navigation_family):
-        monkeypatch.setattr(module, "navigation_problem", toy_problem)
+    monkeypatch.setattr(navigation, "navigation_problem", toy_problem)
 
 
 def shield_test(environment, guide, *, episodes, key):
@@ -125,13 +123,13 @@ def guide_loop(settings):
 
 def acquire_guide(settings, folder, report=lambda what, step, total: None):
     """A guide's file."""
-    navigation_family.acquire("guide", settings, folder, report)
+    NAVIGATION.acquire("guide", settings, folder, report)
     return folder / "guide.safetensors"
 
 
 def acquire_forebear(settings, folder, report=lambda what, step, total: None):
     """The file of an expert, or of a student that was trained in the source."""
-    navigation_family.acquire(settings.role, settings, folder, report)
+    NAVIGATION.acquire(settings.role, settings, folder, report)
     return folder / f"{settings.role}.safetensors"
 
 

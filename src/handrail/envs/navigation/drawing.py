@@ -11,6 +11,7 @@ from handrail.envs.navigation.tasks import GOAL_RADIUS
 
 _FLOOR, _OUTSIDE = (238, 240, 243), (214, 218, 223)
 _HAZARD, _GOAL, _VASE = (122, 136, 226), (104, 190, 118), (72, 176, 190)
+_STANDING = (150, 158, 168)
 _ROBOT, _NOSE, _TRAIL = (196, 52, 52), (60, 60, 60), (226, 150, 150)
 _MARGIN = 1.25  # how much more than the extents the picture shows
 _ROBOT_RADIUS = 0.1
@@ -30,6 +31,13 @@ class Scene:
     vase_size: float
     goal: np.ndarray | None
     trail: np.ndarray | None = None  # (n, 2): where the robot has been
+    discs: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros((0, 3)))
+    """What stands, x, y and radius each, (n, 3)."""
+    walls: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0))
+    """x of walls along y, (n,)."""
+    rings: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0))
+    """Radii of circles around the middle, (n,)."""
+    goal_size: float = GOAL_RADIUS
 
 
 def draw(scene: Scene, size: int = 256) -> np.ndarray:
@@ -54,8 +62,14 @@ def draw(scene: Scene, size: int = 256) -> np.ndarray:
 
     for place in scene.hazards:
         disc(place, scene.hazard_size, _HAZARD)
+    for ring in scene.rings:
+        picture[np.abs(np.hypot(x, y) - ring) <= reach * 2 / size] = _GOAL
+    for wall in scene.walls:
+        picture[np.abs(x - wall) <= reach * 2 / size] = _HAZARD
+    for place_x, place_y, radius in scene.discs:
+        disc((place_x, place_y), radius, _STANDING)
     if scene.goal is not None:
-        disc(scene.goal, GOAL_RADIUS, _GOAL)
+        disc(scene.goal, scene.goal_size, _GOAL)
     for place, heading in zip(scene.vases, scene.vase_headings, strict=True):
         square(place, scene.vase_size, heading, _VASE)
     for place in () if scene.trail is None else scene.trail:

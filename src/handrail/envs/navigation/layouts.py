@@ -35,17 +35,17 @@ class Layout:
     draws: np.random.RandomState
 
 
-def _box(task: NavigationTask, keepout: float, at: Point | None = None) -> Box:
+def box_of(extent: float, keepout: float, at: Point | None = None) -> Box:
     """Where a centre may lie: the extents, or the surrounding of a fixed place, less a keepout."""
     if at is None:
-        low, high = -task.extent + keepout, task.extent - keepout
+        low, high = -extent + keepout, extent - keepout
         return low, low, high, high
     reach = keepout + _EPSILON  # grown and shrunk again: the rounding is part of the agreement
     (x, y) = at
     return x - reach + keepout, y - reach + keepout, x + reach - keepout, y + reach - keepout
 
 
-def _place(
+def first_clear(
     draws: np.random.RandomState,
     box: Box,
     keepout: float,
@@ -77,7 +77,7 @@ def _order(task: NavigationTask) -> tuple[tuple[str, float, Box], ...]:
         groups.append(("goal", Objects(1, 0.0, task.goal_keepout, task.goal_at)))
     groups += [("hazard", task.hazards), ("vase", task.vases)]
     return tuple(
-        (kind, objects.keepout, _box(task, objects.keepout, at))
+        (kind, objects.keepout, box_of(task.extent, objects.keepout, at))
         for kind, objects in groups
         for at in objects.at or (None,) * objects.count
     )
@@ -86,7 +86,7 @@ def _order(task: NavigationTask) -> tuple[tuple[str, float, Box], ...]:
 def _attempt(order, draws: np.random.RandomState) -> list[tuple[str, Point]] | None:
     placed: list[tuple[Point, float]] = []
     for _, keepout, box in order:
-        place = _place(draws, box, keepout, placed, TRIES)
+        place = first_clear(draws, box, keepout, placed, TRIES)
         if place is None:
             return None
         placed.append((place, keepout))
@@ -116,8 +116,8 @@ def draw_goal(
     placed = [(robot, task.robot_keepout)]
     placed += [(hazard, task.hazards.keepout) for hazard in hazards]
     placed += [(vase, task.vases.keepout) for vase in vases]
-    box = _box(task, task.goal_keepout, task.goal_at[0] if task.goal_at else None)
-    return _place(draws, box, task.goal_keepout, placed, RESTARTS)
+    box = box_of(task.extent, task.goal_keepout, task.goal_at[0] if task.goal_at else None)
+    return first_clear(draws, box, task.goal_keepout, placed, RESTARTS)
 
 
 def _angle(draws: np.random.RandomState) -> float:

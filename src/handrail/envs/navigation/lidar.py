@@ -12,12 +12,15 @@ _WIDTH = 2 * math.pi / LIDAR_BINS
 
 
 def lidar(
-    origin: Sequence[float], rotation: Sequence[float], places: Iterable[tuple[float, float]]
+    origin: Sequence[float],
+    rotation: Sequence[float],
+    places: Iterable[tuple[float, float]],
+    reach: float = LIDAR_RANGE,
 ) -> list[float]:
     """The readings of 16 directions, counted anticlockwise from the robot's x axis.
 
     `origin` is the robot's place in 3-D and `rotation` its matrix row by row; objects lie on
-    the floor. A reading is 1 at distance 0 and 0 from 3 m on. An object also lights the two
+    the floor. A reading is 1 at distance 0 and 0 from `reach` on (m). An object also lights the two
     neighbouring bins by how near its direction lies to them, which makes readings continuous.
     """
     x, y, z = origin
@@ -27,7 +30,7 @@ def lidar(
         dx, dy = place_x - x, place_y - y
         ahead = xx * dx + yx * dy - zx * z
         left = xy * dx + yy * dy - zy * z
-        reading = (LIDAR_RANGE - math.sqrt(ahead * ahead + left * left)) / LIDAR_RANGE
+        reading = (reach - math.sqrt(ahead * ahead + left * left)) / reach
         if reading <= 0.0:
             continue
         turn = (math.atan2(left, ahead) % (2 * math.pi)) / _WIDTH

@@ -4,12 +4,9 @@ Hazards and the goal never collide, so they are no part of the physics: the engi
 places, and the renderer draws them. Needs the package `mujoco` (3.0 or newer), imported late.
 """
 
-import ctypes.util
-import os
-import sys
 from typing import Any
 
-from handrail.core.errors import HandrailError
+from handrail.envs.mujoco import import_mujoco
 from handrail.envs.navigation.tasks import NavigationTask
 
 ROBOT_HEIGHT = 0.1  # of the robot's origin (m)
@@ -81,22 +78,30 @@ _HEAD = {
 }
 
 
-def _vase(index: int, half: float) -> str:
+def vase_xml(name: str, half: float) -> str:
+    """A vase of this half edge (m), at the origin."""
     return f"""
-  <body name="vase{index}" pos="0 0 {half - VASE_SINK}">
+  <body name="{name}" pos="0 0 {half - VASE_SINK}">
     <freejoint/>
-    <geom name="vase{index}" type="box" size="{half} {half} {half}" density=".001"
+    <geom name="{name}" type="box" size="{half} {half} {half}" density=".001"
           rgba="{_COLOR["vase"]}"/>
   </body>"""
 
 
 def model_xml(task: NavigationTask) -> str:
     """The MJCF of a task, with robot and vases at the origin; a reset moves them."""
-    robot, actuators, sensors, density, damping, force = _HEAD[task.robot]
-    vases = "".join(_vase(index, task.vases.size) for index in range(task.vases.count))
+    vases = "".join(vase_xml(f"vase{index}", task.vases.size) for index in range(task.vases.count))
+    return world_xml(task.name, task.robot, task.timestep, task.extent, vases)
+
+
+def world_xml(
+    name: str, robot_name: str, timestep: float, extent: float, bodies: str, equality: str = ""
+) -> str:
+    """The MJCF of a robot on a floor, among bodies; `extent` in m, `timestep` in s."""
+    robot, actuators, sensors, density, damping, force = _HEAD[robot_name]
     return f"""
-<mujoco model="{task.name}">
-  <option timestep="{task.timestep}"/>
+<mujoco model="{name}">
+  <option timestep="{timestep}"/>
   <default>
     <geom condim="6" density="{density}"/>
     <joint damping="{damping}"/>
@@ -118,10 +123,11 @@ def model_xml(task: NavigationTask) -> str:
   </asset>
   <worldbody>
     <light directional="true" pos="0 0 4" dir=".2 .1 -1" diffuse=".45 .45 .45" specular="0 0 0"/>
-    <camera name="above" pos="0 0 {3.2 * task.extent}"/>
+    <camera name="above" pos="0 0 {3.2 * extent}"/>
     <geom name="floor" type="plane" size="3.5 3.5 .1" material="floor"/>
-    {robot}{vases}
+    {robot}{bodies}
   </worldbody>
+  <equality>{equality}</equality>
   <actuator>{actuators}</actuator>
   <sensor>
     <accelerometer name="accelerometer" site="robot"/>
@@ -131,22 +137,6 @@ def model_xml(task: NavigationTask) -> str:
     <velocimeter name="velocimeter" site="robot"/>
   </sensor>
 </mujoco>"""
-
-
-def import_mujoco() -> Any:
-    """The package `mujoco`, or an error that says how to get it."""
-    if "mujoco" not in sys.modules and sys.platform == "linux" and not os.environ.get("DISPLAY"):
-        # MuJoCo chooses how to render when it is imported; without a screen only EGL works.
-        if ctypes.util.find_library("EGL"):
-            os.environ.setdefault("MUJOCO_GL", "egl")
-    try:
-        import mujoco
-    except ImportError as error:
-        raise HandrailError(
-            "the MuJoCo navigation tasks need the package 'mujoco': install it, or use a task "
-            "without vases on compiled physics (handrail.envs.navigation.CompiledNavigation)"
-        ) from error
-    return mujoco
 
 
 def build_model(task: NavigationTask) -> Any:

@@ -12,6 +12,8 @@ import gymnasium
 import numpy as np
 
 from handrail.core.errors import HandrailError
+from handrail.envs.mujoco import import_mujoco
+from handrail.envs.navigation.launching import Launch, set_moving
 from handrail.envs.navigation.layouts import (
     Layout,
     Point,
@@ -20,14 +22,13 @@ from handrail.envs.navigation.layouts import (
     sample_layout,
 )
 from handrail.envs.navigation.lidar import lidar
-from handrail.envs.navigation.models import VASE_SINK, build_model, import_mujoco
+from handrail.envs.navigation.models import VASE_SINK, build_model
 from handrail.envs.navigation.tasks import GOAL_BONUS, GOAL_RADIUS, NavigationTask
 from handrail.envs.navigation.vases import Vase, let_rest, put_to_sleep, sleepers
 
 SUBSTEPS = 10
 MOVING = 1e-4  # m/s; a slower vase is at rest
 EXCEPTION_REWARD = -10.0
-WHEEL, AXLE = 0.05, 0.13  # of the car: radius, half of what lies between the wheels (m)
 _REDRAWS = 1000  # seeds to try for a start that does not cost
 
 
@@ -251,33 +252,12 @@ class MujocoNavigation(gymnasium.Env):
         if layout.goal is not None:
             self._set_goal(layout.goal)
 
-    def launch(
-        self,
-        layout: Layout,
-        *,
-        speed: float,
-        course: float,
-        turn_rate: float,
-        ball: np.ndarray | None = None,
-    ) -> dict[str, np.ndarray]:
-        """Begins an episode in a layout, already moving; gives the observation.
-
-        `speed` in m/s and `turn_rate` in rad/s; `course` is the direction of motion in the world
-        (rad). The car's wheels roll with it, so it had better move along its axis; `ball` is how
-        its rear ball lies (a unit quaternion), as at the beginning of every episode unless given.
+    def launch(self, layout: Layout, launch: Launch) -> dict[str, np.ndarray]:
+        """Begins an episode in a layout, but for the robot's place, already moving; gives the
+        observation.
         """
-        self._arrange(layout)
-        velocity = self.data.qvel
-        if ball is not None:
-            self.data.joint("rear").qpos[:] = ball
-        ahead = course - layout.robot_heading
-        y = speed * math.sin(ahead)  # in the robot's frame
-        if self.task.robot == "point":  # its slides lie along its first heading
-            velocity[:3] = speed * math.cos(ahead), y, turn_rate
-        else:
-            velocity[:2] = speed * math.cos(course), speed * math.sin(course)
-            velocity[5] = turn_rate
-            velocity[6:8] = [-(y + turn_rate * side) / WHEEL for side in (-AXLE, AXLE)]
+        self._arrange(dataclasses.replace(layout, robot=launch.place))
+        set_moving(self.data, self.task.robot, layout.robot_heading, launch)
         self._mj_forward(self.model, self.data)
         return self._observe()
 

@@ -10,11 +10,11 @@ from jaxtyping import Array, Key
 from handrail.envs.base import BoxActions
 from handrail.envs.host import AbstractHostEnvironment, HostTimestep, seed_of
 from handrail.envs.navigation.compiled import RescueStarts, checked_length
+from handrail.envs.navigation.launching import Launch, drawn_launch, harm_in
 from handrail.envs.navigation.layouts import Layout
 from handrail.envs.navigation.mujoco_engine import MujocoNavigation, Snapshot
 from handrail.envs.navigation.tasks import NavigationTask
 
-CAR_SPEED, CAR_TURN_RATE = 0.8, 1.5  # what the car reaches by driving (m/s, rad/s)
 _TRIES = 100  # places for a rescue start that touches no vase
 _ARRAYS = ("qpos", "qvel", "warmstart", "ctrl", "asleep")
 
@@ -59,31 +59,16 @@ class MujocoHost(AbstractHostEnvironment):
         self, rescue: RescueStarts, draws: np.random.Generator, observation: dict[str, np.ndarray]
     ) -> dict[str, np.ndarray]:
         """Moves the robot into a hazard; it stays where it was if vases are in the way."""
-        usual = self.engine.layout
-        top_speed, top_rate = rescue.max_speed, rescue.max_turn_rate
-        if self.task.robot == "car":
-            top_speed, top_rate = min(top_speed, CAR_SPEED), min(top_rate, CAR_TURN_RATE)
+        usual, size = self.engine.layout, self.task.hazards.size
+        harm = harm_in(usual.hazards, size, self.task.extent)
         for _ in range(_TRIES):
-            hazard = usual.hazards[draws.integers(len(usual.hazards))]
-            radius = self.task.hazards.size * math.sqrt(draws.random())  # uniform over the disc
-            bearing, course = draws.uniform(0, 2 * math.pi, 2)
-            place = np.add(hazard, radius * np.array([math.cos(bearing), math.sin(bearing)]))
-            x, y = np.clip(place, -self.task.extent, self.task.extent).tolist()
-            ball = None
-            if self.task.robot == "car":  # it drives along its -y axis, forwards or backwards
-                course = usual.robot_heading + math.pi * (0.5 - draws.integers(2))
-                turned = draws.normal(size=4)  # the ball has rolled on the way, anyhow
-                ball = turned / np.linalg.norm(turned)
-            observation = self.engine.launch(
-                dataclasses.replace(usual, robot=(x, y)),
-                speed=top_speed * draws.random(),
-                course=float(course),
-                turn_rate=top_rate * draws.uniform(-1, 1),
-                ball=ball,
+            launch = drawn_launch(
+                rescue, draws, harm, robot=self.task.robot, heading=usual.robot_heading
             )
+            observation = self.engine.launch(usual, launch)
             if not self.engine.touches():
                 return observation
-        return self.engine.launch(usual, speed=0.0, course=0.0, turn_rate=0.0)
+        return self.engine.launch(usual, Launch(usual.robot, 0.0, 0.0, 0.0))
 
     def step(self, action: np.ndarray, *, key: Key[Array, ""]) -> HostTimestep:
         observation, reward, terminated, truncated, info = self.engine.step(action)

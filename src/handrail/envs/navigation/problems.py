@@ -1,10 +1,13 @@
 """The navigation tasks as transfer problems: guide's source, student's target, view between."""
 
 from collections.abc import Callable
+from typing import Any
 
+from handrail.core.errors import UnknownName
 from handrail.envs.host import AnyEnvironment
 from handrail.envs.navigation.compiled import CompiledNavigation, RescueStarts
-from handrail.envs.navigation.tasks import Outside, navigation_task
+from handrail.envs.navigation.tasks import TASKS, NavigationTask, Outside, navigation_task
+from handrail.envs.safety_gymnasium.tasks import ARENA_TASKS, ArenaTask
 from handrail.envs.transfer import TransferProblem, View
 
 
@@ -21,7 +24,7 @@ def compiled_problem(
     `outside` says what becomes of them where the robot leaves the extents.
     Raises `HandrailError` for a task with a car or vases, `UnknownName` for an unknown one.
     """
-    return _problem(name, CompiledNavigation, source_length, rescue, outside)
+    return _between(navigation_task(name), CompiledNavigation, source_length, rescue, outside)
 
 
 def navigation_problem(
@@ -33,24 +36,35 @@ def navigation_problem(
 ) -> TransferProblem:
     """`compiled_problem` where compiled physics can simulate the task, else the same on MuJoCo.
 
-    The latter runs on the host. Raises `HandrailError` if `mujoco` is needed but missing,
-    `UnknownName` for an unknown task.
+    The latter runs on the host; all of Safety-Gymnasium's tasks do. Raises `HandrailError` if
+    `mujoco` is needed but missing, `UnknownName` for an unknown task.
     """
-    if navigation_task(name).compiles:
+    task = task_of(name)
+    if task.compiles:
         return compiled_problem(name, source_length=source_length, rescue=rescue, outside=outside)
+    if isinstance(task, ArenaTask):
+        from handrail.envs.safety_gymnasium.host import ArenaHost
+
+        return _between(task, ArenaHost, source_length, rescue, outside)
     from handrail.envs.navigation.mujoco_host import MujocoHost
 
-    return _problem(name, MujocoHost, source_length, rescue, outside)
+    return _between(task, MujocoHost, source_length, rescue, outside)
 
 
-def _problem(
-    name: str,
+def task_of(name: str) -> NavigationTask | ArenaTask:
+    """SaGui's or Safety-Gymnasium's task of this name; raises `UnknownName`."""
+    if name not in {**TASKS, **ARENA_TASKS}:
+        raise UnknownName("navigation task", name, [*TASKS, *ARENA_TASKS])
+    return ARENA_TASKS[name] if name in ARENA_TASKS else navigation_task(name)
+
+
+def _between(
+    target: Any,
     simulate: Callable[..., AnyEnvironment],
     source_length: int | None,
     rescue: RescueStarts | None,
     outside: Outside,
 ) -> TransferProblem:
-    target = navigation_task(name)
     where = target.source_that(outside)
     source = simulate(where, episode_length=source_length, rescue=rescue)
-    return TransferProblem(source, simulate(target), View.keep(target.source.parts), name)
+    return TransferProblem(source, simulate(target), View.keep(target.source.parts), target.name)

@@ -5,8 +5,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from handrail.core.errors import HandrailError
-from handrail.envs.navigation.models import import_mujoco
-from handrail.envs.navigation.tasks import GOAL_RADIUS
+from handrail.envs.mujoco import import_mujoco
 
 _HAZARD = (0.22, 0.25, 0.9, 0.45)
 _GOAL = (0.15, 0.7, 0.25, 0.55)
@@ -59,7 +58,7 @@ class FrameRenderer:
         for x, y in scene.hazards:
             self._disc((x, y), scene.hazard_size, _HAZARD)
         if scene.goal is not None:
-            self._disc(tuple(scene.goal), GOAL_RADIUS, _GOAL)
+            self._disc(tuple(scene.goal), scene.goal_size, _GOAL)
         return self._renderer.render()
 
     def _disc(self, place: tuple[Any, ...], radius: float, colour: tuple[float, ...]) -> None:

@@ -41,7 +41,7 @@ class VarianceCritics(eqx.Module):
         inputs: Inputs,
         key: Key[Array, ""],
     ) -> "VarianceCritics":
-        """Fresh critics for vectors of these sizes. Raises `HandrailError` for inputs that learn."""
+        """Fresh critics for vectors of these sizes. Raises `HandrailError` for other inputs."""
         if inputs is not None and not isinstance(inputs, ScaledInputs):
             raise HandrailError(
                 "risk_level is below 1, but critics of the variance of costs read plain numbers, "

@@ -107,6 +107,11 @@ def _navigation_problem(episode: RecordedEpisode) -> str:
             return f"{name} is no length in m"
     if not _are_places(scene.get("hazards")):
         return "hazards are no list of x and y"
+    if not _are_places(scene.get("discs", []), 3):
+        return "discs are no list of x, y and radius"
+    for name in ("walls", "rings"):
+        if not _are_places([scene.get(name, [])], None):
+            return f"{name} are no list of lengths in m"
     robot, vases = columns["state/robot"], columns.get("state/vases")
     if robot.shape[1:] != (3,) or not np.isfinite(robot).all() or np.abs(robot).max() > 1e6:
         return "the robot's places are no three finite numbers a state"
@@ -117,11 +122,13 @@ def _navigation_problem(episode: RecordedEpisode) -> str:
     return ""
 
 
-def _are_places(given: Any) -> bool:
+def _are_places(given: Any, size: int | None = 2) -> bool:
+    """Whether it is a list of lists of so many numbers."""
+
     def is_place(place: Any) -> bool:
         return (
             isinstance(place, list)
-            and len(place) == 2
+            and (size is None or len(place) == size)
             and all(type(number) in (int, float) and abs(number) < 1e6 for number in place)
         )
 

@@ -201,6 +201,13 @@ def _navigation(beside: Sequence[RecordedEpisode], episode: RecordedEpisode, siz
     cost = np.append(np.nan_to_num(columns["cost"]) > 0, False)
     hazards, goals = scene["hazards"], columns["state/goal"]
     vases, half = columns.get("state/vases"), scene["vase_size"]
+    for radius in scene.get("rings", ()):
+        box = (*at(-radius, radius), *at(radius, -radius))
+        draw.ellipse(box, outline=GOAL, width=2 * SMOOTH)
+    for x in scene.get("walls", ()):
+        draw.line((*at(x, -extent), *at(x, extent)), HAZARD, 3 * SMOOTH)
+    for x, y, radius in scene.get("discs", ()):
+        _disc(draw, *at(x, y), radius * scale, LINE, MUTED)
 
     def paint(state: int) -> "Picture":
         picture = ground.copy()

@@ -123,7 +123,8 @@ for (const root of document.querySelectorAll(".player")) {
     };
   }
 
-  const LIDARS = { hazards_lidar: 0.3, goal_lidar: 0.38, vases_lidar: 0.46 };
+  const LIDARS = { hazards_lidar: 0.3, goal_lidar: 0.38, vases_lidar: 0.46, gremlins_lidar: 0.46,
+    push_box_lidar: 0.46, buttons_lidar: 0.54, pillars_lidar: 0.54, circle_lidar: 0.38 };
   function reachOf(episode) {
     const places = episode.columns["state/robot"];
     let reach = 1.12 * episode.scene.extent;
@@ -138,6 +139,9 @@ for (const root of document.querySelectorAll(".player")) {
     const all = tag(board, "g", { transform: "scale(1 -1)" });
     const e = scene.extent;
     tag(all, "rect", { x: -e, y: -e, width: 2 * e, height: 2 * e, class: "floor" });
+    for (const r of scene.rings || []) tag(all, "circle", { r, class: "ring" });
+    for (const x of scene.walls || []) tag(all, "path", { d: `M${x} ${-e}V${e}`, class: "wall" });
+    for (const [cx, cy, r] of scene.discs || []) tag(all, "circle", { cx, cy, r, class: "disc" });
     const goal = tag(all, "circle", { r: scene.goal_radius, class: "goal" });
     for (const [x, y] of scene.hazards)
       tag(all, "circle", { cx: x, cy: y, r: scene.hazard_size, class: "hazard" });

@@ -16,7 +16,8 @@ from handrail.core.rng import stream
 from handrail.core.types import Timestep
 from handrail.envs.navigation.compiled import CompiledNavigation, NavigationState
 from handrail.envs.navigation.drawing import Scene
-from handrail.envs.navigation.tasks import GOAL_BONUS, GOAL_RADIUS
+from handrail.envs.navigation.tasks import GOAL_BONUS, GOAL_RADIUS, NavigationTask
+from handrail.envs.safety_gymnasium.tasks import ArenaTask
 from handrail.interventions.base import Intervention
 from handrail.interventions.recipes import none
 from handrail.learners.sac.networks import Sampled
@@ -32,16 +33,22 @@ from handrail.train.rollout.host import rollout_on_host
 from handrail.train.rollout.recorded import RecordedEpisode
 from handrail.train.rollout.recording import Filmed, columns_of, decided, named
 
-LIDARS = ("hazards_lidar", "goal_lidar", "vases_lidar")
+LIDARS = tuple(
+    f"{kind}_lidar"
+    for kind in (
+        "hazards", "goal", "vases", "buttons", "gremlins", "pillars", "push_box", "circle"
+    )
+)  # fmt: skip
 Film = dict[str, np.ndarray]
-"""The states of an episode, a row each: `robot` (x, y, heading), `goal`, `vases`, `hazards`."""
+"""The states of an episode, a row each: `robot` (x, y, heading), `goal`, `vases`, `hazards`, and
+what stands: `discs` (x, y, radius), `walls` (x) and `rings` (radius around the middle)."""
+STANDING = ("discs", "walls", "rings")
 
 
 def record_students(
     run: StudentRun,
     file: Path,
     files: Mapping[str, Path],
-    *,
     episodes: int,
     seed: int,
     shielded: bool,
@@ -69,12 +76,13 @@ def recorded(
     environment: Any, name: str, done: Episodes, films: list[Film], intervention: Intervention
 ) -> list[RecordedEpisode]:
     """What was `played` in the environment of this name, as recorded episodes of no method."""
-    thresholds, task = intervention.when.thresholds(), environment.task
+    thresholds, sizes = intervention.when.thresholds(), _sizes(environment.task)
     episodes = []
     for number, film in enumerate(films):
         columns = columns_of(done, number, thresholds, _lidars)
         states = {name: film[name] for name in ("robot", "goal", "vases") if film[name].size}
         goals = int(np.sum(columns["reward"] > GOAL_BONUS / 2))
+        met = f"{goals} {'goal' if goals == 1 else 'goals'} reached"
         episodes.append(
             RecordedEpisode(
                 kind="navigation",
@@ -82,18 +90,37 @@ def recorded(
                 number=number,
                 columns=columns | named("state", states),
                 scene={
-                    "extent": task.extent,
-                    "robot": task.robot,
+                    "extent": environment.task.extent,
+                    "robot": environment.task.robot,
                     "hazards": np.round(film["hazards"][0], 4).tolist(),
-                    "hazard_size": task.hazards.size,
-                    "vase_size": task.vases.size,
-                    "goal_radius": GOAL_RADIUS,
+                    **sizes,
+                    **{
+                        name: np.round(film[name][0], 4).tolist()
+                        for name in STANDING
+                        if name in film and film[name].size
+                    },
                 },
                 thresholds=thresholds,
-                outcome=f"{goals} {'goal' if goals == 1 else 'goals'} reached",
+                outcome=met if sizes["goal_radius"] else "",
             )
         )
     return episodes
+
+
+def _sizes(task: NavigationTask | ArenaTask) -> dict[str, float]:
+    """Radii, and half an edge of what can be moved (m); 0 of what there is not."""
+    if isinstance(task, NavigationTask):
+        return {
+            "hazard_size": task.hazards.size,
+            "vase_size": task.vases.size,
+            "goal_radius": GOAL_RADIUS,
+        }
+    groups = task.group("hazards"), task.movable, task.group("goal")
+    names = ("hazard_size", "vase_size", "goal_radius")
+    return {
+        name: 0.0 if group is None else group.size
+        for name, group in zip(names, groups, strict=True)
+    }
 
 
 def _lidars(seen: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -172,6 +199,7 @@ def _on_host(
             "goal": np.asarray(goal),
             "hazards": scene.hazards,
             "vases": np.column_stack([scene.vases, scene.vase_headings]),
+            **{name: getattr(scene, name) for name in STANDING},
         }
 
     filmed = Filmed(environment, look)

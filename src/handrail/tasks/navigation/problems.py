@@ -4,23 +4,23 @@ import dataclasses
 from typing import Any
 
 from handrail.core.artifact import part_shapes
-from handrail.core.errors import HandrailError, UnknownName
+from handrail.core.errors import UnknownName
 from handrail.envs.base import AbstractEnvironment
 from handrail.envs.host import AbstractHostEnvironment
 from handrail.envs.navigation.compiled import RescueStarts
-from handrail.envs.navigation.problems import navigation_problem
-from handrail.envs.navigation.tasks import navigation_task
+from handrail.envs.navigation.problems import navigation_problem, task_of
+from handrail.envs.safety_gymnasium.tasks import ARENA_TASKS
 from handrail.envs.transfer import TransferProblem, example_observation, observation_shapes
 from handrail.envs.variants import side_by_side, unrewarded, zero_filled
 from handrail.methods.sagui.problem import Interface, Source, Target, interface_of
 from handrail.methods.sagui.settings import (
     LIMIT_STEPS,
-    Block,
     GuideSettings,
     PretrainingSettings,
     StudentRun,
 )
 from handrail.methods.sagui.shield import STEPS
+from handrail.tasks.family import TransferTask
 
 HARM = 1.0  # what a step in a hazard costs
 
@@ -41,8 +41,12 @@ DEFAULTS: dict[str, TaskDefaults] = {
     "navigation-pointgoal1": TaskDefaults((256, 256), 256, 4_500_000),
     "navigation-dynamic-without-vases": TaskDefaults((256, 256), 256, 4_500_000),
     "navigation-pointgoal1-without-vases": TaskDefaults((256, 256), 256, 4_500_000),
+    **{name: TaskDefaults((256, 256), 256, 3_000_000) for name in ARENA_TASKS},
 }
-"""The car and vases need MuJoCo, and a loop on the host; the other tasks are compiled."""
+"""The paper's choices; for Safety-Gymnasium's tasks the steps of published off-policy runs.
+
+The car, vases and Safety-Gymnasium's tasks need MuJoCo, and a loop on the host; the other tasks are
+compiled."""
 
 
 def task_defaults(environment: str) -> TaskDefaults:
@@ -50,6 +54,23 @@ def task_defaults(environment: str) -> TaskDefaults:
     if environment not in DEFAULTS:
         raise UnknownName("navigation task", environment, DEFAULTS)
     return DEFAULTS[environment]
+
+
+def usual_run(environment: str) -> StudentRun:
+    """A run with the paper's choices for a task; raises `UnknownName`."""
+    defaults = task_defaults(environment)
+    return StudentRun(
+        environment=environment,
+        steps=defaults.steps,
+        limit=task_of(environment).limit,
+        learning=SacSettings(hidden=defaults.hidden, batch=defaults.batch),
+    )
+
+
+def transfer_of(environment: str) -> TransferTask:
+    """What `check-transfer` asks of a task; raises `UnknownName`."""
+    task = task_of(environment)
+    return TransferTask(navigation_problem(environment), task.robot, task.limit, HARM)
 
 
 def source_of(settings: GuideSettings) -> Source:
@@ -127,19 +148,3 @@ def interface_in(environment: Any, name: str) -> Interface:
 def part_shapes_of(environment: Any) -> dict[str, list[int]]:
     """Names and shapes of an observation's parts."""
     return part_shapes(example_observation(environment))
-
-
-def check_copies(copies: int, environment: str, block: Block, *, on_policy: bool = False) -> None:
-    """Refuses copies that do not divide a block of steps, and copies of a compiled task, unless
-    the method is on-policy.
-    """
-    if copies < 1 or block.steps % copies:
-        raise HandrailError(
-            f"copies is {copies}: expected a divisor of {block.steps} ({block.name}), such as 1, "
-            "a single environment"
-        )
-    if copies > 1 and not on_policy and navigation_task(environment).compiles:
-        raise HandrailError(
-            f"copies is {copies}, but {environment} is compiled into one loop with its learner, "
-            "where copies gain nothing; leave it at 1"
-        )

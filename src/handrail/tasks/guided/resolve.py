@@ -1,4 +1,4 @@
-"""A row of a navigation experiment, completed: the student and the knowledge it brings along."""
+"""A row of an experiment with guides, completed: the student and the knowledge it brings along."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -7,27 +7,25 @@ from typing import Any
 from handrail.core.arguments import override
 from handrail.core.errors import HandrailError, UnknownName
 from handrail.core.renamed import warn_once
-from handrail.envs.navigation.tasks import navigation_task
 from handrail.methods.sagui.presets import PRESETS, SOURCE_STEPS
 from handrail.methods.sagui.settings import (
     Block,
     GuideSettings,
     PretrainingSettings,
     Role,
-    SacSettings,
     StudentRun,
     check_schedule,
 )
 from handrail.methods.sagui.table import block_of, row_of
 from handrail.tasks.family import Row, grouped
-from handrail.tasks.navigation.problems import check_copies, task_defaults
+from handrail.tasks.guided.tasks import GuidedTasks
 
 OLD_PRESET, SOURCE_DATA = "taught", "source-data"
 COPIES = 5  # of a compiled task: an on-policy batch of 5,000 steps is then of whole episodes
 LIMIT_FRACTION = 0.2  # of the student's limit: the guide's, unless a row says otherwise
 
 
-def resolve_settings(settings: Mapping[str, Any]) -> Row:
+def resolve_settings(tasks: GuidedTasks, settings: Mapping[str, Any]) -> Row:
     """Reads a row's dotted settings: those of the run, `guide.…`, `expert.…`, `pretrained.…`.
 
     `learning.…` is common to student and knowledge, which may have their own
@@ -46,19 +44,16 @@ def resolve_settings(settings: Mapping[str, Any]) -> Row:
     if preset not in PRESETS:
         raise UnknownName("preset", str(preset), PRESETS)
     environment = given.get("environment", StudentRun.environment)
-    defaults = task_defaults(environment)
-    learning = SacSettings(hidden=defaults.hidden, batch=defaults.batch)
-    limit = navigation_task(environment).limit
-    run = StudentRun(steps=defaults.steps, limit=limit, learning=learning)
-    published = override(run, given)
+    usual = tasks.run(environment)
+    published = override(usual, given)
     row = row_of(published.method)
     on_policy = row.agent is not None
-    if on_policy and navigation_task(environment).compiles:
-        published = override(dataclasses.replace(run, copies=COPIES), given)
-    run = override(PRESETS[preset].student(published), given)
+    if on_policy and tasks.compiles(environment):
+        published = override(dataclasses.replace(usual, copies=COPIES), given)
+    run = override(tasks.student(PRESETS[preset].student(published)), given)
     needs = row.needs
     check_schedule(run.steps, run.epoch, block_of(run))
-    check_copies(run.copies, run.environment, block_of(run), on_policy=on_policy)
+    check_copies(tasks, run, block_of(run), on_policy=on_policy)
     common = {
         "environment": run.environment,
         "seed": run.seed if guides == "each" else 0,
@@ -72,19 +67,21 @@ def resolve_settings(settings: Mapping[str, Any]) -> Row:
         common |= PRESETS[preset].guide(published.learning)
         if run.source_data:
             common.setdefault("keep", SOURCE_STEPS)
-        guide = _guide(run, common, own)
+        guide = _guide(tasks, run, common, own)
     if "expert" in needs:
-        expert = _pretraining(run, "expert", common, groups["expert"])
+        expert = _pretraining(tasks, run, "expert", common, groups["expert"])
     if "pretrained" in needs:
         if on_policy:
             own = {"method": row.pretrained_as, "on_policy": run.on_policy, "copies": run.copies}
             common |= own
-        pretrained = _pretraining(run, "pretrained", common, groups["pretrained"])
+        pretrained = _pretraining(tasks, run, "pretrained", common, groups["pretrained"])
     wanted = {"guide": guide, "expert": expert, "pretrained": pretrained}
     return Row(run, {kind: own for kind, own in wanted.items() if own is not None})
 
 
-def _guide(run: StudentRun, common: dict[str, Any], own: dict[str, Any]) -> GuideSettings:
+def _guide(
+    tasks: GuidedTasks, run: StudentRun, common: dict[str, Any], own: dict[str, Any]
+) -> GuideSettings:
     own = dict(own)
     if "margin" in own:
         warn_once("the setting 'guide.margin' is now called 'guide.limit_fraction'")
@@ -92,7 +89,8 @@ def _guide(run: StudentRun, common: dict[str, Any], own: dict[str, Any]) -> Guid
     share = own.pop("limit_fraction", LIMIT_FRACTION)
     if type(share) not in (int, float) or share < 0:
         raise HandrailError(f"guide.limit_fraction is {share!r}: expected a number of at least 0")
-    settings = override(GuideSettings(limit=share * run.limit, **common), own, within="guide.")
+    usual = tasks.guide(GuideSettings(limit=share * run.limit, **common))
+    settings = override(usual, own, within="guide.")
     if settings.keep < 0 or (run.source_data and not settings.keep):
         raise HandrailError(
             f"guide.keep is {settings.keep}: expected the number of steps to keep, such as "
@@ -100,12 +98,12 @@ def _guide(run: StudentRun, common: dict[str, Any], own: dict[str, Any]) -> Guid
         )
     block = Block.of(settings.learning)
     check_schedule(settings.steps, settings.epoch, block)
-    check_copies(settings.copies, settings.environment, block)
+    check_copies(tasks, settings, block)
     return settings
 
 
 def _pretraining(
-    run: StudentRun, role: Role, common: dict[str, Any], own: dict[str, Any]
+    tasks: GuidedTasks, run: StudentRun, role: Role, common: dict[str, Any], own: dict[str, Any]
 ) -> PretrainingSettings:
     settings = PretrainingSettings(
         role=role, steps=run.steps, epoch=run.epoch, limit=run.limit, **common
@@ -113,5 +111,28 @@ def _pretraining(
     settings = override(settings, own, within=f"{role}.")
     block, on_policy = block_of(settings), row_of(settings.method).agent is not None
     check_schedule(settings.steps, settings.epoch, block)
-    check_copies(settings.copies, settings.environment, block, on_policy=on_policy)
+    check_copies(tasks, settings, block, on_policy=on_policy)
     return settings
+
+
+def check_copies(
+    tasks: GuidedTasks,
+    settings: StudentRun | GuideSettings | PretrainingSettings,
+    block: Block,
+    *,
+    on_policy: bool = False,
+) -> None:
+    """Refuses copies that do not divide a block of steps, and copies of a compiled task, unless
+    the method is on-policy.
+    """
+    copies = settings.copies
+    if copies < 1 or block.steps % copies:
+        raise HandrailError(
+            f"copies is {copies}: expected a divisor of {block.steps} ({block.name}), such as 1, "
+            "a single environment"
+        )
+    if copies > 1 and not on_policy and tasks.compiles(settings.environment):
+        raise HandrailError(
+            f"copies is {copies}, but {settings.environment} is compiled into one loop with its "
+            "learner, where copies gain nothing; leave it at 1"
+        )

@@ -1,0 +1,1 @@
+"""Families of tasks in which a guide makes a student safe: what they have in common."""

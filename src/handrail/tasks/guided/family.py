@@ -1,0 +1,144 @@
+"""A family of tasks in which a guide makes a student safe: SaGui's methods, and how they run."""
+
+import functools
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from handrail.core.artifact import load
+from handrail.core.recorded import original, stable
+from handrail.methods.sagui.cards import warnings_of
+from handrail.methods.sagui.evaluations import evaluated, try_policy
+from handrail.methods.sagui.offline_batch import kept_beside
+from handrail.methods.sagui.pair import pair_row, try_pair
+from handrail.methods.sagui.pretraining import open_policy, pretrain
+from handrail.methods.sagui.settings import LIMIT_STEPS, TRANSITIONS, StudentRun
+from handrail.methods.sagui.table import METHODS
+from handrail.methods.sagui.train_guide import train_guide
+from handrail.methods.sagui.train_student import check, train_student
+from handrail.tasks.family import Family, Files, Report
+from handrail.tasks.guided.resolve import resolve_settings
+from handrail.tasks.guided.tasks import GuidedTasks
+
+EPOCHS = (30_000, 10_000, 5_000)  # the paper's epoch, or the next shorter one that fits
+
+
+def with_epoch(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """With an epoch that divides the steps, if the settings name steps but no epoch."""
+    steps = settings.get("steps")
+    fitting = [epoch for epoch in EPOCHS if isinstance(steps, int | float) and steps % epoch == 0]
+    if "epoch" in settings or steps is None or not fitting:
+        return dict(settings)
+    return {**settings, "epoch": fitting[0]}
+
+
+def acquire(
+    tasks: GuidedTasks,
+    kind: str,
+    settings: Any,
+    folder: Path,
+    report: Callable[[str, int, int], None],
+) -> None:
+    """Trains a guide, an expert or a student to be pre-trained; a finished one is not repeated."""
+    recorded = {"purpose": kind, **stable(settings)}
+
+    def told(step: int, total: int) -> None:
+        report(kind, step, total)
+
+    if (folder / f"{kind}.safetensors").exists():
+        return
+    if kind == "guide":
+        train_guide(tasks.source(settings), settings, folder, recorded=recorded, report=told)
+        return
+    pretrain(tasks.pretraining(settings), settings, folder, recorded=recorded, report=told)
+
+
+def train(
+    tasks: GuidedTasks,
+    run: StudentRun,
+    files: Files,
+    folder: Path,
+    recorded: dict[str, Any],
+    report: Report,
+) -> dict[str, Any]:
+    """Trains a student."""
+    warned = tuple(warnings(run, files))
+    return train_student(
+        tasks.target(run), run, files, folder, recorded=recorded, warnings=warned, report=report
+    )
+
+
+def warnings(run: StudentRun, files: Files) -> list[str]:
+    """What the guide's shield test says against it."""
+    if "guide" not in files:
+        return []
+    card, _ = load(files["guide"], expect="guide")
+    return warnings_of(card, run.limit, LIMIT_STEPS)
+
+
+def evaluate(
+    tasks: GuidedTasks, run: StudentRun, file: Path, episodes: int, seed: int
+) -> dict[str, Any]:
+    """Return, cost and length of a student's own policy, sampled, without its guide.
+
+    All are means over whole episodes of the target, undiscounted.
+    """
+    target = tasks.target(run)
+    card, policy = open_policy(file, target.interface, "policy")
+    done = try_policy(target.testing, policy, episodes=episodes, key=jax.random.key(seed))
+    limit = card.spec.get("limit")
+    return evaluated(done, limit if isinstance(limit, float | int) else None)
+
+
+def shielded(
+    tasks: GuidedTasks, run: StudentRun, files: Files, file: Path, episodes: int, seed: int
+) -> dict[str, Any]:
+    """The same of the student together with its guide, which acts where the method says so."""
+    target = tasks.target(run)
+    _, policy = open_policy(file, target.interface, "policy")
+    done = try_pair(target, run, files, policy, episodes=episodes, key=jax.random.key(seed))
+    return pair_row(done, run.limit)
+
+
+def _beside(run: StudentRun, files: Files) -> list[Path]:
+    return list(kept_beside(files, wanted=run.source_data).values())
+
+
+def guided_family(tasks: GuidedTasks) -> Family:
+    """The tasks as a family."""
+    return Family(
+        name=tasks.name,
+        environments=tasks.environments,
+        knows=tasks.environments.__contains__,
+        look=lambda environment, seed: tasks.run(environment),
+        methods=METHODS,
+        # None: the paper's steps for the task; guides as long as those of every published result
+        defaults={
+            "method": "budget-switch",
+            "preset": "recommended",
+            "steps": None,
+            "guide.steps": 300_000,
+        },
+        kinds=("guide", "expert", "pretrained"),
+        run_type=StudentRun,
+        resolve=functools.partial(resolve_settings, tasks),
+        run_name=lambda run: f"{run.environment}-{original(run)['method']}-{run.seed}",
+        knowledge_name=lambda kind, settings: f"{settings.environment}-{kind}-{settings.seed}",
+        label=lambda kind, settings: f"{kind} {settings.environment} seed {settings.seed}",
+        acquire=functools.partial(acquire, tasks),
+        check=check,
+        train=functools.partial(train, tasks),
+        evaluate=functools.partial(evaluate, tasks),
+        record=tasks.record,
+        shielded=functools.partial(shielded, tasks),
+        warnings=warnings,
+        beside=_beside,
+        left_beside={"guide": (TRANSITIONS,)},
+        report="navigation",
+        completed=with_epoch,
+        packages=("mujoco",),
+        transfer=tasks.transfer,
+        on_host=True,
+    )

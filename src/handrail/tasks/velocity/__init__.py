@@ -1,0 +1,1 @@
+"""Safety-Gymnasium's velocity tasks."""
