@@ -32,10 +32,11 @@ from handrail.core.errors import HandrailError
 from handrail.core.identity import passed_in
 from handrail.core.recorded import PASSED, stable
 from handrail.envs.gymnasium.costs import CostFn
+from handrail.envs.navigation.physics import FACTORS
 from handrail.knowledge.catalog import located
 from handrail.methods.sagui.guide_file import open_guide
 from handrail.methods.sagui.problem import Source, interface_of
-from handrail.methods.sagui.settings import GuideSettings, SacSettings
+from handrail.methods.sagui.settings import GuideSettings, RobustSettings, SacSettings
 from handrail.methods.sagui.shield import STEPS, proposed, takeover_table
 from handrail.methods.sagui.train_guide import SELECTIONS
 from handrail.methods.sagui.train_guide import train_guide as train
@@ -69,6 +70,7 @@ def train_guide(
     uniform_steps: int = 500,
     random_action_share: float = 0.25,
     keep: int = 0,
+    robust: RobustSettings | None = None,
     learning: SacSettings | None = None,
     seed: int = 0,
     report: Report = lambda step, total: None,
@@ -104,6 +106,8 @@ def train_guide(
         random_action_share: share of the steps with random actions, each repeated for 30 steps,
             so that the guide's cost critic can judge actions that are not its own.
         keep: steps that are kept beside the guide, for students with `source_data`.
+        robust: disturbances of the actions while it learns, such as `{"disturbance": 0.2,
+            "disturbed_by": "adversary"}`; none by default. Physics are yours to vary, in `reset`.
         learning: the learner; by default one whose cost critic is never negative, with a
             slower, undamped multiplier.
         seed: of everything.
@@ -117,8 +121,10 @@ def train_guide(
         random_action_share=random_action_share, entropy_weight=entropy_weight,
         uniform_steps=uniform_steps, selection=selection,
         keep=keep, learning=settings_of("learning", learning, LEARNING),
+        robust=settings_of("robust", robust, RobustSettings()),
     )  # fmt: skip
     settings = checked(settings)
+    _refuse_physics(settings.robust)
     host, trial = built_twice(
         source, cost=cost, limits=limits, parts=parts, episode_length=episode_length
     )
@@ -141,6 +147,15 @@ def train_guide(
         PASSED: passed_in(host, source, cost=cost, bonus=bonus, parts=parts, limits=limits),
     }  # fmt: skip
     return train(where, settings, folder, recorded=recorded, report=report)
+
+
+def _refuse_physics(robust: RobustSettings) -> None:
+    for name, spread in zip(FACTORS, robust.physical, strict=True):
+        if spread:
+            raise HandrailError(
+                f"robust.{name} is {spread:g}, but handrail does not know the physics of your "
+                "environment: draw them in its reset, and leave this at 0"
+            )
 
 
 @renamed.takes_old_names({"foreseen": "takeover_cost"})

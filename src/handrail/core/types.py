@@ -69,6 +69,12 @@ class Decision(eqx.Module):
     evidence: dict[str, Array]  # named quantities behind the decision, for records and reports
     extras: dict[str, Array]  # of the executed action: the substitute's, or the proposal's
     not_finite: Bool[Array, ""] | None = None  # a trigger saw NaN or infinity; None: none could
+    disturbed: Action | None = None  # what a world that disturbs actions makes of it; never stored
+
+    @property
+    def applied(self) -> Action:
+        """What the environment is stepped with."""
+        return self.action if self.disturbed is None else self.disturbed
 
 
 class Transition(eqx.Module):

@@ -60,7 +60,7 @@ class Toy(AbstractEnvironment):
 
 
 def toy_problem(
-    name: str, *, source_length: int | None = None, rescue=None, outside="ends"
+    name: str, *, source_length: int | None = None, rescue=None, outside="ends", physics=None
 ) -> TransferProblem:
     """Takes the place of `navigation_problem`."""
     source = Toy(False, source_length or LENGTH)

@@ -12,11 +12,14 @@ from jaxtyping import Array, Key
 from handrail.core.arguments import checked
 from handrail.core.artifact import Card, load, part_shapes, save
 from handrail.core.errors import HandrailError
+from handrail.core.recorded import stable
 from handrail.core.records import BEST
 from handrail.core.rng import stream
 from handrail.envs.transfer import SameView
 from handrail.interventions.base import Intervention
+from handrail.interventions.disturbed import TowardsCost, disturbed
 from handrail.interventions.recipes import none, wandering
+from handrail.interventions.substitutes import RepeatedRandomAction
 from handrail.learners.sac.agent import SacAgent
 from handrail.learners.sac.entropy import FixedEntropy
 from handrail.learners.sac.intrinsic import AbstractIntrinsic, NeighbourEntropy, NoIntrinsic
@@ -39,7 +42,7 @@ from handrail.methods.sagui.guide_file import GUIDE, open_guide, write_guide
 from handrail.methods.sagui.offline_batch import beside, save_steps
 from handrail.methods.sagui.presets import TAKEOVER_STEPS
 from handrail.methods.sagui.problem import Source
-from handrail.methods.sagui.settings import GuideSettings, check_schedule
+from handrail.methods.sagui.settings import GuideSettings, RobustSettings, check_schedule
 from handrail.methods.sagui.shield import (
     REPEAT,
     STEPS,
@@ -79,7 +82,9 @@ def guide_loop(source: Source, settings: GuideSettings) -> AnyLoop:
         memory(settings.learning, settings.steps, split=False),
         uniform_steps=settings.uniform_steps,
     )
-    driver = random_driver(settings.random_action_share, seed=10 * settings.seed + 1)
+    seed = 10 * settings.seed + 1
+    driver = random_driver(settings.random_action_share, seed=seed)
+    driver = in_robust_world(driver, settings.robust, seed=seed)
     return make_loop(source.training, agent, driver, settings.steps, delayed=source.delayed)
 
 
@@ -88,6 +93,23 @@ def random_driver(share: float, *, seed: int) -> Intervention:
     if not share:
         return none()
     return wandering(share, REPEAT, key=stream(jax.random.key(seed), "wander"))
+
+
+def in_robust_world(driver: Intervention, robust: RobustSettings, *, seed: int) -> Intervention:
+    """What drives a guide's training in a world that disturbs actions, if it is to.
+
+    Raises `HandrailError` for an adversary without a share of the action.
+    """
+    if not robust.disturbance:
+        if robust.disturbed_by != "random":
+            raise HandrailError(
+                f"robust.disturbed_by is {robust.disturbed_by!r}, but robust.disturbance is 0: set "
+                "it to the disturbance's share of an action, such as 0.2"
+            )
+        return driver
+    key = stream(jax.random.key(seed), "disturbance")
+    what = {"random": RepeatedRandomAction(REPEAT, key), "adversary": TowardsCost()}
+    return disturbed(driver, what[robust.disturbed_by], robust.disturbance)
 
 
 def _intrinsic(settings: GuideSettings, source: Source) -> AbstractIntrinsic:
@@ -136,7 +158,7 @@ def train_guide(
                 training={
                     "task": source.interface.name,
                     "evaluation": row,
-                    "settings": dataclasses.asdict(settings),
+                    "settings": stable(settings),
                 },
             )  # fmt: skip
 

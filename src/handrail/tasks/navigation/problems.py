@@ -8,6 +8,7 @@ from handrail.core.errors import HandrailError, UnknownName
 from handrail.envs.base import AbstractEnvironment
 from handrail.envs.host import AbstractHostEnvironment
 from handrail.envs.navigation.compiled import RescueStarts
+from handrail.envs.navigation.physics import PhysicsRange
 from handrail.envs.navigation.problems import navigation_problem
 from handrail.envs.navigation.tasks import navigation_task
 from handrail.envs.transfer import TransferProblem, example_observation, observation_shapes
@@ -60,10 +61,13 @@ def source_of(settings: GuideSettings) -> Source:
     )
     name = settings.environment
 
+    physics = PhysicsRange.around(*settings.robust.physical)
+
     def training() -> Any:
         environment = navigation_problem(
-            name, source_length=settings.episode_length, rescue=starts, outside=settings.outside
-        ).source
+            name, source_length=settings.episode_length, rescue=starts, outside=settings.outside,
+            physics=physics,
+        ).source  # fmt: skip
         return environment if settings.bonus == "displacement" else unrewarded(environment)
 
     clean = navigation_problem(name).source
