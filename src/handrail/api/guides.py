@@ -70,7 +70,7 @@ def train_guide(
     uniform_steps: int = 500,
     random_action_share: float = 0.25,
     keep: int = 0,
-    robust: RobustSettings | None = None,
+    robust: RobustSettings | Mapping[str, Any] | None = None,
     learning: SacSettings | None = None,
     seed: int = 0,
     report: Report = lambda step, total: None,

@@ -9,13 +9,11 @@ from typing import Annotated, Literal
 import tyro
 
 from handrail.cli import results, share
-from handrail.cli.options import Device
+from handrail.cli.options import Device, Repeatable
 from handrail.core.errors import HandrailError
 from handrail.core.plain_text import message, plain
 
 app = tyro.extras.SubcommandApp()
-Repeatable = Annotated[tuple[tuple[str, ...], ...], tyro.conf.UseAppendAction]
-"""Several words, after one flag or after one each: none of them is dropped."""
 
 
 @app.command(name="list")
@@ -273,7 +271,7 @@ def check_transfer(
 
 
 for command in (*results.COMMANDS, *share.COMMANDS):
-    app.command(command)
+    app.command(command, name=command.__name__.replace("_", "-"))
 
 
 def _leave_report(folder: Path) -> None:

@@ -67,7 +67,9 @@ class Gain(AbstractActionPerturbation):
 
     factor: float | Float[Array, ""]
 
-    def act(self, memory, action, step, key):
+    def act(
+        self, memory: Any, action: Action, step: Int[Array, ""], key: Key[Array, ""]
+    ) -> tuple[Any, Action]:
         return memory, jnp.clip(self.factor * jnp.clip(action, -1.0, 1.0), -1.0, 1.0)
 
 
@@ -85,7 +87,9 @@ class Delay(AbstractActionPerturbation):
     def init(self, zero: Action) -> Float[Array, "longest action"]:
         return jnp.zeros((self.longest, *zero.shape), zero.dtype)
 
-    def act(self, memory, action, step, key):
+    def act(
+        self, memory: Any, action: Action, step: Int[Array, ""], key: Key[Array, ""]
+    ) -> tuple[Any, Action]:
         latest = jnp.concatenate([jnp.asarray(action, memory.dtype)[None], memory])
         return latest[:-1], latest[self.steps]
 
@@ -95,7 +99,9 @@ class Disturbance(AbstractActionPerturbation):
 
     share: float | Float[Array, ""]
 
-    def act(self, memory, action, step, key):
+    def act(
+        self, memory: Any, action: Action, step: Int[Array, ""], key: Key[Array, ""]
+    ) -> tuple[Any, Action]:
         held = stream(key, "disturbance", step // HELD)
         other = jax.random.uniform(held, action.shape, action.dtype, minval=-1, maxval=1)
         return memory, (1 - self.share) * jnp.clip(action, -1.0, 1.0) + self.share * other
@@ -110,7 +116,9 @@ class SensorNoise(AbstractPerturbation):
     def check(self, actions: ActionSpace) -> None:
         """It fits all actions."""
 
-    def observe(self, observation, step, key):
+    def observe(
+        self, observation: Observation, step: Int[Array, ""], key: Key[Array, ""]
+    ) -> Observation:
         named = isinstance(observation, Mapping)
         parts = observation if named else {"": observation}
         scales = dict(self.scales)
@@ -134,10 +142,13 @@ def perturbations_of(
     `scales` are those of the observation's parts, 1 where nothing is said; `gain` whether its gain
     is one of actions, or left to the physics.
     """
-    wanted = {
-        "disturbance": changes.disturbance and Disturbance(changes.disturbance),
-        "delay": changes.delay and Delay.of(changes.delay),
-        "gain": gain and changes.gain != 1 and Gain(changes.gain),
-        "noise": changes.noise and SensorNoise(changes.noise, tuple(scales.items())),
-    }
-    return tuple(one for one in wanted.values() if isinstance(one, AbstractPerturbation))
+    parts: list[AbstractPerturbation] = []
+    if changes.disturbance:
+        parts.append(Disturbance(changes.disturbance))
+    if changes.delay:
+        parts.append(Delay.of(changes.delay))
+    if gain and changes.gain != 1:
+        parts.append(Gain(changes.gain))
+    if changes.noise:
+        parts.append(SensorNoise(changes.noise, tuple(scales.items())))
+    return tuple(parts)

@@ -8,6 +8,7 @@ import jax
 
 from handrail.core.artifact import load
 from handrail.core.recorded import original, stable
+from handrail.envs.changes import Changes
 from handrail.envs.navigation.problems import navigation_problem
 from handrail.envs.navigation.tasks import navigation_task
 from handrail.methods.sagui.cards import warnings_of
@@ -20,6 +21,7 @@ from handrail.methods.sagui.table import METHODS
 from handrail.methods.sagui.train_guide import train_guide
 from handrail.methods.sagui.train_student import check, train_student
 from handrail.tasks.family import Family, Files, Report
+from handrail.tasks.navigation.changed import changed, physics_of
 from handrail.tasks.navigation.episode import record_students
 from handrail.tasks.navigation.problems import (
     DEFAULTS,
@@ -78,12 +80,15 @@ def warnings(run: StudentRun, files: Files) -> list[str]:
     return warnings_of(card, run.limit, LIMIT_STEPS)
 
 
-def evaluate(run: StudentRun, file: Path, episodes: int, seed: int) -> dict[str, Any]:
+def evaluate(
+    run: StudentRun, file: Path, episodes: int, seed: int, changes: Changes
+) -> dict[str, Any]:
     """Return, cost and length of a student's own policy, sampled, without its guide.
 
     All are means over whole episodes of the target, undiscounted.
     """
-    target = navigation_problem(run.environment).target
+    problem = navigation_problem(run.environment, physics=physics_of(changes))
+    target = changed(problem.target, changes)
     interface = interface_in(target, run.environment)
     card, policy = open_policy(file, interface, "policy")
     done = try_policy(target, policy, episodes=episodes, key=jax.random.key(seed))
@@ -98,9 +103,11 @@ def record(
     return record_students(run, file, files, episodes=episodes, seed=seed, shielded=shielded)
 
 
-def shielded(run: StudentRun, files: Files, file: Path, episodes: int, seed: int) -> dict[str, Any]:
+def shielded(
+    run: StudentRun, files: Files, file: Path, episodes: int, seed: int, changes: Changes
+) -> dict[str, Any]:
     """The same of the student together with its guide, which acts where the method says so."""
-    target = target_of(run)
+    target = target_of(run, changes)
     _, policy = open_policy(file, target.interface, "policy")
     done = try_pair(target, run, files, policy, episodes=episodes, key=jax.random.key(seed))
     return pair_row(done, run.limit)

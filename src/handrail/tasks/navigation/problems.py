@@ -6,6 +6,7 @@ from typing import Any
 from handrail.core.artifact import part_shapes
 from handrail.core.errors import HandrailError, UnknownName
 from handrail.envs.base import AbstractEnvironment
+from handrail.envs.changes import NOTHING_CHANGED, Changes
 from handrail.envs.host import AbstractHostEnvironment
 from handrail.envs.navigation.compiled import RescueStarts
 from handrail.envs.navigation.physics import PhysicsRange
@@ -22,6 +23,7 @@ from handrail.methods.sagui.settings import (
     StudentRun,
 )
 from handrail.methods.sagui.shield import STEPS
+from handrail.tasks.navigation.changed import changed, physics_of
 
 HARM = 1.0  # what a step in a hazard costs
 
@@ -84,8 +86,8 @@ def source_of(settings: GuideSettings) -> Source:
     )
 
 
-def target_of(run: StudentRun) -> Target:
-    """Where a student is trained and tested."""
+def target_of(run: StudentRun, changes: Changes = NOTHING_CHANGED) -> Target:
+    """Where a student is trained and, in a world that may be changed, tested."""
 
     def problem() -> TransferProblem:
         return navigation_problem(run.environment)
@@ -94,7 +96,9 @@ def target_of(run: StudentRun) -> Target:
     return Target(
         interface=interface_in(first.target, run.environment),
         training=side_by_side(first.target, lambda: problem().target, run.copies),
-        testing=problem().target,
+        testing=changed(
+            navigation_problem(run.environment, physics=physics_of(changes)).target, changes
+        ),
         view=first.view,
         scaled_parts=part_shapes_of(first.target),
     )
