@@ -154,4 +154,4 @@ def test_what_does_not_fit_is_refused():
     with pytest.raises(HandrailError, match="build a single one, not a vector"):
         perturbed(HostCopies([OnHost(Echo())]), delay)
     with pytest.raises(HandrailError, match="noise is for real numbers, but rows is of int32"):
-        noise[0].observe({"rows": jnp.int32(3)}, 0, KEY)
+        noise[0].observe({"rows": jnp.int32(3)}, jnp.int32(0), KEY)
