@@ -20,6 +20,7 @@ from handrail.methods.sagui.shield import ShieldTest, evaluate_shield
 from handrail.methods.sagui.train_student import student_loop, train_student
 from handrail.tasks.navigation import family as navigation_family
 from handrail.tasks.navigation import problems as navigation
+from handrail.tasks.navigation import robustness
 from handrail.tasks.navigation.resolve import resolve_settings
 from handrail.train.evaluate import run_greedily
 
@@ -87,7 +88,7 @@ def _unchecked(*args, **options):
 def use_toy(monkeypatch) -> None:
     """Makes every acquisition and run use the toy."""
     monkeypatch.setattr(evaluations, "run_greedily", _unchecked)
-    for module in (navigation, navigation_family):
+    for module in (navigation, navigation_family, robustness):
         monkeypatch.setattr(module, "navigation_problem", toy_problem)
 
 
