@@ -19,7 +19,8 @@ from handrail.envs.perturbed import HostPerturbed, Perturbed
 from handrail.tasks.lava import family as lava
 from handrail.tasks.navigation import robustness as measured
 from handrail.tasks.navigation.changed import changed, physics_of
-from handrail.transfer_check.robustness import SWEEPS, axis_of, worlds_of
+from handrail.transfer_check import robustness
+from handrail.transfer_check.robustness import axis_of, worlds_of
 from tests.envs.toys import Walker
 from tests.experiments.navigation import toy
 
@@ -83,10 +84,7 @@ def test_the_worlds_of_a_grid():
 def short(monkeypatch):
     """Two worlds besides the grid, in the toy, which costs 2 in every episode of 10 steps."""
     monkeypatch.setattr(measured, "navigation_problem", toy.toy_problem)
-    for name in ("gain", "disturbance"):
-        monkeypatch.delitem(SWEEPS, name)
-    for name, value in {"noise": 0.1, "delay": 1}.items():
-        monkeypatch.setitem(SWEEPS, name, (value,))
+    monkeypatch.setattr(robustness, "SINGLE", (Changes(noise=0.1), Changes(delay=1)))
 
 
 def test_a_guide_is_measured_in_every_world_and_shown(short, tmp_path, monkeypatch, capsys):

@@ -271,7 +271,7 @@ def check_transfer(
 
 
 for command in (*results.COMMANDS, *share.COMMANDS):
-    app.command(command, name=command.__name__.replace("_", "-"))
+    app.command(name=command.__name__.replace("_", "-"))(command)
 
 
 def _leave_report(folder: Path) -> None:

@@ -11,7 +11,7 @@ from handrail.envs.changes import NOTHING_CHANGED, Changes
 from handrail.report.html import Block, Picture, Table
 from handrail.report.html import Cell as TableCell
 from handrail.report.style import RC, canvas
-from handrail.transfer_check.robustness import EDGES, SWEEPS, Robustness, axis_of
+from handrail.transfer_check.robustness import EDGES, Robustness, axis_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -48,8 +48,9 @@ def summary(found: Mapping[str, Robustness], title: str) -> Table:
         for own in found.values():
             row += [float(of(own.grid(COST))), float(of(own.grid(ABOVE)))]
         rows.append(row)
-    for name, values in SWEEPS.items():
-        rows += [_row(f"{name} {value:g}", found, Changes(**{name: value})) for value in values]
+    for world in first.worlds:
+        if world != NOTHING_CHANGED and world.mass == world.damping == 1:
+            rows.append(_row(world.words, found, world))
     columns = ["world", *(f"{name}: {what}" for name in found for what in ("cost", "share above"))]
     caption = f"{title}: cost per 1,000 steps, and share of episodes above {first.limit:g}."
     return Table(columns, rows, caption)

@@ -12,14 +12,14 @@ from handrail.equations.budget import LIMIT_STEPS
 from handrail.methods.sagui.shield import ShieldTest
 from handrail.train.rollout.base import Episodes
 
-SWEEPS: Mapping[str, tuple[float, ...]] = {
-    "gain": (0.5, 0.75, 1.25, 1.5),
-    "noise": (0.05, 0.1, 0.2, 0.4),
-    "delay": (1, 2, 4, 8),
-    "disturbance": (0.1, 0.2, 0.4),
-}
-"""What is changed by itself, and to which values."""
-LONGEST_DELAY = int(max(SWEEPS["delay"]))
+SINGLE = (
+    *(Changes(gain=factor) for factor in (0.5, 0.75, 1.25, 1.5)),
+    *(Changes(noise=share) for share in (0.05, 0.1, 0.2, 0.4)),
+    *(Changes(delay=steps) for steps in (1, 2, 4, 8)),
+    *(Changes(disturbance=share) for share in (0.1, 0.2, 0.4)),
+)
+"""Worlds in which one thing beside mass and damping is changed."""
+LONGEST_DELAY = max(world.delay for world in SINGLE)
 EDGES = 0.5, 1.5
 """The least and the greatest factor of mass and damping (the follow-up of arXiv:2307.14316)."""
 Drive = Callable[[Any], Episodes]
@@ -88,11 +88,10 @@ def axis_of(side: int) -> tuple[float, ...]:
 
 
 def worlds_of(side: int) -> tuple[Changes, ...]:
-    """The nominal world, `side` × `side` of mass and damping, and those of `SWEEPS`."""
+    """The nominal world, `side` × `side` of mass and damping, and those of `SINGLE`."""
     factors = axis_of(side)
     grid = [Changes(mass=m, damping=d) for m, d in itertools.product(factors, factors)]
-    alone = [Changes(**{name: value}) for name, values in SWEEPS.items() for value in values]
-    return tuple(dict.fromkeys([NOTHING_CHANGED, *grid, *alone]))
+    return tuple(dict.fromkeys([NOTHING_CHANGED, *grid, *SINGLE]))
 
 
 def measure_robustness(
