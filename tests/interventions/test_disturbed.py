@@ -9,10 +9,13 @@ import pytest
 from handrail.core.errors import HandrailError
 from handrail.core.types import Context
 from handrail.interventions.disturbed import TowardsCost, disturbed
+from handrail.interventions.overruled import overruled
 from handrail.interventions.recipes import none, wandering
+from handrail.interventions.stepwise import Stepwise
 from handrail.interventions.substitutes import RepeatedRandomAction
 
 KEY = jax.random.key(1)
+ONE, THREE = np.zeros(1, np.float32), np.zeros(3, np.float32)
 
 
 class Known(eqx.Module):
@@ -57,6 +60,15 @@ def test_an_adversary_that_does_not_know_leaves_the_action():
 def test_an_adversary_without_a_learner_is_refused():
     with pytest.raises(HandrailError, match="asks the learner's cost critic"):
         TowardsCost()(context(), key=KEY)
+
+
+def test_a_disturbance_that_would_be_lost_is_refused():
+    world = disturbed(none(), RepeatedRandomAction(30, KEY), 0.2)
+    shielded = overruled(world, none())
+    with pytest.raises(HandrailError, match="belongs around everything else that decides"):
+        shielded(context(), shielded.init(), key=KEY)
+    with pytest.raises(HandrailError, match="belongs around everything else that decides"):
+        Stepwise(world, ONE, THREE, key=KEY).decide(ONE, THREE)
 
 
 def test_random_disturbances_are_held_and_come_on_top_of_what_drives():

@@ -34,6 +34,8 @@ def settings(**own):
 def test_nothing_changes_for_guides_of_before():
     for told in (stable, original):
         assert "robust" not in told(GuideSettings())
+    everything = dataclasses.asdict(GuideSettings())
+    assert everything.pop("robust") and stable(GuideSettings()) == everything  # as cards have it
     assert stable(override(GuideSettings(), {"robust.mass": 0.5}))["robust"]["mass"] == 0.5
 
 
