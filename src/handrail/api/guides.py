@@ -35,6 +35,7 @@ from handrail.envs.gymnasium.building import (
 )
 from handrail.envs.gymnasium.costs import CostFn
 from handrail.envs.gymnasium.unsafe_starts import START, UnsafeStart, with_unsafe_starts
+from handrail.envs.navigation.physics import FACTORS
 from handrail.interventions.base import AbstractTrigger
 from handrail.knowledge.catalog import located_guide
 from handrail.methods.sagui.cards import harm_of
@@ -42,7 +43,13 @@ from handrail.methods.sagui.guide_file import open_guide
 from handrail.methods.sagui.outside_guide import PolicyGuide
 from handrail.methods.sagui.presets import OWN_GUIDE, TAKEOVER_SHARES
 from handrail.methods.sagui.problem import Source, interface_of
-from handrail.methods.sagui.settings import PLAIN, GuideSettings, SacSettings, TakeoverSettings
+from handrail.methods.sagui.settings import (
+    PLAIN,
+    GuideSettings,
+    RobustSettings,
+    SacSettings,
+    TakeoverSettings,
+)
 from handrail.methods.sagui.shield import STEPS, proposed, takeover_table
 from handrail.methods.sagui.table import METHODS
 from handrail.methods.sagui.takeover import Takeover, check_scale
@@ -79,6 +86,7 @@ def train_guide(
     rescue_share: float = 0.0,
     unsafe_start: UnsafeStart = START,
     keep: int = 0,
+    robust: RobustSettings | Mapping[str, Any] | None = None,
     learning: SacSettings | None = None,
     seed: int = 0,
     report: Report = lambda step, total: None,
@@ -119,6 +127,8 @@ def train_guide(
         unsafe_start: the options of `reset` for such an episode, by default
             `{"start": "unsafe"}`, or a function of a seed that gives them.
         keep: steps that are kept beside the guide, for students with `source_data`.
+        robust: disturbances of the actions while it learns, such as `{"disturbance": 0.2,
+            "disturbed_by": "adversary"}`; none by default. Physics are yours to vary, in `reset`.
         learning: the learner; by default one whose cost critic is never negative, with a
             slower, undamped multiplier.
         seed: of everything.
@@ -133,8 +143,10 @@ def train_guide(
         random_action_share=random_action_share, entropy_weight=entropy_weight,
         uniform_steps=uniform_steps, selection=selection,
         keep=keep, learning=settings_of("learning", learning, OWN_GUIDE["learning"]),
+        robust=settings_of("robust", robust, RobustSettings()),
     )  # fmt: skip
     settings = checked(settings)
+    _refuse_physics(settings.robust)
     host, trial = built_twice(
         source, cost=cost, limits=limits, parts=parts, episode_length=episode_length,
         warn_of_scales=not settings.learning.normalise_observations,
@@ -162,6 +174,15 @@ def train_guide(
         ),
     }  # fmt: skip
     return train(where, settings, folder, recorded=recorded, report=report)
+
+
+def _refuse_physics(robust: RobustSettings) -> None:
+    for name, spread in zip(FACTORS, robust.physical, strict=True):
+        if spread:
+            raise HandrailError(
+                f"robust.{name} is {spread:g}, but handrail does not know the physics of your "
+                "environment: draw them in its reset, and leave this at 0"
+            )
 
 
 @renamed.takes_old_names({"foreseen": "takeover_cost"})

@@ -9,14 +9,12 @@ from typing import Annotated, Literal
 import tyro
 
 from handrail.cli import checks, results, share
-from handrail.cli.options import Device
+from handrail.cli.options import Device, Repeatable
 from handrail.core.errors import HandrailError
 from handrail.core.plain_text import message, plain
 
 DEFAULT = "LavaCrossingS9N1"
 app = tyro.extras.SubcommandApp()
-Repeatable = Annotated[tuple[tuple[str, ...], ...], tyro.conf.UseAppendAction]
-"""Several words, after one flag or after one each: none of them is dropped."""
 
 
 @app.command(name="list")

@@ -17,10 +17,12 @@ from handrail.core.files import read_json
 from handrail.core.plain_text import message
 from handrail.core.recorded import PASSED, mapping
 from handrail.core.renamed import migrated
+from handrail.envs.changes import NOTHING_CHANGED, Changes
 from handrail.envs.gymnasium.building import Host, build_host, built, closes_environments
 from handrail.envs.gymnasium.costs import CostFn
 from handrail.envs.gymnasium.named import attribute, factory
 from handrail.envs.jax_libraries.own import OwnEnvironment
+from handrail.envs.perturbed import changed_host
 from handrail.experiments import launch
 from handrail.experiments.launch import Which
 from handrail.experiments.stored import names_code
@@ -72,6 +74,7 @@ def evaluate(
     files: Mapping[str, Path] | None = None,
     intervention: str | None = None,
     view: str | None = None,
+    changes: Changes = NOTHING_CHANGED,
 ) -> dict[str, Any]:
     """Means over whole episodes of a finished run's own policy, without intervention, and if
     `shielded` those of the policy together with its intervention.
@@ -93,6 +96,7 @@ def evaluate(
         files: of the run's knowledge, by kind, where it is not found beside the run.
         intervention: MODULE:NAME of the shield that the run was given, if it was given one.
         view: MODULE:NAME of the guide's view, if the run was given one.
+        changes: how the world differs from the one that was learnt in.
 
     Raises `HandrailError` where there is no finished run, or where the policy does not fit.
     """
@@ -108,6 +112,7 @@ def evaluate(
         return launch.evaluate(
             folder, episodes=episodes, seed=seed, which=which, shielded=shielded,
             knowledge_folder=knowledge_folder, files=files, environment=environment,
+            changes=changes,
         )  # fmt: skip
     beside = Beside(folder, files.get("guide"), intervention, view)
     launch.check_evaluation(folder, episodes)
@@ -116,7 +121,7 @@ def evaluate(
     cost = None if cost_fn is None else attribute(cost_fn, "--cost-fn")
     return evaluate_own(
         run, file, make, cost=cost, episodes=episodes, seed=seed, episode_length=episode_length,
-        beside=beside if shielded else None,
+        beside=beside if shielded else None, changes=changes,
     )  # fmt: skip
 
 
@@ -131,9 +136,10 @@ def evaluate_own(
     seed: int,
     episode_length: int | None,
     beside: Beside | None = None,
+    changes: Changes = NOTHING_CHANGED,
 ) -> dict[str, Any]:
-    """Tests the policy in `file`, of `run`, in the environment that `make` builds; with what is
-    `beside` it, also together with its intervention.
+    """Tests the policy in `file`, of `run`, in the environment that `make` builds, changed so; with
+    what is `beside` it, also together with its intervention.
 
     Whether it keeps its limit is left open (None) in episodes of another length than the run's,
     and left out where the run has no limit.
@@ -148,16 +154,19 @@ def evaluate_own(
         episode_length=longest,
     )  # fmt: skip
     interface, key = interface_of(host, longest), jax.random.key(seed)
-    policy = open_networks(file, card, interface)
+    policy, world = (
+        open_networks(file, card, interface),
+        changed_host(host, changes, name=host.name),
+    )
     if isinstance(policy, OnVectors):
-        done = try_policy(host, policy, episodes=episodes, longest=longest, key=key)
+        done = try_policy(world, policy, episodes=episodes, longest=longest, key=key)
     else:
-        done = _greedy(host, policy, episodes=episodes, longest=longest, key=key)
+        done = _greedy(world, policy, episodes=episodes, longest=longest, key=key)
     limit = host.limit if limits is None else limits.limit
     found = evaluated(done, limit, host.limits)
     if beside is not None:
         shield, _ = intervention_of_own(beside, run.purpose, host, interface, longest=longest)
-        pair = try_under(host, acting(policy), shield, episodes=episodes, longest=longest, key=key)
+        pair = try_under(world, acting(policy), shield, episodes=episodes, longest=longest, key=key)
         found |= pair_row(pair, limit, host.limits)
     if longest != run.episode_length:
         for name in found.keys() & {"within_limit", "shielded_within_limit"}:

@@ -10,3 +10,5 @@ Device = Annotated[
         help="Where to compute: cpu, gpu, gpu:1, …; by default HANDRAIL_DEVICE, else cpu."
     ),
 ]
+Repeatable = Annotated[tuple[tuple[str, ...], ...], tyro.conf.UseAppendAction]
+"""Several words, after one flag or after one each: none of them is dropped."""

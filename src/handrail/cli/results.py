@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from handrail.cli.options import Device
+from handrail.cli.options import Device, Repeatable
 from handrail.core.errors import HandrailError
 from handrail.core.plain_text import message, plain
 
@@ -21,6 +21,7 @@ def evaluate(
     cost_fn: str | None = None,
     episode_length: int | None = None,
     shielded: bool = False,
+    changes: Repeatable = (),
     knowledge_folder: Path = Path("runs"),
     guide: Path | None = None,
     prior: Path | None = None,
@@ -45,6 +46,9 @@ def evaluate(
         episode_length: Time limit in steps, in your own environment; by default the run's.
         shielded: Test the policy together with its intervention as well (shielded_…): guide, checks
             or shield stay in place.
+        changes: Test in a changed world, such as mass=1.5 damping=0.5 gain=0.8 noise=0.1 delay=2
+            disturbance=0.2: factors of physics, noise as a share of a sensor's scale, steps of
+            delay, share of a random action. In your own environment without mass and damping.
         knowledge_folder: Where the knowledge of the run is looked for, besides near the run.
         guide: The run's guide, if it is not found beside the run; likewise the next three.
         intervention: Of a run in your own environment: MODULE:NAME of the shield that it was given.
@@ -53,15 +57,20 @@ def evaluate(
     from handrail.core.jax_setup import choose
 
     choose(device)
+    from handrail.cli.changed import changes_of
     from handrail.cli.evaluate import evaluate as evaluate_one
+    from handrail.envs.changes import NOTHING_CHANGED
 
     files = {"guide": guide, "prior": prior, "encoder": encoder, "expert": expert}
+    world = changes_of(tuple(chain(*changes)))
     found = evaluate_one(
         run, episodes=episodes, seed=seed, which=policy, environment=environment, cost_fn=cost_fn,
         episode_length=episode_length, shielded=shielded, knowledge_folder=knowledge_folder,
         files={kind: path for kind, path in files.items() if path is not None},
-        intervention=intervention, view=view,
+        intervention=intervention, view=view, changes=world,
     )  # fmt: skip
+    if world != NOTHING_CHANGED:
+        print(f"{'world':24} {world.words}")
     for key, value in found.items():
         print(f"{plain(key):24} {plain(value)}")
 
@@ -152,7 +161,7 @@ def report(
     names: Annotated[tuple[str, ...], tyro.conf.Positional],
     budget: str = "quick",
     seeds: int | None = None,
-    variants: Annotated[tuple[tuple[str, ...], ...], tyro.conf.UseAppendAction] = (),
+    variants: Repeatable = (),
     out: Path | None = None,
     vectors: bool = False,
 ) -> None:
@@ -243,4 +252,49 @@ def tensorboard(
     print(f"{len(folders)} runs: tensorboard --logdir {logdir}")
 
 
-COMMANDS = (evaluate, record, compare, watch, report, tensorboard)
+def check_robustness(
+    what: Annotated[Path, tyro.conf.Positional],
+    task: str | None = None,
+    limit: float | None = None,
+    side: int = 8,
+    episodes: int = 20,
+    seed: int = 0,
+    out: Path | None = None,
+    guide: Path | None = None,
+    knowledge_folder: Path = Path("runs"),
+    device: Device = None,
+) -> None:
+    """Tests a guide, or a student with its guide, in worlds that differ from where they learnt.
+
+    Mass × damping, and by themselves the motors' gain, sensor noise, delay and disturbance of
+    actions. A minute for compiled tasks; on MuJoCo take fewer episodes and a smaller side.
+
+    Args:
+        what: A guide (file, folder, or the name of one that ships), or the folder of a student.
+        task: The navigation task in whose target a guide is tested; by default the one it was
+            trained on.
+        limit: Cost of 1,000 steps; by default the task's.
+        side: Worlds along a side of the grid of mass and damping, from 0.5 to 1.5 times.
+        episodes: Whole episodes in each world; all worlds have the same starts.
+        seed: Of the episodes.
+        out: Write a page here (.html), and the raw numbers beside it (.json).
+        guide: The guide of a student's run, if it is not found near the run.
+        knowledge_folder: Where it is looked for, besides near the run.
+    """
+    from handrail.core.jax_setup import choose
+
+    choose(device)
+    from handrail.cli.check_robustness import check_robustness as run
+    from handrail.experiments.progress import ProgressBars
+
+    with ProgressBars(unit="") as bars:
+        run(
+            what, task=task, limit=limit, side=side, episodes=episodes, seed=seed, out=out,
+            guide=guide, knowledge_folder=knowledge_folder,
+            report=lambda done, total: bars("worlds", done, total),
+        )  # fmt: skip
+    if out is not None:
+        print(f"page: {plain(out)}")
+
+
+COMMANDS = (evaluate, check_robustness, record, compare, watch, report, tensorboard)

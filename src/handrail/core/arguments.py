@@ -64,6 +64,7 @@ Share = Annotated[float, Range(0, 1)]
 ShareOfSteps = Annotated[float, Range(0, 1, words="a share of the steps")]
 ShareOfLimit = Annotated[float, Range(0, words="a share of the limit")]
 Discount = Annotated[float, Range(0, 1, below=True)]
+Spread = Annotated[float, Range(0, 1, below=True, words="how far a factor varies around 1")]
 Count = Annotated[int, Range(1)]
 """A whole number of at least 1."""
 NonNegativeInt = Annotated[int, Range(0)]

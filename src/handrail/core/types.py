@@ -13,6 +13,8 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
+from handrail.core.errors import HandrailError
+
 Observation = PyTree[Any]  # of arrays: JAX's, or NumPy's from an environment on the host
 Action = Array  # int32 scalar (discrete) or float vector (Box)
 Memory = PyTree  # what a trigger remembers; owned by the trigger
@@ -69,6 +71,21 @@ class Decision(eqx.Module):
     evidence: dict[str, Array]  # named quantities behind the decision, for records and reports
     extras: dict[str, Array]  # of the executed action: the substitute's, or the proposal's
     not_finite: Bool[Array, ""] | None = None  # a trigger saw NaN or infinity; None: none could
+    disturbed: Action | None = None  # what a world that disturbs actions makes of it; never stored
+
+    @property
+    def applied(self) -> Action:
+        """What the environment is stepped with."""
+        return self.action if self.disturbed is None else self.disturbed
+
+    def undisturbed(self) -> "Decision":
+        """Itself, for those who would lose a disturbance: `HandrailError` if there is one."""
+        if self.disturbed is not None:
+            raise HandrailError(
+                "a world that disturbs actions (`Disturbed`) belongs around everything else that "
+                "decides, and into the training of a guide: leave it out here"
+            )
+        return self
 
 
 class Transition(eqx.Module):

@@ -14,6 +14,7 @@ from handrail.core.errors import HandrailError
 from handrail.core.files import read_json
 from handrail.core.recorded import stable
 from handrail.core.records import BEST, POLICY
+from handrail.envs.changes import NOTHING_CHANGED, Changes
 from handrail.experiments.locks import exclusive
 from handrail.experiments.plan import RUN, SUMMARY, Task, knowledge_tasks
 from handrail.experiments.stored import may_run, names_of, stored_run
@@ -113,21 +114,31 @@ def evaluate(
     knowledge_folder: Path = Path("runs"),
     files: Mapping[str, Path] = MappingProxyType({}),
     environment: str | None = None,
+    changes: Changes = NOTHING_CHANGED,
 ) -> dict[str, Any]:
     """Return, cost and length of a finished run's own policy, without intervention.
 
-    If `shielded`, those of the policy together with the run's intervention as well. Knowledge is
-    looked for as `resume` does; `files` are those that are elsewhere, by kind.
+    They are of a world that is changed, if it is. If `shielded`, those of the policy together with
+    the run's intervention as well. Knowledge is looked for as `resume` does; `files` are those that
+    are elsewhere, by kind.
     """
     check_evaluation(folder, episodes)
-    stored, family, run = stored_run(folder)
+    _, family, run = stored_run(folder)
     may_run(folder, family, run, environment)
     file = policy_file(folder, which)
-    alone = family.evaluate(run, file, episodes, seed)
+    alone = family.evaluate(run, file, episodes, seed, changes)
     if not shielded:
         return alone
-    found = _found(folder, stored["needs"], family, run, knowledge_folder, files)
-    return {**alone, **family.shielded(run, found, file, episodes, seed)}
+    found = knowledge_of_run(folder, knowledge_folder=knowledge_folder, files=files)
+    return {**alone, **family.shielded(run, found, file, episodes, seed, changes)}
+
+
+def knowledge_of_run(
+    folder: Path, *, knowledge_folder: Path, files: Mapping[str, Path]
+) -> dict[str, Path]:
+    """The files of a finished run's knowledge, by kind, looked for as `resume` does."""
+    stored, family, run = stored_run(folder)
+    return _found(folder, stored["needs"], family, run, knowledge_folder, files)
 
 
 def record(

@@ -28,7 +28,7 @@ class Overruled(Intervention):
 
     def __call__(self, context: Context, memory: Memory, *, key: Key[Array, ""]) -> Decision:
         before, own = memory
-        earlier = self.first(context, before, key=key)
+        earlier = self.first(context, before, key=key).undisturbed()
         seen = dataclasses.replace(context, proposed=earlier.action, extras=earlier.extras)
         last = super().__call__(seen, own, key=stream(key, EVIDENCE))
         named = {f"{EVIDENCE}_{name}": value for name, value in last.evidence.items()}

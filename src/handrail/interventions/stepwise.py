@@ -213,7 +213,7 @@ class Stepwise:
         context = self._context(carry, self._read(seen), proposed)
         decision = self._intervention(
             context, carry["memory"], key=stream(self._key, "intervene", carry["step"])
-        )
+        ).undisturbed()
         carry = {
             **carry, "observation": seen, "proposed": proposed,
             "action": decision.action, "intervened": decision.intervened,

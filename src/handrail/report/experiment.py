@@ -12,7 +12,12 @@ from handrail.core.files import read_json, write_text
 from handrail.core.splits import split_of
 from handrail.core.versions import ABSENT, versions
 from handrail.experiments.schema import Experiment, flat
-from handrail.report import coverage_figures, navigation_figures
+from handrail.report import (
+    coverage_figures,
+    navigation_figures,
+    robustness,
+    robustness_figures,
+)
 from handrail.report.finished import Cell, Finished
 from handrail.report.html import Block, Details, Heading, Player, Table, Text, comparison, page
 from handrail.report.lava_figures import (
@@ -42,6 +47,7 @@ KINDS: dict[str, Kind] = {
     "navigation": navigation_figures.navigation,
     "parameter-sweep": parameter_sweep,
     "coverage": coverage_figures.coverage,
+    "robustness": robustness.robustness,
 }
 COLUMNS = (
     "experiment", "environment", "method", "observation", "knowledge", "seed", "steps",
@@ -65,6 +71,7 @@ def sheet(experiment: Experiment) -> Sheet:
         "navigation": navigation_figures.reading(experiment),
         "parameter-sweep": navigation_figures.reading(experiment),
         "coverage": coverage_figures.READING,
+        "robustness": robustness_figures.READING,
     }
     if experiment.report in readings:
         return Sheet(

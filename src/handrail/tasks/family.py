@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from handrail.envs.changes import Changes
 from handrail.envs.transfer import TransferProblem
 from handrail.methods.method import Method
 from handrail.train.rollout.recorded import RecordedEpisode
@@ -92,14 +93,15 @@ class Family:
     yet."""
     train: Callable[[Any, Files, Path, dict[str, Any], Report], dict[str, Any]]
     """Trains a run with these files in a folder, known by what is recorded; returns the summary."""
-    evaluate: Callable[[Any, Path, int, int], dict[str, Any]]
-    """Tests a finished run's own policy: settings, its file, episodes, seed."""
+    evaluate: Callable[[Any, Path, int, int, Changes], dict[str, Any]]
+    """Tests a finished run's own policy: settings, its file, episodes, seed, how the world is
+    changed."""
     record: Callable[[Any, Path, Files, int, int, bool], list[RecordedEpisode]]
     """Episodes of a finished run's policy: settings, its file, files of knowledge, episodes, seed;
     whether it acts as in training, under its method's intervention, or alone as in a test."""
-    shielded: Callable[[Any, Files, Path, int, int], dict[str, Any]]
+    shielded: Callable[[Any, Files, Path, int, int, Changes], dict[str, Any]]
     """Tests it together with the run's intervention: settings, files of its knowledge, the policy's
-    file, episodes, seed."""
+    file, episodes, seed, how the world is changed."""
     warnings: Callable[[Any, Files], list[str]] = lambda run, files: []
     """What speaks against the knowledge of a run, in words."""
     beside: Callable[[Any, Files], list[Path]] = lambda run, files: []

@@ -149,7 +149,7 @@ class Loop(eqx.Module):
             clock=progress.clock(self.total), key=key,
         )  # fmt: skip
         environment, timestep = self.environment.step(
-            state.environment, decision.action, key=stream(key, "environment", progress.step)
+            state.environment, decision.applied, key=stream(key, "environment", progress.step)
         )
         memory, transition = make_transition(
             self.agent, self.intervention, policy_snapshot, state.memory, context, decision,

@@ -92,7 +92,7 @@ class HostSteps:
         def asked(actors, policy_snapshot, state):
             """What goes on, and the action."""
             between = halfway(actors, policy_snapshot, state)
-            return half.pack(between), between.decision.action
+            return half.pack(between), between.decision.applied
 
         def answered(
             actors, policy_snapshot, between, rows, timestep

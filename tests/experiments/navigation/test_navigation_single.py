@@ -4,9 +4,11 @@ import shutil
 
 import pytest
 
+from handrail.cli.check_robustness import check_robustness
 from handrail.core.artifact import load
 from handrail.core.errors import HandrailError
 from handrail.core.files import read_json
+from handrail.envs.changes import Changes
 from handrail.experiments import launch
 from handrail.tasks.guided import family as guided_family
 from handrail.tasks.guided.family import with_epoch
@@ -56,6 +58,19 @@ def test_a_student_is_trained_with_the_guide_of_a_file_and_evaluated(tmp_path, m
     )
     assert pair | found == pair and pair["shielded_mean_length"] == LENGTH
     assert 0 < pair["intervention_rate"] <= 1
+    changed = launch.evaluate(
+        tmp_path / "run", episodes=5, seed=0, shielded=True, files={"guide": path},
+        changes=Changes(disturbance=0.5, delay=1),
+    )  # fmt: skip
+    for who in ("", "shielded_"):
+        assert changed[f"{who}mean_return"] != pair[f"{who}mean_return"]
+        assert changed[f"{who}mean_cost"] == pair[f"{who}mean_cost"]
+    worlds = check_robustness(tmp_path / "run", side=2, episodes=2, guide=path)
+    assert list(worlds) == ["alone", "with its guide"]
+    costs = {outcome.cost for own in worlds.values() for outcome in own.outcomes}
+    assert costs == {1000 * len(COSTLY) / LENGTH}
+    with pytest.raises(HandrailError, match="which has its task: leave --task out"):
+        check_robustness(tmp_path / "run", task="navigation-static", guide=path)
     with pytest.raises(HandrailError, match="--guide"):
         launch.evaluate(tmp_path / "run", episodes=5, seed=0, shielded=True)
     with pytest.raises(HandrailError, match=r"has no best\.safetensors"):

@@ -19,6 +19,7 @@ from handrail.methods.sagui.settings import GuideSettings
 from handrail.methods.sagui.shield import ShieldTest, evaluate_shield
 from handrail.methods.sagui.train_student import student_loop, train_student
 from handrail.tasks.navigation import problems as navigation
+from handrail.tasks.navigation import robustness
 from handrail.tasks.navigation.family import NAVIGATION, resolve_settings
 from handrail.train.evaluate import run_greedily
 
@@ -59,7 +60,7 @@ class Toy(AbstractEnvironment):
 
 
 def toy_problem(
-    name: str, *, source_length: int | None = None, rescue=None, outside="ends"
+    name: str, *, source_length: int | None = None, rescue=None, outside="ends", physics=None
 ) -> TransferProblem:
     """Takes the place of `navigation_problem`."""
     source = Toy(False, source_length or LENGTH)
@@ -86,7 +87,8 @@ def _unchecked(*args, **options):
 def use_toy(monkeypatch) -> None:
     """Makes every acquisition and run use the toy."""
     monkeypatch.setattr(evaluations, "run_greedily", _unchecked)
-    monkeypatch.setattr(navigation, "navigation_problem", toy_problem)
+    for module in (navigation, robustness):
+        monkeypatch.setattr(module, "navigation_problem", toy_problem)
 
 
 def shield_test(environment, guide, *, episodes, key):

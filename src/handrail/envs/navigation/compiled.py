@@ -12,7 +12,8 @@ from handrail.core.rng import stream
 from handrail.core.types import Action, Timestep
 from handrail.envs.base import AbstractEnvironment, ActionSpace, BoxActions
 from handrail.envs.navigation import planar
-from handrail.envs.navigation.planar import Body
+from handrail.envs.navigation.physics import PhysicsRange
+from handrail.envs.navigation.planar import NOMINAL, Body, Physics
 from handrail.envs.navigation.sampling import in_hazard, sample_goal, sample_places
 from handrail.envs.navigation.tasks import (
     GOAL_BONUS,
@@ -62,6 +63,7 @@ class NavigationState(eqx.Module):
     hazards: Float[Array, "hazards 2"]
     goal: Float[Array, "2"]
     steps: Int[Array, ""]  # in the episode
+    physics: Physics | None = None  # of this episode; None: `planar.NOMINAL`
 
 
 class CompiledNavigation(AbstractEnvironment):
@@ -73,12 +75,15 @@ class CompiledNavigation(AbstractEnvironment):
     paper's auxiliary reward, arXiv:2307.14316), and ends with reward 0 where the robot had left
     the extents (unless it is a source that goes on: `tasks.Outside`). A goal that cannot be placed
     again ends the target's episode.
+
+    With `physics`, mass, damping and the motors' gain are drawn anew at each reset.
     """
 
     task: NavigationTask = eqx.field(static=True)
     episode_length: int = eqx.field(static=True)
     rescue: RescueStarts | None = eqx.field(static=True)
     actions: ActionSpace
+    physics: PhysicsRange | None
 
     def __init__(
         self,
@@ -86,6 +91,7 @@ class CompiledNavigation(AbstractEnvironment):
         *,
         episode_length: int | None = None,
         rescue: RescueStarts | None = None,
+        physics: PhysicsRange | None = None,
     ):
         if not task.compiles:
             reason = "has vases" if task.robot == "point" else f"has the robot {task.robot!r}"
@@ -93,7 +99,7 @@ class CompiledNavigation(AbstractEnvironment):
                 f"task {task.name!r} {reason}, which compiled physics cannot simulate; use "
                 "MujocoNavigation, or for the point robot the task's `.without_vases`"
             )
-        self.task, self.rescue = task, rescue
+        self.task, self.rescue, self.physics = task, rescue, physics
         self.episode_length = checked_length(task, episode_length, rescue)
         self.actions = BoxActions(2)
 
@@ -103,11 +109,14 @@ class CompiledNavigation(AbstractEnvironment):
         body = Body(places.robot, places.heading, jnp.zeros(2), zero)
         if self.rescue is not None:
             body = self._rescue_start(self.rescue, body, places.hazards, key=stream(key, "rescue"))
-        state = NavigationState(body, places.hazards, places.goal, jnp.array(0))
+        physics = None
+        if self.physics is not None:
+            physics = Physics.scaled(*self.physics.draw(stream(key, "physics")))
+        state = NavigationState(body, places.hazards, places.goal, jnp.array(0), physics)
         return state, self.observe(state, jnp.zeros(2))
 
     def step(self, state: NavigationState, action: Action, *, key: Key[Array, ""]):
-        before, body = state.body, planar.advance(state.body, action)
+        before, body = state.body, planar.advance(state.body, action, _physics(state))
         moved = dataclasses.replace(state, body=body, steps=state.steps + 1)
         cost = in_hazard(body.position, state.hazards, self.task.hazards.size)
         outcome = self._towards_goal if self.task.has_goal else self._moved
@@ -159,7 +168,7 @@ class CompiledNavigation(AbstractEnvironment):
 
     def observe(self, state: NavigationState, action: Action) -> dict[str, Array]:
         """The observation of a state, reached by the action (zeros at the beginning)."""
-        parts = planar.sensors(state.body, action)
+        parts = planar.sensors(state.body, action, _physics(state))
         parts["hazards_lidar"] = lidar(state.body, state.hazards)
         if self.task.has_goal:
             parts["goal_lidar"] = lidar(state.body, state.goal[None])
@@ -182,6 +191,11 @@ class CompiledNavigation(AbstractEnvironment):
             vase_size=0.0,
             goal=np.asarray(state.goal) if self.task.has_goal else None,
         )
+
+
+def _physics(state: NavigationState) -> Physics:
+    """Of the state's episode; Python's numbers where it is nominal, which compile to constants."""
+    return NOMINAL if state.physics is None else state.physics
 
 
 def _unit(turn: Float[Array, ""]) -> Float[Array, "2"]:

@@ -4,7 +4,10 @@ Hazards and the goal never collide, so they are no part of the physics: the engi
 places, and the renderer draws them. Needs the package `mujoco` (3.0 or newer), imported late.
 """
 
+import dataclasses
 from typing import Any
+
+import numpy as np
 
 from handrail.envs.mujoco import import_mujoco
 from handrail.envs.navigation.tasks import NavigationTask
@@ -142,3 +145,43 @@ def world_xml(
 def build_model(task: NavigationTask) -> Any:
     """A compiled `mujoco.MjModel`."""
     return import_mujoco().MjModel.from_xml_string(model_xml(task))
+
+
+@dataclasses.dataclass(frozen=True)
+class Robot:
+    """The nominal numbers of a model's robot, of which changed physics are multiples."""
+
+    bodies: np.ndarray
+    """Ids of its bodies."""
+    mass: np.ndarray
+    """Of each of them, kg."""
+    inertia: np.ndarray
+    """Of each of them, kg m²."""
+    damping: np.ndarray
+    """Of all degrees of freedom; those of vases are not damped."""
+    gain: np.ndarray
+    """Of the actuators, and what depends on it."""
+    bias: np.ndarray
+    force: np.ndarray
+
+    @staticmethod
+    def of(model: Any) -> "Robot":
+        """That of a model, which must be as it was built."""
+        root = model.body("robot").id
+        bodies = np.flatnonzero(model.body_rootid == root)
+        return Robot(
+            bodies, model.body_mass[bodies].copy(), model.body_inertia[bodies].copy(),
+            model.dof_damping.copy(), model.actuator_gainprm.copy(),
+            model.actuator_biasprm.copy(), model.actuator_forcerange.copy(),
+        )  # fmt: skip
+
+    def scale(self, model: Any, mass: float, damping: float, gain: float) -> None:
+        """Gives the robot of `model` so many times its mass (as by density), damping, and force of
+        every actuator after it saturates. Simulate from a reset on, after `mj_setConst`.
+        """
+        model.body_mass[self.bodies] = mass * self.mass
+        model.body_inertia[self.bodies] = mass * self.inertia
+        model.dof_damping[:] = damping * self.damping
+        model.actuator_gainprm[:] = gain * self.gain
+        model.actuator_biasprm[:] = gain * self.bias
+        model.actuator_forcerange[:] = gain * self.force

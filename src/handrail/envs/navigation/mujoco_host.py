@@ -7,14 +7,18 @@ from typing import Any
 import numpy as np
 from jaxtyping import Array, Key
 
+from handrail.core.rng import stream
 from handrail.envs.base import BoxActions
 from handrail.envs.host import AbstractHostEnvironment, HostTimestep, seed_of
 from handrail.envs.navigation.compiled import RescueStarts, checked_length
 from handrail.envs.navigation.launching import Launch, drawn_launch, harm_in
 from handrail.envs.navigation.layouts import Layout
+from handrail.envs.navigation.models import Robot
 from handrail.envs.navigation.mujoco_engine import MujocoNavigation, Snapshot
+from handrail.envs.navigation.physics import PhysicsRange
 from handrail.envs.navigation.tasks import NavigationTask
 
+PHYSICS = "physics"  # where a snapshot keeps the factors of its episode
 _TRIES = 100  # places for a rescue start that touches no vase
 _ARRAYS = ("qpos", "qvel", "warmstart", "ctrl", "asleep")
 
@@ -28,6 +32,8 @@ class MujocoHost(AbstractHostEnvironment):
     With `rescue`, a share of the source's episodes begins inside a hazard, already moving: in a
     place that touches no vase, at the hazards alone (vases are hit, not stayed in). The car moves
     along its axis with rolling wheels, no faster than it can drive.
+
+    With `physics`, mass, damping and the actuators' gain are drawn anew at each reset.
     """
 
     steps_draw = False
@@ -38,16 +44,20 @@ class MujocoHost(AbstractHostEnvironment):
         *,
         episode_length: int | None = None,
         rescue: RescueStarts | None = None,
+        physics: PhysicsRange | None = None,
     ):
         length = checked_length(task, episode_length, rescue)
         self.task = dataclasses.replace(task, episode_length=length)
-        self.episode_length, self.rescue = length, rescue
+        self.episode_length, self.rescue, self.physics = length, rescue, physics
         self.actions = BoxActions(2)
         self.engine = MujocoNavigation(self.task, resting=True)
+        self._nominal = Robot.of(self.engine.model)
         self.observation_space = self.engine.observation_space
 
     def reset(self, *, key: Key[Array, ""]) -> dict[str, np.ndarray]:
         seed = seed_of(key)
+        if self.physics is not None:
+            self._change(np.asarray(self.physics.draw(stream(key, "physics"))))
         observation, _ = self.engine.reset(seed=seed)
         if self.rescue is not None:
             draws = np.random.default_rng(seed)
@@ -80,10 +90,17 @@ class MujocoHost(AbstractHostEnvironment):
             truncated=np.bool_(truncated),
         )
 
+    def _change(self, factors: np.ndarray) -> None:
+        self._factors = factors
+        self._nominal.scale(self.engine.model, *factors.tolist())
+
     def snapshot(self) -> dict[str, np.ndarray]:
-        return _arrays(self.engine.snapshot())
+        own = {} if self.physics is None else {PHYSICS: self._factors}
+        return _arrays(self.engine.snapshot()) | own
 
     def restore(self, snapshot: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        if self.physics is not None:
+            self._change(snapshot[PHYSICS])
         return _float32(self.engine.restore(_snapshot(snapshot)))
 
 

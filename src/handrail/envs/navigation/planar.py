@@ -8,6 +8,7 @@ around its mean and is chaotic. Compare single steps with it, or distributions, 
 """
 
 import math
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -30,6 +31,30 @@ SATURATION = 0.05  # of each motor, before its gear
 GRAVITY = 9.81
 
 
+class Physics(eqx.Module):
+    """The robot's constants: Python's numbers (`NOMINAL`), or arrays where they vary."""
+
+    mass: Any = MASS  # kg
+    lever: Any = LEVER  # kg m
+    inertia: Any = INERTIA  # about the origin, kg m²
+    drag: Any = DRAG  # N s/m
+    turn_drag: Any = TURN_DRAG  # N m s/rad
+    strength: Any = GEAR  # what a motor's output is multiplied by
+
+    @staticmethod
+    def scaled(mass: Any, damping: Any, gain: Any) -> "Physics":
+        """A robot of `mass` times the density, `damping` times the drag (of both kinds), whose
+        motors are `gain` times as strong after they saturate.
+        """
+        return Physics(
+            MASS * mass, LEVER * mass, INERTIA * mass, DRAG * damping, TURN_DRAG * damping,
+            GEAR * gain,
+        )  # fmt: skip
+
+
+NOMINAL = Physics()
+
+
 class Body(eqx.Module):
     """Where the robot is and how it moves, in the world's frame (m, rad, m/s, rad/s)."""
 
@@ -39,19 +64,20 @@ class Body(eqx.Module):
     turn_rate: Float[Array, ""]
 
 
-def _accelerations(ahead, left, turn_rate, action, mass, inertia):
+def _accelerations(ahead, left, turn_rate, action, physics: Physics, mass, inertia):
     """Of the origin, along the body's axes, and of the heading.
 
     `mass` and `inertia` multiply the accelerations: the body's own, or with the implicit
     damping's share added. Solves [[mass, 0, 0], [0, mass, lever], [0, lever, inertia]].
     """
-    push = GEAR * jnp.clip(action[0], -SATURATION, SATURATION)
-    torque = GEAR * jnp.clip(action[1] - GEAR * turn_rate, -SATURATION, SATURATION)
-    force_ahead = push - DRAG * ahead + LEVER * turn_rate**2
-    force_left = -DRAG * left
-    torque = torque - TURN_DRAG * turn_rate
-    turn = (torque - LEVER / mass * force_left) / (inertia - LEVER**2 / mass)
-    return force_ahead / mass, (force_left - LEVER * turn) / mass, turn
+    lever, drag, strength = physics.lever, physics.drag, physics.strength
+    push = strength * jnp.clip(action[0], -SATURATION, SATURATION)
+    torque = strength * jnp.clip(action[1] - GEAR * turn_rate, -SATURATION, SATURATION)
+    force_ahead = push - drag * ahead + lever * turn_rate**2
+    force_left = -drag * left
+    torque = torque - physics.turn_drag * turn_rate
+    turn = (torque - lever / mass * force_left) / (inertia - lever**2 / mass)
+    return force_ahead / mass, (force_left - lever * turn) / mass, turn
 
 
 def _turned(vector: Float[Array, "2"], cos: Array, sin: Array) -> Float[Array, "2"]:
@@ -63,11 +89,12 @@ def to_body(body: Body, vector: Float[Array, "2"]) -> Float[Array, "2"]:
     return _turned(vector, jnp.cos(body.heading), -jnp.sin(body.heading))
 
 
-def _substep(body: Body, action: Float[Array, "2"]) -> Body:
+def _substep(body: Body, action: Float[Array, "2"], physics: Physics) -> Body:
     cos, sin = jnp.cos(body.heading), jnp.sin(body.heading)
     ahead, left = _turned(body.velocity, cos, -sin)
-    mass, inertia = MASS + TIMESTEP * DRAG, INERTIA + TIMESTEP * TURN_DRAG
-    *linear, turn = _accelerations(ahead, left, body.turn_rate, action, mass, inertia)
+    mass = physics.mass + TIMESTEP * physics.drag
+    inertia = physics.inertia + TIMESTEP * physics.turn_drag
+    *linear, turn = _accelerations(ahead, left, body.turn_rate, action, physics, mass, inertia)
     velocity = body.velocity + TIMESTEP * _turned(jnp.stack(linear), cos, sin)
     turn_rate = body.turn_rate + TIMESTEP * turn
     return Body(
@@ -78,17 +105,19 @@ def _substep(body: Body, action: Float[Array, "2"]) -> Body:
     )
 
 
-def advance(body: Body, action: Float[Array, "2"]) -> Body:
+def advance(body: Body, action: Float[Array, "2"], physics: Physics = NOMINAL) -> Body:
     """One environment step (0.02 s). The action is clipped to [-1, 1]."""
     action = jnp.clip(action, -1.0, 1.0)
     body, _ = jax.lax.scan(
-        lambda body, _: (_substep(body, action), None), body, length=SUBSTEPS, unroll=True
+        lambda body, _: (_substep(body, action, physics), None), body, length=SUBSTEPS, unroll=True
     )
     heading = body.heading - 2 * jnp.pi * jnp.round(body.heading / (2 * jnp.pi))
     return eqx.tree_at(lambda b: b.heading, body, heading)  # small angles keep float32 exact
 
 
-def sensors(body: Body, action: Float[Array, "2"]) -> dict[str, Float[Array, "3"]]:
+def sensors(
+    body: Body, action: Float[Array, "2"], physics: Physics = NOMINAL
+) -> dict[str, Float[Array, "3"]]:
     """Accelerometer (m/s², gravity's reaction included), gyro, magnetometer, velocimeter.
 
     `action` is the last one: accelerations are felt before damping is treated implicitly.
@@ -96,7 +125,9 @@ def sensors(body: Body, action: Float[Array, "2"]) -> dict[str, Float[Array, "3"
     ahead, left = to_body(body, body.velocity)
     zero = jnp.zeros_like(ahead)
     action = jnp.clip(action, -1.0, 1.0)
-    *linear, _ = _accelerations(ahead, left, body.turn_rate, action, MASS, INERTIA)
+    *linear, _ = _accelerations(
+        ahead, left, body.turn_rate, action, physics, physics.mass, physics.inertia
+    )
     north = 0.5 * jnp.stack([-jnp.sin(body.heading), -jnp.cos(body.heading)])
     return {
         "accelerometer": jnp.stack([*linear, jnp.full_like(zero, GRAVITY)]),

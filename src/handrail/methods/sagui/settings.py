@@ -15,6 +15,7 @@ from handrail.core.arguments import (
     Share,
     ShareOfLimit,
     ShareOfSteps,
+    Spread,
 )
 from handrail.core.errors import HandrailError
 from handrail.core.recorded import SINCE
@@ -166,6 +167,30 @@ class RescueSettings:
     """Greatest turn rate at the start, rad/s."""
 
 
+@dataclasses.dataclass(frozen=True)
+class RobustSettings:
+    """How the source varies and disturbs while a guide learns; evaluations stay nominal."""
+
+    mass: Spread = 0.0
+    """x: the factor of the robot's mass and inertia is drawn from 1 − x to 1 + x at every training
+    episode."""
+    damping: Spread = 0.0
+    """Likewise of the damping of its joints."""
+    gain: Spread = 0.0
+    """Likewise of its motors' force."""
+    disturbance: Share = 0.0
+    """α: what is executed is (1 − α) · action + α · disturbance; what is learnt from is the action
+    (the follow-up of arXiv:2307.14316: 0.2)."""
+    disturbed_by: Literal["random", "adversary"] = "random"
+    """Random actions, each held for 30 steps, or an adversary: the corner of the action space
+    towards which the guide's own cost critic rises."""
+
+    @property
+    def physical(self) -> tuple[float, float, float]:
+        """How far the factors of mass, damping and gain vary."""
+        return self.mass, self.damping, self.gain
+
+
 @takes_old_settings
 @dataclasses.dataclass(frozen=True)
 class GuideSettings:
@@ -216,6 +241,8 @@ class GuideSettings:
     """Environments that are stepped side by side and decided for in one call; on MuJoCo alone."""
     learning: SacSettings = SacSettings()
     """The learner."""
+    robust: RobustSettings = dataclasses.field(default=RobustSettings(), metadata={SINCE: "0.2"})
+    """How the source varies and disturbs (beyond the paper)."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -18,7 +18,9 @@ from handrail.core.records import BEST
 from handrail.core.rng import stream
 from handrail.envs.transfer import SameView
 from handrail.interventions.base import Intervention
+from handrail.interventions.disturbed import TowardsCost, disturbed
 from handrail.interventions.recipes import none, wandering
+from handrail.interventions.substitutes import RepeatedRandomAction
 from handrail.learners.sac.agent import SacAgent
 from handrail.learners.sac.entropy import FixedEntropy
 from handrail.learners.sac.intrinsic import AbstractIntrinsic, NeighbourEntropy, NoIntrinsic
@@ -42,7 +44,7 @@ from handrail.methods.sagui.offline_batch import beside, save_steps
 from handrail.methods.sagui.outside_guide import OutsideGuide
 from handrail.methods.sagui.presets import TAKEOVER_STEPS
 from handrail.methods.sagui.problem import Source
-from handrail.methods.sagui.settings import Block, GuideSettings, check_schedule
+from handrail.methods.sagui.settings import Block, GuideSettings, RobustSettings, check_schedule
 from handrail.methods.sagui.shield import (
     REPEAT,
     STEPS,
@@ -91,7 +93,9 @@ def guide_loop(source: Source, settings: GuideSettings) -> AnyLoop:
         ),
         uniform_steps=settings.uniform_steps,
     )
-    driver = random_driver(settings.random_action_share, seed=10 * settings.seed + 1)
+    seed = 10 * settings.seed + 1
+    driver = random_driver(settings.random_action_share, seed=seed)
+    driver = in_robust_world(driver, settings.robust, seed=seed)
     return make_loop(source.training, agent, driver, settings.steps, delayed=source.delayed)
 
 
@@ -100,6 +104,23 @@ def random_driver(share: float, *, seed: int) -> Intervention:
     if not share:
         return none()
     return wandering(share, REPEAT, key=stream(jax.random.key(seed), "wander"))
+
+
+def in_robust_world(driver: Intervention, robust: RobustSettings, *, seed: int) -> Intervention:
+    """What drives a guide's training in a world that disturbs actions, if it is to.
+
+    Raises `HandrailError` for an adversary without a share of the action.
+    """
+    if not robust.disturbance:
+        if robust.disturbed_by != "random":
+            raise HandrailError(
+                f"robust.disturbed_by is {robust.disturbed_by!r}, but robust.disturbance is 0: set "
+                "it to the disturbance's share of an action, such as 0.2"
+            )
+        return driver
+    key = stream(jax.random.key(seed), "disturbance")
+    what = {"random": RepeatedRandomAction(REPEAT, key), "adversary": TowardsCost()}
+    return disturbed(driver, what[robust.disturbed_by], robust.disturbance)
 
 
 def _intrinsic(settings: GuideSettings, source: Source) -> AbstractIntrinsic:

@@ -9,6 +9,7 @@ import jax
 
 from handrail.core.artifact import load
 from handrail.core.recorded import original, stable
+from handrail.envs.changes import NOTHING_CHANGED, Changes
 from handrail.methods.sagui.cards import warnings_of
 from handrail.methods.sagui.evaluations import evaluated, try_policy
 from handrail.methods.sagui.offline_batch import kept_beside
@@ -66,8 +67,9 @@ def train(
     """Trains a student."""
     warned = tuple(warnings(run, files))
     return train_student(
-        tasks.target(run), run, files, folder, recorded=recorded, warnings=warned, report=report
-    )
+        tasks.target(run, NOTHING_CHANGED), run, files, folder,
+        recorded=recorded, warnings=warned, report=report,
+    )  # fmt: skip
 
 
 def warnings(run: StudentRun, files: Files) -> list[str]:
@@ -79,13 +81,13 @@ def warnings(run: StudentRun, files: Files) -> list[str]:
 
 
 def evaluate(
-    tasks: GuidedTasks, run: StudentRun, file: Path, episodes: int, seed: int
+    tasks: GuidedTasks, run: StudentRun, file: Path, episodes: int, seed: int, changes: Changes
 ) -> dict[str, Any]:
     """Return, cost and length of a student's own policy, sampled, without its guide.
 
     All are means over whole episodes of the target, undiscounted.
     """
-    target = tasks.target(run)
+    target = tasks.target(run, changes)
     card, policy = open_policy(file, target.interface, "policy")
     done = try_policy(target.testing, policy, episodes=episodes, key=jax.random.key(seed))
     limit = card.spec.get("limit")
@@ -93,10 +95,16 @@ def evaluate(
 
 
 def shielded(
-    tasks: GuidedTasks, run: StudentRun, files: Files, file: Path, episodes: int, seed: int
+    tasks: GuidedTasks,
+    run: StudentRun,
+    files: Files,
+    file: Path,
+    episodes: int,
+    seed: int,
+    changes: Changes,
 ) -> dict[str, Any]:
     """The same of the student together with its guide, which acts where the method says so."""
-    target = tasks.target(run)
+    target = tasks.target(run, changes)
     _, policy = open_policy(file, target.interface, "policy")
     done = try_pair(target, run, files, policy, episodes=episodes, key=jax.random.key(seed))
     return pair_row(done, run.limit)

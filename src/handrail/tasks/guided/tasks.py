@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from handrail.envs.changes import Changes
 from handrail.methods.sagui.problem import Source, Target
 from handrail.methods.sagui.settings import GuideSettings, PretrainingSettings, StudentRun
 from handrail.tasks.family import Files, TransferTask
@@ -25,7 +26,8 @@ class GuidedTasks:
     run: Callable[[str], StudentRun]
     """The usual run in the task of this name; raises `UnknownName`."""
     source: Callable[[GuideSettings], Source]
-    target: Callable[[StudentRun], Target]
+    target: Callable[[StudentRun, Changes], Target]
+    """Where a student learns, and is tested, the latter in a world that may be changed."""
     pretraining: Callable[[PretrainingSettings], Target]
     """Where an expert, or a student to be pre-trained, learns."""
     compiles: Callable[[str], bool]

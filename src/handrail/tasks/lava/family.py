@@ -6,6 +6,7 @@ from typing import Any
 
 from handrail.core.artifact import load
 from handrail.core.errors import HandrailError
+from handrail.envs.changes import NOTHING_CHANGED, Changes
 from handrail.envs.lava.source import NAMES, open_source
 from handrail.methods.contrastive.table import METHODS
 from handrail.tasks.family import Family, Files, Report
@@ -70,8 +71,11 @@ def train(
     return run_lava(run, known, folder, settings=recorded, report=report)
 
 
-def evaluate(run: LavaRun, file: Path, episodes: int, seed: int) -> dict[str, Any]:
+def evaluate(
+    run: LavaRun, file: Path, episodes: int, seed: int, changes: Changes
+) -> dict[str, Any]:
     """Return, cost and length of an agent's greedy policy; means over whole episodes."""
+    _refuse(changes)
     found = try_policy_of(run, file, episodes=episodes, seed=seed)
     return {"episodes": episodes, **found}
 
@@ -84,11 +88,22 @@ def record(
     return record_policy(run, known, file, episodes=episodes, seed=seed, shielded=shielded)
 
 
-def shielded(run: LavaRun, files: Files, file: Path, episodes: int, seed: int) -> dict[str, Any]:
+def shielded(
+    run: LavaRun, files: Files, file: Path, episodes: int, seed: int, changes: Changes
+) -> dict[str, Any]:
     """The same of the policy under the checks of its run, which know the unsafe states that its
     encoder brought along.
     """
+    _refuse(changes)
     return try_shielded(run, knowledge_of(run, files), file, episodes=episodes, seed=seed)
+
+
+def _refuse(changes: Changes) -> None:
+    if changes != NOTHING_CHANGED:
+        raise HandrailError(
+            f"the world is to be changed ({changes.words}), but lava is a "
+            "grid without bodies, motors and sensors: leave --changes out"
+        )
 
 
 LAVA = Family(

@@ -6,8 +6,10 @@ from typing import Any
 from handrail.core.artifact import part_shapes
 from handrail.core.errors import UnknownName
 from handrail.envs.base import AbstractEnvironment
+from handrail.envs.changes import NOTHING_CHANGED, Changes
 from handrail.envs.host import AbstractHostEnvironment
 from handrail.envs.navigation.compiled import RescueStarts
+from handrail.envs.navigation.physics import PhysicsRange
 from handrail.envs.navigation.problems import navigation_problem, task_of
 from handrail.envs.safety_gymnasium.tasks import ARENA_TASKS
 from handrail.envs.transfer import TransferProblem, example_observation, observation_shapes
@@ -21,6 +23,7 @@ from handrail.methods.sagui.settings import (
 )
 from handrail.methods.sagui.shield import STEPS
 from handrail.tasks.family import TransferTask
+from handrail.tasks.navigation.changed import changed, physics_of
 
 HARM = 1.0  # what a step in a hazard costs
 
@@ -81,10 +84,13 @@ def source_of(settings: GuideSettings) -> Source:
     )
     name = settings.environment
 
+    physics = PhysicsRange.around(*settings.robust.physical)
+
     def training() -> Any:
         environment = navigation_problem(
-            name, source_length=settings.episode_length, rescue=starts, outside=settings.outside
-        ).source
+            name, source_length=settings.episode_length, rescue=starts, outside=settings.outside,
+            physics=physics,
+        ).source  # fmt: skip
         return environment if settings.bonus == "displacement" else unrewarded(environment)
 
     clean = navigation_problem(name).source
@@ -101,8 +107,8 @@ def source_of(settings: GuideSettings) -> Source:
     )
 
 
-def target_of(run: StudentRun) -> Target:
-    """Where a student is trained and tested."""
+def target_of(run: StudentRun, changes: Changes = NOTHING_CHANGED) -> Target:
+    """Where a student is trained and, in a world that may be changed, tested."""
 
     def problem() -> TransferProblem:
         return navigation_problem(run.environment)
@@ -112,7 +118,9 @@ def target_of(run: StudentRun) -> Target:
         interface=interface_in(first.target, run.environment),
         training=side_by_side(first.target, lambda: problem().target, run.copies),
         copies=run.copies,
-        testing=problem().target,
+        testing=changed(
+            navigation_problem(run.environment, physics=physics_of(changes)).target, changes
+        ),
         view=first.view,
         scaled_parts=part_shapes_of(first.target),
     )

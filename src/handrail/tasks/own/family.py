@@ -1,5 +1,6 @@
 """Environments of the user's as a family: what commands and experiment files can do with them."""
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from handrail.core.artifact import load
 from handrail.core.errors import HandrailError
 from handrail.core.recorded import PASSED, stable
 from handrail.envs.base import DiscreteActions
+from handrail.envs.changes import Changes
 from handrail.envs.gymnasium.actions import action_codec
 from handrail.envs.gymnasium.building import (
     FOR_DISCRETE,
@@ -19,6 +21,7 @@ from handrail.envs.gymnasium.building import (
 )
 from handrail.envs.gymnasium.named import factory
 from handrail.envs.gymnasium.raw import close_environment
+from handrail.envs.perturbed import changed_host
 from handrail.interventions.recipes import none
 from handrail.interventions.substitutes import in_agent_units
 from handrail.learners.sac.networks import Sampled
@@ -118,12 +121,14 @@ def _warnings(run: OwnStudent, files: Files, longest: int) -> list[str]:
 
 
 @closes_environments
-def evaluate(run: OwnStudent, file: Path, episodes: int, seed: int) -> dict[str, Any]:
+def evaluate(
+    run: OwnStudent, file: Path, episodes: int, seed: int, changes: Changes
+) -> dict[str, Any]:
     """Return, cost and length of a student's own policy, sampled, without its guide."""
     target, _ = target_of(run)
     card, policy = open_policy(file, target.interface, "policy")
     done = try_policy(
-        target.testing, policy, episodes=episodes, longest=target.longest,
+        changed_host(target.testing, changes, name=run.environment), policy, episodes=episodes, longest=target.longest,
         key=jax.random.key(seed),
     )  # fmt: skip
     limits = Limits.read(card, source=str(file))
@@ -131,9 +136,13 @@ def evaluate(run: OwnStudent, file: Path, episodes: int, seed: int) -> dict[str,
 
 
 @closes_environments
-def shielded(run: OwnStudent, files: Files, file: Path, episodes: int, seed: int) -> dict[str, Any]:
+def shielded(
+    run: OwnStudent, files: Files, file: Path, episodes: int, seed: int, changes: Changes
+) -> dict[str, Any]:
     """The same of the student together with its guide and shield."""
     target, _ = target_of(run)
+    world = changed_host(target.testing, changes, name=run.environment)
+    target = dataclasses.replace(target, testing=world)
     _, policy = open_policy(file, target.interface, "policy")
     key = jax.random.key(seed)
     done = try_pair(target, run, files, policy, episodes=episodes, key=key)

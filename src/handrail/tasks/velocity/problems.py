@@ -3,6 +3,8 @@
 import dataclasses
 
 from handrail.core.errors import HandrailError
+from handrail.envs.changes import NOTHING_CHANGED, Changes
+from handrail.envs.perturbed import changed_host
 from handrail.envs.transfer import SameView, TransferProblem
 from handrail.envs.variants import AnyEnvironment, side_by_side, unrewarded
 from handrail.envs.velocity.host import RunningStarts, VelocityHost
@@ -109,15 +111,15 @@ def _starts(task: VelocityTask, rescue: RescueSettings) -> RunningStarts:
     return RunningStarts(1.0, task.threshold, rescue.max_speed)
 
 
-def target_of(run: StudentRun) -> Target:
-    """Where a student is trained and tested."""
+def target_of(run: StudentRun, changes: Changes = NOTHING_CHANGED) -> Target:
+    """Where a student is trained, and where it is tested: in a world that may be changed."""
     task = velocity_task(run.environment)
     first = VelocityHost(task)
     return Target(
         interface=interface_in(first, task.name),
         training=side_by_side(first, lambda: VelocityHost(task), run.copies),
         copies=run.copies,
-        testing=VelocityHost(task),
+        testing=changed_host(VelocityHost(task), changes, name=task.name),
         view=SameView(),
     )
 

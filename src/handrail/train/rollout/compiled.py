@@ -64,7 +64,7 @@ def rollout(
                 acting, proposal, memory, observation, progress, share_done=done, key=key
             )
             world, timestep = environment.step(
-                world, decision.action, key=stream(key, "step", index)
+                world, decision.applied, key=stream(key, "step", index)
             )
             transition = Transition.of(context, decision, timestep)
             remember = stream(key, "remember", context.step)

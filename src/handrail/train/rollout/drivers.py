@@ -192,7 +192,7 @@ def _calls(tree: Any, static: Any, at_once: bool) -> tuple[Any, Any]:
         )
         kept = None if record is None else record(key, context, decision)
         told = (context, decision) if jax.tree.leaves(memory) else (None, None)
-        return (decision.action, decision.intervened, kept), _Between(memory, *told)
+        return (decision.applied, decision.intervened, kept), _Between(memory, *told)
 
     called = jax.vmap(one, in_axes=(None, None, 0, 0, 0)) if at_once else one
     return jax.jit(called), called

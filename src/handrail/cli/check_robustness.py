@@ -1,0 +1,104 @@
+"""What `handrail check-robustness` does: find who is to drive, measure in changed worlds, show."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from handrail.core.arguments import number, whole
+from handrail.core.artifact import load
+from handrail.core.errors import HandrailError
+from handrail.core.files import write_json, write_text
+from handrail.envs.navigation.tasks import navigation_task
+from handrail.experiments import launch
+from handrail.knowledge.catalog import located
+from handrail.methods.sagui.guide_file import GUIDE
+from handrail.methods.sagui.settings import StudentRun
+from handrail.report.console import show
+from handrail.report.html import Heading, Text, page
+from handrail.report.robustness_figures import READING, as_rows, robustness_blocks, summary
+from handrail.tasks.navigation.robustness import guide_robustness, student_robustness
+from handrail.transfer_check.robustness import Robustness
+
+PAGE = ".html"
+
+
+def check_robustness(
+    what: Path,
+    *,
+    task: str | None = None,
+    limit: float | None = None,
+    side: int = 8,
+    episodes: int = 20,
+    seed: int = 0,
+    out: Path | None = None,
+    guide: Path | None = None,
+    knowledge_folder: Path = Path("runs"),
+    report: Callable[[int, int], None] = lambda done, total: None,
+) -> dict[str, Robustness]:
+    """A guide, or a finished student alone and with its guide, in worlds that differ.
+
+    Args:
+        what: a guide's file or folder, the name of one that ships, or a student's run.
+        task: whose target a guide is tested in; by default the one it was trained on.
+        limit: of the cost of 1,000 steps; by default the task's.
+        side: worlds along a side of the grid of mass and damping.
+        episodes: whole ones in each world; the same starts in all of them.
+        seed: of the episodes.
+        out: a page (.html); the raw numbers lie beside it (.json).
+        guide: the file of the guide of a student's run, if it is not found near the run.
+        knowledge_folder: where knowledge is looked for, besides near a run.
+        report: called as `report(worlds done, worlds)`.
+
+    Raises `HandrailError` for what cannot drive in a navigation task.
+    """
+    whole("side", side, least=2)
+    whole("episodes", episodes, least=1)
+    if out is not None and out.suffix != PAGE:
+        raise HandrailError(f"out is {str(out)!r}: expected a page, such as robustness{PAGE}")
+    asked = {"side": side, "episodes": episodes, "seed": seed, "report": report}
+    if (what / "run.json").is_file() and not (what / GUIDE).is_file():
+        if task is not None:
+            raise HandrailError(f"{what} is a student's run, which has its task: leave --task out")
+        launch.check_evaluation(what, episodes)
+        _, _, run = launch.stored_run(what)
+        if not isinstance(run, StudentRun):
+            raise HandrailError(
+                f"{what} is a run in {run.environment}, a grid without bodies, motors and sensors: "
+                "expected a guide, or a student of a navigation task"
+            )
+        files = launch.knowledge_of_run(
+            what, knowledge_folder=knowledge_folder, files={} if guide is None else {"guide": guide}
+        )
+        allowed = run.limit if limit is None else number("limit", limit)
+        policy = launch.policy_file(what, "last")
+        found = student_robustness(run, policy, files, limit=allowed, **asked)
+        title = f"{run.method} in {run.environment}"
+    else:
+        if guide is not None:
+            raise HandrailError(f"{what} is a guide itself: leave --guide out")
+        path = what / GUIDE if what.is_dir() else located("guide", what)
+        name = _task_of(path, task)
+        allowed = navigation_task(name).limit if limit is None else number("limit", limit)
+        found = guide_robustness(path, name, limit=allowed, **asked)
+        title = f"the guide in {name}"
+    show([summary(found, title)])
+    if out is not None:
+        _write(out, title, found, {"what": what.name, "episodes": episodes, "seed": seed})
+    return found
+
+
+def _task_of(path: Path, task: str | None) -> str:
+    card, _ = load(path, expect="guide")
+    name = card.training.get("task") if task is None else task
+    if not isinstance(name, str):
+        raise HandrailError(f"{path}: the card does not say which task it is for; give --task")
+    return name
+
+
+def _write(
+    out: Path, title: str, found: Mapping[str, Robustness], facts: Mapping[str, object]
+) -> None:
+    blocks = [*robustness_blocks(found, title), Heading("How to read this"), Text(READING)]
+    question = "How safe is it in worlds that differ from the one it learnt in?"
+    write_text(out, page(f"Robustness of {title}", blocks, lead=question, facts=facts))
+    limit = next(iter(found.values())).limit
+    write_json(out.with_suffix(".json"), {**facts, "limit": limit, "worlds": as_rows(found)})
