@@ -78,7 +78,7 @@ def _compiled(host: OwnEnvironment, bonus: BonusFn | str | None) -> RewardedBySi
     return RewardedBySight(host, moved)
 
 
-def _check_part(host: Host, bonus: str) -> None:
+def _check_part(host: Host | UnsafeStarts, bonus: str) -> None:
     """Refuses what is no part of the observation."""
     example = host.observation_zeros()
     if not isinstance(example, Mapping) or bonus not in example:

@@ -27,6 +27,7 @@ from handrail.learners.sac.stored import (
 )
 from handrail.methods.sagui.guide import Guide
 from handrail.methods.sagui.inputs import inputs_of, reading_of
+from handrail.methods.sagui.outside_guide import OutsideGuide
 from handrail.methods.sagui.problem import Interface
 from handrail.methods.sagui.settings import (
     EXECUTED,
@@ -116,7 +117,9 @@ def _cost_floor(
     return {"none": NoFloor(), "zero": NeverNegative()}[settings.cost_floor]
 
 
-def stored(settings: StoredSettings, guide: Guide | None) -> tuple[AbstractStored, ...]:
+def stored(
+    settings: StoredSettings, guide: Guide | OutsideGuide | None
+) -> tuple[AbstractStored, ...]:
     """What is changed of a step before it is stored."""
     changes: list[AbstractStored] = []
     if settings.penalty:

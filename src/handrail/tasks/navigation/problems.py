@@ -19,6 +19,7 @@ from handrail.methods.sagui.settings import (
     LIMIT_STEPS,
     GuideSettings,
     PretrainingSettings,
+    SacSettings,
     StudentRun,
 )
 from handrail.methods.sagui.shield import STEPS

@@ -127,9 +127,9 @@ def evaluate(
     """Return, cost and length of a student's own policy, sampled, without its guide."""
     target, _ = target_of(run)
     card, policy = open_policy(file, target.interface, "policy")
+    world = changed_host(target.testing, changes, name=run.environment)
     done = try_policy(
-        changed_host(target.testing, changes, name=run.environment), policy, episodes=episodes, longest=target.longest,
-        key=jax.random.key(seed),
+        world, policy, episodes=episodes, longest=target.longest, key=jax.random.key(seed)
     )  # fmt: skip
     limits = Limits.read(card, source=str(file))
     return evaluated(done, limits.limit, target.interface.limits)
