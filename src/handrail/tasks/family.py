@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from handrail.methods.method import Method
+from handrail.train.course import Coursed
 from handrail.train.rollout.recorded import RecordedEpisode
 
 Report = Callable[[int, int], None]
@@ -70,12 +71,12 @@ class Family:
     """The beginning of the folder name of knowledge, from its kind and settings."""
     label: Callable[[str, Any], str]
     """What progress and errors call the acquiring of knowledge."""
-    acquire: Callable[[str, Any, Path, Callable[[str, int, int], None]], None]
+    acquire: Coursed[[str, Any, Path, Callable[[str, int, int], None]], None]
     """Acquires knowledge of a kind with these settings in a folder; `report(what, step, total)`."""
     check: Callable[[Any, Files], object]
     """Refuses settings of a run that do not fit, before anything is computed; files may not exist
     yet."""
-    train: Callable[[Any, Files, Path, dict[str, Any], Report], dict[str, Any]]
+    train: Coursed[[Any, Files, Path, dict[str, Any], Report], dict[str, Any]]
     """Trains a run with these files in a folder, known by what is recorded; returns the summary."""
     evaluate: Callable[[Any, Path, int, int], dict[str, Any]]
     """Tests a finished run's own policy: settings, its file, episodes, seed."""

@@ -18,8 +18,7 @@ class VmappedRuns:
 
     Each takes the steps and updates that it would take by itself, but for rounding. States,
     records and metrics are those of `Loop` with a leading axis of runs, so that run i's are
-    `jax.tree.map(lambda leaf: leaf[i], states)`. What the loops have in common by identity (a
-    table, one guide for all) is held once.
+    `jax.tree.map(lambda leaf: leaf[i], states)`.
 
     Raises `HandrailError` where the loops are not of one make: other networks, settings or tasks.
     """
@@ -27,23 +26,18 @@ class VmappedRuns:
     def __init__(self, loops: Sequence[Loop]):
         if not loops:
             raise HandrailError("no loops to run together: expected at least one")
-        arrays, statics = zip(*(eqx.partition(loop, eqx.is_array) for loop in loops), strict=True)
-        makes = [(static, *_shapes(own)) for own, static in zip(arrays, statics, strict=True)]
-        for index, make in enumerate(makes):
-            if not eqx.tree_equal(make, makes[0]):
+        for index, loop in enumerate(loops):
+            if not alike(loop, loops[0]):
                 raise HandrailError(
                     f"loop {index} is not made like loop 0: runs of one program may differ in "
                     "their keys and in the arrays of their knowledge alone (functions are the same "
                     "only if they are one object: derive the loops from one); or run it by itself"
                 )
         self.runs = len(loops)
+        arrays, statics = zip(*(eqx.partition(loop, eqx.is_array) for loop in loops), strict=True)
         static, tree = statics[0], jax.tree.structure(arrays[0])
-        leaves = list(zip(*map(jax.tree.leaves, arrays), strict=True))
-        shared = [all(leaf is each[0] for leaf in each) for each in leaves]
-        axes = [None if same else 0 for same in shared]
-        self._leaves = [
-            each[0] if same else jnp.stack(each) for each, same in zip(leaves, shared, strict=True)
-        ]
+        # each run has its own, also where they are equal: the program does not depend on that
+        self._leaves = list(map(jnp.stack, zip(*map(jax.tree.leaves, arrays), strict=True)))
 
         def loop_of(own) -> Loop:
             return eqx.combine(jax.tree.unflatten(tree, own), static)
@@ -55,10 +49,10 @@ class VmappedRuns:
             return loop_of(own).blocks(state, count, learn=learn)
 
         def mapped(leaves, states, count: int, learn: bool):
-            each = jax.vmap(lambda own, state: blocks(own, state, count, learn), in_axes=(axes, 0))
+            each = jax.vmap(lambda own, state: blocks(own, state, count, learn))
             return each(leaves, states)
 
-        self._init = jax.jit(jax.vmap(init, in_axes=(axes, 0)))
+        self._init = jax.jit(jax.vmap(init))
         # the states are donated: the replays of all runs are what fills the memory
         self._blocks = jax.jit(mapped, static_argnums=(2, 3), donate_argnums=1)
 
@@ -73,6 +67,26 @@ class VmappedRuns:
     ) -> tuple[RunState, Record, dict[str, Array]]:
         """`Loop.blocks` of every run. The states that are passed are used up."""
         return self._blocks(self._leaves, states, count, learn)
+
+    def side_by_side(self, states: Sequence[RunState]) -> RunState:
+        """Runs' states, one each, with an axis of runs."""
+        return jax.tree.map(lambda *leaves: jnp.stack(leaves), *states)
+
+    def state_of(self, states: RunState, run: int) -> RunState:
+        """A copy of one run's state, as its loop has it."""
+        return _taken(states, run)
+
+
+@jax.jit
+def _taken(states: RunState, run: int) -> RunState:
+    return jax.tree.map(lambda leaf: leaf[run], states)
+
+
+def alike(loop: Any, other: Any) -> bool:
+    """Whether loops are of one make: they differ in the values of their arrays alone."""
+    makes = [eqx.partition(each, eqx.is_array) for each in (loop, other)]
+    (own, static), (others, other_static) = makes
+    return bool(eqx.tree_equal((static, *_shapes(own)), (other_static, *_shapes(others))))
 
 
 def _shapes(arrays: PyTree) -> tuple[Any, list[tuple[Any, ...]]]:

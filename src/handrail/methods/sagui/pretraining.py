@@ -30,6 +30,7 @@ from handrail.methods.sagui.problem import Interface, Target
 from handrail.methods.sagui.settings import PretrainingSettings, Role, SacSettings
 from handrail.networks.gaussian import GaussianPolicy
 from handrail.train.compiled import RunState
+from handrail.train.course import Course, Coursed
 from handrail.train.loops import AnyLoop, make_loop
 
 KINDS: dict[Role, str] = {"expert": "expert", "pretrained": "policy"}  # role → kind of artefact
@@ -45,6 +46,7 @@ def pretraining_loop(where: Target, settings: PretrainingSettings) -> AnyLoop:
     return make_loop(where.training, agent, none(), settings.steps, delayed=where.delayed)
 
 
+@Coursed
 def pretrain(
     where: Target,
     settings: PretrainingSettings,
@@ -52,7 +54,7 @@ def pretrain(
     *,
     recorded: dict[str, Any],
     report: Report = lambda step, total: None,
-) -> Path:
+) -> Course[Path]:
     """Trains it inside `folder` and returns its file; a finished one is not repeated.
 
     The expert kept is the best safe one by evaluation. What has been pre-trained is kept as it
@@ -77,7 +79,7 @@ def pretrain(
             kept = learner if last else learner.parameters.actor
             save(folder / BEST, _card(where, settings, row), kept)
 
-    run_by_epochs(
+    yield from run_by_epochs.course(
         loop, folder, recorded, settings,
         seed=10 * settings.seed + (3 if last else 2),
         watch=watch,

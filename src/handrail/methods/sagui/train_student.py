@@ -62,6 +62,7 @@ from handrail.methods.sagui.settings import (
 )
 from handrail.methods.sagui.table import METHODS, Known, StudentMethod, Takeover
 from handrail.train.compiled import RunState
+from handrail.train.course import Course, Coursed
 from handrail.train.evidence import total
 from handrail.train.loops import AnyLoop, make_loop
 
@@ -238,6 +239,7 @@ def distillation(run: StudentRun) -> Distillation | None:
     return dataclasses.replace(named, strength=strength(run.strength))
 
 
+@Coursed
 def train_student(
     target: Target,
     run: StudentRun,
@@ -247,7 +249,7 @@ def train_student(
     recorded: dict[str, Any],
     warnings: tuple[str, ...] = (),
     report: Report = lambda step, total: None,
-) -> dict[str, Any]:
+) -> Course[dict[str, Any]]:
     """Trains in `folder` (resumably) and returns the summary.
 
     After every epoch `evaluations.csv` gains a row: what the behaviour policy, interventions
@@ -290,10 +292,10 @@ def train_student(
             "guide_warnings": list(warnings),
         }
 
-    return run_by_epochs(
+    return (yield from run_by_epochs.course(
         loop, folder, recorded, run,
         seed=10 * run.seed, watch=watch, summarise=summarise, report=report,
-    )  # fmt: skip
+    ))  # fmt: skip
 
 
 def takeover_cost(intervention: Intervention) -> dict[str, float]:

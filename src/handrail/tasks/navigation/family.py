@@ -29,6 +29,7 @@ from handrail.tasks.navigation.problems import (
     target_of,
 )
 from handrail.tasks.navigation.resolve import resolve_settings
+from handrail.train.course import Course, Coursed
 from handrail.train.rollout.recorded import RecordedEpisode
 
 EPOCHS = (30_000, 10_000, 5_000)  # the paper's epoch, or the next shorter one that fits
@@ -43,9 +44,10 @@ def with_epoch(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {**settings, "epoch": fitting[0]}
 
 
+@Coursed
 def acquire(
     kind: str, settings: Any, folder: Path, report: Callable[[str, int, int], None]
-) -> None:
+) -> Course[None]:
     """Trains a guide, an expert or a student to be pre-trained; a finished one is not repeated."""
     recorded = {"purpose": kind, **stable(settings)}
 
@@ -55,18 +57,23 @@ def acquire(
     if (folder / f"{kind}.safetensors").exists():
         return
     if kind == "guide":
-        train_guide(source_of(settings), settings, folder, recorded=recorded, report=told)
+        where = source_of(settings)
+        yield from train_guide.course(where, settings, folder, recorded=recorded, report=told)
         return
-    pretrain(pretraining_in(settings), settings, folder, recorded=recorded, report=told)
+    where = pretraining_in(settings)
+    yield from pretrain.course(where, settings, folder, recorded=recorded, report=told)
 
 
+@Coursed
 def train(
     run: StudentRun, files: Files, folder: Path, recorded: dict[str, Any], report: Report
-) -> dict[str, Any]:
+) -> Course[dict[str, Any]]:
     """Trains a student."""
     warned = tuple(warnings(run, files))
-    return train_student(
-        target_of(run), run, files, folder, recorded=recorded, warnings=warned, report=report
+    return (
+        yield from train_student.course(
+            target_of(run), run, files, folder, recorded=recorded, warnings=warned, report=report
+        )
     )
 
 
