@@ -96,5 +96,8 @@ class Family:
     """What its tasks come from, for reports."""
     completed: Callable[[Mapping[str, Any]], dict[str, Any]] = dict
     """The settings of `handrail train`, with those that follow from others."""
+    compiles: Callable[[str], bool] = lambda environment: True
+    """Whether an environment is compiled into one program with its learner; else it is stepped on
+    the host."""
     on_host: bool = False
     """Whether some of its tasks run on the host."""

@@ -146,6 +146,7 @@ NAVIGATION = Family(
     beside=_beside,
     left_beside={"guide": (TRANSITIONS,)},
     completed=with_epoch,
+    compiles=lambda environment: navigation_task(environment).compiles,
     packages=("mujoco",),
     on_host=True,
 )
