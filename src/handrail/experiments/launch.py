@@ -24,7 +24,7 @@ from handrail.knowledge.catalog import with_checksum
 from handrail.tasks.family import Family, Row
 from handrail.tasks.registry import family_of, look_at
 from handrail.train.checkpoint import clear_checkpoints
-from handrail.train.course import Course, Coursed
+from handrail.train.course import Course, coursed
 from handrail.train.rollout.recorded import FILE as EPISODES
 from handrail.train.rollout.recorded import RecordedEpisode, read_episodes, write_episodes
 
@@ -37,7 +37,7 @@ Report = Callable[[str, int, int], None]
 """Called with (what, steps done, steps in all)."""
 
 
-@Coursed
+@coursed
 def work(
     task: Task, report: Report = lambda what, step, total: None
 ) -> Course[dict[str, Any] | None]:
@@ -245,7 +245,7 @@ def stored_run(folder: Path) -> tuple[dict[str, Any], Family, Any]:
     return stored, family, recorded_settings(family.run_type, stored["run"], path)
 
 
-@Coursed
+@coursed
 def _train(
     row: Row, files: Mapping[str, Path], needs: dict[str, str], folder: Path, report: Any
 ) -> Course[dict[str, Any]]:

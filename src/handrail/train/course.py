@@ -8,9 +8,10 @@ checkpoints and tests are written by the same code either way.
 
 import dataclasses
 import functools
+import inspect
 from collections.abc import Callable, Generator
 from pathlib import Path
-from typing import Any, Generic, ParamSpec, TypeVar
+from typing import Any, ParamSpec, Protocol, TypeVar, get_args
 
 from handrail.train.compiled import RunState
 from handrail.train.health import used_up
@@ -79,15 +80,24 @@ def alone(course: Course[T], chunk: Chunk | None = None) -> T:
         course.close()
 
 
-class Coursed(Generic[P, T]):
-    """A function that trains: called, it does so by itself; `course` leaves the driving to others.
+class Coursed(Protocol[P, T]):
+    """A function that trains by itself when it is called; `course` leaves the driving to others."""
 
-    Decorates the generator function.
-    """
+    course: Callable[P, Course[T]]
 
-    def __init__(self, course: Callable[P, Course[T]]):
-        self.course = course
-        functools.update_wrapper(self, course)
+    def __call__(self, *args: P.args, **options: P.kwargs) -> T: ...
 
-    def __call__(self, *args: P.args, **options: P.kwargs) -> T:
-        return alone(self.course(*args, **options))
+
+def coursed(course: Callable[P, Course[T]]) -> Coursed[P, T]:
+    """Makes a generator function `Coursed`."""
+
+    @functools.wraps(course)
+    def trained(*args: P.args, **options: P.kwargs) -> T:
+        return alone(course(*args, **options))
+
+    signature = inspect.signature(course)
+    returned = get_args(signature.return_annotation)[-1:] or (signature.empty,)
+    made: Any = trained
+    made.__signature__ = signature.replace(return_annotation=returned[0])
+    made.course = course
+    return made

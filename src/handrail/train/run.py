@@ -37,7 +37,7 @@ from handrail.train.checkpoint import (
     save_checkpoint,
 )
 from handrail.train.compiled import RunState
-from handrail.train.course import Chunk, Course, Coursed
+from handrail.train.course import Chunk, Course, coursed
 from handrail.train.evidence import means as evidence_means
 from handrail.train.evidence import refuse_outside, steps_not_finite, warn_not_finite
 from handrail.train.health import refuse_diverged, symptoms
@@ -53,7 +53,7 @@ Report = Callable[[int, dict[str, float]], None]
 Watch = Callable[[int, RunState], None]
 
 
-@Coursed
+@coursed
 def execute(
     loop: AnyLoop,
     folder: Path,

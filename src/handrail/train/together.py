@@ -15,8 +15,11 @@ import jax
 import numpy as np
 
 from handrail.core.files import read_json, write_json
+from handrail.core.rows import padded_throughout
+from handrail.envs.base import AbstractFiniteEnvironment
 from handrail.train.compiled import Loop, RunState
 from handrail.train.course import Chunk, Computed, Course, alone
+from handrail.train.loops import AnyLoop
 from handrail.train.vmapped import VmappedRuns, alike
 
 T = TypeVar("T")
@@ -122,17 +125,19 @@ class _States:
         self._program = VmappedRuns(loops)
         self._side_by_side: RunState | None = None
         self._apart: dict[int, RunState] = {}
+        self._shapes: dict[int, Any] = {}  # of a run's own arrays, by lane
 
     def put(self, lane: int, state: Any) -> None:
         """Where a run begins."""
         self._apart[lane] = state
+        self._shapes[lane] = jax.eval_shape(lambda: state)
 
     def of(self, lane: int) -> RunState:
         """A run's state."""
         if lane in self._apart:
             return self._apart[lane]
         assert self._side_by_side is not None  # every run begins with `put`
-        return self._program.state_of(self._side_by_side, lane)
+        return self._program.state_of(self._side_by_side, lane, self._shapes[lane])
 
     def advance(self, due: list[int], waiting: list[int], count: int, *, learn: bool) -> Any:
         """Records and metrics of a chunk of the runs that are due; the waiting ones stay."""
@@ -166,6 +171,7 @@ def _programs(asked: dict[int, Chunk]) -> tuple[list[_Program], list[int]]:
     recorded: dict[tuple[str, ...], list[int]] = {}
     new: list[list[int]] = []
     others = []
+    loops = {index: _padded(chunk.loop) for index, chunk in asked.items()}
     for index, chunk in asked.items():
         if not isinstance(chunk.loop, Loop):
             others.append(index)
@@ -175,7 +181,7 @@ def _programs(asked: dict[int, Chunk]) -> tuple[list[_Program], list[int]]:
             recorded.setdefault(known[0], []).append(index)
             continue
         for group in new:
-            if alike(asked[group[0]].loop, chunk.loop):
+            if alike(loops[group[0]], loops[index]):
                 group.append(index)
                 break
         else:
@@ -183,9 +189,9 @@ def _programs(asked: dict[int, Chunk]) -> tuple[list[_Program], list[int]]:
     programs = []
     for runs, group in recorded.items():
         lanes = {index: (_recorded(asked[index].folder) or (runs, 0))[1] for index in group}
-        loops = {lane: asked[index].loop for index, lane in lanes.items()}
-        stand_in = asked[group[0]].loop
-        programs.append(_Program([loops.get(i, stand_in) for i in range(len(runs))], lanes))
+        by_lane = {lane: loops[index] for index, lane in lanes.items()}
+        stand_in = loops[group[0]]
+        programs.append(_Program([by_lane.get(i, stand_in) for i in range(len(runs))], lanes))
     for group in new:
         if len(group) == 1:
             others += group
@@ -194,11 +200,19 @@ def _programs(asked: dict[int, Chunk]) -> tuple[list[_Program], list[int]]:
         for lane, index in enumerate(group):
             write_json(asked[index].folder / RECORD, {"runs": names, "run": lane})
         lanes = {index: lane for lane, index in enumerate(group)}
-        programs.append(_Program([asked[index].loop for index in group], lanes))
+        programs.append(_Program([loops[index] for index in group], lanes))
     if others and len(asked) > 1:
         names = ", ".join(asked[index].folder.name for index in others)
         LOG.warning("by themselves, since no other run here can share their program: %s", names)
     return programs, others
+
+
+def _padded(loop: AnyLoop) -> Any:
+    """The loop, with tables as long as those of all environments of its kind."""
+    environment = loop.environment
+    if not isinstance(environment, AbstractFiniteEnvironment) or environment.most_rows is None:
+        return loop
+    return padded_throughout(loop, environment.most_rows)
 
 
 def _name(folder: Path) -> str:

@@ -53,6 +53,7 @@ class VmappedRuns:
             return each(leaves, states)
 
         self._init = jax.jit(jax.vmap(init))
+        self._shapes = jax.eval_shape(lambda key: loops[0].init(key=key), jax.random.key(0))
         # the states are donated: the replays of all runs are what fills the memory
         self._blocks = jax.jit(mapped, static_argnums=(2, 3), donate_argnums=1)
 
@@ -69,17 +70,35 @@ class VmappedRuns:
         return self._blocks(self._leaves, states, count, learn)
 
     def side_by_side(self, states: Sequence[RunState]) -> RunState:
-        """Runs' states, one each, with an axis of runs."""
-        return jax.tree.map(lambda *leaves: jnp.stack(leaves), *states)
+        """Runs' states, one each, with an axis of runs.
 
-    def state_of(self, states: RunState, run: int) -> RunState:
-        """A copy of one run's state, as its loop has it."""
-        return _taken(states, run)
+        Arrays by row that are shorter than those of padded loops are filled up with zeros.
+        """
+
+        def stack(shape, *leaves):
+            return jnp.stack([_longer(leaf, shape.shape) for leaf in leaves])
+
+        return jax.tree.map(stack, self._shapes, *states)
+
+    def state_of(self, states: RunState, run: int, like: PyTree) -> RunState:
+        """A copy of one run's state; its arrays have the shapes of those in `like`."""
+        taken = _taken(states, run)
+        return jax.tree.map(lambda leaf, own: _shorter(leaf, own.shape), taken, like)
 
 
 @jax.jit
 def _taken(states: RunState, run: int) -> RunState:
     return jax.tree.map(lambda leaf: leaf[run], states)
+
+
+def _longer(leaf: Array, shape: tuple[int, ...]) -> Array:
+    if leaf.shape == shape:
+        return leaf
+    return jnp.zeros(shape, leaf.dtype).at[tuple(map(slice, leaf.shape))].set(leaf)
+
+
+def _shorter(leaf: Array, shape: tuple[int, ...]) -> Array:
+    return leaf if leaf.shape == shape else leaf[tuple(map(slice, shape))]
 
 
 def alike(loop: Any, other: Any) -> bool:

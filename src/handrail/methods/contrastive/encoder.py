@@ -15,14 +15,14 @@ from handrail.methods.contrastive.inputs import on_every_row
 from handrail.methods.contrastive.problem import DiscreteProblem
 from handrail.methods.contrastive.settings import EncoderSettings
 from handrail.train.compiled import RunState
-from handrail.train.course import Course, Coursed
+from handrail.train.course import Course, coursed
 from handrail.train.loops import make_loop
 from handrail.train.run import execute
 
 MOST_UNSAFE = 100  # embeddings that travel with an encoder
 
 
-@Coursed
+@coursed
 def train_encoder(
     problem: DiscreteProblem,
     settings: EncoderSettings,

@@ -84,8 +84,8 @@ class TableInputs(AbstractInputs):
 
     def q_network(self, hidden: tuple[int, ...], actions: int) -> Callable[..., Any]:
         if self.shape == PIXELS:
-            return partial(NatureQ, actions)
-        return partial(MLP, (*self.shape, *hidden, actions))
+            return _made(NatureQ, actions)
+        return _made(MLP, (*self.shape, *hidden, actions))
 
     @functools.cached_property
     def _table(self) -> Shaped[Array, "rows *frame"]:
@@ -184,6 +184,12 @@ class VectorInputs(AbstractInputs):
 
     def frozen_embedding(self, encoder: Any) -> Callable[[Observation], Float[Array, " latent"]]:
         return VectorEmbedding(encoder)
+
+
+@functools.cache
+def _made(kind: Callable[..., Any], *sizes: Any) -> Callable[..., Any]:
+    """One object for equal networks: programs of several runs tell functions apart by identity."""
+    return partial(kind, *sizes)
 
 
 def on_every_row(network: Callable, frames: np.ndarray, *, chunk: int = 256) -> jax.Array:

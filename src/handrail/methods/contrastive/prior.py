@@ -11,14 +11,14 @@ from handrail.methods.contrastive.artefacts import PRIOR, load_q, save_q
 from handrail.methods.contrastive.problem import DiscreteProblem
 from handrail.methods.contrastive.settings import PriorSettings, QLearning
 from handrail.train.compiled import RunState
-from handrail.train.course import Course, Coursed
+from handrail.train.course import Course, coursed
 from handrail.train.loops import make_loop
 from handrail.train.run import execute
 
 NETWORK = "network.safetensors"
 
 
-@Coursed
+@coursed
 def train_prior(
     sources: Mapping[str, Callable[[], DiscreteProblem]],
     target: Callable[[], DiscreteProblem],

@@ -18,7 +18,7 @@ from handrail.methods.contrastive.settings import StudentSettings
 from handrail.methods.contrastive.table import LoadedKnowledge
 from handrail.methods.method import Method
 from handrail.train.compiled import RunState
-from handrail.train.course import Course, Coursed
+from handrail.train.course import Course, coursed
 from handrail.train.loops import AnyLoop, make_loop
 from handrail.train.run import execute
 
@@ -73,7 +73,7 @@ def intervention_of(
     return method.intervention(adjusted, loaded)
 
 
-@Coursed
+@coursed
 def train_student(
     problem: DiscreteProblem,
     knowledge: Mapping[str, Path | None],

@@ -8,7 +8,7 @@ from typing import Any
 from handrail.core.artifact import load, save
 from handrail.core.records import BEST
 from handrail.train.compiled import RunState
-from handrail.train.course import Course, Coursed
+from handrail.train.course import Course, coursed
 from handrail.train.loops import AnyLoop
 from handrail.train.run import Watch, execute
 
@@ -18,7 +18,7 @@ Report = Callable[[int, int], None]
 """Called as `report(step, total)`."""
 
 
-@Coursed
+@coursed
 def run_by_epochs(
     loop: AnyLoop,
     folder: Path,

@@ -30,7 +30,7 @@ from handrail.methods.sagui.problem import Interface, Target
 from handrail.methods.sagui.settings import PretrainingSettings, Role, SacSettings
 from handrail.networks.gaussian import GaussianPolicy
 from handrail.train.compiled import RunState
-from handrail.train.course import Course, Coursed
+from handrail.train.course import Course, coursed
 from handrail.train.loops import AnyLoop, make_loop
 
 KINDS: dict[Role, str] = {"expert": "expert", "pretrained": "policy"}  # role → kind of artefact
@@ -46,7 +46,7 @@ def pretraining_loop(where: Target, settings: PretrainingSettings) -> AnyLoop:
     return make_loop(where.training, agent, none(), settings.steps, delayed=where.delayed)
 
 
-@Coursed
+@coursed
 def pretrain(
     where: Target,
     settings: PretrainingSettings,

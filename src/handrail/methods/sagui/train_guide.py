@@ -49,7 +49,7 @@ from handrail.methods.sagui.shield import (
 )
 from handrail.replay.ring import RingState
 from handrail.train.compiled import RunState
-from handrail.train.course import Course, Coursed
+from handrail.train.course import Course, coursed
 from handrail.train.loops import AnyLoop, make_loop
 
 # Parts that a robot varies by shaking on the spot; the entropy bonus leaves them out.
@@ -99,7 +99,7 @@ def _intrinsic(settings: GuideSettings, source: Source) -> AbstractIntrinsic:
     return NeighbourEntropy(tuple(name for name in parts if name not in SHAKEN))
 
 
-@Coursed
+@coursed
 def train_guide(
     source: Source,
     settings: GuideSettings,

@@ -62,7 +62,7 @@ from handrail.methods.sagui.settings import (
 )
 from handrail.methods.sagui.table import METHODS, Known, StudentMethod, Takeover
 from handrail.train.compiled import RunState
-from handrail.train.course import Course, Coursed
+from handrail.train.course import Course, coursed
 from handrail.train.evidence import total
 from handrail.train.loops import AnyLoop, make_loop
 
@@ -239,7 +239,7 @@ def distillation(run: StudentRun) -> Distillation | None:
     return dataclasses.replace(named, strength=strength(run.strength))
 
 
-@Coursed
+@coursed
 def train_student(
     target: Target,
     run: StudentRun,

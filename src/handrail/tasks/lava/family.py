@@ -20,7 +20,7 @@ from handrail.tasks.lava.student import (
     try_policy_of,
     try_shielded,
 )
-from handrail.train.course import Course, Coursed
+from handrail.train.course import Course, Coursed, coursed
 from handrail.train.rollout.recorded import RecordedEpisode
 
 ACQUIRE: Mapping[str, Coursed[..., Path]] = {"prior": acquire_prior, "encoder": acquire_encoder}
@@ -36,7 +36,7 @@ def knows(environment: str) -> bool:
     return any(full in gymnasium.registry for full in (environment, f"MiniGrid-{environment}-v0"))
 
 
-@Coursed
+@coursed
 def acquire(
     kind: str, settings: Any, folder: Path, report: Callable[[str, int, int], None]
 ) -> Course[None]:
@@ -63,7 +63,7 @@ def knowledge_of(run: LavaRun, files: Files) -> Knowledge:
     return Knowledge(view=view, **files)
 
 
-@Coursed
+@coursed
 def train(
     run: LavaRun, files: Files, folder: Path, recorded: dict[str, Any], report: Report
 ) -> Course[dict[str, Any]]:

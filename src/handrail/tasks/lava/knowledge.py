@@ -12,13 +12,13 @@ from handrail.methods.contrastive.encoder import train_encoder
 from handrail.methods.contrastive.prior import train_prior
 from handrail.tasks.lava.problems import encoder_problem, prior_problem
 from handrail.tasks.lava.settings import LavaEncoder, LavaPrior
-from handrail.train.course import Course, Coursed
+from handrail.train.course import Course, coursed
 
 Report = Callable[[str, int, int], None]
 """`report(run, step, total)`."""
 
 
-@Coursed
+@coursed
 def acquire_prior(settings: LavaPrior, folder: Path, report: Report) -> Course[Path]:
     """Trains source Q-functions and the prior inside `folder`; returns the prior's file."""
     if (folder / PRIOR).exists():
@@ -37,7 +37,7 @@ def acquire_prior(settings: LavaPrior, folder: Path, report: Report) -> Course[P
     )
 
 
-@Coursed
+@coursed
 def acquire_encoder(settings: LavaEncoder, folder: Path, report: Report) -> Course[Path]:
     """Trains the encoder inside `folder`; returns its file."""
     if (folder / ENCODER).exists():

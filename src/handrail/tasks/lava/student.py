@@ -23,7 +23,7 @@ from handrail.tasks.lava.problems import student_problem
 from handrail.tasks.lava.resolve import method_of
 from handrail.tasks.lava.settings import LavaRun
 from handrail.train.compiled import Loop, RunState
-from handrail.train.course import Course, Coursed
+from handrail.train.course import Course, coursed
 from handrail.train.evaluate import run_greedily
 from handrail.train.evaluate_pair import intervention_rate, try_under
 from handrail.train.loops import AnyLoop
@@ -53,7 +53,7 @@ def check(run: LavaRun, knowledge: Knowledge) -> None:
     check_student(method_of(run), run, knowledge.files)
 
 
-@Coursed
+@coursed
 def run_lava(
     run: LavaRun,
     knowledge: Knowledge,

@@ -29,7 +29,7 @@ from handrail.tasks.navigation.problems import (
     target_of,
 )
 from handrail.tasks.navigation.resolve import resolve_settings
-from handrail.train.course import Course, Coursed
+from handrail.train.course import Course, coursed
 from handrail.train.rollout.recorded import RecordedEpisode
 
 EPOCHS = (30_000, 10_000, 5_000)  # the paper's epoch, or the next shorter one that fits
@@ -44,7 +44,7 @@ def with_epoch(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {**settings, "epoch": fitting[0]}
 
 
-@Coursed
+@coursed
 def acquire(
     kind: str, settings: Any, folder: Path, report: Callable[[str, int, int], None]
 ) -> Course[None]:
@@ -64,7 +64,7 @@ def acquire(
     yield from pretrain.course(where, settings, folder, recorded=recorded, report=told)
 
 
-@Coursed
+@coursed
 def train(
     run: StudentRun, files: Files, folder: Path, recorded: dict[str, Any], report: Report
 ) -> Course[dict[str, Any]]:
