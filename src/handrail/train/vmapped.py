@@ -1,5 +1,6 @@
 """Many compiled runs as one program: what fills a GPU."""
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,8 @@ from jaxtyping import Array, Key, PyTree
 from handrail.core.errors import HandrailError
 from handrail.train.compiled import Loop, RunState
 from handrail.train.step import Record
+
+AXIS = "runs"
 
 
 class VmappedRuns:
@@ -34,6 +37,8 @@ class VmappedRuns:
                     "only if they are one object: derive the loops from one); or run it by itself"
                 )
         self.runs = len(loops)
+        self._shapes = jax.eval_shape(lambda key: loops[0].init(key=key), jax.random.key(0))
+        loops = [dataclasses.replace(loop, runs=AXIS) for loop in loops]
         arrays, statics = zip(*(eqx.partition(loop, eqx.is_array) for loop in loops), strict=True)
         static, tree = statics[0], jax.tree.structure(arrays[0])
         # each run has its own, also where they are equal: the program does not depend on that
@@ -49,11 +54,10 @@ class VmappedRuns:
             return loop_of(own).blocks(state, count, learn=learn)
 
         def mapped(leaves, states, count: int, learn: bool):
-            each = jax.vmap(lambda own, state: blocks(own, state, count, learn))
+            each = jax.vmap(lambda own, state: blocks(own, state, count, learn), axis_name=AXIS)
             return each(leaves, states)
 
-        self._init = jax.jit(jax.vmap(init))
-        self._shapes = jax.eval_shape(lambda key: loops[0].init(key=key), jax.random.key(0))
+        self._init = jax.jit(jax.vmap(init, axis_name=AXIS))
         # the states are donated: the replays of all runs are what fills the memory
         self._blocks = jax.jit(mapped, static_argnums=(2, 3), donate_argnums=1)
 
