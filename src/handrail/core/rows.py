@@ -5,7 +5,7 @@ and learnt from as one program; nobody ever stands on a row that was added.
 """
 
 import abc
-from typing import Any, Self
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -17,7 +17,7 @@ class AbstractByRow(eqx.Module):
     """Holds tables by row."""
 
     @abc.abstractmethod
-    def padded(self, rows: int) -> Self:
+    def padded(self, rows: int) -> "AbstractByRow":
         """The same with tables of this length. Live rows read what they did, and so do the others:
         what is added repeats the last row.
         """

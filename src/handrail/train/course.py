@@ -11,7 +11,7 @@ import functools
 import inspect
 from collections.abc import Callable, Generator
 from pathlib import Path
-from typing import Any, ParamSpec, Protocol, TypeVar, get_args
+from typing import Any, ParamSpec, Protocol, TypeVar, get_args, runtime_checkable
 
 from handrail.train.compiled import RunState
 from handrail.train.health import used_up
@@ -80,6 +80,7 @@ def alone(course: Course[T], chunk: Chunk | None = None) -> T:
         course.close()
 
 
+@runtime_checkable
 class Coursed(Protocol[P, T]):
     """A function that trains by itself when it is called; `course` leaves the driving to others."""
 

@@ -54,9 +54,8 @@ class World:
 
 
 def _no_world() -> World:
-    nothing = np.zeros((0, 0, 0), np.uint8)
-    none = np.zeros(0, int)
-    return World("", 0, 0, 0, False, (), nothing[..., None], nothing, none, none[:, None])
+    colors, kinds = np.zeros((0, 0, 0, 3), np.uint8), np.zeros((0, 0, 0), np.uint8)
+    return World("", 0, 0, 0, False, (), colors, kinds, np.zeros(0, int), np.zeros((0, 3), int))
 
 
 NO_WORLD = _no_world()
