@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from handrail.core.errors import HandrailError
+from handrail.engines.ray_engine import OnRay
 from handrail.experiments.groups import TaskGroup, alone_of, by_seeds
 from handrail.experiments.plan import Task, plan
 from handrail.experiments.scheduler import AbstractExecutor, Failed, drive, with_needs
@@ -62,6 +64,11 @@ class Noted(AbstractExecutor):
 
     def stop(self):
         pass
+
+
+def test_a_cluster_whose_nodes_share_no_folder_refuses_programs():
+    with pytest.raises(HandrailError, match=r"--vmapped on Ray needs .* add --shared"):
+        OnRay().compute([], lambda running, done: None, vmapped=True)
 
 
 def test_one_that_fails_takes_only_what_needs_it_along(tmp_path):
