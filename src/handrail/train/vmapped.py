@@ -14,6 +14,7 @@ from handrail.train.compiled import Loop, RunState
 from handrail.train.step import Record
 
 AXIS = "runs"
+"""Of a program's runs, by which a loop asks whether any of them needs something (`Loop.runs`)."""
 
 
 class VmappedRuns:
@@ -91,17 +92,17 @@ class VmappedRuns:
 
 
 @jax.jit
-def _taken(states: RunState, run: int) -> RunState:
+def _taken(states: RunState, run: Any) -> RunState:
     return jax.tree.map(lambda leaf: leaf[run], states)
 
 
-def _longer(leaf: Array, shape: tuple[int, ...]) -> Array:
+def _longer(leaf: Any, shape: tuple[int, ...]) -> Array:
     if leaf.shape == shape:
         return leaf
     return jnp.zeros(shape, leaf.dtype).at[tuple(map(slice, leaf.shape))].set(leaf)
 
 
-def _shorter(leaf: Array, shape: tuple[int, ...]) -> Array:
+def _shorter(leaf: Any, shape: tuple[int, ...]) -> Any:
     return leaf if leaf.shape == shape else leaf[tuple(map(slice, shape))]
 
 
