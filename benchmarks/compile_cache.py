@@ -27,6 +27,18 @@ COMMANDS = {
 }
 QUICK = {
     "lava": ("--method", "dqn", "--steps", "2000", "--set", "learning.learning_starts=1000"),
+    "static": (
+        "--environment",
+        "navigation-static",
+        "--method",
+        "sac-lagrangian",
+        "--steps",
+        "2000",
+        "--set",
+        "learning.learning_starts=1000",
+        "epoch=1000",
+        "test_episodes=2",
+    ),
 }
 
 

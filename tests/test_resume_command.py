@@ -16,6 +16,7 @@ from handrail.methods.contrastive.settings import QLearning
 from handrail.tasks.lava import family, student
 from handrail.tasks.lava.resolve import resolve
 from handrail.tasks.lava.settings import LavaRun
+from handrail.train.course import coursed
 
 SMALL = QLearning(learning_starts=500, batch=16, hidden=(8,))
 DQN = LavaRun("Empty-5x5", "dqn", steps=2_000, learning=SMALL)
@@ -45,7 +46,9 @@ def asked(monkeypatch):
     """What would have been run, without running it."""
     calls = []
 
+    @coursed
     def run_lava(run, known, folder, *, settings, report):
+        yield from ()
         report(10, 20)
         calls.append((run, known, folder, settings))
         return {"steps": 20}

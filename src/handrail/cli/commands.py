@@ -32,6 +32,7 @@ def reproduce(
     seeds: int | None = None,
     variants: Repeatable = (),
     jobs: int | None = None,
+    vmapped: bool = False,
     out: Path = Path("runs"),
     device: Device = None,
     tensorboard: bool = False,
@@ -46,6 +47,7 @@ def reproduce(
         seeds: Take this many seeds instead of the budget's.
         variants: Run these alone, by the names that the experiment gives them.
         jobs: Runs at a time; by default one per usable core.
+        vmapped: Compute the seeds of a variant as one program in one process, where they compile.
         out: Folder for runs, knowledge and reports; finished runs in it are not repeated.
         tensorboard: Write event files at OUT/tensorboard (the extra `tracking`).
         wandb: Send the same to this project of Weights & Biases (the extra `wandb`).
@@ -61,6 +63,7 @@ def reproduce(
         seeds=seeds,
         variants=tuple(chain(*variants)),
         jobs=jobs,
+        vmapped=vmapped,
         out=out,
         tracker=tracker,
     )
@@ -79,6 +82,7 @@ def sweep(
     jobs: int | None = None,
     shared: bool = False,
     slurm: Repeatable = (),
+    vmapped: bool = False,
     out: Path = Path("runs"),
     device: Device = None,
     tensorboard: bool = False,
@@ -97,6 +101,7 @@ def sweep(
         jobs: Tasks at a time; by default one per core of this machine or of the cluster.
         shared: Every Ray node sees the output folder under the same path.
         slurm: Parameters of the jobs, such as slurm_partition=cpu timeout_min=240.
+        vmapped: Compute the seeds of a variant as one program in one process, where they compile.
         out: Folder in which everything is collected; finished runs in it are not repeated.
         tensorboard: Write event files at OUT/tensorboard (the extra `tracking`).
         wandb: Send the same to this project of Weights & Biases (the extra `wandb`).
@@ -107,8 +112,8 @@ def sweep(
     choose(device, elsewhere=engine != "local")
     path, tables = run(
         name, budget=budget, seeds=seeds, variants=tuple(chain(*variants)), engine=engine,
-        address=address, jobs=jobs, shared=shared, slurm=tuple(chain(*slurm)), out=out,
-        tracker=_tracker(tensorboard, wandb, out),
+        address=address, jobs=jobs, shared=shared, slurm=tuple(chain(*slurm)), vmapped=vmapped,
+        out=out, tracker=_tracker(tensorboard, wandb, out),
     )  # fmt: skip
     _show(tables)
     print(f"report: {path}")

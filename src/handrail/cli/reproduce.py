@@ -11,8 +11,10 @@ from handrail.core.compile_cache import processor_name, usable_cores
 from handrail.core.errors import HandrailError
 from handrail.engines.base import AbstractEngine
 from handrail.engines.local import Local
+from handrail.experiments.groups import alone_of, by_seeds
 from handrail.experiments.plan import Task, plan
 from handrail.experiments.progress import Follower
+from handrail.experiments.scheduler import with_needs
 from handrail.experiments.schema import Experiment, ExperimentRow, budget_of, digest, only, read
 from handrail.report.experiment import write_report
 from handrail.report.finished import Finished
@@ -27,6 +29,7 @@ def reproduce(
     seeds: int | None = None,
     variants: Sequence[str] = (),
     jobs: int | None = None,
+    vmapped: bool = False,
     out: Path = Path("runs"),
     quiet: bool = False,
     engine: AbstractEngine | None = None,
@@ -37,7 +40,8 @@ def reproduce(
     Everything is kept under `out`, shared between experiments. Ctrl-C loses at most what the
     running tasks did since their last checkpoint; the same command goes on from there.
     `variants` are those to run, by their labels; all if there are none. `engine` says where tasks
-    are computed: `jobs` processes of this machine if it is None.
+    are computed: `jobs` processes of this machine if it is None. With `vmapped`, the tasks that
+    differ in their seeds alone are one program in one process; what is not is named in a line.
     `tracker` follows the runs.
     """
     experiment, budget, planned = _planned(name, budget, seeds, variants, out)
@@ -47,12 +51,14 @@ def reproduce(
     folders = [one.folder for task in tasks for one in (*task.needs, task)]
     look = seldom(lambda: tracker.poll(folders)) if tracker else lambda: None
     with Follower(tasks, quiet=quiet) as follower:
+        if vmapped and (text := alone_of(by_seeds(t for t in with_needs(tasks) if not t.done))):
+            follower.note(text)
 
         def follow(running: list[Task], done: set[Path]) -> None:
             follower(running, done)
             look()
 
-        (engine or Local(jobs)).compute(tasks, follow)
+        (engine or Local(jobs)).compute(tasks, follow, vmapped=vmapped)
     if tracker:
         tracker.poll(folders)
     seconds = time.monotonic() - began

@@ -24,6 +24,7 @@ def sweep(
     jobs: int | None = None,
     shared: bool = False,
     slurm: Sequence[str] = (),
+    vmapped: bool = False,
     out: Path = Path("runs"),
     quiet: bool = False,
     tracker: Tracker | None = None,
@@ -31,8 +32,8 @@ def sweep(
     """Computes what is missing on an engine, collects it in `out` and writes the report there."""
     chosen = make_engine(engine, address=address, jobs=jobs, shared=shared, slurm=slurm, out=out)
     return reproduce(
-        name, budget=budget, seeds=seeds, variants=variants, out=out, quiet=quiet, engine=chosen,
-        tracker=tracker,
+        name, budget=budget, seeds=seeds, variants=variants, vmapped=vmapped, out=out, quiet=quiet,
+        engine=chosen, tracker=tracker,
     )  # fmt: skip
 
 

@@ -20,8 +20,10 @@ class AbstractEngine(abc.ABC):
     """Something that has tasks computed."""
 
     @abc.abstractmethod
-    def compute(self, tasks: Iterable[Task], follow: Follow) -> None:
+    def compute(self, tasks: Iterable[Task], follow: Follow, *, vmapped: bool = False) -> None:
         """Computes tasks and what they need; what is finished is not repeated.
+
+        With `vmapped`, tasks that differ in their seeds alone are one program in one process.
 
         Raises `Failed` after all else is done, and `HandrailError` where the engine itself
         cannot be had (an extra that is not installed, an address that nobody answers).

@@ -17,6 +17,7 @@ class Local(AbstractEngine):
     jobs: int | None = None
     """Tasks at a time; by default one per usable core."""
 
-    def compute(self, tasks: Iterable[Task], follow: Follow) -> None:
+    def compute(self, tasks: Iterable[Task], follow: Follow, *, vmapped: bool = False) -> None:
         """Computes tasks in worker processes, one thread each."""
-        compute(tasks, jobs=usable_cores() if self.jobs is None else self.jobs, follow=follow)
+        jobs = usable_cores() if self.jobs is None else self.jobs
+        compute(tasks, jobs=jobs, follow=follow, vmapped=vmapped)

@@ -23,6 +23,7 @@ from handrail.core.versions import differing, versions
 from handrail.engines import transport
 from handrail.engines.base import RETRIES, AbstractEngine, worker_environment
 from handrail.engines.ray_board import Notices, teller
+from handrail.experiments.groups import AnyWork
 from handrail.experiments.locks import exclusive
 from handrail.experiments.plan import Task
 from handrail.experiments.scheduler import AbstractExecutor, Follow, check_jobs, drive
@@ -46,10 +47,18 @@ class OnRay(AbstractEngine):
     retries: int = RETRIES
     """How often a task is tried again whose worker died."""
 
-    def compute(self, tasks: Iterable[Task], follow: Follow) -> None:
-        """Computes tasks on the cluster and collects their folders here."""
+    def compute(self, tasks: Iterable[Task], follow: Follow, *, vmapped: bool = False) -> None:
+        """Computes tasks on the cluster and collects their folders here.
+
+        Raises `HandrailError` with `vmapped` unless the folder is shared.
+        """
         check_jobs(self.jobs)
-        drive(tasks, lambda waiting: Cluster(self), follow=follow)
+        if vmapped and not self.shared:
+            raise HandrailError(
+                "--vmapped on Ray needs an output folder that every node sees: add --shared, or "
+                "leave --vmapped out"
+            )
+        drive(tasks, lambda waiting: Cluster(self), follow=follow, vmapped=vmapped)
 
 
 class Cluster(AbstractExecutor):
@@ -65,7 +74,7 @@ class Cluster(AbstractExecutor):
         with _in_words(self._ray):
             self._remote = self._ray.remote(**options)(_in_place if engine.shared else _elsewhere)
             self._notices = None if engine.shared else Notices(self._ray)
-        self._tasks: dict[Any, Task] = {}
+        self._tasks: dict[Any, AnyWork] = {}
         self._needed: dict[Path, Any] = {}
 
     @property
@@ -73,14 +82,15 @@ class Cluster(AbstractExecutor):
         """Ray queues what does not run yet, which also lets a cluster grow."""
         return self._engine.jobs or UNLIMITED
 
-    def submit(self, task: Task) -> None:
-        """Sends a task, and what it needs once for all tasks that need it."""
+    def submit(self, work: AnyWork) -> None:
+        """Sends work, and what it needs once for all tasks that need it."""
         with _in_words(self._ray):
-            self._tasks[self._sent(task)] = task
+            self._tasks[self._sent(work)] = work
 
-    def _sent(self, task: Task) -> Any:
+    def _sent(self, work: AnyWork) -> Any:
         if self._notices is None:  # the folder is shared
-            return self._remote.remote(task.absolute(), self._versions)
+            return self._remote.remote(work.absolute(), self._versions)
+        (task,) = work.tasks
         for need in task.needs:
             if need.folder not in self._needed:
                 self._needed[need.folder] = self._ray.put(transport.result_of_need(need))
@@ -98,9 +108,9 @@ class Cluster(AbstractExecutor):
             self._tell()
         return {(task := self._tasks.pop(one)).folder: self._collect(one, task) for one in ended}
 
-    def at_work(self, task: Task) -> bool:
+    def at_work(self, work: AnyWork) -> bool:
         """Whether its worker has said anything yet."""
-        return progress_file(task.folder).exists()
+        return any(progress_file(task.folder).exists() for task in work.tasks)
 
     def close(self) -> None:
         """Leaves the cluster as it is, unless it was begun for this."""
@@ -111,14 +121,16 @@ class Cluster(AbstractExecutor):
 
     def stop(self) -> None:
         """Ends the tasks that run or wait."""
-        for reference, task in self._tasks.items():
+        for reference, work in self._tasks.items():
             with contextlib.suppress(Exception):
                 self._ray.cancel(reference, force=True)
-            progress_file(task.folder).unlink(missing_ok=True)
+            for task in work.tasks:
+                progress_file(task.folder).unlink(missing_ok=True)
         self.close()
 
-    def _collect(self, reference: Any, task: Task) -> str | None:
-        progress_file(task.folder).unlink(missing_ok=True)
+    def _collect(self, reference: Any, work: AnyWork) -> str | None:
+        for task in work.tasks:
+            progress_file(task.folder).unlink(missing_ok=True)
         try:
             failure, files = self._ray.get(reference)
         except self._ray.exceptions.RayError as error:
@@ -126,6 +138,7 @@ class Cluster(AbstractExecutor):
         except ConnectionError as error:
             return f"the Ray cluster is lost: {first_line(error)}"
         if failure is None and files is not None:
+            (task,) = work.tasks
             try:
                 transport.unpack(files, task)
             except HandrailError as error:
@@ -150,7 +163,7 @@ class Cluster(AbstractExecutor):
         if self._notices is None:
             return
         said = self._notices.read()
-        for task in self._tasks.values():
+        for task in (one for work in self._tasks.values() for one in work.tasks):
             if str(task.folder) in said:
                 with contextlib.suppress(HandrailError):
                     write_json(progress_file(task.folder), said[str(task.folder)])
@@ -219,9 +232,9 @@ def _alone(task: Task) -> Task:
     return dataclasses.replace(task, needs=())
 
 
-def _in_place(task: Task, expected: dict[str, str]) -> tuple[str | None, None]:
+def _in_place(work: AnyWork, expected: dict[str, str]) -> tuple[str | None, None]:
     """Runs on a node that sees the output folder."""
-    return differing(expected) or compute_in_place(task), None
+    return differing(expected) or compute_in_place(work), None
 
 
 def _elsewhere(

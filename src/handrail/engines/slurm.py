@@ -14,6 +14,7 @@ from typing import Any
 
 from handrail.core.errors import HandrailError, first_line
 from handrail.engines.base import RETRIES, AbstractEngine, worker_environment
+from handrail.experiments.groups import AnyWork
 from handrail.experiments.plan import Task
 from handrail.experiments.scheduler import AbstractExecutor, Follow, check_jobs, drive
 from handrail.experiments.worker import compute_in_place, progress_file
@@ -38,10 +39,13 @@ class OnSlurm(AbstractEngine):
     poll_seconds: float = 5.0
     """Seconds between questions to Slurm."""
 
-    def compute(self, tasks: Iterable[Task], follow: Follow) -> None:
+    def compute(self, tasks: Iterable[Task], follow: Follow, *, vmapped: bool = False) -> None:
         """Sends jobs as their needs are done, and waits for all of them."""
         check_jobs(self.jobs)
-        drive(tasks, lambda _: Jobs(self), follow=follow, poll_seconds=self.poll_seconds)
+        drive(
+            tasks, lambda _: Jobs(self), follow=follow, poll_seconds=self.poll_seconds,
+            vmapped=vmapped,
+        )  # fmt: skip
 
 
 class Jobs(AbstractExecutor):
@@ -50,31 +54,31 @@ class Jobs(AbstractExecutor):
     def __init__(self, engine: OnSlurm):
         self._engine = engine
         self._executor = _executor(engine)
-        self._jobs: dict[Path, tuple[Any, Task, int]] = {}
+        self._jobs: dict[Path, tuple[Any, AnyWork, int]] = {}
 
     @property
     def slots(self) -> int:
         """What may wait or run at a time."""
         return self._engine.jobs or MOST_JOBS
 
-    def submit(self, task: Task) -> None:
+    def submit(self, work: AnyWork) -> None:
         """Sends a job."""
-        here = task.absolute()
-        self._jobs[task.folder] = (self._send(here), here, 0)
+        here = work.absolute()
+        self._jobs[work.folder] = (self._send(here), here, 0)
 
     def finished(self, seconds: float) -> dict[Path, str | None]:
         """What has ended; a job that died is sent again."""
         ended: dict[Path, str | None] = {}
         until = time.monotonic() + seconds
         while not ended:
-            for folder, (job, task, died) in list(self._jobs.items()):
+            for folder, (job, work, died) in list(self._jobs.items()):
                 if not job.done():
                     continue
                 try:
                     ended[folder] = job.result()
                 except Exception as error:  # UncompletedJobError, or what the job itself raised
                     if died < self._engine.retries:
-                        self._jobs[folder] = (self._send(task), task, died + 1)
+                        self._jobs[folder] = (self._send(work), work, died + 1)
                         continue
                     ended[folder] = (
                         f"its job died {died + 1} times; submitit says: {first_line(error)}"
@@ -86,9 +90,9 @@ class Jobs(AbstractExecutor):
             time.sleep(min(left, 1.0))
         return ended
 
-    def at_work(self, task: Task) -> bool:
+    def at_work(self, work: AnyWork) -> bool:
         """Whether the job has said anything yet."""
-        return progress_file(task.folder).exists()
+        return any(progress_file(task.folder).exists() for task in work.tasks)
 
     def close(self) -> None:
         """Nothing is left to do."""
@@ -98,25 +102,25 @@ class Jobs(AbstractExecutor):
         for job, _, _ in self._jobs.values():
             job.cancel()
 
-    def _send(self, task: Task) -> Any:
-        return self._executor.submit(ComputeTask(), task, worker_environment())
+    def _send(self, work: AnyWork) -> Any:
+        return self._executor.submit(ComputeTask(), work, worker_environment())
 
 
 class ComputeTask:
     """What a job runs; submitit asks it what to send again when the time limit has come."""
 
-    def __call__(self, task: Task, variables: Mapping[str, str]) -> str | None:
-        """Computes the task; JAX reads the variables when it is first imported, in here."""
+    def __call__(self, work: AnyWork, variables: Mapping[str, str]) -> str | None:
+        """Computes the work; JAX reads the variables when it is first imported, in here."""
         import os
 
         os.environ.update(variables)
-        return compute_in_place(task)
+        return compute_in_place(work)
 
-    def checkpoint(self, task: Task, variables: Mapping[str, str]) -> Any:
+    def checkpoint(self, work: AnyWork, variables: Mapping[str, str]) -> Any:
         """The same again: a run goes on from its last checkpoint."""
         import submitit
 
-        return submitit.helpers.DelayedSubmission(self, task, variables)
+        return submitit.helpers.DelayedSubmission(self, work, variables)
 
 
 def _executor(engine: OnSlurm) -> Any:

@@ -95,3 +95,11 @@ class AbstractFiniteEnvironment(AbstractEnvironment):
     @abc.abstractmethod
     def unsafe_actions(self, state: PyTree) -> Bool[Array, " actions"]:
         """The truth about the next step: which actions incur a cost. For measurement only."""
+
+    @property
+    def most_rows(self) -> int | None:
+        """The rows to which tables are padded where several environments become one program.
+
+        Then the environment and all that holds its tables are `AbstractByRow`. None: as they are.
+        """
+        return None

@@ -22,6 +22,7 @@ from handrail.knowledge.catalog import with_checksum
 from handrail.tasks.family import Family, Row
 from handrail.tasks.registry import family_of, look_at
 from handrail.train.checkpoint import clear_checkpoints
+from handrail.train.course import Course, coursed
 from handrail.train.rollout.recorded import FILE as EPISODES
 from handrail.train.rollout.recorded import RecordedEpisode, read_episodes, write_episodes
 
@@ -32,17 +33,24 @@ Report = Callable[[str, int, int], None]
 """Called with (what, steps done, steps in all)."""
 
 
-def work(task: Task, report: Report = lambda what, step, total: None) -> dict[str, Any] | None:
+@coursed
+def work(
+    task: Task, report: Report = lambda what, step, total: None
+) -> Course[dict[str, Any] | None]:
     """Computes a task whose needs are met; returns the summary of a run."""
     family = task.family
     if task.kind != RUN:
         if not task.done:
             _prepare(family)
-            family.acquire(task.kind, task.settings, task.folder, report)
+            yield from family.acquire.course(task.kind, task.settings, task.folder, report)
         return None
     files = {need.kind: need.file for need in task.needs}
     needs = {need.kind: need.folder.name for need in task.needs}
-    return _train(task.settings, files, needs, task.folder, lambda *at: report("run", *at))
+    return (
+        yield from _train.course(
+            task.settings, files, needs, task.folder, lambda *at: report("run", *at)
+        )
+    )
 
 
 def train(
@@ -217,13 +225,15 @@ def policy_file(folder: Path, which: Which) -> Path:
     return path
 
 
+@coursed
 def _train(
     row: Row, files: Mapping[str, Path], needs: dict[str, str], folder: Path, report: Any
-) -> dict[str, Any]:
+) -> Course[dict[str, Any]]:
     family = family_of(row.run.environment)
     _prepare(family)
     recorded = {"run": stable(row.run), **row.recorded, "needs": needs}
-    return family.train(row.run, files, folder, _as_begun(folder, recorded), report)
+    begun = _as_begun(folder, recorded)
+    return (yield from family.train.course(row.run, files, folder, begun, report))
 
 
 def _as_begun(folder: Path, recorded: dict[str, Any]) -> dict[str, Any]:

@@ -39,6 +39,11 @@ class Task:
         """Whether the folder holds the finished result."""
         return self.file.exists()
 
+    @property
+    def tasks(self) -> tuple["Task", ...]:
+        """Itself: a task is worked on like a group of one."""
+        return (self,)
+
     def absolute(self) -> "Task":
         """The same for a process in another working folder."""
         needs = tuple(need.absolute() for need in self.needs)

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from handrail.experiments.groups import AnyWork
 from handrail.experiments.plan import Task
 from handrail.experiments.scheduler import AbstractExecutor, Failed, Follow, check_jobs, drive
 from handrail.experiments.worker import SINGLE_THREADED, compute_in_place
@@ -31,11 +32,13 @@ def compute(
     jobs: int,
     follow: Follow = lambda running, done: None,
     poll_seconds: float = 0.25,
+    vmapped: bool = False,
 ) -> None:
     """Computes tasks and what they need, each once, at most `jobs` at a time.
 
-    `follow(running, done)` is called often. Ctrl-C stops the workers; what they had
-    checkpointed is continued by the next call. Raises `Failed` after all else is done.
+    `follow(running, done)` is called often; `vmapped` is as of `drive`. Ctrl-C stops the workers;
+    what they had checkpointed is continued by the next call. Raises `Failed` after all else is
+    done.
     """
     check_jobs(jobs)
     with _environment(SINGLE_THREADED):
@@ -44,6 +47,7 @@ def compute(
             lambda waiting: Processes(min(jobs, waiting)),
             follow=follow,
             poll_seconds=poll_seconds,
+            vmapped=vmapped,
         )
 
 
@@ -60,11 +64,11 @@ class Processes(AbstractExecutor):
         """One task a process."""
         return self._workers
 
-    def submit(self, task: Task) -> None:
-        """Hands a task to a process that is free."""
+    def submit(self, work: AnyWork) -> None:
+        """Hands work to a process that is free."""
         try:
             with _uninterrupted():
-                self._futures[self._pool.submit(compute_in_place, task)] = task.folder
+                self._futures[self._pool.submit(compute_in_place, work)] = work.folder
         except concurrent.futures.process.BrokenProcessPool:
             raise Failed(KILLED) from None
 
@@ -78,8 +82,8 @@ class Processes(AbstractExecutor):
         except concurrent.futures.process.BrokenProcessPool:
             raise Failed(KILLED) from None
 
-    def at_work(self, task: Task) -> bool:
-        """No task waits inside the pool."""
+    def at_work(self, work: AnyWork) -> bool:
+        """Nothing waits inside the pool."""
         return True
 
     def close(self) -> None:

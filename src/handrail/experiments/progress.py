@@ -167,6 +167,10 @@ class Follower:
     def __exit__(self, *_) -> None:
         self._progress.stop()
 
+    def note(self, text: str) -> None:
+        """A line above the bars."""
+        _print(self._console, text)
+
     def __call__(self, running: list[Task], done: set[Path]) -> None:
         for folder in [f for f in self._bars if f not in {task.folder for task in running}]:
             self._progress.remove_task(self._bars.pop(folder))

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from handrail.core.errors import HandrailError
+from handrail.experiments.groups import AnyWork, TaskGroup, by_seeds
 from handrail.experiments.plan import Task
 
 Follow = Callable[[list[Task], set[Path]], None]
@@ -27,19 +28,19 @@ class AbstractExecutor(abc.ABC):
         """How many tasks may be with the executor at a time."""
 
     @abc.abstractmethod
-    def submit(self, task: Task) -> None:
-        """Hands over a task whose needs are done."""
+    def submit(self, work: AnyWork) -> None:
+        """Hands over tasks whose needs are done."""
 
     @abc.abstractmethod
     def finished(self, seconds: float) -> dict[Path, str | None]:
-        """By folder, what went wrong (None: nothing) with tasks that have just ended.
+        """By folder, what went wrong (None: nothing) with groups that have just ended.
 
         Waits for `seconds` at most. Raises `HandrailError` if the executor is lost altogether.
         """
 
     @abc.abstractmethod
-    def at_work(self, task: Task) -> bool:
-        """Whether a task that was handed over has begun."""
+    def at_work(self, work: AnyWork) -> bool:
+        """Whether a group that was handed over has begun."""
 
     @abc.abstractmethod
     def close(self) -> None:
@@ -56,32 +57,31 @@ def drive(
     *,
     follow: Follow = lambda running, done: None,
     poll_seconds: float = 0.25,
+    vmapped: bool = False,
 ) -> None:
     """Has tasks and what they need computed, each once, by what `make_executor` returns.
 
     `make_executor` is given the number of tasks to be done and is called only if there are any;
-    `follow(running, done)` is called often. Raises `Failed` after all else is done.
+    `follow(running, done)` is called often. With `vmapped`, tasks that differ in their seeds alone
+    are handed over as one group, else every task by itself. Raises `Failed` after all else is done.
     """
-    waiting = {task.folder: task for task in with_needs(tasks)}
-    done = {folder for folder, task in waiting.items() if task.done}
-    for folder in done:
-        del waiting[folder]
+    every = with_needs(tasks)
+    done = {task.folder for task in every if task.done}
+    left = [task for task in every if task.folder not in done]
+    waiting = {work.folder: work for work in (by_seeds(left) if vmapped else left)}
     if not waiting:
         follow([], done)
         return
     failures: dict[Path, str] = {}
-    running: dict[Path, Task] = {}
+    running: dict[Path, AnyWork] = {}
     executor = make_executor(len(waiting))
     try:
         while waiting or running:
             _begin(executor, waiting, running, done, failures)
             for folder, failure in executor.finished(poll_seconds).items():
-                task = running.pop(folder)
-                if failure is None:
-                    done.add(folder)
-                else:
-                    failures[folder] = f"{task.label}: {failure}"
-            follow([task for task in running.values() if executor.at_work(task)], done)
+                _end(running.pop(folder), failure, done, failures)
+            begun = [work for work in running.values() if executor.at_work(work)]
+            follow([task for work in begun for task in work.tasks], done)
     except BaseException:
         executor.stop()
         raise
@@ -113,22 +113,36 @@ def with_needs(tasks: Iterable[Task]) -> list[Task]:
 
 def _begin(
     executor: AbstractExecutor,
-    waiting: dict[Path, Task],
-    running: dict[Path, Task],
+    waiting: dict[Path, AnyWork],
+    running: dict[Path, AnyWork],
     done: set[Path],
     failures: dict[Path, str],
 ) -> None:
-    for folder, task in list(waiting.items()):
+    for folder, work in list(waiting.items()):
         if len(running) >= executor.slots:
             return
-        missing = [need for need in task.needs if need.folder not in done]
-        if any(need.folder in failures for need in missing):
-            failures[folder] = f"{task.label}{NEED_FAILED}"
-            del waiting[folder]
-        elif not missing:
-            executor.submit(task)
-            running[folder] = task
-            del waiting[folder]
+        able = []
+        for task in work.tasks:
+            if any(need.folder in failures for need in task.needs):
+                failures[task.folder] = f"{task.label}{NEED_FAILED}"
+            else:
+                able.append(task)
+        if able and any(need.folder not in done for task in able for need in task.needs):
+            continue
+        del waiting[folder]
+        if able:
+            work = TaskGroup(tuple(able)) if isinstance(work, TaskGroup) else work
+            executor.submit(work)
+            running[work.folder] = work
+
+
+def _end(work: AnyWork, failure: str | None, done: set[Path], failures: dict[Path, str]) -> None:
+    """One task of a group that failed does not take the others with it."""
+    for task in work.tasks:
+        if failure is None or (len(work.tasks) > 1 and task.done):
+            done.add(task.folder)
+        else:
+            failures[task.folder] = f"{task.label}: {failure}"
 
 
 def _told(failures: dict[Path, str]) -> str:

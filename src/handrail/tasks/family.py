@@ -8,6 +8,7 @@ from typing import Any
 from handrail.envs.changes import Changes
 from handrail.envs.transfer import TransferProblem
 from handrail.methods.method import Method
+from handrail.train.course import Coursed
 from handrail.train.rollout.recorded import RecordedEpisode
 
 Report = Callable[[int, int], None]
@@ -86,12 +87,12 @@ class Family:
     """The beginning of the folder name of knowledge, from its kind and settings."""
     label: Callable[[str, Any], str]
     """What progress and errors call the acquiring of knowledge."""
-    acquire: Callable[[str, Any, Path, Callable[[str, int, int], None]], None]
+    acquire: Coursed[[str, Any, Path, Callable[[str, int, int], None]], None]
     """Acquires knowledge of a kind with these settings in a folder; `report(what, step, total)`."""
     check: Callable[[Any, Files], object]
     """Refuses settings of a run that do not fit, before anything is computed; files may not exist
     yet."""
-    train: Callable[[Any, Files, Path, dict[str, Any], Report], dict[str, Any]]
+    train: Coursed[[Any, Files, Path, dict[str, Any], Report], dict[str, Any]]
     """Trains a run with these files in a folder, known by what is recorded; returns the summary."""
     evaluate: Callable[[Any, Path, int, int, Changes], dict[str, Any]]
     """Tests a finished run's own policy: settings, its file, episodes, seed, how the world is
@@ -121,5 +122,8 @@ class Family:
     choose: whoever goes on with a finished run says the name again."""
     transfer: Callable[[str], TransferTask] | None = None
     """A task as a transfer problem, by its name; None where no guide is learnt in a source."""
+    compiles: Callable[[str], bool] = lambda environment: True
+    """Whether an environment is compiled into one program with its learner; else it is stepped on
+    the host."""
     on_host: bool = False
     """Whether some of its tasks run on the host."""

@@ -1,12 +1,13 @@
 """The compiled loop: environment, decision, replay and update in one scan."""
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Key, PyTree
+from jaxtyping import Array, Bool, Key, PyTree
 
 from handrail.core.errors import HandrailError
 from handrail.core.renamed import takes_old_names
@@ -61,6 +62,8 @@ class Loop(eqx.Module):
     total: int = eqx.field(static=True)
     statistics: AbstractStepStatistics = NOTHING
     delayed: bool = eqx.field(static=True, default=False)
+    runs: str | None = eqx.field(static=True, default=None)
+    """The axis of runs, where it is one of several that are computed together."""
 
     def __check_init__(self):
         check_delay(self.agent, delayed=self.delayed)
@@ -160,16 +163,34 @@ class Loop(eqx.Module):
         ended = transition.terminated | transition.truncated
         actions = self.environment.actions
         record = Record.of(progress, decision, transition, self.intervention, actions)
-        environment, observation = jax.lax.cond(  # a reset costs as much as a step
+        environment, observation = self._begun_again(
             ended,
+            (environment, timestep.observation),
             lambda: self.environment.reset(key=stream(key, "reset", progress.step)),
-            lambda: (environment, timestep.observation),
         )
         state = RunState(
             environment, observation, state.agent, memory, counts, progress.advance(transition),
             key, state.pending,
         )  # fmt: skip
         return state, record, transition
+
+    def _begun_again(
+        self,
+        ended: Bool[Array, ""],
+        reached: tuple[PyTree, Observation],
+        reset: Callable[[], tuple[PyTree, Observation]],
+    ) -> tuple[PyTree, Observation]:
+        """A new episode where one has ended. A reset costs as much as a step, or far more: it is
+        computed where it is needed, among several runs where any of them needs it.
+        """
+        if self.runs is None:
+            return jax.lax.cond(ended, reset, lambda: reached)
+
+        def where_ended() -> tuple[PyTree, Observation]:
+            return jax.tree.map(lambda new, old: jnp.where(ended, new, old), reset(), reached)
+
+        any_ended = jax.lax.pmax(ended.astype(jnp.int32), self.runs) > 0
+        return jax.lax.cond(any_ended, where_ended, lambda: reached)
 
 
 def first_state(

@@ -37,9 +37,10 @@ from handrail.train.checkpoint import (
     save_checkpoint,
 )
 from handrail.train.compiled import Loop, RunState
+from handrail.train.course import Chunk, Course, coursed
 from handrail.train.evidence import means as evidence_means
 from handrail.train.evidence import refuse_outside, steps_not_finite, warn_not_finite
-from handrail.train.health import refuse_diverged, symptoms, used_up
+from handrail.train.health import refuse_diverged, symptoms
 from handrail.train.health import report as divergence
 from handrail.train.loops import AnyLoop
 from handrail.train.numbers import name_of, refuse_bad_numbers
@@ -53,6 +54,7 @@ Report = Callable[[int, dict[str, float]], None]
 Watch = Callable[[int, RunState], None]
 
 
+@coursed
 def execute(
     loop: AnyLoop,
     folder: Path,
@@ -65,7 +67,7 @@ def execute(
     watch: Watch = lambda step, state: None,
     chunk_steps: int | None = None,
     checkpoint_seconds: float = 30.0,
-) -> dict[str, Any]:
+) -> Course[dict[str, Any]]:
     """Runs `loop` to its end inside `folder` and returns the summary.
 
     `settings` says everything that determines the run and is kept as `run.json`; a folder
@@ -103,18 +105,19 @@ def execute(
         episodes.cut(step)
         progress.cut(step)
         began = saved = time.monotonic()
-        warned = False
+        warned = begun = False
         for count, learn in _chunks(loop, step, chunk_steps):
-            good = state
-            state, records, metrics = loop.blocks(good, count, learn=learn)
-            end = step + count * loop.agent.train_every
+            chunk = Chunk(loop, folder, step, count, learn, None if begun else state)
+            del state  # whoever computes the chunk decides which replays are held
+            state, records, metrics, good = (yield chunk).take()
+            begun, end = True, step + count * loop.agent.train_every
             refuse_outside(records.outside, end, loop.environment.actions)
             if isinstance(loop, Loop):  # steps on the host have raised at once
                 refuse_bad_numbers(records.episode, step, name_of(loop.environment))
             found = symptoms(metrics, state.agent)
             if found:
-                if used_up(good):
-                    good = _again(loop, folder, step, seed, signature, chunk_steps)
+                if good is None:
+                    good = yield from _again(loop, folder, step, seed, signature, chunk_steps)
                 spent = wall + time.monotonic() - began
                 kept = save_checkpoint(folder, good, step=step, settings=signature, wall=spent)
                 before = _last_row(folder)
@@ -297,14 +300,16 @@ def _progress_row(loop: AnyLoop, state: RunState, rows, means) -> dict[str, floa
 
 def _again(
     loop: AnyLoop, folder: Path, step: int, seed: int, signature: str, chunk_steps: int | None
-) -> RunState:
-    """The state at `step` once more, from the last checkpoint: for loops that use up theirs."""
+) -> Course[RunState]:
+    """The state at `step` once more, from the last checkpoint: where it has been used up."""
     done, _, state = _resume(folder, loop.init(key=jax.random.key(seed)), signature)
+    begun = False
     for count, learn in _chunks(loop, done, chunk_steps):
         if done >= step:
             break
-        state, _, _ = loop.blocks(state, count, learn=learn)
-        done += count * loop.agent.train_every
+        chunk = Chunk(loop, folder, done, count, learn, None if begun else state)
+        state, *_ = (yield chunk).take()
+        begun, done = True, done + count * loop.agent.train_every
     return state
 
 

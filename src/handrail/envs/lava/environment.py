@@ -10,6 +10,7 @@ from jaxtyping import Array, Bool, Float, Int, Key, UInt8
 
 from handrail.core.errors import HandrailError, UnknownName
 from handrail.core.rng import stream
+from handrail.core.rows import AbstractByRow, padded_table
 from handrail.core.types import Action, Timestep
 from handrail.envs.base import (
     AbstractFiniteEnvironment,
@@ -20,7 +21,7 @@ from handrail.envs.lava import views
 from handrail.envs.lava.rendering import LavaColor, render
 from handrail.envs.lava.resize import SIDE, resize
 from handrail.envs.lava.source import LavaLayout
-from handrail.envs.lava.tables import FORWARD, Tables
+from handrail.envs.lava.tables import FORWARD, STEPS, Tables
 
 OBSERVATIONS = ("symbolic", "pixels", "egocentric")
 _MOST_BYTES = 8 * 2**30
@@ -52,7 +53,16 @@ class World:
     pose_of_row: Int[np.ndarray, "rows 3"]
 
 
-class LavaEnvironment(AbstractFiniteEnvironment):
+def _no_world() -> World:
+    colors, kinds = np.zeros((0, 0, 0, 3), np.uint8), np.zeros((0, 0, 0), np.uint8)
+    return World("", 0, 0, 0, False, (), colors, kinds, np.zeros(0, int), np.zeros((0, 3), int))
+
+
+NO_WORLD = _no_world()
+"""Of an environment that is stepped and neither drawn nor measured."""
+
+
+class LavaEnvironment(AbstractFiniteEnvironment, AbstractByRow):
     """A MiniGrid environment made of walls, lava, floor and goals, compiled from MiniGrid.
 
     Observations are `int32` rows of `observations.frames`; rows are poses (layout, cell,
@@ -108,6 +118,22 @@ class LavaEnvironment(AbstractFiniteEnvironment):
 
     def unsafe_actions(self, state: LavaState) -> Bool[Array, " actions"]:
         return self.unsafe_table[state.row]
+
+    @property
+    def most_rows(self) -> int:
+        """Every pose within the walls of every layout."""
+        width, height = self.world.width - 2, self.world.height - 2
+        return len(self.world.grids) * width * height * len(STEPS)
+
+    def padded(self, rows: int) -> "LavaEnvironment":
+        """For steps alone, without frames and facts of a world."""
+        tables = ("successor", "enters_goal", "unsafe_table", "lava_ahead")
+        return dataclasses.replace(
+            self,
+            observations=FiniteObservations(np.zeros((rows, 0), np.uint8), rows),
+            world=NO_WORLD,
+            **{name: padded_table(getattr(self, name), rows) for name in tables},
+        )
 
     @property
     def grids(self) -> UInt8[np.ndarray, "layouts width height"]:

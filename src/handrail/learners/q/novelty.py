@@ -1,5 +1,6 @@
 """Rewards for states that were seldom visited, so that exploration reaches far goals."""
 
+import dataclasses
 from collections.abc import Callable
 
 import equinox as eqx
@@ -8,13 +9,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from handrail.core.rows import AbstractByRow
 from handrail.core.types import Observation, Transition
 from handrail.learners.sac.networks import observation_vector
 
 HASH_BITS = 14
 
 
-class Novelty(eqx.Module):
+class Novelty(AbstractByRow):
     """A bonus of `scale / √n` for a step into a state of whose kind n were visited.
 
     Count-based exploration (arXiv:1611.04717, equation 1). The bonus is of today's counts whenever
@@ -40,6 +42,10 @@ class Novelty(eqx.Module):
         visited = counts.at[self.kind(transition.next_observation)].get(mode="clip")
         earned = self.scale / jnp.sqrt(jnp.maximum(visited, 1).astype(jnp.float32))
         return jnp.where(transition.cost > 0, 0.0, earned)
+
+    def padded(self, rows: int) -> "Novelty":
+        by_row = isinstance(self.kind, TableRow)
+        return dataclasses.replace(self, kinds=rows) if by_row else self
 
 
 class TableRow(eqx.Module):

@@ -15,6 +15,7 @@ import equinox as eqx
 import jax
 from jaxtyping import Array, Float, Int, Key, Shaped
 
+from handrail.core.rows import AbstractByRow, padded_table
 from handrail.core.types import Observation
 
 Network = Callable[..., Array]
@@ -102,10 +103,13 @@ class Tabulated(AbstractValues):
         return policy_snapshot.at[observation].get(mode="clip")
 
 
-class OnFrames(eqx.Module):
+class OnFrames(AbstractByRow):
     """Evaluates a network on each of the given frames: the plain way to fill a table."""
 
     frames: Shaped[Array, "live *frame"]
 
     def __call__(self, network: Network) -> Float[Array, "live actions"]:
         return jax.vmap(network)(self.frames)
+
+    def padded(self, rows: int) -> "OnFrames":
+        return OnFrames(padded_table(self.frames, rows))

@@ -1,5 +1,6 @@
 """From settings to what learns."""
 
+import functools
 from collections.abc import Callable
 from functools import partial
 
@@ -53,7 +54,7 @@ def q_agent(
     return QAgent(
         loss=TDLoss(values, operators[learning.operator], learning.discount),
         make_network=network,
-        optimizer=optax.adam(learning.learning_rate),
+        optimizer=_adam(learning.learning_rate),
         replay=replay,
         exploration=Exploration(end=learning.epsilon_end, fraction=learning.epsilon_fraction),
         actions=actions,
@@ -63,6 +64,10 @@ def q_agent(
         learning_starts=learning.learning_starts,
         novelty=inputs.novelty(learning.novelty) if learning.novelty else None,
     )
+
+
+# one object for equal rates: programs of several runs tell functions apart by identity
+_adam = functools.cache(optax.adam)
 
 
 def q_learner(problem: DiscreteProblem, learning: QLearning) -> QAgent:

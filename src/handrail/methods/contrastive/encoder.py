@@ -15,12 +15,14 @@ from handrail.methods.contrastive.inputs import on_every_row
 from handrail.methods.contrastive.problem import DiscreteProblem
 from handrail.methods.contrastive.settings import EncoderSettings
 from handrail.train.compiled import RunState
+from handrail.train.course import Course, coursed
 from handrail.train.loops import make_loop
 from handrail.train.run import execute
 
 MOST_UNSAFE = 100  # embeddings that travel with an encoder
 
 
+@coursed
 def train_encoder(
     problem: DiscreteProblem,
     settings: EncoderSettings,
@@ -31,7 +33,7 @@ def train_encoder(
     provenance: Mapping[str, Any],
     needs_unsafe: bool = True,
     report: Callable[[int, int], None] = lambda step, total: None,
-) -> Path:
+) -> Course[Path]:
     """Trains an encoder; returns its file. Continues what was interrupted.
 
     Args:
@@ -60,7 +62,7 @@ def train_encoder(
         save_encoder(path, problem, settings, encoder, embeddings, provenance)
         return {}
 
-    execute(
+    yield from execute.course(
         make_loop(problem.environment, agent, none(), settings.steps),
         folder,
         dict(recorded),

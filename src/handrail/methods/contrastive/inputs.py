@@ -115,8 +115,8 @@ class TableInputs(AbstractInputs):
                 "leave it off"
             )
         if self.shape == PIXELS:
-            return partial(NatureQ, actions)
-        return partial(MLP, (*self.shape, *built.hidden, actions))
+            return _made(NatureQ, actions)
+        return _made(MLP, (*self.shape, *built.hidden, actions))
 
     def autoencoder(self, built: EncoderNetwork, *, key: Key[Array, ""]) -> Autoencoder:
         refuse_images("encoder.images", built.images, ENCODER_IMAGES)
@@ -236,6 +236,12 @@ def refuse_images(what: str, images: ImageNetwork, default: ImageNetwork) -> Non
             f"{what} is {images}, but no part of the observation is an image that it would read "
             "(of 32 × 32 pixels or more): leave it out"
         )
+
+
+@functools.cache
+def _made(kind: Callable[..., Any], *sizes: Any) -> Callable[..., Any]:
+    """One object for equal networks: programs of several runs tell functions apart by identity."""
+    return partial(kind, *sizes)
 
 
 def on_every_row(network: Callable, frames: np.ndarray, *, chunk: int = 256) -> jax.Array:

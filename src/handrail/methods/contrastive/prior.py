@@ -12,12 +12,14 @@ from handrail.methods.contrastive.built import QNetwork
 from handrail.methods.contrastive.problem import DiscreteProblem
 from handrail.methods.contrastive.settings import PriorSettings, QLearning
 from handrail.train.compiled import RunState
+from handrail.train.course import Course, coursed
 from handrail.train.loops import make_loop
 from handrail.train.run import execute
 
 NETWORK = "network.safetensors"
 
 
+@coursed
 def train_prior(
     sources: Mapping[str, Callable[[], DiscreteProblem]],
     target: Callable[[], DiscreteProblem],
@@ -27,7 +29,7 @@ def train_prior(
     recorded: Mapping[str, Any],
     provenance: Mapping[str, Any],
     report: Callable[[str, int, int], None] = lambda name, step, total: None,
-) -> Path:
+) -> Course[Path]:
     """Learns a Q-function of each source, then one of their pseudo-reward; returns its file.
 
     What has been finished before is not repeated.
@@ -42,7 +44,9 @@ def train_prior(
         report: called as `report(run, step, total)`.
     """
 
-    def learn(name: str, problem: DiscreteProblem, environment: AnyEnvironment, number: int) -> Any:
+    def learn(
+        name: str, problem: DiscreteProblem, environment: AnyEnvironment, number: int
+    ) -> Course[Any]:
         of_source = name != "prior"
         return _learn(
             problem, environment,
@@ -55,9 +59,11 @@ def train_prior(
     networks = []
     for number, (name, make) in enumerate(sources.items()):
         problem = make()
-        networks.append(learn(f"source-{name}", problem, problem.environment, number))
+        network = yield from learn(f"source-{name}", problem, problem.environment, number)
+        networks.append(network)
     problem = target()
-    network = learn("prior", problem, problem.pseudo_rewarded(networks, settings), 99)
+    environment = problem.pseudo_rewarded(networks, settings)
+    network = yield from learn("prior", problem, environment, 99)
     path = folder / PRIOR
     if not path.exists():
         save_q(path, "prior", problem, QNetwork.of(settings.prior_learning), network, provenance)
@@ -75,7 +81,7 @@ def _learn(
     *,
     seed: int,
     report: Callable[[str, int, int], None],
-) -> Any:
+) -> Course[Any]:
     """A Q-network trained without intervention, in its own resumable run folder."""
     path = folder / NETWORK
 
@@ -83,7 +89,7 @@ def _learn(
         save_q(path, "policy", problem, QNetwork.of(learning), state.agent.network, provenance)
         return {}
 
-    execute(
+    yield from execute.course(
         make_loop(environment, q_learner(problem, learning), none(), steps),
         folder,
         dict(recorded),

@@ -23,6 +23,7 @@ from handrail.methods.contrastive.settings import StudentSettings
 from handrail.methods.contrastive.table import LoadedKnowledge
 from handrail.methods.method import Method
 from handrail.train.compiled import RunState
+from handrail.train.course import Course, coursed
 from handrail.train.loops import AnyLoop, make_loop
 from handrail.train.run import execute
 
@@ -77,6 +78,7 @@ def intervention_of(
     return method.intervention(adjusted, loaded)
 
 
+@coursed
 def train_student(
     problem: DiscreteProblem,
     knowledge: Mapping[str, Path | None],
@@ -90,7 +92,7 @@ def train_student(
     also: Callable[[AnyLoop, RunState], Mapping[str, Any]] = lambda loop, state: {},
     arrays: Callable[[RunState], dict[str, np.ndarray]] = lambda state: {},
     report: Callable[[int, int], None] = lambda step, total: None,
-) -> dict[str, Any]:
+) -> Course[dict[str, Any]]:
     """Trains, tests and saves the policy; returns the summary. Continues what was interrupted.
 
     Args:
@@ -116,14 +118,16 @@ def train_student(
         )
         return {**tested, **also(loop, state)}
 
-    return execute(
-        loop,
-        folder,
-        dict(recorded),
-        seed=settings.seed,
-        summarise=summarise,
-        arrays=arrays,
-        report=lambda step, _: report(step, settings.steps),
+    return (
+        yield from execute.course(
+            loop,
+            folder,
+            dict(recorded),
+            seed=settings.seed,
+            summarise=summarise,
+            arrays=arrays,
+            report=lambda step, _: report(step, settings.steps),
+        )
     )
 
 

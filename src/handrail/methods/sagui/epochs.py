@@ -8,6 +8,7 @@ from typing import Any
 from handrail.core.artifact import load, save
 from handrail.core.records import BEST
 from handrail.train.compiled import RunState
+from handrail.train.course import Course, coursed
 from handrail.train.loops import AnyLoop
 from handrail.train.run import Watch, execute
 
@@ -17,6 +18,7 @@ Report = Callable[[int, int], None]
 """Called as `report(step, total)`."""
 
 
+@coursed
 def run_by_epochs(
     loop: AnyLoop,
     folder: Path,
@@ -27,23 +29,25 @@ def run_by_epochs(
     watch: Watch,
     summarise: Callable[[RunState], dict[str, Any]],
     report: Report,
-) -> dict[str, Any]:
+) -> Course[dict[str, Any]]:
     """`execute`, for settings with `steps` and `epoch`; `watch` looks at each epoch."""
 
     def at_epochs(step: int, state: RunState) -> None:
         if step % settings.epoch == 0:
             watch(step, state)
 
-    return execute(
-        loop,
-        folder,
-        recorded,
-        seed=seed,
-        summarise=summarise,
-        watch=at_epochs,
-        chunk_steps=chunk_steps(settings.epoch, loop.agent.train_every),
-        report=lambda step, _: report(step, settings.steps),
-        checkpoint_seconds=CHECKPOINT_SECONDS,
+    return (
+        yield from execute.course(
+            loop,
+            folder,
+            recorded,
+            seed=seed,
+            summarise=summarise,
+            watch=at_epochs,
+            chunk_steps=chunk_steps(settings.epoch, loop.agent.train_every),
+            report=lambda step, _: report(step, settings.steps),
+            checkpoint_seconds=CHECKPOINT_SECONDS,
+        )
     )
 
 

@@ -40,6 +40,7 @@ from handrail.methods.sagui.settings import PretrainingSettings, Role, SacSettin
 from handrail.methods.sagui.table import row_of
 from handrail.networks.gaussian import GaussianPolicy
 from handrail.train.compiled import RunState
+from handrail.train.course import Course, coursed
 from handrail.train.loops import AnyLoop, make_loop
 
 KINDS: dict[Role, str] = {"expert": "expert", "pretrained": "policy"}  # role → kind of artefact
@@ -86,6 +87,7 @@ def _as_student(settings: PretrainingSettings) -> StudentRun:
     return StudentRun(**given)
 
 
+@coursed
 def pretrain(
     where: Target,
     settings: PretrainingSettings,
@@ -93,7 +95,7 @@ def pretrain(
     *,
     recorded: dict[str, Any],
     report: Report = lambda step, total: None,
-) -> Path:
+) -> Course[Path]:
     """Trains it inside `folder` and returns its file; a finished one is not repeated.
 
     The expert kept is the best safe one by evaluation. What has been pre-trained is kept as it
@@ -118,7 +120,7 @@ def pretrain(
             kept = learner if last else learner.parameters.actor
             save(folder / BEST, _card(where, settings, row), kept)
 
-    run_by_epochs(
+    yield from run_by_epochs.course(
         loop, folder, recorded, settings,
         seed=10 * settings.seed + (3 if last else 2),
         watch=watch,

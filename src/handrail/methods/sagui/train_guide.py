@@ -55,6 +55,7 @@ from handrail.methods.sagui.shield import (
 from handrail.replay.frames import FrameRingState
 from handrail.replay.ring import RingState
 from handrail.train.compiled import RunState
+from handrail.train.course import Course, coursed
 from handrail.train.loops import AnyLoop, make_loop
 
 LOG = logging.getLogger(__name__)
@@ -131,6 +132,7 @@ def _intrinsic(settings: GuideSettings, source: Source) -> AbstractIntrinsic:
     return NeighbourEntropy(tuple(name for name in parts if name not in SHAKEN))
 
 
+@coursed
 def train_guide(
     source: Source,
     settings: GuideSettings,
@@ -138,7 +140,7 @@ def train_guide(
     *,
     recorded: dict[str, Any],
     report: Report = lambda step, total: None,
-) -> Path:
+) -> Course[Path]:
     """Trains a guide inside `folder` and returns its file; a finished one is not repeated.
 
     Every epoch the policy is evaluated over whole episodes of the source, and tried as a shield
@@ -193,7 +195,7 @@ def train_guide(
         save(path, card, arrays)
         return {"best": card.training["evaluation"]}
 
-    run_by_epochs(
+    yield from run_by_epochs.course(
         loop, folder, recorded, settings,
         seed=10 * settings.seed + 1, watch=watch, summarise=summarise, report=report,
     )  # fmt: skip

@@ -68,6 +68,7 @@ from handrail.methods.sagui.settings import (
 from handrail.methods.sagui.table import METHODS, Known, StudentMethod, block_of, row_of
 from handrail.methods.sagui.takeover import Takeover
 from handrail.train.compiled import RunState
+from handrail.train.course import Course, coursed
 from handrail.train.evidence import total
 from handrail.train.loops import AnyLoop
 
@@ -274,6 +275,7 @@ def distillation(run: StudentRun) -> Distillation | None:
     return dataclasses.replace(named, strength=strength(run.strength))
 
 
+@coursed
 def train_student(
     target: Target,
     run: StudentRun,
@@ -283,7 +285,7 @@ def train_student(
     recorded: dict[str, Any],
     warnings: tuple[str, ...] = (),
     report: Report = lambda step, total: None,
-) -> dict[str, Any]:
+) -> Course[dict[str, Any]]:
     """Trains in `folder` (resumably) and returns the summary.
 
     After every epoch `evaluations.csv` gains a row: what the behaviour policy, interventions
@@ -331,10 +333,10 @@ def train_student(
             "guide_warnings": list(warnings),
         }
 
-    return run_by_epochs(
+    return (yield from run_by_epochs.course(
         loop, folder, recorded, run,
         seed=10 * run.seed, watch=watch, summarise=summarise, report=report,
-    )  # fmt: skip
+    ))  # fmt: skip
 
 
 def takeover_cost(intervention: Intervention) -> dict[str, float]:

@@ -22,6 +22,7 @@ from handrail.methods.sagui.train_student import check, train_student
 from handrail.tasks.family import Family, Files, Report
 from handrail.tasks.guided.resolve import resolve_settings
 from handrail.tasks.guided.tasks import GuidedTasks
+from handrail.train.course import Course, bound, coursed
 
 EPOCHS = (30_000, 10_000, 5_000)  # the paper's epoch, or the next shorter one that fits
 
@@ -35,13 +36,14 @@ def with_epoch(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {**settings, "epoch": fitting[0]}
 
 
+@coursed
 def acquire(
     tasks: GuidedTasks,
     kind: str,
     settings: Any,
     folder: Path,
     report: Callable[[str, int, int], None],
-) -> None:
+) -> Course[None]:
     """Trains a guide, an expert or a student to be pre-trained; a finished one is not repeated."""
     recorded = {"purpose": kind, **stable(settings)}
 
@@ -51,11 +53,14 @@ def acquire(
     if (folder / f"{kind}.safetensors").exists():
         return
     if kind == "guide":
-        train_guide(tasks.source(settings), settings, folder, recorded=recorded, report=told)
+        where = tasks.source(settings)
+        yield from train_guide.course(where, settings, folder, recorded=recorded, report=told)
         return
-    pretrain(tasks.pretraining(settings), settings, folder, recorded=recorded, report=told)
+    where = tasks.pretraining(settings)
+    yield from pretrain.course(where, settings, folder, recorded=recorded, report=told)
 
 
+@coursed
 def train(
     tasks: GuidedTasks,
     run: StudentRun,
@@ -63,12 +68,14 @@ def train(
     folder: Path,
     recorded: dict[str, Any],
     report: Report,
-) -> dict[str, Any]:
+) -> Course[dict[str, Any]]:
     """Trains a student."""
     warned = tuple(warnings(run, files))
-    return train_student(
-        tasks.target(run, NOTHING_CHANGED), run, files, folder,
-        recorded=recorded, warnings=warned, report=report,
+    return (
+        yield from train_student.course(
+            tasks.target(run, NOTHING_CHANGED), run, files, folder,
+            recorded=recorded, warnings=warned, report=report,
+        )
     )  # fmt: skip
 
 
@@ -135,9 +142,9 @@ def guided_family(tasks: GuidedTasks) -> Family:
         run_name=lambda run: f"{run.environment}-{original(run)['method']}-{run.seed}",
         knowledge_name=lambda kind, settings: f"{settings.environment}-{kind}-{settings.seed}",
         label=lambda kind, settings: f"{kind} {settings.environment} seed {settings.seed}",
-        acquire=functools.partial(acquire, tasks),
+        acquire=bound(acquire, tasks),
         check=check,
-        train=functools.partial(train, tasks),
+        train=bound(train, tasks),
         evaluate=functools.partial(evaluate, tasks),
         record=tasks.record,
         shielded=functools.partial(shielded, tasks),
@@ -146,6 +153,7 @@ def guided_family(tasks: GuidedTasks) -> Family:
         left_beside={"guide": (TRANSITIONS,)},
         report="navigation",
         completed=with_epoch,
+        compiles=tasks.compiles,
         packages=("mujoco",),
         transfer=tasks.transfer,
         on_host=True,

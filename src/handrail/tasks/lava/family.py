@@ -21,9 +21,10 @@ from handrail.tasks.lava.student import (
     try_policy_of,
     try_shielded,
 )
+from handrail.train.course import Course, Coursed, coursed
 from handrail.train.rollout.recorded import RecordedEpisode
 
-ACQUIRE: Mapping[str, Callable[..., Path]] = {"prior": acquire_prior, "encoder": acquire_encoder}
+ACQUIRE: Mapping[str, Coursed[..., Path]] = {"prior": acquire_prior, "encoder": acquire_encoder}
 
 
 def knows(environment: str) -> bool:
@@ -37,11 +38,12 @@ def knows(environment: str) -> bool:
     return full in gymnasium.registry
 
 
+@coursed
 def acquire(
     kind: str, settings: Any, folder: Path, report: Callable[[str, int, int], None]
-) -> None:
+) -> Course[None]:
     """Acquires a prior or an encoder; a finished one is not repeated."""
-    ACQUIRE[kind](settings, folder, report)
+    yield from ACQUIRE[kind].course(settings, folder, report)
 
 
 def knowledge_of(run: LavaRun, files: Files) -> Knowledge:
@@ -63,12 +65,13 @@ def knowledge_of(run: LavaRun, files: Files) -> Knowledge:
     return Knowledge(view=view, **files)
 
 
+@coursed
 def train(
     run: LavaRun, files: Files, folder: Path, recorded: dict[str, Any], report: Report
-) -> dict[str, Any]:
+) -> Course[dict[str, Any]]:
     """Trains an agent."""
     known = knowledge_of(run, files)
-    return run_lava(run, known, folder, settings=recorded, report=report)
+    return (yield from run_lava.course(run, known, folder, settings=recorded, report=report))
 
 
 def evaluate(

@@ -12,39 +12,46 @@ from handrail.methods.contrastive.encoder import train_encoder
 from handrail.methods.contrastive.prior import train_prior
 from handrail.tasks.lava.problems import encoder_problem, prior_problem
 from handrail.tasks.lava.settings import LavaEncoder, LavaPrior
+from handrail.train.course import Course, coursed
 
 Report = Callable[[str, int, int], None]
 """`report(run, step, total)`."""
 
 
-def acquire_prior(settings: LavaPrior, folder: Path, report: Report) -> Path:
+@coursed
+def acquire_prior(settings: LavaPrior, folder: Path, report: Report) -> Course[Path]:
     """Trains source Q-functions and the prior inside `folder`; returns the prior's file."""
     if (folder / PRIOR).exists():
         return folder / PRIOR
     settings = checked(settings)
-    return train_prior(
-        {name: partial(prior_problem, settings, name) for name in settings.sources},
-        partial(prior_problem, settings, settings.environment),
-        settings,
-        folder,
-        recorded=stable(settings),
-        provenance={"settings": dataclasses.asdict(settings)},
-        report=report,
+    return (
+        yield from train_prior.course(
+            {name: partial(prior_problem, settings, name) for name in settings.sources},
+            partial(prior_problem, settings, settings.environment),
+            settings,
+            folder,
+            recorded=stable(settings),
+            provenance={"settings": dataclasses.asdict(settings)},
+            report=report,
+        )
     )
 
 
-def acquire_encoder(settings: LavaEncoder, folder: Path, report: Report) -> Path:
+@coursed
+def acquire_encoder(settings: LavaEncoder, folder: Path, report: Report) -> Course[Path]:
     """Trains the encoder inside `folder`; returns its file."""
     if (folder / ENCODER).exists():
         return folder / ENCODER
     settings = checked(settings)
-    return train_encoder(
-        encoder_problem(settings),
-        settings,
-        folder / "training",
-        folder / ENCODER,
-        recorded={"purpose": "encoder", **stable(settings)},
-        provenance={"settings": dataclasses.asdict(settings)},
-        needs_unsafe=False,  # students find their own
-        report=partial(report, "encoder"),
+    return (
+        yield from train_encoder.course(
+            encoder_problem(settings),
+            settings,
+            folder / "training",
+            folder / ENCODER,
+            recorded={"purpose": "encoder", **stable(settings)},
+            provenance={"settings": dataclasses.asdict(settings)},
+            needs_unsafe=False,  # students find their own
+            report=partial(report, "encoder"),
+        )
     )

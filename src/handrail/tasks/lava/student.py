@@ -23,6 +23,7 @@ from handrail.tasks.lava.problems import student_problem
 from handrail.tasks.lava.resolve import method_of
 from handrail.tasks.lava.settings import LavaRun
 from handrail.train.compiled import Loop, RunState
+from handrail.train.course import Course, coursed
 from handrail.train.evaluate import run_greedily
 from handrail.train.evaluate_pair import intervention_rate, try_under
 from handrail.train.loops import AnyLoop
@@ -52,6 +53,7 @@ def check(run: LavaRun, knowledge: Knowledge) -> None:
     check_student(method_of(run), run, knowledge.files)
 
 
+@coursed
 def run_lava(
     run: LavaRun,
     knowledge: Knowledge,
@@ -59,7 +61,7 @@ def run_lava(
     *,
     settings: dict[str, Any],
     report: Callable[[int, int], None],
-) -> dict[str, Any]:
+) -> Course[dict[str, Any]]:
     """Trains, tests and saves; returns the summary. Continues what was interrupted."""
     run = checked(run)
     problem = student_problem(run, knowledge.view)
@@ -89,17 +91,19 @@ def run_lava(
             **{name: np.asarray(state.counts[name]) for name in CHECKS},
         }
 
-    return train_student(
-        problem,
-        knowledge.files,
-        method_of(run),
-        run,
-        folder,
-        recorded=settings,
-        provenance={"settings": dataclasses.asdict(run)},
-        also=also,
-        arrays=arrays,
-        report=report,
+    return (
+        yield from train_student.course(
+            problem,
+            knowledge.files,
+            method_of(run),
+            run,
+            folder,
+            recorded=settings,
+            provenance={"settings": dataclasses.asdict(run)},
+            also=also,
+            arrays=arrays,
+            report=report,
+        )
     )
 
 

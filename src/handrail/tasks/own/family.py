@@ -46,6 +46,7 @@ from handrail.tasks.own.problems import (
 )
 from handrail.tasks.own.resolve import OFFERED, STEPS, resolve
 from handrail.tasks.own.settings import OwnGuide, OwnStudent
+from handrail.train.course import by_itself
 from handrail.train.rollout.base import Drawn
 from handrail.train.rollout.recorded import RecordedEpisode
 
@@ -72,6 +73,7 @@ def look(environment: str, seed: int) -> None:
         close_environment(env)
 
 
+@by_itself
 @closes_environments
 def acquire(
     kind: str, settings: OwnGuide, folder: Path, report: Callable[[str, int, int], None]
@@ -94,6 +96,7 @@ def check(run: OwnStudent, files: Files) -> None:
     target_of(run)
 
 
+@by_itself
 @closes_environments
 def train(
     run: OwnStudent, files: Files, folder: Path, recorded: dict[str, Any], report: Report
@@ -204,5 +207,6 @@ OWN_ENVIRONMENTS = Family(
     report="navigation",
     required={"limit": 5.0},
     names_code=True,
+    compiles=lambda environment: False,
     on_host=True,
 )
