@@ -62,8 +62,8 @@ def knowledge(tmp_path, monkeypatch):
     )
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_every_method_makes_a_loop(knowledge, method):
+@pytest.mark.parametrize("method", [name for name, row in METHODS.items() if row.agent is None])
+def test_every_method_with_a_replay_makes_a_loop(knowledge, method):
     row = small(method)
     assert row.knowledge.keys() == {
         "egpo": {"expert"}, "sac-pre": {"pretrained"}, "sac-lagrangian": set(),
