@@ -57,9 +57,8 @@ _HOMES = {
     "handrail.methods.sagui.settings": ("OnPolicySettings", "SacSettings"),
     "handrail.learners.fitted_q": ("FittedQSettings",),
     "handrail.methods.sagui.outside_guide": ("PolicyGuide",),
+    "handrail.api.discrete_files": ("load_encoder", "load_prior"),
     "handrail.api.discrete": (
-        "load_encoder",
-        "load_prior",
         "train_dqn",
         "train_encoder",
         "train_prior",

@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from handrail.api.discrete import load_encoder, train_dqn, train_encoder
+from handrail.api.discrete import train_dqn, train_encoder
+from handrail.api.discrete_files import load_encoder
 from handrail.core.artifact import load, save
 from handrail.core.errors import HandrailError
 from handrail.core.types import Context

@@ -7,7 +7,8 @@ import gymnasium
 import numpy as np
 import pytest
 
-from handrail.api.discrete import load_prior, train_dqn, train_prior
+from handrail.api.discrete import train_dqn, train_prior
+from handrail.api.discrete_files import load_prior
 from handrail.api.guides import train_guide
 from handrail.api.students import train_student
 from handrail.core.artifact import load

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from handrail.api.discrete import load_encoder
+from handrail.api.discrete_files import load_encoder
 from handrail.core.errors import HandrailError
 from handrail.envs.gymnasium.building import host_of
 from handrail.interventions.near_unsafe import AdaptiveRadius, FixedRadius, NearUnsafe

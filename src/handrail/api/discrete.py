@@ -6,9 +6,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from jaxtyping import Array, Float
-
-from handrail.api.knowledge import encoder_of_world, prior_of_world
 from handrail.api.reporting import leaves_report
 from handrail.core.arguments import (
     Range,
@@ -33,19 +30,16 @@ from handrail.envs.gymnasium.building import (
     checked_intervention,
     closes_environments,
     first_observation,
-    host_of,
 )
 from handrail.envs.gymnasium.costs import CostFn
 from handrail.envs.jax_libraries.own import OwnEnvironment
-from handrail.envs.lava.environment import LavaEnvironment
 from handrail.interventions.base import Intervention
 from handrail.interventions.recipes import none
-from handrail.knowledge.catalog import located
 from handrail.methods.contrastive import encoder as encoder_training
 from handrail.methods.contrastive import prior as prior_training
-from handrail.methods.contrastive.artefacts import ENCODER, read_encoder, read_prior
+from handrail.methods.contrastive.artefacts import ENCODER
 from handrail.methods.contrastive.compiled import compiled_problem
-from handrail.methods.contrastive.on_host import host_problem, inputs_of
+from handrail.methods.contrastive.on_host import host_problem
 from handrail.methods.contrastive.problem import DiscreteProblem
 from handrail.methods.contrastive.settings import (
     ACTING,
@@ -122,7 +116,7 @@ def train_dqn(
         environment, cost=cost, limits=limits, parts=parts, episode_length=episode_length,
         info_columns=info_columns, warn_of_scales=not settings.learning.normalise_observations,
     )  # fmt: skip
-    problem = _problem(host, trial=trial, longest=episode_length)
+    problem = problem_of(host, trial=trial, longest=episode_length)
     recorded = {
         "purpose": "own dqn", "environment": host.name,
         PASSED: passed_in(host, environment, cost=cost, intervention=intervention),
@@ -210,7 +204,7 @@ def train_prior(
         )
         for source in sources
     ]
-    problems = [_problem(host) for host in hosts]
+    problems = [problem_of(host) for host in hosts]
     _refuse_different(problems, hosts[0].observation_zeros())
     recorded = {
         "sources": [host.name for host in hosts],
@@ -285,7 +279,7 @@ def train_encoder(
         environment, cost=cost, limits=limits, parts=parts, episode_length=episode_length,
         warn_of_scales=not settings.acting.normalise_observations,
     )  # fmt: skip
-    problem = _problem(host)
+    problem = problem_of(host)
     recorded = {
         "purpose": "own encoder", "environment": host.name,
         PASSED: passed_in(host, environment, cost=cost),
@@ -297,38 +291,7 @@ def train_encoder(
     )  # fmt: skip
 
 
-def load_prior(
-    path: Path | str, environment: Any, *, parts: Sequence[str] | None = None
-) -> Callable[[Any], Float[Array, " actions"]]:
-    """The prior of a file, for `domain_prior` and others, if it fits this Gymnasium environment.
-
-    A lava world of `handrail.make` also takes the name of one that ships, such as `lava`.
-    """
-    path = located("prior", path)
-    if isinstance(environment, LavaEnvironment):
-        return prior_of_world(path, environment)
-    problem = _problem(host_of(environment, parts=parts))
-    return read_prior(path, problem.inputs, problem.actions)
-
-
-def load_encoder(
-    path: Path | str, environment: Any, *, parts: Sequence[str] | None = None
-) -> tuple[Callable[[Any], Float[Array, " latent"]], Float[Array, "known latent"]]:
-    """The embedding of a file and the unsafe ones that came with it: the arguments of `NearUnsafe`.
-
-    A lava world of `handrail.make` also takes the name of one that ships, such as `lava`. Raises
-    `HandrailError` where it does not fit this environment.
-    """
-    path = located("encoder", path)
-    if isinstance(environment, LavaEnvironment):
-        return encoder_of_world(path, environment)
-    host = host_of(environment, parts=parts)
-    inputs = inputs_of(host, host.observation_zeros())
-    embedding = read_encoder(path, inputs)
-    return inputs.frozen_embedding(embedding.encoder), embedding.unsafe
-
-
-def _problem(host: Host, **options: Any) -> DiscreteProblem:
+def problem_of(host: Host, **options: Any) -> DiscreteProblem:
     begins = partial(first_observation, host)
     if isinstance(host, OwnEnvironment):
         return compiled_problem(host.name, host, host.observation_zeros(), begins)

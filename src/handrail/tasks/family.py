@@ -87,13 +87,14 @@ class Family:
     """The beginning of the folder name of knowledge, from its kind and settings."""
     label: Callable[[str, Any], str]
     """What progress and errors call the acquiring of knowledge."""
-    acquire: Coursed[[str, Any, Path, Callable[[str, int, int], None]], None]
-    """Acquires knowledge of a kind with these settings in a folder; `report(what, step, total)`."""
+    acquire: Coursed[..., None]
+    """(kind, settings, folder, report): acquires knowledge; `report(what, step, total)`."""
     check: Callable[[Any, Files], object]
     """Refuses settings of a run that do not fit, before anything is computed; files may not exist
     yet."""
-    train: Coursed[[Any, Files, Path, dict[str, Any], Report], dict[str, Any]]
-    """Trains a run with these files in a folder, known by what is recorded; returns the summary."""
+    train: Coursed[..., dict[str, Any]]
+    """(run, files of knowledge, folder, recorded, report): trains a run, known by what is recorded;
+    returns the summary. `report(step, total)`."""
     evaluate: Callable[[Any, Path, int, int, Changes], dict[str, Any]]
     """Tests a finished run's own policy: settings, its file, episodes, seed, how the world is
     changed."""

@@ -62,7 +62,7 @@ Course = Generator[Chunk, Computed, T]
 
 def alone(course: Course[T], chunk: Chunk | None = None) -> T:
     """Drives a course to its end; its loops compute its chunks. The first one may be known."""
-    state = None
+    state: Any = None
     try:
         chunk = next(course) if chunk is None else chunk
         while True:
@@ -84,7 +84,10 @@ def alone(course: Course[T], chunk: Chunk | None = None) -> T:
 class Coursed(Protocol[P, T]):
     """A function that trains by itself when it is called; `course` leaves the driving to others."""
 
-    course: Callable[P, Course[T]]
+    @property
+    def course(self) -> Callable[P, Course[T]]:
+        """The generator function."""
+        ...
 
     def __call__(self, *args: P.args, **options: P.kwargs) -> T: ...
 
@@ -100,8 +103,10 @@ def by_itself(function: Callable[P, T]) -> Coursed[P, T]:
     """A function that trains in one go, as one with a course: nobody else computes its chunks."""
 
     def course(*args: P.args, **options: P.kwargs) -> Course[T]:
+        none: tuple[Chunk, ...] = ()
+        for chunk in none:  # it asks for nothing
+            yield chunk
         return function(*args, **options)
-        yield  # never: it asks for nothing
 
     @functools.wraps(function)
     def trained(*args: P.args, **options: P.kwargs) -> T:

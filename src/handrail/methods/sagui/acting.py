@@ -7,8 +7,9 @@ from pathlib import Path
 from handrail.interventions.base import Intervention
 from handrail.methods.sagui.problem import Target
 from handrail.methods.sagui.settings import StudentRun
+from handrail.methods.sagui.student_knowledge import FittedKnowledge, load_knowledge
 from handrail.methods.sagui.table import METHODS, Known
-from handrail.methods.sagui.train_student import FittedKnowledge, check, load_knowledge, who_acts
+from handrail.methods.sagui.train_student import check, who_acts
 
 
 def acts_instead(method: str) -> str:

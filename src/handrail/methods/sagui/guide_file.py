@@ -9,14 +9,11 @@ import equinox as eqx
 import jax
 
 from handrail.core.arguments import Range, number
-from handrail.core.artifact import WHOLE, Card, fill, load, part_shapes, save
+from handrail.core.artifact import Card, fill, load, part_shapes, save
 from handrail.core.errors import HandrailError
 from handrail.envs.base import ActionSpace, BoxActions, DiscreteActions
 from handrail.envs.transfer import (
-    AbstractView,
-    SameView,
     TransferProblem,
-    View,
 )
 from handrail.methods.image_cards import check_images, how_to_resize, seen_images
 from handrail.methods.sagui.cards import (
@@ -31,6 +28,7 @@ from handrail.methods.sagui.cards import (
     trained_discount,
 )
 from handrail.methods.sagui.guide import Guide, GuideNetworks, total_size
+from handrail.methods.sagui.guide_view import as_view, default_view
 from handrail.methods.sagui.outside_guide import (
     OutsideGuide,
     PolicyGuide,
@@ -210,7 +208,7 @@ def open_guide(
         )
     expected = _checked_parts(card, source)
     if view is None:
-        view = _default_view(expected, interface)
+        view = default_view(expected, interface)
     elif not callable(view):
         raise HandrailError(
             f"view is {view!r}; expected a function of the observation, such as "
@@ -246,26 +244,6 @@ def open_guide(
         interface=interface,
         source=source,
     )
-
-
-class _Function(AbstractView):
-    """A user's function as a view."""
-
-    function: Callable[[Any], Any]
-
-    def __call__(self, observation: Any) -> Any:
-        return self.function(observation)
-
-    def completed(self, source: Any, target: Any) -> Any:
-        raise HandrailError(
-            "a function of the observation cannot be undone: give the view as named parts "
-            "(handrail.View)"
-        )
-
-
-def as_view(view: Callable[[Any], Any]) -> AbstractView:
-    """A user's function as a view; a view as it is."""
-    return view if isinstance(view, AbstractView) else _Function(view)
 
 
 def _checked_parts(card: Card, source: str) -> dict[str, list[int]]:
@@ -333,13 +311,6 @@ def scales(limits: Limits, interface: Interface, *, source: str) -> tuple[float,
     # its critics expect c · min d⋄ / d⋄; what is compared is c · min d⊙ / d⊙
     lowest, smallest = min(own.values()), min(here.values())
     return tuple(smallest / here[name] * limit / lowest for name, limit in own.items())
-
-
-def _default_view(expected: dict[str, Any], interface: Interface) -> AbstractView:
-    observed = interface.observation
-    if isinstance(observed, Mapping) and (set(expected) != {WHOLE} or WHOLE in observed):
-        return View.keep(sorted(expected))
-    return SameView()
 
 
 def _check_actions(path: Path, card: Card, interface: Interface) -> None:

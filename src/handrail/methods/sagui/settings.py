@@ -23,6 +23,15 @@ from handrail.core.renamed import takes_old_settings
 from handrail.equations.budget import LIMIT_STEPS as LIMIT_STEPS
 from handrail.equations.pid import Pid
 from handrail.learners.sac.networks import CostCritic
+from handrail.methods.sagui.on_policy_settings import OnPolicySettings as OnPolicySettings
+from handrail.methods.sagui.on_policy_settings import PpoSettings as PpoSettings
+from handrail.methods.sagui.on_policy_settings import TrustRegionSettings as TrustRegionSettings
+from handrail.methods.sagui.takeover_settings import EXECUTED as EXECUTED
+from handrail.methods.sagui.takeover_settings import PLAIN as PLAIN
+from handrail.methods.sagui.takeover_settings import RISK as RISK
+from handrail.methods.sagui.takeover_settings import RiskSettings as RiskSettings
+from handrail.methods.sagui.takeover_settings import StoredSettings as StoredSettings
+from handrail.methods.sagui.takeover_settings import TakeoverSettings as TakeoverSettings
 from handrail.networks.image_network import ImageNetwork
 
 Role = Literal["expert", "pretrained"]
@@ -96,63 +105,6 @@ class SacSettings:
     """Updates a round."""
     learning_starts: NonNegativeInt = 500
     """Steps before the first round."""
-
-
-@dataclasses.dataclass(frozen=True)
-class TrustRegionSettings:
-    """The step of CPO and TRPO-Lagrangian (the values of the first implementation of CPO)."""
-
-    radius: Positive = 0.01
-    """δ: the greatest mean KL divergence of the new from the old policy, nats."""
-    damping: NonNegative = 0.1
-    """What is added to the diagonal of the Fisher matrix."""
-    iterations: Count = 10
-    """Of conjugate gradients."""
-    tries: Count = 10
-    """Of the line search, before the old policy is kept."""
-    shrink: Share = 0.8
-    """What the step is multiplied by after each try."""
-
-
-@dataclasses.dataclass(frozen=True)
-class PpoSettings:
-    """The passes of PPO-Lagrangian (the values of the library OmniSafe)."""
-
-    clip: Positive = 0.2
-    """ε: ratios gain nothing beyond 1 ± ε."""
-    learning_rate: Positive = 3e-4
-    """Step size of Adam for the policy."""
-    passes: Count = 40
-    """Passes over a batch, at most."""
-    furthest: Positive = 0.02
-    """No further pass once the mean KL divergence from the old policy exceeds this, nats."""
-    entropy_weight: NonNegative = 0.0
-    """Weight of the entropy bonus, before the squash."""
-
-
-@dataclasses.dataclass(frozen=True)
-class OnPolicySettings:
-    """What on-policy methods have of their own. From `learning` they take `hidden`, `batch` (steps
-    of one update of a network), `learning_rate` (of the values), `discount` and `inputs`.
-    """
-
-    batch: Count = 5_000
-    """Environment steps of one update of the policy, of all environments side by side (published:
-    20,000 to 30,000, in runs of 10,000,000)."""
-    trace: Share = 0.95
-    """λ of the advantages, of rewards and costs."""
-    log_std: float = -0.5
-    """Logarithm of the first policy's deviation, before the squash."""
-    value_passes: Count = 10
-    """Passes over a batch in which the values of reward and cost are fitted."""
-    multiplier: NonNegative = 0.001
-    """Price of cost before the first batch (PPO- and TRPO-Lagrangian)."""
-    multiplier_rate: NonNegative = 0.035
-    """Step size of Adam for it, once a batch (PPO- and TRPO-Lagrangian)."""
-    trust_region: TrustRegionSettings = TrustRegionSettings()
-    """The step of CPO and TRPO-Lagrangian."""
-    ppo: PpoSettings = PpoSettings()
-    """The passes of PPO-Lagrangian."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -274,69 +226,6 @@ class PretrainingSettings:
         default=OnPolicySettings(), metadata={SINCE: "0.2"}
     )
     """What on-policy methods have of their own."""
-
-
-@dataclasses.dataclass(frozen=True)
-class TakeoverSettings:
-    """How a guide's critics are read, and for how long it stays (beyond the paper)."""
-
-    pessimism: NonNegative = 0.0
-    """What is added to the mean of a guide's cost critics, in their standard deviations; needs a
-    guide with several (`guide.learning.cost_critics`)."""
-    release: Share = 1.0
-    """The guide stays while what it compares exceeds this share of its threshold; 1: no longer than
-    it fires."""
-    hold_steps: Count = 1
-    """Steps for which the guide acts at least, once it has stepped in."""
-
-
-PLAIN = TakeoverSettings()
-"""The guide acts at the steps at which it predicts too much, by the mean of its critics."""
-
-
-@dataclasses.dataclass(frozen=True)
-class StoredSettings:
-    """What a student keeps of the steps in which it was overruled."""
-
-    action: Literal["executed", "proposed"] = "executed"
-    """Which action is stored: the one that was executed (the paper), or the student's own, as if
-    its guide were part of the environment (Recovery RL)."""
-    penalty: NonNegative = 0.0
-    """Reward that is taken off such a step."""
-    takeover_ends: bool = False
-    """Whether such a step ends the student's episode: its own action is stored, and nothing follows
-    (SAILR)."""
-    ending_reward: float = 0.0
-    """Reward of a step that ends so, in place of what the guide earned."""
-    ending_value: bool = False
-    """Whether the reward of a step that ends so is what the guide's reward critics predict from
-    there on (SOOPER). They know the reward of the *source*: of use where that is the task's."""
-    ending_cost: NonNegative = 0.0
-    """Cost of a step that ends so, in place of what the guide paid; SAILR: 1 / (1 − discount)."""
-
-
-@dataclasses.dataclass(frozen=True)
-class RiskSettings:
-    """A risk that is learnt in the target while the task is: recovery-rl, sqrl and csc."""
-
-    limit: Annotated[float, Range(0, 1, above=True, below=True)] = 0.3
-    """Risk above which an action is replaced, a discounted probability of harm."""
-    discount: Discount = 0.8
-    """γ per step of the risk: how far ahead harm counts."""
-    learning_rate: Positive = 3e-4
-    """Step size of Adam."""
-    smoothing: Share = 0.9998
-    """Share of the old target networks that an update keeps."""
-    samples: Count = 100
-    """Actions of the policy among which a safe one is looked for (sqrl, csc)."""
-    conservatism: NonNegative = 5.0
-    """By how much the critic is raised for what the policy would do (csc)."""
-
-
-RISK = RiskSettings()
-"""Recovery RL's values."""
-EXECUTED = StoredSettings()
-"""What happened is stored."""
 
 
 @takes_old_settings

@@ -13,7 +13,6 @@ from handrail.core.errors import HandrailError
 from handrail.core.recorded import stable
 from handrail.core.records import BEST, EVALUATIONS, POLICY, read_table
 from handrail.core.rng import stream
-from handrail.envs.base import action_size
 from handrail.equations.budget import discounted_limit
 from handrail.equations.distillation import (
     Distillation,
@@ -33,9 +32,7 @@ from handrail.learners.base import AbstractAgent
 from handrail.learners.sac.agent import SacAgent
 from handrail.learners.sac.constraint import CostSlack, policy_actions, replay_actions, whole_cost
 from handrail.learners.sac.networks import OnVectors
-from handrail.learners.sac.source_data import SourceData
 from handrail.methods.sagui.agents import (
-    check_cost_floor,
     check_overruled,
     memory,
     risk_agent,
@@ -54,34 +51,22 @@ from handrail.methods.sagui.evaluations import (
     tested,
     try_policy,
 )
-from handrail.methods.sagui.guide import random_guide
-from handrail.methods.sagui.guide_file import GuideFile, as_view, open_guide
+from handrail.methods.sagui.guide_file import GuideFile
 from handrail.methods.sagui.metrics import Curves, summary
-from handrail.methods.sagui.offline_batch import load_steps
-from handrail.methods.sagui.pretraining import begun_from, goes_on_from, loop_in, open_policy
+from handrail.methods.sagui.pretraining import begun_from, loop_in
 from handrail.methods.sagui.problem import Target
 from handrail.methods.sagui.settings import (
     OnPolicySettings,
     StudentRun,
     check_schedule,
 )
-from handrail.methods.sagui.table import METHODS, Known, StudentMethod, block_of, row_of
+from handrail.methods.sagui.student_knowledge import FittedKnowledge, load_knowledge
+from handrail.methods.sagui.table import METHODS, StudentMethod, block_of, row_of
 from handrail.methods.sagui.takeover import Takeover
 from handrail.train.compiled import RunState
 from handrail.train.course import Course, coursed
 from handrail.train.evidence import total
 from handrail.train.loops import AnyLoop
-
-
-@dataclasses.dataclass(frozen=True)
-class FittedKnowledge:
-    """What a run brings along, found to fit the target."""
-
-    known: Known
-    file: GuideFile | None = None
-    source: SourceData | None = None
-    pretrained: Any = None
-    """The whole state of a learner to go on from: `SacState`, or `OnPolicyState`."""
 
 
 def check(run: StudentRun, given: Mapping[str, Any]) -> StudentMethod:
@@ -128,41 +113,6 @@ def check(run: StudentRun, given: Mapping[str, Any]) -> StudentMethod:
 def splits(run: StudentRun) -> bool:
     """Whether each actor has a memory of its own."""
     return METHODS[run.method].split_replay if run.replay == "auto" else run.replay == "split"
-
-
-def load_knowledge(target: Target, run: StudentRun, files: Mapping[str, Path]) -> FittedKnowledge:
-    """Everything that the run brings along. Raises `HandrailError` where it does not fit."""
-    method = METHODS[run.method]
-    if method.untrained_guide:
-        key = stream(jax.random.key(10 * run.seed), "random guide")
-        view = as_view(target.view or (lambda observation: observation))
-        learning = run.learning
-        guide = random_guide(target.interface, view, learning.hidden, learning.discount, key=key)
-        return FittedKnowledge(Known(guide))
-    if "expert" in method.needs:
-        return FittedKnowledge(
-            Known(expert=open_policy(files["expert"], target.interface, "expert")[1])
-        )
-    if "pretrained" in method.needs:
-        return FittedKnowledge(Known(), pretrained=goes_on_from(files["pretrained"], target, run))
-    if not method.needs_guide:
-        return FittedKnowledge(Known())
-    path = files["guide"]
-    file = open_guide(target.outside or path, target.interface, view=target.view)
-    file.allowed(run.limit)
-    check_cost_floor(run.learning, file.guide.discount, source=str(path))
-    source = None
-    if run.source_data:
-        if target.interface.limits:
-            raise HandrailError(
-                "source_data is true, but the environment has several costs, and steps are kept "
-                "of one: leave it out"
-            )
-        _, source = load_steps(
-            path, file.guide.view, target.interface.observation,
-            actions=action_size(target.interface.actions),
-        )  # fmt: skip
-    return FittedKnowledge(Known(file.guide), file, source)
 
 
 def student_loop(target: Target, run: StudentRun, files: Mapping[str, Path]) -> AnyLoop:
