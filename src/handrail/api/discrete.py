@@ -292,6 +292,7 @@ def train_encoder(
 
 
 def problem_of(host: Host, **options: Any) -> DiscreteProblem:
+    """An environment of discrete actions as a problem of the method, on the host or compiled."""
     begins = partial(first_observation, host)
     if isinstance(host, OwnEnvironment):
         return compiled_problem(host.name, host, host.observation_zeros(), begins)
