@@ -15,12 +15,13 @@ class Changes:
     """Factor of the damping of its joints."""
     gain: Positive = 1.0
     """Factor of what its actuators do: of their force after they saturate, where handrail knows the
-    physics, else of the action, which is then clipped to the action space."""
+    physics, else of the action in [-1, 1], where 0 is the middle of its bounds."""
     noise: NonNegative = 0.0
     """Standard deviation of what is added to every number that is observed, as a share of its
     part's scale."""
     delay: NonNegativeInt = 0
-    """Steps after which an action is executed; before the first one come actions of zeros."""
+    """Steps after which an action is executed; before the first one come actions of zeros, the
+    middle of the bounds."""
     disturbance: Share = 0.0
     """Share α of a uniformly random action, held for 30 steps, in the executed one:
     (1 - α) · action + α · random."""

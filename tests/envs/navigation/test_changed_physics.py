@@ -118,3 +118,24 @@ def test_a_saved_episode_keeps_its_physics():
             np.testing.assert_array_equal(ours, theirs)
     host.reset(key=jax.random.key(2))
     assert not np.array_equal(host.snapshot()["physics"], saved["physics"])
+
+
+def test_all_bodies_of_a_car_are_changed_and_no_vase():
+    pytest.importorskip("mujoco")
+    from handrail.envs.navigation.mujoco_host import MujocoHost
+
+    task = TASKS["navigation-semi-dynamic"]
+    nominal, changed = MujocoHost(task), MujocoHost(task, physics=PhysicsRange.at(2.0, 0.5, 0.25))
+    for host in (nominal, changed):
+        host.reset(key=KEY)
+    before, after = nominal.engine.model, changed.engine.model
+    own = np.array([body for body in range(before.nbody) if "vase" not in before.body(body).name])
+    vases = np.setdiff1d(np.arange(before.nbody), own)
+    assert len(own) == 5 and len(vases)  # world, chassis, two wheels, ball
+    for name in ("body_mass", "body_inertia"):
+        was, now = getattr(before, name), getattr(after, name)
+        np.testing.assert_allclose(now[own], 2 * was[own])
+        np.testing.assert_array_equal(now[vases], was[vases])
+    np.testing.assert_allclose(after.dof_damping, 0.5 * before.dof_damping)
+    assert before.dof_damping.any()
+    np.testing.assert_allclose(after.actuator_forcerange, 0.25 * before.actuator_forcerange)

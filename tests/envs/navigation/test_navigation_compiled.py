@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from handrail.core.errors import HandrailError
-from handrail.envs.navigation import planar
+from handrail.envs.navigation import compiled, planar
 from handrail.envs.navigation.compiled import (
     CompiledNavigation,
     NavigationState,
@@ -122,9 +122,15 @@ def test_one_step_in_single_precision(name):
     assert errors["cost"].max() == errors["ended"].max() == 0.0
 
 
-@pytest.mark.parametrize("constant", ["DRAG", "TURN_DRAG", "LEVER", "GEAR"])
-def test_another_robot_is_noticed(monkeypatch, constant):
-    monkeypatch.setattr(planar, constant, 1.001 * getattr(planar, constant))
+def change(monkeypatch, name, factor):
+    """Gives the compiled robot another constant."""
+    other = dataclasses.replace(planar.NOMINAL, **{name: factor * getattr(planar.NOMINAL, name)})
+    monkeypatch.setattr(compiled, "NOMINAL", other)
+
+
+@pytest.mark.parametrize("name", ["mass", "lever", "inertia", "drag", "turn_drag", "strength"])
+def test_another_robot_is_noticed(monkeypatch, name):
+    change(monkeypatch, name, 1.001)
     with jax.enable_x64(True):
         errors = recorded_errors("StudentEnv-v0", subset("StudentEnv-v0"), np.float64)
     assert errors["gyro"].max() > 1e-5 or errors["velocity"].max() > 1e-5
@@ -135,7 +141,7 @@ def test_damping_treated_explicitly_is_noticed(monkeypatch):
     monkeypatch.setattr(
         planar,
         "_accelerations",
-        lambda *args: accelerations(*args[:4], planar.MASS, planar.INERTIA),
+        lambda *args: accelerations(*args[:5], planar.MASS, planar.INERTIA),
     )
     with jax.enable_x64(True):
         errors = recorded_errors("StudentEnv-v0", subset("StudentEnv-v0"), np.float64)
@@ -246,7 +252,7 @@ def test_episodes_have_the_same_distribution(task, controller):
 
 def test_a_slower_robot_is_noticed_in_distribution(monkeypatch):
     recorded = mujoco_episodes(DYNAMIC, to_the_goal)
-    monkeypatch.setattr(planar, "DRAG", 1.25 * planar.DRAG)
+    change(monkeypatch, "drag", 1.25)
     found = differences(DYNAMIC, to_the_goal, recorded)
     assert abs(found["speed"][0]) > 4, found
 
