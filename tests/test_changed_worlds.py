@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from handrail.cli.changed import changed_host, changes_of
+from handrail.cli.changed import changes_of
 from handrail.cli.check_robustness import check_robustness
 from handrail.cli.commands import main
 from handrail.core.errors import HandrailError
@@ -15,7 +15,7 @@ from handrail.envs.changes import NOTHING_CHANGED, Changes
 from handrail.envs.gymnasium.host import GymnasiumHost
 from handrail.envs.navigation.compiled import CompiledNavigation
 from handrail.envs.navigation.tasks import TASKS
-from handrail.envs.perturbed import HostPerturbed, Perturbed
+from handrail.envs.perturbed import HostPerturbed, Perturbed, changed_host
 from handrail.tasks.lava import family as lava
 from handrail.tasks.navigation import robustness as measured
 from handrail.tasks.navigation.changed import changed, physics_of
@@ -58,10 +58,10 @@ def test_a_changed_navigation_task():
 
 def test_an_environment_of_the_users_has_actuators_and_sensors_but_no_physics():
     host = GymnasiumHost(Walker())
-    assert changed_host(host, NOTHING_CHANGED) is host
-    assert isinstance(changed_host(host, Changes(gain=0.5)), HostPerturbed)
-    with pytest.raises(HandrailError, match="but handrail does not know the physics"):
-        changed_host(host, Changes(damping=0.5))
+    assert changed_host(host, NOTHING_CHANGED, name="Line") is host
+    assert isinstance(changed_host(host, Changes(gain=0.5), name="Line"), HostPerturbed)
+    with pytest.raises(HandrailError, match="does not vary the physics of Line"):
+        changed_host(host, Changes(damping=0.5), name="Line")
 
 
 def test_lava_has_no_bodies():

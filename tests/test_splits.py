@@ -28,7 +28,7 @@ def test_test_seeds_lie_outside_of_what_was_used_for_choosing():
 def test_budgets_are_of_one_split(name):
     experiment = read(name)
     for budget, own in experiment.budgets.items():
-        expected = "test" if budget == "fresh" else "development"
+        expected = "test" if budget.startswith("fresh") else "development"
         assert splits.split_of(own.seeds) == expected, budget
 
 

@@ -17,6 +17,7 @@ from handrail.interventions.substitutes import Policy
 from handrail.methods.contrastive import student
 from handrail.methods.contrastive.inputs import VectorQ
 from handrail.methods.contrastive.settings import QLearning
+from handrail.train.course import coursed
 from tests.api.test_own_training import Line, OtherEnd
 
 # without the suite's own checks of annotations, which users do not have
@@ -69,9 +70,10 @@ def recorded(monkeypatch, tmp_path):
 
     def execute(loop, folder, settings, **options):
         seen.append(json.dumps(settings, sort_keys=True))
+        yield from ()
         return {}
 
-    monkeypatch.setattr(student, "execute", execute)
+    monkeypatch.setattr(student, "execute", coursed(execute))
 
     def of(environment=Line, **options):
         dqn(environment, tmp_path / "run", steps=40, learning=Q, **options)

@@ -20,7 +20,7 @@ from handrail.envs.gymnasium.building import build_host, closes_environments
 from handrail.envs.gymnasium.host import GymnasiumHost
 from handrail.envs.transfer import SameView, View
 from handrail.interventions.recipes import none
-from handrail.methods.sagui.guide_file import _default_view
+from handrail.methods.sagui.guide_view import default_view
 from handrail.methods.sagui.problem import Interface
 from handrail.safe_exploration import SafeExploration
 from tests.api.test_own_training import FEW, Line, OtherEnd, Q, moved
@@ -222,7 +222,7 @@ def test_a_part_called_observation_is_told_from_an_observation_without_parts():
     goals = {"observation": np.zeros(4), "desired_goal": np.zeros(2)}
 
     def view(expected, observation):
-        return _default_view(expected, Interface("Maze", observation, None, {}))
+        return default_view(expected, Interface("Maze", observation, None, {}))
 
     assert view({"observation": [4]}, goals) == View.keep(["observation"])
     assert isinstance(view({"observation": [4]}, np.zeros(4)), SameView)

@@ -7,10 +7,10 @@ import gymnasium
 import jax
 import numpy as np
 import pytest
-from handrail.api.environments import host_of
 
 import handrail
 from handrail.core.errors import HandrailError
+from handrail.envs.gymnasium.building import host_of
 from handrail.interventions.recipes import none
 from handrail.methods.contrastive.agents import q_learner
 from handrail.methods.contrastive.on_host import host_problem

@@ -7,13 +7,8 @@ import gymnasium
 import pytest
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
 
-from handrail.api.discrete import (
-    load_encoder,
-    load_prior,
-    train_dqn,
-    train_encoder,
-    train_prior,
-)
+from handrail.api.discrete import train_dqn, train_encoder, train_prior
+from handrail.api.discrete_files import load_encoder, load_prior
 from handrail.api.guides import train_guide
 from handrail.api.students import train_student
 from handrail.core.errors import HandrailError

@@ -16,7 +16,7 @@ from handrail.methods.contrastive.student import student_loop, train_student
 from handrail.methods.contrastive.table import METHODS
 from handrail.tasks.lava.problems import student_problem
 from handrail.tasks.lava.settings import LavaRun
-from handrail.tasks.navigation import family as navigation
+from handrail.tasks.navigation.family import NAVIGATION
 from handrail.train import run as train_run
 from handrail.train.course import alone
 from handrail.train.together import RECORD, together
@@ -158,13 +158,13 @@ def test_guides_and_students_are_what_they_would_be_alone(monkeypatch, tmp_path)
 
     def guides(root):
         return [
-            navigation.acquire.course("guide", row.knowledge["guide"], root / str(seed), print_no)
+            NAVIGATION.acquire.course("guide", row.knowledge["guide"], root / str(seed), print_no)
             for seed, row in enumerate(rows)
         ]
 
     def students(root):
         return [
-            navigation.train.course(
+            NAVIGATION.train.course(
                 row.run, {"guide": tmp_path / "g" / str(seed) / "guide.safetensors"},
                 root / str(seed), {"seed": seed}, ignore,
             )

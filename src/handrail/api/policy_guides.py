@@ -308,7 +308,7 @@ def _takeovers(
 
     def table(costs: Sequence[float]) -> list[dict[str, float]]:
         return takeover_table(
-            host, opened, costs, limits=host.limits, per_steps=longest, episodes=episodes,
+            host, opened, costs, limit=limit, limits=host.limits, per_steps=longest, episodes=episodes,
             longest=min(STEPS, longest), key=stream(key, "guarded"),
         )  # fmt: skip
 

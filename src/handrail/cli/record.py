@@ -70,6 +70,11 @@ def record(runs: Sequence[Path], out: Path, asked: Asked, look: VideoLook) -> li
         value = getattr(look, name)
         if value is not None and not value > 0:
             raise HandrailError(f"{name} is {value}: expected a positive number")
+    if look.camera == "3d" and any(read_own(folder) is not None for folder in runs):
+        raise HandrailError(
+            "--camera 3d is for navigation and velocity tasks; environments of your own are seen "
+            "by their own camera: leave it out"
+        )
     ways = (False, True) if asked.both else (asked.shielded,)
     if look.titles and len(look.titles) != len(runs) * len(ways):
         raise HandrailError(

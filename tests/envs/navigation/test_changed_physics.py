@@ -7,6 +7,7 @@ import pytest
 
 from handrail.envs.navigation import planar
 from handrail.envs.navigation.compiled import CompiledNavigation
+from handrail.envs.navigation.launching import Launch
 from handrail.envs.navigation.physics import PhysicsRange
 from handrail.envs.navigation.planar import NOMINAL, Body, Physics
 from handrail.envs.navigation.tasks import TASKS
@@ -52,7 +53,7 @@ def test_both_engines_agree_in_single_steps(factors, single_step):
         host.reset(key=jax.random.key(seed))
         engine, layout = host.engine, host.engine.layout
         speed, course, rate = rng.uniform(0, 1.5), rng.uniform(-3, 3), rng.uniform(-3, 3)
-        engine.launch(layout, speed=speed, course=course, turn_rate=rate)
+        engine.launch(layout, Launch(layout.robot, speed, course, rate))
         before, heading = engine._place[:2].copy(), layout.robot_heading
         action = rng.uniform(-0.1, 0.1, 2)  # motors saturate at 0.05
         seen, *_ = engine.step(action)

@@ -34,7 +34,7 @@ def test_every_seed_has_its_own_guide_unless_told_otherwise():
 @pytest.mark.parametrize("name", [name for name in names() if name.startswith("sagui-")])
 def test_every_experiment_can_be_planned(tmp_path, name):
     experiment = read(name)
-    assert experiment.report in ("navigation", "parameter-sweep", "coverage")
+    assert experiment.report in ("navigation", "parameter-sweep", "coverage", "robustness")
     assert experiment.title and experiment.question
     for budget in ("quick", "paper"):
         planned = plan(experiment, budget, None, tmp_path)

@@ -10,6 +10,7 @@ from handrail.core.artifact import load
 from handrail.core.errors import HandrailError
 from handrail.core.recorded import original, stable
 from handrail.core.records import EVALUATIONS, read_table
+from handrail.envs.changes import NOTHING_CHANGED
 from handrail.experiments.launch import train
 from handrail.methods.sagui import epochs
 from handrail.methods.sagui.pretraining import load_pretrained
@@ -70,7 +71,9 @@ def test_a_run_leaves_its_epochs_and_resumes_exactly(tmp_path, monkeypatch, meth
     assert whole["epochs_above_limit"] == 2
     # every command for policies reads it
     assert (
-        NAVIGATION.evaluate(row.run, tmp_path / "whole" / "policy.safetensors", 2, 0)["mean_cost"]
+        NAVIGATION.evaluate(
+            row.run, tmp_path / "whole" / "policy.safetensors", 2, 0, NOTHING_CHANGED
+        )["mean_cost"]
         == 2.0
     )
 

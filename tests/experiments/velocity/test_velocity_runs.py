@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from handrail.cli.check_transfer import check_transfer
+from handrail.cli.check_transfer import check_task
 from handrail.core.errors import HandrailError
 from handrail.experiments import launch
 from handrail.methods.sagui.settings import LIMIT_STEPS
@@ -91,7 +91,7 @@ def test_a_run_is_evaluated_alone_and_with_its_guide(folder):
 
 def test_its_guide_is_checked_in_its_own_task_and_refused_in_anothers(folder):
     guide = next((folder.parent / "knowledge").glob("*/guide.safetensors"))
-    verdict = check_transfer(guide, task="velocity-ant")
+    verdict = check_task(guide, task="velocity-ant")
     assert any("it drove the robot 'Swimmer'" in reason for reason in verdict.reasons)
     with pytest.raises(HandrailError, match="task of lava"):
-        check_transfer(guide, task="LavaCrossingS9N1")
+        check_task(guide, task="LavaCrossingS9N1")

@@ -6,8 +6,8 @@ from typing import Any
 from handrail.core.arguments import checked, override
 from handrail.core.errors import HandrailError, UnknownName
 from handrail.methods.sagui.presets import OWN_GUIDE, own_student
-from handrail.methods.sagui.settings import check_schedule
-from handrail.methods.sagui.table import METHODS
+from handrail.methods.sagui.settings import Block, check_schedule
+from handrail.methods.sagui.table import METHODS, block_of
 from handrail.tasks.family import Row, grouped
 from handrail.tasks.own.problems import check_names, limit_of
 from handrail.tasks.own.settings import OwnGuide, OwnStudent
@@ -51,7 +51,7 @@ def resolve(settings: Mapping[str, Any]) -> Row:
             "(such as limit=5.0), or a limit for each named cost (such as limits.heat=5.0)"
         )
     run = override(run, {"limit": limit_of(run)})
-    check_schedule(run.steps, run.epoch, run.learning)
+    check_schedule(run.steps, run.epoch, block_of(run))
     check_names(run)
     if not METHODS[method].needs_guide:
         return Row(run, {})
@@ -79,7 +79,7 @@ def _guide(run: OwnStudent, given: Mapping[str, Any], *, seed: int) -> OwnGuide:
             "as 100000"
         )
     settings = override(settings, {"limit": limit_of(settings)})
-    check_schedule(settings.steps, settings.epoch, settings.learning)
+    check_schedule(settings.steps, settings.epoch, Block.of(settings.learning))
     check_names(settings)
     if settings.limit > run.limit:
         raise HandrailError(
