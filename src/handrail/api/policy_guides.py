@@ -308,8 +308,8 @@ def _takeovers(
 
     def table(costs: Sequence[float]) -> list[dict[str, float]]:
         return takeover_table(
-            host, opened, costs, limit=limit, limits=host.limits, per_steps=longest, episodes=episodes,
-            longest=min(STEPS, longest), key=stream(key, "guarded"),
+            host, opened, costs, limit=limit, limits=host.limits, per_steps=longest,
+            episodes=episodes, longest=min(STEPS, longest), key=stream(key, "guarded"),
         )  # fmt: skip
 
     rows = table([cost])
