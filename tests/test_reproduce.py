@@ -12,7 +12,7 @@ from handrail.experiments.plan import Task
 class Engine(AbstractEngine):
     """Must not be asked for anything."""
 
-    def compute(self, tasks, follow):
+    def compute(self, tasks, follow, *, vmapped=False):
         pytest.fail("began")
 
 

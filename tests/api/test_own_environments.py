@@ -250,26 +250,3 @@ def test_a_forked_process_says_so_instead_of_waiting_for_ever():
         assert 'context="spawn"' in here.recv()
     finally:
         child.kill()
-
-
-@pytest.mark.parametrize(
-    ("space", "said"),
-    [
-        (gymnasium.spaces.Box(0, 255, (64, 48, 3), np.uint8), "the observation is a picture"),
-        (
-            gymnasium.spaces.Dict(eye=gymnasium.spaces.Box(0, 255, (3, 64, 64), np.uint8)),
-            "the observation's part 'eye' is a picture",
-        ),
-        (gymnasium.spaces.Box(0, 255, (7, 7, 3), np.uint8), None),  # MiniGrid's numbers
-        (Walker.observation_space, None),
-    ],
-)
-def test_pictures_are_said_to_be_hard_to_learn_from(space, said, caplog):
-    class Seeing(Walker):
-        observation_space = space
-
-    with caplog.at_level(logging.WARNING, "handrail"):
-        build_host(Seeing)
-    found = [record.getMessage() for record in caplog.records]
-    assert len(found) == (said is not None)
-    assert not found or f"Seeing: {said} of shape" in found[0]

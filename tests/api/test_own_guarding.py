@@ -213,7 +213,9 @@ def test_the_best_guard_is_kept(tmp_path, monkeypatch, selection, costs, kept):
 
 
 def test_a_guide_that_fails_is_doubted_by_its_student(tmp_path, caplog, monkeypatch):
-    monkeypatch.setattr("handrail.api.guides.SHARES", ())  # it is not tried to take over earlier
+    monkeypatch.setattr(
+        "handrail.api.guides.TAKEOVER_SHARES", ()
+    )  # it is not tried to take over earlier
     few = FEW | {"shield_episodes": 3}
     path = train_guide(Walker, tmp_path / "guide", bonus=moved, limit=0.0, **few)
     evaluation = load(path)[0].training["evaluation"]
@@ -248,7 +250,11 @@ def test_what_training_refuses(tmp_path, changes, message):
         (Walker, {"takeover_cost": -1.0}, "takeover_cost is -1.0: expected at least 0"),
         (Walker, {"takeover_cost": None}, "does not say which predicted cost is too much"),
         (Walker, {"episode_length": None}, "says nothing of its time limit"),
-        (lambda: gymnasium.make("CartPole-v1"), {}, "discrete actions there is handrail.train_dqn"),
+        (
+            lambda: gymnasium.make("CartPole-v1"),
+            {},
+            "for discrete ones there is handrail.train_dqn",
+        ),
         (Laborious, {"limits": LIMITS}, "trained for one cost"),
     ],
 )

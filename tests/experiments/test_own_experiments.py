@@ -46,7 +46,7 @@ seeds = [0]
 class Here(AbstractEngine):
     """Computes in this process."""
 
-    def compute(self, tasks, follow):
+    def compute(self, tasks, follow, *, vmapped=False):
         for task in tasks:
             for one in (*task.needs, task):
                 launch.work(one)

@@ -76,7 +76,8 @@ def target_of(run: OwnStudent) -> tuple[Target, dict[str, Any]]:
     Call it within `closes_environments`.
     """
     make, options = factory(run.environment), options_of(run)
-    host, trial = built_twice(make, **options)
+    warns = not run.learning.normalise_observations
+    host, trial = built_twice(make, warn_of_scales=warns, **options)
     needs_box(host)
     longest = episode_steps(host, options["episode_length"])
     episode_limit(host, None if run.limits else run.limit)
@@ -99,7 +100,8 @@ def source_of(settings: OwnGuide) -> tuple[Source, OwnGuide, dict[str, Any]]:
     Call it within `closes_environments`.
     """
     make, options = factory(settings.environment), options_of(settings)
-    host, trial = built_twice(make, **options)
+    warns = not settings.learning.normalise_observations
+    host, trial = built_twice(make, warn_of_scales=warns, **options)
     needs_box(host)
     longest = episode_steps(host, options["episode_length"])
     allowed = episode_limit(host, None if settings.limits else settings.limit)
