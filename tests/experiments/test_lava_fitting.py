@@ -2,6 +2,8 @@
 
 import dataclasses
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -104,14 +106,8 @@ def rivers_of(grid):
 def a_prior(path, shape, **spec):
     card = Card("prior", {"view": "egocentric", **spec, "shape": [shape], "actions": 7},
                 {"hidden": [2]})  # fmt: skip
-    save(path, card, MLP((shape, 2, 7), key=jax_key()))
+    save(path, card, MLP((shape, 2, 7), key=jax.random.key(0)))
     return path
-
-
-def jax_key():
-    import jax
-
-    return jax.random.key(0)
 
 
 def test_a_file_with_a_window_fits_grids_of_any_size(tmp_path):
@@ -122,7 +118,7 @@ def test_a_file_with_a_window_fits_grids_of_any_size(tmp_path):
         assert (known.view, known.window) == ("egocentric", 5)
         problem = student_problem(run, known.view, known.window)
         network = read_prior(path, problem.seen, 7)
-        assert network(problem.seen.frames[0]).shape == (7,)
+        assert network(jnp.asarray(problem.seen.frames[0])).shape == (7,)
 
 
 def test_a_file_without_one_fits_grids_of_its_size_alone(tmp_path):

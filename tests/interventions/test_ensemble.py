@@ -9,7 +9,7 @@ from hypothesis.extra.numpy import arrays
 
 from handrail.core.errors import HandrailError
 from handrail.equations.safety_checks import pessimistic_advantages, values_over_mean
-from handrail.interventions.base import Intervention
+from handrail.interventions.base import All, Intervention
 from handrail.interventions.ensemble import (
     AdvantageBelow,
     PessimisticAdvantages,
@@ -95,17 +95,18 @@ def test_a_member_that_is_not_finite_means_step_in():
     assert set(np.asarray(decisions.action)) == {0, 1, 2, 3}
 
 
-def test_recipes_check_with_what_they_are_given():
-    kinds = {
-        domain_prior(lambda row: VALUES[row][0]): (BelowMean, RandomAboveMean),
-        domain_prior(PessimisticAdvantages(lambda row: VALUES[row])): (
-            AdvantageBelow,
-            RandomAdvantageous,
-        ),
-    }
-    for intervention, (when, what) in kinds.items():
-        assert isinstance(intervention.when.parts[1], when)
-        assert isinstance(intervention.what, what)
+@pytest.mark.parametrize(
+    ("prior", "kinds"),
+    [
+        (lambda row: VALUES[row][0], (BelowMean, RandomAboveMean)),
+        (PessimisticAdvantages(lambda row: VALUES[row]), (AdvantageBelow, RandomAdvantageous)),
+    ],
+)
+def test_recipes_check_with_what_they_are_given(prior, kinds):
+    intervention = domain_prior(prior)
+    assert isinstance(intervention.when, All)
+    assert isinstance(intervention.when.conditions[1], kinds[0])
+    assert isinstance(intervention.what, kinds[1])
 
 
 def test_without_pessimism_members_that_agree_are_one_prior():

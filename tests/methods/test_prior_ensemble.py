@@ -63,7 +63,10 @@ def test_an_ensemble_answers_with_what_each_prior_answers(files, problem):
     assert isinstance(advantages, PessimisticAdvantages)
     centred = expected - expected.mean(axis=1, keepdims=True)
     np.testing.assert_allclose(
-        advantages(0), centred.mean(axis=0) - 0.5 * centred.std(axis=0), rtol=1e-4, atol=1e-6
+        advantages(jnp.int32(0)),
+        centred.mean(axis=0) - 0.5 * centred.std(axis=0),
+        rtol=1e-4,
+        atol=1e-6,
     )
 
 
@@ -71,7 +74,7 @@ def test_a_run_checks_with_the_pessimism_of_its_settings(files, problem):
     safety = dataclasses.replace(RUN.safety, pessimism=2.0)
     run = dataclasses.replace(RUN, safety=safety)
     found = intervention_of(problem, {"prior": files["both"]}, METHODS["action-only"], run)
-    check = found.when.parts[1]
+    check = found.when.conditions[1]
     assert isinstance(check, AdvantageBelow) and check.advantages.pessimism == 2.0
     with pytest.raises(HandrailError, match=r"safety.pessimism is 2, but the prior is one"):
         intervention_of(problem, {"prior": files["first"]}, METHODS["action-only"], run)

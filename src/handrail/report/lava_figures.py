@@ -164,8 +164,8 @@ def appearance(finished: Finished) -> list[Block]:
             recall, alarms = np.mean(actions, axis=0)
             rows.append([variant, _short(environment), color or "orange (MiniGrid's)",
                          *_quality(states), float(recall), float(alarms)])  # fmt: skip
-    columns = ["knowledge", "environment", "lava", "separation", "state check: caught", "false alarms",
-               "action check: caught", "false alarms"]  # fmt: skip
+    columns = ["knowledge", "environment", "lava", "separation", "state check: caught",
+               "false alarms", "action check: caught", "false alarms"]  # fmt: skip
     return [Table(columns, rows, "Both checks on every state of the held-out layouts.")]
 
 
