@@ -10,7 +10,7 @@ from handrail.envs.lava.looks import (
     OWN,
     TEXTURES,
     TILES,
-    Look,
+    LavaLook,
     held_out_colors,
     random_looks,
 )
@@ -110,16 +110,16 @@ def test_a_look_changes_lava_alone_and_brightness_everything(texture):
     world = make_lava("LavaGapS5", layout=0, observation="pixels")
     encoding, kinds, poses = world.world.encodings[0], world.grids[0], world.world.pose_of_row[:1]
     color = (40, 200, 220)
-    bright = render(encoding, kinds, poses, look=Look(color, texture))[0]
+    bright = render(encoding, kinds, poses, look=LavaLook(color, texture))[0]
     own = render(encoding, kinds, poses)[0]
     lava = np.kron(kinds.T == 2, np.ones((8, 8), bool))
     np.testing.assert_array_equal(bright[~lava], own[~lava])
     assert (bright[lava] != own[lava]).any(axis=-1).mean() > 0.5
     flat = len(np.unique(bright[8:16, lava.any(axis=0).nonzero()[0][:8]].reshape(-1, 3), axis=0))
     assert (flat == 1) == (texture == "plain")
-    dim = render(encoding, kinds, poses, look=Look(color, texture, brightness=0.5))[0]
+    dim = render(encoding, kinds, poses, look=LavaLook(color, texture, brightness=0.5))[0]
     np.testing.assert_array_equal(dim, (bright * 0.5).astype(np.uint8))
-    large = render(encoding, kinds, poses, look=Look(color, texture, tile=16))[0]
+    large = render(encoding, kinds, poses, look=LavaLook(color, texture, tile=16))[0]
     assert large.shape == (80, 80, 3)
 
 

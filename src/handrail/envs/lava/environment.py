@@ -19,7 +19,7 @@ from handrail.envs.base import (
     FiniteObservations,
 )
 from handrail.envs.lava import views
-from handrail.envs.lava.looks import OWN, LavaColor, Look
+from handrail.envs.lava.looks import OWN, LavaColor, LavaLook
 from handrail.envs.lava.rendering import render, rgb
 from handrail.envs.lava.resize import SIDE, resize
 from handrail.envs.lava.source import LavaLayout
@@ -55,7 +55,7 @@ class World:
     grids: UInt8[np.ndarray, "layouts width height"]
     layout_of_row: Int[np.ndarray, " rows"]
     pose_of_row: Int[np.ndarray, "rows 3"]
-    looks: tuple[Look, ...] = ()  # by layout; none: as MiniGrid paints them
+    looks: tuple[LavaLook, ...] = ()  # by layout; none: as MiniGrid paints them
 
 
 def _no_world() -> World:
@@ -206,7 +206,7 @@ def frames(
         mine = world.layout_of_row == layout
         poses = world.pose_of_row[mine]
         if view == "pixels":
-            look = looks[layout] if lava_color is None else Look(rgb(lava_color))
+            look = looks[layout] if lava_color is None else LavaLook(rgb(lava_color))
             table[mine] = _pixels(world, encoding, kinds, poses, look)
             continue
         numbers = views.symbolic(kinds, poses)
@@ -261,7 +261,7 @@ def assemble(
 
 
 def describe(
-    name: str, real, layouts: list[LavaLayout], tables: Tables, looks: tuple[Look, ...] = ()
+    name: str, real, layouts: list[LavaLayout], tables: Tables, looks: tuple[LavaLook, ...] = ()
 ) -> World:
     """The facts of an opened MiniGrid environment and its layouts."""
     return World(

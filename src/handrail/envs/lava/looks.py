@@ -15,7 +15,7 @@ OWN_EVERY = 4
 
 
 @dataclasses.dataclass(frozen=True)
-class Look:
+class LavaLook:
     """How a layout is painted; by default as MiniGrid paints it."""
 
     color: tuple[int, int, int] | None = None
@@ -28,10 +28,10 @@ class Look:
     """Pixels of a cell before the picture is resized."""
 
 
-OWN = Look()
+OWN = LavaLook()
 
 
-def random_looks(count: int, seed: int) -> tuple[Look, ...]:
+def random_looks(count: int, seed: int) -> tuple[LavaLook, ...]:
     """One look for each of `count` layouts; every fourth is MiniGrid's own.
 
     The others have a colour drawn uniformly from those at least 80 away from `held_out_colors()`,
@@ -51,14 +51,14 @@ def held_out_colors() -> np.ndarray:
     return np.array([*(COLORS[name] for name in sorted(COLORS)), (0, 0, 0)])
 
 
-def _drawn(generator: np.random.Generator) -> Look:
+def _drawn(generator: np.random.Generator) -> LavaLook:
     held_out = held_out_colors()
     while True:
         color = generator.integers(0, 256, 3)
         if np.linalg.norm(held_out - color, axis=1).min() >= APART:
             break
     red, green, blue = map(int, color)
-    return Look(
+    return LavaLook(
         color=(red, green, blue),
         texture=TEXTURES[generator.integers(len(TEXTURES))],
         brightness=float(generator.uniform(DIMMEST, 1.0)),

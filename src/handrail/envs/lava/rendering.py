@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Int, UInt8
 
 from handrail.core.errors import HandrailError
-from handrail.envs.lava.looks import OWN, Look
+from handrail.envs.lava.looks import OWN, LavaLook
 from handrail.envs.lava.source import WALL
 from handrail.envs.lava.tables import STEPS
 
@@ -22,7 +22,7 @@ def render(
     *,
     view_size: int = 7,
     see_through_walls: bool = False,
-    look: Look = OWN,
+    look: LavaLook = OWN,
 ) -> UInt8[np.ndarray, "frames rows columns 3"]:
     """One picture per pose (x, y, direction), `look.tile` pixels per cell, rows from the top.
 
@@ -81,7 +81,7 @@ def visible_cells(
 
 
 @functools.cache
-def _tiles(code: tuple[int, int, int], look: Look) -> np.ndarray:
+def _tiles(code: tuple[int, int, int], look: LavaLook) -> np.ndarray:
     """Tiles of one object by (agent's direction + 1 or 0 for no agent, highlighted)."""
     from minigrid.core.grid import Grid
     from minigrid.core.world_object import Lava, WorldObj
@@ -101,7 +101,7 @@ def _tiles(code: tuple[int, int, int], look: Look) -> np.ndarray:
     return tiles if look.brightness == 1 else (tiles * look.brightness).astype(np.uint8)
 
 
-def _repaint(lava, look: Look) -> None:
+def _repaint(lava, look: LavaLook) -> None:
     draw = lava.render
 
     def render(image):
