@@ -97,6 +97,25 @@ def test_a_prior_and_an_encoder_are_trained_in_all_their_environments():
         assert problem.inputs.spec == {"view": "egocentric", "window": 5, "shape": [75]}
 
 
+def test_knowledge_of_pixels_sees_random_looks():
+    both = {
+        appearance: (
+            encoder_problem(LavaEncoder(**PIXELS, appearance=appearance)),
+            prior_problem(LavaPrior(**PIXELS, layouts="many", appearance=appearance), "LavaGapS5"),
+        )
+        for appearance in ("own", "random")
+    }
+    for own, random in zip(both["own"], both["random"], strict=True):
+        layouts = own.environment.layout_of_row
+        seen, painted = own.inputs.frames, random.inputs.frames
+        differ = (seen != painted).any(axis=(1, 2, 3))
+        np.testing.assert_array_equal(differ, layouts % 4 != 0)
+        np.testing.assert_array_equal(own.environment.successor, random.environment.successor)
+
+
+PIXELS = {"view": "pixels", "environment": "LavaGapS5", "pool": 2, "seed": 1}
+
+
 def rivers_of(grid):
     """Rows and columns that are mostly lava."""
     lava = grid == 2

@@ -82,7 +82,7 @@ def knowledge_of(run: LavaRun, files: Files) -> Knowledge:
             "both must have been acquired with one view"
         )
     if not seen:
-        return Knowledge(view=wanted if files else run.observation, **files)
+        return Knowledge(view=wanted if files else run.observation, window=None, **files)
     view, window = seen.pop()
     if view not in (wanted, run.observation):
         raise HandrailError(
