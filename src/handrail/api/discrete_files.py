@@ -11,7 +11,7 @@ from handrail.api.knowledge import encoder_of_world, prior_of_world
 from handrail.envs.gymnasium.building import host_of
 from handrail.envs.lava.environment import LavaEnvironment
 from handrail.knowledge.catalog import located
-from handrail.methods.contrastive.artefacts import read_encoder, read_prior
+from handrail.methods.contrastive.artefacts import prior_values, read_encoder, read_prior
 from handrail.methods.contrastive.on_host import inputs_of
 
 
@@ -20,13 +20,15 @@ def load_prior(
 ) -> Callable[[Any], Float[Array, " actions"]]:
     """The prior of a file, for `domain_prior` and others, if it fits this Gymnasium environment.
 
+    Of an ensemble its `PessimisticAdvantages`, without pessimism.
     A lava world of `handrail.make` also takes the name of one that ships, such as `lava`.
     """
     path = located("prior", path)
     if isinstance(environment, LavaEnvironment):
         return prior_of_world(path, environment)
     problem = problem_of(host_of(environment, parts=parts))
-    return read_prior(path, problem.inputs, problem.actions)
+    network = read_prior(path, problem.inputs, problem.actions)
+    return prior_values(problem.inputs, network)
 
 
 def load_encoder(

@@ -13,10 +13,11 @@ from handrail.envs.navigation.problems import navigation_problem
 from handrail.envs.navigation.tasks import TASKS
 from handrail.envs.transfer import TransferProblem
 from handrail.knowledge.catalog import located
-from handrail.methods.contrastive.artefacts import read_encoder, read_prior
+from handrail.methods.contrastive.artefacts import prior_values, read_encoder, read_prior
 from handrail.methods.contrastive.inputs import TableInputs
 from handrail.methods.sagui import guide_file
 from handrail.methods.sagui.guide import Guide
+from handrail.tasks.lava.fitting import check_size, window_of
 
 
 def load_guide(
@@ -49,7 +50,7 @@ def prior_of_world(
 ) -> Callable[[Observation], Float[Array, " actions"]]:
     """The prior of a file as a function of the rows of a lava world."""
     inputs = world_inputs(path, load(path, expect="prior")[0], world)
-    return inputs.frozen_values(read_prior(path, inputs, world.actions.n))
+    return prior_values(inputs, read_prior(path, inputs, world.actions.n))
 
 
 def encoder_of_world(
@@ -69,4 +70,6 @@ def world_inputs(path: Path, card: Card, world: LavaEnvironment) -> TableInputs:
             f"{path} does not fit {world.world.name}: it sees {view!r}, but a lava world is seen "
             f"as {', '.join(OBSERVATIONS)}"
         )
-    return TableInputs(world.frames(view, None), world.observations.live, view)
+    window = window_of(path, card)
+    check_size(path, card, world.world.name, world.world.width, world.world.height)
+    return TableInputs(world.frames(view, None, window), world.observations.live, view, window)

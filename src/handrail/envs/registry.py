@@ -24,7 +24,8 @@ def make(name: str, **options: Any) -> AbstractEnvironment:
     """The environment `name`, with the options of its family.
 
     MiniGrid crossings (`LavaCrossingS9N1` or `MiniGrid-LavaCrossingS9N1-v0`): `observation`,
-    `layout`, `starts`, `lava_color`; see `handrail.envs.lava.make.make_lava`. Navigation on
+    `layout`, `further`, `starts`, `window`, `random_looks_seed`, `lava_color`; see
+    `handrail.envs.lava.make.make_lava`. Navigation on
     compiled physics (`navigation-static`): `variant`, `episode_length`, `rescue`; see
     `handrail.envs.navigation.make.make_navigation`.
 

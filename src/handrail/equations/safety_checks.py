@@ -65,3 +65,14 @@ def above_mean(q: Float[Array, " actions"], threshold: Scalar = 0.0) -> Bool[Arr
     May be empty (equal values; a positive threshold): then the proposed action should stand.
     """
     return values_over_mean(q) > threshold
+
+
+def pessimistic_advantages(
+    q: Float[Array, "members actions"], pessimism: Scalar
+) -> Float[Array, " actions"]:
+    """`mean − pessimism · σ` over the members of each one's `q − mean(q)`; σ is the population's.
+
+    With pessimism 0 the mean advantage, with one member its advantage.
+    """
+    advantages = jax.vmap(values_over_mean)(q)
+    return advantages.mean(axis=0) - pessimism * advantages.std(axis=0)

@@ -72,6 +72,7 @@ def train(
     _refuse_unused(row, family, files)
     tasks = [task for task in knowledge_tasks(row, knowledge_folder) if task.kind not in files]
     promised = {**{task.kind: task.file for task in tasks}, **files}
+    family.suits(run, {task.kind: task.settings for task in tasks})
     family.check(run, promised)
     named = _checksums(family, run, files)  # refuses what is damaged, before hours of acquiring
     for task in tasks:

@@ -67,7 +67,9 @@ def plan(
 
     planned = []
     for row in rows(experiment, budget, seeds):
-        resolved = family_of(row.environment).resolve(row.settings)
+        family = family_of(row.environment)
+        resolved = family.resolve(row.settings)
+        family.suits(resolved.run, resolved.knowledge)
         needs = tuple(once(task) for task in knowledge_tasks(resolved, out))
         planned.append((row, once(run_task(resolved, needs, out))))
     return planned

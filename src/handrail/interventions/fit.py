@@ -13,6 +13,7 @@ from handrail.core.errors import HandrailError, first_line
 from handrail.core.types import Observation
 from handrail.interventions.asked import TRACING, ordinary_python, vector
 from handrail.interventions.base import Intervention
+from handrail.interventions.ensemble import AdvantageBelow, RandomAdvantageous
 from handrail.interventions.substitutes import RandomAboveMean, RandomAction
 from handrail.interventions.triggers import BelowMean
 
@@ -40,15 +41,17 @@ def check_numbered(intervention: Intervention, observation: Observation, actions
 
     `observation` is an example of what the intervention sees; it may be of shapes.
     """
-    kinds = (BelowMean, RandomAboveMean, RandomAction)
+    rated = (BelowMean, RandomAboveMean, AdvantageBelow, RandomAdvantageous)
+    kinds = (*rated, RandomAction)
     parts = jax.tree.leaves(intervention, is_leaf=lambda part: isinstance(part, kinds))
     for part in parts:
         if isinstance(part, RandomAction) and part.n > actions:
             raise HandrailError(
                 f"the substitute draws one of {part.n} actions, but there are {actions}"
             )
-        if isinstance(part, BelowMean | RandomAboveMean):
-            prior = part.prior
+        if isinstance(part, rated):
+            own = isinstance(part, BelowMean | RandomAboveMean)
+            prior = part.prior if own else part.advantages
             jax.eval_shape(lambda o, p=prior: vector("the prior", p(o), size=actions), observation)
 
 

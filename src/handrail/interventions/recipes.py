@@ -5,7 +5,12 @@ from collections.abc import Callable
 from jaxtyping import Array, Float, Key
 
 from handrail.core.types import Observation
-from handrail.interventions.base import Intervention
+from handrail.interventions.base import AbstractSubstitute, AbstractTrigger, Intervention
+from handrail.interventions.ensemble import (
+    AdvantageBelow,
+    PessimisticAdvantages,
+    RandomAdvantageous,
+)
 from handrail.interventions.near_unsafe import NearUnsafe
 from handrail.interventions.substitutes import (
     Policy,
@@ -59,16 +64,23 @@ def with_guide_intervals(
 
 def domain_prior(prior: Prior, *, prior_prob: float = 0.95, threshold: float = 0.0) -> Intervention:
     """The action check in every state (arXiv:1909.04307)."""
-    when = Coin(prior_prob) & BelowMean(prior, threshold)
-    return Intervention(when, RandomAboveMean(prior, threshold))
+    check, substitute = _action_check(prior, threshold)
+    return Intervention(Coin(prior_prob) & check, substitute)
 
 
 def contrastive(
     near: NearUnsafe, prior: Prior, *, prior_prob: float = 0.95, threshold: float = 0.0
 ) -> Intervention:
     """The action check only near unsafe states (arXiv:2503.10318)."""
-    when = near & Coin(prior_prob) & BelowMean(prior, threshold)
-    return Intervention(when, RandomAboveMean(prior, threshold))
+    check, substitute = _action_check(prior, threshold)
+    return Intervention(near & Coin(prior_prob) & check, substitute)
+
+
+def _action_check(prior: Prior, threshold: float) -> tuple[AbstractTrigger, AbstractSubstitute]:
+    """WHEN a prior, or an ensemble of them, speaks against an action, and WHAT acts instead."""
+    if isinstance(prior, PessimisticAdvantages):
+        return AdvantageBelow(prior, threshold), RandomAdvantageous(prior, threshold)
+    return BelowMean(prior, threshold), RandomAboveMean(prior, threshold)
 
 
 def state_check_only(near: NearUnsafe, actions: int, *, prior_prob: float = 0.95) -> Intervention:

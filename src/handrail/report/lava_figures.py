@@ -1,5 +1,6 @@
 """The figures of the lava experiments."""
 
+import itertools
 from functools import partial
 
 import numpy as np
@@ -139,8 +140,8 @@ def appearance(finished: Finished) -> list[Block]:
     from handrail.tasks.lava.analysis import check_actions, check_states
 
     rows = []
-    variant = next(iter(finished.experiment.variants))
-    for environment in finished.experiment.environments:
+    places = itertools.product(finished.experiment.variants, finished.experiment.environments)
+    for variant, environment in places:
         for color in COLORS:
             states, actions = [], []
             for row, task in finished.rows:
@@ -161,10 +162,10 @@ def appearance(finished: Finished) -> list[Block]:
                     )
                 )  # fmt: skip
             recall, alarms = np.mean(actions, axis=0)
-            rows.append([_short(environment), color or "orange (trained)", *_quality(states),
-                         float(recall), float(alarms)])  # fmt: skip
-    columns = ["environment", "lava", "separation", "state check: caught", "false alarms",
-               "action check: caught", "false alarms"]  # fmt: skip
+            rows.append([variant, _short(environment), color or "orange (MiniGrid's)",
+                         *_quality(states), float(recall), float(alarms)])  # fmt: skip
+    columns = ["knowledge", "environment", "lava", "separation", "state check: caught",
+               "false alarms", "action check: caught", "false alarms"]  # fmt: skip
     return [Table(columns, rows, "Both checks on every state of the held-out layouts.")]
 
 

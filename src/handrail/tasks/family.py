@@ -104,6 +104,9 @@ class Family:
     shielded: Callable[[Any, Files, Path, int, int, Changes], dict[str, Any]]
     """Tests it together with the run's intervention: settings, files of its knowledge, the policy's
     file, episodes, seed, how the world is changed."""
+    suits: Callable[[Any, Mapping[str, Any]], None] = lambda run, knowledge: None
+    """Refuses settings of knowledge, by kind, that a run is to acquire and that would not fit it,
+    before anything is computed."""
     warnings: Callable[[Any, Files], list[str]] = lambda run, files: []
     """What speaks against the knowledge of a run, in words."""
     beside: Callable[[Any, Files], list[Path]] = lambda run, files: []

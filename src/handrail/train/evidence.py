@@ -15,6 +15,7 @@ from handrail.core.types import Decision
 from handrail.envs.base import ActionSpace, DiscreteActions
 from handrail.envs.gymnasium.actions import ROUNDING
 from handrail.interventions.base import AbstractSubstitute, Intervention
+from handrail.interventions.ensemble import RandomAdvantageous
 from handrail.interventions.substitutes import (
     Proposed,
     RandomAboveMean,
@@ -24,7 +25,9 @@ from handrail.interventions.substitutes import (
 
 COLUMN = "evidence/"  # and the name that a trigger gives it
 NOT_FINITE = "not_finite"
-DRAWN_FROM_THE_SPACE = (Proposed, RandomAboveMean, RandomAction, RepeatedRandomAction)
+DRAWN_FROM_THE_SPACE = (
+    Proposed, RandomAboveMean, RandomAdvantageous, RandomAction, RepeatedRandomAction,
+)  # fmt: skip
 LOG = logging.getLogger(__name__)
 
 

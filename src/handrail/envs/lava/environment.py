@@ -1,6 +1,7 @@
 """MiniGrid crossings as a compiled environment: a step is a look-up in a table."""
 
 import dataclasses
+from typing import ClassVar
 
 import equinox as eqx
 import jax
@@ -18,7 +19,8 @@ from handrail.envs.base import (
     FiniteObservations,
 )
 from handrail.envs.lava import views
-from handrail.envs.lava.rendering import LavaColor, render
+from handrail.envs.lava.looks import OWN, LavaColor, LavaLook
+from handrail.envs.lava.rendering import render, rgb
 from handrail.envs.lava.resize import SIDE, resize
 from handrail.envs.lava.source import LavaLayout
 from handrail.envs.lava.tables import FORWARD, STEPS, Tables
@@ -41,6 +43,8 @@ class World:
     Compared and hashed by identity, so that an environment's tree structure can be.
     """
 
+    digested: ClassVar[tuple[str, ...]] = ("looks",)  # frames show them (core.identity)
+
     name: str
     width: int
     height: int
@@ -51,6 +55,7 @@ class World:
     grids: UInt8[np.ndarray, "layouts width height"]
     layout_of_row: Int[np.ndarray, " rows"]
     pose_of_row: Int[np.ndarray, "rows 3"]
+    looks: tuple[LavaLook, ...] = ()  # by layout; none: as MiniGrid paints them
 
 
 def _no_world() -> World:
@@ -154,30 +159,40 @@ class LavaEnvironment(AbstractFiniteEnvironment, AbstractByRow):
         """0 right, 1 down, 2 left, 3 up."""
         return self.world.pose_of_row[:, 2]
 
-    def frames(self, view: str = "symbolic", lava_color: LavaColor = None) -> np.ndarray:
+    def frames(
+        self, view: str = "symbolic", lava_color: LavaColor = None, window: int | None = None
+    ) -> np.ndarray:
         """The table of another view, uint8, with the same rows; see `frames`."""
-        return frames(self.world, view, lava_color)
+        return frames(self.world, view, lava_color, window)
 
 
-def check_view(view: str, lava_color: LavaColor) -> None:
-    """Refuses other views, and a colour in one without pixels."""
+def check_view(view: str, lava_color: LavaColor, window: int | None = None) -> None:
+    """Refuses other views, a colour in one without pixels, and a window in one without."""
     if view not in OBSERVATIONS:
         raise UnknownName("observation", str(view), OBSERVATIONS)
+    if window is not None and view != "egocentric":
+        raise HandrailError(
+            f"window={window} needs the egocentric view; {view!r} always shows the whole grid"
+        )
     if lava_color is not None and view != "pixels":
         raise HandrailError(
             f"lava_color={lava_color!r} needs observation='pixels'; {view!r} has no colours"
         )
 
 
-def frames(world: World, view: str, lava_color: LavaColor = None) -> np.ndarray:
+def frames(
+    world: World, view: str, lava_color: LavaColor = None, window: int | None = None
+) -> np.ndarray:
     """What the agent sees in every row: uint8, `(rows, numbers)` or `(rows, 84, 84, 3)`.
 
     `view` is `symbolic`, `egocentric` (see `views`) or `pixels`: the whole grid rendered by
-    MiniGrid at 8 pixels a tile, then resized. `lava_color` repaints the lava in pixels.
-    Raises `UnknownName` for another view, `HandrailError` for a colour without pixels.
+    MiniGrid at 8 pixels a tile, then resized. `lava_color` repaints the lava in pixels; without
+    it every layout has its look (`world.looks`). `window` is the side of an egocentric window.
+    Raises `UnknownName` for another view, `HandrailError` for a colour without pixels, or a window
+    without the egocentric view.
     """
-    check_view(view, lava_color)
-    shape = _shape(world, view)
+    check_view(view, lava_color, window)
+    shape = _shape(world, view, window)
     rows = len(world.layout_of_row)
     size = rows * int(np.prod(shape))
     if size > _MOST_BYTES:
@@ -186,27 +201,29 @@ def frames(world: World, view: str, lava_color: LavaColor = None) -> np.ndarray:
             "layouts or another observation"
         )
     table = np.empty((rows, *shape), np.uint8)
+    looks = world.looks or (OWN,) * len(world.grids)
     for layout, (encoding, kinds) in enumerate(zip(world.encodings, world.grids, strict=True)):
         mine = world.layout_of_row == layout
         poses = world.pose_of_row[mine]
         if view == "pixels":
-            table[mine] = _pixels(world, encoding, kinds, poses, lava_color)
+            look = looks[layout] if lava_color is None else LavaLook(rgb(lava_color))
+            table[mine] = _pixels(world, encoding, kinds, poses, look)
             continue
         numbers = views.symbolic(kinds, poses)
         if view == "egocentric":
-            numbers = views.egocentric(numbers, world.width, world.height)
+            numbers = views.egocentric(numbers, world.width, world.height, window)
         table[mine] = numbers
     return table
 
 
-def _pixels(world, encoding, kinds, poses, lava_color) -> np.ndarray:
+def _pixels(world, encoding, kinds, poses, look) -> np.ndarray:
     pictures = render(
         encoding,
         kinds,
         poses,
         view_size=world.view_size,
         see_through_walls=world.see_through_walls,
-        lava_color=lava_color,
+        look=look,
     )
     return resize(pictures)
 
@@ -219,6 +236,7 @@ def assemble(
     episode_length: int,
     action_names: tuple[str, ...],
     lava_color: LavaColor = None,
+    window: int | None = None,
 ) -> LavaEnvironment:
     """Puts a compiled environment together from its tables."""
     longest = max(map(len, tables.starts))
@@ -226,7 +244,7 @@ def assemble(
     steps = np.arange(episode_length + 1)
     # Computed in double precision and rounded once, like MiniGrid's value when it is stored.
     rewards = (1 - 0.9 * (steps / episode_length)).astype(np.float32)
-    table = frames(world, observation, lava_color)
+    table = frames(world, observation, lava_color, window)
     return LavaEnvironment(
         observations=FiniteObservations(frames=table, live=tables.live),
         successor=jnp.asarray(tables.successor, jnp.int32),
@@ -242,7 +260,9 @@ def assemble(
     )
 
 
-def describe(name: str, real, layouts: list[LavaLayout], tables: Tables) -> World:
+def describe(
+    name: str, real, layouts: list[LavaLayout], tables: Tables, looks: tuple[LavaLook, ...] = ()
+) -> World:
     """The facts of an opened MiniGrid environment and its layouts."""
     return World(
         name=name,
@@ -255,12 +275,13 @@ def describe(name: str, real, layouts: list[LavaLayout], tables: Tables) -> Worl
         grids=np.stack([layout.kinds for layout in layouts]),
         layout_of_row=tables.layout,
         pose_of_row=tables.pose,
+        looks=looks,
     )
 
 
-def _shape(world: World, view: str) -> tuple[int, ...]:
+def _shape(world: World, view: str, window: int | None) -> tuple[int, ...]:
     if view == "pixels":
         return (SIDE, SIDE, 3)
     if view == "egocentric":
-        return (3 * views.egocentric_side(world.width, world.height) ** 2,)
+        return (3 * views.egocentric_side(world.width, world.height, window) ** 2,)
     return (world.width * world.height * len(views.SYMBOLIC_CHANNELS),)

@@ -10,12 +10,9 @@ import numpy as np
 from jaxtyping import Bool, Int, UInt8
 
 from handrail.core.errors import HandrailError
+from handrail.envs.lava.looks import OWN, LavaLook
 from handrail.envs.lava.source import WALL
 from handrail.envs.lava.tables import STEPS
-
-TILE = 8  # pixels, as in the published experiments
-
-LavaColor = str | tuple[int, int, int] | None
 
 
 def render(
@@ -25,20 +22,18 @@ def render(
     *,
     view_size: int = 7,
     see_through_walls: bool = False,
-    lava_color: LavaColor = None,
-    tile: int = TILE,
+    look: LavaLook = OWN,
 ) -> UInt8[np.ndarray, "frames rows columns 3"]:
-    """One picture per pose (x, y, direction), `tile` pixels per cell, rows from the top.
+    """One picture per pose (x, y, direction), `look.tile` pixels per cell, rows from the top.
 
-    `lava_color` repaints the lava (a MiniGrid colour name or a triple of bytes) and leaves
-    MiniGrid's own tiles alone. Raises `HandrailError` for an unknown colour.
+    A look leaves MiniGrid's own tiles alone.
     """
     width, height = kinds.shape
+    tile = look.tile
     poses = np.asarray(poses)
     lit = visible_cells(kinds, poses, view_size, see_through_walls)
     codes, which = np.unique(encoding.reshape(-1, 3), axis=0, return_inverse=True)
-    color = None if lava_color is None else _rgb(lava_color)
-    drawn = np.stack([_tiles(tuple(map(int, code)), color, tile) for code in codes])
+    drawn = np.stack([_tiles(tuple(map(int, code)), look) for code in codes])
     agent = np.zeros((len(poses), width, height), np.intp)
     agent[np.arange(len(poses)), poses[:, 0], poses[:, 1]] = 1 + poses[:, 2]
     chosen = drawn[which.reshape(width, height), agent, lit.astype(np.intp)]
@@ -86,7 +81,7 @@ def visible_cells(
 
 
 @functools.cache
-def _tiles(code: tuple[int, int, int], color: tuple[int, int, int] | None, tile: int) -> np.ndarray:
+def _tiles(code: tuple[int, int, int], look: LavaLook) -> np.ndarray:
     """Tiles of one object by (agent's direction + 1 or 0 for no agent, highlighted)."""
     from minigrid.core.grid import Grid
     from minigrid.core.world_object import Lava, WorldObj
@@ -95,28 +90,40 @@ def _tiles(code: tuple[int, int, int], color: tuple[int, int, int] | None, tile:
         tile_cache = {}  # noqa: RUF012  (MiniGrid's cache, apart from the global one)
 
     thing = WorldObj.decode(*code)
-    if isinstance(thing, Lava) and color is not None:
-        _repaint(thing, color)
-    return np.array(
+    if isinstance(thing, Lava) and (look.color, look.texture) != (None, OWN.texture):
+        _repaint(thing, look)
+    tiles = np.array(
         [
-            [OwnTiles.render_tile(thing, agent, lit, tile) for lit in (False, True)]
+            [OwnTiles.render_tile(thing, agent, lit, look.tile) for lit in (False, True)]
             for agent in (None, 0, 1, 2, 3)
         ]
     ).astype(np.uint8)  # as when MiniGrid puts a tile into its byte image
+    return tiles if look.brightness == 1 else (tiles * look.brightness).astype(np.uint8)
 
 
-def _repaint(lava, color: tuple[int, int, int]) -> None:
+def _repaint(lava, look: LavaLook) -> None:
     draw = lava.render
 
     def render(image):
         draw(image)
         background = image[0, 0].copy()
+        color = background if look.color is None else np.array(look.color, image.dtype)
         image[(image == background).all(axis=-1)] = color
+        if look.texture == OWN.texture:
+            return
+        image[:] = color
+        eighths = np.arange(len(image)) * 8 // len(image)  # MiniGrid draws tiles three times as big
+        bands = eighths % 4 < 2
+        if look.texture == "stripes":
+            image[bands] = color // 3
+        elif look.texture == "dots":
+            image[bands[:, None] & bands[None, :]] = color // 3
 
     lava.render = render
 
 
-def _rgb(color: str | tuple[int, int, int]) -> tuple[int, int, int]:
+def rgb(color: str | tuple[int, int, int]) -> tuple[int, int, int]:
+    """A MiniGrid colour name or a triple of bytes as bytes. `HandrailError` for another."""
     from minigrid.core.constants import COLORS
 
     named = COLORS.get(color) if isinstance(color, str) else color

@@ -7,6 +7,7 @@ import jax
 import numpy as np
 from jaxtyping import Int, UInt8
 
+from handrail.core.errors import HandrailError
 from handrail.envs.lava.source import GOAL, LAVA, WALL
 from handrail.envs.lava.tables import STEPS
 
@@ -20,6 +21,8 @@ SYMBOLIC_CHANNELS = (
     "agent facing up",
 )
 EGOCENTRIC_CHANNELS = SYMBOLIC_CHANNELS[:3]
+MOST_CELLS = 99
+"""The largest window a side."""
 
 
 def symbolic(
@@ -38,19 +41,30 @@ def symbolic(
     return frames.reshape(len(poses), -1)
 
 
-def egocentric_side(width: int, height: int) -> int:
-    """The side of the egocentric window: the whole grid fits in wherever the agent stands."""
-    return 2 * max(width, height) - 1
+def egocentric_side(width: int, height: int, window: int | None = None) -> int:
+    """The side of the egocentric window: the given one, which is odd, or as many cells as it takes
+    for the whole grid to fit in wherever the agent stands.
+    """
+    if window is not None and (not 3 <= window <= MOST_CELLS or window % 2 == 0):
+        raise HandrailError(
+            f"window is {window}: expected an odd number of cells from 3 to {MOST_CELLS}, such as "
+            "7, since the agent stands in the middle"
+        )
+    return 2 * max(width, height) - 1 if window is None else window
 
 
 def egocentric(
-    symbolic_frames: UInt8[jax.Array | np.ndarray, "frames numbers"], width: int, height: int
+    symbolic_frames: UInt8[jax.Array | np.ndarray, "frames numbers"],
+    width: int,
+    height: int,
+    window: int | None = None,
 ) -> UInt8[jax.Array | np.ndarray, "frames window"]:
     """Symbolic frames in the agent's frame of reference: shape (side, side, 3), flattened.
 
     The agent is in the middle and looks up; the channels are `EGOCENTRIC_CHANNELS`, and
-    whatever is outside the grid is wall. The cell in front of the agent is thus always
-    `[side // 2 - 1, side // 2]`. Works on NumPy and on JAX arrays, inside `jit` too.
+    whatever is outside the grid is wall. A `window` smaller than that cuts off what is far. The
+    cell in front of the agent is thus always `[side // 2 - 1, side // 2]`. Works on NumPy and on
+    JAX arrays, inside `jit` too.
     """
     xp = symbolic_frames.__array_namespace__()
     grids = symbolic_frames.reshape(-1, height, width, 7)
@@ -60,7 +74,7 @@ def egocentric(
     forward = xp.asarray(STEPS)[direction]
     fx, fy = forward[:, 0, None, None], forward[:, 1, None, None]
 
-    side = egocentric_side(width, height)
+    side = egocentric_side(width, height, window)
     ahead = side // 2 - xp.arange(side)[None, :, None]
     right = xp.arange(side)[None, None, :] - side // 2
     at_x = x + ahead * fx - right * fy  # the agent's right is its forward turned by 90 degrees

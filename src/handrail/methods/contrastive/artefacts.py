@@ -1,7 +1,7 @@
 """The files of the method: policies, priors and encoders, each with one kind of card."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,13 @@ from jaxtyping import Array, Float
 
 from handrail.core.artifact import Card, fill, load, named_arrays, save
 from handrail.core.errors import HandrailError
+from handrail.core.types import Observation
+from handrail.interventions.ensemble import PessimisticAdvantages
 from handrail.methods.contrastive.built import EncoderNetwork, QNetwork
 from handrail.methods.contrastive.inputs import AbstractInputs
 from handrail.methods.contrastive.problem import DiscreteProblem
 from handrail.methods.contrastive.settings import EncoderSettings
+from handrail.networks.ensemble import Ensemble
 from handrail.networks.image_network import Images
 
 PRIOR, ENCODER = "prior.safetensors", "encoder.safetensors"
@@ -38,17 +41,43 @@ def save_q(
 
 
 def load_q(path: Path, kind: str, inputs: AbstractInputs, actions: int) -> Any:
-    """The network of a `policy` or a `prior`, if it reads these inputs and rates these actions."""
+    """The network of a `policy` or a `prior`, if it reads these inputs and rates these actions;
+    of several priors an `Ensemble`.
+    """
     card, arrays = load(path, expect=kind, spec={**inputs.spec, "actions": actions})
     built = QNetwork.read(card, source=str(path))
     _check_images(path, built.pictures, inputs)
-    fresh = eqx.filter_eval_shape(inputs.q_network(built, actions), key=jax.random.key(0))
+    make = inputs.q_network(built, actions)
+    if built.members > 1:
+        keys = [jax.random.key(0)] * built.members
+        fresh = eqx.filter_eval_shape(lambda: Ensemble.of([make(key=key) for key in keys]))
+    else:
+        fresh = eqx.filter_eval_shape(make, key=jax.random.key(0))
     return fill(fresh, arrays, source=str(path))
 
 
 def read_prior(path: Path, inputs: AbstractInputs, actions: int) -> Any:
-    """The Q-function of a prior's file, if it fits."""
+    """The Q-function of a prior's file, or an `Ensemble` of them, if it fits."""
     return load_q(path, "prior", inputs, actions)
+
+
+def prior_values(
+    inputs: AbstractInputs, network: Any, pessimism: float = 0.0
+) -> Callable[[Observation], Float[Array, " actions"]]:
+    """A prior that learns no more, as a function of an observation: of one its values, of an
+    ensemble the pessimistic advantages.
+
+    Raises `HandrailError` for pessimism with one prior, where it would do nothing.
+    """
+    frozen = inputs.frozen_values(network)
+    if isinstance(network, Ensemble):
+        return PessimisticAdvantages(frozen, pessimism)
+    if pessimism:
+        raise HandrailError(
+            f"safety.pessimism is {pessimism:g}, but the prior is one and does not disagree with "
+            "itself: bring one that was acquired with prior.members, such as 3, or set it to 0"
+        )
+    return frozen
 
 
 def save_encoder(

@@ -4,7 +4,13 @@ import dataclasses
 from typing import Any
 
 from handrail.core.artifact import Card, widths
-from handrail.methods.contrastive.settings import ENCODER_IMAGES, EncoderSettings, QLearning
+from handrail.core.errors import HandrailError
+from handrail.methods.contrastive.settings import (
+    ENCODER_IMAGES,
+    MOST_MEMBERS,
+    EncoderSettings,
+    QLearning,
+)
 from handrail.methods.image_cards import image_entries, read_image_entries
 from handrail.networks.image_network import ImageNetwork, Images
 
@@ -21,6 +27,8 @@ class QNetwork:
     normalise_observations: bool = False
     pictures: Images | None = None
     """The images that a file's network reads; None of settings, which do not say."""
+    members: int = 1
+    """Networks in an ensemble; 1 is no ensemble."""
 
     @staticmethod
     def of(learning: QLearning) -> "QNetwork":
@@ -32,7 +40,13 @@ class QNetwork:
         """As a card says."""
         hidden = widths(card, "hidden", source=source)
         network, pictures, normalised = read_image_entries(card, source=source)
-        return QNetwork(hidden, network, normalised, pictures)
+        members = card.network.get("members", 1)
+        if type(members) is not int or not 1 <= members <= MOST_MEMBERS:
+            raise HandrailError(
+                f"{source}: the card's network has members = {members!r}, expected a whole number "
+                f"from 1 to {MOST_MEMBERS}"
+            )
+        return QNetwork(hidden, network, normalised, pictures, members)
 
     def entries(self, images: Images) -> dict[str, Any]:
         """What a card says of it, where these are the images."""
@@ -40,6 +54,7 @@ class QNetwork:
         return {
             "hidden": [] if images else list(self.hidden),
             **image_entries(self.images, images, normalised=normalised),
+            **({} if self.members == 1 else {"members": self.members}),
         }
 
 

@@ -102,10 +102,18 @@ class AbstractInputs(abc.ABC):
 class TableInputs(AbstractInputs):
     """Observations are rows of a table of frames, the first `live` of which can be acted on."""
 
-    def __init__(self, frames: Shaped[np.ndarray, "rows *frame"], live: int, view: str):
+    def __init__(
+        self,
+        frames: Shaped[np.ndarray, "rows *frame"],
+        live: int,
+        view: str,
+        window: int | None = None,
+    ):
+        """`window`: cells a side, where the view shows a fixed number of them."""
         self.frames, self.live = frames, live
         self.shape = tuple(frames.shape[1:])
-        self.spec = {"view": view, "shape": list(self.shape)}
+        fixed = {} if window is None else {"window": window}
+        self.spec = {"view": view, **fixed, "shape": list(self.shape)}
 
     def q_network(self, built: QNetwork, actions: int) -> Callable[..., Any]:
         refuse_images("learning.images", built.images, ImageNetwork())

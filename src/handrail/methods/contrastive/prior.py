@@ -1,5 +1,6 @@
 """The prior: which actions are bad, learnt from several source tasks (arXiv:1909.04307)."""
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from handrail.methods.contrastive.artefacts import PRIOR, load_q, save_q
 from handrail.methods.contrastive.built import QNetwork
 from handrail.methods.contrastive.problem import DiscreteProblem
 from handrail.methods.contrastive.settings import PriorSettings, QLearning
+from handrail.networks.ensemble import Ensemble
 from handrail.train.compiled import RunState
 from handrail.train.course import Course, coursed
 from handrail.train.loops import make_loop
@@ -32,7 +34,8 @@ def train_prior(
 ) -> Course[Path]:
     """Learns a Q-function of each source, then one of their pseudo-reward; returns its file.
 
-    What has been finished before is not repeated.
+    For an ensemble once for each member, in the folders `member-0`, `member-1`, … What has been
+    finished before is not repeated.
 
     Args:
         sources: by name, what makes each source task.
@@ -44,6 +47,41 @@ def train_prior(
         report: called as `report(run, step, total)`.
     """
 
+    path = folder / PRIOR
+    if settings.members == 1:
+        problem, network = yield from _member(
+            sources, target, settings, folder, recorded, provenance, settings.seed, report
+        )
+    else:
+        members = []
+        for number in range(settings.members):
+            name = f"member-{number}"
+            problem, network = yield from _member(
+                sources, target, settings, folder / name, recorded, provenance,
+                settings.seed + number,
+                lambda run, step, total, name=name: report(f"{name}, {run}", step, total),
+            )  # fmt: skip
+            members.append(network)
+        network = Ensemble.of(members)
+    if not path.exists():
+        built = QNetwork.of(settings.prior_learning)
+        built = dataclasses.replace(built, members=settings.members)
+        save_q(path, "prior", problem, built, network, provenance)
+    return path
+
+
+def _member(
+    sources: Mapping[str, Callable[[], DiscreteProblem]],
+    target: Callable[[], DiscreteProblem],
+    settings: PriorSettings,
+    folder: Path,
+    recorded: Mapping[str, Any],
+    provenance: Mapping[str, Any],
+    seed: int,
+    report: Callable[[str, int, int], None],
+) -> Course[tuple[DiscreteProblem, Any]]:
+    """A prior's own task, and its Q-function there."""
+
     def learn(
         name: str, problem: DiscreteProblem, environment: AnyEnvironment, number: int
     ) -> Course[Any]:
@@ -53,7 +91,7 @@ def train_prior(
             settings.source_learning if of_source else settings.prior_learning,
             settings.source_steps if of_source else settings.prior_steps,
             folder / name, {"purpose": name, **recorded}, provenance,
-            seed=100 * settings.seed + number, report=report,
+            seed=100 * seed + number, report=report,
         )  # fmt: skip
 
     networks = []
@@ -63,11 +101,7 @@ def train_prior(
         networks.append(network)
     problem = target()
     environment = problem.pseudo_rewarded(networks, settings)
-    network = yield from learn("prior", problem, environment, 99)
-    path = folder / PRIOR
-    if not path.exists():
-        save_q(path, "prior", problem, QNetwork.of(settings.prior_learning), network, provenance)
-    return path
+    return problem, (yield from learn("prior", problem, environment, 99))
 
 
 def _learn(

@@ -82,8 +82,13 @@ class Safety:
     """Unsafe embeddings kept."""
     bring_known: bool = False
     """Begin with the unsafe embeddings of the source tasks instead of none."""
+    pessimism: NonNegative = dataclasses.field(default=0.0, metadata={SINCE: "0.2"})
+    """λ: with an ensemble of priors, an action is bad if mean − λ · deviation of its advantage over
+    the members is below the threshold."""
 
 
+MOST_MEMBERS = 32
+Members = Annotated[int, Range(1, MOST_MEMBERS)]
 PRIOR_LEARNING = QLearning(operator="max", prioritized=False, epsilon_fraction=0.5)
 ACTING = QLearning(prioritized=False, epsilon_fraction=4.0)
 ENCODER_IMAGES = ImageNetwork((32, 32, 32, 32), (3, 3, 3, 3), (2, 1, 1, 1), ())
@@ -106,6 +111,9 @@ class PriorSettings:
     state (the authors), or none; see docs/decisions.md."""
     undesirable: float = 0.1
     """Undesirability above which an action earns a pseudo-reward."""
+    members: Members = dataclasses.field(default=1, metadata={SINCE: "0.2"})
+    """Priors in an ensemble, each with source Q-functions of its own: those of the seeds `seed`,
+    `seed` + 1, …, in the same tasks."""
     seed: Seed = 0
     """Seed of the networks, and of what is drawn in the tasks."""
 

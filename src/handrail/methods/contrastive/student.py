@@ -16,7 +16,13 @@ from handrail.interventions.base import Intervention
 from handrail.learners.base import AbstractAgent
 from handrail.learners.q.agent import QAgent
 from handrail.methods.contrastive.agents import q_learner
-from handrail.methods.contrastive.artefacts import load_q, read_encoder, read_prior, save_q
+from handrail.methods.contrastive.artefacts import (
+    load_q,
+    prior_values,
+    read_encoder,
+    read_prior,
+    save_q,
+)
 from handrail.methods.contrastive.built import QNetwork
 from handrail.methods.contrastive.problem import DiscreteProblem
 from handrail.methods.contrastive.settings import StudentSettings
@@ -74,7 +80,8 @@ def intervention_of(
     adjusted: StudentSettings,
 ) -> Intervention:
     """Who acts when, with the knowledge of these files; the settings are adjusted by the method."""
-    loaded = _loaded(problem, {kind: knowledge[kind] for kind in method.needs})
+    files = {kind: knowledge[kind] for kind in method.needs}
+    loaded = _loaded(problem, files, adjusted.safety.pessimism)
     return method.intervention(adjusted, loaded)
 
 
@@ -144,12 +151,14 @@ def begun_from(file: Path, problem: DiscreteProblem, settings: StudentSettings) 
     return dataclasses.replace(agent, make_network=lambda key: jax.tree.map(jnp.copy, network))
 
 
-def _loaded(problem: DiscreteProblem, files: Mapping[str, Path | None]) -> LoadedKnowledge:
+def _loaded(
+    problem: DiscreteProblem, files: Mapping[str, Path | None], pessimism: float
+) -> LoadedKnowledge:
     """The knowledge of the files, as functions of the problem's observations."""
     prior = embed = initial = None
     inputs = problem.seen
     if (path := files.get("prior")) is not None:
-        prior = inputs.frozen_values(read_prior(path, inputs, problem.actions))
+        prior = prior_values(inputs, read_prior(path, inputs, problem.actions), pessimism)
     if (path := files.get("encoder")) is not None:
         embedding = read_encoder(path, inputs)
         embed, initial = inputs.frozen_embedding(embedding.encoder), embedding.unsafe

@@ -28,7 +28,7 @@ class LoadedKnowledge:
     actions: int
     """How many there are."""
     prior: Callable[[Observation], Float[Array, " actions"]] | None = None
-    """Values of all actions."""
+    """Values of all actions, or `PessimisticAdvantages`."""
     embed: Callable[[Observation], Float[Array, " latent"]] | None = None
     """The encoder."""
     initial_embeddings: Float[Array, "known latent"] | None = None

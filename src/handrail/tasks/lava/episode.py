@@ -18,6 +18,7 @@ from handrail.core.rng import stream
 from handrail.core.types import Memory, Timestep
 from handrail.envs.lava.environment import LavaEnvironment, LavaState
 from handrail.interventions.base import Intervention
+from handrail.interventions.ensemble import RandomAdvantageous
 from handrail.interventions.recipes import none
 from handrail.interventions.substitutes import RandomAboveMean, RandomAction
 from handrail.learners.base import AbstractAgent
@@ -33,6 +34,7 @@ MEMORY = "intervention.npz"
 """What the intervention of a run remembered at its end."""
 ACTS: Mapping[type, str] = {
     RandomAboveMean: "a random action that the prior rates higher",
+    RandomAdvantageous: "a random action that the priors rate higher",
     RandomAction: "a random action",
 }
 """What acts in the agent's place, in words."""

@@ -4,17 +4,16 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from handrail.core.artifact import load
 from handrail.core.errors import HandrailError
 from handrail.envs.changes import NOTHING_CHANGED, Changes
 from handrail.envs.lava.source import NAMES, open_source
 from handrail.methods.contrastive.table import METHODS
 from handrail.tasks.family import Family, Files, Report
+from handrail.tasks.lava.fitting import check_acquired, knowledge_of
 from handrail.tasks.lava.knowledge import acquire_encoder, acquire_prior
-from handrail.tasks.lava.resolve import resolve, view_of
+from handrail.tasks.lava.resolve import resolve
 from handrail.tasks.lava.settings import LavaRun
 from handrail.tasks.lava.student import (
-    Knowledge,
     check,
     record_policy,
     run_lava,
@@ -44,25 +43,6 @@ def acquire(
 ) -> Course[None]:
     """Acquires a prior or an encoder; a finished one is not repeated."""
     yield from ACQUIRE[kind].course(settings, folder, report)
-
-
-def knowledge_of(run: LavaRun, files: Files) -> Knowledge:
-    """The files of a run and what they see. Raises `HandrailError` where that does not fit."""
-    wanted = view_of(run)
-    there = {kind: path for kind, path in files.items() if path.exists()}
-    views = {load(path, expect=kind)[0].spec.get("view") for kind, path in there.items()}
-    if len(views) > 1:
-        raise HandrailError(
-            f"prior and encoder see different things: {', '.join(sorted(map(str, views)))}; "
-            "both must have been acquired with one view"
-        )
-    if views and not views <= {wanted, run.observation}:
-        raise HandrailError(
-            f"the knowledge was acquired on {views.pop()!r} observations, but a run on "
-            f"{run.observation!r} observations needs {wanted!r}"
-        )
-    view = str(views.pop()) if views else wanted if files else run.observation
-    return Knowledge(view=view, **files)
 
 
 @coursed
@@ -129,6 +109,7 @@ LAVA = Family(
     knowledge_name=lambda kind, settings: f"{kind}-{settings.view}",
     label=lambda kind, settings: f"{kind} ({settings.view})",
     acquire=acquire,
+    suits=check_acquired,
     check=lambda run, files: check(run, knowledge_of(run, files)),
     train=train,
     evaluate=evaluate,

@@ -27,7 +27,7 @@ def acquire_prior(settings: LavaPrior, folder: Path, report: Report) -> Course[P
     return (
         yield from train_prior.course(
             {name: partial(prior_problem, settings, name) for name in settings.sources},
-            partial(prior_problem, settings, settings.environment),
+            partial(prior_problem, settings, settings.environment, settings.further_environments),
             settings,
             folder,
             recorded=stable(settings),

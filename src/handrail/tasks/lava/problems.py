@@ -1,5 +1,7 @@
 """Lava worlds as problems of the method."""
 
+from typing import Any
+
 import numpy as np
 
 from handrail.envs.lava.environment import LavaEnvironment
@@ -29,10 +31,11 @@ def held_out(split: HeldOut) -> list[np.ndarray]:
     ]
 
 
-def prior_problem(settings: LavaPrior, name: str) -> DiscreteProblem:
-    """A source task of a prior, or (by the name of its environment) the prior's own."""
+def prior_problem(settings: LavaPrior, name: str, further: tuple[str, ...] = ()) -> DiscreteProblem:
+    """A source task of a prior, or the prior's own, on layouts of `further` environments, too."""
     layout = fixed(ONE_LAYOUT_SEED) if settings.layouts == "one" else _pool(settings)
-    return _problem(make_lava(name, layout=layout, observation=settings.view), settings.view)
+    world = make_lava(name, layout=layout, further=further, **_seen(settings))
+    return _problem(world, settings.view, settings.window)
 
 
 def encoder_problem(settings: LavaEncoder) -> DiscreteProblem:
@@ -40,10 +43,21 @@ def encoder_problem(settings: LavaEncoder) -> DiscreteProblem:
     world = make_lava(
         settings.environment,
         layout=_pool(settings),
-        observation=settings.view,
+        further=settings.further_environments,
         starts=settings.starts,
+        **_seen(settings),
     )
-    return _problem(world, settings.view)
+    return _problem(world, settings.view, settings.window)
+
+
+def _seen(settings: LavaPrior | LavaEncoder) -> dict[str, Any]:
+    """How the layouts of knowledge look: options of `make_lava`."""
+    painted = settings.seed if settings.appearance == "random" else None
+    return {
+        "observation": settings.view,
+        "window": settings.window,
+        "random_looks_seed": painted,
+    }
 
 
 def _pool(settings: LavaPrior | LavaEncoder) -> Pool:
@@ -52,8 +66,8 @@ def _pool(settings: LavaPrior | LavaEncoder) -> Pool:
     return pool(settings.pool, first, exclude=held_out(settings.held_out))
 
 
-def student_problem(run: LavaRun, view: str) -> DiscreteProblem:
-    """The task of a run, whose knowledge looks through `view`."""
+def student_problem(run: LavaRun, view: str, window: int | None = None) -> DiscreteProblem:
+    """The task of a run, whose knowledge looks through `view`, if egocentric through `window`."""
     world = make_lava(
         run.environment,
         layout=fixed(run.seed),
@@ -63,14 +77,17 @@ def student_problem(run: LavaRun, view: str) -> DiscreteProblem:
     return _problem(
         world,
         run.observation,
-        knowledge_inputs=inputs_of(world, view, run.lava_color),
+        knowledge_inputs=inputs_of(world, view, run.lava_color, window),
         statistics=CheckConfusion(world),
     )
 
 
-def inputs_of(world: LavaEnvironment, view: str, lava_color: str | None = None) -> TableInputs:
+def inputs_of(
+    world: LavaEnvironment, view: str, lava_color: str | None = None, window: int | None = None
+) -> TableInputs:
     """What networks that look through `view` read of a world."""
-    return TableInputs(world.frames(view, lava_color), world.observations.live, view)
+    frames = world.frames(view, lava_color, window)
+    return TableInputs(frames, world.observations.live, view, window)
 
 
 def dynamics_of(world: LavaEnvironment) -> Dynamics:
@@ -79,6 +96,8 @@ def dynamics_of(world: LavaEnvironment) -> Dynamics:
     return Dynamics(world.successor, ended, world.start_rows[:, 0])
 
 
-def _problem(world: LavaEnvironment, view: str, **options) -> DiscreteProblem:
-    inputs = TableInputs(world.observations.frames, world.observations.live, view)
+def _problem(
+    world: LavaEnvironment, view: str, window: int | None = None, **options
+) -> DiscreteProblem:
+    inputs = TableInputs(world.observations.frames, world.observations.live, view, window)
     return finite_problem(world.world.name, world, inputs, dynamics_of(world), **options)

@@ -1,17 +1,20 @@
 """What determines runs on lava: the method's settings, and what only these tasks have."""
 
 import dataclasses
-from typing import Literal
+from typing import Annotated, Literal
 
-from handrail.core.arguments import Count, Seed
+from handrail.core.arguments import Count, Range, Seed
 from handrail.core.recorded import SINCE
 from handrail.core.splits import first_test_seeds
+from handrail.envs.lava.views import MOST_CELLS
 from handrail.methods.contrastive.settings import EncoderSettings, PriorSettings, StudentSettings
 
 Observation = Literal["symbolic", "pixels"]
 View = Literal["symbolic", "egocentric", "pixels"]
 Layouts = Literal["one", "many"]
 HeldOut = Literal["published", "test"]
+Appearance = Literal["own", "random"]
+Window = Annotated[int, Range(3, MOST_CELLS)] | None
 
 SOURCES = ("SimpleCrossingS9N1", "SimpleCrossingS9N2", "LavaCrossingS9N1", "LavaCrossingS9N2")
 # Layouts that are reported on; no knowledge is acquired on one of these.
@@ -40,6 +43,14 @@ class LavaPrior(PriorSettings):
     held_out: HeldOut = dataclasses.field(default="published", metadata={SINCE: "0.2"})
     """Layouts that are never in the pool: those of the seeds 123, 456, 789, 1011 and 1213, or those
     of the first 20 test seeds (`core/splits.py`), of LavaCrossingS9N1, S9N2 and S9N3."""
+    further_environments: tuple[str, ...] = dataclasses.field(default=(), metadata={SINCE: "0.2"})
+    """Environments in whose layouts, `pool` of each, the prior itself is learnt, too."""
+    window: Window = dataclasses.field(default=None, metadata={SINCE: "0.2"})
+    """Cells a side that the egocentric view shows, an odd number, so that knowledge fits grids of
+    any size; None is as many as the whole grid needs (17 for 9 × 9)."""
+    appearance: Appearance = dataclasses.field(default="own", metadata={SINCE: "0.2"})
+    """How layouts are painted (pixels): as MiniGrid does, or each with a random colour, texture,
+    brightness and size of tiles, none near a colour that MiniGrid has a name for."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,6 +68,12 @@ class LavaEncoder(EncoderSettings):
     starts: Literal["seed", "anywhere"] = "seed"
     """Where episodes begin: where MiniGrid itself begins them, or in any free cell, so that an
     agent which acts at random also sees what lies behind the lava."""
+    further_environments: tuple[str, ...] = dataclasses.field(default=(), metadata={SINCE: "0.2"})
+    """Environments in whose layouts, `pool` of each, it is trained, too."""
+    window: Window = dataclasses.field(default=None, metadata={SINCE: "0.2"})
+    """As of the prior, and the same."""
+    appearance: Appearance = dataclasses.field(default="own", metadata={SINCE: "0.2"})
+    """As of the prior."""
 
 
 @dataclasses.dataclass(frozen=True)

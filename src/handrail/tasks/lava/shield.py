@@ -36,7 +36,7 @@ def random_cost(method: str, view: str, observation: str, files: Mapping[str, Pa
                         "seed": seed, "preset": "recommended"}  # fmt: skip
             run = resolve(settings).run
             problem = student_problem(run, view)
-            checks = checks_of(problem, run, Knowledge(view=view, **files))
+            checks = checks_of(problem, run, Knowledge(view=view, window=None, **files))
             keys = jax.random.split(jax.random.key(seed), 100)
             done = _episodes(problem.environment, checks, keys)
             costs += float(done.costs.sum())

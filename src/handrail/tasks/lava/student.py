@@ -38,6 +38,8 @@ class Knowledge:
     """The files of the safety knowledge that a run brings along, and the view they need."""
 
     view: str = "symbolic"
+    window: int | None = None
+    """Cells a side of an egocentric view; None is as many as the whole grid needs."""
     prior: Path | None = None
     encoder: Path | None = None
 
@@ -64,7 +66,7 @@ def run_lava(
 ) -> Course[dict[str, Any]]:
     """Trains, tests and saves; returns the summary. Continues what was interrupted."""
     run = checked(run)
-    problem = student_problem(run, knowledge.view)
+    problem = student_problem(run, knowledge.view, knowledge.window)
     world = _world(problem)
 
     def also(loop: AnyLoop, state: RunState) -> dict[str, float]:
@@ -111,7 +113,7 @@ def record_policy(
     run: LavaRun, knowledge: Knowledge, file: Path, *, episodes: int, seed: int, shielded: bool
 ) -> list[RecordedEpisode]:
     """Recorded episodes of a finished run's policy file, as of `record_agent`."""
-    problem = student_problem(run, knowledge.view)
+    problem = student_problem(run, knowledge.view, knowledge.window)
     training = None
     if shielded:
         check(run, knowledge)
@@ -140,7 +142,7 @@ def try_shielded(
     and the share of the steps in which they acted.
     """
     known = dataclasses.replace(run, safety=dataclasses.replace(run.safety, bring_known=True))
-    problem = student_problem(run, knowledge.view)
+    problem = student_problem(run, knowledge.view, knowledge.window)
     done = try_under(
         problem.environment, Greedy(*_opened(problem, run, path)),
         checks_of(problem, known, knowledge), episodes=episodes, key=jax.random.key(seed),
