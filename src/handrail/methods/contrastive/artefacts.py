@@ -15,8 +15,8 @@ from handrail.core.artifact import Card, fill, load, named_arrays, save
 from handrail.core.errors import HandrailError
 from handrail.methods.contrastive.built import EncoderNetwork, QNetwork
 from handrail.methods.contrastive.inputs import AbstractInputs
-from handrail.methods.contrastive.problem import DiscreteProblem
-from handrail.methods.contrastive.settings import EncoderSettings
+from handrail.methods.contrastive.problem import DiscreteProblem, Explored
+from handrail.methods.contrastive.settings import RepresentationSettings
 from handrail.networks.image_network import Images
 
 PRIOR, ENCODER = "prior.safetensors", "encoder.safetensors"
@@ -53,8 +53,8 @@ def read_prior(path: Path, inputs: AbstractInputs, actions: int) -> Any:
 
 def save_encoder(
     path: Path,
-    problem: DiscreteProblem,
-    settings: EncoderSettings,
+    problem: Explored,
+    settings: RepresentationSettings,
     encoder: Any,
     unsafe_embeddings: Float[np.ndarray, "known latent"],
     provenance: Mapping[str, Any],

@@ -4,7 +4,11 @@ import dataclasses
 from typing import Any
 
 from handrail.core.artifact import Card, widths
-from handrail.methods.contrastive.settings import ENCODER_IMAGES, EncoderSettings, QLearning
+from handrail.methods.contrastive.settings import (
+    ENCODER_IMAGES,
+    QLearning,
+    RepresentationSettings,
+)
 from handrail.methods.image_cards import image_entries, read_image_entries
 from handrail.networks.image_network import ImageNetwork, Images
 
@@ -56,7 +60,7 @@ class EncoderNetwork:
     """The images that a file's network reads; None of settings, which do not say."""
 
     @staticmethod
-    def of(settings: EncoderSettings) -> "EncoderNetwork":
+    def of(settings: RepresentationSettings) -> "EncoderNetwork":
         """Those of a training with these settings."""
         return EncoderNetwork(
             settings.latent, settings.hidden, settings.images, settings.loss == "vae"

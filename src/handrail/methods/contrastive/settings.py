@@ -82,6 +82,9 @@ class Safety:
     """Unsafe embeddings kept."""
     bring_known: bool = False
     """Begin with the unsafe embeddings of the source tasks instead of none."""
+    guide_temperature: Positive = dataclasses.field(default=0.05, metadata={SINCE: "0.2"})
+    """Where a guide acts: the discounted cost of an action that makes it 1/e as likely (beyond the
+    paper)."""
 
 
 PRIOR_LEARNING = QLearning(operator="max", prioritized=False, epsilon_fraction=0.5)
@@ -110,10 +113,9 @@ class PriorSettings:
     """Seed of the networks, and of what is drawn in the tasks."""
 
 
-@takes_old_settings
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class EncoderSettings:
-    """The encoder: an auto-encoder trained while an agent acts."""
+class RepresentationSettings:
+    """An auto-encoder that is trained on what is seen meanwhile, whoever acts."""
 
     loss: Literal["contrastive", "vanilla", "vae", "infonce"] = "contrastive"
     """What shapes the latent space, beside the reconstruction."""
@@ -133,10 +135,17 @@ class EncoderSettings:
     """Hidden layers of encoder and decoder, if not on pixels."""
     images: ImageNetwork = dataclasses.field(default=ENCODER_IMAGES, metadata={SINCE: "0.2"})
     """The encoder of observations with images of 32 × 32 pixels or more; the decoder mirrors it."""
-    acting: QLearning = ACTING
-    """The agent that acts meanwhile; its exploration rate stays high."""
     seed: Seed = 0
     """Seed of the network, and of what is drawn in the task."""
+
+
+@takes_old_settings
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EncoderSettings(RepresentationSettings):
+    """The encoder: an auto-encoder trained while an agent acts."""
+
+    acting: QLearning = ACTING
+    """The agent that acts meanwhile; its exploration rate stays high."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

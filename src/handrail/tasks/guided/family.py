@@ -15,8 +15,17 @@ from handrail.methods.sagui.evaluations import evaluated, try_policy
 from handrail.methods.sagui.offline_batch import kept_beside
 from handrail.methods.sagui.pair import pair_row, try_pair
 from handrail.methods.sagui.pretraining import open_policy, pretrain
-from handrail.methods.sagui.settings import LIMIT_STEPS, TRANSITIONS, StudentRun
+from handrail.methods.sagui.problem import Source
+from handrail.methods.sagui.settings import (
+    LIMIT_STEPS,
+    TRANSITIONS,
+    GuideSettings,
+    RescueSettings,
+    SourceEncoderSettings,
+    StudentRun,
+)
 from handrail.methods.sagui.table import METHODS
+from handrail.methods.sagui.train_encoder import train_source_encoder
 from handrail.methods.sagui.train_guide import train_guide
 from handrail.methods.sagui.train_student import check, train_student
 from handrail.tasks.family import Family, Files, Report
@@ -44,7 +53,9 @@ def acquire(
     folder: Path,
     report: Callable[[str, int, int], None],
 ) -> Course[None]:
-    """Trains a guide, an expert or a student to be pre-trained; a finished one is not repeated."""
+    """Trains a guide, an encoder, an expert or a student to be pre-trained; a finished one is not
+    repeated.
+    """
     recorded = {"purpose": kind, **stable(settings)}
 
     def told(step: int, total: int) -> None:
@@ -56,8 +67,27 @@ def acquire(
         where = tasks.source(settings)
         yield from train_guide.course(where, settings, folder, recorded=recorded, report=told)
         return
+    if kind == "encoder":
+        where = encoder_source(tasks, settings)
+        yield from train_source_encoder.course(
+            where, settings, folder, recorded=recorded, report=told
+        )
+        return
     where = tasks.pretraining(settings)
     yield from pretrain.course(where, settings, folder, recorded=recorded, report=told)
+
+
+def encoder_source(tasks: GuidedTasks, settings: SourceEncoderSettings) -> Source:
+    """Where an encoder is learnt: the source of a guide, in which episodes do not end at borders."""
+    return tasks.source(
+        GuideSettings(
+            environment=settings.environment,
+            seed=settings.seed,
+            episode_length=settings.episode_length,
+            outside="open",
+            rescue=RescueSettings(share=settings.rescue_share),
+        )
+    )
 
 
 @coursed
@@ -136,7 +166,7 @@ def guided_family(tasks: GuidedTasks) -> Family:
             "steps": None,
             "guide.steps": 300_000,
         },
-        kinds=("guide", "expert", "pretrained"),
+        kinds=("guide", "encoder", "expert", "pretrained"),
         run_type=StudentRun,
         resolve=functools.partial(resolve_settings, tasks),
         run_name=lambda run: f"{run.environment}-{original(run)['method']}-{run.seed}",
