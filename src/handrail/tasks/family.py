@@ -104,6 +104,10 @@ class Family:
     shielded: Callable[[Any, Files, Path, int, int, Changes], dict[str, Any]]
     """Tests it together with the run's intervention: settings, files of its knowledge, the policy's
     file, episodes, seed, how the world is changed."""
+    triggers: Callable[[Any, Files, Path | None, int, int, int], list[dict[str, Any]]] | None = None
+    """How right triggers are: settings of a run, files of its knowledge, the policy's file (None:
+    random actions drive), episodes, seed, steps within which harm has to follow. None where no
+    trigger foresees harm that the environment reports later."""
     warnings: Callable[[Any, Files], list[str]] = lambda run, files: []
     """What speaks against the knowledge of a run, in words."""
     beside: Callable[[Any, Files], list[Path]] = lambda run, files: []

@@ -28,6 +28,7 @@ from handrail.methods.sagui.table import METHODS
 from handrail.methods.sagui.train_encoder import train_source_encoder
 from handrail.methods.sagui.train_guide import train_guide
 from handrail.methods.sagui.train_student import check, train_student
+from handrail.methods.sagui.watching import check_triggers
 from handrail.tasks.family import Family, Files, Report
 from handrail.tasks.guided.resolve import resolve_settings
 from handrail.tasks.guided.tasks import GuidedTasks
@@ -147,6 +148,23 @@ def shielded(
     return pair_row(done, run.limit)
 
 
+def triggers(
+    tasks: GuidedTasks,
+    run: StudentRun,
+    files: Files,
+    file: Path | None,
+    episodes: int,
+    seed: int,
+    within: int,
+) -> list[dict[str, Any]]:
+    """How right the triggers are that a run's knowledge allows, as of `check_triggers`."""
+    target = tasks.target(run, NOTHING_CHANGED)
+    policy = None if file is None else open_policy(file, target.interface, "policy")[1]
+    return check_triggers(
+        target, run, files, policy, within=within, episodes=episodes, key=jax.random.key(seed)
+    )
+
+
 def _beside(run: StudentRun, files: Files) -> list[Path]:
     return list(kept_beside(files, wanted=run.source_data).values())
 
@@ -178,6 +196,7 @@ def guided_family(tasks: GuidedTasks) -> Family:
         evaluate=functools.partial(evaluate, tasks),
         record=tasks.record,
         shielded=functools.partial(shielded, tasks),
+        triggers=functools.partial(triggers, tasks),
         warnings=warnings,
         beside=_beside,
         left_beside={"guide": (TRANSITIONS,)},
