@@ -11,9 +11,9 @@ from handrail.report.html import Cell, Table
 def warnings_table(rows: Sequence[Mapping[str, Any]], *, within: int) -> Table:
     """A row a trigger, of rows as of `check_triggers`."""
     columns = ["trigger", "fired", "precision", "recall", "incidents foreseen"]
+    names = ("fired", "precision", "recall", "foreseen")
     cells: list[list[Cell]] = [
-        [row["trigger"], *(_cell(row[name]) for name in ("fired", "precision", "recall", "foreseen"))]
-        for row in rows
+        [row["trigger"], *(_cell(row[name]) for name in names)] for row in rows
     ]
     caption = (
         f"Share of steps in which it fires; of those, with a cost within {within} steps; of the "

@@ -68,9 +68,7 @@ def harm_follows(
     return before[:, until] > before[:, steps]
 
 
-def incidents(
-    costs: Float[np.ndarray, "episodes steps"], running: Truths, within: int
-) -> Truths:
+def incidents(costs: Float[np.ndarray, "episodes steps"], running: Truths, within: int) -> Truths:
     """The steps in which harm begins: with a cost, after `within` steps without any."""
     harmed = ((costs > 0) | ~np.isfinite(costs)) & running
     return harmed & ~_shifted(_in_the_last(harmed, within))

@@ -122,9 +122,7 @@ class RepresentationAgent(AbstractActingAs):
             "losses/autoencoder": measured["autoencoder/loss"].mean(),
             "losses/reconstruction": measured["autoencoder/reconstruction"].mean(),
         }
-        state = RepresentationState(
-            acting, autoencoder, state.seen, state.unsafe, state.waiting
-        )
+        state = RepresentationState(acting, autoencoder, state.seen, state.unsafe, state.waiting)
         return state, metrics
 
     def _draw(

@@ -19,7 +19,7 @@ from handrail.methods.contrastive.problem import DiscreteProblem, Explored
 from handrail.methods.contrastive.settings import RepresentationSettings
 from handrail.networks.image_network import Images
 
-PRIOR, ENCODER = "prior.safetensors", "encoder.safetensors"
+PRIOR, ENCODER, GUIDE = (f"{kind}.safetensors" for kind in ("prior", "encoder", "guide"))
 UNSAFE = "known"  # the array of an encoder's file that holds the unsafe embeddings
 
 
@@ -31,14 +31,14 @@ def save_q(
     network: Any,
     provenance: Mapping[str, Any],
 ) -> None:
-    """Writes a network of action values, as a `policy` or a `prior`."""
+    """Writes a network of action values, as a `policy`, a `prior` or a `guide`."""
     spec = {**problem.inputs.spec, "actions": problem.actions}
     card = Card(kind, spec, built.entries(problem.inputs.images), training=dict(provenance))
     save(path, card, network)
 
 
 def load_q(path: Path, kind: str, inputs: AbstractInputs, actions: int) -> Any:
-    """The network of a `policy` or a `prior`, if it reads these inputs and rates these actions."""
+    """The network of a `policy`, `prior` or `guide`, if it reads these inputs and rates these actions."""
     card, arrays = load(path, expect=kind, spec={**inputs.spec, "actions": actions})
     built = QNetwork.read(card, source=str(path))
     _check_images(path, built.pictures, inputs)

@@ -48,7 +48,7 @@ def train_prior(
         name: str, problem: DiscreteProblem, environment: AnyEnvironment, number: int
     ) -> Course[Any]:
         of_source = name != "prior"
-        return _learn(
+        return learn_q(
             problem, environment,
             settings.source_learning if of_source else settings.prior_learning,
             settings.source_steps if of_source else settings.prior_steps,
@@ -70,7 +70,7 @@ def train_prior(
     return path
 
 
-def _learn(
+def learn_q(
     problem: DiscreteProblem,
     environment: AnyEnvironment,
     learning: QLearning,
@@ -82,7 +82,9 @@ def _learn(
     seed: int,
     report: Callable[[str, int, int], None],
 ) -> Course[Any]:
-    """A Q-network trained without intervention, in its own resumable run folder."""
+    """A Q-network trained without intervention in an environment that is observed as the problem's,
+    in its own resumable run folder.
+    """
     path = folder / NETWORK
 
     def keep(state: RunState) -> dict[str, Any]:

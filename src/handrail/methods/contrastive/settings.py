@@ -113,6 +113,23 @@ class PriorSettings:
     """Seed of the networks, and of what is drawn in the tasks."""
 
 
+AVOIDING = QLearning(operator="max", discount=0.95, epsilon_fraction=4.0)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AvoidanceSettings:
+    """A guide for numbered actions: a Q-function of cost, learnt without the task's reward (beyond
+    the paper).
+    """
+
+    steps: Count = 200_000
+    """Environment steps."""
+    learning: QLearning = AVOIDING
+    """The learner; its exploration rate stays high."""
+    seed: Seed = 0
+    """Seed of the network, and of what is drawn in the task."""
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RepresentationSettings:
     """An auto-encoder that is trained on what is seen meanwhile, whoever acts."""

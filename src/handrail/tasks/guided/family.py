@@ -79,7 +79,7 @@ def acquire(
 
 
 def encoder_source(tasks: GuidedTasks, settings: SourceEncoderSettings) -> Source:
-    """Where an encoder is learnt: the source of a guide, in which episodes do not end at borders."""
+    """Where an encoder is learnt: a guide's source, in which episodes do not end at borders."""
     return tasks.source(
         GuideSettings(
             environment=settings.environment,

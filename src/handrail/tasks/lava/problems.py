@@ -14,6 +14,7 @@ from handrail.tasks.lava.settings import (
     ONE_LAYOUT_SEED,
     HeldOut,
     LavaEncoder,
+    LavaGuide,
     LavaPrior,
     LavaRun,
 )
@@ -35,8 +36,8 @@ def prior_problem(settings: LavaPrior, name: str) -> DiscreteProblem:
     return _problem(make_lava(name, layout=layout, observation=settings.view), settings.view)
 
 
-def encoder_problem(settings: LavaEncoder) -> DiscreteProblem:
-    """The task of an encoder, on a pool of random layouts."""
+def explored_problem(settings: LavaEncoder | LavaGuide) -> DiscreteProblem:
+    """The task of an encoder or a guide, on a pool of random layouts."""
     world = make_lava(
         settings.environment,
         layout=_pool(settings),
@@ -46,7 +47,7 @@ def encoder_problem(settings: LavaEncoder) -> DiscreteProblem:
     return _problem(world, settings.view)
 
 
-def _pool(settings: LavaPrior | LavaEncoder) -> Pool:
+def _pool(settings: LavaPrior | LavaEncoder | LavaGuide) -> Pool:
     """Random layouts, none of which is reported on."""
     first = 100_000 * (settings.seed + 1)
     return pool(settings.pool, first, exclude=held_out(settings.held_out))

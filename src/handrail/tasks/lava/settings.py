@@ -6,7 +6,12 @@ from typing import Literal
 from handrail.core.arguments import Count, Seed
 from handrail.core.recorded import SINCE
 from handrail.core.splits import first_test_seeds
-from handrail.methods.contrastive.settings import EncoderSettings, PriorSettings, StudentSettings
+from handrail.methods.contrastive.settings import (
+    AvoidanceSettings,
+    EncoderSettings,
+    PriorSettings,
+    StudentSettings,
+)
 
 Observation = Literal["symbolic", "pixels"]
 View = Literal["symbolic", "egocentric", "pixels"]
@@ -57,6 +62,22 @@ class LavaEncoder(EncoderSettings):
     starts: Literal["seed", "anywhere"] = "seed"
     """Where episodes begin: where MiniGrid itself begins them, or in any free cell, so that an
     agent which acts at random also sees what lies behind the lava."""
+
+
+@dataclasses.dataclass(frozen=True)
+class LavaGuide(AvoidanceSettings):
+    """The guide of lava worlds, which avoids lava and seeks nothing."""
+
+    view: View = "symbolic"
+    """What it sees."""
+    environment: str = "LavaCrossingS9N1"
+    """Where it is trained, on a pool of random layouts."""
+    pool: Count = 48
+    """Layouts in the pool."""
+    held_out: HeldOut = "published"
+    """As of the prior."""
+    starts: Literal["seed", "anywhere"] = "anywhere"
+    """Where episodes begin, as of the encoder."""
 
 
 @dataclasses.dataclass(frozen=True)
