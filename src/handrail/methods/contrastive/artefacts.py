@@ -38,7 +38,9 @@ def save_q(
 
 
 def load_q(path: Path, kind: str, inputs: AbstractInputs, actions: int) -> Any:
-    """The network of a `policy`, `prior` or `guide`, if it reads these inputs and rates these actions."""
+    """The network of a `policy`, `prior` or `guide`, if it reads these inputs and rates these
+    actions.
+    """
     card, arrays = load(path, expect=kind, spec={**inputs.spec, "actions": actions})
     built = QNetwork.read(card, source=str(path))
     _check_images(path, built.pictures, inputs)
