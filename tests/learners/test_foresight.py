@@ -15,10 +15,9 @@ from handrail.learners.wanderer import Wanderer
 STEPS = 30
 
 
-def transitions(costs, ended):
-    numbers = jnp.arange(STEPS)
-    zero, no = jnp.zeros(STEPS), jnp.zeros(STEPS, bool)
-    return Transition(numbers, zero, zero, zero, costs, numbers, ended, no, no, zero, {})
+def transition(number, cost, ended):
+    zero, no = jnp.zeros(()), jnp.array(False)
+    return Transition(number, zero, zero, zero, cost, number, ended, no, no, zero, {})
 
 
 @jax.jit
@@ -33,7 +32,10 @@ def four_ahead(costs, ended):
 
 def judged(steps, costs, ended):
     foresight = Foresight(steps)
-    return jax.lax.scan(foresight, foresight.init(jnp.int32(0)), transitions(costs, ended))[1]
+    return jax.lax.scan(
+        lambda waiting, now: foresight(waiting, transition(*now)),
+        foresight.init(jnp.int32(0)), (jnp.arange(STEPS), costs, ended),
+    )[1]  # fmt: skip
 
 
 @pytest.mark.parametrize(("steps", "judge"), [(1, one_ahead), (4, four_ahead)])

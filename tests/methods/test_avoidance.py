@@ -1,4 +1,4 @@
-"""A guide for numbered actions: safe where that is known, random where it is not; in lava's rows."""
+"""A guide for numbered actions: safe where that is known, random where it is not."""
 
 import dataclasses
 
@@ -53,7 +53,7 @@ def test_what_is_not_finite_is_the_worst():
 
 def test_rows_have_the_triggers_of_theirs_and_a_guide():
     known = LoadedKnowledge(
-        4, lambda seen: jnp.zeros(4), lambda seen: seen, jnp.ones((5, 2)), lambda seen: -jnp.arange(4.0)
+        4, lambda seen: jnp.zeros(4), lambda seen: seen, jnp.ones((5, 2)), lambda seen: jnp.zeros(4)
     )  # fmt: skip
     settings = StudentSettings(safety=Safety(guide_temperature=0.2))
     for name, twin in (("full-guide", "full"), ("state-guide", "state-only")):
@@ -84,7 +84,7 @@ def test_lava_acquires_a_guide_for_them():
 
 def test_it_learns_which_action_harms_without_reward(tmp_path):
     """In a corridor whose left end costs, and whose right end pays, which it is not told."""
-    problem = compiled_problem("cells", Cells())
+    problem = compiled_problem("cells", Cells(), jnp.zeros(9), lambda key: jnp.zeros(9))
     learning = dataclasses.replace(
         AVOIDING, hidden=(32,), learning_starts=200, batch=32, target_every=50, train_every=5,
         replay=2_000, learning_rate=3e-3, discount=0.5,

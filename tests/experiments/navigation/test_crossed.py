@@ -1,4 +1,6 @@
-"""A guide that acts near unsafe states: the encoder of the source, the rows, and what is refused."""
+"""A guide that acts near unsafe states: the encoder of the source, and the rows."""
+
+import dataclasses
 
 import jax
 import jax.numpy as jnp
@@ -6,6 +8,7 @@ import numpy as np
 import pytest
 
 from handrail.core.errors import HandrailError
+from handrail.core.recorded import stable
 from handrail.equations.safety_checks import mean_nearest_distance
 from handrail.interventions.base import All, Either
 from handrail.interventions.near_unsafe import AdaptiveRadius, FixedRadius, NearUnsafe
@@ -14,6 +17,7 @@ from handrail.interventions.triggers import BudgetSpent, CostCriticExceeds
 from handrail.knowledge.matching import matching
 from handrail.learners.sac.networks import observation_vector
 from handrail.methods.contrastive.artefacts import read_encoder
+from handrail.methods.sagui import watching
 from handrail.methods.sagui.state_check import encoder_inputs, open_encoder
 from handrail.methods.sagui.table import METHODS, RECIPES
 from handrail.methods.sagui.train_student import check
@@ -23,7 +27,7 @@ from handrail.tasks.navigation.problems import target_of
 from tests.experiments.navigation.toy import COSTLY, SMALL, Toy, build, small, use_toy, write_guide
 
 NEAR = [name for name, row in METHODS.items() if "encoder" in row.needs]
-ENCODER = {"encoder.steps": 2_000, "encoder.latent": 3, "encoder.hidden": [16],
+ENCODER = {"encoder.steps": 6_000, "encoder.latent": 3, "encoder.hidden": [32], "encoder.train_every": 1, "encoder.batch": 64,
            "encoder.horizon": 2, "encoder.episode_length": 10}  # fmt: skip
 
 
@@ -112,7 +116,7 @@ def test_what_is_missing_or_unused_is_said(knowledge):
     run = small("near-unsafe-switch").run
     with pytest.raises(HandrailError, match="needs the file of a encoder"):
         check(run, {"guide": knowledge["guide"]})
-    with pytest.raises(HandrailError, match="'budget-switch' has no encoder .*leave it out"):
+    with pytest.raises(HandrailError, match=r"'budget-switch' has no encoder .*leave it out"):
         check(small("budget-switch", **{"near.adaptive": True}).run, knowledge)
     with pytest.raises(HandrailError, match="threshold"):
         small("near-unsafe-switch", **{"near.threshold": 0.5})
@@ -123,21 +127,13 @@ def test_what_is_missing_or_unused_is_said(knowledge):
         NAVIGATION.acquire("encoder", settings, knowledge["guide"].parent / "new", print)
 
 
-def test_an_encoder_of_other_parts_is_refused(knowledge, monkeypatch):
+def test_an_encoder_of_other_parts_is_refused(knowledge):
     target = target_of(small("near-unsafe-switch").run)
     with pytest.raises(HandrailError, match="encoder"):
-        open_encoder(knowledge["encoder"], target_with_all(target))
-
-
-def target_with_all(target):
-    import dataclasses
-
-    return dataclasses.replace(target, view=None)
+        open_encoder(knowledge["encoder"], dataclasses.replace(target, view=None))
 
 
 def test_older_runs_are_known_as_before():
-    from handrail.core.recorded import stable
-
     assert "near" not in stable(small("budget-switch").run)
     assert stable(small("near-unsafe-switch", **{"near.adaptive": True}).run)["near"]["adaptive"]
 
@@ -157,16 +153,23 @@ def test_every_row_has_the_guide_of_budget_switch_and_its_own_encoder():
     assert resolve_settings(chosen | {"method": NEAR[1]}).run.threshold == plain.run.threshold
 
 
-def test_triggers_are_compared_on_the_same_states(knowledge):
+def test_triggers_are_compared_on_the_same_states(knowledge, monkeypatch):
     run = small("near-unsafe-switch").run
     target = target_of(run)
+    assert set(NEAR) < set(triggers_of(target, run, knowledge))
+    few = {name: METHODS[name] for name in ("budget-switch", *NEAR[:3])}
+    monkeypatch.setattr(watching, "METHODS", few)  # each compiles for a while
     rows = check_triggers(target, run, knowledge, None, within=2, episodes=3, key=jax.random.key(0))
     found = {row["trigger"]: row for row in rows}
-    assert list(found)[-1] == "any step" and set(NEAR) <= found.keys()
+    assert list(found) == [*few, "any step"]
     assert found["any step"]["precision"] == pytest.approx(3 / 10)
     assert found["budget-switch"]["fired"] == 0  # this guide foresees nothing
     assert found["near-unsafe-or-cost"]["fired"] == found["near-unsafe-switch"]["fired"]
     assert found["near-unsafe-and-cost"]["fired"] == 0
+
+
+def test_what_is_watched_is_what_the_knowledge_allows(knowledge):
+    target = target_of(small("budget-switch").run)
     few = triggers_of(target, small("budget-switch").run, {"guide": knowledge["guide"]})
     assert set(few) == {"budget-switch", "sum-switch", "advantage-switch"}
     with pytest.raises(HandrailError, match="'sac-lagrangian' foresees nothing"):
