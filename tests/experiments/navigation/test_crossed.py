@@ -27,8 +27,8 @@ from handrail.tasks.navigation.problems import target_of
 from tests.experiments.navigation.toy import COSTLY, SMALL, Toy, build, small, use_toy, write_guide
 
 NEAR = [name for name, row in METHODS.items() if "encoder" in row.needs]
-ENCODER = {"encoder.steps": 6_000, "encoder.latent": 3, "encoder.hidden": [32], "encoder.train_every": 1, "encoder.batch": 64,
-           "encoder.horizon": 2, "encoder.episode_length": 10}  # fmt: skip
+ENCODER = {"encoder.steps": 6_000, "encoder.latent": 3, "encoder.hidden": [32],
+           "encoder.train_every": 1, "encoder.batch": 64, "encoder.horizon": 2, "encoder.episode_length": 10}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
