@@ -13,7 +13,7 @@ from handrail.interventions.base import AbstractTrigger, Intervention, Verdict
 from handrail.interventions.substitutes import Proposed
 
 
-class Watched(AbstractTrigger):
+class WatchedTriggers(AbstractTrigger):
     """Never fires, and reports by name whether each of several triggers would have.
 
     They see the same states and remember what happens in them, as they do where they act.
@@ -46,4 +46,4 @@ class Watched(AbstractTrigger):
 
 def watched(triggers: Mapping[str, AbstractTrigger]) -> Intervention:
     """An intervention that never acts, and watches these triggers."""
-    return Intervention(Watched(tuple(triggers), tuple(triggers.values())), Proposed())
+    return Intervention(WatchedTriggers(tuple(triggers), tuple(triggers.values())), Proposed())

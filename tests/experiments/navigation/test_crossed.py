@@ -28,7 +28,8 @@ from tests.experiments.navigation.toy import COSTLY, SMALL, Toy, build, small, u
 
 NEAR = [name for name, row in METHODS.items() if "encoder" in row.needs]
 ENCODER = {"encoder.steps": 6_000, "encoder.latent": 3, "encoder.hidden": [32],
-           "encoder.train_every": 1, "encoder.batch": 64, "encoder.horizon": 2, "encoder.episode_length": 10}  # fmt: skip
+           "encoder.train_every": 1, "encoder.batch": 64, "encoder.horizon": 2,
+           "encoder.episode_length": 10}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
