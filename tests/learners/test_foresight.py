@@ -65,7 +65,7 @@ def test_a_cost_that_is_no_number_is_harm():
 
 
 def test_random_actions_are_held():
-    wanderer = Wanderer(2, jax.random.key(1), repeat=5)
+    wanderer = Wanderer(actions=2, key=jax.random.key(1), repeat=5)
     acts = np.array([
         wanderer.propose((), None, Clock.at(jnp.int32(step), 20), key=jax.random.key(step)).action
         for step in range(20)

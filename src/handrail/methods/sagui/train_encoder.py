@@ -34,7 +34,7 @@ def encoder_learner(source: Source, settings: SourceEncoderSettings) -> Represen
     key = stream(jax.random.key(10 * settings.seed + 2), "wander")
     inputs = encoder_inputs(interface.observation, source.scaled_parts)
     return learner_beside(
-        Wanderer(action_size(interface.actions), key, REPEAT), inputs, settings,
+        Wanderer(actions=action_size(interface.actions), key=key, repeat=REPEAT), inputs, settings,
         min(REMEMBERED, settings.steps), foresight=Foresight(settings.horizon),
     )  # fmt: skip
 
