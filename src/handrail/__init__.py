@@ -35,6 +35,7 @@ _HOMES = {
         "Predicate",
     ),
     "handrail.interventions.takeover": ("AdvantageExceeds", "CostSumReaches", "Held"),
+    "handrail.interventions.sampled_mean": ("BelowSampledMean",),
     "handrail.interventions.on_host": ("on_host",),
     "handrail.interventions.near_unsafe": ("AdaptiveRadius", "FixedRadius", "NearUnsafe"),
     "handrail.interventions.substitutes": ("Policy", "Proposed", "RandomAboveMean", "RandomAction"),

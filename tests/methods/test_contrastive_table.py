@@ -35,7 +35,7 @@ SMALL = StudentSettings(
 )  # fmt: skip
 KNOWLEDGE = LoadedKnowledge(
     actions=2, prior=lambda observation: jnp.zeros(2), embed=lambda observation: observation,
-    initial_embeddings=jnp.ones((5, 2)),
+    initial_embeddings=jnp.ones((5, 2)), guide=lambda observation: jnp.zeros(2),
 )  # fmt: skip
 
 
@@ -48,7 +48,7 @@ def conditions(name, settings=SMALL):
 def test_rows_say_who_acts_when():
     assert list(METHODS) == [
         "dqn", "priors-0.95", "priors-0.5", "ae", "vae", "full", "full-adaptive", "state-only",
-        "action-only",
+        "action-only", "full-guide", "state-guide",
     ]  # fmt: skip
     for name in ("dqn", "ae", "vae"):
         assert conditions(name).keys() == {Never}

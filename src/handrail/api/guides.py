@@ -51,13 +51,13 @@ from handrail.methods.sagui.settings import (
     TakeoverSettings,
 )
 from handrail.methods.sagui.shield import STEPS, proposed, takeover_table
-from handrail.methods.sagui.table import METHODS
+from handrail.methods.sagui.table import METHODS, RECIPES, Known
 from handrail.methods.sagui.takeover import Takeover, check_scale
 from handrail.methods.sagui.train_guide import SELECTIONS
 from handrail.methods.sagui.train_guide import train_guide as train
 
 Report = Callable[[int, int], None]
-TRIED = tuple(name for name, row in METHODS.items() if row.when is not None)
+TRIED = tuple(name for name in RECIPES if METHODS[name].when is not None)
 """Methods whose takeover the shield test can try: it compares a prediction."""
 OLD_VALUES = {"selection": {"bonus": "return", "guard": "shield"}}
 
@@ -270,7 +270,7 @@ def try_guide(
 
     def when(cost: float) -> AbstractTrigger:
         assert row.when is not None  # see `TRIED`
-        return row.when(Takeover(allowed, cost, longest, how), file.guide)
+        return row.when(Takeover(allowed, cost, longest, how), Known(file.guide))
 
     rows = takeover_table(
         shortened(host, STEPS), file.guide, [cost for cost in costs if cost is not None],

@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import tyro
 
@@ -97,4 +97,48 @@ def check_transfer(
         sys.exit(1)
 
 
-COMMANDS = (check_env, check_transfer)
+def check_triggers(
+    run: Annotated[Path, tyro.conf.Positional],
+    within: int = 20,
+    random: bool = False,
+    episodes: int = 20,
+    seed: int = 0,
+    policy: Literal["last", "best"] = "last",
+    knowledge_folder: Path = Path("runs"),
+    guide: Path | None = None,
+    encoder: Path | None = None,
+    device: Device = None,
+) -> None:
+    """Measures which triggers are right: where they fire, does harm follow? On the same states.
+
+    Every trigger watches that the knowledge of the run allows, at its thresholds, and none steps
+    in. So a run under near-unsafe-switch compares the state check with the cost critic.
+
+    Args:
+        run: Folder of a finished run in a navigation or velocity task.
+        within: Steps within which harm has to follow.
+        random: Random actions drive, each held for 30 steps, in place of the run's policy.
+        episodes: Whole episodes to watch.
+        seed: Of the episodes.
+        policy: The last one, or the best of those that kept the limit alone in a test.
+        knowledge_folder: Where the knowledge of the run is looked for, besides near the run.
+        guide: The run's guide, if it is not found beside the run.
+        encoder: Likewise its encoder.
+    """
+    from handrail.core.arguments import whole
+    from handrail.core.jax_setup import choose
+    from handrail.experiments import launch
+    from handrail.report.console import show
+    from handrail.report.warnings import warnings_table
+
+    choose(device)
+    named = {"guide": guide, "encoder": encoder}
+    rows = launch.check_triggers(
+        run, episodes=episodes, seed=seed, within=whole("within", within, least=1), random=random,
+        which=policy, knowledge_folder=knowledge_folder,
+        files={kind: path for kind, path in named.items() if path is not None},
+    )  # fmt: skip
+    show([warnings_table(rows, within=within)])
+
+
+COMMANDS = (check_env, check_transfer, check_triggers)

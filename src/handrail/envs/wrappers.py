@@ -44,6 +44,11 @@ def no_reward(state: PyTree, action: Action, timestep: Timestep) -> Float[Array,
     return jnp.zeros_like(timestep.reward)
 
 
+def minus_cost(state: PyTree, action: Action, timestep: Timestep) -> Float[Array, ""]:
+    """What the step cost, times −1: the learner avoids harm, and earns nothing else."""
+    return -jnp.asarray(timestep.cost, jnp.float32)
+
+
 class RewardedBySight(AbstractEnvironment):
     """`inner` with a reward of what was observed: `reward(observation, action, timestep)`, where
     the action was taken in the observation, and the timestep is what came of it.

@@ -52,6 +52,18 @@ def values_over_mean(q: Float[Array, " actions"]) -> Float[Array, " actions"]:
     return relative - jnp.mean(relative)
 
 
+def value_over_sampled_mean(
+    value: Float[Array, ""], sampled: Float[Array, " samples"]
+) -> Float[Array, ""]:
+    """`value − mean(sampled)`, exactly 0 where all are equal.
+
+    The action check of continuous actions: `value` is Q_p(s, a) of the proposed action, `sampled`
+    are Q_p(s, b) of actions b drawn from the whole space, which stand for the mean over them.
+    """
+    highest = jnp.max(sampled)
+    return (value - highest) - jnp.mean(sampled - highest)
+
+
 def is_below_mean(
     q: Float[Array, " actions"], action: Int[Array, ""], threshold: Scalar = 0.0
 ) -> Bool[Array, ""]:

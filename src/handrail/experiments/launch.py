@@ -142,6 +142,34 @@ def evaluate(
     return {**alone, **family.shielded(run, found, file, episodes, seed, changes)}
 
 
+def check_triggers(
+    folder: Path,
+    *,
+    episodes: int,
+    seed: int,
+    within: int,
+    random: bool = False,
+    which: Which = "last",
+    knowledge_folder: Path = Path("runs"),
+    files: Mapping[str, Path] = MappingProxyType({}),
+) -> list[dict[str, Any]]:
+    """How right the triggers are that the knowledge of a finished run allows, a row each.
+
+    They watch its policy by itself, or `random` actions. Knowledge is looked for as `resume` does.
+    """
+    check_evaluation(folder, episodes)
+    _, family, run = stored_run(folder)
+    if family.triggers is None:
+        raise HandrailError(
+            f"{folder} is a run of {family.name}, where reports say by themselves whether checks "
+            "were right, or nothing is foreseen; expected one of a navigation or velocity task"
+        )
+    file = None if random else policy_file(folder, which)
+    found = knowledge_of_run(folder, knowledge_folder=knowledge_folder, files=files)
+    _prepare(family)
+    return family.triggers(run, found, file, episodes, seed, within)
+
+
 def knowledge_of_run(
     folder: Path, *, knowledge_folder: Path, files: Mapping[str, Path]
 ) -> dict[str, Path]:

@@ -75,7 +75,7 @@ def threshold(run: Run, name: str) -> float | None:
     """What a quantity of this run is compared with; None where that is not recorded."""
     settings = mapping(run.settings.get("run"))
     values: dict[str, Any] = {
-        "prior_advantage": mapping(settings.get("safety")).get("threshold"),
+        "prior_advantage": mapping(settings.get("safety") or settings.get("near")).get("threshold"),
         "predicted_cost": mapping(run.summary).get("takeover_cost"),
     }
     value = values.get(name)

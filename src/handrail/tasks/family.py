@@ -107,6 +107,10 @@ class Family:
     suits: Callable[[Any, Mapping[str, Any]], None] = lambda run, knowledge: None
     """Refuses settings of knowledge, by kind, that a run is to acquire and that would not fit it,
     before anything is computed."""
+    triggers: Callable[[Any, Files, Path | None, int, int, int], list[dict[str, Any]]] | None = None
+    """How right triggers are: settings of a run, files of its knowledge, the policy's file (None:
+    random actions drive), episodes, seed, steps within which harm has to follow. None where no
+    trigger foresees harm that the environment reports later."""
     warnings: Callable[[Any, Files], list[str]] = lambda run, files: []
     """What speaks against the knowledge of a run, in words."""
     beside: Callable[[Any, Files], list[Path]] = lambda run, files: []

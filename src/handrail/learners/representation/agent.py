@@ -10,9 +10,9 @@ from jaxtyping import Array, Bool, Float, Int, Key, PyTree, Shaped
 
 from handrail.core.rng import stream
 from handrail.core.types import Transition
-from handrail.learners.base import AbstractActingAs, Clock
-from handrail.learners.q.agent import Actor, QAgent
+from handrail.learners.base import AbstractActingAs, AbstractAgent, Clock
 from handrail.learners.representation.autoencoder import AutoencoderLearner, AutoencoderState
+from handrail.learners.representation.foresight import Foresight, Waiting
 from handrail.replay.ring import Ring
 
 
@@ -21,8 +21,9 @@ class RepresentationState(eqx.Module):
 
     acting: PyTree
     autoencoder: AutoencoderState
-    seen: PyTree  # any observations
-    unsafe: PyTree  # those just before a violation
+    seen: PyTree  # any observations; with foresight those that no harm followed
+    unsafe: PyTree  # those just before a violation, or a few steps before
+    waiting: Waiting | None = None  # with foresight: of which that is not known yet
 
 
 class Frames(eqx.Module):
@@ -41,9 +42,12 @@ class RepresentationAgent(AbstractActingAs):
     have been a violation there) and half from those just before a violation. `updates` a
     block, from `learning_starts` on; `acting` learns from its own `learning_starts` on. `show`
     turns a batch of observations into the array that the auto-encoder sees.
+
+    With `foresight` an observation is labelled once its next steps are over, and those that harm
+    followed are not among the safe ones.
     """
 
-    acting: QAgent
+    acting: AbstractAgent
     autoencoder: AutoencoderLearner
     show: Callable[[Any], Shaped[Array, "batch *frame"]]
     seen: Ring
@@ -51,6 +55,7 @@ class RepresentationAgent(AbstractActingAs):
     updates: int = eqx.field(default=2, static=True)
     batch: int = eqx.field(default=128, static=True)
     learning_starts: int = eqx.field(default=1_000, static=True)  # of the auto-encoder
+    foresight: Foresight | None = None
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -62,25 +67,39 @@ class RepresentationAgent(AbstractActingAs):
             autoencoder=self.autoencoder.init(stream(key, "autoencoder")),
             seen=self.seen.init(example.observation),
             unsafe=self.unsafe.init(example.observation),
+            waiting=None if self.foresight is None else self.foresight.init(example.observation),
         )
 
-    def prepare(self, state: RepresentationState, *, key: Key[Array, ""]) -> Actor:
+    def prepare(self, state: RepresentationState, *, key: Key[Array, ""]) -> Any:
         return self.acting.prepare(state.acting, key=key)
 
     def observe(
         self, state: RepresentationState, transition: Transition, clock: Clock
     ) -> RepresentationState:
+        acting = self.acting.observe(state.acting, transition, clock)
+        if self.foresight is None or state.waiting is None:
+            return RepresentationState(
+                acting=acting,
+                autoencoder=state.autoencoder,
+                seen=self.seen.add(state.seen, transition.observation),
+                unsafe=self.unsafe.add(
+                    state.unsafe, transition.observation, where=transition.cost > 0
+                ),
+            )
+        waiting, judged = self.foresight(state.waiting, transition)
+        safe, unsafe = judged.there & ~judged.unsafe, judged.there & judged.unsafe
         return RepresentationState(
-            acting=self.acting.observe(state.acting, transition, clock),
+            acting=acting,
             autoencoder=state.autoencoder,
-            seen=self.seen.add(state.seen, transition.observation),
-            unsafe=self.unsafe.add(state.unsafe, transition.observation, where=transition.cost > 0),
+            seen=self.seen.add(state.seen, judged.observation, where=safe),
+            unsafe=self.unsafe.add(state.unsafe, judged.observation, where=unsafe),
+            waiting=waiting,
         )
 
     def learn(
         self,
         state: RepresentationState,
-        policy_snapshot: Actor,
+        policy_snapshot: Any,
         clock: Clock,
         *,
         key: Key[Array, ""],
@@ -103,7 +122,8 @@ class RepresentationAgent(AbstractActingAs):
             "losses/autoencoder": measured["autoencoder/loss"].mean(),
             "losses/reconstruction": measured["autoencoder/reconstruction"].mean(),
         }
-        return RepresentationState(acting, autoencoder, state.seen, state.unsafe), metrics
+        state = RepresentationState(acting, autoencoder, state.seen, state.unsafe, state.waiting)
+        return state, metrics
 
     def _draw(
         self, state: RepresentationState, *, key: Key[Array, ""]

@@ -3,10 +3,12 @@
 import functools
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import optax
 
 from handrail.core.errors import HandrailError
+from handrail.learners.base import AbstractAgent
 from handrail.learners.q.agent import Exploration, QAgent
 from handrail.learners.q.double_dqn import TDLoss
 from handrail.learners.q.operators import AdvantageLearning, DoubleQ, MaxQ
@@ -24,7 +26,12 @@ from handrail.learners.representation.latent_agent import LatentAgent
 from handrail.methods.contrastive.built import EncoderNetwork, QNetwork
 from handrail.methods.contrastive.inputs import AbstractInputs
 from handrail.methods.contrastive.problem import DiscreteProblem
-from handrail.methods.contrastive.settings import EncoderSettings, QLearning, StudentSettings
+from handrail.methods.contrastive.settings import (
+    EncoderSettings,
+    QLearning,
+    RepresentationSettings,
+    StudentSettings,
+)
 from handrail.networks.mlp import MLP
 from handrail.replay.prioritized import Prioritized
 from handrail.replay.ring import Ring
@@ -112,25 +119,39 @@ def representation_learner(
 ) -> RepresentationAgent:
     """An agent that acts, and an auto-encoder that learns from what it sees."""
     acting = q_learner(problem, settings.acting)
-    make = partial(problem.inputs.autoencoder, EncoderNetwork.of(settings))
     remembered = problem.inputs.remembered(50_000, settings.acting.replay)
+    return learner_beside(acting, problem.inputs, settings, remembered)
+
+
+def learner_beside(
+    acting: AbstractAgent,
+    inputs: AbstractInputs,
+    settings: RepresentationSettings,
+    remembered: int,
+    **options: Any,
+) -> RepresentationAgent:
+    """Acts as another agent does; an auto-encoder learns from the last observations, `remembered`
+    of each label. Options as of `RepresentationAgent`.
+    """
+    make = partial(inputs.autoencoder, EncoderNetwork.of(settings))
     return RepresentationAgent(
         acting=acting,
         autoencoder=AutoencoderLearner(make=make, loss=_variant(settings)),
-        show=problem.inputs.encoder_input(),
+        show=inputs.encoder_input(),
         seen=Ring(remembered),
         unsafe=Ring(remembered),
-        updates=_rounds(settings.acting, settings.train_every),
+        updates=_rounds(acting, settings.train_every),
         batch=settings.batch,
+        **options,
     )
 
 
-def _rounds(acting: QLearning, every: int) -> int:
+def _rounds(acting: Any, every: int) -> int:
     """Updates of an auto-encoder in a block of the agent that acts: one `every` so many steps."""
     return max(acting.train_every // every, 1)
 
 
-def _variant(settings: EncoderSettings) -> AbstractVariant:
+def _variant(settings: RepresentationSettings) -> AbstractVariant:
     return {
         "contrastive": Contrastive(settings.contrastive_margin, settings.coefficient),
         "vanilla": Vanilla(),

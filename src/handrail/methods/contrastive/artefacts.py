@@ -17,12 +17,12 @@ from handrail.core.types import Observation
 from handrail.interventions.ensemble import PessimisticAdvantages
 from handrail.methods.contrastive.built import EncoderNetwork, QNetwork
 from handrail.methods.contrastive.inputs import AbstractInputs
-from handrail.methods.contrastive.problem import DiscreteProblem
-from handrail.methods.contrastive.settings import EncoderSettings
+from handrail.methods.contrastive.problem import DiscreteProblem, Explored
+from handrail.methods.contrastive.settings import RepresentationSettings
 from handrail.networks.ensemble import Ensemble
 from handrail.networks.image_network import Images
 
-PRIOR, ENCODER = "prior.safetensors", "encoder.safetensors"
+PRIOR, ENCODER, GUIDE = (f"{kind}.safetensors" for kind in ("prior", "encoder", "guide"))
 UNSAFE = "known"  # the array of an encoder's file that holds the unsafe embeddings
 
 
@@ -34,15 +34,15 @@ def save_q(
     network: Any,
     provenance: Mapping[str, Any],
 ) -> None:
-    """Writes a network of action values, as a `policy` or a `prior`."""
+    """Writes a network of action values, as a `policy`, a `prior` or a `guide`."""
     spec = {**problem.inputs.spec, "actions": problem.actions}
     card = Card(kind, spec, built.entries(problem.inputs.images), training=dict(provenance))
     save(path, card, network)
 
 
 def load_q(path: Path, kind: str, inputs: AbstractInputs, actions: int) -> Any:
-    """The network of a `policy` or a `prior`, if it reads these inputs and rates these actions;
-    of several priors an `Ensemble`.
+    """The network of a `policy`, `prior` or `guide`, if it reads these inputs and rates these
+    actions; of several priors an `Ensemble`.
     """
     card, arrays = load(path, expect=kind, spec={**inputs.spec, "actions": actions})
     built = QNetwork.read(card, source=str(path))
@@ -82,8 +82,8 @@ def prior_values(
 
 def save_encoder(
     path: Path,
-    problem: DiscreteProblem,
-    settings: EncoderSettings,
+    problem: Explored,
+    settings: RepresentationSettings,
     encoder: Any,
     unsafe_embeddings: Float[np.ndarray, "known latent"],
     provenance: Mapping[str, Any],

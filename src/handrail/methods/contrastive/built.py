@@ -8,8 +8,8 @@ from handrail.core.errors import HandrailError
 from handrail.methods.contrastive.settings import (
     ENCODER_IMAGES,
     MOST_MEMBERS,
-    EncoderSettings,
     QLearning,
+    RepresentationSettings,
 )
 from handrail.methods.image_cards import image_entries, read_image_entries
 from handrail.networks.image_network import ImageNetwork, Images
@@ -71,7 +71,7 @@ class EncoderNetwork:
     """The images that a file's network reads; None of settings, which do not say."""
 
     @staticmethod
-    def of(settings: EncoderSettings) -> "EncoderNetwork":
+    def of(settings: RepresentationSettings) -> "EncoderNetwork":
         """Those of a training with these settings."""
         return EncoderNetwork(
             settings.latent, settings.hidden, settings.images, settings.loss == "vae"

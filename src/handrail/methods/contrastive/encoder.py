@@ -9,11 +9,12 @@ import numpy as np
 
 from handrail.core.errors import HandrailError
 from handrail.interventions.recipes import none
+from handrail.learners.representation.agent import RepresentationAgent
 from handrail.methods.contrastive.agents import representation_learner
 from handrail.methods.contrastive.artefacts import save_encoder
 from handrail.methods.contrastive.inputs import on_every_row
-from handrail.methods.contrastive.problem import DiscreteProblem
-from handrail.methods.contrastive.settings import EncoderSettings
+from handrail.methods.contrastive.problem import DiscreteProblem, Explored
+from handrail.methods.contrastive.settings import EncoderSettings, RepresentationSettings
 from handrail.train.compiled import RunState
 from handrail.train.course import Course, coursed
 from handrail.train.loops import make_loop
@@ -48,6 +49,27 @@ def train_encoder(
         report: called as `report(step, total)`.
     """
     agent = representation_learner(problem, settings)
+    yield from learn_encoder.course(
+        agent, problem, settings, folder, path,
+        recorded=recorded, provenance=provenance, needs_unsafe=needs_unsafe, report=report,
+    )  # fmt: skip
+    return path
+
+
+@coursed
+def learn_encoder(
+    agent: RepresentationAgent,
+    problem: Explored,
+    settings: RepresentationSettings,
+    folder: Path,
+    path: Path,
+    *,
+    recorded: Mapping[str, Any],
+    provenance: Mapping[str, Any],
+    needs_unsafe: bool = True,
+    report: Callable[[int, int], None] = lambda step, total: None,
+) -> Course[Path]:
+    """The same with an agent of one's own; arguments as of `train_encoder`."""
 
     def keep(state: RunState) -> dict[str, Any]:
         count = int(agent.unsafe.size(state.agent.unsafe))
@@ -74,7 +96,7 @@ def train_encoder(
 
 
 def _embeddings(
-    problem: DiscreteProblem, settings: EncoderSettings, encoder: Any, unsafe: Any, count: int
+    problem: Explored, settings: RepresentationSettings, encoder: Any, unsafe: Any, count: int
 ) -> np.ndarray:
     """Where the encoder puts a few distinct ones of the `count` unsafe observations."""
     if not count:

@@ -26,9 +26,10 @@ from handrail.learners.representation.latent_agent import SampledLatents, Vector
 from handrail.learners.sac.networks import observation_vector
 from handrail.methods.contrastive.built import EncoderNetwork, QNetwork
 from handrail.methods.contrastive.settings import ENCODER_IMAGES
-from handrail.methods.contrastive.vector_q import ReadQ, VectorEmbedding, VectorQ
+from handrail.methods.contrastive.vector_q import ReadQ, ScaledVector, VectorEmbedding, VectorQ
 from handrail.networks.autoencoder import Autoencoder, MLPDecoder, MLPEncoder, VariationalEncoder
 from handrail.networks.image_network import ImageNetwork, Images
+from handrail.networks.inputs import ScaledInputs
 from handrail.networks.lookup import Lookup
 from handrail.networks.mlp import MLP
 from handrail.networks.patches import PatchTable
@@ -175,10 +176,12 @@ class TableInputs(AbstractInputs):
 class VectorInputs(AbstractInputs):
     """Observations are arrays or named parts; networks read them side by side as one vector."""
 
-    def __init__(self, example: Observation):
-        """`example` gives names and shapes of the parts."""
-        self.shape = observation_vector(example).shape
+    def __init__(self, example: Observation, scaled: ScaledInputs | None = None):
+        """`example` gives names and shapes of the parts; an encoder reads them `scaled`, if so."""
+        self.shape, self.scaled = observation_vector(example).shape, scaled
         self.spec = {"view": "named parts", "parts": part_shapes(example)}
+        if scaled is not None:
+            self.spec["inputs"] = "scaled"
 
     def q_network(self, built: QNetwork, actions: int) -> Callable[..., Any]:
         refuse_images("learning.images", built.images, ImageNetwork())
@@ -201,7 +204,12 @@ class VectorInputs(AbstractInputs):
         return VectorLatents(sampled)
 
     def encoder_input(self) -> Callable[[Any], Shaped[Array, "batch *input"]]:
-        return jax.vmap(observation_vector)
+        return jax.vmap(self.encoder_vector)
+
+    @property
+    def encoder_vector(self) -> Callable[[Observation], Float[Any, " n"]]:
+        """What an encoder reads of one observation."""
+        return observation_vector if self.scaled is None else ScaledVector(self.scaled)
 
     def novelty(self, scale: float) -> Novelty:
         hashed = SimHash.fresh(self.shape[0])
@@ -214,7 +222,7 @@ class VectorInputs(AbstractInputs):
         return network
 
     def frozen_embedding(self, encoder: Any) -> Callable[[Observation], Float[Array, " latent"]]:
-        return VectorEmbedding(encoder)
+        return VectorEmbedding(encoder, self.scaled)
 
 
 def autoencoder(

@@ -86,7 +86,7 @@ def _member(
         name: str, problem: DiscreteProblem, environment: AnyEnvironment, number: int
     ) -> Course[Any]:
         of_source = name != "prior"
-        return _learn(
+        return learn_q(
             problem, environment,
             settings.source_learning if of_source else settings.prior_learning,
             settings.source_steps if of_source else settings.prior_steps,
@@ -104,7 +104,7 @@ def _member(
     return problem, (yield from learn("prior", problem, environment, 99))
 
 
-def _learn(
+def learn_q(
     problem: DiscreteProblem,
     environment: AnyEnvironment,
     learning: QLearning,
@@ -116,7 +116,9 @@ def _learn(
     seed: int,
     report: Callable[[str, int, int], None],
 ) -> Course[Any]:
-    """A Q-network trained without intervention, in its own resumable run folder."""
+    """A Q-network trained without intervention in an environment that is observed as the problem's,
+    in its own resumable run folder.
+    """
     path = folder / NETWORK
 
     def keep(state: RunState) -> dict[str, Any]:

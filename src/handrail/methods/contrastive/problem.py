@@ -18,8 +18,8 @@ column of the summary."""
 
 
 @dataclasses.dataclass(frozen=True)
-class DiscreteProblem:
-    """An environment, what networks read of it, and what else differs between kinds of them."""
+class Explored:
+    """An environment, and what networks read of it: all that an encoder needs."""
 
     name: str
     """For errors and cards."""
@@ -27,6 +27,12 @@ class DiscreteProblem:
     """Where the agent acts."""
     inputs: AbstractInputs
     """What the networks that learn here read of its observations."""
+
+
+@dataclasses.dataclass(frozen=True)
+class DiscreteProblem(Explored):
+    """An environment with discrete actions, and what else differs between kinds of them."""
+
     pseudo_rewarded: PseudoRewarded
     """(source Q-functions, settings) → the environment with their pseudo-reward for its own."""
     test: Trial

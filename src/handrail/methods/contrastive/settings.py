@@ -85,6 +85,9 @@ class Safety:
     pessimism: NonNegative = dataclasses.field(default=0.0, metadata={SINCE: "0.2"})
     """λ: with an ensemble of priors, an action is bad if mean − λ · deviation of its advantage over
     the members is below the threshold."""
+    guide_temperature: Positive = dataclasses.field(default=0.05, metadata={SINCE: "0.2"})
+    """Where a guide acts: the discounted cost of an action that makes it 1/e as likely (beyond the
+    paper)."""
 
 
 MOST_MEMBERS = 32
@@ -118,10 +121,26 @@ class PriorSettings:
     """Seed of the networks, and of what is drawn in the tasks."""
 
 
-@takes_old_settings
+AVOIDING = QLearning(operator="max", discount=0.95, epsilon_fraction=4.0)
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class EncoderSettings:
-    """The encoder: an auto-encoder trained while an agent acts."""
+class AvoidanceSettings:
+    """A guide for numbered actions: a Q-function of cost, learnt without the task's reward (beyond
+    the paper).
+    """
+
+    steps: Count = 200_000
+    """Environment steps."""
+    learning: QLearning = AVOIDING
+    """The learner; its exploration rate stays high."""
+    seed: Seed = 0
+    """Seed of the network, and of what is drawn in the task."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RepresentationSettings:
+    """An auto-encoder that is trained on what is seen meanwhile, whoever acts."""
 
     loss: Literal["contrastive", "vanilla", "vae", "infonce"] = "contrastive"
     """What shapes the latent space, beside the reconstruction."""
@@ -141,10 +160,17 @@ class EncoderSettings:
     """Hidden layers of encoder and decoder, if not on pixels."""
     images: ImageNetwork = dataclasses.field(default=ENCODER_IMAGES, metadata={SINCE: "0.2"})
     """The encoder of observations with images of 32 × 32 pixels or more; the decoder mirrors it."""
-    acting: QLearning = ACTING
-    """The agent that acts meanwhile; its exploration rate stays high."""
     seed: Seed = 0
     """Seed of the network, and of what is drawn in the task."""
+
+
+@takes_old_settings
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EncoderSettings(RepresentationSettings):
+    """The encoder: an auto-encoder trained while an agent acts."""
+
+    acting: QLearning = ACTING
+    """The agent that acts meanwhile; its exploration rate stays high."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

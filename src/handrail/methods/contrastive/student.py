@@ -104,7 +104,8 @@ def train_student(
 
     Args:
         problem: the task.
-        knowledge: files by kind (`prior`, `encoder`); at least those that the method needs.
+        knowledge: files by kind (`prior`, `encoder`, `guide`), at least those that the method
+            needs.
         method: a row of `table.METHODS`.
         settings: of the run, before the method adjusts them.
         folder: of the run.
@@ -155,11 +156,13 @@ def _loaded(
     problem: DiscreteProblem, files: Mapping[str, Path | None], pessimism: float
 ) -> LoadedKnowledge:
     """The knowledge of the files, as functions of the problem's observations."""
-    prior = embed = initial = None
+    prior = guide = embed = initial = None
     inputs = problem.seen
     if (path := files.get("prior")) is not None:
         prior = prior_values(inputs, read_prior(path, inputs, problem.actions), pessimism)
     if (path := files.get("encoder")) is not None:
         embedding = read_encoder(path, inputs)
         embed, initial = inputs.frozen_embedding(embedding.encoder), embedding.unsafe
-    return LoadedKnowledge(problem.actions, prior, embed, initial)
+    if (path := files.get("guide")) is not None:
+        guide = inputs.frozen_values(load_q(path, "guide", inputs, problem.actions))
+    return LoadedKnowledge(problem.actions, prior, embed, initial, guide)

@@ -16,7 +16,9 @@ from handrail.core.types import Observation
 from handrail.interventions.base import Intervention
 from handrail.interventions.near_unsafe import AdaptiveRadius, FixedRadius, NearUnsafe
 from handrail.interventions.recipes import contrastive, domain_prior, none, state_check_only
+from handrail.interventions.substitutes import Policy
 from handrail.methods.contrastive.agents import latent_learner
+from handrail.methods.contrastive.guide import SoftmaxGuide
 from handrail.methods.contrastive.settings import StudentSettings
 from handrail.methods.method import Method, table
 
@@ -33,6 +35,11 @@ class LoadedKnowledge:
     """The encoder."""
     initial_embeddings: Float[Array, "known latent"] | None = None
     """The unsafe embeddings that came with the encoder."""
+    guide: Callable[[Observation], Float[Array, " actions"]] | None = None
+    """Of a guide, each action's discounted cost, times −1."""
+
+
+Build = Callable[[StudentSettings, LoadedKnowledge], Intervention]
 
 
 def _nothing(settings: StudentSettings, knowledge: LoadedKnowledge) -> Intervention:
@@ -57,6 +64,17 @@ def _both_checks(settings: StudentSettings, knowledge: LoadedKnowledge) -> Inter
 def _state_check(settings: StudentSettings, knowledge: LoadedKnowledge) -> Intervention:
     near = near_unsafe(settings, knowledge)
     return state_check_only(near, knowledge.actions, prior_prob=settings.safety.prior_prob)
+
+
+def _guided(intervention: Build) -> Build:
+    """The same WHEN, and a guide acts."""
+
+    def built(settings: StudentSettings, knowledge: LoadedKnowledge) -> Intervention:
+        values = _there("guide", knowledge.guide)
+        acts = Policy(SoftmaxGuide(values, settings.safety.guide_temperature))
+        return Intervention(intervention(settings, knowledge).when, acts)
+
+    return built
 
 
 def near_unsafe(settings: StudentSettings, knowledge: LoadedKnowledge) -> NearUnsafe:
@@ -116,6 +134,14 @@ METHODS = table(
         ),
         Method("state-only", "a random action near unsafe states", _state_check, ("encoder",)),
         Method("action-only", "the action check in every state", _action_check, ("prior",)),
+        Method(
+            "full-guide", "a guide acts near unsafe states where the action check objects",
+            _guided(_both_checks), (*BOTH, "guide"),
+        ),
+        Method(
+            "state-guide", "a guide acts near unsafe states", _guided(_state_check),
+            ("encoder", "guide"),
+        ),
     )
 )  # fmt: skip
 """By name, in the order of the papers' tables."""

@@ -8,6 +8,7 @@ from jaxtyping import Array, Float, Key
 
 from handrail.core.types import Observation
 from handrail.learners.sac.networks import observation_vector
+from handrail.networks.inputs import ScaledInputs
 from handrail.networks.mlp import MLP
 from handrail.networks.reading import Reading, ReadInputs
 
@@ -53,10 +54,21 @@ class ReadQ(eqx.Module):
         return jax.vmap(self.mlp)(self.inputs.batch(jax.vmap(observation_vector)(observations)))
 
 
+class ScaledVector(eqx.Module):
+    """An observation's parts side by side, each number on its scale."""
+
+    scaled: ScaledInputs
+
+    def __call__(self, observation: Observation) -> Float[Array, " n"]:
+        return self.scaled(observation_vector(observation))
+
+
 class VectorEmbedding(eqx.Module):
-    """Where an encoder puts an observation's parts side by side."""
+    """Where an encoder puts an observation's parts side by side, `scaled` if it reads them so."""
 
     encoder: Any
+    scaled: ScaledInputs | None = None
 
     def __call__(self, observation: Observation) -> Float[Array, " latent"]:
-        return self.encoder(observation_vector(observation))
+        read = observation_vector(observation)
+        return self.encoder(read if self.scaled is None else self.scaled(read))

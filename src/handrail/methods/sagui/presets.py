@@ -67,7 +67,9 @@ def recommended(run: StudentRun) -> StudentRun:
     if row.predicts:
         scale = discounted_limit(run.limit, run.learning.discount, LIMIT_STEPS)
         threshold = TAKEOVER_STEPS / scale if scale else run.threshold
-        ours = dataclasses.replace(ours, threshold=threshold, replay="split")
+        ours = dataclasses.replace(ours, threshold=threshold)
+    if row.when is not None:
+        ours = dataclasses.replace(ours, replay="split")
     return ours
 
 

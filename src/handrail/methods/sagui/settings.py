@@ -23,6 +23,9 @@ from handrail.core.renamed import takes_old_settings
 from handrail.equations.budget import LIMIT_STEPS as LIMIT_STEPS
 from handrail.equations.pid import Pid
 from handrail.learners.sac.networks import CostCritic
+from handrail.methods.sagui.near_settings import NEAR as NEAR
+from handrail.methods.sagui.near_settings import NearUnsafeSettings as NearUnsafeSettings
+from handrail.methods.sagui.near_settings import SourceEncoderSettings as SourceEncoderSettings
 from handrail.methods.sagui.on_policy_settings import OnPolicySettings as OnPolicySettings
 from handrail.methods.sagui.on_policy_settings import PpoSettings as PpoSettings
 from handrail.methods.sagui.on_policy_settings import TrustRegionSettings as TrustRegionSettings
@@ -257,6 +260,8 @@ class StudentRun:
     """What the student keeps of the steps in which it was overruled."""
     risk: RiskSettings = dataclasses.field(default=RISK, metadata={SINCE: "0.2"})
     """The risk that it learns beside the task, under methods that do."""
+    near: NearUnsafeSettings = dataclasses.field(default=NEAR, metadata={SINCE: "0.2"})
+    """Which states are near unsafe ones, under methods in which the guide acts there."""
     distillation: Literal["authors", "paper", "none"] = "authors"
     """ω = 0.1 β + 0.01 (the scripts), ω = β with entropy weight α + ω (the paper), or nothing."""
     strength: NonNegative = 0.1

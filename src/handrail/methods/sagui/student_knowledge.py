@@ -18,6 +18,7 @@ from handrail.methods.sagui.offline_batch import load_steps
 from handrail.methods.sagui.pretraining import goes_on_from, open_policy
 from handrail.methods.sagui.problem import Target
 from handrail.methods.sagui.settings import StudentRun
+from handrail.methods.sagui.state_check import open_encoder
 from handrail.methods.sagui.table import METHODS, Known
 
 
@@ -64,4 +65,5 @@ def load_knowledge(target: Target, run: StudentRun, files: Mapping[str, Path]) -
             path, file.guide.view, target.interface.observation,
             actions=action_size(target.interface.actions),
         )  # fmt: skip
-    return FittedKnowledge(Known(file.guide), file, source)
+    embedding = open_encoder(files["encoder"], target) if "encoder" in method.needs else None
+    return FittedKnowledge(Known(file.guide, embedding=embedding), file, source)

@@ -40,8 +40,10 @@ from handrail.methods.sagui.settings import (
     StudentRun,
     TakeoverSettings,
 )
+from handrail.methods.sagui.state_check import StateEmbedding, bad_action, near_unsafe
 from handrail.methods.sagui.takeover import Takeover, by_advantage, by_cost, by_sum
 
+GUIDE_AND_ENCODER = ("guide", "encoder")
 HALF = 0.5
 """The share of the limit that our students aim at, where they can."""
 
@@ -52,6 +54,7 @@ class Known:
 
     guide: Guide | OutsideGuide | None = None
     expert: Distribution | None = None
+    embedding: StateEmbedding | None = None
 
     @property
     def guiding(self) -> Guide | OutsideGuide:
@@ -62,6 +65,16 @@ class Known:
                 "(handrail.train_guide)"
             )
         return self.guide
+
+    @property
+    def encoding(self) -> StateEmbedding:
+        """The encoder; raises `HandrailError` where a run has none."""
+        if self.embedding is None:
+            raise HandrailError(
+                "this method asks an encoder which states are near unsafe ones, but there is none: "
+                "use `handrail train`, which acquires it, or name its file (--encoder)"
+            )
+        return self.embedding
 
     @property
     def policy(self) -> Policy:
@@ -82,8 +95,10 @@ class StudentMethod(Method):
     """One actor takes every step: the student itself, or the guide."""
     split_replay: bool = False
     """Each actor has a memory of its own, unless the run says otherwise."""
-    when: Callable[[Takeover, Guide | OutsideGuide], AbstractTrigger] | None = None
-    """The prediction by which it takes over, if it does: `threshold` and `takeover` count."""
+    when: Callable[[Takeover, Known], AbstractTrigger] | None = None
+    """What its guide takes over by, before harm: a prediction, or how near unsafe states are."""
+    asks_critic: bool = True
+    """Whether that asks a critic whose `threshold` and `takeover` count."""
     risk: Callable[[RiskSettings, SacSettings], AbstractRisk] | None = None
     """The risk that its student learns in the target, if it does: the run's `risk` counts."""
     by_limit: bool = False
@@ -99,8 +114,8 @@ class StudentMethod(Method):
 
     @property
     def predicts(self) -> bool:
-        """Whether it takes over by a prediction."""
-        return self.when is not None
+        """Whether it takes over by a prediction that is compared with a threshold."""
+        return self.when is not None and self.asks_critic
 
     @property
     def needs_guide(self) -> bool:
@@ -136,24 +151,56 @@ class StudentMethod(Method):
     @property
     def for_other_agents(self) -> bool:
         """Whether it is all said by its intervention: any agent may run under it."""
-        return self.needs_guide and not self.single_actor and self.strength is None
+        return self.needs == ("guide",) and not self.single_actor and self.strength is None
 
 
 def _switch(takeover: Takeover, known: Known) -> Intervention:
     return control_switch(known.policy)
 
 
-def _budget(takeover: Takeover, known: Known) -> Intervention:
-    when = by_cost(takeover, known.guiding) | BudgetSpent(takeover.limit)
-    return Intervention(when, known.policy)
+When = Callable[[Takeover, Known], AbstractTrigger]
 
 
-def _sum(takeover: Takeover, known: Known) -> Intervention:
-    return Intervention(by_sum(takeover, known.guiding), known.policy)
+def _by_cost(takeover: Takeover, known: Known) -> AbstractTrigger:
+    return by_cost(takeover, known.guiding)
 
 
-def _advantage(takeover: Takeover, known: Known) -> Intervention:
-    return Intervention(by_advantage(takeover, known.guiding), known.policy)
+def _by_sum(takeover: Takeover, known: Known) -> AbstractTrigger:
+    return by_sum(takeover, known.guiding)
+
+
+def _by_advantage(takeover: Takeover, known: Known) -> AbstractTrigger:
+    return by_advantage(takeover, known.guiding)
+
+
+def _near(takeover: Takeover, known: Known) -> AbstractTrigger:
+    return near_unsafe(takeover.near, known.encoding)
+
+
+def _near_and_cost(takeover: Takeover, known: Known) -> AbstractTrigger:
+    return _near(takeover, known) & _by_cost(takeover, known)
+
+
+def _near_or_cost(takeover: Takeover, known: Known) -> AbstractTrigger:
+    return _near(takeover, known) | _by_cost(takeover, known)
+
+
+def _state_and_action(takeover: Takeover, known: Known) -> AbstractTrigger:
+    return _near(takeover, known) & bad_action(takeover.near, known.guiding)
+
+
+def _guided(when: When) -> Callable[[Takeover, Known], Intervention]:
+    """The guide acts where this fires."""
+    return lambda takeover, known: Intervention(when(takeover, known), known.policy)
+
+
+def _guided_in_budget(when: When) -> Callable[[Takeover, Known], Intervention]:
+    """The guide acts where this fires, or the episode's budget is spent."""
+
+    def intervention(takeover: Takeover, known: Known) -> Intervention:
+        return Intervention(when(takeover, known) | BudgetSpent(takeover.limit), known.policy)
+
+    return intervention
 
 
 def _expert(takeover: Takeover, known: Known) -> Intervention:
@@ -177,19 +224,43 @@ METHODS = table(
         ),
         StudentMethod(
             "budget-switch", "The guide acts where it predicts too much cost of the proposed "
-            "action, or the episode's budget is spent (ours).", _budget,
-            ("guide",), when=by_cost, default_limit_fraction=HALF, guide_interval_share=0.1,
+            "action, or the episode's budget is spent (ours).", _guided_in_budget(_by_cost),
+            ("guide",), when=_by_cost, default_limit_fraction=HALF, guide_interval_share=0.1,
         ),
         StudentMethod(
             "sum-switch", "The guide acts where the episode's cost so far and what it predicts of "
-            "the proposed action reach the limit (SOOPER).", _sum,
-            ("guide",), when=by_sum, by_limit=True, default_limit_fraction=HALF,
+            "the proposed action reach the limit (SOOPER).", _guided(_by_sum),
+            ("guide",), when=_by_sum, by_limit=True, default_limit_fraction=HALF,
             guide_interval_share=0.1,
         ),
         StudentMethod(
             "advantage-switch", "The guide acts where it predicts more cost of the proposed action "
-            "than of its own, by a margin (SAILR).", _advantage,
-            ("guide",), when=by_advantage, default_limit_fraction=HALF, guide_interval_share=0.1,
+            "than of its own, by a margin (SAILR).", _guided(_by_advantage),
+            ("guide",), when=_by_advantage, default_limit_fraction=HALF, guide_interval_share=0.1,
+        ),
+        StudentMethod(
+            "near-unsafe-switch", "The guide acts near states that harm followed in the source, by "
+            "an encoder, or where the episode's budget is spent.", _guided_in_budget(_near),
+            GUIDE_AND_ENCODER, when=_near, asks_critic=False, default_limit_fraction=HALF,
+            guide_interval_share=0.1,
+        ),
+        StudentMethod(
+            "near-unsafe-and-cost", "The guide acts near such states where it also predicts too "
+            "much cost of the proposed action, or where the budget is spent.",
+            _guided_in_budget(_near_and_cost), GUIDE_AND_ENCODER, when=_near_and_cost,
+            default_limit_fraction=HALF, guide_interval_share=0.1,
+        ),
+        StudentMethod(
+            "near-unsafe-or-cost", "The guide acts near such states, and where it predicts too "
+            "much cost of the proposed action, or where the budget is spent.",
+            _guided_in_budget(_near_or_cost), GUIDE_AND_ENCODER, when=_near_or_cost,
+            default_limit_fraction=HALF, guide_interval_share=0.1,
+        ),
+        StudentMethod(
+            "state-action-switch", "The guide acts near such states where the proposed action is "
+            "worse than random ones by its cost critic, or where the budget is spent.",
+            _guided_in_budget(_state_and_action), GUIDE_AND_ENCODER, when=_state_and_action,
+            asks_critic=False, default_limit_fraction=HALF, guide_interval_share=0.1,
         ),
         StudentMethod(
             "recovery-rl", "The student learns which actions are risky, and a recovery policy that "

@@ -10,7 +10,15 @@ from handrail.interventions.takeover import AdvantageExceeds, CostSumReaches, He
 from handrail.interventions.triggers import CostCriticExceeds
 from handrail.methods.sagui.guide import Guide
 from handrail.methods.sagui.outside_guide import OutsideGuide
-from handrail.methods.sagui.settings import EARLY, PLAIN, RISK, RiskSettings, TakeoverSettings
+from handrail.methods.sagui.settings import (
+    EARLY,
+    NEAR,
+    PLAIN,
+    RISK,
+    NearUnsafeSettings,
+    RiskSettings,
+    TakeoverSettings,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,6 +35,8 @@ class Takeover:
     """How its critics are read, and for how long it stays."""
     risk: RiskSettings = RISK
     """The student's own risk, under methods in which it is learnt."""
+    near: NearUnsafeSettings = NEAR
+    """Which states are near unsafe ones, under methods that ask."""
 
     @staticmethod
     def of(

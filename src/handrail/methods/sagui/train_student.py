@@ -56,6 +56,7 @@ from handrail.methods.sagui.metrics import Curves, summary
 from handrail.methods.sagui.pretraining import begun_from, loop_in
 from handrail.methods.sagui.problem import Target
 from handrail.methods.sagui.settings import (
+    NEAR,
     OnPolicySettings,
     StudentRun,
     check_schedule,
@@ -89,6 +90,12 @@ def check(run: StudentRun, given: Mapping[str, Any]) -> StudentMethod:
             f"threshold is {run.threshold}: expected a positive multiple of the limit, such as 2.0"
         )
     method.check_takeover(run.takeover)
+    if run.near != NEAR and "encoder" not in method.needs:
+        raise HandrailError(
+            f"near is {run.near}, but method {run.method!r} has no encoder that says which states "
+            "are near unsafe ones: leave it out, or take one that has, such as "
+            "'near-unsafe-switch'"
+        )
     if run.guide_interval_share and method.single_actor:
         raise HandrailError(
             f"guide_interval_share is {run.guide_interval_share}, but method {run.method!r} "
@@ -143,7 +150,8 @@ def who_acts(
 def takeover(target: Target, run: StudentRun, file: GuideFile | None) -> Takeover:
     """Where the guide takes over from this student."""
     if file is not None:
-        return file.takeover(run.limit, run.threshold, how=run.takeover)
+        how = file.takeover(run.limit, run.threshold, how=run.takeover)
+        return dataclasses.replace(how, near=run.near)
     where = Takeover.of(
         run.limit, run.threshold, run.learning.discount, target.interface.limit_steps, run.takeover
     )

@@ -15,10 +15,20 @@ from handrail.methods.sagui.evaluations import evaluated, try_policy
 from handrail.methods.sagui.offline_batch import kept_beside
 from handrail.methods.sagui.pair import pair_row, try_pair
 from handrail.methods.sagui.pretraining import open_policy, pretrain
-from handrail.methods.sagui.settings import LIMIT_STEPS, TRANSITIONS, StudentRun
+from handrail.methods.sagui.problem import Source
+from handrail.methods.sagui.settings import (
+    LIMIT_STEPS,
+    TRANSITIONS,
+    GuideSettings,
+    RescueSettings,
+    SourceEncoderSettings,
+    StudentRun,
+)
 from handrail.methods.sagui.table import METHODS
+from handrail.methods.sagui.train_encoder import train_source_encoder
 from handrail.methods.sagui.train_guide import train_guide
 from handrail.methods.sagui.train_student import check, train_student
+from handrail.methods.sagui.watching import check_triggers
 from handrail.tasks.family import Family, Files, Report
 from handrail.tasks.guided.resolve import resolve_settings
 from handrail.tasks.guided.tasks import GuidedTasks
@@ -44,7 +54,9 @@ def acquire(
     folder: Path,
     report: Callable[[str, int, int], None],
 ) -> Course[None]:
-    """Trains a guide, an expert or a student to be pre-trained; a finished one is not repeated."""
+    """Trains a guide, an encoder, an expert or a student to be pre-trained; a finished one is not
+    repeated.
+    """
     recorded = {"purpose": kind, **stable(settings)}
 
     def told(step: int, total: int) -> None:
@@ -56,8 +68,27 @@ def acquire(
         where = tasks.source(settings)
         yield from train_guide.course(where, settings, folder, recorded=recorded, report=told)
         return
+    if kind == "encoder":
+        where = encoder_source(tasks, settings)
+        yield from train_source_encoder.course(
+            where, settings, folder, recorded=recorded, report=told
+        )
+        return
     where = tasks.pretraining(settings)
     yield from pretrain.course(where, settings, folder, recorded=recorded, report=told)
+
+
+def encoder_source(tasks: GuidedTasks, settings: SourceEncoderSettings) -> Source:
+    """Where an encoder is learnt: a guide's source, in which episodes do not end at borders."""
+    return tasks.source(
+        GuideSettings(
+            environment=settings.environment,
+            seed=settings.seed,
+            episode_length=settings.episode_length,
+            outside="open",
+            rescue=RescueSettings(share=settings.rescue_share),
+        )
+    )
 
 
 @coursed
@@ -117,6 +148,23 @@ def shielded(
     return pair_row(done, run.limit)
 
 
+def triggers(
+    tasks: GuidedTasks,
+    run: StudentRun,
+    files: Files,
+    file: Path | None,
+    episodes: int,
+    seed: int,
+    within: int,
+) -> list[dict[str, Any]]:
+    """How right the triggers are that a run's knowledge allows, as of `check_triggers`."""
+    target = tasks.target(run, NOTHING_CHANGED)
+    policy = None if file is None else open_policy(file, target.interface, "policy")[1]
+    return check_triggers(
+        target, run, files, policy, within=within, episodes=episodes, key=jax.random.key(seed)
+    )
+
+
 def _beside(run: StudentRun, files: Files) -> list[Path]:
     return list(kept_beside(files, wanted=run.source_data).values())
 
@@ -136,7 +184,7 @@ def guided_family(tasks: GuidedTasks) -> Family:
             "steps": None,
             "guide.steps": 300_000,
         },
-        kinds=("guide", "expert", "pretrained"),
+        kinds=("guide", "encoder", "expert", "pretrained"),
         run_type=StudentRun,
         resolve=functools.partial(resolve_settings, tasks),
         run_name=lambda run: f"{run.environment}-{original(run)['method']}-{run.seed}",
@@ -148,6 +196,7 @@ def guided_family(tasks: GuidedTasks) -> Family:
         evaluate=functools.partial(evaluate, tasks),
         record=tasks.record,
         shielded=functools.partial(shielded, tasks),
+        triggers=functools.partial(triggers, tasks),
         warnings=warnings,
         beside=_beside,
         left_beside={"guide": (TRANSITIONS,)},

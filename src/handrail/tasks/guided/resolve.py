@@ -13,6 +13,7 @@ from handrail.methods.sagui.settings import (
     GuideSettings,
     PretrainingSettings,
     Role,
+    SourceEncoderSettings,
     StudentRun,
     check_schedule,
 )
@@ -26,7 +27,8 @@ LIMIT_FRACTION = 0.2  # of the student's limit: the guide's, unless a row says o
 
 
 def resolve_settings(tasks: GuidedTasks, settings: Mapping[str, Any]) -> Row:
-    """Reads a row's dotted settings: those of the run, `guide.…`, `expert.…`, `pretrained.…`.
+    """Reads a row's dotted settings: those of the run, `guide.…`, `encoder.…`, `expert.…`,
+    `pretrained.…`.
 
     `learning.…` is common to student and knowledge, which may have their own
     (`guide.learning.…`). `guides = "each"` (the default) gives every seed its own guide (and
@@ -34,7 +36,7 @@ def resolve_settings(tasks: GuidedTasks, settings: Mapping[str, Any]) -> Row:
     fifth of the run's unless `guide.limit` or `guide.limit_fraction` (a share of it) is given.
     `preset` is one of `presets.PRESETS`; it changes students with a guide, and their guide.
     """
-    given, groups = grouped(settings, ("guide", "expert", "pretrained"))
+    given, groups = grouped(settings, ("guide", "encoder", "expert", "pretrained"))
     guides, preset = given.pop("guides", "each"), given.pop("preset", "paper")
     if guides not in ("each", "one"):
         raise HandrailError(f"guides is {guides!r}: expected 'each' (seed) or 'one' (for all)")
@@ -59,7 +61,7 @@ def resolve_settings(tasks: GuidedTasks, settings: Mapping[str, Any]) -> Row:
         "seed": run.seed if guides == "each" else 0,
         "learning": published.learning,
     }
-    guide = expert = pretrained = None
+    guide = encoder = expert = pretrained = None
     if "guide" in needs:
         # what is given for both wins over the preset, what is given for the guide over that
         both = {name: x for name, x in given.items() if name.startswith("learning.")}
@@ -68,6 +70,9 @@ def resolve_settings(tasks: GuidedTasks, settings: Mapping[str, Any]) -> Row:
         if run.source_data:
             common.setdefault("keep", SOURCE_STEPS)
         guide = _guide(tasks, run, common, own)
+    if "encoder" in needs:
+        learnt = SourceEncoderSettings(environment=run.environment, seed=common["seed"])
+        encoder = override(learnt, groups["encoder"], within="encoder.")
     if "expert" in needs:
         expert = _pretraining(tasks, run, "expert", common, groups["expert"])
     if "pretrained" in needs:
@@ -75,7 +80,7 @@ def resolve_settings(tasks: GuidedTasks, settings: Mapping[str, Any]) -> Row:
             own = {"method": row.pretrained_as, "on_policy": run.on_policy, "copies": run.copies}
             common |= own
         pretrained = _pretraining(tasks, run, "pretrained", common, groups["pretrained"])
-    wanted = {"guide": guide, "expert": expert, "pretrained": pretrained}
+    wanted = {"guide": guide, "encoder": encoder, "expert": expert, "pretrained": pretrained}
     return Row(run, {kind: own for kind, own in wanted.items() if own is not None})
 
 

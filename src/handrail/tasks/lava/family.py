@@ -10,7 +10,7 @@ from handrail.envs.lava.source import NAMES, open_source
 from handrail.methods.contrastive.table import METHODS
 from handrail.tasks.family import Family, Files, Report
 from handrail.tasks.lava.fitting import check_acquired, knowledge_of
-from handrail.tasks.lava.knowledge import acquire_encoder, acquire_prior
+from handrail.tasks.lava.knowledge import acquire_encoder, acquire_guide, acquire_prior
 from handrail.tasks.lava.resolve import resolve
 from handrail.tasks.lava.settings import LavaRun
 from handrail.tasks.lava.student import (
@@ -23,7 +23,11 @@ from handrail.tasks.lava.student import (
 from handrail.train.course import Course, Coursed, coursed
 from handrail.train.rollout.recorded import RecordedEpisode
 
-ACQUIRE: Mapping[str, Coursed[..., Path]] = {"prior": acquire_prior, "encoder": acquire_encoder}
+ACQUIRE: Mapping[str, Coursed[..., Path]] = {
+    "prior": acquire_prior,
+    "encoder": acquire_encoder,
+    "guide": acquire_guide,
+}
 
 
 def knows(environment: str) -> bool:
@@ -41,7 +45,7 @@ def knows(environment: str) -> bool:
 def acquire(
     kind: str, settings: Any, folder: Path, report: Callable[[str, int, int], None]
 ) -> Course[None]:
-    """Acquires a prior or an encoder; a finished one is not repeated."""
+    """Acquires a prior, an encoder or a guide; a finished one is not repeated."""
     yield from ACQUIRE[kind].course(settings, folder, report)
 
 
@@ -102,7 +106,7 @@ LAVA = Family(
         "preset": "recommended",
         "steps": 200_000,
     },
-    kinds=("prior", "encoder"),
+    kinds=("prior", "encoder", "guide"),
     run_type=LavaRun,
     resolve=resolve,
     run_name=lambda run: f"{run.environment}-{run.method}-{run.observation}-{run.seed}",

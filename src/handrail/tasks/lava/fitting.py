@@ -13,7 +13,7 @@ from handrail.envs.lava.source import open_source
 from handrail.envs.lava.views import EGOCENTRIC_CHANNELS, egocentric_side
 from handrail.tasks.family import Files
 from handrail.tasks.lava.resolve import view_of
-from handrail.tasks.lava.settings import LavaEncoder, LavaPrior, LavaRun
+from handrail.tasks.lava.settings import LavaEncoder, LavaGuide, LavaPrior, LavaRun
 from handrail.tasks.lava.student import Knowledge
 
 REMEDY = "set prior.window and encoder.window, such as to 9, when it is acquired"
@@ -31,12 +31,10 @@ def check_acquired(run: LavaRun, knowledge: Mapping[str, Any]) -> None:
                     f"{run.environment} {_cells(own)}, and the {settings.view} view shows the "
                     f"whole grid, so its knowledge does not fit; {REMEDY}"
                 )
-    windows = {settings.window for settings in knowledge.values()}
-    if len(windows) > 1:
-        raise HandrailError(
-            f"prior.window is {knowledge['prior'].window} and encoder.window "
-            f"{knowledge['encoder'].window}: both must see the same; set them to one number"
-        )
+    windows = {kind: settings.window for kind, settings in knowledge.items()}
+    if len(set(windows.values())) > 1:
+        said = ", ".join(f"{kind}.window is {window}" for kind, window in windows.items())
+        raise HandrailError(f"{said}: all must see the same; set them to one number, or to none")
     prior = knowledge.get("prior")
     if run.safety.pessimism and prior is not None and prior.members == 1:
         raise HandrailError(
@@ -45,7 +43,7 @@ def check_acquired(run: LavaRun, knowledge: Mapping[str, Any]) -> None:
         )
 
 
-def _check_settings(kind: str, settings: LavaPrior | LavaEncoder) -> None:
+def _check_settings(kind: str, settings: LavaPrior | LavaEncoder | LavaGuide) -> None:
     check_alike([settings.environment, *settings.further_environments])
     if settings.window is not None:
         if settings.view != "egocentric":

@@ -7,11 +7,12 @@ from pathlib import Path
 
 from handrail.core.arguments import checked
 from handrail.core.recorded import stable
-from handrail.methods.contrastive.artefacts import ENCODER, PRIOR
+from handrail.methods.contrastive.artefacts import ENCODER, GUIDE, PRIOR
 from handrail.methods.contrastive.encoder import train_encoder
+from handrail.methods.contrastive.guide import train_avoidance
 from handrail.methods.contrastive.prior import train_prior
-from handrail.tasks.lava.problems import encoder_problem, prior_problem
-from handrail.tasks.lava.settings import LavaEncoder, LavaPrior
+from handrail.tasks.lava.problems import explored_problem, prior_problem
+from handrail.tasks.lava.settings import LavaEncoder, LavaGuide, LavaPrior
 from handrail.train.course import Course, coursed
 
 Report = Callable[[str, int, int], None]
@@ -45,7 +46,7 @@ def acquire_encoder(settings: LavaEncoder, folder: Path, report: Report) -> Cour
     settings = checked(settings)
     return (
         yield from train_encoder.course(
-            encoder_problem(settings),
+            explored_problem(settings),
             settings,
             folder / "training",
             folder / ENCODER,
@@ -53,5 +54,24 @@ def acquire_encoder(settings: LavaEncoder, folder: Path, report: Report) -> Cour
             provenance={"settings": dataclasses.asdict(settings)},
             needs_unsafe=False,  # students find their own
             report=partial(report, "encoder"),
+        )
+    )
+
+
+@coursed
+def acquire_guide(settings: LavaGuide, folder: Path, report: Report) -> Course[Path]:
+    """Trains a guide inside `folder`; returns its file."""
+    if (folder / GUIDE).exists():
+        return folder / GUIDE
+    settings = checked(settings)
+    return (
+        yield from train_avoidance.course(
+            explored_problem(settings),
+            settings,
+            folder / "training",
+            folder / GUIDE,
+            recorded={"purpose": "guide", **stable(settings)},
+            provenance={"settings": dataclasses.asdict(settings)},
+            report=partial(report, "guide"),
         )
     )

@@ -16,6 +16,7 @@ from handrail.tasks.lava.settings import (
     ONE_LAYOUT_SEED,
     HeldOut,
     LavaEncoder,
+    LavaGuide,
     LavaPrior,
     LavaRun,
 )
@@ -38,8 +39,8 @@ def prior_problem(settings: LavaPrior, name: str, further: tuple[str, ...] = ())
     return _problem(world, settings.view, settings.window)
 
 
-def encoder_problem(settings: LavaEncoder) -> DiscreteProblem:
-    """The task of an encoder, on a pool of random layouts."""
+def explored_problem(settings: LavaEncoder | LavaGuide) -> DiscreteProblem:
+    """The task of an encoder or a guide, on a pool of random layouts."""
     world = make_lava(
         settings.environment,
         layout=_pool(settings),
@@ -50,7 +51,7 @@ def encoder_problem(settings: LavaEncoder) -> DiscreteProblem:
     return _problem(world, settings.view, settings.window)
 
 
-def _seen(settings: LavaPrior | LavaEncoder) -> dict[str, Any]:
+def _seen(settings: LavaPrior | LavaEncoder | LavaGuide) -> dict[str, Any]:
     """How the layouts of knowledge look: options of `make_lava`."""
     painted = settings.seed if settings.appearance == "random" else None
     return {
@@ -60,7 +61,7 @@ def _seen(settings: LavaPrior | LavaEncoder) -> dict[str, Any]:
     }
 
 
-def _pool(settings: LavaPrior | LavaEncoder) -> Pool:
+def _pool(settings: LavaPrior | LavaEncoder | LavaGuide) -> Pool:
     """Random layouts, none of which is reported on."""
     first = 100_000 * (settings.seed + 1)
     return pool(settings.pool, first, exclude=held_out(settings.held_out))

@@ -10,6 +10,7 @@ from handrail.methods.method import Method
 from handrail.tasks.family import Row, grouped
 from handrail.tasks.lava.settings import (
     LavaEncoder,
+    LavaGuide,
     LavaPrior,
     LavaRun,
     Layouts,
@@ -28,12 +29,13 @@ def method_of(run: LavaRun) -> Method:
 
 
 def resolve(settings: Mapping[str, Any]) -> Row:
-    """Reads a row's dotted settings: `run.…`, `prior.…`, `encoder.…`, `knowledge` and `preset`.
+    """Reads a row's dotted settings: `run.…`, `prior.…`, `encoder.…`, `guide.…`, `knowledge` and
+    `preset`.
 
-    `knowledge` says whether prior and encoder come from one layout (the paper) or from many;
+    `knowledge` says whether prior, encoder and guide come from one layout (the paper) or from many;
     `preset` is `paper` or `recommended`.
     """
-    given, groups = grouped(settings, ("prior", "encoder"))
+    given, groups = grouped(settings, ("prior", "encoder", "guide"))
     knowledge: Any = given.pop("knowledge", "one")
     preset: Any = given.pop("preset", "paper")
     if knowledge not in ("one", "many"):
@@ -48,7 +50,9 @@ def resolve(settings: Mapping[str, Any]) -> Row:
     if "prior" in needs:
         acquired["prior"] = _prior(run, knowledge, groups["prior"])
     if "encoder" in needs:
-        acquired["encoder"] = _encoder(run, knowledge, groups["encoder"])
+        acquired["encoder"] = _explored(LavaEncoder, run, knowledge, groups["encoder"], "encoder.")
+    if "guide" in needs:
+        acquired["guide"] = _explored(LavaGuide, run, knowledge, groups["guide"], "guide.")
     return Row(run, acquired, {"knowledge": knowledge if acquired else "none"})
 
 
@@ -76,8 +80,10 @@ def _prior(run: LavaRun, knowledge: Layouts, own: Mapping[str, Any]) -> LavaPrio
     return override(settings, own, within="prior.")
 
 
-def _encoder(run: LavaRun, knowledge: Layouts, own: Mapping[str, Any]) -> LavaEncoder:
-    settings = LavaEncoder(view=view_of(run))
+def _explored(
+    kind: type[Any], run: LavaRun, knowledge: Layouts, own: Mapping[str, Any], within: str
+) -> Any:
+    settings = kind(view=view_of(run))
     if knowledge == "many":
         settings = override(settings, {"environment": MANY})
-    return override(settings, own, within="encoder.")
+    return override(settings, own, within=within)

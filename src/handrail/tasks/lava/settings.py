@@ -7,7 +7,12 @@ from handrail.core.arguments import Count, Range, Seed
 from handrail.core.recorded import SINCE
 from handrail.core.splits import first_test_seeds
 from handrail.envs.lava.views import MOST_CELLS
-from handrail.methods.contrastive.settings import EncoderSettings, PriorSettings, StudentSettings
+from handrail.methods.contrastive.settings import (
+    AvoidanceSettings,
+    EncoderSettings,
+    PriorSettings,
+    StudentSettings,
+)
 
 Observation = Literal["symbolic", "pixels"]
 View = Literal["symbolic", "egocentric", "pixels"]
@@ -73,6 +78,28 @@ class LavaEncoder(EncoderSettings):
     window: Window = dataclasses.field(default=None, metadata={SINCE: "0.2"})
     """As of the prior, and the same."""
     appearance: Appearance = dataclasses.field(default="own", metadata={SINCE: "0.2"})
+    """As of the prior."""
+
+
+@dataclasses.dataclass(frozen=True)
+class LavaGuide(AvoidanceSettings):
+    """The guide of lava worlds, which avoids lava and seeks nothing."""
+
+    view: View = "symbolic"
+    """What it sees."""
+    environment: str = "LavaCrossingS9N1"
+    """Where it is trained, on a pool of random layouts."""
+    pool: Count = 48
+    """Layouts in the pool."""
+    held_out: HeldOut = "published"
+    """As of the prior."""
+    starts: Literal["seed", "anywhere"] = "anywhere"
+    """Where episodes begin, as of the encoder."""
+    further_environments: tuple[str, ...] = ()
+    """As of the encoder."""
+    window: Window = None
+    """As of the prior, and the same."""
+    appearance: Appearance = "own"
     """As of the prior."""
 
 

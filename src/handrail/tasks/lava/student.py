@@ -42,11 +42,12 @@ class Knowledge:
     """Cells a side of an egocentric view; None is as many as the whole grid needs."""
     prior: Path | None = None
     encoder: Path | None = None
+    guide: Path | None = None
 
     @property
     def files(self) -> dict[str, Path | None]:
         """By kind."""
-        return {"prior": self.prior, "encoder": self.encoder}
+        return {"prior": self.prior, "encoder": self.encoder, "guide": self.guide}
 
 
 def check(run: LavaRun, knowledge: Knowledge) -> None:

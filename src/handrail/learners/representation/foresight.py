@@ -1,0 +1,58 @@
+"""Which states harm follows within a few steps: known only once those steps are over."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Int
+
+from handrail.core.types import Transition
+
+
+class Waiting(eqx.Module):
+    """The last observations of an episode, the oldest first, of which harm may still follow."""
+
+    observations: Any  # leaves (steps, …)
+    harmed: Bool[Array, " steps"]
+    count: Int[Array, ""]  # how many are of this episode
+
+
+class Judged(eqx.Module):
+    """An observation of which it is known what followed, if there is one."""
+
+    observation: Any
+    unsafe: Bool[Array, ""]
+    there: Bool[Array, ""]
+
+
+class Foresight(eqx.Module):
+    """An observation is unsafe if one of the `steps` steps from it on had a cost.
+
+    With 1 it is the state just before harm, as in arXiv:2503.10318; a robot that has to brake is
+    beyond rescue there. The last `steps − 1` observations of an episode are left out.
+    """
+
+    steps: int = eqx.field(static=True)
+
+    def init(self, example: Any) -> Waiting:
+        """Nothing is waiting; `example` is an observation."""
+        empty = jax.tree.map(
+            lambda leaf: jnp.zeros((self.steps, *jnp.shape(leaf)), jnp.asarray(leaf).dtype), example
+        )
+        return Waiting(empty, jnp.zeros(self.steps, bool), jnp.zeros((), jnp.int32))
+
+    def __call__(self, waiting: Waiting, transition: Transition) -> tuple[Waiting, Judged]:
+        """After a step: what waits now, and what need not any longer."""
+
+        def pushed(kept: Array, new: Any) -> Array:
+            return jnp.concatenate([kept[1:], jnp.asarray(new, kept.dtype)[None]])
+
+        costly = (transition.cost > 0) | ~jnp.isfinite(transition.cost)
+        observations = jax.tree.map(pushed, waiting.observations, transition.observation)
+        harmed = pushed(waiting.harmed, False) | costly
+        count = jnp.minimum(waiting.count + 1, self.steps)
+        oldest = jax.tree.map(lambda leaf: leaf[0], observations)
+        judged = Judged(oldest, harmed[0], count == self.steps)
+        ended = transition.terminated | transition.truncated
+        return Waiting(observations, harmed, jnp.where(ended, 0, count)), judged
