@@ -261,6 +261,11 @@ DYNAMIC = {
     "control-switch": "control-switch, no source data",
     "scratch": "SAC-Lagrangian, published settings",
 }
+TEST_SEEDS = {
+    "budget-switch": "**budget-switch** (ours)",
+    "control-switch": "**control-switch**, our preset",
+    "SAC-Lagrangian, tuned": "SAC-Lagrangian, tuned multiplier",
+}
 COMPILED = {
     "budget-switch": "budget-switch",
     "budget-switch, no margin": "budget-switch, whole limit",
@@ -278,6 +283,7 @@ NAVIGATION_TABLES: dict[str, Callable[[], str]] = {
     "sagui-static": lambda: comparison("sagui-static", STATIC | SOURCE_DATA),
     "sagui-static-speed": lambda: speed("sagui-static", STATIC | SOURCE_DATA),
     "sagui-static-brief": lambda: brief("sagui-static", STATIC),
+    "sagui-static-test-seeds": lambda: comparison("sagui-static-fresh-short", TEST_SEEDS),
     "sagui-fresh-brief": lambda: brief("sagui-fresh", WHOLE),
     "sagui-ablation-brief": lambda: brief("sagui-ablation", ABLATION),
     "sagui-semi-dynamic-brief": lambda: brief("sagui-semi-dynamic", SEMI_DYNAMIC),

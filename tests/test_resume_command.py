@@ -78,7 +78,7 @@ def test_knowledge_is_found_where_the_commands_keep_it(asked, tmp_path, place):
     resume(folder, knowledge_folder=tmp_path / "else")
     known = asked[0][1]
     files = {task.kind: task.folder / f"{task.kind}.safetensors" for task in tasks}
-    assert known == student.Knowledge("egocentric", files["prior"], files["encoder"])
+    assert known == student.Knowledge("egocentric", prior=files["prior"], encoder=files["encoder"])
 
 
 def test_a_named_file_is_known_by_its_checksum(asked, tmp_path):

@@ -58,7 +58,7 @@ def test_what_is_given_stays():
         ("navigation-static", {"method": "budget"}, {}, "did you mean 'budget-switch'"),
         ("navigation-static", {"observation": "pixels"}, {}, "--observation is for lava"),
         ("navigation-static", {}, {"prior": "p"}, "--prior is for lava; navigation brings along"),
-        ("LavaGapS5", {}, {"guide": "g"}, "--guide is for navigation; lava brings along prior"),
+        ("LavaGapS5", {}, {"expert": "e"}, "--expert is for navigation; lava brings along prior"),
     ],
 )
 def test_what_belongs_elsewhere_is_refused(environment, given, files, message):

@@ -13,7 +13,7 @@ from handrail.core.recorded import original, stable
 from handrail.methods.contrastive.artefacts import read_prior
 from handrail.networks.mlp import MLP
 from handrail.tasks.lava.fitting import check_acquired, knowledge_of
-from handrail.tasks.lava.problems import encoder_problem, prior_problem, student_problem
+from handrail.tasks.lava.problems import explored_problem, prior_problem, student_problem
 from handrail.tasks.lava.resolve import resolve
 from handrail.tasks.lava.settings import LavaEncoder, LavaPrior
 
@@ -91,7 +91,7 @@ def test_a_prior_and_an_encoder_are_trained_in_all_their_environments():
     alone = prior_problem(prior, "LavaCrossingS9N2")
     both = prior_problem(prior, "LavaCrossingS9N2", further)
     assert len(alone.environment.grids) == 3
-    for problem in (both, encoder_problem(encoder)):
+    for problem in (both, explored_problem(encoder)):
         rivers = [rivers_of(grid) for grid in problem.environment.grids]
         assert rivers == [2, 2, 2, 1, 1, 1]
         assert problem.inputs.spec == {"view": "egocentric", "window": 5, "shape": [75]}
@@ -100,7 +100,7 @@ def test_a_prior_and_an_encoder_are_trained_in_all_their_environments():
 def test_knowledge_of_pixels_sees_random_looks():
     both = {
         appearance: (
-            encoder_problem(LavaEncoder(**PIXELS, appearance=appearance)),
+            explored_problem(LavaEncoder(**PIXELS, appearance=appearance)),
             prior_problem(LavaPrior(**PIXELS, layouts="many", appearance=appearance), "LavaGapS5"),
         )
         for appearance in ("own", "random")
