@@ -49,7 +49,7 @@ def test_what_fits_is_taken(settings):
     [
         (LARGE, "prior: grids of LavaCrossingS9N1 are 9 × 9 cells, those of LavaCrossingS11N5 11"),
         ({**LARGE, "prior.window": 7}, "encoder: grids of LavaCrossingS9N1 are 9 × 9"),
-        ({**MANY, "prior.window": 7}, "prior.window is 7 and encoder.window None"),
+        ({**MANY, "prior.window": 7}, "prior.window is 7, encoder.window is None"),
         ({**MANY, "prior.window": 8, "encoder.window": 8}, "window is 8: expected an odd number"),
         ({**MANY, **WINDOWS, "prior.view": "symbolic"}, "prior.window is 7, but prior.view is"),
         ({**MANY, "safety.pessimism": 1.0}, "safety.pessimism is 1, but prior.members is 1"),
