@@ -317,7 +317,26 @@ def _kept(variant: str, by_steps: bool) -> Callable[[], str]:
     return lambda: kept_at_first(f"{variant}, best guard", by_steps=by_steps)
 
 
+def _on_test_seeds(variant: str) -> tuple[Run, ...]:
+    return runs("sagui-static-fresh-short", variant)
+
+
+def _kept_on_test_seeds(variant: str) -> Callable[[], str]:
+    return lambda: kept(_on_test_seeds(variant), "_by_steps")
+
+
+def _cost_on_test_seeds(variant: str) -> Callable[[], str]:
+    return lambda: f"{np.mean([run.total_cost for run in _on_test_seeds(variant)]):,.0f}"
+
+
 NAVIGATION_NUMBERS: dict[str, Callable[[], str]] = {
+    "test-seeds": lambda: str(len(_on_test_seeds("budget-switch"))),
+    "test-budget-kept": _kept_on_test_seeds("budget-switch"),
+    "test-budget-cost": _cost_on_test_seeds("budget-switch"),
+    "test-control-kept": _kept_on_test_seeds("control-switch"),
+    "test-control-cost": _cost_on_test_seeds("control-switch"),
+    "test-tuned-kept": _kept_on_test_seeds("SAC-Lagrangian, tuned"),
+    "test-tuned-cost": _cost_on_test_seeds("SAC-Lagrangian, tuned"),
     "fresh-budget-kept": _kept("budget-switch", False),
     "fresh-budget-kept-by-steps": _kept("budget-switch", True),
     "fresh-control-kept": _kept("control-switch", False),
