@@ -3,6 +3,7 @@
 `handrail train`, `--resume`, `reproduce`, `sweep` and the workers of every engine go it.
 """
 
+import contextlib
 import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -23,6 +24,7 @@ from handrail.tasks.family import Family, Row
 from handrail.tasks.registry import family_of, look_at
 from handrail.train.checkpoint import clear_checkpoints
 from handrail.train.course import Course, coursed
+from handrail.train.evaluate_pair import FadedOut
 from handrail.train.rollout.recorded import FILE as EPISODES
 from handrail.train.rollout.recorded import RecordedEpisode, read_episodes, write_episodes
 
@@ -215,12 +217,11 @@ def keep_episodes(
         return read_episodes(path)
     if not policy.exists():
         return []
-    complete = files and all(file.exists() for file in files.values())
-    found = [
-        episode
-        for shielded in ((True, False) if complete else (False,))
-        for episode in family.record(run, policy, files if shielded else {}, 1, run.seed, shielded)
-    ]
+    found: list[RecordedEpisode] = []
+    if files and all(file.exists() for file in files.values()):
+        with contextlib.suppress(FadedOut):  # then there is no pair
+            found += family.record(run, policy, files, 1, run.seed, True)
+    found += family.record(run, policy, {}, 1, run.seed, False)
     write_episodes(path, found)
     return found
 

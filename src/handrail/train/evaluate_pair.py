@@ -55,12 +55,16 @@ def try_under(
     return try_compiled(environment, policy, EveryEpisode(shield), keys=keys)
 
 
+class FadedOut(HandrailError):
+    """An intervention that does not act any more at the end of its run."""
+
+
 def check_lasting(intervention: Intervention) -> None:
-    """Raises `HandrailError` for an intervention that has faded out by the end of a run: there is
+    """Raises `FadedOut` for an intervention that has faded out by the end of a run: there is
     no pair to test or to show.
     """
     if any(map(_fades, jax.tree.leaves(intervention, is_leaf=_fades))):
-        raise HandrailError(
+        raise FadedOut(
             "the intervention of this run fades out (linear-decay): at its end the student is "
             "alone; leave --shielded and --both out"
         )
