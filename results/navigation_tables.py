@@ -264,6 +264,8 @@ DYNAMIC = {
 TEST_SEEDS = {
     "budget-switch": "**budget-switch** (ours)",
     "control-switch": "**control-switch**, our preset",
+    "linear-decay": "**linear-decay**, our preset",
+    "scratch": "SAC-Lagrangian, published settings",
     "SAC-Lagrangian, tuned": "SAC-Lagrangian, tuned multiplier",
 }
 COMPILED = {
