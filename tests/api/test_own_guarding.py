@@ -21,7 +21,7 @@ from handrail.methods.sagui import train_guide as training
 from handrail.methods.sagui.guide import GuideNetworks
 from handrail.methods.sagui.guide_file import open_guide
 from handrail.methods.sagui.problem import interface_of
-from handrail.methods.sagui.shield import proposed, risk
+from handrail.methods.sagui.shield import broken_limits, proposed
 from handrail.methods.sagui.table import METHODS, Known
 from handrail.methods.sagui.train_guide import takeover_cost
 from handrail.safe_exploration import SafeExploration
@@ -199,7 +199,7 @@ def test_a_foreseen_cost_that_is_no_number_is_refused(tmp_path):
 def test_the_best_guard_is_kept(tmp_path, monkeypatch, selection, costs, kept):
     """Among evaluations within the limit; the bonus falls here from one to the next."""
     left, rewards = iter(costs), iter([3.0, 2.0])
-    rest = {"shielded_share": 0.5, "takeover_cost": 2.0, **risk(0, 1)}
+    rest = {"shielded_share": 0.5, "takeover_cost": 2.0, **broken_limits(0, 1)}
     monkeypatch.setattr(
         training,
         "takeover_table",

@@ -17,7 +17,7 @@ from handrail.methods.sagui.epochs import chunk_steps
 from handrail.methods.sagui.evaluations import record
 from handrail.methods.sagui.guide_file import load_guide
 from handrail.methods.sagui.metrics import Curves
-from handrail.methods.sagui.shield import risk
+from handrail.methods.sagui.shield import broken_limits
 from handrail.report.experiment import write_report
 from handrail.report.finished import Finished
 from handrail.report.navigation_figures import _floor
@@ -148,7 +148,7 @@ def test_the_best_guard_is_kept_where_that_is_asked_for(tmp_path, monkeypatch):
 
     def shielded(*_, **__):
         found = dict(zip(("shielded_cost", "shielded_share"), next(tried), strict=True))
-        return [found | {"takeover_cost": 2.0, **risk(0, 1)}]
+        return [found | {"takeover_cost": 2.0, **broken_limits(0, 1)}]
 
     monkeypatch.setattr(train_guide, "takeover_table", shielded)
     row = small("control-switch", **{"guide.selection": "shield", "guide.limit": 2.0})

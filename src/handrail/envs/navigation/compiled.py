@@ -11,6 +11,7 @@ from handrail.core.errors import HandrailError
 from handrail.core.rng import stream
 from handrail.core.types import Action, Timestep
 from handrail.envs.base import AbstractEnvironment, ActionSpace, BoxActions
+from handrail.envs.episodes import checked_length
 from handrail.envs.navigation import planar
 from handrail.envs.navigation.physics import PhysicsRange
 from handrail.envs.navigation.planar import NOMINAL, Body, Physics
@@ -42,18 +43,6 @@ class RescueStarts:
             raise HandrailError(f"share {self.share} of rescue starts: expected 0 to 1")
         if self.max_speed < 0 or self.max_turn_rate < 0:
             raise HandrailError("rescue starts: max_speed and max_turn_rate must be 0 or more")
-
-
-def checked_length(task: NavigationTask, given: int | None, rescue: RescueStarts | None) -> int:
-    """Steps of an episode: as given, or the task's. Refuses rescue starts in a target."""
-    if rescue is not None and task.has_goal:
-        raise HandrailError(
-            "rescue starts belong to the source, where mistakes are allowed: use task.source"
-        )
-    length = task.episode_length if given is None else given
-    if length < 1:
-        raise HandrailError(f"episode_length {length}: expected at least one step")
-    return length
 
 
 class NavigationState(eqx.Module):
@@ -100,7 +89,9 @@ class CompiledNavigation(AbstractEnvironment):
                 "MujocoNavigation, or for the point robot the task's `.without_vases`"
             )
         self.task, self.rescue, self.physics = task, rescue, physics
-        self.episode_length = checked_length(task, episode_length, rescue)
+        self.episode_length = checked_length(
+            task.episode_length, episode_length, starts=rescue, in_source=not task.has_goal
+        )
         self.actions = BoxActions(2)
 
     def reset(self, *, key: Key[Array, ""]):

@@ -9,12 +9,14 @@ from jaxtyping import Array, Key
 
 from handrail.core.rng import stream
 from handrail.envs.base import BoxActions
+from handrail.envs.episodes import checked_length
 from handrail.envs.host import AbstractHostEnvironment, HostTimestep, seed_of
-from handrail.envs.navigation.compiled import RescueStarts, checked_length
+from handrail.envs.navigation.compiled import RescueStarts
 from handrail.envs.navigation.launching import Launch, drawn_launch, harm_in
 from handrail.envs.navigation.layouts import Layout
 from handrail.envs.navigation.models import Robot
 from handrail.envs.navigation.mujoco_engine import MujocoNavigation, Snapshot
+from handrail.envs.navigation.on_engine import float32, timestep
 from handrail.envs.navigation.physics import PhysicsRange
 from handrail.envs.navigation.tasks import NavigationTask
 
@@ -46,7 +48,9 @@ class MujocoHost(AbstractHostEnvironment):
         rescue: RescueStarts | None = None,
         physics: PhysicsRange | None = None,
     ):
-        length = checked_length(task, episode_length, rescue)
+        length = checked_length(
+            task.episode_length, episode_length, starts=rescue, in_source=not task.has_goal
+        )
         self.task = dataclasses.replace(task, episode_length=length)
         self.episode_length, self.rescue, self.physics = length, rescue, physics
         self.actions = BoxActions(2)
@@ -63,7 +67,7 @@ class MujocoHost(AbstractHostEnvironment):
             draws = np.random.default_rng(seed)
             if draws.random() < self.rescue.share:
                 observation = self._launched(self.rescue, draws, observation)
-        return _float32(observation)
+        return float32(observation)
 
     def _launched(
         self, rescue: RescueStarts, draws: np.random.Generator, observation: dict[str, np.ndarray]
@@ -81,14 +85,7 @@ class MujocoHost(AbstractHostEnvironment):
         return self.engine.launch(usual, Launch(usual.robot, 0.0, 0.0, 0.0))
 
     def step(self, action: np.ndarray, *, key: Key[Array, ""]) -> HostTimestep:
-        observation, reward, terminated, truncated, info = self.engine.step(action)
-        return HostTimestep(
-            observation=_float32(observation),
-            reward=np.float32(reward),
-            cost=np.float32(info["cost"]),
-            terminated=np.bool_(terminated),
-            truncated=np.bool_(truncated),
-        )
+        return timestep(*self.engine.step(action))
 
     def _change(self, factors: np.ndarray) -> None:
         self._factors = factors
@@ -101,11 +98,7 @@ class MujocoHost(AbstractHostEnvironment):
     def restore(self, snapshot: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         if self.physics is not None:
             self._change(snapshot[PHYSICS])
-        return _float32(self.engine.restore(_snapshot(snapshot)))
-
-
-def _float32(observation: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    return {name: part.astype(np.float32) for name, part in observation.items()}
+        return float32(self.engine.restore(_snapshot(snapshot)))
 
 
 def _arrays(snapshot: Snapshot) -> dict[str, np.ndarray]:

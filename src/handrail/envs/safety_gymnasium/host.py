@@ -2,17 +2,17 @@
 
 import dataclasses
 import math
-from typing import Any
 
 import numpy as np
 from jaxtyping import Array, Key
 
-from handrail.core.errors import HandrailError
 from handrail.envs.base import BoxActions
+from handrail.envs.episodes import checked_length
 from handrail.envs.host import AbstractHostEnvironment, HostTimestep, seed_of
 from handrail.envs.navigation.compiled import RescueStarts
 from handrail.envs.navigation.launching import Harm, Launch, drawn_launch, harm_in, set_moving
 from handrail.envs.navigation.layouts import Point
+from handrail.envs.navigation.on_engine import float32, timestep
 from handrail.envs.safety_gymnasium.costs import WALL
 from handrail.envs.safety_gymnasium.engine import ArenaEngine
 from handrail.envs.safety_gymnasium.layouts import ArenaLayout
@@ -40,13 +40,9 @@ class ArenaHost(AbstractHostEnvironment):
         episode_length: int | None = None,
         rescue: RescueStarts | None = None,
     ):
-        length = task.episode_length if episode_length is None else episode_length
-        if length < 1:
-            raise HandrailError(f"episode_length {length}: expected at least one step")
-        if rescue is not None and task.side != "source":
-            raise HandrailError(
-                "rescue starts belong to the source, where mistakes are allowed: use task.source"
-            )
+        length = checked_length(
+            task.episode_length, episode_length, starts=rescue, in_source=task.side == "source"
+        )
         self.task = dataclasses.replace(task, episode_length=length)
         self.episode_length, self.rescue = length, rescue
         self.actions = BoxActions(2)
@@ -60,7 +56,7 @@ class ArenaHost(AbstractHostEnvironment):
             draws = np.random.default_rng(seed)
             if draws.random() < self.rescue.share:
                 observation = self._launched(self.rescue, draws)
-        return _float32(observation)
+        return float32(observation)
 
     def _launched(self, rescue: RescueStarts, draws: np.random.Generator) -> dict[str, np.ndarray]:
         """Moves the robot into harm; it stays where it was if there is something in the way."""
@@ -93,14 +89,7 @@ class ArenaHost(AbstractHostEnvironment):
         engine.forward()
 
     def step(self, action: np.ndarray, *, key: Key[Array, ""]) -> HostTimestep:
-        observation, reward, terminated, truncated, info = self.engine.step(action)
-        return HostTimestep(
-            observation=_float32(observation),
-            reward=np.float32(reward),
-            cost=np.float32(info["cost"]),
-            terminated=np.bool_(terminated),
-            truncated=np.bool_(truncated),
-        )
+        return timestep(*self.engine.step(action))
 
     def snapshot(self) -> dict[str, np.ndarray]:
         engine = self.engine
@@ -131,8 +120,4 @@ class ArenaHost(AbstractHostEnvironment):
         engine.steps = steps
         engine.draws.set_state(("MT19937", snapshot["draws"], position, int(has_gauss), gauss))
         engine.rule.recall(snapshot["rule"].tolist())
-        return _float32(engine.observe())
-
-
-def _float32(observation: dict[str, Any]) -> dict[str, np.ndarray]:
-    return {name: part.astype(np.float32) for name, part in observation.items()}
+        return float32(engine.observe())

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Array, Key
 
 from handrail.core.errors import HandrailError
+from handrail.envs.episodes import checked_length
 from handrail.envs.gymnasium.actions import BoxCodec
 from handrail.envs.host import AbstractHostEnvironment, HostTimestep, seed_of
 from handrail.envs.mujoco import import_mujoco
@@ -68,13 +69,10 @@ class VelocityHost(AbstractHostEnvironment):
         size: int | None = None,
     ):
         """`size` in pixels, for environments that render. Raises `HandrailError`."""
-        length = task.episode_length if episode_length is None else episode_length
-        if length < 1:
-            raise HandrailError(f"episode_length {length}: expected at least one step")
-        if starts is not None and task.variant != "source":
-            raise HandrailError(
-                "running starts belong to the source, where mistakes are allowed: use task.source"
-            )
+        length = checked_length(
+            task.episode_length, episode_length, starts=starts,
+            in_source=task.variant == "source", what="running starts",
+        )  # fmt: skip
         self.task, self.starts, self.episode_length = task, starts, length
         self.robot = build_robot(task.robot, size=size)
         self.observation_space = self.robot.observation_space

@@ -20,16 +20,14 @@ from handrail.equations.budget import LIMIT_STEPS
 from handrail.equations.interval import at_most
 from handrail.interventions.base import AbstractTrigger, Intervention
 from handrail.interventions.triggers import CostCriticExceeds
-from handrail.learners.sac.networks import Sampled
 from handrail.methods.sagui.evaluations import cost_columns, tested
-from handrail.methods.sagui.outside_guide import OutsideGuide
 from handrail.train.numbers import name_of, refuse_bad_episodes
 from handrail.train.rollout.base import EpisodePolicy, Episodes, RandomActions, RandomChoices
 from handrail.train.rollout.compiled import rollout
 from handrail.train.rollout.drivers import Compiled
 from handrail.train.rollout.host import rollout_on_host
 
-RISK = ("shielded_above", "shielded_above_at_most")
+LIMIT_COLUMNS = ("shielded_above", "shielded_above_at_most")
 STEPS = 400
 """Of an episode of the test, at most."""
 REPEAT = 30
@@ -80,15 +78,13 @@ class Shield(eqx.Module):
     was about to happen.
     """
 
-    guide: Any  # with `cost(observation, action)` and `distribution(observation)`
+    guide: Any  # with `cost(observation, action)` and a `policy`
     threshold: float | Float[Array, ""]  # discounted cost, from the action on
     when: AbstractTrigger | None = None
 
     def __call__(self, key: Key[Array, ""], number: Int[Array, ""]) -> Intervention:
         """That of the episode with this key."""
-        own = isinstance(self.guide, OutsideGuide)
-        act = self.guide.policy.act if own else Sampled(self.guide.distribution)
-        acts = EpisodePolicy(act, "averted", key)
+        acts = EpisodePolicy(self.guide.policy.act, "averted", key)
         plain = CostCriticExceeds(self.guide.cost, self.threshold)
         return Intervention(plain if self.when is None else self.when, acts)
 
@@ -179,13 +175,13 @@ def shield_columns(limits: Mapping[str, float]) -> tuple[str, ...]:
     """What `shield_row` says, where these are the limits of several costs."""
     return (
         "shielded_cost", "shielded_share", *cost_columns("shielded_", limits),
-        "takeover_cost", *RISK,
+        "takeover_cost", *LIMIT_COLUMNS,
     )  # fmt: skip
 
 
-def risk(above: int, episodes: int) -> dict[str, float]:
+def broken_limits(above: int, episodes: int) -> dict[str, float]:
     """How many episodes of a test broke their limit, as a share, and its upper bound."""
-    return dict(zip(RISK, (above / episodes, at_most(above, episodes)), strict=True))
+    return dict(zip(LIMIT_COLUMNS, (above / episodes, at_most(above, episodes)), strict=True))
 
 
 def shield_row(
@@ -208,7 +204,7 @@ def shield_row(
         "shielded_cost": test.cost_in(per_steps),
         "shielded_share": test.share,
         "takeover_cost": threshold,
-        **risk(test.above(limit, per_steps), len(test.costs)),
+        **broken_limits(test.above(limit, per_steps), len(test.costs)),
     }
     if not limits:
         return row
