@@ -130,7 +130,9 @@ def read_what_is_there(folder: Path | str) -> tuple[Run, list[str]]:
         evaluations = of(EVALUATIONS, table(None), {})
     if not len(episodes["step"]):
         lacking.append(f"{folder} has no finished episode")
-    return Run(folder, settings, episodes, progress, summary, evaluations, _last(folder)), lacking
+    return Run(
+        folder, settings, episodes, progress, summary, evaluations, computed_by(folder)
+    ), lacking
 
 
 def _object(path: Path) -> dict[str, Any]:
@@ -140,15 +142,20 @@ def _object(path: Path) -> dict[str, Any]:
     return value
 
 
-def _last(folder: Path) -> dict[str, Any]:
-    """What computed the run last, and all commands; nothing where that is not known."""
+def computed_by(folder: Path) -> dict[str, Any]:
+    """What computed the run last, and `commands` and `commits` of all parts of it; nothing where
+    that is not known.
+    """
     try:
         found = _object(folder / ENVIRONMENT).get("environments")
     except (HandrailError, OSError):
         return {}
     known = [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
-    commands = [one["command"] for one in known if isinstance(one.get("command"), str)]
-    return {**known[-1], "commands": commands} if known else {}
+
+    def texts(name: str) -> list[str]:
+        return [one[name] for one in known if isinstance(one.get(name), str)]
+
+    return {**known[-1], "commands": texts("command"), "commits": texts("commit")} if known else {}
 
 
 def _table(path: Path, columns: tuple[str, ...] | None, growing: bool) -> dict[str, np.ndarray]:
