@@ -9,14 +9,12 @@ from handrail.cli.settings_help import docstrings, options, settings_of_run
 from handrail.core.arguments import override
 from handrail.core.errors import HandrailError
 from handrail.methods.contrastive.settings import QLearning, Safety
-from handrail.methods.sagui.settings import (
-    GuideSettings,
+from handrail.methods.sagui.on_policy_settings import (
     OnPolicySettings,
     PpoSettings,
-    SacSettings,
-    StudentRun,
     TrustRegionSettings,
 )
+from handrail.methods.sagui.settings import GuideSettings, SacSettings, StudentRun
 from handrail.tasks.lava.settings import LavaEncoder, LavaPrior, LavaRun
 from handrail.tasks.own.settings import OwnGuide, OwnStudent
 

@@ -29,21 +29,20 @@ from handrail.knowledge.catalog import located_guide
 from handrail.methods.sagui.cards import warnings_of
 from handrail.methods.sagui.guide_file import open_guide
 from handrail.methods.sagui.offline_batch import kept_beside
+from handrail.methods.sagui.on_policy_settings import OnPolicySettings
 from handrail.methods.sagui.outside_guide import PolicyGuide
 from handrail.methods.sagui.presets import SOURCE_PRICE, own_student
 from handrail.methods.sagui.problem import Target, interface_of
-from handrail.methods.sagui.settings import (
+from handrail.methods.sagui.settings import SacSettings, StudentRun
+from handrail.methods.sagui.table import METHODS
+from handrail.methods.sagui.takeover_settings import (
     EXECUTED,
     PLAIN,
     RISK,
-    OnPolicySettings,
     RiskSettings,
-    SacSettings,
     StoredSettings,
-    StudentRun,
     TakeoverSettings,
 )
-from handrail.methods.sagui.table import METHODS
 from handrail.methods.sagui.train_student import train_student as train
 
 Report = Callable[[int, int], None]

@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from handrail.interventions.base import Intervention
+from handrail.methods.sagui.known import Known
 from handrail.methods.sagui.problem import Target
 from handrail.methods.sagui.settings import StudentRun
 from handrail.methods.sagui.student_knowledge import FittedKnowledge, load_knowledge
-from handrail.methods.sagui.table import METHODS, Known
+from handrail.methods.sagui.table import METHODS
 from handrail.methods.sagui.train_student import check, who_acts
 
 

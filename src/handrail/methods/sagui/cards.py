@@ -14,11 +14,12 @@ from typing import Any, get_args
 from handrail.core.artifact import Card, number, part_shapes, widths
 from handrail.core.errors import HandrailError
 from handrail.envs.base import action_size
+from handrail.equations.budget import LIMIT_STEPS
 from handrail.learners.sac.networks import COST_CRITICS, CostCritic
 from handrail.methods.image_cards import image_entries, read_image_entries
 from handrail.methods.sagui.inputs import kind_of, reading_of
 from handrail.methods.sagui.problem import Interface
-from handrail.methods.sagui.settings import LIMIT_STEPS, Inputs, SacSettings
+from handrail.methods.sagui.settings import Inputs, SacSettings
 from handrail.networks.gaussian import Inputs as NetworkInputs
 from handrail.networks.image_network import ImageNetwork, Images
 from handrail.networks.reading import ReadInputs

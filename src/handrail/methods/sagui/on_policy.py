@@ -15,8 +15,9 @@ from handrail.learners.onpolicy.updates import (
     TrpoLagrangian,
 )
 from handrail.methods.sagui.inputs import inputs_of
+from handrail.methods.sagui.on_policy_settings import OnPolicySettings
 from handrail.methods.sagui.problem import Target
-from handrail.methods.sagui.settings import OnPolicySettings, SacSettings, StudentRun
+from handrail.methods.sagui.settings import SacSettings, StudentRun
 
 RUN = (
     "environment", "method", "seed", "steps", "epoch", "test_episodes", "limit", "limit_fraction",

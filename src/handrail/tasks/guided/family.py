@@ -10,20 +10,15 @@ import jax
 from handrail.core.artifact import load
 from handrail.core.recorded import original, stable
 from handrail.envs.changes import NOTHING_CHANGED, Changes
+from handrail.equations.budget import LIMIT_STEPS
 from handrail.methods.sagui.cards import warnings_of
 from handrail.methods.sagui.evaluations import evaluated, try_policy
+from handrail.methods.sagui.near_settings import SourceEncoderSettings
 from handrail.methods.sagui.offline_batch import kept_beside
 from handrail.methods.sagui.pair import pair_row, try_pair
 from handrail.methods.sagui.pretraining import open_policy, pretrain
 from handrail.methods.sagui.problem import Source
-from handrail.methods.sagui.settings import (
-    LIMIT_STEPS,
-    TRANSITIONS,
-    GuideSettings,
-    RescueSettings,
-    SourceEncoderSettings,
-    StudentRun,
-)
+from handrail.methods.sagui.settings import TRANSITIONS, GuideSettings, RescueSettings, StudentRun
 from handrail.methods.sagui.table import METHODS
 from handrail.methods.sagui.train_encoder import train_source_encoder
 from handrail.methods.sagui.train_guide import train_guide
