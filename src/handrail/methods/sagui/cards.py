@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
 
-from handrail.core.artifact import Card, number, part_shapes, widths
+from handrail.core.artifact import Card, load, number, part_shapes, widths
 from handrail.core.errors import HandrailError
 from handrail.envs.base import action_size
 from handrail.equations.budget import LIMIT_STEPS
@@ -209,6 +209,13 @@ def harm_of(card: Card) -> float | None:
     if isinstance(found, bool) or not isinstance(found, (int, float)):
         return None
     return found / 2 if 0 < found < math.inf else None
+
+
+def guide_warnings(files: Mapping[str, Path], limit: float, steps: int) -> list[str]:
+    """`warnings_of` the guide among these files of knowledge; nothing where there is none."""
+    if "guide" not in files:
+        return []
+    return warnings_of(load(files["guide"], expect="guide")[0], limit, steps)
 
 
 def warnings_of(card: Card, limit: float, steps: int) -> list[str]:
