@@ -25,9 +25,9 @@ from handrail.interventions.base import Intervention
 from handrail.interventions.substitutes import in_agent_units
 from handrail.learners.base import Proposal
 from handrail.learners.sac.networks import OnVectors, Sampled
-from handrail.methods.sagui.acting import acts_instead, intervention_of
 from handrail.methods.sagui.cards import Limits
 from handrail.methods.sagui.guide_file import GUIDE
+from handrail.methods.sagui.pair import acts_instead, intervention_of
 from handrail.methods.sagui.problem import Interface, Target, interface_of
 from handrail.methods.sagui.settings import StudentRun
 from handrail.train.evaluate_pair import check_lasting

@@ -1,22 +1,46 @@
-"""A finished student by itself, and with its intervention: the guide or shield stays in place."""
+"""A finished student: who acts in its place, and how it does by itself and together with that."""
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import jax
 
+from handrail.interventions.base import Intervention
 from handrail.learners.sac.networks import Sampled
-from handrail.methods.sagui.acting import intervention_of
 from handrail.methods.sagui.cards import Limits
 from handrail.methods.sagui.evaluations import evaluated, try_policy
+from handrail.methods.sagui.known import Known
 from handrail.methods.sagui.pretraining import open_policy
 from handrail.methods.sagui.problem import Target
 from handrail.methods.sagui.settings import StudentRun
+from handrail.methods.sagui.student_knowledge import FittedKnowledge, load_knowledge
+from handrail.methods.sagui.table import METHODS
+from handrail.methods.sagui.train_student import check, who_acts
 from handrail.train.evaluate_pair import intervention_rate, try_under
 from handrail.train.rollout.base import Drawn, Episodes
 
 LEFT_OUT = ("episodes", "limit")  # of a pair's row: the student's row says them
+
+
+def acts_instead(method: str) -> str:
+    """What acts in a student's place under a method, in words; empty where nothing does."""
+    row = METHODS[method]
+    return "the guide" if row.has_guide else "the expert" if "expert" in row.needs else ""
+
+
+def intervention_of(target: Target, run: StudentRun, files: Mapping[str, Path]) -> Intervention:
+    """The intervention of a run, without the random intervals in which a guide acts too.
+
+    `files` are those of its knowledge by kind. Raises `HandrailError` where knowledge is missing
+    or does not fit.
+    """
+    loaded = FittedKnowledge(Known())
+    if acts_instead(run.method):
+        check(run, files)
+        loaded = load_knowledge(target, dataclasses.replace(run, source_data=False), files)
+    return who_acts(target, run, loaded)
 
 
 def alone(target: Target, file: Path, *, episodes: int, seed: int) -> dict[str, Any]:

@@ -23,9 +23,9 @@ from handrail.interventions.recipes import none
 from handrail.interventions.substitutes import in_agent_units
 from handrail.learners.sac.networks import Sampled
 from handrail.methods.sagui import pair
-from handrail.methods.sagui.acting import acts_instead, intervention_of
 from handrail.methods.sagui.cards import guide_warnings
 from handrail.methods.sagui.offline_batch import kept_beside
+from handrail.methods.sagui.pair import acts_instead, intervention_of
 from handrail.methods.sagui.pretraining import open_policy
 from handrail.methods.sagui.problem import Target
 from handrail.methods.sagui.settings import TRANSITIONS
