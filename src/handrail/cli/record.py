@@ -15,7 +15,8 @@ from handrail.interventions.recipes import none
 from handrail.report.html import Player, page
 from handrail.report.player.pictures import Board, board_of
 from handrail.report.player.video import Reel, check_ending, write_video
-from handrail.tasks.own.episode import record_in, rendering
+from handrail.tasks.own.episode import rendering, to_record
+from handrail.train.rollout.frames import recorded_frames
 from handrail.train.rollout.recorded import RecordedEpisode
 
 Camera = Literal["above", "3d"]
@@ -134,12 +135,12 @@ def _of_own(run: OwnRun, asked: Asked) -> list[RecordedEpisode]:
         asked.intervention, asked.view,
     )  # fmt: skip
     opened = open_run(run, named, asked.which, change=rendering)
-    policy = acting(opened.policy)
     intervention, acts = opened.intervention() if asked.shielded else (none(), "")
     method = run.student.method if run.purpose == STUDENT else run.purpose
-    return record_in(
-        opened.host, policy, intervention, environment=run.environment, method=method, acts=acts,
-        episodes=asked.episodes, seed=asked.seed, longest=opened.longest,
+    host = to_record(opened.host)
+    return recorded_frames(
+        host, host.env, acting(opened.policy), intervention, environment=run.environment,
+        method=method, acts=acts, episodes=asked.episodes, seed=asked.seed, longest=opened.longest,
     )  # fmt: skip
 
 

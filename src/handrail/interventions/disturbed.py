@@ -50,8 +50,9 @@ class Disturbed(AbstractSecond):
     def joined(self, earlier: Decision, last: Decision) -> Decision:
         mixed = (1 - self.share) * earlier.action + self.share * last.action
         moved = jnp.max(jnp.abs(mixed - earlier.action))
-        evidence = {**earlier.evidence, self.own: moved}
-        return dataclasses.replace(earlier, disturbed=mixed, evidence=evidence)
+        return dataclasses.replace(
+            earlier, disturbed=mixed, evidence={**earlier.evidence, self.own: moved}
+        )
 
 
 def disturbed(first: Intervention, by: AbstractSubstitute, share: float) -> Disturbed:

@@ -34,7 +34,7 @@ from handrail.methods.sagui.train_guide import train_guide
 from handrail.methods.sagui.train_student import check as check_settings
 from handrail.methods.sagui.train_student import train_student
 from handrail.tasks.family import Family, Files, Report
-from handrail.tasks.own.episode import record_in, rendering
+from handrail.tasks.own.episode import rendering, to_record
 from handrail.tasks.own.problems import (
     length_of,
     options_of,
@@ -45,6 +45,7 @@ from handrail.tasks.own.resolve import OFFERED, STEPS, resolve
 from handrail.tasks.own.settings import OwnGuide, OwnStudent
 from handrail.train.course import by_itself
 from handrail.train.rollout.base import Drawn
+from handrail.train.rollout.frames import recorded_frames
 from handrail.train.rollout.recorded import RecordedEpisode
 
 SHIELD = "the shield"
@@ -151,8 +152,9 @@ def record(
         own = intervention_of(target, run, files)
         intervention = in_agent_units(own, host.agent_form)
         acts = acts_instead(run.method) or (SHIELD if run.shield else "")
-    return record_in(
-        host, Drawn(Sampled(policy)), intervention, environment=run.environment,
+    single = to_record(host)
+    return recorded_frames(
+        single, single.env, Drawn(Sampled(policy)), intervention, environment=run.environment,
         method=run.method, acts=acts, episodes=episodes, seed=seed,
         longest=target.interface.limit_steps,
     )  # fmt: skip
