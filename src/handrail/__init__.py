@@ -38,6 +38,7 @@ _HOMES = {
     "handrail.interventions.sampled_mean": ("BelowSampledMean",),
     "handrail.interventions.on_host": ("on_host",),
     "handrail.interventions.near_unsafe": ("AdaptiveRadius", "FixedRadius", "NearUnsafe"),
+    "handrail.interventions.repeated_harm": ("RepeatsHarm",),
     "handrail.interventions.substitutes": ("Policy", "Proposed", "RandomAboveMean", "RandomAction"),
     "handrail.interventions.recipes": (
         "budget_switch",

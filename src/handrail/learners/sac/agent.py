@@ -23,8 +23,8 @@ from handrail.learners.sac.networks import (
 from handrail.learners.sac.pull import GUIDE_LOG_PROB
 from handrail.learners.sac.source_data import SourceData
 from handrail.learners.sac.state import SacState
-from handrail.learners.sac.stored import AbstractStored
 from handrail.learners.standardising import measured_once
+from handrail.learners.stored import AbstractStored
 from handrail.networks.gaussian import SquashedGaussian
 from handrail.replay.base import AbstractReplay
 from handrail.replay.ring import Ring

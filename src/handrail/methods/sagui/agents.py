@@ -20,7 +20,7 @@ from handrail.learners.sac.cost_floor import (
     NoFloor,
 )
 from handrail.learners.sac.lagrangian import SacLagrangian
-from handrail.learners.sac.stored import (
+from handrail.learners.stored import (
     AbstractStored,
     InterventionPenalty,
     ProposedAction,
