@@ -26,6 +26,7 @@ from handrail.envs.perturbed import changed_host
 from handrail.experiments import launch
 from handrail.experiments.launch import Which
 from handrail.experiments.stored import names_code
+from handrail.learners.sac.host_policy import best_allowed
 from handrail.learners.sac.networks import OnVectors
 from handrail.methods.sagui.cards import Limits
 from handrail.methods.sagui.evaluations import evaluated, try_policy
@@ -121,7 +122,7 @@ def evaluate(
     cost = None if cost_fn is None else attribute(cost_fn, "--cost-fn")
     return evaluate_own(
         run, file, make, cost=cost, episodes=episodes, seed=seed, episode_length=episode_length,
-        beside=beside if shielded else None, changes=changes,
+        beside=beside, shielded=shielded, changes=changes,
     )  # fmt: skip
 
 
@@ -135,11 +136,12 @@ def evaluate_own(
     episodes: int,
     seed: int,
     episode_length: int | None,
-    beside: Beside | None = None,
+    beside: Beside,
+    shielded: bool = False,
     changes: Changes = NOTHING_CHANGED,
 ) -> dict[str, Any]:
-    """Tests the policy in `file`, of `run`, in the environment that `make` builds, changed so; with
-    what is `beside` it, also together with its intervention.
+    """Tests the policy in `file`, of `run`, in the environment that `make` builds, changed so; if
+    `shielded`, also together with its intervention, from what is `beside` it.
 
     Whether it keeps its limit is left open (None) in episodes of another length than the run's,
     and left out where the run has no limit.
@@ -151,7 +153,7 @@ def evaluate_own(
     env = built(make)
     host = build_host(
         lambda: env, cost=cost, limits=several or None, parts=parts_of(env, card),
-        episode_length=longest,
+        episode_length=longest, side_info=beside.side_info(),
     )  # fmt: skip
     interface, key = interface_of(host, longest), jax.random.key(seed)
     policy, world = (
@@ -164,7 +166,7 @@ def evaluate_own(
         done = _greedy(world, policy, episodes=episodes, longest=longest, key=key)
     limit = host.limit if limits is None else limits.limit
     found = evaluated(done, limit, host.limits)
-    if beside is not None:
+    if shielded:
         shield, _ = intervention_of_own(beside, run.purpose, host, interface, longest=longest)
         pair = try_under(world, acting(policy), shield, episodes=episodes, longest=longest, key=key)
         found |= pair_row(pair, limit, host.limits)
@@ -183,7 +185,7 @@ def _greedy(
         return try_compiled(host, acting(values), keys=jax.random.split(key, episodes))
 
     def greedy(observation: Any) -> np.int32:
-        return np.int32(np.argmax(values(observation)))
+        return np.int32(best_allowed(values, observation))
 
     return evaluate_on_host(host, lambda key: greedy, episodes=episodes, longest=longest, key=key)
 

@@ -15,10 +15,13 @@ from handrail.core.plain_text import message
 from handrail.core.recorded import PASSED, mapping
 from handrail.core.renamed import migrated
 from handrail.envs.gymnasium.named import attribute
+from handrail.envs.gymnasium.side_info import SideInfo
 from handrail.experiments.stored import recorded_settings
 from handrail.interventions.base import Intervention
 from handrail.interventions.substitutes import in_agent_units
+from handrail.interventions.with_info import info_names
 from handrail.learners.base import Proposal
+from handrail.learners.sac.host_policy import best_allowed
 from handrail.learners.sac.networks import OnVectors, Sampled
 from handrail.methods.sagui.acting import acts_instead, intervention_of
 from handrail.methods.sagui.guide_file import GUIDE
@@ -68,6 +71,13 @@ class Beside:
                 )
             )
         return None if given is None else attribute(given, f"--{what}", f"the {what}")
+
+    def side_info(self) -> SideInfo:
+        """What the run's environment is asked beside its observations."""
+        shield = None
+        if self.intervention is not None:
+            shield = self.named("intervention", self.intervention)
+        return SideInfo(info_names(shield), self.recorded.get("action_mask") is True)
 
     def knowledge(self) -> dict[str, Path]:
         """The guide's file, if there is one: as named, or with the same checksum nearby."""
@@ -124,7 +134,7 @@ def acting(policy: Any) -> RolloutPolicy:
         return Drawn(Sampled(policy))
 
     def best(observation: Any) -> np.ndarray:
-        return np.asarray(np.argmax(policy(observation)), np.int32)
+        return np.asarray(best_allowed(policy, observation), np.int32)
 
     def act(observation: Any, progress: Any, key: Key[Array, ""]) -> Proposal:
         action = jax.pure_callback(

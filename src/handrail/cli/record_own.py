@@ -67,7 +67,7 @@ def _recorded(
     env = built(make)
     host = build_host(
         lambda: env, cost=cost, limits=several or None, parts=parts_of(env, card),
-        episode_length=longest,
+        episode_length=longest, side_info=beside.side_info(),
     )  # fmt: skip
     interface = interface_of(host, longest)
     policy = acting(open_networks(file, card, interface))
