@@ -152,8 +152,7 @@ def train(
         method: See `handrail list`; full-adaptive, in navigation and velocity budget-switch.
         observation: What the learner sees; symbolic. Lava only.
         knowledge: Acquire knowledge on one layout (the paper) or on many; many. Lava only.
-        preset: recommended (ours) or paper; recommended. In navigation also source-data: students
-            that learn costs also from steps that their guide took in the source.
+        preset: recommended (ours) or paper; recommended.
         seed: Seed of the layout and of all else.
         steps: Environment steps; 200,000, in navigation and velocity the published ones.
         prior: Use this prior: a file, or a name of `handrail knowledge list`.

@@ -50,9 +50,8 @@ def test_usual_settings():
     assert (run.learning.learning_rate, run.learning.discount) == (3e-4, 0.99)
     assert (guide.limit, guide.outside, guide.rescue.max_turn_rate) == (5.0, "ends", 0.0)
     assert guide.rescue.max_speed == pytest.approx(2 * 3.2096)
-    taught = VELOCITY.resolve({**chosen, "preset": "source-data"}).run
-    assert (taught.learning.inputs, taught.learning.reward_scale) == ("raw", 1.0)
-    assert taught.source_data
+    assert (run.learning.inputs, run.learning.reward_scale) == ("raw", 1.0)
+    assert run.source_data
 
 
 @pytest.mark.parametrize(
