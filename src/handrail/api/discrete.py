@@ -37,6 +37,7 @@ from handrail.interventions.recipes import none
 from handrail.interventions.with_info import info_names
 from handrail.methods.contrastive import encoder as encoder_training
 from handrail.methods.contrastive import prior as prior_training
+from handrail.methods.contrastive.agents import representation_learner
 from handrail.methods.contrastive.artefacts import ENCODER
 from handrail.methods.contrastive.own_problems import problem_of, refuse_different_sources
 from handrail.methods.contrastive.problem import DiscreteProblem
@@ -293,7 +294,8 @@ def train_encoder(
         **_recorded(problem, limits, episode_length, action_mask), **stable(settings),
     }  # fmt: skip
     return encoder_training.train_encoder(
-        problem, settings, folder, folder / ENCODER, recorded=recorded,
+        representation_learner(problem, settings), problem, settings, folder, folder / ENCODER,
+        recorded=recorded,
         provenance={"task": host.name, "settings": recorded}, report=report,
     )  # fmt: skip
 

@@ -216,8 +216,9 @@ def train(
             knowledge_folder=knowledge_folder, out=out, acquire=acquire, progress=look,
         )  # fmt: skip
     look()
-    for key, value in summary.items():
-        print(f"{plain(key):24} {plain(value)}")
+    from handrail.report.console import show_values
+
+    show_values(summary)
     print(f"run: {plain(out)}")
     _leave_report(out)
 

@@ -21,7 +21,7 @@ UNITS = ("agent", "environment")
 
 
 class RandomAboveMean(AbstractSubstitute):
-    """A uniformly random action that the prior values above the state's mean.
+    """A uniformly random other action that the prior values above the state's mean.
 
     The set can be empty (all equal, or by rounding); then there is no substitute and the
     proposed action stands, where the original code of arXiv:2503.10318 crashes. A value that is
@@ -37,6 +37,7 @@ class RandomAboveMean(AbstractSubstitute):
         lowest = jnp.min(jnp.where(finite, values, jnp.inf))
         values = jnp.where(finite, values, lowest)
         better = above_mean(values, self.threshold) | ~finite.any()
+        better &= jnp.arange(values.size) != context.proposed
         if context.allowed is not None:
             better &= context.allowed
         action = random_allowed(better, key=key).astype(context.proposed.dtype)

@@ -6,8 +6,8 @@ import pytest
 
 from handrail.cli.check_transfer import check_task
 from handrail.core.errors import HandrailError
+from handrail.equations.budget import LIMIT_STEPS
 from handrail.experiments import launch
-from handrail.methods.sagui.settings import LIMIT_STEPS
 from handrail.tasks.registry import family_of, look_at, with_defaults
 from handrail.tasks.velocity.family import VELOCITY
 from handrail.tasks.velocity.problems import source_of

@@ -7,13 +7,13 @@ from typing import Any
 from handrail.core.arguments import override
 from handrail.core.errors import HandrailError, UnknownName
 from handrail.core.renamed import warn_once
+from handrail.methods.sagui.near_settings import SourceEncoderSettings
 from handrail.methods.sagui.presets import OLD_PRESETS, PRESETS, SOURCE_STEPS
 from handrail.methods.sagui.settings import (
     Block,
     GuideSettings,
     PretrainingSettings,
     Role,
-    SourceEncoderSettings,
     StudentRun,
     check_schedule,
 )

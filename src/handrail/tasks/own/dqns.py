@@ -33,6 +33,7 @@ from handrail.interventions.overruled import overruled
 from handrail.interventions.recipes import none
 from handrail.interventions.substitutes import in_agent_units
 from handrail.learners.base import Proposal
+from handrail.methods.contrastive.agents import representation_learner
 from handrail.methods.contrastive.artefacts import ENCODER, load_q
 from handrail.methods.contrastive.encoder import train_encoder
 from handrail.methods.contrastive.own_problems import problem_of, refuse_different_sources
@@ -46,11 +47,12 @@ from handrail.methods.sagui.pair import pair_row
 from handrail.tasks.family import Files, Report
 from handrail.tasks.own.discrete_resolve import OFFERED
 from handrail.tasks.own.discrete_settings import OwnDqn, OwnEncoder, OwnPrior
-from handrail.tasks.own.episode import record_in, rendering
+from handrail.tasks.own.episode import rendering, to_record
 from handrail.tasks.own.problems import options_of, shield_of
 from handrail.train.evaluate_pair import try_compiled, try_under
 from handrail.train.rollout.base import Episodes
 from handrail.train.rollout.drivers import Compiled
+from handrail.train.rollout.frames import recorded_frames
 from handrail.train.rollout.host import rollout_on_host
 from handrail.train.rollout.recorded import RecordedEpisode
 from handrail.train.step import Progress
@@ -81,13 +83,14 @@ def acquire_prior(settings: OwnPrior, folder: Path, report: Told) -> None:
 def acquire_encoder(settings: OwnEncoder, folder: Path, report: Told) -> None:
     """Trains an encoder while a DQN explores."""
     host = _built(settings, settings.environment, settings.acting.normalise_observations)
+    problem = _discrete(problem_of(host))
     recorded = {
         "purpose": "encoder", **stable(settings),
         PASSED: passed_in(host, settings.environment, cost=options_of(settings)["cost"]),
     }  # fmt: skip
     train_encoder(
-        _discrete(problem_of(host)), settings, folder / "training", folder / ENCODER,
-        recorded=recorded,
+        representation_learner(problem, settings), problem, settings, folder / "training",
+        folder / ENCODER, recorded=recorded,
         provenance={"task": host.name, "settings": dataclasses.asdict(settings)},
         report=partial(report, "encoder"),
     )  # fmt: skip
@@ -161,8 +164,9 @@ def record(
     if shielded:
         own = _intervention(problem, run, files)
         intervention, acts = in_agent_units(own, host.agent_form), "a safer action"
-    return record_in(
-        host, _policy(problem, file), intervention, environment=run.environment,
+    single = to_record(host)
+    return recorded_frames(
+        single, single.env, _policy(problem, file), intervention, environment=run.environment,
         method=run.method, acts=acts, episodes=episodes, seed=seed, longest=longest,
     )  # fmt: skip
 
