@@ -95,6 +95,11 @@ def latent_learner(
             f"learning.novelty is {learning.novelty:g}: agents on an auto-encoder's latent have no "
             "such bonus; set it to 0 or take another method"
         )
+    if learning.takeover_ends:
+        raise HandrailError(
+            "learning.takeover_ends is true, but agents on an auto-encoder's latent keep every "
+            "step as it was; leave it off or take another method"
+        )
     if learning.normalise_observations:
         raise HandrailError(
             "learning.normalise_observations is true, but agents on an auto-encoder's latent do "

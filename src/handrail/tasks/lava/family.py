@@ -100,7 +100,7 @@ LAVA = Family(
     look=lambda environment, seed: open_source(environment).layout(seed),
     methods=METHODS,
     defaults={
-        "method": "full-adaptive",
+        "method": "full",
         "observation": "symbolic",
         "knowledge": "many",
         "preset": "recommended",
