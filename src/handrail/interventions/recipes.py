@@ -1,6 +1,6 @@
 """Named interventions: each a point in WHEN × WHAT."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from jaxtyping import Array, Float, Key
 
@@ -31,6 +31,7 @@ from handrail.interventions.triggers import (
     Never,
     Predicate,
 )
+from handrail.interventions.with_info import WithInfo
 
 INTERVAL_STEPS = 50
 
@@ -123,6 +124,13 @@ def budget_switch(
     return Intervention(CostCriticExceeds(critic, threshold) | BudgetSpent(limit), guide)
 
 
-def shield(condition: Callable[..., Array], safe_policy: Policy) -> Intervention:
-    """A user's predicate (one truth of the context) and a user's safe policy."""
-    return Intervention(Predicate(condition), safe_policy)
+def shield(
+    condition: Callable[..., Array], safe_policy: Policy, *, info: Sequence[str] = ()
+) -> Intervention:
+    """A user's predicate (one truth of the context) and a user's safe policy.
+
+    `info` are names of numbers of the environment's info that the predicate reads, as
+    `context.info[name]` (see `WithInfo`).
+    """
+    predicate = Predicate(condition)
+    return Intervention(WithInfo(predicate, info) if info else predicate, safe_policy)

@@ -107,7 +107,7 @@ LAVA = Family(
         "steps": 200_000,
     },
     kinds=("prior", "encoder", "guide"),
-    run_type=LavaRun,
+    run_type=lambda method: LavaRun,
     resolve=resolve,
     run_name=lambda run: f"{run.environment}-{run.method}-{run.observation}-{run.seed}",
     knowledge_name=lambda kind, settings: f"{kind}-{settings.view}",
