@@ -153,6 +153,7 @@ class SafeExploration(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
         from handrail.methods.sagui.guide_file import open_guide
         from handrail.methods.sagui.settings import PLAIN
         from handrail.methods.sagui.table import METHODS, RECIPES, Known
+        from handrail.methods.sagui.takeover_checks import check_takeover
 
         refuse_forked()
         if recipe not in RECIPES:
@@ -160,7 +161,8 @@ class SafeExploration(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
         file = open_guide(located_guide(guide), _interface(env, options), view=view)
         allowed = file.allowed(limit)
         row, how = METHODS[recipe], settings_of("takeover", takeover, PLAIN)
-        row.check_takeover(how, threshold=threshold, takeover_cost=takeover_cost)
+        check_takeover(row, how, threshold=threshold, takeover_cost=takeover_cost)
+        file.check_threshold(allowed, threshold)
         where = file.takeover(allowed, threshold, takeover_cost, how)
         intervention = row.intervention(where, Known(file.guide))
         return SafeExploration(env, intervention, **options)

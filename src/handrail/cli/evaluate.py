@@ -115,7 +115,7 @@ def evaluate(
             changes=changes,
         )  # fmt: skip
     beside = Beside(folder, files.get("guide"), intervention, view)
-    launch.check_evaluation(folder, episodes)
+    launch.check_evaluation(folder, episodes, seed)
     file = OWN[run.purpose](folder, which)
     make = factory_of(folder, run, environment, cost_fn)
     cost = None if cost_fn is None else attribute(cost_fn, "--cost-fn")

@@ -38,7 +38,7 @@ def record_own(
     `rgb_array`. Raises `HandrailError` where the run, its policy, what is `beside` it or the
     environment do not fit.
     """
-    launch.check_evaluation(folder, episodes)
+    launch.check_evaluation(folder, episodes, seed)
     file = OWN[run.purpose](folder, which)
     make = factory_of(folder, run, environment, cost_fn)
     cost = None if cost_fn is None else attribute(cost_fn, "--cost-fn")

@@ -47,6 +47,24 @@ def atomic(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def check_writable(folder: Path) -> None:
+    """Raises `HandrailError` where a folder is none, or could neither be written into nor made.
+
+    Makes nothing: to be called before hours of computing.
+    """
+    nearest = Path(folder).absolute()
+    while not os.path.lexists(nearest):
+        nearest = nearest.parent
+    if not nearest.is_dir():
+        raise HandrailError(
+            f"cannot write into {folder}: {nearest} is no folder; choose another one"
+        )
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise HandrailError(
+            f"cannot write into {folder}: {nearest} may not be written into; choose another one"
+        )
+
+
 def is_temporary(name: str, of: str | None = None) -> bool:
     """Whether a file is called as a temporary one of `atomic` (of the file `of`, if given)."""
     found = None if name.endswith(".progress") else _TEMPORARY.fullmatch(name)

@@ -32,13 +32,11 @@ from handrail.methods.sagui.risk import (
     takes_the_first_safe,
 )
 from handrail.methods.sagui.settings import (
-    PLAIN,
     Block,
     PretrainingSettings,
     RiskSettings,
     SacSettings,
     StudentRun,
-    TakeoverSettings,
 )
 from handrail.methods.sagui.state_check import StateEmbedding, bad_action, near_unsafe
 from handrail.methods.sagui.takeover import Takeover, by_advantage, by_cost, by_sum
@@ -118,6 +116,11 @@ class StudentMethod(Method):
         return self.when is not None and self.asks_critic
 
     @property
+    def has_threshold(self) -> bool:
+        """Whether `threshold` counts."""
+        return self.predicts and not self.by_limit
+
+    @property
     def needs_guide(self) -> bool:
         """Whether a run brings along the file of a guide."""
         return "guide" in self.needs
@@ -126,27 +129,6 @@ class StudentMethod(Method):
     def has_guide(self) -> bool:
         """Whether there is a guide at all, trained or not."""
         return self.needs_guide or self.untrained_guide
-
-    def check_takeover(
-        self,
-        how: TakeoverSettings,
-        *,
-        threshold: float | None = None,
-        takeover_cost: float | None = None,
-    ) -> None:
-        """Refuses what was said of a takeover where the method would not do it."""
-        if how != PLAIN and not self.predicts:
-            offered = ", ".join(name for name, row in METHODS.items() if row.predicts)
-            raise HandrailError(
-                f"takeover is {how}, but under {self.name!r} no guide's critic says when it takes "
-                f"over: leave it out, or take one of {offered}"
-            )
-        for name, given in (("threshold", threshold), ("takeover_cost", takeover_cost)):
-            if self.by_limit and given is not None:
-                raise HandrailError(
-                    f"{name} is {given:g}, but under {self.name!r} the predicted cost of the "
-                    f"episode is compared with the limit itself: leave {name} out, and give limit"
-                )
 
     @property
     def for_other_agents(self) -> bool:

@@ -10,6 +10,7 @@ import jax
 from handrail.core.artifact import load
 from handrail.core.recorded import original, stable
 from handrail.envs.changes import NOTHING_CHANGED, Changes
+from handrail.methods.sagui.acquired import check_acquired
 from handrail.methods.sagui.cards import warnings_of
 from handrail.methods.sagui.evaluations import evaluated, try_policy
 from handrail.methods.sagui.offline_batch import kept_beside
@@ -192,6 +193,7 @@ def guided_family(tasks: GuidedTasks) -> Family:
         label=lambda kind, settings: f"{kind} {settings.environment} seed {settings.seed}",
         acquire=bound(acquire, tasks),
         check=check,
+        suits=check_acquired,
         train=bound(train, tasks),
         evaluate=functools.partial(evaluate, tasks),
         record=tasks.record,

@@ -25,6 +25,7 @@ from handrail.envs.perturbed import changed_host
 from handrail.interventions.recipes import none
 from handrail.interventions.substitutes import in_agent_units
 from handrail.learners.sac.networks import Sampled
+from handrail.methods.sagui.acquired import check_acquired
 from handrail.methods.sagui.acting import acts_instead, intervention_of
 from handrail.methods.sagui.cards import Limits, warnings_of
 from handrail.methods.sagui.evaluations import evaluated, try_policy
@@ -197,6 +198,7 @@ OWN_ENVIRONMENTS = Family(
     label=lambda kind, settings: f"{kind} {settings.environment} seed {settings.seed}",
     acquire=acquire,
     check=check,
+    suits=check_acquired,
     train=train,
     evaluate=evaluate,
     record=record,
