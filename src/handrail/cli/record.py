@@ -9,7 +9,7 @@ from handrail.cli.evaluate import read_own
 from handrail.cli.own_acting import Beside
 from handrail.cli.record_own import record_own
 from handrail.core.errors import HandrailError
-from handrail.core.files import write_text
+from handrail.core.files import check_writable, write_text
 from handrail.experiments import launch
 from handrail.experiments.launch import Which
 from handrail.report.html import Player, page
@@ -64,6 +64,7 @@ def record(runs: Sequence[Path], out: Path, asked: Asked, look: VideoLook) -> li
         raise HandrailError(f"{len(runs)} runs: expected 1 to {MOST_BESIDE}, shown side by side")
     if out.suffix != ".html":
         check_ending(out)
+    check_writable(out.parent)
     if not 64 <= look.width <= 1280:
         raise HandrailError(f"width is {look.width}: expected 64 to 1280 pixels an episode")
     for name in ("every", "steps", "fps"):

@@ -48,21 +48,18 @@ def atomic(path: Path) -> Iterator[Path]:
 
 
 def check_writable(folder: Path) -> None:
-    """Raises `HandrailError` where a folder is none, or could neither be written into nor made.
+    """Raises `HandrailError` where the results of hours could not be written in the end.
 
-    Makes nothing: to be called before hours of computing.
+    Makes the folder.
     """
-    nearest = Path(folder).absolute()
-    while not os.path.lexists(nearest):
-        nearest = nearest.parent
-    if not nearest.is_dir():
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
         raise HandrailError(
-            f"cannot write into {folder}: {nearest} is no folder; choose another one"
-        )
-    if not os.access(nearest, os.W_OK | os.X_OK):
-        raise HandrailError(
-            f"cannot write into {folder}: {nearest} may not be written into; choose another one"
-        )
+            f"cannot write into {folder}: {error.strerror or error}; name another folder with --out"
+        ) from None
 
 
 def is_temporary(name: str, of: str | None = None) -> bool:
