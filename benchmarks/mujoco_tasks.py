@@ -22,7 +22,8 @@ def drive(gate: Gate, *, task: str, way: str, steps_a_turn: int) -> None:
     """Episodes of random actions, the same in every contestant."""
     import mujoco
 
-    from handrail.envs.navigation.mujoco_engine import SUBSTEPS, MujocoNavigation
+    from handrail.envs.navigation.engine import SUBSTEPS
+    from handrail.envs.navigation.mujoco_engine import MujocoNavigation
     from handrail.envs.navigation.tasks import TASKS as KNOWN
 
     env = MujocoNavigation(KNOWN[task], resting=way == "resting")

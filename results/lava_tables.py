@@ -79,17 +79,20 @@ def one(
 FRESH = {"recommended": "**contrastive, recommended preset**", "dqn, γ = 0.95": "DQN, γ = 0.95"}
 
 
-def fresh() -> str:
-    """`lava-returns-fresh`: layouts of test seeds; how many fail, and the worst of them."""
+KNOWLEDGE = {f"knowledge of seed {seed}": f"knowledge of seed {seed}" for seed in range(3)}
+
+
+def failures(experiment: str, labels: Mapping[str, str]) -> str:
+    """How many layouts fail, and the worst of them; a row a variant and an environment."""
     columns = [
         "", "task", "layouts", "final return, IQM [95 %]", "lowest", "below 0.9",
         "violations, mean [95 %]", "most",
     ]  # fmt: skip
     rows = []
-    for variant, label in FRESH.items():
+    for variant, label in labels.items():
         for environment in ENVIRONMENTS:
-            earned = values("lava-returns-fresh", variant, environment, "final_return")
-            unsafe = values("lava-returns-fresh", variant, environment, "violations")
+            earned = values(experiment, variant, environment, "final_return")
+            unsafe = values(experiment, variant, environment, "violations")
             rows.append(
                 [
                     label,
@@ -105,20 +108,21 @@ def fresh() -> str:
     return markdown(columns, rows)
 
 
-def exploration() -> str:
-    """`lava-exploration`: final return and violations of every layout, by the size of the bonus."""
+def by_layout(experiment: str) -> str:
+    """Final return and violations of every layout, a column a variant."""
     found = {
         (row["environment"][-4:], row["seed"], row["variant"]): (
             f"{float(row['final_return']):.2f} ({float(row['violations']):,.0f})"
         )
-        for row in summary("lava", "lava-exploration")
+        for row in summary("lava", experiment)
     }
-    sizes = list(read("lava-exploration").variants)
+    variants = list(read(experiment).variants)
     places = sorted({key[:2] for key in found})
     rows = [
-        [" ".join(place), *(found.get((*place, size), "–") for size in sizes)] for place in places
+        [" ".join(place), *(found.get((*place, variant), "–") for variant in variants)]
+        for place in places
     ]
-    return markdown(["final return (violations)", *sizes], rows)
+    return markdown(["final return (violations)", *variants], rows)
 
 
 GAMMA = {
@@ -144,8 +148,10 @@ BRIEF = {label: LABELS[label] for label in ("dqn", "priors-0.95", "full", "recom
 LAVA_TABLES: dict[str, Callable[[], str]] = {
     "lava-returns": lambda: returns(LABELS),
     "lava-brief": lambda: returns(BRIEF),
-    "lava-fresh": fresh,
-    "lava-exploration": exploration,
+    "lava-fresh": lambda: failures("lava-returns-fresh", FRESH),
+    "lava-knowledge": lambda: failures("lava-knowledge-fresh", KNOWLEDGE),
+    "lava-exploration": lambda: by_layout("lava-exploration"),
+    "lava-repeats": lambda: by_layout("lava-repeats"),
     "lava-violations": lambda: one("lava-returns", "violations", 0, LABELS),
     "lava-final-returns": lambda: one("lava-returns", "final_return", 2, LABELS),
     "lava-gamma": lambda: one(

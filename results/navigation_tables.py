@@ -225,14 +225,14 @@ def shield_tests() -> str:
 
 STATIC = {
     "budget-switch": "**budget-switch** (ours)",
-    "control-switch": "**control-switch**, our preset",
-    "linear-decay": "**linear-decay**, our preset",
+    "budget-switch, preset 0.1": "budget-switch, preset `recommended-0.1`",
+    "control-switch, preset 0.1": "control-switch, preset `recommended-0.1`",
+    "linear-decay, preset 0.1": "linear-decay, preset `recommended-0.1`",
     "control-switch, as published": "control-switch, published settings",
     "scratch": "SAC-Lagrangian, published settings",
     "pretrained": "SAC-Lagrangian, pre-trained in the source",
     "egpo": "EGPO",
 }
-SOURCE_DATA = {"budget-switch, taught": "budget-switch, preset `source-data`"}
 WHOLE = {
     "budget-switch, best guard": "budget-switch",
     "control-switch, best guard": "control-switch",
@@ -250,21 +250,21 @@ ABLATION = {
 SEMI_DYNAMIC = {
     "budget-switch": "**budget-switch**, source data, a guide a seed",
     "budget-switch, farthest guide": "budget-switch, source data, one guide",
-    "budget-switch, target alone": "budget-switch without source data",
-    "control-switch": "control-switch without source data",
-    "linear-decay": "linear-decay without source data",
+    "budget-switch, without source data": "budget-switch without source data",
+    "control-switch, without source data": "control-switch without source data",
+    "linear-decay, without source data": "linear-decay without source data",
     "scratch": "SAC-Lagrangian, published settings",
     "egpo": "EGPO",
 }
 DYNAMIC = {
-    "budget-switch, taught": "**budget-switch**, source data",
-    "control-switch": "control-switch, no source data",
+    "budget-switch": "**budget-switch** (ours)",
+    "control-switch, preset 0.1": "control-switch, preset `recommended-0.1`",
     "scratch": "SAC-Lagrangian, published settings",
 }
 TEST_SEEDS = {
-    "budget-switch": "**budget-switch** (ours)",
-    "control-switch": "**control-switch**, our preset",
-    "linear-decay": "**linear-decay**, our preset",
+    "budget-switch, preset 0.1": "budget-switch, preset `recommended-0.1`",
+    "control-switch, preset 0.1": "control-switch, preset `recommended-0.1`",
+    "linear-decay, preset 0.1": "linear-decay, preset `recommended-0.1`",
     "scratch": "SAC-Lagrangian, published settings",
     "SAC-Lagrangian, tuned": "SAC-Lagrangian, tuned multiplier",
 }
@@ -282,8 +282,8 @@ SHORT = {
 }
 
 NAVIGATION_TABLES: dict[str, Callable[[], str]] = {
-    "sagui-static": lambda: comparison("sagui-static", STATIC | SOURCE_DATA),
-    "sagui-static-speed": lambda: speed("sagui-static", STATIC | SOURCE_DATA),
+    "sagui-static": lambda: comparison("sagui-static", STATIC),
+    "sagui-static-speed": lambda: speed("sagui-static", STATIC),
     "sagui-static-brief": lambda: brief("sagui-static", STATIC),
     "sagui-static-test-seeds": lambda: comparison("sagui-static-fresh-short", TEST_SEEDS),
     "sagui-fresh-brief": lambda: brief("sagui-fresh", WHOLE),
@@ -291,7 +291,7 @@ NAVIGATION_TABLES: dict[str, Callable[[], str]] = {
     "sagui-semi-dynamic-brief": lambda: brief("sagui-semi-dynamic", SEMI_DYNAMIC),
     "sagui-dynamic-brief": lambda: brief("sagui-dynamic", DYNAMIC),
     "sagui-dynamic-compiled-brief": lambda: brief("sagui-dynamic-compiled", COMPILED),
-    "sagui-static-runs": lambda: every_run("sagui-static", STATIC | SOURCE_DATA),
+    "sagui-static-runs": lambda: every_run("sagui-static", STATIC),
     "sagui-fresh": lambda: comparison("sagui-fresh", WHOLE),
     "sagui-fresh-runs": lambda: every_run("sagui-fresh", WHOLE),
     "sagui-ablation": lambda: comparison("sagui-ablation", ABLATION),
@@ -332,11 +332,11 @@ def _cost_on_test_seeds(variant: str) -> Callable[[], str]:
 
 
 NAVIGATION_NUMBERS: dict[str, Callable[[], str]] = {
-    "test-seeds": lambda: str(len(_on_test_seeds("budget-switch"))),
-    "test-budget-kept": _kept_on_test_seeds("budget-switch"),
-    "test-budget-cost": _cost_on_test_seeds("budget-switch"),
-    "test-control-kept": _kept_on_test_seeds("control-switch"),
-    "test-control-cost": _cost_on_test_seeds("control-switch"),
+    "test-seeds": lambda: str(len(_on_test_seeds("budget-switch, preset 0.1"))),
+    "test-budget-kept": _kept_on_test_seeds("budget-switch, preset 0.1"),
+    "test-budget-cost": _cost_on_test_seeds("budget-switch, preset 0.1"),
+    "test-control-kept": _kept_on_test_seeds("control-switch, preset 0.1"),
+    "test-control-cost": _cost_on_test_seeds("control-switch, preset 0.1"),
     "test-tuned-kept": _kept_on_test_seeds("SAC-Lagrangian, tuned"),
     "test-tuned-cost": _cost_on_test_seeds("SAC-Lagrangian, tuned"),
     "fresh-budget-kept": _kept("budget-switch", False),

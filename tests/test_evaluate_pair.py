@@ -58,7 +58,9 @@ def test_a_student_and_its_guide(guided, capsys, monkeypatch):
     line = ["evaluate", str(guided / "student"), "--environment", WALKER, "--episodes", "3"]
     monkeypatch.setattr("sys.argv", ["handrail", *line, "--shielded"])
     cli.main()
-    assert f"intervention_rate        {found['intervention_rate']}" in capsys.readouterr().out
+    rate = found["intervention_rate"]
+    said = f"{rate:.3f}" if rate < 1 else "1"
+    assert f"intervention_rate        {said}\n" in capsys.readouterr().out
 
 
 def test_a_guide_that_is_elsewhere_has_to_be_named(guided, tmp_path):

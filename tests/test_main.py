@@ -108,11 +108,16 @@ def test_other_errors_and_exit_codes_pass(handlers, monkeypatch):
 
 
 @pytest.mark.parametrize("end", [lambda: None, lambda: sys.exit(0)], ids=["returns", "exits"])
-def test_a_reader_that_goes_ends_the_command_without_a_word(end, handlers, monkeypatch, capsys):
+@pytest.mark.parametrize("left", [True, False], ids=["some-left", "nothing-left"])
+def test_a_reader_that_goes_ends_the_command_without_a_word(
+    end, left, handlers, monkeypatch, capsys
+):
     reads, writes = os.pipe()
     os.close(reads)
 
     def action():
+        if not left:  # as where more is printed at once than the buffer holds
+            os.write(output.fileno(), b"much")
         print("much", file=output)
         end()
 

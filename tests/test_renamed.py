@@ -76,7 +76,7 @@ def test_old_names_and_new_ones_are_the_same_run(caplog):
         for own in (
             {"preset": "taught", "guide.margin": 0.5, "guide.wander": 0.1, "guide.chosen": "guard"},
             {
-                "preset": "source-data", "guide.limit_fraction": 0.5,
+                "preset": "recommended", "guide.limit_fraction": 0.5,
                 "guide.random_action_share": 0.1, "guide.selection": "shield",
             },
         )

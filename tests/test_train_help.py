@@ -9,14 +9,12 @@ from handrail.cli.settings_help import docstrings, options, settings_of_run
 from handrail.core.arguments import override
 from handrail.core.errors import HandrailError
 from handrail.methods.contrastive.settings import QLearning, Safety
-from handrail.methods.sagui.settings import (
-    GuideSettings,
+from handrail.methods.sagui.on_policy_settings import (
     OnPolicySettings,
     PpoSettings,
-    SacSettings,
-    StudentRun,
     TrustRegionSettings,
 )
+from handrail.methods.sagui.settings import GuideSettings, SacSettings, StudentRun
 from handrail.tasks.lava.settings import LavaEncoder, LavaPrior, LavaRun
 from handrail.tasks.own.settings import OwnGuide, OwnStudent
 
@@ -40,7 +38,7 @@ def test_names_are_those_that_set_takes():
         settings, name = (guide, rest) if kind == "guide" else (run, one.name)
         override(settings, {name: one.default})
     by_name = {one.name: one for one in found}
-    assert by_name["limit_fraction"].default == 0.5  # our preset's, not the dataclass's
+    assert by_name["learning.reward_scale"].default == 10.0  # our preset's, not the dataclass's
     assert by_name["guide.steps"].default == 300_000
     assert by_name["learning.discount"].expected == "float, at least 0 and below 1"
     assert "steps" not in by_name  # an option of the command

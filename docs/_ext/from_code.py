@@ -14,7 +14,7 @@ from docutils.parsers.rst import directives
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from handrail.cli.settings_help import docstrings
+from handrail.cli.settings_help import docstrings, settings_of_run
 from handrail.envs.navigation.tasks import TASKS
 from handrail.envs.safety_gymnasium.tasks import ARENA_TASKS
 from handrail.envs.velocity.tasks import VELOCITY_TASKS
@@ -26,6 +26,7 @@ from handrail.tasks.navigation.problems import task_defaults
 from handrail.tasks.registry import FAMILIES
 
 Lines = list[str]
+LONGEST = 8  # letters of a number that is shown as it is
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> Lines:
@@ -66,6 +67,10 @@ def plain(value: Any) -> str:
     """A default as one writes it after `--set name=`."""
     if isinstance(value, bool) or value is None:
         return str(value).lower().replace("none", "null")
+    if isinstance(value, float) and len(str(value)) > LONGEST:
+        return f"{value:.4g}"
+    if isinstance(value, tuple | list):
+        return str(list(value))
     return f"{value:,}".replace(",", "_") if isinstance(value, int) else str(value)
 
 
@@ -90,12 +95,17 @@ class FromCode(SphinxDirective):
 
 
 class Settings(FromCode):
-    """The settings of a frozen class: name, default, meaning. With `only`, these alone."""
+    """The settings of a frozen class: name, default, meaning. With `only`, these alone; with
+    `prefix`, as settings of a group.
+    """
 
-    option_spec: ClassVar = {"only": directives.unchanged_required}
+    option_spec: ClassVar = {
+        "only": directives.unchanged_required,
+        "prefix": directives.unchanged_required,
+    }
 
     def lines(self) -> Lines:
-        rows = list(settings(found(self.arguments[0])))
+        rows = list(settings(found(self.arguments[0]), self.options.get("prefix", "")))
         only = [f"`{name}`" for name in self.options.get("only", "").split()]
         unknown = set(only) - {name for name, _, _ in rows}
         if unknown:
@@ -121,20 +131,54 @@ class MethodCard(FromCode):
         return [*table(("", ""), facts.items()), "", "```sh", command, "```"]
 
 
+class MethodSettings(FromCode):
+    """`{method-settings} navigation budget-switch`, and names below: the settings of such a run.
+
+    Each with the default of `handrail train`, in brackets that of the preset `paper`.
+    """
+
+    has_content = True
+
+    def lines(self) -> Lines:
+        name, method = self.arguments[0].split()
+        family, _ = family_with(method, name)
+        chosen = {"environment": family.environments[0], "method": method}
+        ours = {one.name: one for one in settings_of_run(chosen)}
+        paper = {one.name: one for one in settings_of_run({**chosen, "preset": "paper"})}
+        names = " ".join(self.content).split()
+        if unknown := set(names) - set(ours):
+            raise self.error(f"{method} has no setting {', '.join(sorted(unknown))}")
+        rows, differ = [], False
+        for one in map(ours.__getitem__, names):
+            default, published = f"`{plain(one.default)}`", f"`{plain(paper[one.name].default)}`"
+            if default != published:
+                default, differ = f"{default} ({published})", True
+            choices = one.expected.replace("'", "`").replace(" |", ",")
+            choices = f" One of {choices}." if "`" in choices else ""
+            meaning = one.meaning.rstrip(".")
+            rows.append((f"`{one.name}`", default, f"{meaning}.{choices}"))
+        intro = (
+            f"For `--set NAME=VALUE`. Defaults are those of `handrail train` for "
+            f"`{family.environments[0]}`{', in brackets of `--preset paper`' if differ else ''}. "
+            "[All settings](/methods/settings.md)."
+        )
+        return [intro, "", *table(("setting", "default", "meaning"), rows)]
+
+
 def said(row: Any) -> dict[str, str]:
     """What the row of a method of SaGui says beside, in words."""
     if not isinstance(row, StudentMethod):
         return {}
-    memory = "one for each actor" if row.split_replay else "one for all"
+    memory = "one for each who acts" if row.split_replay else "one for all steps"
     if row.agent is not None:
         memory = "none: each batch of its own steps is learnt from once (on-policy)"
-    facts = {"Memory (preset `paper`)": memory}
+    facts = {"Replay memory (`paper`)": memory}
     if row.has_guide:
-        share = recommended(StudentRun(method=row.name)).limit_fraction
-        facts["Aims at (preset `recommended`)"] = f"{share:.0%} of the limit".replace("%", " %")
+        share = f"{recommended(StudentRun(method=row.name)).limit_fraction:.0%}".replace("%", " %")
+        facts["The multiplier aims at (`recommended`)"] = f"{share} of the limit"
     if row.guide_interval_share:
         share = f"{row.guide_interval_share:.0%}".replace("%", " %")
-        facts["Guide drives unasked (`recommended`)"] = f"{share} of the steps"
+        facts["The guide also acts at random times (`recommended`)"] = f"{share} of the steps"
     return facts
 
 
@@ -232,6 +276,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     """Registers the directives."""
     app.add_directive("settings", Settings)
     app.add_directive("method-card", MethodCard)
+    app.add_directive("method-settings", MethodSettings)
     app.add_directive("methods", Methods)
     app.add_directive("experiments", Experiments)
     app.add_directive("navigation-tasks", NavigationTasks)

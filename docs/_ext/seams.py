@@ -1,11 +1,11 @@
-"""Long names in tables may break, but only at their seams: `.`, `/`, `_` and `:`."""
+"""Long names in tables may break, but only at their seams: `.`, `/`, `_`, `:`, capitals."""
 
 import re
 
 from sphinx.application import Sphinx
 
 LITERAL = re.compile(r'(<span class="pre">)([^<]{14,})(</span>)')
-SEAM = re.compile(r"(?<=[a-z0-9])([./_]|::)(?=[A-Za-z0-9])")
+SEAM = re.compile(r"(?<=[a-z0-9])([./_]|::)(?=[A-Za-z0-9])|(?<=[a-z])(?=[A-Z])")
 TABLE = re.compile(r"<table.*?</table>", re.DOTALL)
 
 
@@ -13,7 +13,7 @@ def broken(page: str) -> str:
     """The page's HTML with places at which a browser may break a name."""
 
     def name(match: re.Match[str]) -> str:
-        return match[1] + SEAM.sub(r"\1<wbr>", match[2]) + match[3]
+        return match[1] + SEAM.sub(r"\g<0><wbr>", match[2]) + match[3]
 
     return TABLE.sub(lambda table: LITERAL.sub(name, table[0]), page)
 

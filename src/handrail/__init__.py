@@ -38,6 +38,7 @@ _HOMES = {
     "handrail.interventions.sampled_mean": ("BelowSampledMean",),
     "handrail.interventions.on_host": ("on_host",),
     "handrail.interventions.near_unsafe": ("AdaptiveRadius", "FixedRadius", "NearUnsafe"),
+    "handrail.interventions.repeated_harm": ("RepeatsHarm",),
     "handrail.interventions.substitutes": ("Policy", "Proposed", "RandomAboveMean", "RandomAction"),
     "handrail.interventions.recipes": (
         "budget_switch",
@@ -55,7 +56,8 @@ _HOMES = {
     "handrail.envs.transfer": ("SameView", "View"),
     "handrail.methods.contrastive.settings": ("QLearning",),
     "handrail.networks.image_network": ("ImageNetwork",),
-    "handrail.methods.sagui.settings": ("OnPolicySettings", "SacSettings"),
+    "handrail.methods.sagui.on_policy_settings": ("OnPolicySettings",),
+    "handrail.methods.sagui.settings": ("SacSettings",),
     "handrail.learners.fitted_q": ("FittedQSettings",),
     "handrail.methods.sagui.outside_guide": ("PolicyGuide",),
     "handrail.api.discrete_files": ("load_encoder", "load_prior"),

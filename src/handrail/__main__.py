@@ -6,6 +6,7 @@ since an interruption before `main` cannot be caught.
 """
 
 import os
+import select
 import signal
 import sys
 from types import FrameType
@@ -32,7 +33,8 @@ def main() -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # one line is enough
         print(LINE, file=sys.stderr)
         sys.exit(INTERRUPTED)
-    if isinstance(ended, BrokenPipeError | SystemExit | None) and _closed(sys.stdout):
+    broken = isinstance(ended, BrokenPipeError)
+    if (broken or isinstance(ended, SystemExit | None)) and _closed(sys.stdout, broken=broken):
         sys.exit(NO_READER)
     if ended is not None:
         raise ended
@@ -85,16 +87,30 @@ def _importing(frame: FrameType | None) -> bool:
     return False
 
 
-def _closed(output: Any) -> bool:
-    """Whether the reader of this output has gone; what it still holds is then dropped."""
+def _closed(output: Any, *, broken: bool) -> bool:
+    """Whether the reader of this output has gone; what it still holds is then dropped.
+
+    Where a write has failed (`broken`) and left nothing to flush, the pipe itself is asked.
+    """
     if output is None:
         return False
     try:
         output.flush()
+        if not broken or not _unread(output.fileno()):
+            return False
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), output.fileno())
-        return True
-    return False
+        pass
+    except OSError:  # a text in memory has no number
+        return False
+    os.dup2(os.open(os.devnull, os.O_WRONLY), output.fileno())
+    return True
+
+
+def _unread(number: int) -> bool:
+    """Whether nobody can read any more what is written to this file of the process."""
+    asked = select.poll()
+    asked.register(number, select.POLLOUT)
+    return any(event & select.POLLERR for _, event in asked.poll(0))
 
 
 if __name__ == "__main__":

@@ -151,9 +151,10 @@ class SafeExploration(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
         """
         from handrail.knowledge.catalog import located_guide
         from handrail.methods.sagui.guide_file import open_guide
-        from handrail.methods.sagui.settings import PLAIN
-        from handrail.methods.sagui.table import METHODS, RECIPES, Known
+        from handrail.methods.sagui.known import Known
+        from handrail.methods.sagui.table import METHODS, RECIPES
         from handrail.methods.sagui.takeover_checks import check_takeover
+        from handrail.methods.sagui.takeover_settings import PLAIN
 
         refuse_forked()
         if recipe not in RECIPES:

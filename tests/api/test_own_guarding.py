@@ -20,9 +20,10 @@ from handrail.interventions.triggers import CostCriticExceeds
 from handrail.methods.sagui import train_guide as training
 from handrail.methods.sagui.guide import GuideNetworks
 from handrail.methods.sagui.guide_file import open_guide
+from handrail.methods.sagui.known import Known
 from handrail.methods.sagui.problem import interface_of
 from handrail.methods.sagui.shield import broken_limits, proposed
-from handrail.methods.sagui.table import METHODS, Known
+from handrail.methods.sagui.table import METHODS
 from handrail.methods.sagui.train_guide import takeover_cost
 from handrail.safe_exploration import SafeExploration
 from tests.api.test_own_several_costs import LIMITS, Laborious

@@ -13,7 +13,8 @@ from handrail.core.errors import HandrailError
 from handrail.core.records import read_table
 from handrail.interventions.recipes import shield
 from handrail.interventions.substitutes import Policy
-from handrail.methods.sagui.settings import OnPolicySettings, SacSettings
+from handrail.methods.sagui.on_policy_settings import OnPolicySettings
+from handrail.methods.sagui.settings import SacSettings
 from tests.envs.toys import Walker
 
 FEW = {

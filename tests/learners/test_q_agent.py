@@ -13,11 +13,12 @@ import pytest
 from handrail.core.errors import HandrailError
 from handrail.core.rng import stream
 from handrail.envs.lava.make import make_lava
-from handrail.interventions.recipes import none
+from handrail.interventions.recipes import domain_prior, none
 from handrail.learners.base import Clock
 from handrail.learners.q.agent import Exploration, QAgent
 from handrail.learners.q.double_dqn import TDLoss
 from handrail.learners.q.values import OnFrames, Tabulated
+from handrail.learners.stored import TakeoverEnds
 from handrail.networks.mlp import MLP
 from handrail.replay.ring import Ring
 from handrail.train.compiled import Loop
@@ -155,3 +156,24 @@ def test_a_replay_keeps_what_was_executed_and_the_last_observation(loop):
 def test_a_target_that_would_be_copied_too_seldom_is_refused(loop, every):
     with pytest.raises(HandrailError, match=f"target_every is {every}: expected a multiple of"):
         dataclasses.replace(loop.agent, target_every=every)
+
+
+def test_what_it_is_not_let_do_ends_its_episode_for_it(loop):
+    """Turning left is always overruled by turning right, which it learns from its own action."""
+    prior = lambda row: jnp.where(jnp.arange(7) == 0, -1.0, 0.0)
+    ends = dataclasses.replace(loop.agent, stored=(TakeoverEnds(cost=1.0),))
+    kept = {}
+    for name, agent in (("executed", loop.agent), ("ended", ends)):
+        guarded = dataclasses.replace(loop, agent=agent, intervention=domain_prior(prior))
+        state, records, _ = blocks(guarded, guarded.init(key=jax.random.key(0)), 8, learn=False)
+        items = jax.tree.map(lambda leaf: np.asarray(leaf)[:32], state.agent.replay.items)
+        kept[name] = items
+        assert 0 < items.intervened.sum() < 32 and np.isfinite(records.episode.cost).all()
+    executed, ended = kept["executed"], kept["ended"]
+    overruled = ended.intervened
+    np.testing.assert_array_equal(ended.action[overruled], 0)
+    assert (executed.action[overruled] != 0).all() and not executed.terminated[overruled].all()
+    assert ended.terminated[overruled].all() and (ended.cost[overruled] == 1).all()
+    assert (ended.reward[overruled] == 0).all()
+    for one, other in zip(*map(jax.tree.leaves, (executed, ended)), strict=True):
+        np.testing.assert_array_equal(one[~overruled], other[~overruled])

@@ -9,6 +9,7 @@ import numpy as np
 import optax
 import pytest
 
+from handrail.core.errors import HandrailError
 from handrail.core.types import Timestep
 from handrail.envs.base import AbstractEnvironment, DiscreteActions
 from handrail.interventions.recipes import none
@@ -16,8 +17,16 @@ from handrail.learners.q.agent import Exploration, QAgent
 from handrail.learners.q.double_dqn import TDLoss
 from handrail.learners.q.novelty import Novelty, SimHash, TableRow, rewarded
 from handrail.learners.q.values import OnFrames, Tabulated
+from handrail.methods.contrastive.agents import latent_learner
+from handrail.methods.contrastive.settings import QLearning, StudentSettings
+from handrail.methods.contrastive.student import student_agent
+from handrail.methods.contrastive.table import METHODS
 from handrail.networks.mlp import MLP
 from handrail.replay.ring import Ring
+from handrail.tasks.lava.family import LAVA
+from handrail.tasks.lava.problems import student_problem
+from handrail.tasks.lava.settings import LavaRun
+from handrail.tasks.registry import with_defaults
 from handrail.train.compiled import Loop
 from handrail.train.step import example_transition
 
@@ -112,14 +121,23 @@ def test_vectors_are_hashed_by_direction_and_parts_are_read():
 
 
 @pytest.mark.parametrize("method", ["ae", "vae"])
-def test_agents_on_a_latent_refuse_the_bonus(method):
-    from handrail.core.errors import HandrailError
-    from handrail.methods.contrastive.agents import latent_learner
-    from handrail.methods.contrastive.settings import QLearning, StudentSettings
-    from handrail.tasks.lava.problems import student_problem
-    from handrail.tasks.lava.settings import LavaRun
-
+@pytest.mark.parametrize(
+    ("own", "message"),
+    [
+        ({"novelty": 0.1}, r"learning\.novelty is 0\.1: agents on an auto-enc"),
+        ({"takeover_ends": True}, r"learning\.takeover_ends is true, but agents on an auto-enc"),
+    ],
+)
+def test_agents_on_a_latent_refuse_what_they_do_not_do(method, own, message):
     problem = student_problem(LavaRun(), "egocentric")
-    settings = StudentSettings(learning=QLearning(novelty=0.1))
-    with pytest.raises(HandrailError, match=r"learning\.novelty is 0\.1: agents on an auto-enc"):
+    settings = StudentSettings(learning=QLearning(**own))
+    with pytest.raises(HandrailError, match=message):
         latent_learner(problem, settings, variational=method == "vae")
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_of_lava_can_be_built_from_its_defaults(method):
+    chosen = with_defaults({"environment": "LavaCrossingS9N1", "method": method}, {})
+    run = LAVA.resolve(chosen).run
+    student_agent(student_problem(run, "egocentric"), METHODS[method], run)
+    assert run.learning.novelty == (0.0 if method in ("ae", "vae") else 0.1)

@@ -1,4 +1,4 @@
-"""Tables on the terminal: no word and no number is cut, at any width."""
+"""Tables and values on the terminal: no word and no number is cut, at any width."""
 
 import pytest
 
@@ -60,3 +60,18 @@ def test_no_control_character_reaches_the_terminal(monkeypatch, capsys):
     text = printed(monkeypatch, capsys, Table((EVIL, "a"), ((EVIL, 1.0),), EVIL), 200)
     assert not {"\x1b", "\x07", "\r"} & set(text)
     assert text.count("\\x1b]0;owned") == 3
+
+
+def test_values_are_rounded_for_reading_and_parts_are_left_out(capsys):
+    found = {
+        "total_cost": 12345.678, "final_return": -0.4149088, "limit": 5.0, "steps": 150_000,
+        "within_limit_alone": False, "best_safe": None, "guide_warnings": [], "nan": float("nan"),
+        "last_epoch": {"step": 1.0}, "method": "full\x1b[2J", "told": ["one", "two"],
+    }  # fmt: skip
+    console.show_values(found)
+    lines = [line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines()]
+    assert dict(lines) == {
+        "total_cost": "12,346", "final_return": "-0.415", "limit": "5", "steps": "150,000",
+        "within_limit_alone": "no", "best_safe": "–", "guide_warnings": "–", "nan": "nan",
+        "method": "full\\x1b[2J", "told": "one; two",
+    }  # fmt: skip

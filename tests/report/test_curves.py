@@ -56,21 +56,6 @@ def test_grid_ends_at_the_total():
     assert curves.grid(3, 200).tolist() == [0, 1, 2, 3]
 
 
-def test_area_is_the_mean_height():
-    assert curves.area([0, 50, 100], [0.0, 0.5, 1.0]) == pytest.approx(0.5)
-    assert curves.area([0, 1, 100], [1.0, 1.0, 1.0]) == pytest.approx(1.0)
-    assert curves.area([0, 100], [np.nan, 1.0]) == pytest.approx(0.5)
-
-
-def test_first_reaching_must_last():
-    steps = [10, 20, 30, 40]
-    assert curves.first_reaching(steps, [0, 1, 0, 1], 1) == 40
-    assert curves.first_reaching(steps, [np.nan, 1, 1, 1], 1) == 20
-    assert curves.first_reaching(steps, [1, 1, 1, 1], 1) == 10
-    assert curves.first_reaching(steps, [1, 1, 1, 0], 1) == float("inf")
-    assert curves.first_staying_under(steps, [9, 5, 4, 5], 5) == 20
-
-
 def test_bad_input_is_refused():
     with pytest.raises(HandrailError, match="must not decrease"):
         curves.cumulative([2, 1], [0, 0], [1])

@@ -37,7 +37,10 @@ def finished(tmp_path):
 
 
 def test_what_did_not_run_is_a_dash_and_no_error(finished, tmp_path):
-    _, tables = write_report(finished, tmp_path / "report")
+    noted = finished.rows[0][1].folder / "environment.json"
+    noted.write_text(json.dumps({"environments": [{"commit": "0123<b>"}]}))
+    path, tables = write_report(finished, tmp_path / "report")
+    assert "0123&lt;b&gt;" in path.read_text()  # the commit of the run that knows its own
     for table in tables:
         cells = {row[0]: row[1:] for row in table.rows}
         ours = dict(zip(table.columns[1:], cells["full"], strict=False))

@@ -147,6 +147,20 @@ def test_curves_of_nan_are_left_out(tmp_path):
     run_page.write_run_page([folder])
 
 
+def test_the_commits_that_computed_a_run_stand_on_its_page_if_they_are_known(tmp_path):
+    folder = write_run(tmp_path / "run")
+    run_page.write_run_page([folder])
+    assert "commit of handrail" not in (folder / "report.html").read_text()
+    noted = folder / "environment.json"
+    [here] = json.loads(noted.read_text())["environments"]
+    parts = [{**here, "commit": one} for one in ("0123abcd", 7, f"4567ef-{EVIL}")]
+    noted.write_text(json.dumps({"environments": parts}))
+    run_page.write_run_page([folder])
+    page = (folder / "report.html").read_text()
+    assert page.count("commit of handrail") == 2  # of the page, and of this method's runs
+    assert "0123abcd, 4567ef-" in page and "alert(1)</script>" not in page and "\x1b" not in page
+
+
 def test_names_from_files_are_text(tmp_path, capsys):
     folder = write_run(tmp_path / "run", method=EVIL, environment=EVIL, settings={EVIL: EVIL})
     path, _, _ = report([str(folder)])

@@ -46,12 +46,10 @@ def test_a_run_reads_back(folder):
 
 
 def test_curves_of_runs(folder):
-    found = runs.find_runs(folder.parent, finished=True)
+    found = [runs.read_run(folder)]
     steps = np.asarray([5, 10, 30])
     assert runs.cumulative_curves(found, steps).tolist() == [[0, 0, 1]]
     np.testing.assert_equal(runs.learning_curves(found, steps, 100), [[np.nan, 0.5, 0.25]])
-    groups = runs.group(found, lambda run: (run["environment"], run["method"]))
-    assert list(groups) == [("S9N1", "dqn")]
 
 
 @pytest.mark.parametrize(
@@ -82,8 +80,6 @@ def test_a_running_run_may_be_in_the_middle_of_a_line(folder):
     assert run.episodes["step"].tolist() == [10, 25]
     with pytest.raises(HandrailError, match="has not finished"):
         runs.summary_values([run], "violations")
-    with pytest.raises(HandrailError, match="no finished runs"):
-        runs.find_runs(folder, finished=True)
 
 
 def test_a_run_that_has_only_begun_is_empty(folder):
@@ -97,8 +93,6 @@ def test_a_run_that_has_only_begun_is_empty(folder):
 def test_other_damage(folder, tmp_path):
     with pytest.raises(HandrailError, match=r"no run\.json"):
         runs.read_run(tmp_path)
-    with pytest.raises(HandrailError, match="not a folder"):
-        runs.find_runs(tmp_path / "absent")
     (folder / "arrays.npz").write_bytes(b"PK\x03\x04 cut")
     with pytest.raises(HandrailError, match=r"arrays.npz is damaged"):
         runs.read_run(folder).arrays()

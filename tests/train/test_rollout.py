@@ -8,8 +8,7 @@ import pytest
 from handrail.core.rng import stream
 from handrail.envs.host_copies import HostCopies
 from handrail.interventions.base import Intervention
-from handrail.interventions.from_step import FromStep
-from handrail.interventions.triggers import AfterFirstCost
+from handrail.interventions.triggers import AfterFirstCost, FromStep
 from handrail.train.rollout.base import EpisodePolicy, RandomActions
 from handrail.train.rollout.compiled import rollout
 from handrail.train.rollout.drivers import Compiled

@@ -37,6 +37,7 @@ from handrail.interventions.base import Intervention
 from handrail.interventions.recipes import none
 from handrail.methods.contrastive import encoder as encoder_training
 from handrail.methods.contrastive import prior as prior_training
+from handrail.methods.contrastive.agents import representation_learner
 from handrail.methods.contrastive.artefacts import ENCODER
 from handrail.methods.contrastive.compiled import compiled_problem
 from handrail.methods.contrastive.on_host import host_problem
@@ -286,7 +287,8 @@ def train_encoder(
         **_recorded(problem, limits, episode_length), **stable(settings),
     }  # fmt: skip
     return encoder_training.train_encoder(
-        problem, settings, folder, folder / ENCODER, recorded=recorded,
+        representation_learner(problem, settings), problem, settings, folder, folder / ENCODER,
+        recorded=recorded,
         provenance={"task": host.name, "settings": recorded}, report=report,
     )  # fmt: skip
 

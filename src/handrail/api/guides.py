@@ -40,20 +40,16 @@ from handrail.interventions.base import AbstractTrigger
 from handrail.knowledge.catalog import located_guide
 from handrail.methods.sagui.cards import harm_of
 from handrail.methods.sagui.guide_file import open_guide
+from handrail.methods.sagui.known import Known
 from handrail.methods.sagui.outside_guide import PolicyGuide
 from handrail.methods.sagui.presets import OWN_GUIDE, TAKEOVER_SHARES
 from handrail.methods.sagui.problem import Source, interface_of
-from handrail.methods.sagui.settings import (
-    PLAIN,
-    GuideSettings,
-    RobustSettings,
-    SacSettings,
-    TakeoverSettings,
-)
+from handrail.methods.sagui.settings import GuideSettings, RobustSettings, SacSettings
 from handrail.methods.sagui.shield import STEPS, proposed, takeover_table
-from handrail.methods.sagui.table import METHODS, RECIPES, Known
+from handrail.methods.sagui.table import METHODS, RECIPES
 from handrail.methods.sagui.takeover import Takeover, check_scale
 from handrail.methods.sagui.takeover_checks import check_takeover
+from handrail.methods.sagui.takeover_settings import PLAIN, TakeoverSettings
 from handrail.methods.sagui.train_guide import SELECTIONS
 from handrail.methods.sagui.train_guide import train_guide as train
 

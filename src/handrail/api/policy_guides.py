@@ -44,12 +44,13 @@ from handrail.learners.fitted_q import FittedQSettings, PolicySteps, bellman_err
 from handrail.learners.sac.networks import REWARD_CRITICS, CriticEnsemble
 from handrail.methods.sagui.cards import Limits, Networks
 from handrail.methods.sagui.guide_file import GUIDE, open_guide
+from handrail.methods.sagui.known import Known
 from handrail.methods.sagui.outside_guide import PolicyGuide, outside_card
 from handrail.methods.sagui.policy_steps import ActsByHand, Trial, collected, tried
 from handrail.methods.sagui.presets import TAKEOVER_SHARES
 from handrail.methods.sagui.problem import interface_of
 from handrail.methods.sagui.shield import STEPS, proposed, takeover_table
-from handrail.methods.sagui.table import METHODS, RECIPES, Known
+from handrail.methods.sagui.table import METHODS, RECIPES
 from handrail.methods.sagui.train_guide import takeover_cost
 
 LOG = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from typing import Any
 
 from handrail.api.reporting import leaves_report
 from handrail.core.arguments import checked, folder_of, seed_number, settings_of, truth, whole
-from handrail.core.artifact import checksums, load
+from handrail.core.artifact import checksums
 from handrail.core.errors import HandrailError, UnknownName
 from handrail.core.identity import passed_in
 from handrail.core.recorded import PASSED, stable
@@ -26,25 +26,24 @@ from handrail.envs.gymnasium.costs import CostFn
 from handrail.equations.budget import discounted_limit
 from handrail.interventions.base import Intervention
 from handrail.knowledge.catalog import located_guide
-from handrail.methods.sagui.cards import warnings_of
+from handrail.methods.sagui.cards import guide_warnings
 from handrail.methods.sagui.guide_file import open_guide
 from handrail.methods.sagui.offline_batch import kept_beside
+from handrail.methods.sagui.on_policy_settings import OnPolicySettings
 from handrail.methods.sagui.outside_guide import PolicyGuide
 from handrail.methods.sagui.presets import SOURCE_PRICE, own_student
 from handrail.methods.sagui.problem import Target, interface_of
-from handrail.methods.sagui.settings import (
+from handrail.methods.sagui.settings import SacSettings, StudentRun
+from handrail.methods.sagui.table import METHODS
+from handrail.methods.sagui.takeover_checks import check_takeover
+from handrail.methods.sagui.takeover_settings import (
     EXECUTED,
     PLAIN,
     RISK,
-    OnPolicySettings,
     RiskSettings,
-    SacSettings,
     StoredSettings,
-    StudentRun,
     TakeoverSettings,
 )
-from handrail.methods.sagui.table import METHODS
-from handrail.methods.sagui.takeover_checks import check_takeover
 from handrail.methods.sagui.train_student import train_student as train
 
 Report = Callable[[int, int], None]
@@ -212,7 +211,9 @@ def train_student(
         outside=outside,
         copies=getattr(host, "copies", 1),
     )
-    warned = _warnings(files, allowed, longest)
+    warned = guide_warnings(files, allowed, longest)
+    for text in warned:
+        LOG.warning("%s: %s", files["guide"], text)
     brought = {} if shield is None else {"intervention": shield}
     recorded = {
         "purpose": "own student", "run": stable(run),
@@ -243,13 +244,3 @@ def _check_method(method: str, guide: Path | str | PolicyGuide | None) -> None:
         raise HandrailError(f"method {method!r} has no guide: give None for it")
     if guide is None and needed:
         raise HandrailError(f"method {method!r} needs the file of a guide")
-
-
-def _warnings(files: Mapping[str, Path], limit: float, steps: int) -> list[str]:
-    """What speaks against the guide as a shield; logged as well."""
-    if not files:
-        return []
-    found = warnings_of(load(files["guide"], expect="guide")[0], limit, steps)
-    for text in found:
-        LOG.warning("%s: %s", files["guide"], text)
-    return found

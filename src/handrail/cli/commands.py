@@ -152,8 +152,7 @@ def train(
         method: See `handrail list`; full-adaptive, in navigation and velocity budget-switch.
         observation: What the learner sees; symbolic. Lava only.
         knowledge: Acquire knowledge on one layout (the paper) or on many; many. Lava only.
-        preset: recommended (ours) or paper; recommended. In navigation also source-data: students
-            that learn costs also from steps that their guide took in the source.
+        preset: recommended (ours) or paper; recommended.
         seed: Seed of the layout and of all else.
         steps: Environment steps; 200,000, in navigation and velocity the published ones.
         prior: Use this prior: a file, or a name of `handrail knowledge list`.
@@ -217,8 +216,9 @@ def train(
             knowledge_folder=knowledge_folder, out=out, acquire=acquire, progress=look,
         )  # fmt: skip
     look()
-    for key, value in summary.items():
-        print(f"{plain(key):24} {plain(value)}")
+    from handrail.report.console import show_values
+
+    show_values(summary)
     print(f"run: {plain(out)}")
     _leave_report(out)
 

@@ -1,6 +1,7 @@
 """What `handrail knowledge make` does: trains what ships, measures it, and writes its card."""
 
 import dataclasses
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -43,8 +44,11 @@ def _make(one: ShippedKnowledge, out: Path, knowledge_folder: Path, steps: Progr
         **chosen,
         "settings": dict(one.made) or "the defaults",
     }
-    path = out / one.file.name
+    path = one.within(out)
     save(path, dataclasses.replace(card, training={**card.training, "shipped": told}), arrays)
+    for beside in task.family.left_beside.get(one.kind, ()):
+        if (kept := task.file.with_name(beside)).exists():
+            shutil.copyfile(kept, path.with_name(beside))
     return path
 
 
@@ -133,7 +137,7 @@ def _of_encoder(one: ShippedKnowledge, file: Path, out: Path, steps: ProgressBar
     caught, flagged = np.mean([one.rates(run.safety.max_distance) for one in states], axis=0)
     (prior,) = named(one.name, "prior")
     return {
-        **_random(one, "full-adaptive", {"prior": out / prior.file.name, "encoder": file}),
+        **_random(one, "full-adaptive", {"prior": prior.within(out), "encoder": file}),
         "calibration": {
             "probability that an unsafe state is nearer than a safe one": float(
                 np.mean([state.separation() for state in states])

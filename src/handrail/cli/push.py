@@ -5,7 +5,8 @@ import tempfile
 from pathlib import Path
 
 from handrail import hub
-from handrail.cli.evaluate import OWN, evaluate, read_own
+from handrail.cli.evaluate import evaluate
+from handrail.cli.own_runs import read_own
 from handrail.cli.record import Asked, VideoLook, record
 from handrail.core.errors import HandrailError
 from handrail.core.plain_text import message
@@ -41,11 +42,11 @@ def push(
         file, episodes=episodes, seed=0, which=which, environment=environment, cost_fn=cost_fn
     )
     own = read_own(file)
-    chosen = policy_file if own is None else OWN[own.purpose]
+    policy = policy_file(file, which) if own is None else own.policy_file(which)
     asked = Asked(which=which, environment=environment, cost_fn=cost_fn)
     with tempfile.TemporaryDirectory() as beside:
         film = _filmed(file, Path(beside), asked)
-        return hub.push(chosen(file, which), folder, measured=measured, replay=film)
+        return hub.push(policy, folder, measured=measured, replay=film)
 
 
 def _filmed(run: Path, folder: Path, asked: Asked) -> Path | None:

@@ -3,18 +3,20 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from handrail.cli.evaluate import read_own
-from handrail.cli.own_acting import Beside
-from handrail.cli.record_own import record_own
+from handrail.cli.own_runs import STUDENT, Named, OwnRun, acting, open_run, read_own
 from handrail.core.errors import HandrailError
 from handrail.core.files import check_writable, write_text
+from handrail.envs.gymnasium.building import closes_environments
 from handrail.experiments import launch
 from handrail.experiments.launch import Which
+from handrail.interventions.recipes import none
 from handrail.report.html import Player, page
 from handrail.report.player.pictures import Board, board_of
 from handrail.report.player.video import Reel, check_ending, write_video
+from handrail.tasks.own.episode import rendering, to_record
+from handrail.train.rollout.frames import recorded_frames
 from handrail.train.rollout.recorded import RecordedEpisode
 
 Camera = Literal["above", "3d"]
@@ -116,18 +118,30 @@ def record(runs: Sequence[Path], out: Path, asked: Asked, look: VideoLook) -> li
 
 def _recorded(folder: Path, asked: Asked) -> list[RecordedEpisode]:
     own = read_own(folder)
-    options: dict[str, Any] = {
-        name: getattr(asked, name) for name in ("episodes", "seed", "shielded", "which")
-    }
     if own is not None:
-        return record_own(
-            folder, own, **options, environment=asked.environment, cost_fn=asked.cost_fn,
-            episode_length=asked.episode_length,
-            beside=Beside(folder, asked.files.get("guide"), asked.intervention, asked.view),
-        )  # fmt: skip
+        launch.check_evaluation(folder, asked.episodes, asked.seed)
+        return _of_own(own, asked)
     return launch.record(
-        folder, **options, knowledge_folder=asked.knowledge_folder, files=asked.files,
+        folder, episodes=asked.episodes, seed=asked.seed, shielded=asked.shielded,
+        which=asked.which, knowledge_folder=asked.knowledge_folder, files=asked.files,
         environment=asked.environment,
+    )  # fmt: skip
+
+
+@closes_environments
+def _of_own(run: OwnRun, asked: Asked) -> list[RecordedEpisode]:
+    """Of a run in an environment of the user's: frames, if that can render `rgb_array`."""
+    named = Named(
+        asked.environment, asked.cost_fn, asked.episode_length, asked.files.get("guide"),
+        asked.intervention, asked.view,
+    )  # fmt: skip
+    opened = open_run(run, named, asked.which, change=rendering)
+    intervention, acts = opened.intervention() if asked.shielded else (none(), "")
+    method = run.student.method if run.purpose == STUDENT else run.purpose
+    host = to_record(opened.host)
+    return recorded_frames(
+        host, host.env, acting(opened.policy), intervention, environment=run.environment,
+        method=method, acts=acts, episodes=asked.episodes, seed=asked.seed, longest=opened.longest,
     )  # fmt: skip
 
 

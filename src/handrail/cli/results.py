@@ -60,6 +60,7 @@ def evaluate(
     from handrail.cli.changed import changes_of
     from handrail.cli.evaluate import evaluate as evaluate_one
     from handrail.envs.changes import NOTHING_CHANGED
+    from handrail.report.console import show_values
 
     files = {"guide": guide, "prior": prior, "encoder": encoder, "expert": expert}
     world = changes_of(tuple(chain(*changes)))
@@ -71,8 +72,7 @@ def evaluate(
     )  # fmt: skip
     if world != NOTHING_CHANGED:
         print(f"{'world':24} {world.words}")
-    for key, value in found.items():
-        print(f"{plain(key):24} {plain(value)}")
+    show_values(found)
 
 
 def record(

@@ -96,7 +96,8 @@ class Cluster(AbstractExecutor):
                 self._needed[need.folder] = self._ray.put(transport.result_of_need(need))
         contents = [self._needed[need.folder] for need in task.needs]
         sender = f"{socket.gethostname()}|{Path.cwd()}"
-        sent = dataclasses.replace(task, needs=tuple(_alone(need) for need in task.needs))
+        needs = tuple(dataclasses.replace(need, needs=()) for need in task.needs)
+        sent = dataclasses.replace(task, needs=needs)
         return self._remote.remote(sent, sender, self._versions, self._notices.board, *contents)
 
     def finished(self, seconds: float) -> dict[Path, str | None]:
@@ -226,10 +227,6 @@ def _answers(address: str) -> None:
             f"no Ray cluster at address {address!r}: {error.strerror or error}; check the "
             "address and that the cluster is up (`ray status`)"
         ) from None
-
-
-def _alone(task: Task) -> Task:
-    return dataclasses.replace(task, needs=())
 
 
 def _in_place(work: AnyWork, expected: dict[str, str]) -> tuple[str | None, None]:

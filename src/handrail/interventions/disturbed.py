@@ -9,14 +9,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Key
 
 from handrail.core.errors import HandrailError
-from handrail.core.rng import stream
-from handrail.core.types import Context, Decision, Memory, Transition
-from handrail.interventions.base import (
-    AbstractSubstitute,
-    Intervention,
-    Substitution,
-    any_not_finite,
-)
+from handrail.core.types import Context, Decision
+from handrail.interventions.base import AbstractSubstitute, Intervention, Substitution
+from handrail.interventions.overruled import AbstractSecond
 from handrail.interventions.triggers import Always
 
 
@@ -40,42 +35,23 @@ class TowardsCost(AbstractSubstitute):
         return Substitution(corner, jnp.isfinite(rise).all())
 
 
-class Disturbed(Intervention):
+class Disturbed(AbstractSecond):
     """`first`, and a world that then executes (1 - share) · action + share · what this WHAT does.
 
     The disturbance belongs to the world: what is stored, learnt from and counted as an intervention
-    is what `first` decided, and what it draws is what it draws alone. Evidence has `disturbance`,
-    the largest change of a number of the action.
+    is what `first` decided. Evidence has `disturbance`, the largest change of a number of the
+    action.
     """
 
-    EVIDENCE: ClassVar[str] = "disturbance"
+    own: ClassVar[str] = "disturbance"
     first: Intervention
     share: float = eqx.field(static=True)
 
-    def init(self) -> Memory:
-        return self.first.init(), super().init()
-
-    def __call__(self, context: Context, memory: Memory, *, key: Key[Array, ""]) -> Decision:
-        before, own = memory
-        decided = self.first(context, before, key=key)
-        seen = dataclasses.replace(context, proposed=decided.action, extras=decided.extras)
-        other = super().__call__(seen, own, key=stream(key, self.EVIDENCE))
-        mixed = (1 - self.share) * decided.action + self.share * other.action
-        moved = jnp.max(jnp.abs(mixed - decided.action))
+    def joined(self, earlier: Decision, last: Decision) -> Decision:
+        mixed = (1 - self.share) * earlier.action + self.share * last.action
+        moved = jnp.max(jnp.abs(mixed - earlier.action))
         return dataclasses.replace(
-            decided,
-            disturbed=mixed,
-            evidence={**decided.evidence, self.EVIDENCE: moved},
-            not_finite=any_not_finite([decided.not_finite, other.not_finite]),
-        )
-
-    def observe(
-        self, memory: Memory, context: Context, transition: Transition, *, key: Key[Array, ""]
-    ) -> Memory:
-        before, own = memory
-        return (
-            self.first.observe(before, context, transition, key=key),
-            super().observe(own, context, transition, key=stream(key, self.EVIDENCE)),
+            earlier, disturbed=mixed, evidence={**earlier.evidence, self.own: moved}
         )
 
 

@@ -1,7 +1,10 @@
 """Two interventions in turn: the second judges what the first leaves to be executed."""
 
+import abc
 import dataclasses
+from typing import ClassVar
 
+import equinox as eqx
 from jaxtyping import Array, Key
 
 from handrail.core.rng import stream
@@ -12,33 +15,30 @@ EVIDENCE = "shield"
 """Named quantity: 1 where the second intervention acted; its own quantities begin with it."""
 
 
-class Overruled(Intervention):
-    """`first`, over which this WHEN × WHAT has the last word.
+class AbstractSecond(Intervention):
+    """`first`, and then this WHEN × WHAT, to which what `first` decided is what is proposed.
 
-    What it judges as proposed is what `first` decided, such as a guide's action, and what it leaves
-    is executed. The random numbers of `first` are those that it has alone, so that an intervention
-    that never fires changes nothing. Evidence of the second is named `shield_…`, and `shield` is 1
-    where it acted.
+    The random numbers of `first` are those that it has alone, so that a second one that never fires
+    changes nothing; those of the second are of the stream `own`.
     """
 
-    first: Intervention
+    first: eqx.AbstractVar[Intervention]
+    own: eqx.AbstractClassVar[str]
+
+    @abc.abstractmethod
+    def joined(self, earlier: Decision, last: Decision) -> Decision:
+        """What comes of both decisions."""
 
     def init(self) -> Memory:
         return self.first.init(), super().init()
 
     def __call__(self, context: Context, memory: Memory, *, key: Key[Array, ""]) -> Decision:
         before, own = memory
-        earlier = self.first(context, before, key=key).undisturbed()
+        earlier = self.first(context, before, key=key)
         seen = dataclasses.replace(context, proposed=earlier.action, extras=earlier.extras)
-        last = super().__call__(seen, own, key=stream(key, EVIDENCE))
-        named = {f"{EVIDENCE}_{name}": value for name, value in last.evidence.items()}
-        return Decision(
-            action=last.action,
-            intervened=earlier.intervened | last.intervened,
-            evidence={**earlier.evidence, **named, EVIDENCE: last.intervened},
-            extras=last.extras,
-            not_finite=any_not_finite([earlier.not_finite, last.not_finite]),
-        )
+        last = super().__call__(seen, own, key=stream(key, self.own))
+        not_finite = any_not_finite([earlier.not_finite, last.not_finite])
+        return dataclasses.replace(self.joined(earlier, last), not_finite=not_finite)
 
     def observe(
         self, memory: Memory, context: Context, transition: Transition, *, key: Key[Array, ""]
@@ -46,7 +46,28 @@ class Overruled(Intervention):
         before, own = memory
         return (
             self.first.observe(before, context, transition, key=key),
-            super().observe(own, context, transition, key=stream(key, EVIDENCE)),
+            super().observe(own, context, transition, key=stream(key, self.own)),
+        )
+
+
+class Overruled(AbstractSecond):
+    """`first`, over which this WHEN × WHAT has the last word.
+
+    What it judges as proposed is what `first` decided, such as a guide's action, and what it leaves
+    is executed. Evidence of the second is named `shield_…`, and `shield` is 1 where it acted.
+    """
+
+    own: ClassVar[str] = EVIDENCE
+    first: Intervention
+
+    def joined(self, earlier: Decision, last: Decision) -> Decision:
+        earlier = earlier.undisturbed()
+        named = {f"{EVIDENCE}_{name}": value for name, value in last.evidence.items()}
+        return Decision(
+            action=last.action,
+            intervened=earlier.intervened | last.intervened,
+            evidence={**earlier.evidence, **named, EVIDENCE: last.intervened},
+            extras=last.extras,
         )
 
 

@@ -12,6 +12,7 @@ from handrail.interventions.ensemble import (
     RandomAdvantageous,
 )
 from handrail.interventions.near_unsafe import NearUnsafe
+from handrail.interventions.repeated_harm import RepeatsHarm
 from handrail.interventions.substitutes import (
     Policy,
     Proposed,
@@ -69,11 +70,25 @@ def domain_prior(prior: Prior, *, prior_prob: float = 0.95, threshold: float = 0
 
 
 def contrastive(
-    near: NearUnsafe, prior: Prior, *, prior_prob: float = 0.95, threshold: float = 0.0
+    near: NearUnsafe,
+    prior: Prior,
+    *,
+    prior_prob: float = 0.95,
+    threshold: float = 0.0,
+    repeat_distance: float = 0.0,
 ) -> Intervention:
-    """The action check only near unsafe states (arXiv:2503.10318)."""
+    """The action check only near unsafe states (arXiv:2503.10318).
+
+    With a `repeat_distance` above 0 also where the proposed action has done harm in a state whose
+    embedding is as near as this (`RepeatsHarm`, beyond the paper).
+    """
     check, substitute = _action_check(prior, threshold)
-    return Intervention(near & Coin(prior_prob) & check, substitute)
+    when = near & Coin(prior_prob) & check
+    if not repeat_distance:
+        return Intervention(when, substitute)
+    latent = near.initial_embeddings.shape[1]
+    again = RepeatsHarm(near.embed, latent, repeat_distance, near.capacity)
+    return Intervention(when | again, substitute)
 
 
 def _action_check(prior: Prior, threshold: float) -> tuple[AbstractTrigger, AbstractSubstitute]:

@@ -20,7 +20,7 @@ UNITS = ("agent", "environment")
 
 
 class RandomAboveMean(AbstractSubstitute):
-    """A uniformly random action that the prior values above the state's mean.
+    """A uniformly random other action that the prior values above the state's mean.
 
     The set can be empty (all equal, or by rounding); then there is no substitute and the
     proposed action stands, where the original code of arXiv:2503.10318 crashes. A value that is
@@ -36,6 +36,7 @@ class RandomAboveMean(AbstractSubstitute):
         lowest = jnp.min(jnp.where(finite, values, jnp.inf))
         values = jnp.where(finite, values, lowest)
         allowed = above_mean(values, self.threshold) | ~finite.any()
+        allowed &= jnp.arange(values.size) != context.proposed
         # the arg-max of uniform noise over a set is a uniform draw from it
         noise = jnp.where(allowed, jax.random.uniform(key, allowed.shape), -1.0)
         action = jnp.argmax(noise).astype(context.proposed.dtype)

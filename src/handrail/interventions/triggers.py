@@ -6,7 +6,7 @@ from typing import ClassVar
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Key
+from jaxtyping import Array, Bool, Float, Int, Key
 
 from handrail.core.errors import HandrailError
 from handrail.core.rng import stream
@@ -170,6 +170,15 @@ class BudgetSpent(AbstractMemoryless):
         unknown = ~jnp.isfinite(context.episode_cost)
         fires = (context.episode_cost >= self.limit) | unknown
         return Verdict(fires, {"budget_spent": fires}, unknown)
+
+
+class FromStep(AbstractMemoryless):
+    """Fires from the step `first` of every episode to its end; steps count from 0."""
+
+    first: int | Int[Array, ""]
+
+    def __call__(self, context: Context, memory: Memory, *, key: Key[Array, ""]) -> Verdict:
+        return Verdict(context.episode_step >= self.first, {})
 
 
 class Predicate(AbstractMemoryless):

@@ -41,7 +41,11 @@ class ShippedKnowledge:
     @property
     def file(self) -> Path:
         """Where it lies."""
-        return FOLDER / f"{self.kind}-{self.name}{SUFFIX}"
+        return self.within(FOLDER)
+
+    def within(self, folder: Path) -> Path:
+        """Its file in a folder that holds all; what is kept beside it has the same place."""
+        return folder / self.name / f"{self.kind}{SUFFIX}"
 
     @property
     def checksum(self) -> str:

@@ -107,7 +107,7 @@ class AbstractAgent(eqx.Module):
 class AbstractActingAs(AbstractAgent):
     """Acts as another agent does, and learns more than that one.
 
-    Its policy snapshots are those that `acting` acts with.
+    Its policy snapshots are those that `acting` acts with, or act as they do.
     """
 
     acting: eqx.AbstractVar[Any]  # the other agent

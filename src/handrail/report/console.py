@@ -1,6 +1,7 @@
-"""Tables on the terminal."""
+"""Tables and values on the terminal."""
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from handrail.core.plain_text import plain
@@ -43,6 +44,27 @@ def show(tables: Iterable[Table]) -> None:
                 shown.add_row(*(literal(row[number]) for number in part))
             console.print(shown)
             title = None
+
+
+def show_values(found: Mapping[str, object]) -> None:
+    """Prints one named value a line, rounded for reading. What has parts of its own is left out:
+    it stands in `summary.json`.
+    """
+    for name, value in found.items():
+        if not isinstance(value, Mapping):
+            print(f"{plain(name):24} {plain(_value(value))}")
+
+
+def _value(value: object) -> str:
+    if value is None or (isinstance(value, Sequence) and not value):
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float) and math.isfinite(value):
+        return decimals(value, 0 if value.is_integer() else 3)
+    if isinstance(value, int):
+        return f"{value:,}"
+    return "; ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def literal(text: object, style: str = "") -> "Text":

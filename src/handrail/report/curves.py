@@ -49,30 +49,3 @@ def cumulative(ends, values, steps) -> np.ndarray:
     ends, values = _ended(ends, values)
     total = np.concatenate([[0.0], np.cumsum(values)])
     return total[np.searchsorted(ends, np.asarray(steps), side="right")]
-
-
-def area(steps, curve) -> float:
-    """The mean height of a curve over its steps (area ÷ span), NaN counted as 0.
-
-    One number for learning speed and level together; on the scale of the curve itself.
-    """
-    steps = np.asarray(steps, dtype=np.float64)
-    curve = np.nan_to_num(np.asarray(curve, dtype=np.float64))
-    if steps.shape != curve.shape or steps.ndim != 1 or steps.size == 0:
-        raise HandrailError(f"steps {steps.shape} and curve {curve.shape} must match")
-    if steps.size == 1:
-        return float(curve[0])
-    return float(np.trapezoid(curve, steps) / (steps[-1] - steps[0]))
-
-
-def first_reaching(steps, curve, threshold: float) -> float:
-    """The first step from which the curve never falls below `threshold` again; inf if none."""
-    below = ~(np.asarray(curve) >= threshold)
-    if not below.size or below[-1]:
-        return float("inf")
-    return float(np.asarray(steps)[np.flatnonzero(below)[-1] + 1 if below.any() else 0])
-
-
-def first_staying_under(steps, curve, limit: float) -> float:
-    """The first step from which the curve stays at or under `limit`; inf if it ends above."""
-    return first_reaching(steps, -np.asarray(curve), -limit)

@@ -31,6 +31,7 @@ from handrail.report.lava_figures import (
 from handrail.report.parameter_sweep import parameter_sweep
 from handrail.report.recordings import CAPTION, of_experiment
 from handrail.report.run_page import write_figures
+from handrail.report.runs import computed_by
 from handrail.report.sections import costs, interventions, plane, scope_of
 from handrail.report.stats import bootstrap_known
 from handrail.report.why import calibration, conditions, right
@@ -140,6 +141,10 @@ def _facts(finished: Finished) -> dict[str, Any]:
             if name in ("handrail", "jax", "equinox", *engines) and found != ABSENT
         ),
     }
+    folders = [task.folder for _, task in finished.rows]
+    commits = [commit for folder in folders for commit in computed_by(folder).get("commits", ())]
+    if commits:
+        facts["commit of handrail"] = ", ".join(dict.fromkeys(commits))
     if experiment.source:
         facts["after"] = experiment.source
     return facts

@@ -209,6 +209,8 @@ def _settings(groups: sections.Groups) -> list[Block]:
     for label, runs in groups.items():
         seeds = [_seed(run) for run in runs]
         told = {"folders": ", ".join(str(run.folder) for run in runs), "seeds": _listed(seeds)}
+        if commits := [commit for run in runs for commit in run.versions.get("commits", ())]:
+            told["commit of handrail"] = _listed(commits)
         blocks.append(Details(f"All settings of {label}", {**told, **all_of[label]}))
     return blocks
 
@@ -230,6 +232,7 @@ def _facts(folders: Sequence[Path], runs: Sequence[Run]) -> dict[str, str]:
     """What was run, where, and with which versions; what was not recorded is left out."""
     found = [run.versions for run in runs]
     commands = [command for one in found for command in one.get("commands", ())]
+    commits = [commit for one in found for commit in one.get("commits", ())]
     packages = [
         ", ".join(f"{name} {one}" for name, one in mapping(run.get("versions")).items()
                   if one != "none")
@@ -241,6 +244,7 @@ def _facts(folders: Sequence[Path], runs: Sequence[Run]) -> dict[str, str]:
         "machine": _listed([run["processor"] for run in found if run.get("processor")]),
         "device": _listed([run["device"] for run in found if run.get("device")]),
         "versions": "; ".join(dict.fromkeys(filter(None, packages))),
+        "commit of handrail": _listed(commits),
         "this page": shlex.join(["handrail", "report", *map(str, folders)]),
     }
     return {name: value for name, value in facts.items() if value not in ("", "–")}

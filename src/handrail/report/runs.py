@@ -8,10 +8,10 @@ a run which is still going on.
 
 import zipfile
 import zlib
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -27,7 +27,6 @@ from handrail.core.records import (
 from handrail.core.versions import ENVIRONMENT
 from handrail.report.curves import cumulative, rolling_mean
 
-Key = TypeVar("Key", bound=Hashable)
 MOST_BYTES = 2**31
 """Of the arrays of a run, unpacked."""
 # RuntimeError, of which NotImplementedError is one: a compression or encryption of others;
@@ -130,7 +129,9 @@ def read_what_is_there(folder: Path | str) -> tuple[Run, list[str]]:
         evaluations = of(EVALUATIONS, table(None), {})
     if not len(episodes["step"]):
         lacking.append(f"{folder} has no finished episode")
-    return Run(folder, settings, episodes, progress, summary, evaluations, _last(folder)), lacking
+    return Run(
+        folder, settings, episodes, progress, summary, evaluations, computed_by(folder)
+    ), lacking
 
 
 def _object(path: Path) -> dict[str, Any]:
@@ -140,15 +141,20 @@ def _object(path: Path) -> dict[str, Any]:
     return value
 
 
-def _last(folder: Path) -> dict[str, Any]:
-    """What computed the run last, and all commands; nothing where that is not known."""
+def computed_by(folder: Path) -> dict[str, Any]:
+    """What computed the run last, and `commands` and `commits` of all parts of it; nothing where
+    that is not known.
+    """
     try:
         found = _object(folder / ENVIRONMENT).get("environments")
     except (HandrailError, OSError):
         return {}
     known = [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
-    commands = [one["command"] for one in known if isinstance(one.get("command"), str)]
-    return {**known[-1], "commands": commands} if known else {}
+
+    def texts(name: str) -> list[str]:
+        return [one[name] for one in known if isinstance(one.get(name), str)]
+
+    return {**known[-1], "commands": texts("command"), "commits": texts("commit")} if known else {}
 
 
 def _table(path: Path, columns: tuple[str, ...] | None, growing: bool) -> dict[str, np.ndarray]:
@@ -156,31 +162,6 @@ def _table(path: Path, columns: tuple[str, ...] | None, growing: bool) -> dict[s
     if growing and not (path.exists() and path.stat().st_size > 0):
         return {column: np.zeros(0) for column in columns or ("step",)}
     return read_table(path, columns, growing=growing)
-
-
-def find_runs(root: Path | str, *, finished: bool | None = None) -> list[Run]:
-    """Every run at or below `root`, in the order of their paths.
-
-    `finished` keeps only finished or only unfinished ones; finding none is an error.
-    """
-    root = Path(root)
-    if not root.is_dir():
-        raise HandrailError(f"{root} is not a folder; expected one with runs in it")
-    runs = [read_run(path.parent) for path in sorted(root.rglob("run.json"))]
-    if finished is not None:
-        runs = [run for run in runs if run.finished == finished]
-    if not runs:
-        kind = {None: "", True: "finished ", False: "unfinished "}[finished]
-        raise HandrailError(f"{root} holds no {kind}runs (folders with a run.json)")
-    return runs
-
-
-def group(runs: Iterable[Run], key: Callable[[Run], Key]) -> dict[Key, list[Run]]:
-    """Runs by a key such as `lambda run: (run["environment"], run["method"])`, in order."""
-    groups: dict[Key, list[Run]] = {}
-    for run in runs:
-        groups.setdefault(key(run), []).append(run)
-    return groups
 
 
 def learning_curves(

@@ -187,7 +187,11 @@ def outcomes(groups: Groups, scope: Scope) -> list[Block]:
         )  # fmt: skip
     columns = ["method", "runs", "steps", "final return", f"cost per {PER:,} steps", "cost in all",
                "share of interventions"]  # fmt: skip
-    caption = f"What came out. {interval_of(groups)}"
+    caption = (
+        f"A row a method. Cost in all: what training has cost. Share of interventions: of the "
+        f"steps, those in which something else acted than the learner proposed. "
+        f"{interval_of(groups)}"
+    )
     return [Table(columns, rows, caption.strip(), digits=3)] if rows else []
 
 

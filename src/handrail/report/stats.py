@@ -7,7 +7,6 @@ which is made twice shows the same numbers. Pure NumPy.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -22,11 +21,6 @@ Statistic = Callable[[np.ndarray], Aggregate]
 def mean(scores: np.ndarray) -> Aggregate:
     """The mean over runs and tasks: `(..., runs, tasks)` to `(...)`."""
     return np.mean(scores, axis=(-2, -1))
-
-
-def median(scores: np.ndarray) -> Aggregate:
-    """The median over tasks of the mean over runs: `(..., runs, tasks)` to `(...)`."""
-    return np.median(np.mean(scores, axis=-2), axis=-1)
 
 
 def iqm(scores: np.ndarray) -> Aggregate:
@@ -123,63 +117,4 @@ def bootstrap_curve(
     unknown = counts == 0
     return Interval(
         *(np.where(unknown, np.nan, x) for x in (statistic(filled.T[:, :, None]), low, high))
-    )
-
-
-@dataclass(frozen=True)
-class PairedComparison:
-    """How one method compares with another, run by run or over independent runs."""
-
-    difference: Interval  # mean of first minus second
-    improvement: Interval  # P(first > second), ties counted half
-    pairs: int  # 0 where the runs were independent
-
-
-def compare_paired(
-    first, second, *, level: float = 0.95, resamples: int = 2000, seed: int = 0
-) -> PairedComparison:
-    """Compares runs `(runs,)` or `(runs, tasks)` that share seeds and layouts, pair by pair."""
-    first, second = _scores(first), _scores(second)
-    if first.shape != second.shape:
-        raise HandrailError(
-            f"a paired comparison needs the same runs on both sides, not {first.shape} "
-            f"and {second.shape}; use compare_independent for unpaired runs"
-        )
-    difference = first - second
-    wins = np.where(difference > 0, 1.0, np.where(difference == 0, 0.5, 0.0))
-    options = {"level": level, "resamples": resamples, "seed": seed}
-    return PairedComparison(
-        bootstrap(difference, mean, **options), bootstrap(wins, mean, **options), difference.size
-    )
-
-
-def probability_of_improvement(first: np.ndarray, second: np.ndarray) -> Aggregate:
-    """P(a run of `first` > a run of `second`), ties half, averaged over tasks.
-
-    `(..., runs, tasks)` and `(..., other_runs, tasks)` to `(...)`; arXiv:2108.13264, Section 4.3.
-    """
-    gap = first[..., :, None, :] - second[..., None, :, :]
-    wins = np.where(gap > 0, 1.0, np.where(gap == 0, 0.5, 0.0))
-    return np.mean(wins, axis=(-3, -2, -1))
-
-
-def compare_independent(
-    first, second, *, level: float = 0.95, resamples: int = 2000, seed: int = 0
-) -> PairedComparison:
-    """Compares independent runs `(runs, tasks)` and `(other_runs, tasks)`."""
-    first, second = _scores(first), _scores(second)
-    if first.shape[1] != second.shape[1]:
-        raise HandrailError(f"{first.shape[1]} tasks on one side, {second.shape[1]} on the other")
-    rng = np.random.default_rng(seed)
-    redrawn = _redrawn(first, resamples, rng), _redrawn(second, resamples, rng)
-    return PairedComparison(
-        Interval(
-            float(mean(first) - mean(second)),
-            *map(float, _ends(mean(redrawn[0]) - mean(redrawn[1]), level)),
-        ),
-        Interval(
-            float(probability_of_improvement(first, second)),
-            *map(float, _ends(probability_of_improvement(*redrawn), level)),
-        ),
-        0,
     )

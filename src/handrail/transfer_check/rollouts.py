@@ -22,7 +22,7 @@ from handrail.envs.host import AbstractHostEnvironment, AnyEnvironment
 from handrail.envs.transfer import AbstractView
 from handrail.envs.vector_host import AbstractVectorHost
 from handrail.interventions.base import Intervention
-from handrail.interventions.from_step import FromStep
+from handrail.interventions.triggers import FromStep
 from handrail.learners.sac.networks import OnVectors, Sampled, observation_vector
 from handrail.train.rollout import base
 from handrail.train.rollout.base import EpisodePolicy, RandomActions

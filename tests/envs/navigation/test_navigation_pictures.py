@@ -3,12 +3,11 @@
 import jax
 import numpy as np
 import pytest
-from PIL import Image
 
 from handrail.core.errors import HandrailError
 from handrail.envs.navigation import drawing
 from handrail.envs.navigation.compiled import CompiledNavigation
-from handrail.envs.navigation.drawing import draw, save_picture, save_video
+from handrail.envs.navigation.drawing import draw
 from handrail.envs.navigation.mujoco_engine import MujocoNavigation
 from handrail.envs.navigation.rendering import FrameRenderer
 from handrail.envs.navigation.tasks import TASKS
@@ -25,7 +24,6 @@ def test_things_are_drawn_where_they_are():
     env = MujocoNavigation(TASKS["navigation-semi-dynamic"])
     env.reset(seed=3)
     scene = env.scene()
-    scene.trail = np.array([[1.9, 1.9]])
     picture = draw(scene, 200)
     assert picture.shape == (200, 200, 3) and picture.dtype == np.uint8
     for place, colour in (
@@ -33,7 +31,6 @@ def test_things_are_drawn_where_they_are():
         (scene.hazards[1], drawing._HAZARD),
         (scene.vases[0], drawing._VASE),
         (scene.goal, drawing._GOAL),
-        ((1.9, 1.9), drawing._TRAIL),
         ((-1.8, 1.7), drawing._FLOOR),
         ((2.2, 0.0), drawing._OUTSIDE),
     ):
@@ -48,20 +45,6 @@ def test_compiled_scenes_are_drawn_alike():
     assert tuple(picture[pixel(scene, 100, (0, 0))]) == drawing._HAZARD
     assert tuple(picture[pixel(scene, 100, scene.robot)]) == drawing._ROBOT
     assert env.scene(state).vases.shape == (0, 2)
-
-
-def test_files(tmp_path):
-    frames = [np.full((16, 16, 3), shade, np.uint8) for shade in (0, 120, 240)]
-    save_picture(frames[1], tmp_path / "one.png")
-    with Image.open(tmp_path / "one.png") as image:
-        np.testing.assert_array_equal(np.asarray(image), frames[1])
-    save_video(frames, tmp_path / "run.gif", frames_per_second=20)
-    with Image.open(tmp_path / "run.gif") as video:
-        assert video.n_frames == 3 and video.info["duration"] == 50
-    with pytest.raises(HandrailError, match=r"\.gif or \.webp"):
-        save_video(frames, tmp_path / "run.mp4")
-    with pytest.raises(HandrailError, match="no frames"):
-        save_video([], tmp_path / "run.gif")
 
 
 @pytest.mark.filterwarnings("ignore")  # what graphics libraries say about themselves

@@ -208,12 +208,12 @@ def test_sources_reward_moving_and_end_outside(name):
         costs.append(float(timestep.cost))
     assert np.mean(costs) > 0.5
     source.reset(key=KEY)
-    source._launch(source.engine.layout, Launch((5.0, 0.0), 0.5, 0.0, 0.0))
+    source.engine.launch(source.engine.layout, Launch((5.0, 0.0), 0.5, 0.0, 0.0))
     ended = source.step(STILL, key=KEY)
     assert ended.terminated and ended.reward == 0
     going = navigation_problem(name, outside="homing").source
     going.reset(key=KEY)
-    going._launch(going.engine.layout, Launch((5.0, 0.0), 0.5, math.pi, 0.0))
+    going.engine.launch(going.engine.layout, Launch((5.0, 0.0), 0.5, math.pi, 0.0))
     back = going.step(STILL, key=KEY)
     assert back.reward > 0 and not back.terminated
 

@@ -90,7 +90,7 @@ def test_a_guide_that_tested_badly_is_not_used_in_silence(tmp_path, monkeypatch)
     trained(tmp_path / "silent", guide=path, note=said.append)
     assert not said
     monkeypatch.setattr(
-        guided_family, "warnings_of", lambda card, limit, steps: [f"more than {limit:g}"]
+        guided_family, "guide_warnings", lambda files, limit, steps: [f"more than {limit:g}"]
     )
     summary = trained(tmp_path / "said", guide=path, note=said.append)
     assert said == [f"{path}: more than 1"] and summary["guide_warnings"] == ["more than 1"]

@@ -13,8 +13,9 @@ from handrail.core.records import EVALUATIONS, read_table
 from handrail.envs.changes import NOTHING_CHANGED
 from handrail.experiments.launch import train
 from handrail.methods.sagui import epochs
+from handrail.methods.sagui.on_policy_settings import OnPolicySettings
 from handrail.methods.sagui.pretraining import load_pretrained
-from handrail.methods.sagui.settings import OnPolicySettings, PretrainingSettings, StudentRun
+from handrail.methods.sagui.settings import PretrainingSettings, StudentRun
 from handrail.methods.sagui.table import METHODS
 from handrail.methods.sagui.train_student import check
 from handrail.tasks.navigation.family import NAVIGATION, resolve_settings

@@ -1,19 +1,21 @@
-"""The preset `recommended`: it changes students with a guide, and their guide."""
+"""The presets of ours: they change students with a guide, and their guide."""
 
 import math
 
 import pytest
 
+from handrail.core import renamed
 from handrail.core.errors import HandrailError
 from handrail.methods.sagui.settings import SacSettings
 from handrail.methods.sagui.train_student import splits
 from handrail.tasks.navigation.family import resolve_settings
 
 TASK = {"environment": "navigation-static"}
+OLD = "recommended-0.1"
 
 
-def test_a_student_learns_from_what_its_guide_foresees():
-    row = resolve_settings({**TASK, "method": "budget-switch", "preset": "recommended"})
+def test_in_0_1_a_student_learnt_from_what_its_guide_foresees():
+    row = resolve_settings({**TASK, "method": "budget-switch", "preset": OLD})
     run = row.run
     assert run.threshold == pytest.approx(4.0, rel=1e-3)
     assert (splits(run), run.distillation, run.guide_interval_share) == (True, "none", 0.1)
@@ -57,8 +59,10 @@ def test_the_preset_of_the_paper_is_that_of_the_scripts():
     ("method", "limit_fraction"), [("control-switch", 1.0), ("linear-decay", 1.0), ("stusam", 0.5)]
 )
 def test_what_only_budget_switch_has(method, limit_fraction):
+    old = resolve_settings({**TASK, "method": method, "preset": OLD})
+    assert (old.run.guide_interval_share, old.run.limit_fraction) == (0.0, limit_fraction)
     row = resolve_settings({**TASK, "method": method, "preset": "recommended"})
-    assert (row.run.guide_interval_share, row.run.limit_fraction) == (0.0, limit_fraction)
+    assert (row.run.guide_interval_share, row.run.limit_fraction) == (0.0, 1.0)
 
 
 @pytest.mark.parametrize("method", ["fixreg", "decreg"])
@@ -89,20 +93,20 @@ def test_an_unknown_preset_is_refused_by_name():
         resolve_settings({**TASK, "method": "sac-lagrangian", "preset": "best"})
 
 
-def test_a_taught_student_sees_what_its_guide_met():
-    recommended, taught = (
+def test_a_student_sees_what_its_guide_met():
+    old, ours = (
         resolve_settings({**TASK, "method": "budget-switch", "preset": preset})
-        for preset in ("recommended", "source-data")
+        for preset in (OLD, "recommended")
     )
-    run = taught.run
+    run = ours.run
     assert (run.source_data, run.limit_fraction, splits(run)) == (True, 1.0, False)
     assert run.source_price == pytest.approx(math.log(2))  # what its guide paid
     assert (run.learning.cost_critic, run.learning.inputs) == ("positive", "scaled")
     assert (run.learning.reward_critics, run.learning.reward_scale) == ("mean", 10.0)
     assert run.threshold == 2.0  # times the limit
     for name in ("guide_interval_share", "distillation", "weighting", "multiplier_on"):
-        assert getattr(run, name) == getattr(recommended.run, name)
-    guide = taught.knowledge["guide"]
+        assert getattr(run, name) == getattr(old.run, name)
+    guide = ours.knowledge["guide"]
     assert guide is not None and guide.learning.cost_floor == "zero"
     assert (guide.learning.reward_critics, guide.learning.reward_scale) == ("lowest", 1.0)
     assert (guide.learning.cost_critic, guide.learning.inputs) == ("positive", "scaled")
@@ -114,10 +118,18 @@ def test_a_taught_student_sees_what_its_guide_met():
     assert (guide.selection, guide.keep) == ("shield", 100_000)
 
 
+@pytest.mark.parametrize("name", ["taught", "source-data"])
+def test_old_names_are_the_recipe_of_today(name, caplog, monkeypatch):
+    monkeypatch.setattr(renamed, "_WARNED", set())
+    old = resolve_settings({**TASK, "method": "budget-switch", "preset": name})
+    assert f"the preset {name!r} is now called 'recommended'" in caplog.text
+    assert old == resolve_settings({**TASK, "method": "budget-switch", "preset": "recommended"})
+
+
 @pytest.mark.parametrize("method", ["sac-lagrangian", "sac-pre", "egpo", "random-guide"])
-def test_nobody_is_taught_without_a_guide(method):
-    taught, recommended = (
+def test_without_a_guide_from_the_source_there_are_no_steps_of_it(method):
+    ours, old = (
         resolve_settings({**TASK, "method": method, "preset": preset})
-        for preset in ("source-data", "recommended")
+        for preset in ("recommended", OLD)
     )
-    assert taught == recommended and not taught.run.source_data
+    assert ours == old and not ours.run.source_data

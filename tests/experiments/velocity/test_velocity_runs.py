@@ -6,8 +6,8 @@ import pytest
 
 from handrail.cli.check_transfer import check_task
 from handrail.core.errors import HandrailError
+from handrail.equations.budget import LIMIT_STEPS
 from handrail.experiments import launch
-from handrail.methods.sagui.settings import LIMIT_STEPS
 from handrail.tasks.registry import family_of, look_at, with_defaults
 from handrail.tasks.velocity.family import VELOCITY
 from handrail.tasks.velocity.problems import source_of
@@ -50,9 +50,8 @@ def test_usual_settings():
     assert (run.learning.learning_rate, run.learning.discount) == (3e-4, 0.99)
     assert (guide.limit, guide.outside, guide.rescue.max_turn_rate) == (5.0, "ends", 0.0)
     assert guide.rescue.max_speed == pytest.approx(2 * 3.2096)
-    taught = VELOCITY.resolve({**chosen, "preset": "source-data"}).run
-    assert (taught.learning.inputs, taught.learning.reward_scale) == ("raw", 1.0)
-    assert taught.source_data
+    assert (run.learning.inputs, run.learning.reward_scale) == ("raw", 1.0)
+    assert run.source_data
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,6 @@
 """A view from above, drawn with numpy alone: needs no graphics library and always works."""
 
 import dataclasses
-import pathlib
-from collections.abc import Sequence
 
 import numpy as np
 
@@ -12,7 +10,7 @@ from handrail.envs.navigation.tasks import GOAL_RADIUS
 _FLOOR, _OUTSIDE = (238, 240, 243), (214, 218, 223)
 _HAZARD, _GOAL, _VASE = (122, 136, 226), (104, 190, 118), (72, 176, 190)
 _STANDING = (150, 158, 168)
-_ROBOT, _NOSE, _TRAIL = (196, 52, 52), (60, 60, 60), (226, 150, 150)
+_ROBOT, _NOSE = (196, 52, 52), (60, 60, 60)
 _MARGIN = 1.25  # how much more than the extents the picture shows
 _ROBOT_RADIUS = 0.1
 
@@ -30,7 +28,6 @@ class Scene:
     vase_headings: np.ndarray  # (n,)
     vase_size: float
     goal: np.ndarray | None
-    trail: np.ndarray | None = None  # (n, 2): where the robot has been
     discs: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros((0, 3)))
     """What stands, x, y and radius each, (n, 3)."""
     walls: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0))
@@ -72,32 +69,7 @@ def draw(scene: Scene, size: int = 256) -> np.ndarray:
         disc(scene.goal, scene.goal_size, _GOAL)
     for place, heading in zip(scene.vases, scene.vase_headings, strict=True):
         square(place, scene.vase_size, heading, _VASE)
-    for place in () if scene.trail is None else scene.trail:
-        disc(place, reach * 2 / size, _TRAIL)  # a radius of one pixel
     nose = np.array([np.cos(scene.heading), np.sin(scene.heading)]) * _ROBOT_RADIUS
     square(scene.robot + nose, 0.05, scene.heading, _NOSE)
     disc(scene.robot, _ROBOT_RADIUS, _ROBOT)
     return picture
-
-
-def save_picture(picture: np.ndarray, path: str | pathlib.Path) -> None:
-    """Writes a picture as PNG (or what the path's ending names)."""
-    from PIL import Image
-
-    Image.fromarray(picture).save(path)
-
-
-def save_video(
-    frames: Sequence[np.ndarray], path: str | pathlib.Path, frames_per_second: float = 25
-) -> None:
-    """Writes frames as an animated GIF (.gif) or WebP (.webp) that repeats for ever."""
-    from PIL import Image
-
-    path = pathlib.Path(path)
-    if path.suffix not in (".gif", ".webp"):
-        raise HandrailError(f"video {path.name!r}: expected a name that ends in .gif or .webp")
-    if not len(frames):
-        raise HandrailError(f"video {path.name!r}: no frames to write; render at least one")
-    images = [Image.fromarray(frame) for frame in frames]
-    duration = max(20, round(1000 / frames_per_second))  # players ignore less than 20 ms
-    images[0].save(path, save_all=True, append_images=images[1:], duration=duration, loop=0)

@@ -8,37 +8,28 @@ import numpy as np
 from jaxtyping import Array, Key
 
 from handrail.core.rng import stream
-from handrail.envs.base import BoxActions
 from handrail.envs.episodes import checked_length
-from handrail.envs.host import AbstractHostEnvironment, HostTimestep, seed_of
 from handrail.envs.navigation.compiled import RescueStarts
-from handrail.envs.navigation.launching import Launch, drawn_launch, harm_in
+from handrail.envs.navigation.launching import Harm, harm_in
 from handrail.envs.navigation.layouts import Layout
 from handrail.envs.navigation.models import Robot
 from handrail.envs.navigation.mujoco_engine import MujocoNavigation, Snapshot
-from handrail.envs.navigation.on_engine import float32, timestep
+from handrail.envs.navigation.on_engine import AbstractEngineHost, float32
 from handrail.envs.navigation.physics import PhysicsRange
 from handrail.envs.navigation.tasks import NavigationTask
 
 PHYSICS = "physics"  # where a snapshot keeps the factors of its episode
-_TRIES = 100  # places for a rescue start that touches no vase
 _ARRAYS = ("qpos", "qvel", "warmstart", "ctrl", "asleep")
 
 
-class MujocoHost(AbstractHostEnvironment):
+class MujocoHost(AbstractEngineHost):
     """One robot in one navigation task: observations as `CompiledNavigation` gives them.
 
-    Observations are dictionaries of float32 parts (`task.parts`). Cost is 0 or 1 per step,
-    undiscounted. All randomness of an episode comes from the key of its reset: steps draw nothing.
-
-    With `rescue`, a share of the source's episodes begins inside a hazard, already moving: in a
-    place that touches no vase, at the hazards alone (vases are hit, not stayed in). The car moves
-    along its axis with rolling wheels, no faster than it can drive.
+    Rescue starts are at the hazards alone (vases are hit, not stayed in). The car moves along its
+    axis with rolling wheels, no faster than it can drive.
 
     With `physics`, mass, damping and the actuators' gain are drawn anew at each reset.
     """
-
-    steps_draw = False
 
     def __init__(
         self,
@@ -51,41 +42,18 @@ class MujocoHost(AbstractHostEnvironment):
         length = checked_length(
             task.episode_length, episode_length, starts=rescue, in_source=not task.has_goal
         )
-        self.task = dataclasses.replace(task, episode_length=length)
-        self.episode_length, self.rescue, self.physics = length, rescue, physics
-        self.actions = BoxActions(2)
-        self.engine = MujocoNavigation(self.task, resting=True)
+        task = dataclasses.replace(task, episode_length=length)
+        super().__init__(MujocoNavigation(task, resting=True), rescue)
+        self.physics = physics
         self._nominal = Robot.of(self.engine.model)
-        self.observation_space = self.engine.observation_space
 
     def reset(self, *, key: Key[Array, ""]) -> dict[str, np.ndarray]:
-        seed = seed_of(key)
         if self.physics is not None:
             self._change(np.asarray(self.physics.draw(stream(key, "physics"))))
-        observation, _ = self.engine.reset(seed=seed)
-        if self.rescue is not None:
-            draws = np.random.default_rng(seed)
-            if draws.random() < self.rescue.share:
-                observation = self._launched(self.rescue, draws, observation)
-        return float32(observation)
+        return super().reset(key=key)
 
-    def _launched(
-        self, rescue: RescueStarts, draws: np.random.Generator, observation: dict[str, np.ndarray]
-    ) -> dict[str, np.ndarray]:
-        """Moves the robot into a hazard; it stays where it was if vases are in the way."""
-        usual, size = self.engine.layout, self.task.hazards.size
-        harm = harm_in(usual.hazards, size, self.task.extent)
-        for _ in range(_TRIES):
-            launch = drawn_launch(
-                rescue, draws, harm, robot=self.task.robot, heading=usual.robot_heading
-            )
-            observation = self.engine.launch(usual, launch)
-            if not self.engine.touches():
-                return observation
-        return self.engine.launch(usual, Launch(usual.robot, 0.0, 0.0, 0.0))
-
-    def step(self, action: np.ndarray, *, key: Key[Array, ""]) -> HostTimestep:
-        return timestep(*self.engine.step(action))
+    def _harm(self) -> Harm:
+        return harm_in(self.engine.layout.hazards, self.task.hazards.size, self.task.extent)
 
     def _change(self, factors: np.ndarray) -> None:
         self._factors = factors

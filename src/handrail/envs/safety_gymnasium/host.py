@@ -4,34 +4,20 @@ import dataclasses
 import math
 
 import numpy as np
-from jaxtyping import Array, Key
 
-from handrail.envs.base import BoxActions
 from handrail.envs.episodes import checked_length
-from handrail.envs.host import AbstractHostEnvironment, HostTimestep, seed_of
 from handrail.envs.navigation.compiled import RescueStarts
-from handrail.envs.navigation.launching import Harm, Launch, drawn_launch, harm_in, set_moving
+from handrail.envs.navigation.launching import Harm, harm_in
 from handrail.envs.navigation.layouts import Point
-from handrail.envs.navigation.on_engine import float32, timestep
+from handrail.envs.navigation.on_engine import AbstractEngineHost, float32
 from handrail.envs.safety_gymnasium.costs import WALL
 from handrail.envs.safety_gymnasium.engine import ArenaEngine
 from handrail.envs.safety_gymnasium.layouts import ArenaLayout
 from handrail.envs.safety_gymnasium.tasks import ArenaTask
 
-_TRIES = 100  # places for a rescue start that touches nothing
 
-
-class ArenaHost(AbstractHostEnvironment):
-    """One robot in one task: observations are dictionaries of float32 parts (`task.parts`).
-
-    Cost is 0 or 1 per step, undiscounted. All randomness of an episode comes from the key of its
-    reset: steps draw nothing.
-
-    With `rescue`, a share of the source's episodes begins in harm, already moving: in a hazard, or
-    beyond a wall, where the robot touches nothing.
-    """
-
-    steps_draw = False
+class ArenaHost(AbstractEngineHost):
+    """One robot in one task; rescue starts are in a hazard, or beyond a wall."""
 
     def __init__(
         self,
@@ -43,53 +29,18 @@ class ArenaHost(AbstractHostEnvironment):
         length = checked_length(
             task.episode_length, episode_length, starts=rescue, in_source=task.side == "source"
         )
-        self.task = dataclasses.replace(task, episode_length=length)
-        self.episode_length, self.rescue = length, rescue
-        self.actions = BoxActions(2)
-        self.engine = ArenaEngine(self.task)
-        self.observation_space = self.engine.observation_space
+        super().__init__(ArenaEngine(dataclasses.replace(task, episode_length=length)), rescue)
 
-    def reset(self, *, key: Key[Array, ""]) -> dict[str, np.ndarray]:
-        seed = seed_of(key)
-        observation, _ = self.engine.reset(seed=seed)
-        if self.rescue is not None:
-            draws = np.random.default_rng(seed)
-            if draws.random() < self.rescue.share:
-                observation = self._launched(self.rescue, draws)
-        return float32(observation)
-
-    def _launched(self, rescue: RescueStarts, draws: np.random.Generator) -> dict[str, np.ndarray]:
-        """Moves the robot into harm; it stays where it was if there is something in the way."""
-        engine, usual = self.engine, self.engine.layout
-        robot, heading = self.task.robot, usual.robot_heading
-        harm = self._harm(usual)
-        for _ in range(_TRIES):
-            launch = drawn_launch(rescue, draws, harm, robot=robot, heading=heading)
-            self._launch(usual, launch)
-            if not engine.solids.touches():
-                return engine.observe()
-        self._launch(usual, Launch(usual.robot, 0.0, 0.0, 0.0))
-        return engine.observe()
-
-    def _harm(self, layout: ArenaLayout) -> Harm:
+    def _harm(self) -> Harm:
         hazards, extent = self.task.group("hazards"), self.task.extent
         if hazards is not None:
-            return harm_in(layout.places["hazards"], hazards.size, extent)
+            return harm_in(self.engine.layout.places["hazards"], hazards.size, extent)
 
         def beyond_a_wall(draws: np.random.Generator) -> tuple[Point, float]:
             side, y = 1 - 2 * int(draws.integers(2)), draws.uniform(-extent, extent)
             return (side * draws.uniform(WALL, extent), y), draws.uniform(0, 2 * math.pi)
 
         return beyond_a_wall
-
-    def _launch(self, layout: ArenaLayout, launch: Launch) -> None:
-        engine = self.engine
-        engine.arrange(dataclasses.replace(layout, robot=launch.place))
-        set_moving(engine.data, self.task.robot, layout.robot_heading, launch)
-        engine.forward()
-
-    def step(self, action: np.ndarray, *, key: Key[Array, ""]) -> HostTimestep:
-        return timestep(*self.engine.step(action))
 
     def snapshot(self) -> dict[str, np.ndarray]:
         engine = self.engine

@@ -18,7 +18,7 @@ from handrail.learners.onpolicy.batch import BatchMemory, Excess, Experience, ce
 from handrail.learners.onpolicy.minibatches import one_pass
 from handrail.learners.onpolicy.policy import first_policy
 from handrail.learners.onpolicy.updates import AbstractPolicyUpdate, Cpo
-from handrail.learners.sac.networks import OnVectors, observation_vector
+from handrail.learners.sac.networks import OnVectors, observation_vector, vector_sizes
 from handrail.networks.gaussian import GaussianPolicy
 from handrail.networks.initialisers import glorot_uniform
 from handrail.networks.inputs import ScaledInputs
@@ -115,15 +115,8 @@ class OnPolicyAgent(AbstractAgent):
             )
 
     def init(self, example: Transition, *, key: Key[Array, ""]) -> OnPolicyAgentState:
-        if example.action.ndim != 1 or not jnp.issubdtype(example.action.dtype, jnp.floating):
-            raise HandrailError(
-                f"on-policy methods need a vector of real actions in [−1, 1], not "
-                f"{example.action.dtype} of shape {example.action.shape}; for discrete actions use "
-                "the double DQN"
-            )
-        vector = jax.eval_shape(observation_vector, example.observation)
+        sizes = vector_sizes(example, "on-policy methods need")
         if self.initial is None:
-            sizes = vector.shape[0], example.action.shape[0]
             learner = self.fresh(*sizes, key=stream(key, "networks"))
         else:  # copied: no array of a state that a loop donates may be the agent's, too
             learner = jax.tree.map(jnp.copy, self.initial)

@@ -18,6 +18,7 @@ from handrail.learners.base import AbstractAgent, Clock, Proposal
 from handrail.learners.q.double_dqn import TDLoss
 from handrail.learners.q.novelty import Novelty, rewarded
 from handrail.learners.standardising import measured_once
+from handrail.learners.stored import AbstractStored
 from handrail.networks.reading import is_unmeasured
 from handrail.replay.base import AbstractReplay
 
@@ -77,6 +78,7 @@ class QAgent(AbstractAgent):
     learning_starts: int = eqx.field(default=10_000, static=True)
     metrics: tuple[str, ...] = eqx.field(default=("losses/td", "losses/td_error"), static=True)
     novelty: Novelty | None = None
+    stored: tuple[AbstractStored, ...] = ()  # what is changed of a transition before it is stored
 
     def __check_init__(self):
         if self.target_every < 1 or self.target_every % self.train_every:
@@ -129,7 +131,10 @@ class QAgent(AbstractAgent):
         return jnp.ones(()), {}
 
     def observe(self, state: QState, transition: Transition, clock: Clock) -> QState:
-        state = eqx.tree_at(lambda s: s.replay, state, self.replay.add(state.replay, transition))
+        kept = transition
+        for changed in self.stored:
+            kept = changed(kept)
+        state = eqx.tree_at(lambda s: s.replay, state, self.replay.add(state.replay, kept))
         if self.novelty is None or state.counts is None:
             return state
         counts = self.novelty.count(state.counts, transition)

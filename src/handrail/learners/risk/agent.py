@@ -8,11 +8,11 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from handrail.core.rng import stream
-from handrail.core.types import Action, Context, Decision, Observation, Transition
-from handrail.learners.base import AbstractAgent, Clock, Proposal
+from handrail.core.types import Transition
+from handrail.learners.base import AbstractActingAs, Clock
 from handrail.learners.risk.base import RISK_METRICS, AbstractRisk, RiskSnapshot
 from handrail.learners.sac.agent import SacAgent, SacAgentState
-from handrail.learners.sac.networks import OnVectors, observation_vector
+from handrail.learners.sac.networks import OnVectors, vector_sizes
 from handrail.learners.sac.state import SacState
 from handrail.replay.base import AbstractReplay
 
@@ -30,7 +30,7 @@ class RiskAgentState(eqx.Module):
         return self.task.learner
 
 
-class RiskAgent(AbstractAgent):
+class RiskAgent(AbstractActingAs):
     """Proposes as `acting` does, and learns a risk that interventions ask.
 
     Attributes:
@@ -46,10 +46,6 @@ class RiskAgent(AbstractAgent):
     batch: int = eqx.field(default=256, static=True)
 
     @property
-    def train_every(self) -> int:
-        return self.acting.train_every
-
-    @property
     def learning_starts(self) -> int:
         return self.acting.learning_starts
 
@@ -58,33 +54,13 @@ class RiskAgent(AbstractAgent):
         return (*self.acting.metrics, *RISK_METRICS)
 
     def init(self, example: Transition, *, key: Key[Array, ""]) -> RiskAgentState:
-        size = jax.eval_shape(observation_vector, example.observation).shape[0]
-        risk = self.learner.init(size, example.action.shape[0], key=stream(key, "risk"))
+        sizes = vector_sizes(example, "critics of risk need")
+        risk = self.learner.init(*sizes, key=stream(key, "risk"))
         task = self.acting.init(example, key=key)
         return RiskAgentState(task, risk, self.replay.init(example))
 
     def prepare(self, state: RiskAgentState, *, key: Key[Array, ""]) -> RiskSnapshot:
         return RiskSnapshot(self.acting.prepare(state.task, key=key), self.learner, state.risk)
-
-    def propose(
-        self,
-        policy_snapshot: RiskSnapshot,
-        observation: Observation,
-        clock: Clock,
-        *,
-        key: Key[Array, ""],
-    ) -> Proposal:
-        return self.acting.propose(policy_snapshot.acting, observation, clock, key=key)
-
-    def evaluation_action(
-        self, policy_snapshot: RiskSnapshot, observation: Observation, *, key: Key[Array, ""]
-    ) -> Action:
-        return self.acting.evaluation_action(policy_snapshot.acting, observation, key=key)
-
-    def annotate(
-        self, policy_snapshot: RiskSnapshot, context: Context, decision: Decision
-    ) -> tuple[Float[Array, ""], dict[str, Array]]:
-        return self.acting.annotate(policy_snapshot.acting, context, decision)
 
     def observe(
         self, state: RiskAgentState, transition: Transition, clock: Clock

@@ -18,13 +18,13 @@ from handrail.learners.sac.networks import (
     CriticEnsemble,
     Distribution,
     OnVectors,
-    observation_vector,
+    vector_sizes,
 )
 from handrail.learners.sac.pull import GUIDE_LOG_PROB
 from handrail.learners.sac.source_data import SourceData
 from handrail.learners.sac.state import SacState
-from handrail.learners.sac.stored import AbstractStored
 from handrail.learners.standardising import measured_once
+from handrail.learners.stored import AbstractStored
 from handrail.networks.gaussian import SquashedGaussian
 from handrail.replay.base import AbstractReplay
 from handrail.replay.ring import Ring
@@ -134,15 +134,8 @@ class SacAgent(AbstractAgent):
             )
 
     def init(self, example: Transition, *, key: Key[Array, ""]) -> SacAgentState:
-        if example.action.ndim != 1 or not jnp.issubdtype(example.action.dtype, jnp.floating):
-            raise HandrailError(
-                f"SAC-Lagrangian needs a vector of real actions in [−1, 1], not "
-                f"{example.action.dtype} of shape {example.action.shape}; for discrete actions use "
-                "the double DQN"
-            )
-        vector = jax.eval_shape(observation_vector, example.observation)
+        sizes = vector_sizes(example, "SAC-Lagrangian needs")
         if self.initial is None:
-            sizes = vector.shape[0], example.action.shape[0]
             learner = self.learner.init(*sizes, self.hidden, key=stream(key, "networks"))
         else:  # copied: no array of a state that a loop donates may be the agent's, too
             learner = jax.tree.map(jnp.copy, self.initial)

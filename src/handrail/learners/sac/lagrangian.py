@@ -188,7 +188,9 @@ class SacLagrangian(eqx.Module):
         )  # fmt: skip
         direction, adam = self.adam.direction(gradients, state.adam)
         step = jax.tree.map(lambda d: self.learning_rate * d, direction)
-        step = eqx.tree_at(lambda p: p.multiplier, step, replace_fn=self._faster)
+        step = eqx.tree_at(
+            lambda p: p.multiplier, step, replace_fn=lambda slow: self.multiplier_rate * slow
+        )
         parameters = jax.tree.map(jnp.subtract, state.parameters, step)
         pid = state.pid
         if self.pid and pid:  # the slope of β's loss is by how much the limit was kept
@@ -197,9 +199,6 @@ class SacLagrangian(eqx.Module):
         targets = self.smooth(state.targets, parameters.critics)
         variance_targets = self.smooth(state.variance_targets, parameters.variance)
         return SacState(parameters, targets, adam, variance_targets, pid), metrics
-
-    def _faster(self, step: Array) -> Array:
-        return self.multiplier_rate * step
 
     def smooth(self, targets: Critics, critics: Critics) -> Critics:
         """The targets after a step towards the critics."""

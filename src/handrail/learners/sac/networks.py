@@ -13,7 +13,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, Shaped
 
-from handrail.core.types import Observation
+from handrail.core.errors import HandrailError
+from handrail.core.types import Observation, Transition
 from handrail.networks.gaussian import GaussianPolicy, Inputs, SquashedGaussian
 from handrail.networks.initialisers import glorot_uniform
 from handrail.networks.inputs import ScaledInputs
@@ -30,6 +31,19 @@ def observation_vector(observation: Observation) -> Shaped[Array, " observation"
     """An observation's parts side by side; parts of a dictionary in the order of their names."""
     leaves = [jnp.ravel(leaf) for leaf in jax.tree.leaves(observation)]
     return leaves[0] if len(leaves) == 1 else jnp.concatenate(leaves)
+
+
+def vector_sizes(example: Transition, needs: str) -> tuple[int, int]:
+    """How many numbers an observation and an action have. Raises `HandrailError` for numbered
+    actions; `needs` says who cannot act so, such as "SAC-Lagrangian needs".
+    """
+    action = example.action
+    if action.ndim != 1 or not jnp.issubdtype(action.dtype, jnp.floating):
+        raise HandrailError(
+            f"{needs} a vector of real actions in [−1, 1], not {action.dtype} of shape "
+            f"{action.shape}; for discrete actions use the double DQN"
+        )
+    return jax.eval_shape(observation_vector, example.observation).shape[0], action.shape[0]
 
 
 class CriticEnsemble(eqx.Module):

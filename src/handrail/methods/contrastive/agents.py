@@ -23,6 +23,7 @@ from handrail.learners.representation.autoencoder import (
     Variational,
 )
 from handrail.learners.representation.latent_agent import LatentAgent
+from handrail.learners.stored import TakeoverEnds
 from handrail.methods.contrastive.built import EncoderNetwork, QNetwork
 from handrail.methods.contrastive.inputs import AbstractInputs
 from handrail.methods.contrastive.problem import DiscreteProblem
@@ -70,6 +71,7 @@ def q_agent(
         target_every=learning.target_every,
         learning_starts=learning.learning_starts,
         novelty=inputs.novelty(learning.novelty) if learning.novelty else None,
+        stored=(TakeoverEnds(cost=1.0),) if learning.takeover_ends else (),
     )
 
 
@@ -92,6 +94,11 @@ def latent_learner(
         raise HandrailError(
             f"learning.novelty is {learning.novelty:g}: agents on an auto-encoder's latent have no "
             "such bonus; set it to 0 or take another method"
+        )
+    if learning.takeover_ends:
+        raise HandrailError(
+            "learning.takeover_ends is true, but agents on an auto-encoder's latent keep every "
+            "step as it was; leave it off or take another method"
         )
     if learning.normalise_observations:
         raise HandrailError(

@@ -10,11 +10,10 @@ import numpy as np
 from handrail.core.errors import HandrailError
 from handrail.interventions.recipes import none
 from handrail.learners.representation.agent import RepresentationAgent
-from handrail.methods.contrastive.agents import representation_learner
 from handrail.methods.contrastive.artefacts import save_encoder
 from handrail.methods.contrastive.inputs import on_every_row
-from handrail.methods.contrastive.problem import DiscreteProblem, Explored
-from handrail.methods.contrastive.settings import EncoderSettings, RepresentationSettings
+from handrail.methods.contrastive.problem import Explored
+from handrail.methods.contrastive.settings import RepresentationSettings
 from handrail.train.compiled import RunState
 from handrail.train.course import Course, coursed
 from handrail.train.loops import make_loop
@@ -25,39 +24,6 @@ MOST_UNSAFE = 100  # embeddings that travel with an encoder
 
 @coursed
 def train_encoder(
-    problem: DiscreteProblem,
-    settings: EncoderSettings,
-    folder: Path,
-    path: Path,
-    *,
-    recorded: Mapping[str, Any],
-    provenance: Mapping[str, Any],
-    needs_unsafe: bool = True,
-    report: Callable[[int, int], None] = lambda step, total: None,
-) -> Course[Path]:
-    """Trains an encoder; returns its file. Continues what was interrupted.
-
-    Args:
-        problem: where an agent acts meanwhile; harm has to be allowed there.
-        settings: of the encoder.
-        folder: of the run.
-        path: of the file.
-        recorded: what determines the run, for its `run.json`.
-        provenance: how the encoder came about, for its card.
-        needs_unsafe: whether to raise `HandrailError` where no step cost anything. Otherwise the
-            file holds no unsafe embeddings, and students begin without any.
-        report: called as `report(step, total)`.
-    """
-    agent = representation_learner(problem, settings)
-    yield from learn_encoder.course(
-        agent, problem, settings, folder, path,
-        recorded=recorded, provenance=provenance, needs_unsafe=needs_unsafe, report=report,
-    )  # fmt: skip
-    return path
-
-
-@coursed
-def learn_encoder(
     agent: RepresentationAgent,
     problem: Explored,
     settings: RepresentationSettings,
@@ -69,7 +35,20 @@ def learn_encoder(
     needs_unsafe: bool = True,
     report: Callable[[int, int], None] = lambda step, total: None,
 ) -> Course[Path]:
-    """The same with an agent of one's own; arguments as of `train_encoder`."""
+    """Trains an encoder; returns its file. Continues what was interrupted.
+
+    Args:
+        agent: acts, and learns the encoder: `agents.representation_learner`, or one's own.
+        problem: where it acts; harm has to be allowed there.
+        settings: of the encoder.
+        folder: of the run.
+        path: of the file.
+        recorded: what determines the run, for its `run.json`.
+        provenance: how the encoder came about, for its card.
+        needs_unsafe: whether to raise `HandrailError` where no step cost anything. Otherwise the
+            file holds no unsafe embeddings, and students begin without any.
+        report: called as `report(step, total)`.
+    """
 
     def keep(state: RunState) -> dict[str, Any]:
         count = int(agent.unsafe.size(state.agent.unsafe))

@@ -52,6 +52,10 @@ class QLearning:
     novelty: NonNegative = dataclasses.field(default=0.0, metadata={SINCE: "0.2"})
     """Reward for a step into a state, divided by the root of how often states of its kind were
     visited; 0 turns it off (beyond the paper)."""
+    takeover_ends: bool = dataclasses.field(default=False, metadata={SINCE: "0.2"})
+    """Whether a step in which it is overruled ends its episode for the learner: its own action is
+    stored, with reward 0 and a cost of 1, and nothing follows (SAILR). So it learns what it is not
+    let do (beyond the paper)."""
     hidden: tuple[Count, ...] = (120, 84)
     """Hidden layers on symbolic observations and on latents (images have `images`)."""
     images: ImageNetwork = dataclasses.field(default=ImageNetwork(), metadata={SINCE: "0.2"})
@@ -85,6 +89,9 @@ class Safety:
     pessimism: NonNegative = dataclasses.field(default=0.0, metadata={SINCE: "0.2"})
     """λ: with an ensemble of priors, an action is bad if mean − λ · deviation of its advantage over
     the members is below the threshold."""
+    repeat_distance: NonNegative = dataclasses.field(default=0.0, metadata={SINCE: "0.2"})
+    """An action that did harm is also bad where the latent distance to that state is below this, by
+    both checks together; 0: nothing is learnt from harm but its state (the paper)."""
     guide_temperature: Positive = dataclasses.field(default=0.05, metadata={SINCE: "0.2"})
     """Where a guide acts: the discounted cost of an action that makes it 1/e as likely (beyond the
     paper)."""

@@ -58,6 +58,7 @@ def _both_checks(settings: StudentSettings, knowledge: LoadedKnowledge) -> Inter
     return contrastive(
         near_unsafe(settings, knowledge), _there("prior", knowledge.prior),
         prior_prob=safety.prior_prob, threshold=safety.threshold,
+        repeat_distance=safety.repeat_distance,
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from jaxtyping import Array
 
 from handrail.core.artifact import part_shapes
 from handrail.core.errors import HandrailError
+from handrail.equations.budget import LIMIT_STEPS
 from handrail.learners.base import AbstractAgent
 from handrail.learners.risk.agent import RiskAgent
 from handrail.learners.risk.base import AbstractRisk
@@ -19,7 +20,7 @@ from handrail.learners.sac.cost_floor import (
     NoFloor,
 )
 from handrail.learners.sac.lagrangian import SacLagrangian
-from handrail.learners.sac.stored import (
+from handrail.learners.stored import (
     AbstractStored,
     InterventionPenalty,
     ProposedAction,
@@ -29,15 +30,9 @@ from handrail.methods.sagui.guide import Guide
 from handrail.methods.sagui.inputs import inputs_of, reading_of
 from handrail.methods.sagui.outside_guide import OutsideGuide
 from handrail.methods.sagui.problem import Interface
-from handrail.methods.sagui.settings import (
-    EXECUTED,
-    LIMIT_STEPS,
-    RISK,
-    SacSettings,
-    StoredSettings,
-    StudentRun,
-)
+from handrail.methods.sagui.settings import SacSettings, StudentRun
 from handrail.methods.sagui.table import StudentMethod
+from handrail.methods.sagui.takeover_settings import EXECUTED, RISK, StoredSettings
 from handrail.networks.gaussian import Inputs
 from handrail.replay.base import AbstractReplay
 from handrail.replay.frames import FrameRing

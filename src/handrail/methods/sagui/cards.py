@@ -11,14 +11,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
 
-from handrail.core.artifact import Card, number, part_shapes, widths
+from handrail.core.artifact import Card, load, number, part_shapes, widths
 from handrail.core.errors import HandrailError
 from handrail.envs.base import action_size
+from handrail.equations.budget import LIMIT_STEPS
 from handrail.learners.sac.networks import COST_CRITICS, CostCritic
 from handrail.methods.image_cards import image_entries, read_image_entries
 from handrail.methods.sagui.inputs import kind_of, reading_of
 from handrail.methods.sagui.problem import Interface
-from handrail.methods.sagui.settings import LIMIT_STEPS, Inputs, SacSettings
+from handrail.methods.sagui.settings import Inputs, SacSettings
 from handrail.networks.gaussian import Inputs as NetworkInputs
 from handrail.networks.image_network import ImageNetwork, Images
 from handrail.networks.reading import ReadInputs
@@ -208,6 +209,13 @@ def harm_of(card: Card) -> float | None:
     if isinstance(found, bool) or not isinstance(found, (int, float)):
         return None
     return found / 2 if 0 < found < math.inf else None
+
+
+def guide_warnings(files: Mapping[str, Path], limit: float, steps: int) -> list[str]:
+    """`warnings_of` the guide among these files of knowledge; nothing where there is none."""
+    if "guide" not in files:
+        return []
+    return warnings_of(load(files["guide"], expect="guide")[0], limit, steps)
 
 
 def warnings_of(card: Card, limit: float, steps: int) -> list[str]:

@@ -36,8 +36,9 @@ from handrail.methods.sagui.outside_guide import (
     outside_critics,
 )
 from handrail.methods.sagui.problem import Interface, interface_of
-from handrail.methods.sagui.settings import EARLY, PLAIN, TakeoverSettings
+from handrail.methods.sagui.settings import EARLY
 from handrail.methods.sagui.takeover import Takeover, check_scale
+from handrail.methods.sagui.takeover_settings import PLAIN, TakeoverSettings
 
 GUIDE = "guide.safetensors"
 

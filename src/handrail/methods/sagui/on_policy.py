@@ -15,8 +15,9 @@ from handrail.learners.onpolicy.updates import (
     TrpoLagrangian,
 )
 from handrail.methods.sagui.inputs import inputs_of
+from handrail.methods.sagui.on_policy_settings import OnPolicySettings
 from handrail.methods.sagui.problem import Target
-from handrail.methods.sagui.settings import OnPolicySettings, SacSettings, StudentRun
+from handrail.methods.sagui.settings import SacSettings, StudentRun
 
 RUN = (
     "environment", "method", "seed", "steps", "epoch", "test_episodes", "limit", "limit_fraction",
@@ -118,14 +119,6 @@ def _multiplier(run: StudentRun) -> Multiplier:
     return Multiplier(run.on_policy.multiplier, run.on_policy.multiplier_rate)
 
 
-def _cpo(run: StudentRun) -> Cpo:
-    return Cpo(region=_region(run))
-
-
-def _trpo(run: StudentRun) -> TrpoLagrangian:
-    return TrpoLagrangian(region=_region(run), multiplier=_multiplier(run))
-
-
 def _ppo(run: StudentRun) -> PpoLagrangian:
     own = run.on_policy.ppo
     return PpoLagrangian(
@@ -140,6 +133,9 @@ def _ppo(run: StudentRun) -> PpoLagrangian:
 
 
 PRICE = ("multiplier", "multiplier_rate")
-CPO = OnPolicyLearner(_cpo, ("trust_region",))
+CPO = OnPolicyLearner(lambda run: Cpo(region=_region(run)), ("trust_region",))
 PPO_LAGRANGIAN = OnPolicyLearner(_ppo, (*PRICE, "ppo"))
-TRPO_LAGRANGIAN = OnPolicyLearner(_trpo, (*PRICE, "trust_region"))
+TRPO_LAGRANGIAN = OnPolicyLearner(
+    lambda run: TrpoLagrangian(region=_region(run), multiplier=_multiplier(run)),
+    (*PRICE, "trust_region"),
+)

@@ -1,41 +1,80 @@
-"""A student together with its intervention: what acts where the guide or shield stays in place."""
+"""A finished student: who acts in its place, and how it does by itself and together with that."""
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jaxtyping import Array, Key
+import jax
 
-from handrail.learners.sac.networks import OnVectors, Sampled
-from handrail.methods.sagui.acting import intervention_of
-from handrail.methods.sagui.evaluations import evaluated
+from handrail.interventions.base import Intervention
+from handrail.learners.sac.networks import Sampled
+from handrail.methods.sagui.cards import Limits
+from handrail.methods.sagui.evaluations import evaluated, try_policy
+from handrail.methods.sagui.known import Known
+from handrail.methods.sagui.pretraining import open_policy
 from handrail.methods.sagui.problem import Target
 from handrail.methods.sagui.settings import StudentRun
+from handrail.methods.sagui.student_knowledge import FittedKnowledge, load_knowledge
+from handrail.methods.sagui.table import METHODS
+from handrail.methods.sagui.train_student import check, who_acts
 from handrail.train.evaluate_pair import intervention_rate, try_under
 from handrail.train.rollout.base import Drawn, Episodes
 
 LEFT_OUT = ("episodes", "limit")  # of a pair's row: the student's row says them
 
 
-def try_pair(
+def acts_instead(method: str) -> str:
+    """What acts in a student's place under a method, in words; empty where nothing does."""
+    row = METHODS[method]
+    return "the guide" if row.has_guide else "the expert" if "expert" in row.needs else ""
+
+
+def intervention_of(target: Target, run: StudentRun, files: Mapping[str, Path]) -> Intervention:
+    """The intervention of a run, without the random intervals in which a guide acts too.
+
+    `files` are those of its knowledge by kind. Raises `HandrailError` where knowledge is missing
+    or does not fit.
+    """
+    loaded = FittedKnowledge(Known())
+    if acts_instead(run.method):
+        check(run, files)
+        loaded = load_knowledge(target, dataclasses.replace(run, source_data=False), files)
+    return who_acts(target, run, loaded)
+
+
+def alone(target: Target, file: Path, *, episodes: int, seed: int) -> dict[str, Any]:
+    """Return, cost and length of a student's policy in `file`, sampled, without its guide: means
+    over whole episodes of the target's test environment, undiscounted.
+    """
+    card, policy = open_policy(file, target.interface, "policy")
+    done = try_policy(
+        target.testing, policy, episodes=episodes, longest=target.longest, key=jax.random.key(seed)
+    )
+    limit = Limits.read(card, source=str(file)).limit
+    return evaluated(done, limit, target.interface.limits)
+
+
+def with_guide(
     target: Target,
     run: StudentRun,
     files: Mapping[str, Path],
-    policy: OnVectors,
+    file: Path,
     *,
     episodes: int,
-    key: Key[Array, ""],
-) -> Episodes:
-    """Whole episodes of a student's policy, sampled, under the intervention of its run.
+    seed: int,
+) -> dict[str, Any]:
+    """The same of the student under the intervention of its run.
 
     The guide acts where the method says so, without the random intervals of training. `files` are
     those of the knowledge by kind. Raises `HandrailError` where the run has no intervention.
     """
-    intervention = intervention_of(target, run, files)
-    return try_under(
-        target.testing, Drawn(Sampled(policy)), intervention,
-        episodes=episodes, longest=target.longest, key=key,
+    _, policy = open_policy(file, target.interface, "policy")
+    done = try_under(
+        target.testing, Drawn(Sampled(policy)), intervention_of(target, run, files),
+        episodes=episodes, longest=target.longest, key=jax.random.key(seed),
     )  # fmt: skip
+    return pair_row(done, run.limit, target.interface.limits)
 
 
 def pair_row(

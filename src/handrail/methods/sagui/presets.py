@@ -48,7 +48,42 @@ def recommended(run: StudentRun) -> StudentRun:
 
     The guide's cost critic is a floor of the student's own, in place of distillation and
     importance weights; the multiplier is slow, undamped, and looks at the policy's own actions.
-    The ablations of distillation keep it. Under budget-switch there are two memories.
+    The student also learns costs from steps of the source, at the price that its guide paid, and
+    believes the mean of its reward critics. The ablations of distillation keep it. An untrained
+    guide has met nothing in the source: its student has settings as in version 0.1.
+    """
+    row = METHODS[run.method]
+    ours = recommended_in_0_1(run)
+    if not row.needs_guide:
+        return ours
+    return dataclasses.replace(
+        ours,
+        source_data=True,
+        source_price=SOURCE_PRICE,
+        limit_fraction=1.0,
+        threshold=EARLY,
+        replay="ring" if ours.replay == "split" else ours.replay,
+        learning=dataclasses.replace(
+            _scaled(ours.learning), reward_scale=REWARD_SCALE, reward_critics="mean"
+        ),
+    )
+
+
+def recommended_guide(learning: SacSettings) -> dict[str, Any]:
+    """All settings of the guide of such a student that differ from the paper's."""
+    ours = guide_in_0_1(learning)
+    return ours | {
+        "learning": _scaled(ours["learning"]),
+        "outside": "homing",
+        "action_repeat_prob": 0.9,
+        "random_action_share": 0.4,
+        "keep": SOURCE_STEPS,
+    }
+
+
+def recommended_in_0_1(run: StudentRun) -> StudentRun:
+    """What `recommended` was in version 0.1, of which there are recorded runs: without source
+    data, and under budget-switch with two memories and a takeover at two steps' cost.
     """
     row = METHODS[run.method]
     if not row.has_guide:
@@ -60,7 +95,7 @@ def recommended(run: StudentRun) -> StudentRun:
         multiplier_on="policy_actions",
         limit_fraction=default_limit_fraction(run.method, split=True),
         guide_interval_share=row.guide_interval_share,
-        learning=recommended_student(run.learning),
+        learning=guided_learning(run.learning),
     )
     if row.strength is None:
         ours = dataclasses.replace(ours, distillation="none")
@@ -73,7 +108,20 @@ def recommended(run: StudentRun) -> StudentRun:
     return ours
 
 
-def recommended_student(learning: SacSettings, *, rate: float = 0.1) -> SacSettings:
+def guide_in_0_1(learning: SacSettings) -> dict[str, Any]:
+    """All settings of a guide that differed from the paper's in version 0.1."""
+    return {
+        "learning": dataclasses.replace(
+            learning, multiplier_rate=0.0, damping=0.0, cost_floor="zero"
+        ),
+        "entropy_weight": 0.005,
+        "selection": "shield",
+        "outside": "open",
+        "random_action_share": 0.25,
+    }
+
+
+def guided_learning(learning: SacSettings, *, rate: float = 0.1) -> SacSettings:
     """Our learner of a student that has a guide, with a multiplier of this `rate`."""
     return dataclasses.replace(learning, multiplier_rate=rate, damping=0.0, cost_floor="guide")
 
@@ -98,56 +146,8 @@ def own_student(run: Own) -> Own:
         guide_interval_share=row.guide_interval_share,
         source_price=SOURCE_PRICE,
         replay="ring",
-        learning=recommended_student(run.learning, rate=1.0) if row.has_guide else run.learning,
+        learning=guided_learning(run.learning, rate=1.0) if row.has_guide else run.learning,
     )
-
-
-def recommended_guide(learning: SacSettings) -> dict[str, Any]:
-    """All settings of a guide that differ from the paper's, given the paper's learner."""
-    return {
-        "learning": dataclasses.replace(
-            learning, multiplier_rate=0.0, damping=0.0, cost_floor="zero"
-        ),
-        "entropy_weight": 0.005,
-        "selection": "shield",
-        "outside": "open",
-        "random_action_share": 0.25,
-    }
-
-
-def with_source_data(run: StudentRun) -> StudentRun:
-    """Our settings for a student that also learns costs from what its guide met in the source.
-
-    As `recommended`, with positive cost critics, scaled inputs, source data at the price that the
-    guide paid, the whole limit for the multiplier, and the mean of the reward critics. Under
-    budget-switch there is one memory, and the guide takes over at twice the limit.
-    """
-    ours = recommended(run)
-    if not METHODS[run.method].needs_guide:
-        return ours
-    return dataclasses.replace(
-        ours,
-        source_data=True,
-        source_price=SOURCE_PRICE,
-        limit_fraction=1.0,
-        threshold=EARLY,
-        replay="ring" if ours.replay == "split" else ours.replay,
-        learning=dataclasses.replace(
-            _scaled(ours.learning), reward_scale=REWARD_SCALE, reward_critics="mean"
-        ),
-    )
-
-
-def guide_with_source_data(learning: SacSettings) -> dict[str, Any]:
-    """All settings of the guide of such a student that differ from the paper's."""
-    ours = recommended_guide(learning)
-    return ours | {
-        "learning": _scaled(ours["learning"]),
-        "outside": "homing",
-        "action_repeat_prob": 0.9,
-        "random_action_share": 0.4,
-        "keep": SOURCE_STEPS,
-    }
 
 
 def _scaled(learning: SacSettings) -> SacSettings:
@@ -165,5 +165,7 @@ class Preset:
 PRESETS = {
     "paper": Preset(lambda run: run, lambda learning: {}),
     "recommended": Preset(recommended, recommended_guide),
-    "source-data": Preset(with_source_data, guide_with_source_data),
+    "recommended-0.1": Preset(recommended_in_0_1, guide_in_0_1),
 }
+OLD_PRESETS = ("taught", "source-data")
+"""What `recommended` was called while it was not the default."""

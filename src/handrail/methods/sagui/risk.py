@@ -4,21 +4,26 @@ from handrail.interventions.base import Intervention
 from handrail.interventions.learnt_risk import FirstSafe, Recover, RiskExceeds, SafeSample
 from handrail.learners.risk.conservative import ConservativeRisk
 from handrail.learners.risk.recovery import RecoveryRisk
-from handrail.methods.sagui.settings import RiskSettings, SacSettings
+from handrail.methods.sagui.known import Known
+from handrail.methods.sagui.settings import SacSettings
+from handrail.methods.sagui.takeover import Takeover
+from handrail.methods.sagui.takeover_settings import RiskSettings
 
 
-def recovers(risk: RiskSettings) -> Intervention:
+def recovers(takeover: Takeover, known: Known) -> Intervention:
     """The recovery policy acts where the proposed action is too risky."""
-    return Intervention(RiskExceeds(risk.limit), Recover())
+    return Intervention(RiskExceeds(takeover.risk.limit), Recover())
 
 
-def samples_safely(risk: RiskSettings) -> Intervention:
+def samples_safely(takeover: Takeover, known: Known) -> Intervention:
     """A safe action of the policy, by its density, in place of one that is too risky."""
+    risk = takeover.risk
     return Intervention(RiskExceeds(risk.limit), SafeSample(risk.limit, risk.samples))
 
 
-def takes_the_first_safe(risk: RiskSettings) -> Intervention:
+def takes_the_first_safe(takeover: Takeover, known: Known) -> Intervention:
     """The first safe action of the policy in place of one that is too risky."""
+    risk = takeover.risk
     return Intervention(RiskExceeds(risk.limit), FirstSafe(risk.limit, risk.samples))
 
 

@@ -23,18 +23,16 @@ from handrail.core.renamed import takes_old_settings
 from handrail.equations.budget import LIMIT_STEPS as LIMIT_STEPS
 from handrail.equations.pid import Pid
 from handrail.learners.sac.networks import CostCritic
-from handrail.methods.sagui.near_settings import NEAR as NEAR
-from handrail.methods.sagui.near_settings import NearUnsafeSettings as NearUnsafeSettings
-from handrail.methods.sagui.near_settings import SourceEncoderSettings as SourceEncoderSettings
-from handrail.methods.sagui.on_policy_settings import OnPolicySettings as OnPolicySettings
-from handrail.methods.sagui.on_policy_settings import PpoSettings as PpoSettings
-from handrail.methods.sagui.on_policy_settings import TrustRegionSettings as TrustRegionSettings
-from handrail.methods.sagui.takeover_settings import EXECUTED as EXECUTED
-from handrail.methods.sagui.takeover_settings import PLAIN as PLAIN
-from handrail.methods.sagui.takeover_settings import RISK as RISK
-from handrail.methods.sagui.takeover_settings import RiskSettings as RiskSettings
-from handrail.methods.sagui.takeover_settings import StoredSettings as StoredSettings
-from handrail.methods.sagui.takeover_settings import TakeoverSettings as TakeoverSettings
+from handrail.methods.sagui.near_settings import NEAR, NearUnsafeSettings
+from handrail.methods.sagui.on_policy_settings import OnPolicySettings
+from handrail.methods.sagui.takeover_settings import (
+    EXECUTED,
+    PLAIN,
+    RISK,
+    RiskSettings,
+    StoredSettings,
+    TakeoverSettings,
+)
 from handrail.networks.image_network import ImageNetwork
 
 Role = Literal["expert", "pretrained"]

@@ -1,4 +1,4 @@
-"""A guide that acts near unsafe states: the state check of arXiv:2503.10318 as its trigger."""
+"""An encoder of the source as the target sees it: what the state check of a takeover asks."""
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
@@ -12,15 +12,10 @@ from jaxtyping import Array, Float
 from handrail.core.artifact import part_shapes
 from handrail.core.types import Observation
 from handrail.envs.transfer import AbstractView
-from handrail.interventions.near_unsafe import AdaptiveRadius, FixedRadius, NearUnsafe
-from handrail.interventions.sampled_mean import BelowSampledMean
 from handrail.methods.contrastive.artefacts import read_encoder
 from handrail.methods.contrastive.inputs import VectorInputs
-from handrail.methods.sagui.guide import Guide
 from handrail.methods.sagui.guide_view import as_view
 from handrail.methods.sagui.inputs import inputs_of
-from handrail.methods.sagui.near_settings import NearUnsafeSettings
-from handrail.methods.sagui.outside_guide import OutsideGuide
 from handrail.methods.sagui.problem import Target
 
 
@@ -41,15 +36,6 @@ class StateEmbedding:
     embed: SeenEmbedding
     unsafe: Float[Array, "known latent"]
     """Embeddings of states of the source that harm followed."""
-
-
-class LowCost(eqx.Module):
-    """A guide's cost critic as a prior of actions: what it predicts, times −1."""
-
-    guide: Guide | OutsideGuide
-
-    def __call__(self, observation: Observation, action: Array) -> Float[Array, ""]:
-        return -self.guide.cost(observation, action)
 
 
 def encoder_inputs(
@@ -73,22 +59,3 @@ def open_encoder(path: Path, target: Target) -> StateEmbedding:
     inputs = encoder_inputs(seen, None if target.scaled_parts is None else part_shapes(seen))
     found = read_encoder(path, inputs)
     return StateEmbedding(SeenEmbedding(inputs.frozen_embedding(found.encoder), view), found.unsafe)
-
-
-def near_unsafe(near: NearUnsafeSettings, embedding: StateEmbedding) -> NearUnsafe:
-    """The state check that the settings describe."""
-    unsafe = embedding.unsafe
-    return NearUnsafe(
-        embed=embedding.embed,
-        initial_embeddings=unsafe if near.bring_known else jnp.zeros((0, unsafe.shape[1])),
-        radius=AdaptiveRadius(near.max_distance, near.quantile)
-        if near.adaptive
-        else FixedRadius(near.max_distance),
-        neighbours=near.neighbours,
-        capacity=near.capacity,
-    )
-
-
-def bad_action(near: NearUnsafeSettings, guide: Guide | OutsideGuide) -> BelowSampledMean:
-    """The action check, whose prior is the guide's cost critic."""
-    return BelowSampledMean(LowCost(guide), near.threshold, near.samples)

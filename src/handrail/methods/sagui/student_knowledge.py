@@ -14,12 +14,13 @@ from handrail.learners.sac.source_data import SourceData
 from handrail.methods.sagui.agents import check_cost_floor
 from handrail.methods.sagui.guide import random_guide
 from handrail.methods.sagui.guide_file import GuideFile, as_view, open_guide
+from handrail.methods.sagui.known import Known
 from handrail.methods.sagui.offline_batch import load_steps
 from handrail.methods.sagui.pretraining import goes_on_from, open_policy
 from handrail.methods.sagui.problem import Target
 from handrail.methods.sagui.settings import StudentRun
 from handrail.methods.sagui.state_check import open_encoder
-from handrail.methods.sagui.table import METHODS, Known
+from handrail.methods.sagui.table import METHODS
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,24 +6,24 @@ in `handrail.interventions.triggers`, too.
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
-from handrail.core.errors import HandrailError, UnknownName
+from handrail.core.errors import UnknownName
 from handrail.equations.distillation import DecayingStrength, FixedStrength
 from handrail.interventions.base import AbstractTrigger, Intervention
 from handrail.interventions.recipes import control_switch, linear_decay, none
 from handrail.interventions.substitutes import Policy
 from handrail.interventions.triggers import Always, BudgetSpent
 from handrail.learners.risk.base import AbstractRisk
-from handrail.learners.sac.networks import Distribution, Sampled
+from handrail.learners.sac.networks import Sampled
 from handrail.methods.method import Method, table
-from handrail.methods.sagui.guide import Guide
+from handrail.methods.sagui.known import Known
 from handrail.methods.sagui.on_policy import (
     CPO,
     PPO_LAGRANGIAN,
     TRPO_LAGRANGIAN,
     OnPolicyLearner,
 )
-from handrail.methods.sagui.outside_guide import OutsideGuide
 from handrail.methods.sagui.risk import (
     conservative_risk,
     recovers,
@@ -31,53 +31,23 @@ from handrail.methods.sagui.risk import (
     samples_safely,
     takes_the_first_safe,
 )
-from handrail.methods.sagui.settings import (
-    Block,
-    PretrainingSettings,
-    RiskSettings,
-    SacSettings,
-    StudentRun,
+from handrail.methods.sagui.settings import Block, PretrainingSettings, SacSettings, StudentRun
+from handrail.methods.sagui.takeover import (
+    Takeover,
+    by_advantage,
+    by_cost,
+    by_sum,
+    near_and_bad,
+    near_and_cost,
+    near_or_cost,
+    near_unsafe,
 )
-from handrail.methods.sagui.state_check import StateEmbedding, bad_action, near_unsafe
-from handrail.methods.sagui.takeover import Takeover, by_advantage, by_cost, by_sum
+from handrail.methods.sagui.takeover_settings import RiskSettings
 
+GUIDE = ("guide",)
 GUIDE_AND_ENCODER = ("guide", "encoder")
 HALF = 0.5
 """The share of the limit that our students aim at, where they can."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Known:
-    """The knowledge of a run, loaded."""
-
-    guide: Guide | OutsideGuide | None = None
-    expert: Distribution | None = None
-    embedding: StateEmbedding | None = None
-
-    @property
-    def guiding(self) -> Guide | OutsideGuide:
-        """The guide; raises `HandrailError` where a run has none."""
-        if self.guide is None:
-            raise HandrailError(
-                "this takeover asks a guide's critics, but there is no guide: give the file of one "
-                "(handrail.train_guide)"
-            )
-        return self.guide
-
-    @property
-    def encoding(self) -> StateEmbedding:
-        """The encoder; raises `HandrailError` where a run has none."""
-        if self.embedding is None:
-            raise HandrailError(
-                "this method asks an encoder which states are near unsafe ones, but there is none: "
-                "use `handrail train`, which acquires it, or name its file (--encoder)"
-            )
-        return self.embedding
-
-    @property
-    def policy(self) -> Policy:
-        """How the guide acts in the student's place."""
-        return self.guiding.policy
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,53 +106,43 @@ class StudentMethod(Method):
         return self.needs == ("guide",) and not self.single_actor and self.strength is None
 
 
-def _switch(takeover: Takeover, known: Known) -> Intervention:
-    return control_switch(known.policy)
+def _alone(name: str, summary: str, needs: tuple[str, ...] = (), **options: Any) -> StudentMethod:
+    """The student takes every step."""
+    return StudentMethod(
+        name, summary, lambda takeover, known: none(), needs, single_actor=True, **options
+    )
 
 
-When = Callable[[Takeover, Known], AbstractTrigger]
+def _switched(
+    name: str, summary: str, needs: tuple[str, ...] = GUIDE, **options: Any
+) -> StudentMethod:
+    """Control-switch: the guide acts from an episode's first cost to its end."""
+    return StudentMethod(
+        name, summary, lambda takeover, known: control_switch(known.policy), needs,
+        split_replay=True, default_limit_fraction=HALF, **options,
+    )  # fmt: skip
 
 
-def _by_cost(takeover: Takeover, known: Known) -> AbstractTrigger:
-    return by_cost(takeover, known.guiding)
-
-
-def _by_sum(takeover: Takeover, known: Known) -> AbstractTrigger:
-    return by_sum(takeover, known.guiding)
-
-
-def _by_advantage(takeover: Takeover, known: Known) -> AbstractTrigger:
-    return by_advantage(takeover, known.guiding)
-
-
-def _near(takeover: Takeover, known: Known) -> AbstractTrigger:
-    return near_unsafe(takeover.near, known.encoding)
-
-
-def _near_and_cost(takeover: Takeover, known: Known) -> AbstractTrigger:
-    return _near(takeover, known) & _by_cost(takeover, known)
-
-
-def _near_or_cost(takeover: Takeover, known: Known) -> AbstractTrigger:
-    return _near(takeover, known) | _by_cost(takeover, known)
-
-
-def _state_and_action(takeover: Takeover, known: Known) -> AbstractTrigger:
-    return _near(takeover, known) & bad_action(takeover.near, known.guiding)
-
-
-def _guided(when: When) -> Callable[[Takeover, Known], Intervention]:
-    """The guide acts where this fires."""
-    return lambda takeover, known: Intervention(when(takeover, known), known.policy)
-
-
-def _guided_in_budget(when: When) -> Callable[[Takeover, Known], Intervention]:
-    """The guide acts where this fires, or the episode's budget is spent."""
+def _foreseen(
+    name: str,
+    summary: str,
+    when: Callable[[Takeover, Known], AbstractTrigger],
+    needs: tuple[str, ...] = GUIDE,
+    *,
+    in_budget: bool = True,
+    **options: Any,
+) -> StudentMethod:
+    """The guide acts where `when` fires or, `in_budget`, where the episode's budget is spent."""
 
     def intervention(takeover: Takeover, known: Known) -> Intervention:
-        return Intervention(when(takeover, known) | BudgetSpent(takeover.limit), known.policy)
+        fires = when(takeover, known)
+        spent = fires | BudgetSpent(takeover.limit) if in_budget else fires
+        return Intervention(spent, known.policy)
 
-    return intervention
+    return StudentMethod(
+        name, summary, intervention, needs, when=when, default_limit_fraction=HALF,
+        guide_interval_share=0.1, **options,
+    )  # fmt: skip
 
 
 def _expert(takeover: Takeover, known: Known) -> Intervention:
@@ -190,125 +150,105 @@ def _expert(takeover: Takeover, known: Known) -> Intervention:
     return control_switch(Policy(Sampled(known.expert)))
 
 
-def _none(takeover: Takeover, known: Known) -> Intervention:
-    return none()
-
-
 METHODS = table(
     [
-        StudentMethod(
-            "control-switch", "The guide acts from an episode's first cost to its end.", _switch,
-            ("guide",), split_replay=True, default_limit_fraction=HALF,
-        ),
+        _switched("control-switch", "The guide acts from an episode's first cost to its end."),
         StudentMethod(
             "linear-decay", "The guide acts with a probability that falls from 1 to 0.",
-            lambda takeover, known: linear_decay(known.policy), ("guide",),
+            lambda takeover, known: linear_decay(known.policy), GUIDE,
         ),
-        StudentMethod(
+        _foreseen(
             "budget-switch", "The guide acts where it predicts too much cost of the proposed "
-            "action, or the episode's budget is spent (ours).", _guided_in_budget(_by_cost),
-            ("guide",), when=_by_cost, default_limit_fraction=HALF, guide_interval_share=0.1,
+            "action, or the episode's budget is spent (ours).", by_cost,
         ),
-        StudentMethod(
+        _foreseen(
             "sum-switch", "The guide acts where the episode's cost so far and what it predicts of "
-            "the proposed action reach the limit (SOOPER).", _guided(_by_sum),
-            ("guide",), when=_by_sum, by_limit=True, default_limit_fraction=HALF,
-            guide_interval_share=0.1,
+            "the proposed action reach the limit (SOOPER).", by_sum, in_budget=False, by_limit=True,
         ),
-        StudentMethod(
+        _foreseen(
             "advantage-switch", "The guide acts where it predicts more cost of the proposed action "
-            "than of its own, by a margin (SAILR).", _guided(_by_advantage),
-            ("guide",), when=_by_advantage, default_limit_fraction=HALF, guide_interval_share=0.1,
+            "than of its own, by a margin (SAILR).", by_advantage, in_budget=False,
         ),
-        StudentMethod(
+        _foreseen(
             "near-unsafe-switch", "The guide acts near states that harm followed in the source, by "
-            "an encoder, or where the episode's budget is spent.", _guided_in_budget(_near),
-            GUIDE_AND_ENCODER, when=_near, asks_critic=False, default_limit_fraction=HALF,
-            guide_interval_share=0.1,
+            "an encoder, or where the episode's budget is spent.", near_unsafe, GUIDE_AND_ENCODER,
+            asks_critic=False,
         ),
-        StudentMethod(
+        _foreseen(
             "near-unsafe-and-cost", "The guide acts near such states where it also predicts too "
-            "much cost of the proposed action, or where the budget is spent.",
-            _guided_in_budget(_near_and_cost), GUIDE_AND_ENCODER, when=_near_and_cost,
-            default_limit_fraction=HALF, guide_interval_share=0.1,
+            "much cost of the proposed action, or where the budget is spent.", near_and_cost,
+            GUIDE_AND_ENCODER,
         ),
-        StudentMethod(
+        _foreseen(
             "near-unsafe-or-cost", "The guide acts near such states, and where it predicts too "
-            "much cost of the proposed action, or where the budget is spent.",
-            _guided_in_budget(_near_or_cost), GUIDE_AND_ENCODER, when=_near_or_cost,
-            default_limit_fraction=HALF, guide_interval_share=0.1,
+            "much cost of the proposed action, or where the budget is spent.", near_or_cost,
+            GUIDE_AND_ENCODER,
         ),
-        StudentMethod(
+        _foreseen(
             "state-action-switch", "The guide acts near such states where the proposed action is "
             "worse than random ones by its cost critic, or where the budget is spent.",
-            _guided_in_budget(_state_and_action), GUIDE_AND_ENCODER, when=_state_and_action,
-            asks_critic=False, default_limit_fraction=HALF, guide_interval_share=0.1,
+            near_and_bad, GUIDE_AND_ENCODER, asks_critic=False,
         ),
         StudentMethod(
             "recovery-rl", "The student learns which actions are risky, and a recovery policy that "
-            "acts in place of them (Recovery RL).",
-            lambda takeover, known: recovers(takeover.risk), risk=recovery_risk,
+            "acts in place of them (Recovery RL).", recovers, risk=recovery_risk,
         ),
         StudentMethod(
             "sqrl", "The student learns which actions are risky, and draws another, safe one of "
-            "its own in place of them (SQRL).",
-            lambda takeover, known: samples_safely(takeover.risk), risk=recovery_risk,
+            "its own in place of them (SQRL).", samples_safely, risk=recovery_risk,
         ),
         StudentMethod(
             "csc", "The student learns conservatively which actions are risky, and takes its first "
-            "safe sample in place of them (conservative safety critic).",
-            lambda takeover, known: takes_the_first_safe(takeover.risk), risk=conservative_risk,
+            "safe sample in place of them (conservative safety critic).", takes_the_first_safe,
+            risk=conservative_risk,
         ),
-        StudentMethod(
-            "sac-lagrangian", "SAC-Lagrangian from scratch: the student acts alone.", _none,
-            single_actor=True, default_limit_fraction=HALF,
+        _alone(
+            "sac-lagrangian", "SAC-Lagrangian from scratch: the student acts alone.",
+            default_limit_fraction=HALF,
         ),
-        StudentMethod(
-            "sac-pre", "SAC-Lagrangian that goes on from its training in the source.", _none,
-            ("pretrained",), single_actor=True,
+        _alone(
+            "sac-pre", "SAC-Lagrangian that goes on from its training in the source.",
+            ("pretrained",),
         ),
-        StudentMethod(
+        _alone(
             "cpo", "Constrained policy optimisation from scratch, on-policy: the student acts "
-            "alone.", _none, agent=CPO, single_actor=True,
+            "alone.", agent=CPO,
         ),
-        StudentMethod(
+        _alone(
             "cpo-pre", "Constrained policy optimisation that goes on from its training in the "
-            "source.", _none, ("pretrained",), agent=CPO, single_actor=True, pretrained_as="cpo",
+            "source.", ("pretrained",), agent=CPO, pretrained_as="cpo",
         ),
-        StudentMethod(
+        _alone(
             "ppo-lagrangian", "PPO with a Lagrange multiplier from scratch, on-policy: the student "
-            "acts alone.", _none, agent=PPO_LAGRANGIAN, single_actor=True,
+            "acts alone.", agent=PPO_LAGRANGIAN,
         ),
-        StudentMethod(
+        _alone(
             "trpo-lagrangian", "TRPO with a Lagrange multiplier from scratch, on-policy: the "
-            "student acts alone.", _none, agent=TRPO_LAGRANGIAN, single_actor=True,
+            "student acts alone.", agent=TRPO_LAGRANGIAN,
         ),
         StudentMethod(
             "egpo", "An expert of the target acts from an episode's first cost to its end.",
             _expert, ("expert",), split_replay=True,
         ),
-        StudentMethod(
+        _switched(
             "fixreg", "Ablation: control-switch, the pull towards the guide of one strength.",
-            _switch, ("guide",), split_replay=True, default_limit_fraction=HALF,
             strength=FixedStrength,
         ),
-        StudentMethod(
-            "decreg", "Ablation: control-switch, the pull towards the guide fading out.", _switch,
-            ("guide",), split_replay=True, default_limit_fraction=HALF,
+        _switched(
+            "decreg", "Ablation: control-switch, the pull towards the guide fading out.",
             strength=DecayingStrength,
         ),
-        StudentMethod(
-            "stusam", "Ablation: the student takes every step.", _none, ("guide",),
-            single_actor=True, default_limit_fraction=HALF,
+        _alone(
+            "stusam", "Ablation: the student takes every step.", GUIDE, default_limit_fraction=HALF
         ),
         StudentMethod(
             "guisam", "Ablation: the guide takes every step.",
-            lambda takeover, known: Intervention(Always(), known.policy), ("guide",),
+            lambda takeover, known: Intervention(Always(), known.policy), GUIDE,
             single_actor=True, default_limit_fraction=HALF,
         ),
-        StudentMethod(
-            "random-guide", "Ablation: control-switch with a guide that has learnt nothing.",
-            _switch, untrained_guide=True, split_replay=True, default_limit_fraction=HALF,
+        _switched(
+            "random-guide", "Ablation: control-switch with a guide that has learnt nothing.", (),
+            untrained_guide=True,
         ),
     ]
 )  # fmt: skip

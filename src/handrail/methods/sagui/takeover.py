@@ -1,24 +1,26 @@
-"""From where on, and for how long, a guide acts in a student's place."""
+"""By what, from where on and for how long a guide acts in a student's place."""
 
 import dataclasses
 from collections.abc import Callable
 
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
 from handrail.core.errors import HandrailError
+from handrail.core.types import Observation
 from handrail.equations.budget import cost_scale, discounted_limit
 from handrail.interventions.base import AbstractTrigger
+from handrail.interventions.near_unsafe import AdaptiveRadius, FixedRadius, NearUnsafe
+from handrail.interventions.sampled_mean import BelowSampledMean
 from handrail.interventions.takeover import AdvantageExceeds, CostSumReaches, Held
 from handrail.interventions.triggers import CostCriticExceeds
 from handrail.methods.sagui.guide import Guide
+from handrail.methods.sagui.known import Known
+from handrail.methods.sagui.near_settings import NEAR, NearUnsafeSettings
 from handrail.methods.sagui.outside_guide import OutsideGuide
-from handrail.methods.sagui.settings import (
-    EARLY,
-    NEAR,
-    PLAIN,
-    RISK,
-    NearUnsafeSettings,
-    RiskSettings,
-    TakeoverSettings,
-)
+from handrail.methods.sagui.settings import EARLY
+from handrail.methods.sagui.takeover_settings import PLAIN, RISK, RiskSettings, TakeoverSettings
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,25 +55,65 @@ class Takeover:
         return Takeover(limit, multiple * discounted_limit(limit, discount, steps), steps, how)
 
 
-def by_cost(takeover: Takeover, guide: Guide | OutsideGuide) -> AbstractTrigger:
-    """It predicts more than `takeover.predicted_cost` of the proposed action."""
-    critic = guide.pessimistic(takeover.how.pessimism).cost
+def by_cost(takeover: Takeover, known: Known) -> AbstractTrigger:
+    """The guide predicts more than `takeover.predicted_cost` of the proposed action."""
+    critic = known.guiding.pessimistic(takeover.how.pessimism).cost
     return held(takeover, lambda share: CostCriticExceeds(critic, share * takeover.predicted_cost))
 
 
-def by_sum(takeover: Takeover, guide: Guide | OutsideGuide) -> AbstractTrigger:
+def by_sum(takeover: Takeover, known: Known) -> AbstractTrigger:
     """The episode's cost so far and what it predicts of the proposed action reach the limit."""
-    critic = guide.pessimistic(takeover.how.pessimism).cost
-    scale = cost_scale(guide.discount, takeover.steps)
+    critic = known.guiding.pessimistic(takeover.how.pessimism).cost
+    scale = cost_scale(known.guiding.discount, takeover.steps)
     return held(takeover, lambda share: CostSumReaches(critic, share * takeover.limit, scale))
 
 
-def by_advantage(takeover: Takeover, guide: Guide | OutsideGuide) -> AbstractTrigger:
+def by_advantage(takeover: Takeover, known: Known) -> AbstractTrigger:
     """It predicts `takeover.predicted_cost` more of the proposed action than of its own."""
-    advantage = guide.pessimistic(takeover.how.pessimism).advantage
+    advantage = known.guiding.pessimistic(takeover.how.pessimism).advantage
     return held(
         takeover, lambda share: AdvantageExceeds(advantage, share * takeover.predicted_cost)
     )
+
+
+def near_unsafe(takeover: Takeover, known: Known) -> NearUnsafe:
+    """The state is near those that harm followed in the source (arXiv:2503.10318)."""
+    near, unsafe = takeover.near, known.encoding.unsafe
+    return NearUnsafe(
+        embed=known.encoding.embed,
+        initial_embeddings=unsafe if near.bring_known else jnp.zeros((0, unsafe.shape[1])),
+        radius=AdaptiveRadius(near.max_distance, near.quantile)
+        if near.adaptive
+        else FixedRadius(near.max_distance),
+        neighbours=near.neighbours,
+        capacity=near.capacity,
+    )
+
+
+def near_and_cost(takeover: Takeover, known: Known) -> AbstractTrigger:
+    """Near such a state, and `by_cost`."""
+    return near_unsafe(takeover, known) & by_cost(takeover, known)
+
+
+def near_or_cost(takeover: Takeover, known: Known) -> AbstractTrigger:
+    """Near such a state, or `by_cost`."""
+    return near_unsafe(takeover, known) | by_cost(takeover, known)
+
+
+def near_and_bad(takeover: Takeover, known: Known) -> AbstractTrigger:
+    """Near such a state, and the guide's cost critic says that random actions are better."""
+    near = takeover.near
+    bad = BelowSampledMean(LowCost(known.guiding), near.threshold, near.samples)
+    return near_unsafe(takeover, known) & bad
+
+
+class LowCost(eqx.Module):
+    """A guide's cost critic as a prior of actions: what it predicts, times −1."""
+
+    guide: Guide | OutsideGuide
+
+    def __call__(self, observation: Observation, action: Array) -> Float[Array, ""]:
+        return -self.guide.cost(observation, action)
 
 
 def held(takeover: Takeover, at: Callable[[float], AbstractTrigger]) -> AbstractTrigger:

@@ -1,8 +1,8 @@
 """Would a method do what is said of its takeovers?"""
 
 from handrail.core.errors import HandrailError
-from handrail.methods.sagui.settings import PLAIN, TakeoverSettings
 from handrail.methods.sagui.table import METHODS, StudentMethod
+from handrail.methods.sagui.takeover_settings import PLAIN, TakeoverSettings
 
 
 def check_takeover(

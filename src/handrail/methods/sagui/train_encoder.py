@@ -16,7 +16,7 @@ from handrail.learners.representation.foresight import Foresight
 from handrail.learners.wanderer import Wanderer
 from handrail.methods.contrastive.agents import learner_beside
 from handrail.methods.contrastive.artefacts import ENCODER
-from handrail.methods.contrastive.encoder import learn_encoder
+from handrail.methods.contrastive.encoder import train_encoder
 from handrail.methods.contrastive.problem import Explored
 from handrail.methods.sagui.near_settings import SourceEncoderSettings
 from handrail.methods.sagui.problem import Source
@@ -66,7 +66,7 @@ def train_source_encoder(
         )
     inputs = encoder_inputs(where.observation, source.scaled_parts)
     return (
-        yield from learn_encoder.course(
+        yield from train_encoder.course(
             encoder_learner(source, settings), Explored(where.name, source.training, inputs),
             settings, folder / "training", path,
             recorded=recorded, provenance={"settings": stable(settings)}, report=report,

@@ -54,14 +54,11 @@ from handrail.methods.sagui.evaluations import (
 )
 from handrail.methods.sagui.guide_file import GuideFile
 from handrail.methods.sagui.metrics import Curves, summary
+from handrail.methods.sagui.near_settings import NEAR
+from handrail.methods.sagui.on_policy_settings import OnPolicySettings
 from handrail.methods.sagui.pretraining import begun_from, loop_in
 from handrail.methods.sagui.problem import Target
-from handrail.methods.sagui.settings import (
-    NEAR,
-    OnPolicySettings,
-    StudentRun,
-    check_schedule,
-)
+from handrail.methods.sagui.settings import StudentRun, check_schedule
 from handrail.methods.sagui.student_knowledge import FittedKnowledge, load_knowledge
 from handrail.methods.sagui.table import METHODS, StudentMethod, block_of, row_of
 from handrail.methods.sagui.takeover import Takeover

@@ -7,24 +7,17 @@ from typing import Any
 
 import jax
 
-from handrail.core.artifact import load
 from handrail.core.recorded import original, stable
 from handrail.envs.changes import NOTHING_CHANGED, Changes
+from handrail.equations.budget import LIMIT_STEPS
+from handrail.methods.sagui import pair
 from handrail.methods.sagui.acquired import check_acquired
-from handrail.methods.sagui.cards import warnings_of
-from handrail.methods.sagui.evaluations import evaluated, try_policy
+from handrail.methods.sagui.cards import guide_warnings
+from handrail.methods.sagui.near_settings import SourceEncoderSettings
 from handrail.methods.sagui.offline_batch import kept_beside
-from handrail.methods.sagui.pair import pair_row, try_pair
 from handrail.methods.sagui.pretraining import open_policy, pretrain
 from handrail.methods.sagui.problem import Source
-from handrail.methods.sagui.settings import (
-    LIMIT_STEPS,
-    TRANSITIONS,
-    GuideSettings,
-    RescueSettings,
-    SourceEncoderSettings,
-    StudentRun,
-)
+from handrail.methods.sagui.settings import TRANSITIONS, GuideSettings, RescueSettings, StudentRun
 from handrail.methods.sagui.table import METHODS
 from handrail.methods.sagui.train_encoder import train_source_encoder
 from handrail.methods.sagui.train_guide import train_guide
@@ -113,24 +106,14 @@ def train(
 
 def warnings(run: StudentRun, files: Files) -> list[str]:
     """What the guide's shield test says against it."""
-    if "guide" not in files:
-        return []
-    card, _ = load(files["guide"], expect="guide")
-    return warnings_of(card, run.limit, LIMIT_STEPS)
+    return guide_warnings(files, run.limit, LIMIT_STEPS)
 
 
 def evaluate(
     tasks: GuidedTasks, run: StudentRun, file: Path, episodes: int, seed: int, changes: Changes
 ) -> dict[str, Any]:
-    """Return, cost and length of a student's own policy, sampled, without its guide.
-
-    All are means over whole episodes of the target, undiscounted.
-    """
-    target = tasks.target(run, changes)
-    card, policy = open_policy(file, target.interface, "policy")
-    done = try_policy(target.testing, policy, episodes=episodes, key=jax.random.key(seed))
-    limit = card.spec.get("limit")
-    return evaluated(done, limit if isinstance(limit, float | int) else None)
+    """A student's own policy, without its guide."""
+    return pair.alone(tasks.target(run, changes), file, episodes=episodes, seed=seed)
 
 
 def shielded(
@@ -142,11 +125,9 @@ def shielded(
     seed: int,
     changes: Changes,
 ) -> dict[str, Any]:
-    """The same of the student together with its guide, which acts where the method says so."""
+    """The same together with its guide, which acts where the method says so."""
     target = tasks.target(run, changes)
-    _, policy = open_policy(file, target.interface, "policy")
-    done = try_pair(target, run, files, policy, episodes=episodes, key=jax.random.key(seed))
-    return pair_row(done, run.limit)
+    return pair.with_guide(target, run, files, file, episodes=episodes, seed=seed)
 
 
 def triggers(
@@ -164,10 +145,6 @@ def triggers(
     return check_triggers(
         target, run, files, policy, within=within, episodes=episodes, key=jax.random.key(seed)
     )
-
-
-def _beside(run: StudentRun, files: Files) -> list[Path]:
-    return list(kept_beside(files, wanted=run.source_data).values())
 
 
 def guided_family(tasks: GuidedTasks) -> Family:
@@ -200,7 +177,7 @@ def guided_family(tasks: GuidedTasks) -> Family:
         shielded=functools.partial(shielded, tasks),
         triggers=functools.partial(triggers, tasks),
         warnings=warnings,
-        beside=_beside,
+        beside=lambda run, files: [*kept_beside(files, wanted=run.source_data).values()],
         left_beside={"guide": (TRANSITIONS,)},
         report="navigation",
         completed=with_epoch,

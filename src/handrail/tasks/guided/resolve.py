@@ -7,13 +7,13 @@ from typing import Any
 from handrail.core.arguments import number, override
 from handrail.core.errors import HandrailError, UnknownName
 from handrail.core.renamed import warn_once
-from handrail.methods.sagui.presets import PRESETS, SOURCE_STEPS
+from handrail.methods.sagui.near_settings import SourceEncoderSettings
+from handrail.methods.sagui.presets import OLD_PRESETS, PRESETS, SOURCE_STEPS
 from handrail.methods.sagui.settings import (
     Block,
     GuideSettings,
     PretrainingSettings,
     Role,
-    SourceEncoderSettings,
     StudentRun,
     check_schedule,
 )
@@ -22,7 +22,6 @@ from handrail.methods.sagui.takeover_checks import check_takeover
 from handrail.tasks.family import Row, grouped
 from handrail.tasks.guided.tasks import GuidedTasks
 
-OLD_PRESET, SOURCE_DATA = "taught", "source-data"
 COPIES = 5  # of a compiled task: an on-policy batch of 5,000 steps is then of whole episodes
 LIMIT_FRACTION = 0.2  # of the student's limit: the guide's, unless a row says otherwise
 
@@ -41,9 +40,9 @@ def resolve_settings(tasks: GuidedTasks, settings: Mapping[str, Any]) -> Row:
     guides, preset = given.pop("guides", "each"), given.pop("preset", "paper")
     if guides not in ("each", "one"):
         raise HandrailError(f"guides is {guides!r}: expected 'each' (seed) or 'one' (for all)")
-    if preset == OLD_PRESET:
-        warn_once(f"the preset {OLD_PRESET!r} is now called {SOURCE_DATA!r}")
-        preset = SOURCE_DATA
+    if preset in OLD_PRESETS:
+        warn_once(f"the preset {preset!r} is now called 'recommended'")
+        preset = "recommended"
     if preset not in PRESETS:
         raise UnknownName("preset", str(preset), PRESETS)
     environment = given.get("environment", StudentRun.environment)

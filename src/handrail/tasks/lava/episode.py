@@ -15,8 +15,8 @@ from handrail.core.artifact import fill, load
 from handrail.core.errors import HandrailError
 from handrail.core.files import atomic
 from handrail.core.rng import stream
-from handrail.core.types import Memory, Timestep
-from handrail.envs.lava.environment import LavaEnvironment, LavaState
+from handrail.core.types import Memory
+from handrail.envs.lava.environment import LavaEnvironment
 from handrail.interventions.base import Intervention
 from handrail.interventions.ensemble import RandomAdvantageous
 from handrail.interventions.recipes import none
@@ -165,10 +165,6 @@ def _rolled(
         keys=keys,
         moment=Moment(begun, memory, total),
         record=decided,
-        outcome=_row,
+        outcome=lambda state, timestep: timestep.observation,  # the row that was reached
     )
     return done, jax.vmap(lambda key: world.reset(key=stream(key, "reset"))[1])(keys)
-
-
-def _row(state: LavaState, timestep: Timestep) -> Array:
-    return timestep.observation

@@ -4,9 +4,11 @@ import dataclasses
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from handrail.core.arguments import checked
 from handrail.core.recorded import stable
+from handrail.methods.contrastive.agents import representation_learner
 from handrail.methods.contrastive.artefacts import ENCODER, GUIDE, PRIOR
 from handrail.methods.contrastive.encoder import train_encoder
 from handrail.methods.contrastive.guide import train_avoidance
@@ -44,16 +46,16 @@ def acquire_encoder(settings: LavaEncoder, folder: Path, report: Report) -> Cour
     if (folder / ENCODER).exists():
         return folder / ENCODER
     settings = checked(settings)
+    problem = explored_problem(settings)
     return (
         yield from train_encoder.course(
-            explored_problem(settings),
+            representation_learner(problem, settings),
+            problem,
             settings,
             folder / "training",
             folder / ENCODER,
-            recorded={"purpose": "encoder", **stable(settings)},
-            provenance={"settings": dataclasses.asdict(settings)},
             needs_unsafe=False,  # students find their own
-            report=partial(report, "encoder"),
+            **_known("encoder", settings, report),
         )
     )
 
@@ -70,8 +72,15 @@ def acquire_guide(settings: LavaGuide, folder: Path, report: Report) -> Course[P
             settings,
             folder / "training",
             folder / GUIDE,
-            recorded={"purpose": "guide", **stable(settings)},
-            provenance={"settings": dataclasses.asdict(settings)},
-            report=partial(report, "guide"),
+            **_known("guide", settings, report),
         )
     )
+
+
+def _known(kind: str, settings: LavaEncoder | LavaGuide, report: Report) -> dict[str, Any]:
+    """What a training is known by, on its card and where it is followed."""
+    return {
+        "recorded": {"purpose": kind, **stable(settings)},
+        "provenance": {"settings": dataclasses.asdict(settings)},
+        "report": partial(report, kind),
+    }

@@ -43,7 +43,8 @@ def resolve(settings: Mapping[str, Any]) -> Row:
     if preset not in ("paper", "recommended"):
         raise HandrailError(f"preset is {preset!r}: expected 'paper' or 'recommended'")
     run = override(LavaRun(), {k: v for k, v in given.items() if "." not in k})
-    run = recommended(run) if preset == "recommended" else run
+    if preset == "recommended":
+        run = recommended(run, on_latent=method_of(run).agent is not None)
     run = override(run, given)
     needs = method_of(run).needs
     acquired: dict[str, Any] = {}

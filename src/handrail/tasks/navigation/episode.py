@@ -21,7 +21,7 @@ from handrail.envs.safety_gymnasium.tasks import ArenaTask
 from handrail.interventions.base import Intervention
 from handrail.interventions.recipes import none
 from handrail.learners.sac.networks import Sampled
-from handrail.methods.sagui.acting import acts_instead, intervention_of
+from handrail.methods.sagui.pair import acts_instead, intervention_of
 from handrail.methods.sagui.pretraining import open_policy
 from handrail.methods.sagui.settings import StudentRun
 from handrail.tasks.navigation.problems import target_of

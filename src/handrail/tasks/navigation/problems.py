@@ -14,9 +14,9 @@ from handrail.envs.navigation.problems import navigation_problem, task_of
 from handrail.envs.safety_gymnasium.tasks import ARENA_TASKS
 from handrail.envs.transfer import TransferProblem, example_observation, observation_shapes
 from handrail.envs.variants import side_by_side, unrewarded, zero_filled
+from handrail.equations.budget import LIMIT_STEPS
 from handrail.methods.sagui.problem import Interface, Source, Target, interface_of
 from handrail.methods.sagui.settings import (
-    LIMIT_STEPS,
     GuideSettings,
     PretrainingSettings,
     SacSettings,

@@ -10,9 +10,9 @@ from handrail.envs.changes import Changes
 from handrail.envs.navigation.physics import PhysicsRange
 from handrail.envs.navigation.problems import navigation_problem
 from handrail.learners.sac.networks import Sampled
-from handrail.methods.sagui.acting import acts_instead, intervention_of
 from handrail.methods.sagui.evaluations import try_policy
 from handrail.methods.sagui.guide_file import open_guide
+from handrail.methods.sagui.pair import acts_instead, intervention_of
 from handrail.methods.sagui.presets import TAKEOVER_STEPS
 from handrail.methods.sagui.pretraining import open_policy
 from handrail.methods.sagui.settings import StudentRun

@@ -1,4 +1,4 @@
-"""Recorded episodes in environments of the user's: frames that they render, and series."""
+"""Environments of the user's whose episodes are recorded: how they are built, and which can be."""
 
 import inspect
 import os
@@ -9,10 +9,6 @@ from handrail.core.errors import HandrailError
 from handrail.envs.gymnasium.building import Host
 from handrail.envs.gymnasium.host import GymnasiumHost
 from handrail.envs.jax_libraries.own import OwnEnvironment
-from handrail.interventions.base import Intervention
-from handrail.train.rollout.base import RolloutPolicy
-from handrail.train.rollout.frames import recorded_frames
-from handrail.train.rollout.recorded import RecordedEpisode
 
 
 def rendering(make: Callable[..., Any]) -> Any:
@@ -42,21 +38,9 @@ def _parameters(make: Callable[..., Any]) -> Mapping[str, Any]:
         return {}
 
 
-def record_in(
-    host: Host,
-    policy: RolloutPolicy,
-    intervention: Intervention,
-    *,
-    environment: str,
-    method: str,
-    acts: str,
-    episodes: int,
-    seed: int,
-    longest: int,
-) -> list[RecordedEpisode]:
-    """Episodes of a policy under an intervention, in the agent's units, in an environment of the
-    user's. `acts` names what acts instead; empty: nothing does. Frames are there if the environment
-    was built to render `rgb_array`. Raises `HandrailError` for several environments side by side.
+def to_record(host: Host) -> GymnasiumHost:
+    """The host, of whose episodes frames can be kept, if its environment was built to render
+    `rgb_array`. Raises `HandrailError` for a compiled one, and for several side by side.
     """
     if isinstance(host, OwnEnvironment):
         raise HandrailError(
@@ -67,7 +51,4 @@ def record_in(
         raise HandrailError(
             f"{host.name} is several environments side by side; name a function that builds one"
         )
-    return recorded_frames(
-        host, host.env, policy, intervention, environment=environment, method=method, acts=acts,
-        episodes=episodes, seed=seed, longest=longest,
-    )  # fmt: skip
+    return host

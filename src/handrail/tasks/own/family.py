@@ -5,9 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import jax
-
-from handrail.core.artifact import load
 from handrail.core.errors import HandrailError
 from handrail.core.recorded import PASSED, stable
 from handrail.envs.base import DiscreteActions
@@ -25,20 +22,20 @@ from handrail.envs.perturbed import changed_host
 from handrail.interventions.recipes import none
 from handrail.interventions.substitutes import in_agent_units
 from handrail.learners.sac.networks import Sampled
+from handrail.methods.sagui import pair
 from handrail.methods.sagui.acquired import check_acquired
-from handrail.methods.sagui.acting import acts_instead, intervention_of
-from handrail.methods.sagui.cards import Limits, warnings_of
-from handrail.methods.sagui.evaluations import evaluated, try_policy
+from handrail.methods.sagui.cards import guide_warnings
 from handrail.methods.sagui.offline_batch import kept_beside
-from handrail.methods.sagui.pair import pair_row, try_pair
+from handrail.methods.sagui.pair import acts_instead, intervention_of
 from handrail.methods.sagui.pretraining import open_policy
-from handrail.methods.sagui.settings import TRANSITIONS, StudentRun
+from handrail.methods.sagui.problem import Target
+from handrail.methods.sagui.settings import TRANSITIONS
 from handrail.methods.sagui.table import METHODS
 from handrail.methods.sagui.train_guide import train_guide
 from handrail.methods.sagui.train_student import check as check_settings
 from handrail.methods.sagui.train_student import train_student
 from handrail.tasks.family import Family, Files, Report
-from handrail.tasks.own.episode import record_in, rendering
+from handrail.tasks.own.episode import rendering, to_record
 from handrail.tasks.own.problems import (
     length_of,
     options_of,
@@ -49,6 +46,7 @@ from handrail.tasks.own.resolve import OFFERED, STEPS, resolve
 from handrail.tasks.own.settings import OwnGuide, OwnStudent
 from handrail.train.course import by_itself
 from handrail.train.rollout.base import Drawn
+from handrail.train.rollout.frames import recorded_frames
 from handrail.train.rollout.recorded import RecordedEpisode
 
 SHIELD = "the shield"
@@ -107,50 +105,38 @@ def train(
     longest = target.interface.limit_steps
     return train_student(
         target, run, files, folder, recorded={**recorded, PASSED: passed},
-        warnings=tuple(_warnings(run, files, longest)), report=report,
+        warnings=tuple(guide_warnings(files, run.limit, longest)), report=report,
     )  # fmt: skip
 
 
 @closes_environments
 def warnings(run: OwnStudent, files: Files) -> list[str]:
     """What the guide's shield test says against it."""
-    return _warnings(run, files, length_of(run)) if "guide" in files else []
-
-
-def _warnings(run: OwnStudent, files: Files, longest: int) -> list[str]:
-    if "guide" not in files:
-        return []
-    card, _ = load(files["guide"], expect="guide")
-    return warnings_of(card, run.limit, longest)
+    return guide_warnings(files, run.limit, length_of(run)) if "guide" in files else []
 
 
 @closes_environments
 def evaluate(
     run: OwnStudent, file: Path, episodes: int, seed: int, changes: Changes
 ) -> dict[str, Any]:
-    """Return, cost and length of a student's own policy, sampled, without its guide."""
-    target, _ = target_of(run)
-    card, policy = open_policy(file, target.interface, "policy")
-    world = changed_host(target.testing, changes, name=run.environment)
-    done = try_policy(
-        world, policy, episodes=episodes, longest=target.longest, key=jax.random.key(seed)
-    )  # fmt: skip
-    limits = Limits.read(card, source=str(file))
-    return evaluated(done, limits.limit, target.interface.limits)
+    """A student's own policy, without its guide."""
+    return pair.alone(_changed(run, changes), file, episodes=episodes, seed=seed)
 
 
 @closes_environments
 def shielded(
     run: OwnStudent, files: Files, file: Path, episodes: int, seed: int, changes: Changes
 ) -> dict[str, Any]:
-    """The same of the student together with its guide and shield."""
+    """The same together with its guide and shield."""
+    target = _changed(run, changes)
+    return pair.with_guide(target, run, files, file, episodes=episodes, seed=seed)
+
+
+def _changed(run: OwnStudent, changes: Changes) -> Target:
+    """Where a student is tested in a changed world."""
     target, _ = target_of(run)
     world = changed_host(target.testing, changes, name=run.environment)
-    target = dataclasses.replace(target, testing=world)
-    _, policy = open_policy(file, target.interface, "policy")
-    key = jax.random.key(seed)
-    done = try_pair(target, run, files, policy, episodes=episodes, key=key)
-    return pair_row(done, run.limit, target.interface.limits)
+    return dataclasses.replace(target, testing=world)
 
 
 @closes_environments
@@ -167,15 +153,12 @@ def record(
         own = intervention_of(target, run, files)
         intervention = in_agent_units(own, host.agent_form)
         acts = acts_instead(run.method) or (SHIELD if run.shield else "")
-    return record_in(
-        host, Drawn(Sampled(policy)), intervention, environment=run.environment,
+    single = to_record(host)
+    return recorded_frames(
+        single, single.env, Drawn(Sampled(policy)), intervention, environment=run.environment,
         method=run.method, acts=acts, episodes=episodes, seed=seed,
         longest=target.interface.limit_steps,
     )  # fmt: skip
-
-
-def _beside(run: StudentRun, files: Files) -> list[Path]:
-    return list(kept_beside(files, wanted=run.source_data).values())
 
 
 def _folder(name: str) -> str:
@@ -204,7 +187,7 @@ OWN_ENVIRONMENTS = Family(
     record=record,
     shielded=shielded,
     warnings=warnings,
-    beside=_beside,
+    beside=lambda run, files: [*kept_beside(files, wanted=run.source_data).values()],
     left_beside={"guide": (TRANSITIONS,)},
     report="navigation",
     required={"limit": 5.0},

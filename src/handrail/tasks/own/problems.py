@@ -16,6 +16,7 @@ from handrail.envs.gymnasium.building import (
     episode_steps,
     needs_box,
 )
+from handrail.envs.gymnasium.costs import CostFn
 from handrail.envs.gymnasium.named import attribute, factory
 from handrail.envs.gymnasium.unsafe_starts import with_unsafe_starts
 from handrail.interventions.base import Intervention
@@ -75,22 +76,14 @@ def target_of(run: OwnStudent) -> tuple[Target, dict[str, Any]]:
 
     Call it within `closes_environments`.
     """
-    make, options = factory(run.environment), options_of(run)
-    warns = not run.learning.normalise_observations
-    host, trial = built_twice(make, warn_of_scales=warns, **options)
-    needs_box(host)
-    longest = episode_steps(host, options["episode_length"])
+    host, trial, longest, cost = _environments(run)
     episode_limit(host, None if run.limits else run.limit)
     view, shield = _view(run), _shield(run)
     target = Target(
         interface=dataclasses.replace(interface_of(host, longest), name=run.environment),
         training=host, testing=trial, view=view, longest=longest, shield=shield, delayed=False,
     )  # fmt: skip
-    brought = {"view": view, "cost": options["cost"], "shield": shield}
-    passed = passed_in(
-        host, run.environment, **{name: it for name, it in brought.items() if it is not None}
-    )
-    return target, passed
+    return target, _passed(host, run.environment, view=view, cost=cost, shield=shield)
 
 
 def source_of(settings: OwnGuide) -> tuple[Source, OwnGuide, dict[str, Any]]:
@@ -99,11 +92,7 @@ def source_of(settings: OwnGuide) -> tuple[Source, OwnGuide, dict[str, Any]]:
 
     Call it within `closes_environments`.
     """
-    make, options = factory(settings.environment), options_of(settings)
-    warns = not settings.learning.normalise_observations
-    host, trial = built_twice(make, warn_of_scales=warns, **options)
-    needs_box(host)
-    longest = episode_steps(host, options["episode_length"])
+    host, trial, longest, cost = _environments(settings)
     allowed = episode_limit(host, None if settings.limits else settings.limit)
     bonus = _bonus(settings)
     source = Source(
@@ -115,12 +104,22 @@ def source_of(settings: OwnGuide) -> tuple[Source, OwnGuide, dict[str, Any]]:
         takeover_shares=TAKEOVER_SHARES,
         delayed=False,
     )
-    brought = {"bonus": bonus, "cost": options["cost"]}
-    passed = passed_in(
-        host, settings.environment, **{name: it for name, it in brought.items() if it is not None}
-    )
     known = override(settings, {"limit": allowed, "episode_length": longest})
-    return source, known, passed
+    return source, known, _passed(host, settings.environment, bonus=bonus, cost=cost)
+
+
+def _environments(settings: OwnStudent | OwnGuide) -> tuple[Host, Host, int, CostFn | None]:
+    """One for training, one for tests, the steps of an episode, and what says its cost."""
+    options = options_of(settings)
+    warns = not settings.learning.normalise_observations
+    host, trial = built_twice(factory(settings.environment), warn_of_scales=warns, **options)
+    needs_box(host)
+    return host, trial, episode_steps(host, options["episode_length"]), options["cost"]
+
+
+def _passed(host: Host, name: str, **brought: Any) -> dict[str, Any]:
+    """The description of what was passed in, of what there is."""
+    return passed_in(host, name, **{what: it for what, it in brought.items() if it is not None})
 
 
 def _limits(entries: tuple[str, ...]) -> Mapping[str, float] | None:

@@ -6,7 +6,7 @@ from handrail.envs.velocity.host import VelocityHost
 from handrail.envs.velocity.tasks import velocity_task
 from handrail.interventions.recipes import none
 from handrail.learners.sac.networks import Sampled
-from handrail.methods.sagui.acting import acts_instead, intervention_of
+from handrail.methods.sagui.pair import acts_instead, intervention_of
 from handrail.methods.sagui.pretraining import open_policy
 from handrail.methods.sagui.settings import StudentRun
 from handrail.tasks.family import Files

@@ -9,9 +9,9 @@ from handrail.envs.transfer import SameView, TransferProblem
 from handrail.envs.variants import AnyEnvironment, side_by_side, unrewarded
 from handrail.envs.velocity.host import RunningStarts, VelocityHost
 from handrail.envs.velocity.tasks import VelocityTask, velocity_task
+from handrail.equations.budget import LIMIT_STEPS
 from handrail.methods.sagui.problem import Interface, Source, Target, interface_of
 from handrail.methods.sagui.settings import (
-    LIMIT_STEPS,
     GuideSettings,
     PretrainingSettings,
     RescueSettings,

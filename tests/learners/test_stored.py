@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from handrail.learners.sac.lagrangian import SacLagrangian
-from handrail.learners.sac.stored import InterventionPenalty, ProposedAction, TakeoverEnds
+from handrail.learners.stored import InterventionPenalty, ProposedAction, TakeoverEnds
 from handrail.replay.ring import Ring
 from tests.learners.sac.test_agent import clock, student, transition
 from tests.support import data, part
