@@ -12,6 +12,7 @@ from handrail.interventions.ensemble import (
     RandomAdvantageous,
 )
 from handrail.interventions.near_unsafe import NearUnsafe
+from handrail.interventions.overruled import overruled
 from handrail.interventions.repeated_harm import RepeatsHarm
 from handrail.interventions.substitutes import (
     Policy,
@@ -80,16 +81,17 @@ def contrastive(
 ) -> Intervention:
     """The action check only near unsafe states (arXiv:2503.10318).
 
-    With a `repeat_distance` above 0 also where the proposed action has done harm in a state whose
-    embedding is as near as this (`RepeatsHarm`, beyond the paper).
+    With a `repeat_distance` above 0 what comes of that, the learner's action or the substitute's,
+    is judged once more: where it has done harm in a state whose embedding is as near as this,
+    another one acts (`RepeatsHarm`, beyond the paper).
     """
     check, substitute = _action_check(prior, threshold)
-    when = near & Coin(prior_prob) & check
+    checks = Intervention(near & Coin(prior_prob) & check, substitute)
     if not repeat_distance:
-        return Intervention(when, substitute)
+        return checks
     latent = near.initial_embeddings.shape[1]
     again = RepeatsHarm(near.embed, latent, repeat_distance, near.capacity)
-    return Intervention(when | again, substitute)
+    return overruled(checks, by=Intervention(again, substitute))
 
 
 def _action_check(prior: Prior, threshold: float) -> tuple[AbstractTrigger, AbstractSubstitute]:
