@@ -225,9 +225,9 @@ def shield_tests() -> str:
 
 STATIC = {
     "budget-switch": "**budget-switch** (ours)",
-    "budget-switch, preset 0.1": "budget-switch, preset `recommended-0.1`",
-    "control-switch, preset 0.1": "control-switch, preset `recommended-0.1`",
-    "linear-decay, preset 0.1": "linear-decay, preset `recommended-0.1`",
+    "budget-switch, tuned on Static": "budget-switch, preset `tuned-on-static`",
+    "control-switch, tuned on Static": "control-switch, preset `tuned-on-static`",
+    "linear-decay, tuned on Static": "linear-decay, preset `tuned-on-static`",
     "control-switch, as published": "control-switch, published settings",
     "scratch": "SAC-Lagrangian, published settings",
     "pretrained": "SAC-Lagrangian, pre-trained in the source",
@@ -258,7 +258,7 @@ SEMI_DYNAMIC = {
 }
 DYNAMIC = {
     "budget-switch": "**budget-switch** (ours)",
-    "control-switch, preset 0.1": "control-switch, preset `recommended-0.1`",
+    "control-switch, tuned on Static": "control-switch, preset `tuned-on-static`",
     "scratch": "SAC-Lagrangian, published settings",
 }
 TEST_SEEDS = {
@@ -266,13 +266,15 @@ TEST_SEEDS = {
     "sum-switch": "**sum-switch**",
     "control-switch": "**control-switch**, our preset",
     "linear-decay": "**linear-decay**, our preset",
-    "budget-switch, preset 0.1": "budget-switch, preset `recommended-0.1`",
-    "control-switch, preset 0.1": "control-switch, preset `recommended-0.1`",
-    "linear-decay, preset 0.1": "linear-decay, preset `recommended-0.1`",
+    "budget-switch, tuned on Static": "budget-switch, preset `tuned-on-static`",
+    "control-switch, tuned on Static": "control-switch, preset `tuned-on-static`",
+    "linear-decay, tuned on Static": "linear-decay, preset `tuned-on-static`",
     "scratch": "SAC-Lagrangian, published settings",
     "SAC-Lagrangian, tuned": "SAC-Lagrangian, tuned multiplier",
 }
-TEST_SEEDS_BRIEF = {name: TEST_SEEDS[name] for name in TEST_SEEDS if "preset 0.1" not in name}
+TEST_SEEDS_BRIEF = {
+    name: TEST_SEEDS[name] for name in TEST_SEEDS if "tuned-on-static" not in TEST_SEEDS[name]
+}
 COMPILED = {
     "budget-switch": "budget-switch",
     "budget-switch, no margin": "budget-switch, whole limit",

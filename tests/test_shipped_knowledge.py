@@ -117,7 +117,7 @@ def test_runs_of_all_defaults_use_it(one):
     "settings",
     [
         {"preset": "paper"},
-        {"preset": "recommended-0.1"},
+        {"preset": "tuned-on-static"},
         {"limit": 2.0},
         {"guide.seed": 7},
         {"learning.hidden": [8]},

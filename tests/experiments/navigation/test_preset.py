@@ -11,10 +11,10 @@ from handrail.methods.sagui.train_student import splits
 from handrail.tasks.navigation.family import resolve_settings
 
 TASK = {"environment": "navigation-static"}
-OLD = "recommended-0.1"
+OLD = "tuned-on-static"
 
 
-def test_in_0_1_a_student_learnt_from_what_its_guide_foresees():
+def test_tuned_on_static_a_student_learns_from_what_its_guide_foresees():
     row = resolve_settings({**TASK, "method": "budget-switch", "preset": OLD})
     run = row.run
     assert run.threshold == pytest.approx(4.0, rel=1e-3)

@@ -50,10 +50,10 @@ def recommended(run: StudentRun) -> StudentRun:
     importance weights; the multiplier is slow, undamped, and looks at the policy's own actions.
     The student also learns costs from steps of the source, at the price that its guide paid, and
     believes the mean of its reward critics. The ablations of distillation keep it. An untrained
-    guide has met nothing in the source: its student has settings as in version 0.1.
+    guide has met nothing in the source: its student has those of `tuned_on_static`.
     """
     row = METHODS[run.method]
-    ours = recommended_in_0_1(run)
+    ours = tuned_on_static(run)
     if not row.needs_guide:
         return ours
     return dataclasses.replace(
@@ -71,7 +71,7 @@ def recommended(run: StudentRun) -> StudentRun:
 
 def recommended_guide(learning: SacSettings) -> dict[str, Any]:
     """All settings of the guide of such a student that differ from the paper's."""
-    ours = guide_in_0_1(learning)
+    ours = guide_tuned_on_static(learning)
     return ours | {
         "learning": _scaled(ours["learning"]),
         "outside": "homing",
@@ -81,8 +81,8 @@ def recommended_guide(learning: SacSettings) -> dict[str, Any]:
     }
 
 
-def recommended_in_0_1(run: StudentRun) -> StudentRun:
-    """What `recommended` was in version 0.1, of which there are recorded runs: without source
+def tuned_on_static(run: StudentRun) -> StudentRun:
+    """What `recommended` was at first, of which there are recorded runs: without source
     data, and under budget-switch with two memories and a takeover at two steps' cost.
     """
     row = METHODS[run.method]
@@ -108,8 +108,8 @@ def recommended_in_0_1(run: StudentRun) -> StudentRun:
     return ours
 
 
-def guide_in_0_1(learning: SacSettings) -> dict[str, Any]:
-    """All settings of a guide that differed from the paper's in version 0.1."""
+def guide_tuned_on_static(learning: SacSettings) -> dict[str, Any]:
+    """All settings of the guide of such a student that differ from the paper's."""
     return {
         "learning": dataclasses.replace(
             learning, multiplier_rate=0.0, damping=0.0, cost_floor="zero"
@@ -165,7 +165,7 @@ class Preset:
 PRESETS = {
     "paper": Preset(lambda run: run, lambda learning: {}),
     "recommended": Preset(recommended, recommended_guide),
-    "recommended-0.1": Preset(recommended_in_0_1, guide_in_0_1),
+    "tuned-on-static": Preset(tuned_on_static, guide_tuned_on_static),
 }
 OLD_PRESETS = ("taught", "source-data")
 """What `recommended` was called while it was not the default."""
