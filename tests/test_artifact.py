@@ -122,7 +122,7 @@ def test_missing_and_folder_are_refused(tmp_path):
 
 
 def test_a_wrong_kind_names_both(path):
-    with pytest.raises(HandrailError, match="holds a prior, expected a encoder"):
+    with pytest.raises(HandrailError, match="holds a prior, expected an encoder"):
         load(path, expect="encoder")
 
 

@@ -29,3 +29,8 @@ def test_a_worker_that_cannot_write_says_so(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     task = Task("run", tmp_path / "file" / "run", None, (), "run")
     assert "cannot lock" in str(worker.compute_in_place(task))
+
+
+def test_another_budget_is_not_taken_for_the_one_that_there_is(tmp_path):
+    with pytest.raises(HandrailError, match="unknown budget 'paper': known are quick"):
+        reproduce("demo", budget="paper", out=tmp_path, engine=Engine(), quiet=True)

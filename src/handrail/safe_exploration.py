@@ -159,6 +159,7 @@ class SafeExploration(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
         from handrail.methods.sagui.guide_file import open_guide
         from handrail.methods.sagui.known import Known
         from handrail.methods.sagui.table import METHODS, RECIPES
+        from handrail.methods.sagui.takeover_checks import check_takeover
         from handrail.methods.sagui.takeover_settings import PLAIN
 
         refuse_forked()
@@ -167,7 +168,8 @@ class SafeExploration(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
         file = open_guide(located_guide(guide), _interface(env, options), view=view)
         allowed = file.allowed(limit)
         row, how = METHODS[recipe], settings_of("takeover", takeover, PLAIN)
-        row.check_takeover(how, threshold=threshold, takeover_cost=takeover_cost)
+        check_takeover(row, how, threshold=threshold, takeover_cost=takeover_cost)
+        file.check_threshold(allowed, threshold)
         where = file.takeover(allowed, threshold, takeover_cost, how)
         intervention = row.intervention(where, Known(file.guide))
         return SafeExploration(env, intervention, **options)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import handrail
+from handrail.cli.changed import changes_of
 from handrail.core.errors import HandrailError
 from handrail.envs.gymnasium.bonus import with_bonus
 from handrail.envs.gymnasium.host import GymnasiumHost
@@ -71,6 +72,10 @@ def rewarded(bonus):
         (lambda at: sac(at, limit=[5]), r"limit is \[5\]: expected float, at least 0"),
         (lambda at: sac(at, limit="5"), "limit is '5': expected float, at least 0"),
         (lambda at: sac(at, limit=True), "limit is True: expected float, at least 0"),
+        (lambda at: sac(at, threshold=5.0), "threshold is 5, but under 'sac-lagrangian'"),
+        (lambda at: sac(at, distil=True), "'sac-lagrangian' has no guide to distil from"),
+        (lambda at: sac(at, info_columns=5), "info_columns is 5; expected names of numbers"),
+        (lambda at: changes_of(["delay=1000000"]), "delay is 1000000: expected from 0 to 1000"),
         (lambda at: handrail.try_guide(Walker, 5), "guide is 5: expected a path"),
         (lambda at: handrail.train_prior("CartPole-v1", at), "'CartPole-v1': expected a list of"),
         (lambda at: handrail.train_prior(Walker, at), "a type: expected a list of at least 2"),

@@ -185,6 +185,24 @@ def test_where_budget_switch_hands_over(tmp_path, evaluation, options, expected)
     assert thresholds == pytest.approx([expected])
 
 
+def test_a_threshold_that_the_critic_never_predicts_is_refused(tmp_path):
+    """Then it would never take over, and nobody would know: harm costs 1, and 1 / (1 - γ) = 100."""
+    path = guide(
+        tmp_path / "g.safetensors", foresees=9.0, goes=STAYS, evaluation={"takeover_cost": 2.0}
+    )
+    most = 100 / LIMIT_SEEN
+    for recipe in ("budget-switch", "advantage-switch"):
+        with pytest.raises(HandrailError, match=r"threshold .* would never take over"):
+            SafeExploration.with_guide(
+                gymnasium.wrappers.TimeLimit(Env(), 20), path, recipe=recipe, limit=3.0,
+                threshold=most * 1.01,
+            )  # fmt: skip
+    with pytest.raises(HandrailError, match=r"threshold .* would never take over"):
+        train_student(Walker, path, tmp_path / "s", threshold=1e30, **{**FEW, "limit": 3.0})
+    env = gymnasium.wrappers.TimeLimit(Env(), 20)
+    SafeExploration.with_guide(env, path, limit=3.0, threshold=most * 0.99)
+
+
 def test_a_foreseen_cost_that_is_no_number_is_refused(tmp_path):
     path = guide(
         tmp_path / "g.safetensors", foresees=9.0, goes=STAYS, evaluation={"takeover_cost": "a"}

@@ -51,7 +51,7 @@ def test_a_prior_for_another_view_shape_or_number_of_actions_is_refused(tmp_path
     ):
         with pytest.raises(HandrailError, match=message):
             read_prior(path, inputs, actions)
-    with pytest.raises(HandrailError, match="holds a prior, expected a encoder"):
+    with pytest.raises(HandrailError, match="holds a prior, expected an encoder"):
         read_encoder(path, rows(6))
 
 

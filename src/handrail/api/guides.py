@@ -48,6 +48,7 @@ from handrail.methods.sagui.settings import GuideSettings, RobustSettings, SacSe
 from handrail.methods.sagui.shield import STEPS, proposed, takeover_table
 from handrail.methods.sagui.table import METHODS, RECIPES
 from handrail.methods.sagui.takeover import Takeover, check_scale
+from handrail.methods.sagui.takeover_checks import check_takeover
 from handrail.methods.sagui.takeover_settings import PLAIN, TakeoverSettings
 from handrail.methods.sagui.train_guide import SELECTIONS
 from handrail.methods.sagui.train_guide import train_guide as train
@@ -250,7 +251,7 @@ def try_guide(
     longest = episode_steps(host, episode_length)
     file = open_guide(found, interface_of(host, longest), view=view)
     if row.by_limit:
-        row.check_takeover(how, takeover_cost=tried[0])
+        check_takeover(row, how, takeover_cost=tried[0])
         tried = [file.takeover_cost or 1.0]  # it does not count
     costs = [file.takeover_cost if cost is None else cost for cost in tried]
     for given_cost in tried:

@@ -37,6 +37,7 @@ from handrail.methods.sagui.presets import SOURCE_PRICE, own_student
 from handrail.methods.sagui.problem import Target, interface_of
 from handrail.methods.sagui.settings import SacSettings, StudentRun
 from handrail.methods.sagui.table import METHODS
+from handrail.methods.sagui.takeover_checks import check_takeover
 from handrail.methods.sagui.takeover_settings import (
     EXECUTED,
     PLAIN,
@@ -177,7 +178,9 @@ def train_student(
             f"{'distil' if pulled else 'threshold'} out"
         )
     run = checked(run)
-    row.check_takeover(run.takeover, threshold=threshold, takeover_cost=takeover_cost)
+    check_takeover(row, run.takeover, threshold=threshold, takeover_cost=takeover_cost)
+    if pulled and not row.has_guide:
+        raise HandrailError(f"method {method!r} has no guide to distil from: leave distil out")
     shield = checked_intervention(intervention)
     found = None if guide is None else located_guide(guide)
     outside = found if isinstance(found, PolicyGuide) else None

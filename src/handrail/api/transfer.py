@@ -10,7 +10,7 @@ from handrail.api.policies import parts_of
 from handrail.core.arguments import number, seed_number, whole
 from handrail.core.artifact import load
 from handrail.core.errors import HandrailError
-from handrail.core.files import write_json
+from handrail.core.files import check_writable, write_json
 from handrail.envs.base import DiscreteActions
 from handrail.envs.gymnasium.building import (
     Environment,
@@ -84,6 +84,8 @@ def check_transfer(
     """
     found, episodes = located_guide(guide), whole("episodes", episodes, least=2)
     path = Path(found)
+    if out is not None:
+        check_writable(Path(out).parent)
     key = jax.random.key(seed_number(seed))
     env = built(source)
     if source_parts is None:

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from handrail.core.arguments import number, whole
+from handrail.core.arguments import number, seed_number, whole
 from handrail.core.artifact import load
 from handrail.core.errors import HandrailError
-from handrail.core.files import write_json, write_text
+from handrail.core.files import check_writable, write_json, write_text
 from handrail.envs.navigation.tasks import navigation_task
 from handrail.experiments import launch
 from handrail.knowledge.catalog import located
@@ -52,13 +52,16 @@ def check_robustness(
     """
     whole("side", side, least=2)
     whole("episodes", episodes, least=1)
+    seed_number(seed)
     if out is not None and out.suffix != PAGE:
         raise HandrailError(f"out is {str(out)!r}: expected a page, such as robustness{PAGE}")
+    if out is not None:
+        check_writable(out.parent)
     asked = {"side": side, "episodes": episodes, "seed": seed, "report": report}
     if (what / "run.json").is_file() and not (what / GUIDE).is_file():
         if task is not None:
             raise HandrailError(f"{what} is a student's run, which has its task: leave --task out")
-        launch.check_evaluation(what, episodes)
+        launch.check_evaluation(what, episodes, seed)
         _, _, run = launch.stored_run(what)
         if not isinstance(run, StudentRun):
             raise HandrailError(

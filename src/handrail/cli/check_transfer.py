@@ -4,9 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from handrail.core.arguments import seed_number
 from handrail.core.artifact import Card, load, number
 from handrail.core.errors import HandrailError
-from handrail.core.files import write_json
+from handrail.core.files import check_writable, write_json
 from handrail.envs.transfer import TransferProblem
 from handrail.tasks.family import TransferTask
 from handrail.tasks.registry import family_of
@@ -39,6 +40,8 @@ def check_task(
     from handrail.transfer_check.check import Checked, checked_transfer, transfer_record
     from handrail.transfer_check.rollouts import Controller
 
+    if out is not None:
+        check_writable(out.parent)
     card, _ = load(path, expect="guide")
     own_limit = number(card.spec.get("limit"), f"{path}: the card's limit", least=0)
     trained_on = _trained_on(path, card, task)
@@ -60,7 +63,7 @@ def check_task(
             limit=limit, length=problem.target.episode_length,
         )  # fmt: skip
         verdict, raw = checked_transfer(
-            what, episodes=episodes, key=jax.random.key(seed),
+            what, episodes=episodes, key=jax.random.key(seed_number(seed)),
             another=lambda: _crossed(_task(trained_on), _task(name), name), report=report,
         )  # fmt: skip
     if out is not None:

@@ -68,7 +68,7 @@ def evaluate(
         named = Named(
             environment, cost_fn, episode_length, files.get("guide"), intervention, view
         )  # fmt: skip
-        launch.check_evaluation(folder, episodes)
+        launch.check_evaluation(folder, episodes, seed)
         return _of_own(
             run, named, which, episodes=episodes, seed=seed, shielded=shielded, changes=changes
         )

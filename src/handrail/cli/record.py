@@ -7,7 +7,7 @@ from typing import Literal
 
 from handrail.cli.own_runs import STUDENT, Named, OwnRun, acting, open_run, read_own
 from handrail.core.errors import HandrailError
-from handrail.core.files import write_text
+from handrail.core.files import check_writable, write_text
 from handrail.envs.gymnasium.building import closes_environments
 from handrail.experiments import launch
 from handrail.experiments.launch import Which
@@ -66,6 +66,7 @@ def record(runs: Sequence[Path], out: Path, asked: Asked, look: VideoLook) -> li
         raise HandrailError(f"{len(runs)} runs: expected 1 to {MOST_BESIDE}, shown side by side")
     if out.suffix != ".html":
         check_ending(out)
+    check_writable(out.parent)
     if not 64 <= look.width <= 1280:
         raise HandrailError(f"width is {look.width}: expected 64 to 1280 pixels an episode")
     for name in ("every", "steps", "fps"):
@@ -118,7 +119,7 @@ def record(runs: Sequence[Path], out: Path, asked: Asked, look: VideoLook) -> li
 def _recorded(folder: Path, asked: Asked) -> list[RecordedEpisode]:
     own = read_own(folder)
     if own is not None:
-        launch.check_evaluation(folder, asked.episodes)
+        launch.check_evaluation(folder, asked.episodes, asked.seed)
         return _of_own(own, asked)
     return launch.record(
         folder, episodes=asked.episodes, seed=asked.seed, shielded=asked.shielded,

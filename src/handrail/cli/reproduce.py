@@ -1,7 +1,6 @@
 """Reproducing an experiment: compute what is missing, then report."""
 
 import shlex
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 from handrail.cli.follow import seldom
 from handrail.core.compile_cache import processor_name, usable_cores
 from handrail.core.errors import HandrailError
+from handrail.core.files import check_writable
 from handrail.engines.base import AbstractEngine
 from handrail.engines.local import Local
 from handrail.experiments.groups import alone_of, by_seeds
@@ -20,6 +20,9 @@ from handrail.report.experiment import write_report
 from handrail.report.finished import Finished
 from handrail.report.html import Table
 from handrail.tracking.tracker import Tracker
+
+USUAL = "quick"
+"""The budget where none is named; of an experiment that has one budget alone, that one."""
 
 
 def reproduce(
@@ -45,7 +48,7 @@ def reproduce(
     `tracker` follows the runs.
     """
     experiment, budget, planned = _planned(name, budget, seeds, variants, out)
-    _check_writable(out)
+    check_writable(out)
     tasks = _tasks(experiment, planned)
     began = time.monotonic()
     folders = [one.folder for task in tasks for one in (*task.needs, task)]
@@ -92,24 +95,12 @@ def _planned(
     name: str, budget: str, seeds: int | None, variants: Sequence[str], out: Path
 ) -> tuple[Experiment, str, list[tuple[ExperimentRow, Task]]]:
     experiment = only(read(name), variants)
-    if budget not in experiment.budgets and len(experiment.budgets) == 1:
+    if budget == USUAL and budget not in experiment.budgets and len(experiment.budgets) == 1:
         budget = next(iter(experiment.budgets))
     planned = plan(experiment, budget, seeds, out)
     if not planned:
         raise HandrailError(f"experiment {name!r} has no environments to run on")
     return experiment, budget, planned
-
-
-def _check_writable(out: Path) -> None:
-    """Raises `HandrailError` where the results of hours could not be written in the end."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=out):
-            pass
-    except OSError as error:
-        raise HandrailError(
-            f"cannot write into {out}: {error.strerror or error}; name another folder with --out"
-        ) from None
 
 
 def _tasks(experiment: Experiment, planned: list[tuple[ExperimentRow, Task]]) -> list[Task]:

@@ -151,7 +151,7 @@ def load(
         check_finite(arrays, source=str(path))
     check_layers(card.network, arrays, source=str(path))
     if expect is not None and card.kind != expect:
-        raise HandrailError(f"{path} holds a {card.kind}, expected a {expect}")
+        raise HandrailError(f"{path} holds {_one(card.kind)}, expected {_one(expect)}")
     for name, wanted in (spec or {}).items():
         if card.spec.get(name) != wanted:
             raise HandrailError(
@@ -260,6 +260,10 @@ def _migrated(path: Path, values: dict[str, Any], schema: int) -> dict[str, Any]
             raise AssertionError(f"the migration of schema {schema} leads nowhere")
         schema = _schema(path, values)
     return values
+
+
+def _one(kind: str) -> str:
+    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
 
 
 def _same_names(expected, found, source: str) -> None:

@@ -47,6 +47,21 @@ def atomic(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def check_writable(folder: Path) -> None:
+    """Raises `HandrailError` where the results of hours could not be written in the end.
+
+    Makes the folder.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise HandrailError(
+            f"cannot write into {folder}: {error.strerror or error}; name another folder with --out"
+        ) from None
+
+
 def is_temporary(name: str, of: str | None = None) -> bool:
     """Whether a file is called as a temporary one of `atomic` (of the file `of`, if given)."""
     found = None if name.endswith(".progress") else _TEMPORARY.fullmatch(name)

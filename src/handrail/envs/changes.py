@@ -1,8 +1,12 @@
 """How a world differs from the one that was learnt in, in numbers."""
 
 import dataclasses
+from typing import Annotated
 
-from handrail.core.arguments import NonNegative, NonNegativeInt, Positive, Share
+from handrail.core.arguments import NonNegative, Positive, Range, Share
+
+LONGEST_DELAY = 1_000
+"""Steps of the longest episodes of the navigation tasks: after as many nothing is ever executed."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,7 +23,7 @@ class Changes:
     noise: NonNegative = 0.0
     """Standard deviation of what is added to every number that is observed, as a share of its
     part's scale."""
-    delay: NonNegativeInt = 0
+    delay: Annotated[int, Range(0, LONGEST_DELAY)] = 0
     """Steps after which an action is executed; before the first one come actions of zeros, the
     middle of the bounds."""
     disturbance: Share = 0.0

@@ -10,9 +10,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
+from handrail.core.arguments import seed_number, whole
 from handrail.core.artifact import checksums
 from handrail.core.errors import HandrailError
-from handrail.core.files import read_json
+from handrail.core.files import check_writable, read_json
 from handrail.core.recorded import stable
 from handrail.core.records import BEST, POLICY
 from handrail.envs.changes import NOTHING_CHANGED, Changes
@@ -27,6 +28,7 @@ from handrail.train.course import Course, coursed
 from handrail.train.evaluate_pair import FadedOut
 from handrail.train.rollout.recorded import FILE as EPISODES
 from handrail.train.rollout.recorded import RecordedEpisode, read_episodes, write_episodes
+from handrail.train.run import refuse_foreign
 
 LOG = logging.getLogger(__name__)
 Which = Literal["last", "best"]
@@ -70,6 +72,8 @@ def train(
     anything is computed where settings or files do not fit.
     """
     run, family = row.run, family_of(row.run.environment)
+    refuse_foreign(out)
+    check_writable(out)
     look_at(run.environment, seed=run.seed)
     _refuse_unused(row, family, files)
     tasks = [task for task in knowledge_tasks(row, knowledge_folder) if task.kind not in files]
@@ -133,7 +137,7 @@ def evaluate(
     the run's intervention as well. Knowledge is looked for as `resume` does; `files` are those that
     are elsewhere, by kind.
     """
-    check_evaluation(folder, episodes)
+    check_evaluation(folder, episodes, seed)
     _, family, run = stored_run(folder)
     may_run(folder, family, run, environment)
     file = policy_file(folder, which)
@@ -159,7 +163,7 @@ def check_triggers(
 
     They watch its policy by itself, or `random` actions. Knowledge is looked for as `resume` does.
     """
-    check_evaluation(folder, episodes)
+    check_evaluation(folder, episodes, seed)
     _, family, run = stored_run(folder)
     if family.triggers is None:
         raise HandrailError(
@@ -195,7 +199,7 @@ def record(
 
     Knowledge is looked for as in `resume`, where the method's intervention needs it.
     """
-    check_evaluation(folder, episodes)
+    check_evaluation(folder, episodes, seed)
     stored, family, run = stored_run(folder)
     may_run(folder, family, run, environment)
     found = {}
@@ -236,10 +240,10 @@ def _try_to_keep_episodes(
         LOG.warning("no episodes of %s are kept: %s", folder, error)
 
 
-def check_evaluation(folder: Path, episodes: int) -> None:
-    """Raises `HandrailError` where there is no finished run, or no episode to run."""
-    if episodes < 1:
-        raise HandrailError(f"episodes is {episodes}: expected at least 1")
+def check_evaluation(folder: Path, episodes: int, seed: int) -> None:
+    """Raises `HandrailError` where there is no finished run, no episode to run, or no such seed."""
+    whole("episodes", episodes, least=1)
+    seed_number(seed)
     if not (folder / SUMMARY).exists():
         raise HandrailError(f"{folder} holds no finished run (no {SUMMARY})")
 

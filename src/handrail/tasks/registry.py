@@ -53,9 +53,14 @@ def with_defaults(settings: Mapping[str, Any], files: Mapping[str, Any]) -> dict
     """The settings that are not None, with the defaults of the environment's family.
 
     Raises `HandrailError` for a method, a setting or a file that belongs to another family, and
-    `UnknownName` for a method that belongs to none.
+    `UnknownName` for a method that belongs to none. So does an environment that is no name.
     """
-    family = family_of(settings["environment"])
+    environment = settings["environment"]
+    if not isinstance(environment, str):
+        raise HandrailError(
+            f"environment is {environment!r}: expected a name, such as navigation-static"
+        )
+    family = family_of(environment)
     given = {name: value for name, value in settings.items() if value is not None}
     others = [other for other in FAMILIES if other is not family]
     method = given.get("method")

@@ -85,7 +85,7 @@ def execute(
     """
     saving = chosen_saving(checkpoint_seconds)
     _check_steps(loop, chunk_steps)
-    _refuse_foreign(folder)
+    refuse_foreign(folder)
     with _owned(folder):
         settings = _claim(folder, settings)
         _sweep(folder)
@@ -211,7 +211,7 @@ def _claim(folder: Path, settings: dict[str, Any]) -> dict[str, Any]:
     return recorded
 
 
-def _refuse_foreign(folder: Path) -> None:
+def refuse_foreign(folder: Path) -> None:
     """Refuses a folder of other files; those that a run killed at once leaves are its own."""
     if not folder.is_dir() or (folder / "run.json").exists():
         return

@@ -14,7 +14,8 @@ class InfoColumns:
     """What the info of each episode's last step says, in the order in which episodes ended."""
 
     def __init__(self, names: Sequence[str] = ()):
-        if isinstance(names, str) or not all(
+        several = isinstance(names, Sequence) and not isinstance(names, str)
+        if not several or not all(
             isinstance(name, str) and name.isprintable() and name for name in names
         ):
             raise HandrailError(

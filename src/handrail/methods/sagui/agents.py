@@ -128,16 +128,22 @@ def stored(
 
 
 def check_overruled(run: StudentRun, method: StudentMethod, *, shielded: bool) -> None:
-    """Refuses what cannot be learnt of being overruled, or not beside other settings."""
-    kept, guided = run.stored, method.has_guide or "expert" in method.needs
+    """Refuses settings of being overruled where nobody overrules the student."""
+    if run.stored != EXECUTED and not (_guided(method) or shielded or method.risk):
+        raise HandrailError(
+            f"stored is {run.stored}, but under method {run.method!r} nobody overrules the "
+            "student: leave it out"
+        )
+
+
+def check_stored(run: StudentRun, method: StudentMethod) -> None:
+    """Refuses what cannot be learnt of being overruled under a method, or not beside other
+    settings.
+    """
+    kept, guided = run.stored, _guided(method)
     if run.risk != RISK and method.risk is None:
         raise HandrailError(
             f"risk is {run.risk}, but under method {run.method!r} no risk is learnt: leave it out"
-        )
-    if kept != EXECUTED and not (guided or shielded or method.risk):
-        raise HandrailError(
-            f"stored is {kept}, but under method {run.method!r} nobody overrules the student: "
-            "leave it out"
         )
     if not kept.takeover_ends and (kept.ending_reward or kept.ending_cost or kept.ending_value):
         raise HandrailError(
@@ -156,6 +162,10 @@ def check_overruled(run: StudentRun, method: StudentMethod, *, shielded: bool) -
             "stored keeps the student's own actions, but distillation and importance weights are of"
             " the executed ones: set distillation and weighting to 'none' (preset 'recommended')"
         )
+
+
+def _guided(method: StudentMethod) -> bool:
+    return method.has_guide or "expert" in method.needs
 
 
 def sac_agent(

@@ -226,7 +226,9 @@ def warnings_of(card: Card, limit: float, steps: int) -> list[str]:
     evaluation = card.training.get("evaluation")
     cost = evaluation.get("shielded_cost") if isinstance(evaluation, dict) else None
     own = card.spec.get("limit_steps", LIMIT_STEPS)
-    if isinstance(cost, bool) or not isinstance(cost, (int, float)) or type(own) is not int:
+    if isinstance(cost, bool) or not isinstance(cost, (int, float)):
+        return []
+    if type(own) is not int or own < 1:  # refused where the guide is opened
         return []
     if not cost / own > limit / steps:
         return []

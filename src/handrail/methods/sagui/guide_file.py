@@ -12,9 +12,8 @@ from handrail.core.arguments import Range, number
 from handrail.core.artifact import Card, fill, load, part_shapes, save
 from handrail.core.errors import HandrailError
 from handrail.envs.base import ActionSpace, BoxActions, DiscreteActions
-from handrail.envs.transfer import (
-    TransferProblem,
-)
+from handrail.envs.transfer import TransferProblem
+from handrail.equations.budget import discounted_limit
 from handrail.methods.image_cards import check_images, how_to_resize, seen_images
 from handrail.methods.sagui.cards import (
     Limits,
@@ -37,6 +36,7 @@ from handrail.methods.sagui.outside_guide import (
     outside_critics,
 )
 from handrail.methods.sagui.problem import Interface, interface_of
+from handrail.methods.sagui.settings import EARLY
 from handrail.methods.sagui.takeover import Takeover, check_scale
 from handrail.methods.sagui.takeover_settings import PLAIN, TakeoverSettings
 
@@ -105,6 +105,15 @@ class GuideFile:
         if threshold is None and predicted is not None:
             return Takeover(limit, predicted, self.episode_length, how)
         return Takeover.of(limit, threshold, self.guide.discount, self.episode_length, how)
+
+    def check_threshold(self, limit: float, threshold: float | None) -> None:
+        """Refuses multiples of the limit, above the usual ones, that its critic never predicts."""
+        if threshold is None or threshold <= EARLY:  # then it is the limit that nothing exceeds
+            return
+        discount = self.guide.discount
+        predicted = threshold * discounted_limit(limit, discount, self.episode_length)
+        name = f"threshold {threshold:g} times the limit, discounted,"
+        check_scale(self.source, name, predicted, discount, harm_of(self.card))
 
 
 def save_guide(

@@ -310,11 +310,17 @@ class Block:
         return Block(learning.train_every, "learning.train_every")
 
 
-def check_schedule(steps: int, epoch: int, block: Block) -> None:
-    """Refuses steps that are no whole number of epochs, and epochs that cut a block."""
+def check_schedule(steps: int, epoch: int, block: Block, *, within: str = "") -> None:
+    """Refuses steps that are no whole number of epochs, and epochs that cut a block.
+
+    Errors name the settings with `within` ("guide.") before them.
+    """
     if epoch < block.steps or epoch % block.steps:
         raise HandrailError(
-            f"epoch is {epoch}: expected a positive multiple of {block.steps} ({block.name})"
+            f"{within}epoch is {epoch}: expected a positive multiple of {block.steps} "
+            f"({within}{block.name})"
         )
     if steps < epoch or steps % epoch:
-        raise HandrailError(f"steps is {steps}: expected a positive multiple of epoch, {epoch}")
+        raise HandrailError(
+            f"{within}steps is {steps}: expected a positive multiple of {within}epoch, {epoch}"
+        )

@@ -8,7 +8,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from handrail.core.errors import HandrailError, UnknownName
+from handrail.core.errors import UnknownName
 from handrail.equations.distillation import DecayingStrength, FixedStrength
 from handrail.interventions.base import AbstractTrigger, Intervention
 from handrail.interventions.recipes import control_switch, linear_decay, none
@@ -42,7 +42,7 @@ from handrail.methods.sagui.takeover import (
     near_or_cost,
     near_unsafe,
 )
-from handrail.methods.sagui.takeover_settings import PLAIN, RiskSettings, TakeoverSettings
+from handrail.methods.sagui.takeover_settings import RiskSettings
 
 GUIDE = ("guide",)
 GUIDE_AND_ENCODER = ("guide", "encoder")
@@ -86,6 +86,11 @@ class StudentMethod(Method):
         return self.when is not None and self.asks_critic
 
     @property
+    def has_threshold(self) -> bool:
+        """Whether `threshold` counts."""
+        return self.predicts and not self.by_limit
+
+    @property
     def needs_guide(self) -> bool:
         """Whether a run brings along the file of a guide."""
         return "guide" in self.needs
@@ -94,27 +99,6 @@ class StudentMethod(Method):
     def has_guide(self) -> bool:
         """Whether there is a guide at all, trained or not."""
         return self.needs_guide or self.untrained_guide
-
-    def check_takeover(
-        self,
-        how: TakeoverSettings,
-        *,
-        threshold: float | None = None,
-        takeover_cost: float | None = None,
-    ) -> None:
-        """Refuses what was said of a takeover where the method would not do it."""
-        if how != PLAIN and not self.predicts:
-            offered = ", ".join(name for name, row in METHODS.items() if row.predicts)
-            raise HandrailError(
-                f"takeover is {how}, but under {self.name!r} no guide's critic says when it takes "
-                f"over: leave it out, or take one of {offered}"
-            )
-        for name, given in (("threshold", threshold), ("takeover_cost", takeover_cost)):
-            if self.by_limit and given is not None:
-                raise HandrailError(
-                    f"{name} is {given:g}, but under {self.name!r} the predicted cost of the "
-                    f"episode is compared with the limit itself: leave {name} out, and give limit"
-                )
 
     @property
     def for_other_agents(self) -> bool:

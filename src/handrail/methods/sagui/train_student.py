@@ -34,6 +34,7 @@ from handrail.learners.sac.constraint import CostSlack, policy_actions, replay_a
 from handrail.learners.sac.networks import OnVectors
 from handrail.methods.sagui.agents import (
     check_overruled,
+    check_stored,
     memory,
     risk_agent,
     sac_agent,
@@ -61,6 +62,7 @@ from handrail.methods.sagui.settings import StudentRun, check_schedule
 from handrail.methods.sagui.student_knowledge import FittedKnowledge, load_knowledge
 from handrail.methods.sagui.table import METHODS, StudentMethod, block_of, row_of
 from handrail.methods.sagui.takeover import Takeover
+from handrail.methods.sagui.takeover_checks import check_takeover
 from handrail.train.compiled import RunState
 from handrail.train.course import Course, coursed
 from handrail.train.evidence import total
@@ -86,7 +88,8 @@ def check(run: StudentRun, given: Mapping[str, Any]) -> StudentMethod:
         raise HandrailError(
             f"threshold is {run.threshold}: expected a positive multiple of the limit, such as 2.0"
         )
-    method.check_takeover(run.takeover)
+    check_takeover(method, run.takeover)
+    check_stored(run, method)
     if run.near != NEAR and "encoder" not in method.needs:
         raise HandrailError(
             f"near is {run.near}, but method {run.method!r} has no encoder that says which states "
@@ -147,6 +150,8 @@ def who_acts(
 def takeover(target: Target, run: StudentRun, file: GuideFile | None) -> Takeover:
     """Where the guide takes over from this student."""
     if file is not None:
+        if METHODS[run.method].has_threshold:
+            file.check_threshold(run.limit, run.threshold)
         how = file.takeover(run.limit, run.threshold, how=run.takeover)
         return dataclasses.replace(how, near=run.near)
     where = Takeover.of(

@@ -11,6 +11,7 @@ from handrail.core.recorded import original, stable
 from handrail.envs.changes import NOTHING_CHANGED, Changes
 from handrail.equations.budget import LIMIT_STEPS
 from handrail.methods.sagui import pair
+from handrail.methods.sagui.acquired import check_acquired
 from handrail.methods.sagui.cards import guide_warnings
 from handrail.methods.sagui.near_settings import SourceEncoderSettings
 from handrail.methods.sagui.offline_batch import kept_beside
@@ -169,6 +170,7 @@ def guided_family(tasks: GuidedTasks) -> Family:
         label=lambda kind, settings: f"{kind} {settings.environment} seed {settings.seed}",
         acquire=bound(acquire, tasks),
         check=check,
+        suits=check_acquired,
         train=bound(train, tasks),
         evaluate=functools.partial(evaluate, tasks),
         record=tasks.record,

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from handrail.core.arguments import override
+from handrail.core.arguments import number, override
 from handrail.core.errors import HandrailError, UnknownName
 from handrail.core.renamed import warn_once
 from handrail.methods.sagui.near_settings import SourceEncoderSettings
@@ -18,6 +18,7 @@ from handrail.methods.sagui.settings import (
     check_schedule,
 )
 from handrail.methods.sagui.table import block_of, row_of
+from handrail.methods.sagui.takeover_checks import check_takeover
 from handrail.tasks.family import Row, grouped
 from handrail.tasks.guided.tasks import GuidedTasks
 
@@ -52,6 +53,7 @@ def resolve_settings(tasks: GuidedTasks, settings: Mapping[str, Any]) -> Row:
     if on_policy and tasks.compiles(environment):
         published = override(dataclasses.replace(usual, copies=COPIES), given)
     run = override(tasks.student(PRESETS[preset].student(published)), given)
+    check_takeover(row, run.takeover, threshold=run.threshold if "threshold" in given else None)
     needs = row.needs
     check_schedule(run.steps, run.epoch, block_of(run))
     check_copies(tasks, run, block_of(run), on_policy=on_policy)
@@ -91,8 +93,7 @@ def _guide(
         warn_once("the setting 'guide.margin' is now called 'guide.limit_fraction'")
         own.setdefault("limit_fraction", own.pop("margin"))
     share = own.pop("limit_fraction", LIMIT_FRACTION)
-    if type(share) not in (int, float) or share < 0:
-        raise HandrailError(f"guide.limit_fraction is {share!r}: expected a number of at least 0")
+    share = number("guide.limit_fraction", share)
     usual = tasks.guide(GuideSettings(limit=share * run.limit, **common))
     settings = override(usual, own, within="guide.")
     if settings.keep < 0 or (run.source_data and not settings.keep):
@@ -101,7 +102,7 @@ def _guide(
             f"{SOURCE_STEPS}"
         )
     block = Block.of(settings.learning)
-    check_schedule(settings.steps, settings.epoch, block)
+    check_schedule(settings.steps, settings.epoch, block, within="guide.")
     check_copies(tasks, settings, block)
     return settings
 
@@ -114,7 +115,7 @@ def _pretraining(
     )
     settings = override(settings, own, within=f"{role}.")
     block, on_policy = block_of(settings), row_of(settings.method).agent is not None
-    check_schedule(settings.steps, settings.epoch, block)
+    check_schedule(settings.steps, settings.epoch, block, within=f"{role}.")
     check_copies(tasks, settings, block, on_policy=on_policy)
     return settings
 

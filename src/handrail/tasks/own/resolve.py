@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-from handrail.core.arguments import checked, override
+from handrail.core.arguments import checked, number, override
 from handrail.core.errors import HandrailError, UnknownName
 from handrail.methods.sagui.presets import OWN_GUIDE, own_student
 from handrail.methods.sagui.settings import Block, check_schedule
 from handrail.methods.sagui.table import METHODS, block_of
+from handrail.methods.sagui.takeover_checks import check_takeover
 from handrail.tasks.family import Row, grouped
 from handrail.tasks.own.problems import check_names, limit_of
 from handrail.tasks.own.settings import OwnGuide, OwnStudent
@@ -54,8 +55,10 @@ def resolve(settings: Mapping[str, Any]) -> Row:
         )
     run = override(run, {"limit": limit_of(run)})
     check_schedule(run.steps, run.epoch, block_of(run))
+    row = METHODS[method]
+    check_takeover(row, run.takeover, threshold=run.threshold if "threshold" in given else None)
     check_names(run)
-    if not METHODS[method].needs_guide:
+    if not row.needs_guide:
         return Row(run, {})
     return Row(run, {"guide": _guide(run, own, seed=run.seed if guides == "each" else 0)})
 
@@ -63,8 +66,7 @@ def resolve(settings: Mapping[str, Any]) -> Row:
 def _guide(run: OwnStudent, given: Mapping[str, Any], *, seed: int) -> OwnGuide:
     given = dict(given)
     share = given.pop("limit_fraction", LIMIT_FRACTION)
-    if type(share) not in (int, float) or share < 0:
-        raise HandrailError(f"guide.limit_fraction is {share!r}: expected a number of at least 0")
+    share = number("guide.limit_fraction", share)
     common = {name: getattr(run, name) for name in COMMON}
     if run.limits:
         common["limits"] = tuple(_scaled(entry, share) for entry in run.limits)
@@ -81,7 +83,7 @@ def _guide(run: OwnStudent, given: Mapping[str, Any], *, seed: int) -> OwnGuide:
             "as 100000"
         )
     settings = override(settings, {"limit": limit_of(settings)})
-    check_schedule(settings.steps, settings.epoch, Block.of(settings.learning))
+    check_schedule(settings.steps, settings.epoch, Block.of(settings.learning), within="guide.")
     check_names(settings)
     if settings.limit > run.limit:
         raise HandrailError(
