@@ -262,12 +262,17 @@ DYNAMIC = {
     "scratch": "SAC-Lagrangian, published settings",
 }
 TEST_SEEDS = {
+    "budget-switch": "**budget-switch** (ours)",
+    "sum-switch": "**sum-switch**",
+    "control-switch": "**control-switch**, our preset",
+    "linear-decay": "**linear-decay**, our preset",
     "budget-switch, preset 0.1": "budget-switch, preset `recommended-0.1`",
     "control-switch, preset 0.1": "control-switch, preset `recommended-0.1`",
     "linear-decay, preset 0.1": "linear-decay, preset `recommended-0.1`",
     "scratch": "SAC-Lagrangian, published settings",
     "SAC-Lagrangian, tuned": "SAC-Lagrangian, tuned multiplier",
 }
+TEST_SEEDS_BRIEF = {name: TEST_SEEDS[name] for name in TEST_SEEDS if "preset 0.1" not in name}
 COMPILED = {
     "budget-switch": "budget-switch",
     "budget-switch, no margin": "budget-switch, whole limit",
@@ -286,6 +291,7 @@ NAVIGATION_TABLES: dict[str, Callable[[], str]] = {
     "sagui-static-speed": lambda: speed("sagui-static", STATIC),
     "sagui-static-brief": lambda: brief("sagui-static", STATIC),
     "sagui-static-test-seeds": lambda: comparison("sagui-static-fresh-short", TEST_SEEDS),
+    "sagui-static-test-seeds-brief": lambda: brief("sagui-static-fresh-short", TEST_SEEDS_BRIEF),
     "sagui-fresh-brief": lambda: brief("sagui-fresh", WHOLE),
     "sagui-ablation-brief": lambda: brief("sagui-ablation", ABLATION),
     "sagui-semi-dynamic-brief": lambda: brief("sagui-semi-dynamic", SEMI_DYNAMIC),
@@ -332,11 +338,11 @@ def _cost_on_test_seeds(variant: str) -> Callable[[], str]:
 
 
 NAVIGATION_NUMBERS: dict[str, Callable[[], str]] = {
-    "test-seeds": lambda: str(len(_on_test_seeds("budget-switch, preset 0.1"))),
-    "test-budget-kept": _kept_on_test_seeds("budget-switch, preset 0.1"),
-    "test-budget-cost": _cost_on_test_seeds("budget-switch, preset 0.1"),
-    "test-control-kept": _kept_on_test_seeds("control-switch, preset 0.1"),
-    "test-control-cost": _cost_on_test_seeds("control-switch, preset 0.1"),
+    "test-seeds": lambda: str(len(_on_test_seeds("budget-switch"))),
+    "test-budget-kept": _kept_on_test_seeds("budget-switch"),
+    "test-budget-cost": _cost_on_test_seeds("budget-switch"),
+    "test-control-kept": _kept_on_test_seeds("control-switch"),
+    "test-control-cost": _cost_on_test_seeds("control-switch"),
     "test-tuned-kept": _kept_on_test_seeds("SAC-Lagrangian, tuned"),
     "test-tuned-cost": _cost_on_test_seeds("SAC-Lagrangian, tuned"),
     "fresh-budget-kept": _kept("budget-switch", False),

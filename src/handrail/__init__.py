@@ -34,6 +34,7 @@ _HOMES = {
         "Never",
         "Predicate",
     ),
+    "handrail.interventions.with_info": ("WithInfo",),
     "handrail.interventions.takeover": ("AdvantageExceeds", "CostSumReaches", "Held"),
     "handrail.interventions.sampled_mean": ("BelowSampledMean",),
     "handrail.interventions.on_host": ("on_host",),

@@ -7,7 +7,7 @@ from typing import Any
 import gymnasium
 import jax
 
-from handrail.core.arguments import seed_number, settings_of, shown, whole
+from handrail.core.arguments import seed_number, settings_of, shown, truth, whole
 from handrail.core.errors import HandrailError, UnknownName
 from handrail.core.forks import refuse_forked
 from handrail.envs.base import DiscreteActions
@@ -22,9 +22,11 @@ from handrail.envs.gymnasium.raw import (
     registered_steps,
 )
 from handrail.envs.gymnasium.reader import HostReader
+from handrail.envs.gymnasium.side_info import SideInfo
 from handrail.interventions.base import Intervention
 from handrail.interventions.stepwise import Stepwise
 from handrail.interventions.substitutes import in_agent_units
+from handrail.interventions.with_info import info_names
 from handrail.methods.sagui.outside_guide import PolicyGuide
 
 
@@ -52,6 +54,8 @@ class SafeExploration(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
         cost: `cost(obs, action, next_obs, info)`; without it the environment's own cost.
         limits: limit per episode of each of several named costs.
         parts: of a `Dict` observation, those that the intervention sees.
+        action_mask: whether `info` or the observation has an `action_mask` at every reset and step:
+            substitutes then choose among the actions that it allows (`Context.allowed`).
         total_steps: of the run, for interventions that fade out.
         seed: of the intervention's own randomness; resets have theirs.
 
@@ -70,6 +74,7 @@ class SafeExploration(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
         cost: CostFn | None = None,
         limits: Mapping[str, float] | None = None,
         parts: Sequence[str] | None = None,
+        action_mask: bool = False,
         total_steps: int | None = None,
         seed: int = 0,
     ):
@@ -91,15 +96,16 @@ class SafeExploration(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
         # so that the wrapped environment has a spec, and can be made again from it
         gymnasium.utils.RecordConstructorArgs.__init__(
             self, _disable_deepcopy=True, intervention=intervention, view=view, cost=cost,
-            limits=limits, parts=parts, total_steps=total_steps, seed=seed,
+            limits=limits, parts=parts, action_mask=action_mask, total_steps=total_steps, seed=seed,
         )  # fmt: skip
         gymnasium.Wrapper.__init__(self, env if isinstance(env, gymnasium.Env) else _Plain(env))
         self.metadata = {**(getattr(env, "metadata", None) or {}), GUARDED: True}
         self._bare = env
         self._running = False
         self._reader = reader = HostReader(
-            self.called, env.action_space, env.observation_space, cost, limits=limits, parts=parts
-        )
+            self.called, env.action_space, env.observation_space, cost, limits=limits, parts=parts,
+            side_info=SideInfo(info_names(intervention), truth("action_mask", action_mask)),
+        )  # fmt: skip
         self._actions, numbered = reader.codec, reader.actions
         try:
             self.stepwise = Stepwise(
@@ -188,7 +194,7 @@ class SafeExploration(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
         given = {"seed": seed} if options is None else {"seed": seed, "options": options}
         try:
             observation, info = begin_episode(self._bare, **given)
-            self._seen = self._reader.begun(observation)
+            self._seen = self._reader.begun(observation, info)
         except HandrailError as error:
             raise self._located(error) from error.__cause__
         self.stepwise.begin_episode()
@@ -202,9 +208,10 @@ class SafeExploration(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
                 raise HandrailError("the episode has ended; call reset before the next step")
             self._running = False
             verdict = self.stepwise.decide(self._seen, self._actions.from_environment(action))
-            executed = (
-                self._actions.to_environment(verdict.action) if verdict.intervened else action
-            )
+            executed = action
+            if verdict.intervened:
+                self._reader.side_info.refuse_masked(verdict.action)
+                executed = self._actions.to_environment(verdict.action)
             raw = read_step(self._bare, executed)
             self._seen, reward, cost = self._reader.read(executed, raw)
         except HandrailError as error:

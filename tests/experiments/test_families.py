@@ -29,7 +29,7 @@ def test_defaults_depend_on_the_environment():
     assert with_defaults(settings("LavaCrossingS9N1"), {"prior": None}) == {
         "environment": "LavaCrossingS9N1",
         "seed": 7,
-        "method": "full-adaptive",
+        "method": "full",
         "observation": "symbolic",
         "knowledge": "many",
         "preset": "recommended",

@@ -37,7 +37,6 @@ def test_a_typo_is_told_with_the_names_of_all_families(name, meant):
         ("DoorKey-5x5", "has a door in its grid"),
         ("MiniGrid-DoorKey-5x5-v0", "has a door in its grid"),
         ("Dynamic-Obstacles-5x5", "has a ball in its grid"),
-        ("CartPole-v1", "has discrete actions"),
         ("mine:Plant-v0", "cannot import the module"),
     ],
 )

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from handrail.interventions.base import Intervention
 from handrail.interventions.ensemble import RandomAdvantageous
+from handrail.interventions.near_unsafe import NearUnsafe
 from handrail.interventions.recipes import contrastive
 from handrail.interventions.repeated_harm import RepeatsHarm
 from handrail.interventions.substitutes import Proposed, RandomAboveMean
@@ -82,6 +83,22 @@ def test_what_acts_instead_is_another_action(kind):
 def test_the_recipe_asks_it_only_where_it_is_told_to():
     prior, near = (lambda latent: jnp.asarray([1.0, 0.0])), identity()
     assert len(contrastive(near, prior).when.conditions) == 3
-    checks, again = contrastive(near, prior, repeat_distance=1.0).when.conditions
-    assert isinstance(again, RepeatsHarm) and again.distance == 1.0 and again.latent == 50
-    assert len(checks.conditions) == 3
+    judged = contrastive(near, prior, repeat_distance=1.0)
+    assert isinstance(judged.when, RepeatsHarm)
+    assert (judged.when.distance, judged.when.latent) == (1.0, 50)
+    assert len(judged.first.when.conditions) == 3
+
+
+def test_neither_the_learner_nor_what_acts_instead_repeats_harm():
+    """The prior flags action 0 and rates 1, which does harm here, as highly as 2."""
+    values = jnp.asarray([-1.0, 0.5, 0.5])
+    known = jnp.zeros((10, 2))
+    near = NearUnsafe(lambda place: PLACES[place], known, capacity=10)
+    steps = 200
+    proposed = [1, *[0, 1] * (steps // 2)][:steps]
+    played = script(steps, observation=[0] * steps, proposed=proposed, cost=[1.0, *[0.0] * 199])
+    for distance, repeated in ((0.0, True), (1.0, False)):
+        recipe = contrastive(near, lambda place: values, prior_prob=1.0, repeat_distance=distance)
+        decisions, _, _ = play(recipe, played)
+        assert decisions.action[0] == 1  # nobody knew
+        assert (1 in np.asarray(decisions.action[1:])) == repeated

@@ -45,6 +45,13 @@ def test_a_run_reads_back(folder):
         run.arrays("visits")
 
 
+def test_a_run_with_further_columns_reads_back(folder):
+    columns = (*EPISODE_COLUMNS, "cost.heat", "info.is_success")
+    (folder / "episodes.csv").unlink()
+    GrowingTable(folder / "episodes.csv", columns).add([dict.fromkeys(columns, 1.0) | {"step": 10}])
+    assert runs.read_run(folder).episodes["info.is_success"].tolist() == [1.0]
+
+
 def test_curves_of_runs(folder):
     found = [runs.read_run(folder)]
     steps = np.asarray([5, 10, 30])

@@ -15,6 +15,7 @@ from handrail.core.arguments import (
     seed_number,
     settings_of,
     shown,
+    truth,
     whole,
 )
 from handrail.core.artifact import checksums
@@ -24,28 +25,27 @@ from handrail.core.recorded import PASSED, stable
 from handrail.core.renamed import SETTINGS, takes_old_names
 from handrail.envs.gymnasium.building import (
     Environment,
-    Host,
     build_host,
     built_twice,
     checked_intervention,
     closes_environments,
-    first_observation,
 )
 from handrail.envs.gymnasium.costs import CostFn
-from handrail.envs.jax_libraries.own import OwnEnvironment
+from handrail.envs.gymnasium.side_info import SideInfo
 from handrail.interventions.base import Intervention
 from handrail.interventions.recipes import none
+from handrail.interventions.with_info import info_names
 from handrail.methods.contrastive import encoder as encoder_training
 from handrail.methods.contrastive import prior as prior_training
 from handrail.methods.contrastive.agents import representation_learner
 from handrail.methods.contrastive.artefacts import ENCODER
-from handrail.methods.contrastive.compiled import compiled_problem
-from handrail.methods.contrastive.on_host import host_problem
+from handrail.methods.contrastive.own_problems import problem_of, refuse_different_sources
 from handrail.methods.contrastive.problem import DiscreteProblem
 from handrail.methods.contrastive.settings import (
-    ACTING,
     ENCODER_IMAGES,
-    PRIOR_LEARNING,
+    OWN_ACTING,
+    OWN_LEARNING,
+    OWN_PRIOR_LEARNING,
     EncoderSettings,
     PriorSettings,
     QLearning,
@@ -53,13 +53,9 @@ from handrail.methods.contrastive.settings import (
 )
 from handrail.methods.contrastive.student import begun_from, train_student
 from handrail.methods.contrastive.table import METHODS
-from handrail.methods.image_cards import check_images, how_to_resize
 from handrail.networks.image_network import ImageNetwork
 
 EPISODE_LENGTH = 1_000
-LEARNING = QLearning(learning_starts=1_000)
-LEARNING_OF_PRIOR = dataclasses.replace(PRIOR_LEARNING, learning_starts=1_000)
-EXPLORING = dataclasses.replace(ACTING, learning_starts=1_000)
 
 
 @leaves_report
@@ -74,6 +70,7 @@ def train_dqn(
     limits: Mapping[str, float] | None = None,
     parts: Sequence[str] | None = None,
     info_columns: Sequence[str] = (),
+    action_mask: bool = False,
     episode_length: int = EPISODE_LENGTH,
     steps: int = 100_000,
     evaluation_episodes: int = 10,
@@ -97,6 +94,8 @@ def train_dqn(
         cost: as of `GymnasiumHost`; also `limits` (of several named costs) and `parts`.
         info_columns: names of numbers in the info of an episode's last step, such as `is_success`:
             columns `info.is_success` of `episodes.csv`, and their means in tests and the summary.
+        action_mask: whether `info` or the observation has an `action_mask` at every reset and step,
+            a truth for each action: no other one is proposed, drawn or learnt from.
         episode_length: the time limit in steps, of training and of the test.
         steps: environment steps, those of all side by side.
         evaluation_episodes: whole episodes of the test.
@@ -108,20 +107,22 @@ def train_dqn(
     settings = StudentSettings(
         seed=seed_number(seed),
         steps=whole("steps", steps, least=1),
-        learning=settings_of("learning", learning, LEARNING),
+        learning=settings_of("learning", learning, OWN_LEARNING),
     )
     episode_length = whole("episode_length", episode_length, least=1)
     episodes = whole("evaluation_episodes", evaluation_episodes, least=1)
     chosen = checked_intervention(intervention) or none()
     host, trial = built_twice(
         environment, cost=cost, limits=limits, parts=parts, episode_length=episode_length,
-        info_columns=info_columns, warn_of_scales=not settings.learning.normalise_observations,
+        info_columns=info_columns,
+        side_info=SideInfo(info_names(chosen), truth("action_mask", action_mask)),
+        warn_of_scales=not settings.learning.normalise_observations,
     )  # fmt: skip
     problem = problem_of(host, trial=trial, longest=episode_length)
     recorded = {
         "purpose": "own dqn", "environment": host.name,
         PASSED: passed_in(host, environment, cost=cost, intervention=intervention),
-        **_recorded(problem, limits, episode_length),
+        **_recorded(problem, limits, episode_length, action_mask),
         "steps": settings.steps, "evaluation_episodes": episodes, "seed": settings.seed,
         "learning": stable(settings.learning),
         **({"info_columns": list(info_columns)} if info_columns else {}),
@@ -147,6 +148,7 @@ def train_prior(
     *,
     cost: CostFn | None = None,
     parts: Sequence[str] | None = None,
+    action_mask: bool = False,
     episode_length: int = EPISODE_LENGTH,
     steps: int = 100_000,
     prior_steps: int = 100_000,
@@ -167,6 +169,7 @@ def train_prior(
             of `train_dqn`.
         folder: of the runs.
         cost: as of `GymnasiumHost`, also `parts`; it is recorded, not learnt from.
+        action_mask: as of `train_dqn`, in all sources.
         episode_length: the time limit in steps.
         steps: of each source.
         prior_steps: of the prior.
@@ -179,8 +182,8 @@ def train_prior(
     settings = PriorSettings(
         source_steps=whole("steps", steps, least=1),
         prior_steps=whole("prior_steps", prior_steps, least=1),
-        source_learning=settings_of("learning", learning, LEARNING),
-        prior_learning=settings_of("prior_learning", prior_learning, LEARNING_OF_PRIOR),
+        source_learning=settings_of("learning", learning, OWN_LEARNING),
+        prior_learning=settings_of("prior_learning", prior_learning, OWN_PRIOR_LEARNING),
         undesirable=number("undesirable", undesirable, Range()),
         seed=seed_number(seed),
     )
@@ -201,18 +204,19 @@ def train_prior(
             cost=cost,
             parts=parts,
             episode_length=episode_length,
+            side_info=SideInfo(action_mask=truth("action_mask", action_mask)),
             warn_of_scales=not settings.source_learning.normalise_observations,
         )
         for source in sources
     ]
     problems = [problem_of(host) for host in hosts]
-    _refuse_different(problems, hosts[0].observation_zeros())
+    refuse_different_sources(problems, hosts)
     recorded = {
         "sources": [host.name for host in hosts],
         PASSED: {
             "sources": list(map(environment_identity, hosts, sources)), "cost": fingerprint(cost),
         },
-        **_recorded(problems[-1], None, episode_length), **stable(settings),
+        **_recorded(problems[-1], None, episode_length, action_mask), **stable(settings),
     }  # fmt: skip
     return prior_training.train_prior(
         {str(place): partial(_given, problem) for place, problem in enumerate(problems)},
@@ -231,6 +235,7 @@ def train_encoder(
     cost: CostFn | None = None,
     limits: Mapping[str, float] | None = None,
     parts: Sequence[str] | None = None,
+    action_mask: bool = False,
     episode_length: int = EPISODE_LENGTH,
     steps: int = 100_000,
     latent: int = 50,
@@ -253,6 +258,7 @@ def train_encoder(
             by side; best one that begins differently at every reset.
         folder: of the run; it must be empty or hold this very run.
         cost: as of `GymnasiumHost`; also `limits` (of several named costs) and `parts`.
+        action_mask: as of `train_dqn`.
         episode_length: the time limit in steps.
         steps: environment steps, those of all side by side.
         latent: size of the embedding.
@@ -272,19 +278,20 @@ def train_encoder(
         "contrastive_margin": contrastive_margin,
         "coefficient": coefficient, "batch": batch, "seed": seed_number(seed),
     }  # fmt: skip
-    acting = settings_of("acting", acting, EXPLORING)
+    acting = settings_of("acting", acting, OWN_ACTING)
     network = settings_of("images", images, ENCODER_IMAGES)
     settings = override(EncoderSettings(acting=acting, images=network), given)
     episode_length = whole("episode_length", episode_length, least=1)
     host = build_host(
         environment, cost=cost, limits=limits, parts=parts, episode_length=episode_length,
+        side_info=SideInfo(action_mask=truth("action_mask", action_mask)),
         warn_of_scales=not settings.acting.normalise_observations,
     )  # fmt: skip
     problem = problem_of(host)
     recorded = {
         "purpose": "own encoder", "environment": host.name,
         PASSED: passed_in(host, environment, cost=cost),
-        **_recorded(problem, limits, episode_length), **stable(settings),
+        **_recorded(problem, limits, episode_length, action_mask), **stable(settings),
     }  # fmt: skip
     return encoder_training.train_encoder(
         representation_learner(problem, settings), problem, settings, folder, folder / ENCODER,
@@ -293,40 +300,17 @@ def train_encoder(
     )  # fmt: skip
 
 
-def problem_of(host: Host, **options: Any) -> DiscreteProblem:
-    """An environment of discrete actions as a problem of the method, on the host or compiled."""
-    begins = partial(first_observation, host)
-    if isinstance(host, OwnEnvironment):
-        return compiled_problem(host.name, host, host.observation_zeros(), begins)
-    return host_problem(host.name, host, host.observation_zeros(), begins, **options)
-
-
 def _given(problem: DiscreteProblem) -> DiscreteProblem:
     return problem
 
 
-def _recorded(problem: DiscreteProblem, limits: Any, episode_length: int) -> dict[str, Any]:
+def _recorded(
+    problem: DiscreteProblem, limits: Any, episode_length: int, action_mask: bool
+) -> dict[str, Any]:
     """What every run records besides its settings and what was passed in."""
     return {
         "episode_length": episode_length,
         "limits": None if limits is None else dict(limits),
         "parts": problem.inputs.spec["parts"],
+        **({"action_mask": True} if action_mask else {}),
     }
-
-
-def _refuse_different(problems: Sequence[DiscreteProblem], example: Any) -> None:
-    """`example` is an observation of the first."""
-    first = problems[0]
-    for problem in problems:
-        parts, others = (each.inputs.spec["parts"] for each in (problem, first))
-        actions, other_actions = (each.environment.actions for each in (problem, first))
-        if (parts, actions) != (others, other_actions):
-            raise HandrailError(
-                f"{problem.name} observes {parts} with {actions}, {first.name} {others} with "
-                f"{other_actions}; sources need the same observation and actions"
-                + how_to_resize(others, parts)
-            )
-        check_images(
-            problem.inputs.images, first.inputs.images, example,
-            source=problem.name, where=first.name,
-        )  # fmt: skip

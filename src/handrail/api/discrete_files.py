@@ -6,13 +6,13 @@ from typing import Any
 
 from jaxtyping import Array, Float
 
-from handrail.api.discrete import problem_of
 from handrail.api.knowledge import encoder_of_world, prior_of_world
 from handrail.envs.gymnasium.building import host_of
 from handrail.envs.lava.environment import LavaEnvironment
 from handrail.knowledge.catalog import located
 from handrail.methods.contrastive.artefacts import prior_values, read_encoder, read_prior
 from handrail.methods.contrastive.on_host import inputs_of
+from handrail.methods.contrastive.own_problems import problem_of
 
 
 def load_prior(

@@ -13,6 +13,7 @@ from handrail.api.knowledge import world_inputs
 from handrail.core.arguments import seed_number
 from handrail.core.artifact import KINDS, WHOLE, Card, load
 from handrail.core.errors import HandrailError
+from handrail.core.recorded import mapping
 from handrail.envs.base import AbstractEnvironment, BoxActions, DiscreteActions
 from handrail.envs.gymnasium.actions import action_codec
 from handrail.envs.gymnasium.building import (
@@ -22,11 +23,12 @@ from handrail.envs.gymnasium.building import (
     closes_environments,
     host_of,
 )
+from handrail.envs.gymnasium.side_info import MASK, ReadSideInfo, SideInfo
 from handrail.envs.gymnasium.spaces import ObservationCodec, readable_parts
 from handrail.envs.jax_libraries.own import OwnEnvironment, own_environment
 from handrail.envs.lava.environment import LavaEnvironment
 from handrail.knowledge.catalog import located
-from handrail.learners.sac.host_policy import HostPolicy, HostValues
+from handrail.learners.sac.host_policy import HostPolicy, HostValues, best_allowed
 from handrail.learners.sac.networks import OnVectors
 from handrail.methods.contrastive.artefacts import load_q
 from handrail.methods.contrastive.inputs import on_every_row
@@ -50,15 +52,32 @@ class LoadedPolicy:
 
     def __init__(self, card: Card, place: "_Place", decide: Callable[[Any, bool], Any]):
         self.card, self._place, self._decide = card, place, decide
+        settings = mapping(card.training.get("settings"))
+        self._masked = (
+            ReadSideInfo(SideInfo(action_mask=True), place.interface.actions)
+            if settings.get("action_mask") is True
+            else None
+        )
 
-    def __call__(self, observation: Any, *, sampled: bool = False) -> Any:
+    def __call__(self, observation: Any, *, sampled: bool = False, action_mask: Any = None) -> Any:
         """The most likely action (of action values, the best one), or with `sampled` a random one.
 
-        Raises `HandrailError` for an observation that is not the space's, and for `sampled` where
-        a file has action values.
+        A policy that learnt with `action_mask=True` takes the mask of the moment from the
+        observation's part, or is given it, as `action_mask=info["action_mask"]`.
+
+        Raises `HandrailError` for an observation that is not the space's, for `sampled` where a
+        file has action values, and where such a policy is not told its mask.
         """
         try:
-            decided = self._decide(self._place.observe(observation), sampled)
+            seen = self._place.observe(observation)
+            if self._masked is not None:
+                given = {} if action_mask is None else {MASK: action_mask}
+                seen = self._masked(seen, observation, given, first=True, ended=False)
+            elif action_mask is not None:
+                raise HandrailError(
+                    "the policy was trained without action_mask, and knows none: leave it out"
+                )
+            decided = self._decide(seen, sampled)
             return self._place.act(decided)
         except HandrailError as error:
             name = self._place.interface.name
@@ -260,6 +279,6 @@ def _best(values: Values) -> Callable[[Any, bool], np.intp]:
                 "sampled is true, but the file has action values, which give no probabilities: "
                 "leave sampled out for the best action"
             )
-        return np.argmax(values(observation))
+        return best_allowed(values, observation)
 
     return decide

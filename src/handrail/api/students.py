@@ -23,8 +23,10 @@ from handrail.envs.gymnasium.building import (
     needs_box,
 )
 from handrail.envs.gymnasium.costs import CostFn
+from handrail.envs.gymnasium.side_info import SideInfo
 from handrail.equations.budget import discounted_limit
 from handrail.interventions.base import Intervention
+from handrail.interventions.with_info import info_names
 from handrail.knowledge.catalog import located_guide
 from handrail.methods.sagui.cards import guide_warnings
 from handrail.methods.sagui.guide_file import open_guide
@@ -186,7 +188,8 @@ def train_student(
     start = None if initial is None else folder_of(initial, "initial")
     host, trial = built_twice(
         target, cost=cost, limits=limits, parts=parts, episode_length=episode_length,
-        info_columns=info_columns, warn_of_scales=not run.learning.normalise_observations,
+        side_info=SideInfo(info_names(shield)), info_columns=info_columns,
+        warn_of_scales=not run.learning.normalise_observations,
     )  # fmt: skip
     needs_box(host)
     longest, allowed = episode_steps(host, episode_length), episode_limit(host, limit)

@@ -149,7 +149,7 @@ def train(
         environment: A MiniGrid environment of walls, lava, floor and goals, a navigation or
             velocity task, or your own: MODULE:ID of a registered one, or MODULE:FUNCTION that
             builds it, with --set limit=5.0 for what an episode may cost.
-        method: See `handrail list`; full-adaptive, in navigation and velocity budget-switch.
+        method: See `handrail list`; full, in navigation and velocity budget-switch.
         observation: What the learner sees; symbolic. Lava only.
         knowledge: Acquire knowledge on one layout (the paper) or on many; many. Lava only.
         preset: recommended (ours) or paper; recommended.

@@ -18,6 +18,7 @@ from handrail.envs.perturbed import changed_host
 from handrail.experiments import launch
 from handrail.experiments.launch import Which
 from handrail.experiments.stored import names_code
+from handrail.learners.sac.host_policy import best_allowed
 from handrail.learners.sac.networks import OnVectors
 from handrail.methods.sagui.evaluations import evaluated, try_policy
 from handrail.methods.sagui.pair import pair_row
@@ -123,6 +124,6 @@ def _greedy(
         return try_compiled(host, acting(values), keys=jax.random.split(key, episodes))
 
     def greedy(observation: Any) -> np.int32:
-        return np.int32(np.argmax(values(observation)))
+        return np.int32(best_allowed(values, observation))
 
     return evaluate_on_host(host, lambda key: greedy, episodes=episodes, longest=longest, key=key)

@@ -18,12 +18,15 @@ from handrail.core.recorded import PASSED, mapping
 from handrail.core.renamed import migrated
 from handrail.envs.gymnasium.building import Host, build_host, built
 from handrail.envs.gymnasium.named import attribute, factory
+from handrail.envs.gymnasium.side_info import SideInfo
 from handrail.experiments import launch
 from handrail.experiments.launch import Which
 from handrail.experiments.stored import recorded_settings
 from handrail.interventions.base import Intervention
 from handrail.interventions.substitutes import in_agent_units
+from handrail.interventions.with_info import info_names
 from handrail.learners.base import Proposal
+from handrail.learners.sac.host_policy import best_allowed
 from handrail.learners.sac.networks import OnVectors, Sampled
 from handrail.methods.sagui.cards import Limits
 from handrail.methods.sagui.guide_file import GUIDE
@@ -197,11 +200,19 @@ def open_run(
     env = built(lambda: change(make))
     host = build_host(
         lambda: env, cost=cost, limits=several or None, parts=parts_of(env, card),
-        episode_length=longest,
+        episode_length=longest, side_info=_side_info(run, named),
     )  # fmt: skip
     interface = interface_of(host, longest)
     policy = open_networks(file, card, interface)
     return OpenedRun(run, named, host, interface, policy, limits, longest)
+
+
+def _side_info(run: OwnRun, named: Named) -> SideInfo:
+    """What the run's environment is asked beside its observations."""
+    named_shield = named.intervention
+    shield = None if named_shield is None else attribute(named_shield, "--intervention")
+    asked = info_names(shield) if isinstance(shield, Intervention) else ()
+    return SideInfo(asked, run.recorded.get("action_mask") is True)
 
 
 def read_own(folder: Path) -> OwnRun | None:
@@ -252,7 +263,7 @@ def acting(policy: Any) -> RolloutPolicy:
         return Drawn(Sampled(policy))
 
     def best(observation: Any) -> np.ndarray:
-        return np.asarray(np.argmax(policy(observation)), np.int32)
+        return np.asarray(best_allowed(policy, observation), np.int32)
 
     def act(observation: Any, progress: Any, key: Key[Array, ""]) -> Proposal:
         action = jax.pure_callback(

@@ -37,9 +37,11 @@ def settings_of_run(chosen: dict[str, Any]) -> list[Setting]:
     defaults of the environment's family. Raises `HandrailError` as the command does.
     """
     family = family_of(chosen["environment"])
-    row = family.resolve({**family.required, **with_defaults(chosen, {})})
+    given = with_defaults(chosen, {})
+    required = family.required(given["method"])
+    row = family.resolve({**required, **given})
     found = [
-        dataclasses.replace(one, default=GIVEN) if one.name in family.required else one
+        dataclasses.replace(one, default=GIVEN) if one.name in required else one
         for one in _settings(row.run, "")
         if one.name not in CHOSEN
     ]

@@ -28,6 +28,8 @@ BEST = "best.safetensors"  # the best one so far; of a student, of those that ke
 TABLES = (EPISODES, PROGRESS, EVALUATIONS)
 EPISODE_COLUMNS = ("step", "return", "cost", "length", "interventions")
 ONE_OF_SEVERAL = "cost."  # and its name: a column for each of several costs
+INFO = "info."  # and its name: a column for each number of info that was asked for
+FURTHER = (ONE_OF_SEVERAL, INFO)
 _DIGITS = 18  # of a step
 
 
@@ -120,9 +122,9 @@ def read_table(
 ) -> dict[str, np.ndarray]:
     """The columns of a CSV table as float64; an empty cell is NaN.
 
-    `columns`, if given, are exactly those the table must have, but for those of several costs
-    behind them. With `growing` a last line without its newline is dropped, since it is still being
-    written.
+    `columns`, if given, are exactly those the table must have, but for those of several costs and
+    numbers of info behind them. With `growing` a last line without its newline is dropped, since it
+    is still being written.
     """
     try:
         with open(path, encoding="utf-8", newline="") as file:
@@ -147,7 +149,7 @@ def read_table(
     header = current_columns(header, str(path))
     expected = header if columns is None else list(columns)
     behind = header[len(expected) :]
-    if header != expected + [name for name in behind if name.startswith(ONE_OF_SEVERAL)]:
+    if header != expected + [name for name in behind if name.startswith(FURTHER)]:
         raise HandrailError(
             f"{path}, line 1: columns are {', '.join(header)}; expected {', '.join(expected)}"
         )

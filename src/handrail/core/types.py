@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from handrail.core.errors import HandrailError
+from handrail.core.informed import Info, informed
 
 Observation = PyTree[Any]  # of arrays: JAX's, or NumPy's from an environment on the host
 Action = Array  # int32 scalar (discrete) or float vector (Box)
@@ -57,6 +58,8 @@ class Context(eqx.Module):
     episode_cost: Float[Array, ""]  # undiscounted cost of this episode before this step
     progress: Float[Array, ""]  # share of the run's steps that are done, in [0, 1]
     policy_snapshot: Any = None  # of the learner, for this block; None outside of training
+    info: Info = eqx.field(default_factory=Info)  # what triggers ask for (`WithInfo`)
+    allowed: Bool[Array, " actions"] | None = None  # which actions may be taken; None: all
 
     def without_snapshot(self) -> "Context":
         """What belongs to this step alone: all but the learner's snapshot."""
@@ -103,21 +106,26 @@ class Transition(eqx.Module):
     weight: Float[Array, ""]  # importance weight of the executed action, 1 where the learner acted
     extras: dict[str, Array]  # what a learner needs beside (such as the guide's log-density)
     constraints: Float[Array, " constraints"] | None = None  # several costs, as in `Timestep`
+    allowed: Bool[Array, " actions"] | None = None  # which actions could be taken; None: all
+    next_allowed: Bool[Array, " actions"] | None = None  # the same in the next observation
 
     @staticmethod
     def of(context: Context, decision: Decision, timestep: Timestep) -> "Transition":
         """What happened in a step, without what a learner adds: of weight 1, and no extras."""
+        reached = informed(timestep.observation)
         return Transition(
             observation=context.observation,
             proposed=context.proposed,
             action=decision.action,
             reward=timestep.reward,
             cost=timestep.cost,
-            next_observation=timestep.observation,
+            next_observation=reached.observation,
             terminated=timestep.terminated,
             truncated=timestep.truncated,
             intervened=decision.intervened,
             weight=jnp.ones(()),
             extras={},
             constraints=timestep.constraints,
+            allowed=context.allowed,
+            next_allowed=reached.allowed,
         )

@@ -196,7 +196,7 @@ def _determinism(
         one = random_walk(first, codec, None, costs, steps, seed).trajectory
         two = random_walk(again, codec, None, costs, steps, seed).trajectory
         repeated = random_walk(first, codec, None, costs, steps, seed).trajectory
-        other = read_reset(first, seed + 1)
+        other, _ = read_reset(first, seed + 1)
     except Exception as error:
         return Finding(rule, "wrong", f"a repetition raised {type(error).__name__}: {error}")
     finally:

@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Array, Int, Key, PyTree
 
 from handrail.core.errors import HandrailError
+from handrail.core.informed import informed
 from handrail.core.jax_setup import sequential_cpu_options
 from handrail.core.rng import stream
 from handrail.core.types import Action, Observation, Timestep
@@ -118,7 +119,9 @@ class HostPerturbed(AbstractWrapped, AbstractHostEnvironment):
         return timestep._replace(observation=self._seen(timestep.observation))
 
     def _seen(self, observation: Any) -> Any:
-        return jax.tree.map(np.asarray, self._observe(observation, self._step, self._key))
+        given = informed(observation)
+        seen = jax.tree.map(np.asarray, self._observe(given.observation, self._step, self._key))
+        return given._replace(observation=seen) if given is observation else seen
 
     def snapshot(self) -> dict[str, np.ndarray] | None:
         inner = self.inner.snapshot()

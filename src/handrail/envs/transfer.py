@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from handrail.core.errors import HandrailError
+from handrail.core.informed import informed
 from handrail.envs.base import AbstractEnvironment, BoxActions, DiscreteActions
 
 
@@ -134,7 +135,7 @@ def example_observation(environment: Any) -> Any:
     """An observation of zeros, float32: an array, or a dictionary of named parts."""
     zeros = getattr(environment, "observation_zeros", lambda: None)()
     if zeros is not None:
-        return zeros
+        return informed(zeros).observation
     shapes = observation_shapes(environment)
     return jax.tree.map(
         lambda part: np.zeros(part.shape, np.float32),

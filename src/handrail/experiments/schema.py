@@ -170,12 +170,13 @@ def _experiment(name: str, values: dict[str, Any], path: str) -> Experiment:
     for label, own in values["variants"].items():
         if not isinstance(own, Mapping):
             raise HandrailError(f"{path}: variant {label!r} is {own!r}: expected a table")
+    rows = [values.get("base", {}), *values["variants"].values()]
     return Experiment(
         name=name,
         title=values["title"],
         question=values.get("question", ""),
         source=values.get("source", ""),
-        report=_kind(values.get("report") or _default_report(named)),
+        report=_kind(values.get("report") or _default_report(named, rows)),
         runs=values.get("runs", True),
         base=flat(values.get("base", {})),
         variants={label: flat(own) for label, own in values["variants"].items()},
@@ -200,12 +201,16 @@ def _seeds(budget: Mapping[str, Any], what: str) -> tuple[int, ...]:
     return tuple(given)
 
 
-def _default_report(environments: Sequence[str]) -> str:
-    """That of the first environment's family; names that are unknown are refused elsewhere."""
+def _default_report(environments: Sequence[str], settings: Sequence[Mapping[str, Any]]) -> str:
+    """That of the first environment's family, of the methods that these settings name; names that
+    are unknown are refused elsewhere.
+    """
+    methods = {str(one["method"]) for one in settings if "method" in one}
     try:
-        return family_of(environments[0]).report if environments else Family.report
+        family = family_of(environments[0]) if environments else Family
+        return family.report(methods)
     except HandrailError:
-        return Family.report
+        return Family.report(methods)
 
 
 def _kind(report: Any) -> Any:

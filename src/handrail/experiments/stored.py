@@ -49,7 +49,8 @@ def stored_run(folder: Path) -> tuple[dict[str, Any], Family, Any]:
             f"{path} is of another version of handrail: its run names no environment"
         )
     family = family_of(environment)
-    return stored, family, recorded_settings(family.run_type, stored["run"], path)
+    kind = family.run_type(str(stored["run"].get("method")))
+    return stored, family, recorded_settings(kind, stored["run"], path)
 
 
 def names_code(folder: Path) -> bool:

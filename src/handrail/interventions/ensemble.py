@@ -4,12 +4,12 @@ from collections.abc import Callable
 from typing import ClassVar
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from handrail.core.errors import HandrailError
 from handrail.core.types import Context, Memory, Observation
+from handrail.equations.action_masks import allowed_values, random_allowed
 from handrail.equations.safety_checks import pessimistic_advantages
 from handrail.interventions.asked import as_array, ask, vector
 from handrail.interventions.base import (
@@ -75,9 +75,10 @@ class RandomAdvantageous(AbstractSubstitute):
 
     def __call__(self, context: Context, *, key: Key[Array, ""]) -> Substitution:
         given = vector(WHAT, ask(WHAT, self.advantages, context.observation))
-        values = jnp.where(jnp.isfinite(given), given, -jnp.inf)
+        values = allowed_values(jnp.where(jnp.isfinite(given), given, -jnp.inf), context.allowed)
         above = (values > self.threshold) & (jnp.arange(values.size) != context.proposed)
-        allowed = jnp.where(above.any(), above, values >= values.max())
-        # the arg-max of uniform noise over a set is a uniform draw from it
-        noise = jnp.where(allowed, jax.random.uniform(key, allowed.shape), -1.0)
-        return Substitution(jnp.argmax(noise).astype(context.proposed.dtype), jnp.array(True))
+        better = jnp.where(above.any(), above, values >= values.max())
+        if context.allowed is not None:  # also where all that are allowed are not finite
+            better &= context.allowed
+        action = random_allowed(better, key=key)
+        return Substitution(action.astype(context.proposed.dtype), jnp.array(True))

@@ -1,6 +1,6 @@
 """Named interventions: each a point in WHEN × WHAT."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from jaxtyping import Array, Float, Key
 
@@ -12,6 +12,7 @@ from handrail.interventions.ensemble import (
     RandomAdvantageous,
 )
 from handrail.interventions.near_unsafe import NearUnsafe
+from handrail.interventions.overruled import overruled
 from handrail.interventions.repeated_harm import RepeatsHarm
 from handrail.interventions.substitutes import (
     Policy,
@@ -31,6 +32,7 @@ from handrail.interventions.triggers import (
     Never,
     Predicate,
 )
+from handrail.interventions.with_info import WithInfo
 
 INTERVAL_STEPS = 50
 
@@ -79,16 +81,17 @@ def contrastive(
 ) -> Intervention:
     """The action check only near unsafe states (arXiv:2503.10318).
 
-    With a `repeat_distance` above 0 also where the proposed action has done harm in a state whose
-    embedding is as near as this (`RepeatsHarm`, beyond the paper).
+    With a `repeat_distance` above 0 what comes of that, the learner's action or the substitute's,
+    is judged once more: where it has done harm in a state whose embedding is as near as this,
+    another one acts (`RepeatsHarm`, beyond the paper).
     """
     check, substitute = _action_check(prior, threshold)
-    when = near & Coin(prior_prob) & check
+    checks = Intervention(near & Coin(prior_prob) & check, substitute)
     if not repeat_distance:
-        return Intervention(when, substitute)
+        return checks
     latent = near.initial_embeddings.shape[1]
     again = RepeatsHarm(near.embed, latent, repeat_distance, near.capacity)
-    return Intervention(when | again, substitute)
+    return overruled(checks, by=Intervention(again, substitute))
 
 
 def _action_check(prior: Prior, threshold: float) -> tuple[AbstractTrigger, AbstractSubstitute]:
@@ -123,6 +126,13 @@ def budget_switch(
     return Intervention(CostCriticExceeds(critic, threshold) | BudgetSpent(limit), guide)
 
 
-def shield(condition: Callable[..., Array], safe_policy: Policy) -> Intervention:
-    """A user's predicate (one truth of the context) and a user's safe policy."""
-    return Intervention(Predicate(condition), safe_policy)
+def shield(
+    condition: Callable[..., Array], safe_policy: Policy, *, info: Sequence[str] = ()
+) -> Intervention:
+    """A user's predicate (one truth of the context) and a user's safe policy.
+
+    `info` are names of numbers of the environment's info that the predicate reads, as
+    `context.info[name]` (see `WithInfo`).
+    """
+    predicate = Predicate(condition)
+    return Intervention(WithInfo(predicate, info) if info else predicate, safe_policy)

@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import Array, Key
 
 from handrail.core.errors import HandrailError, first_line
+from handrail.core.informed import Info, Informed, informed
 from handrail.core.jax_setup import sequential_cpu_options
 from handrail.core.packing import Packing
 from handrail.core.rng import stream
@@ -51,7 +52,7 @@ class Stepwise:
 
     Args:
         intervention: WHEN × WHAT.
-        observation: an example; float32 leaves.
+        observation: an example; float32 leaves, or bytes; with what comes beside it (`Informed`).
         proposed: an example; an int32 scalar or a float32 vector.
         view: maps observations to what the intervention reads.
         total_steps: of the run, for `Context.progress`, which is 0 throughout without it.
@@ -179,19 +180,22 @@ class Stepwise:
     def _flat(self, observation: Any) -> np.ndarray:
         return self._observations.pack_on_host(observation)[0]
 
-    def _read(self, vector: Array) -> Any:
+    def _read(self, vector: Array) -> Informed:
         """What the intervention sees of a flat observation."""
         read = self._observations.unpack([vector])
         observation = jax.tree.map(lambda leaf, dtype: leaf.astype(dtype), read, self._dtypes)
-        return observation if self._view is None else self._view(observation)
+        seen = informed(observation)
+        if self._view is None:
+            return seen
+        return seen._replace(observation=self._view(seen.observation))
 
-    def _context(self, carry: Carry, observation: Any, proposed: Array) -> Context:
+    def _context(self, carry: Carry, seen: Informed, proposed: Array) -> Context:
         step = carry["step"]
         done = jnp.float32(0)
         if self._total is not None:
             done = jnp.minimum(step.astype(jnp.float32) / self._total, 1.0)
         return Context(
-            observation=observation,
+            observation=seen.observation,
             proposed=proposed,
             extras={},
             step=step,
@@ -199,6 +203,8 @@ class Stepwise:
             episode_step=carry["episode_step"],
             episode_cost=carry["episode_cost"],
             progress=done,
+            info=Info(seen.info),
+            allowed=seen.allowed,
         )
 
     def _packed(self, packed: list[Array], row: Array) -> tuple[list[Array], Array]:

@@ -11,6 +11,7 @@ from jaxtyping import Array, Float, Key
 from handrail.core.errors import HandrailError
 from handrail.core.rng import stream
 from handrail.core.types import Action, Context, Observation
+from handrail.equations.action_masks import random_allowed
 from handrail.equations.safety_checks import above_mean
 from handrail.interventions.asked import ask, vector
 from handrail.interventions.base import AbstractSubstitute, Intervention, Substitution
@@ -35,12 +36,12 @@ class RandomAboveMean(AbstractSubstitute):
         finite = jnp.isfinite(values)
         lowest = jnp.min(jnp.where(finite, values, jnp.inf))
         values = jnp.where(finite, values, lowest)
-        allowed = above_mean(values, self.threshold) | ~finite.any()
-        allowed &= jnp.arange(values.size) != context.proposed
-        # the arg-max of uniform noise over a set is a uniform draw from it
-        noise = jnp.where(allowed, jax.random.uniform(key, allowed.shape), -1.0)
-        action = jnp.argmax(noise).astype(context.proposed.dtype)
-        return Substitution(action, allowed.any())
+        better = above_mean(values, self.threshold) | ~finite.any()
+        better &= jnp.arange(values.size) != context.proposed
+        if context.allowed is not None:
+            better &= context.allowed
+        action = random_allowed(better, key=key).astype(context.proposed.dtype)
+        return Substitution(action, better.any())
 
 
 class RandomAction(AbstractSubstitute):
@@ -49,7 +50,12 @@ class RandomAction(AbstractSubstitute):
     n: int = eqx.field(static=True)
 
     def __call__(self, context: Context, *, key: Key[Array, ""]) -> Substitution:
-        action = jax.random.randint(key, (), 0, self.n).astype(context.proposed.dtype)
+        if context.allowed is None:
+            action = jax.random.randint(key, (), 0, self.n)
+        else:
+            among = context.allowed & (jnp.arange(context.allowed.size) < self.n)
+            action = random_allowed(among, key=key)
+        action = action.astype(context.proposed.dtype)
         return Substitution(action, jnp.array(True))
 
 

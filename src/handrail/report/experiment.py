@@ -119,7 +119,8 @@ def write_report(
 READING = (
     "Values are interquartile means over seeds with 95 % stratified bootstrap intervals in "
     "brackets. The final return is the mean return of the training episodes, exploration "
-    "included, that end in the last 10,000 steps; a violation is a step into lava during training. "
+    "included, that end in the last 10,000 steps; a violation is a step in training that costs, "
+    "such as one into lava. "
     "Published values were read off the paper's plots (returns to ± 0.03)."
 )
 
@@ -188,8 +189,8 @@ def _rows(finished: Finished) -> list[dict[str, Any]]:
                 "experiment": finished.experiment.name,
                 "environment": row.environment,
                 "method": task.settings.run.method,
-                "observation": task.settings.run.observation,
-                "knowledge": task.settings.recorded["knowledge"],
+                "observation": getattr(task.settings.run, "observation", None),
+                "knowledge": task.settings.recorded.get("knowledge"),
                 "seed": row.seed,
                 **{name: summary.get(name) for name in COLUMNS[6:12]},
                 "variant": row.variant,

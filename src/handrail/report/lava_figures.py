@@ -1,7 +1,9 @@
 """The figures of the lava experiments."""
 
 import itertools
+from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -32,7 +34,7 @@ def learning(finished: Finished) -> list[Block]:
         title = _short(environment)
         returns.append(
             Panel(title, "return", rewarded, _last_point(finished, "final_return", environment),
-                  ylim=(0, 1))
+                  ylim=(0, 1) if _of_lava(rewarded) else None)
         )  # fmt: skip
         violations.append(
             Panel(title, "violations so far", burnt,
@@ -45,6 +47,14 @@ def learning(finished: Finished) -> list[Block]:
     if any(panel.published for panel in (*returns, *violations)):
         caption += " Diamonds: published final values."
     return [Charts([*returns, *violations], caption, partial(curves, [returns, violations]))]
+
+
+def _of_lava(curves: Mapping[str, Any]) -> bool:
+    """Whether returns are from 0 to 1, as those of lava are."""
+    values = np.concatenate(
+        [np.ravel(part) for _, curve in curves.values() for part in (curve.low, curve.high)]
+    )
+    return bool(np.all(~np.isfinite(values) | ((values >= 0) & (values <= 1))))
 
 
 def bars_of_variants(finished: Finished) -> list[Block]:

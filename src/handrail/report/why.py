@@ -18,7 +18,7 @@ from handrail.train.evidence import COLUMN
 CONDITIONS = {
     "state_check": "near an unsafe state",
     "action_check": "the prior rates the action too low",
-    "repeats_harm": "the action has done harm in such a state",
+    "shield_repeats_harm": "the action has done harm in such a state",
     "latched": "after the episode's first cost",
     "interval": "in a random interval of the guide",
     "budget_spent": "the episode's budget is spent",
@@ -28,7 +28,7 @@ CONDITIONS = {
 """Truths that triggers record, in words; the mean is the share of steps in which they held."""
 QUANTITIES = {
     "distance": "distance to unsafe embeddings",
-    "harm_distance": "distance to a state in which the action did harm",
+    "shield_harm_distance": "distance to a state in which the action did harm",
     "prior_advantage": "prior's rating above the state's mean",
     "predicted_cost": "predicted cost of the proposed action",
     "guide_probability": "probability that the guide acts",
@@ -36,7 +36,7 @@ QUANTITIES = {
 FIRES = {
     "distance": ("state_check", "below"),
     "prior_advantage": ("action_check", "below"),
-    "harm_distance": ("repeats_harm", "below"),
+    "shield_harm_distance": ("shield_repeats_harm", "below"),
     "predicted_cost": ("", "above"),
 }
 """Which condition a quantity decides, and on which side of its threshold it fires."""

@@ -1,7 +1,7 @@
 """What the project asks of a family of tasks: the only place that depends on names of tasks."""
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -77,8 +77,8 @@ class Family:
     """Settings of `handrail train` where none is given; these alone may be given there."""
     kinds: tuple[str, ...]
     """Kinds of knowledge that a file may bring."""
-    run_type: type
-    """Of a run's settings."""
+    run_type: Callable[[str], type]
+    """(method) → of a run's settings."""
     resolve: Callable[[Mapping[str, Any]], Row]
     """From dotted settings; raises `HandrailError`."""
     run_name: Callable[[Any], str]
@@ -117,14 +117,14 @@ class Family:
     """Files that lie beside those of the knowledge and decide about the run, too."""
     left_beside: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     """By kind of knowledge, names of further files that others may need."""
-    report: str = "learning"
-    """The report of an experiment that names none."""
+    report: Callable[[Collection[Any]], str] = lambda methods: "learning"
+    """(methods) → the report of an experiment of these that names none."""
     packages: tuple[str, ...] = ()
     """What its tasks come from, for reports."""
     completed: Callable[[Mapping[str, Any]], dict[str, Any]] = dict
     """The settings of `handrail train`, with those that follow from others."""
-    required: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    """Settings that every run has to give, with an example of each."""
+    required: Callable[[str], Mapping[str, Any]] = lambda method: {}
+    """(method) → settings that every run of it has to give, with an example of each."""
     names_code: bool = False
     """Whether its environments' names are code to be imported, which a run from others must not
     choose: whoever goes on with a finished run says the name again."""

@@ -65,7 +65,7 @@ def with_defaults(settings: Mapping[str, Any], files: Mapping[str, Any]) -> dict
     others = [other for other in FAMILIES if other is not family]
     method = given.get("method")
     if method is not None:
-        method = given["method"] = current_value(family.run_type, "method", method)
+        method = given["method"] = current_value(family.run_type(method), "method", method)
     for other in others:
         if method in other.methods and method not in family.methods:
             raise HandrailError(

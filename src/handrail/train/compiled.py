@@ -225,7 +225,8 @@ def check_compiled_fit(loop: Any) -> None:
     zero, no = jnp.zeros(()), jnp.array(False)
     reached = Timestep(observation, zero, zero, no, no)
     example = example_transition(observation, zero_action(environment.actions), reached)
-    check_fit(loop.agent, loop.intervention, environment.actions, example, total=loop.total)
+    seen = example.observation
+    check_fit(loop.agent, loop.intervention, environment.actions, example, seen, total=loop.total)
 
 
 def check_delay(agent: AbstractAgent, *, delayed: bool) -> None:

@@ -115,9 +115,10 @@ class HostLoop:
         `observation` gives shapes and dtypes of one environment's.
         """
         actions = self._stepper.actions
-        timestep = timestep_like(zeros_like(observation), self.environment.constraints)
+        zeros = zeros_like(observation)
+        timestep = timestep_like(zeros, self.environment.constraints)
         example = example_transition(observation, zero_action(actions), timestep)
-        check_fit(self.agent, self.intervention, actions, example, total=self.total)
+        check_fit(self.agent, self.intervention, actions, example, zeros, total=self.total)
         return example
 
     def shape_of_step(self, state: RunState) -> PyTree:

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
+from handrail.core.informed import Info, informed
 from handrail.core.rng import stream
 from handrail.core.types import Context, Decision, Memory, Observation, Timestep, Transition
 from handrail.envs.base import ActionSpace, DiscreteActions
@@ -126,7 +127,10 @@ def decide(
     goes from call to call, and `make_transition` is given `policy_snapshot` again.
     """
     proposal = agent.propose(
-        policy_snapshot, observation, clock, key=stream(key, "propose", progress.step)
+        policy_snapshot,
+        informed(observation).learners,
+        clock,
+        key=stream(key, "propose", progress.step),
     )
     return judge(
         intervention,
@@ -155,8 +159,9 @@ def judge(
 
     The context that is returned lacks the learner's `snapshot`: it goes from call to call.
     """
+    seen = informed(observation)
     context = Context(
-        observation=observation,
+        observation=seen.observation,
         proposed=proposal.action,
         extras=proposal.extras,
         step=progress.step,
@@ -165,6 +170,8 @@ def judge(
         episode_cost=progress.so_far.cost,
         progress=share_done,
         policy_snapshot=snapshot,
+        info=Info(seen.info),
+        allowed=seen.allowed,
     )
     decision = intervention(context, memory, key=stream(key, "intervene", progress.step))
     return context.without_snapshot(), decision
@@ -197,12 +204,14 @@ def check_fit(
     intervention: Intervention,
     actions: ActionSpace,
     example: Transition,
+    observation: Observation,
     *,
     total: int,
 ) -> None:
     """Refuses, before the first step, an intervention that does not fit agent and environment.
 
-    `example` gives the shapes of a step, without extras. Nothing is computed: the first decision
+    `example` gives the shapes of a step, without extras, and `observation` those of what is
+    observed, with what comes beside it. Nothing is computed: the first decision
     is evaluated for its shapes alone. Raises `HandrailError`, as `handrail.interventions.fit` says.
     """
 
@@ -210,11 +219,11 @@ def check_fit(
         policy_snapshot = agent.prepare(agent.init(example, key=key), key=key)
         progress = Progress.begin(example.constraints)
         proposal = agent.propose(
-            policy_snapshot, example.observation, progress.clock(total), key=key
+            policy_snapshot, informed(observation).learners, progress.clock(total), key=key
         )
         with reading(example.observation, proposal.action):
             judge(
-                intervention, proposal, intervention.init(), example.observation, progress,
+                intervention, proposal, intervention.init(), observation, progress,
                 share_done=progress.clock(total).progress, snapshot=policy_snapshot, key=key,
             )  # fmt: skip
 
@@ -258,7 +267,10 @@ def example_transition(observation: Any, action: Any, timestep: Any) -> Transiti
 
     def transition(observation, action, timestep: Timestep) -> Transition:
         first, none = jnp.int32(0), jnp.float32(0)
-        context = Context(observation, action, {}, first, first, first, none, none)
+        seen = informed(observation)
+        context = Context(
+            seen.observation, action, {}, first, first, first, none, none, allowed=seen.allowed
+        )
         return Transition.of(context, Decision(action, jnp.array(False), {}, {}), timestep)
 
     return zeros_like(jax.eval_shape(transition, observation, action, timestep))

@@ -19,6 +19,7 @@ from handrail.envs.gymnasium.costs import CostFn
 from handrail.envs.gymnasium.host import GymnasiumHost
 from handrail.envs.gymnasium.layers import is_shared, simulators
 from handrail.envs.gymnasium.raw import refuse_guarded
+from handrail.envs.gymnasium.side_info import NO_SIDE_INFO, SideInfo
 from handrail.envs.gymnasium.vector import GymnasiumVectorHost
 from handrail.envs.jax_libraries.own import OwnEnvironment, own_environment
 from handrail.envs.vector_host import copy_of
@@ -65,6 +66,7 @@ def build_host(
     parts: Sequence[str] | None = None,
     episode_length: int | None = None,
     info_columns: Sequence[str] = (),
+    side_info: SideInfo = NO_SIDE_INFO,
     warn_of_scales: bool = False,
 ) -> Host:
     """A fresh environment of this id, or from this function, on the host; or a compiled one.
@@ -75,7 +77,14 @@ def build_host(
     """
     env = built(environment)
     if isinstance(env, AbstractEnvironment):
-        return host_of(env, cost, limits=limits, parts=parts, episode_length=episode_length)
+        return host_of(
+            env,
+            cost,
+            limits=limits,
+            parts=parts,
+            episode_length=episode_length,
+            side_info=side_info,
+        )
     refuse_guarded(env)
     own, in_use = simulators(env), _open.get()
     same = [
@@ -93,7 +102,7 @@ def build_host(
     try:
         host = host_of(
             env, cost, limits=limits, parts=parts, episode_length=episode_length,
-            info_columns=info_columns,
+            info_columns=info_columns, side_info=side_info,
         )  # fmt: skip
         if not isinstance(host, OwnEnvironment):
             host.prepare_for_networks(warn_of_scales=warn_of_scales)
@@ -154,14 +163,22 @@ def host_of(
     parts: Sequence[str] | None = None,
     episode_length: int | None = None,
     info_columns: Sequence[str] = (),
+    side_info: SideInfo = NO_SIDE_INFO,
 ) -> Host:
     """An environment, or several side by side, on the host; a compiled one as agents need it."""
-    options: Any = {"limits": limits, "parts": parts, "episode_length": episode_length}
+    options: Any = {
+        "limits": limits, "parts": parts, "episode_length": episode_length, "side_info": side_info,
+    }  # fmt: skip
     if isinstance(env, AbstractEnvironment):
         if info_columns:
             raise HandrailError(
                 f"info_columns is {list(info_columns)}, but a compiled environment's steps have no "
                 "info: leave it out, or give an environment of Gymnasium"
+            )
+        if side_info.action_mask:
+            raise HandrailError(
+                "action_mask is true, but a compiled environment's steps have no info: leave it "
+                "out, or give an environment of Gymnasium"
             )
         return _compiled(env, cost, limits, parts, episode_length)
     if not hasattr(env, "num_envs"):
@@ -176,8 +193,8 @@ def host_of(
 
 FOR_DISCRETE = (
     "guides and limits of SAC-Lagrangian are for real actions: for discrete ones there is "
-    "handrail.train_dqn with intervention=..., such as a shield, a prior, or budget-switch with a "
-    "guide of handrail.guide_from_policy, which keeps a limit"
+    "handrail.train_dqn (--method dqn of the command) with intervention=..., such as a shield, a "
+    "prior, or budget-switch with a guide of handrail.guide_from_policy, which keeps a limit"
 )
 """What there is for discrete actions."""
 

@@ -23,6 +23,7 @@ from handrail.envs.gymnasium.raw import (
 )
 from handrail.envs.gymnasium.reader import HostReader, checked_time_limit
 from handrail.envs.gymnasium.scales import ScaleWatch
+from handrail.envs.gymnasium.side_info import NO_SIDE_INFO, SideInfo
 from handrail.envs.host import AbstractHost, AbstractHostEnvironment, HostTimestep, seed_of
 from handrail.networks.image_network import Images
 
@@ -102,7 +103,8 @@ class GymnasiumHost(AbstractGymnasiumHost, AbstractHostEnvironment):
     reset is seeded from its key. An episode that is not over after `episode_length` steps is
     truncated; by default after as many as the environment was registered with, if it says
     (`time_limit`). `info_columns` are names of numbers in the info of an episode's last step, such
-    as `is_success`, that tables have as `info.is_success`.
+    as `is_success`, that tables have as `info.is_success`. The `side_info` that is asked for,
+    numbers of info and the actions that are allowed, comes with observations (`Informed`).
 
     Raises `HandrailError`, naming environment, episode and step, for: spaces that are not
     supported, an unbounded Box of actions, wrappers with running statistics, no cost, a cost that
@@ -120,13 +122,14 @@ class GymnasiumHost(AbstractGymnasiumHost, AbstractHostEnvironment):
         parts: Sequence[str] | None = None,
         episode_length: int | None = None,
         info_columns: Sequence[str] = (),
+        side_info: SideInfo = NO_SIDE_INFO,
     ):
         name = environment_name(env)
         refuse_running_statistics(env, name)
         time_limit = checked_time_limit(episode_length, registered_steps(env))
         reader = HostReader(
             name, env.action_space, env.observation_space, cost, limits=limits,
-            parts=parts, time_limit=time_limit, info=InfoColumns(info_columns),
+            parts=parts, time_limit=time_limit, info=InfoColumns(info_columns), side_info=side_info,
         )  # fmt: skip
         super().__init__(env, name, parts, time_limit, reader)
 
@@ -139,7 +142,7 @@ class GymnasiumHost(AbstractGymnasiumHost, AbstractHostEnvironment):
         """Begins an episode; `options` are those of Gymnasium's `reset`."""
         self._reader.begin()
         raw = self._reader.attempt(read_reset, self.env, seed_of(key), options)
-        return self._reader.attempt(self._reader.begun, raw)
+        return self._reader.attempt(self._reader.begun, *raw)
 
     def step(self, action: np.ndarray | np.generic | Array, *, key: Key[Array, ""]) -> HostTimestep:
         taken = self._reader.attempt(self._reader.act, action)

@@ -6,10 +6,8 @@ from typing import Any
 import numpy as np
 
 from handrail.core.errors import HandrailError
+from handrail.core.records import INFO
 from handrail.envs.gymnasium.numbers import one_number
-
-INFO = "info."
-"""With which their columns begin."""
 
 
 class InfoColumns:

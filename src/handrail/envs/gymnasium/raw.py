@@ -97,10 +97,12 @@ def refuse_other_interfaces(env: Any) -> None:
         )
 
 
-def read_reset(env: Any, seed: int, options: Mapping[str, Any] | None = None) -> Any:
-    """The first observation of an episode that is seeded with `seed`."""
+def read_reset(
+    env: Any, seed: int, options: Mapping[str, Any] | None = None
+) -> tuple[Any, Mapping[str, Any]]:
+    """The first observation of an episode that is seeded with `seed`, and its info."""
     given = {} if options is None else {"options": dict(options)}
-    return begin_episode(env, seed=seed, **given)[0]
+    return begin_episode(env, seed=seed, **given)
 
 
 def begin_episode(env: Any, **given: Any) -> tuple[Any, Mapping[str, Any]]:

@@ -38,8 +38,12 @@ def autoreset_mode(env: Any) -> str:
     return mode
 
 
-def read_vector_reset(env: Any, seeds: list[int], which: np.ndarray) -> Any:
-    """What all copies observe once those of `which` have been reset, each with its seed."""
+def read_vector_reset(
+    env: Any, seeds: list[int], which: np.ndarray
+) -> tuple[Any, Mapping[str, Any]]:
+    """What all copies observe once those of `which` have been reset, each with its seed, and their
+    infos together.
+    """
     given: dict[str, Any] = {} if which.all() else {"options": {"reset_mask": which.copy()}}
     try:
         result = env.reset(seed=seeds, **given)
@@ -50,7 +54,7 @@ def read_vector_reset(env: Any, seeds: list[int], which: np.ndarray) -> Any:
         ) from error
     if not (isinstance(result, tuple) and len(result) == 2):
         raise HandrailError(f"reset returned a {describe(result)}; expected (observations, infos)")
-    return result[0]
+    return result
 
 
 def read_vector_step(

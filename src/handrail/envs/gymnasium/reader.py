@@ -11,6 +11,7 @@ from handrail.envs.gymnasium.actions import AbstractActionCodec, action_codec
 from handrail.envs.gymnasium.costs import CostFn, Costs
 from handrail.envs.gymnasium.info_columns import InfoColumns
 from handrail.envs.gymnasium.raw import RawStep, finite_reward, raw_copy
+from handrail.envs.gymnasium.side_info import NO_SIDE_INFO, ReadSideInfo, SideInfo
 from handrail.envs.gymnasium.spaces import ObservationCodec
 from handrail.envs.host import HostTimestep
 
@@ -35,6 +36,7 @@ class HostReader:
         parts: Sequence[str] | None = None,
         time_limit: int | None = None,
         info: InfoColumns | None = None,
+        side_info: SideInfo = NO_SIDE_INFO,
     ):
         self.info = InfoColumns() if info is None else info
         self.name, self._time_limit = name, time_limit
@@ -45,7 +47,10 @@ class HostReader:
         self._raw: Any = None
         try:
             self.codec: AbstractActionCodec = action_codec(action_space)
-            self.observe = ObservationCodec(observation_space, parts)
+            self.side_info = ReadSideInfo(side_info, self.codec.actions)
+            self.observe = ObservationCodec(
+                observation_space, self.side_info.parts(observation_space, parts)
+            )
         except HandrailError as error:
             raise HandrailError(f"{name}: {error}") from None
         self.actions, self.action_bounds = self.codec.actions, self.codec.bounds()
@@ -55,19 +60,20 @@ class HostReader:
 
     def observation_zeros(self) -> Any:
         """An observation of zeros: the shapes and dtypes of this environment."""
-        return self.observe.zeros()
+        return self.side_info.zeros(self.observe.zeros())
 
     def begin(self) -> None:
         """An episode is about to begin."""
         self._episode, self._step = self._episode + 1, 0
         self._running = False
 
-    def begun(self, raw: Any) -> Any:
-        """The first observation of the episode."""
+    def begun(self, raw: Any, info: Mapping[str, Any]) -> Any:
+        """The first observation of the episode, whose reset also gave this info."""
         self._raw = self._kept(raw)
         observation = self._observed(self._raw)
+        seen = self.side_info(observation, self._raw, info, first=True, ended=False)
         self._running = True
-        return observation
+        return seen
 
     def act(self, action: Any) -> Any:
         """The environment's form of an agent's action, for the step that is about to be taken."""
@@ -78,16 +84,19 @@ class HostReader:
                 else "step was called before reset; call reset first"
             )
         self._step += 1
+        self.side_info.refuse_masked(action)
         return self.codec.to_environment(action)
 
     def read(self, taken: Any, raw: RawStep) -> tuple[Any, float, float]:
         """Observation, reward and cost, after the action `taken`; `costs` has those by name."""
         observation = self._observed(raw.observation)
+        ended = raw.terminated or raw.truncated
+        seen = self.side_info(observation, raw.observation, raw.info, first=False, ended=ended)
         reward = finite_reward(raw.reward)
         named = self.read_cost.named(self._raw, taken, raw.observation, raw.info, raw.sixth)
         cost = self.read_cost.combined(named)
         self.costs, self._raw = named, self._kept(raw.observation)
-        return observation, reward, cost
+        return seen, reward, cost
 
     def happened(self, taken: Any, raw: RawStep) -> HostTimestep:
         """What came of the action `taken`, by which the episode may have ended."""

@@ -14,11 +14,13 @@ from handrail.envs.gymnasium.layers import is_shared, refuse_running_statistics,
 from handrail.envs.gymnasium.raw import refuse_other_interfaces
 from handrail.envs.gymnasium.raw_vector import (
     autoreset_mode,
+    info_of,
     observation_of,
     read_vector_reset,
     read_vector_step,
 )
 from handrail.envs.gymnasium.reader import HostReader, checked_time_limit
+from handrail.envs.gymnasium.side_info import NO_SIDE_INFO, SideInfo
 from handrail.envs.host import HostTimestep
 from handrail.envs.vector_host import AbstractVectorHost, together
 
@@ -43,6 +45,7 @@ class GymnasiumVectorHost(AbstractGymnasiumHost, AbstractVectorHost):
         limits: Mapping[str, float] | None = None,
         parts: Sequence[str] | None = None,
         episode_length: int | None = None,
+        side_info: SideInfo = NO_SIDE_INFO,
     ):
         refuse_other_interfaces(env)
         self.copies = int(env.num_envs)
@@ -63,11 +66,11 @@ class GymnasiumVectorHost(AbstractGymnasiumHost, AbstractVectorHost):
         self._readers = [
             HostReader(
                 f"{name}, copy {copy}", env.single_action_space, env.single_observation_space,
-                cost, limits=limits, parts=parts, time_limit=time_limit,
+                cost, limits=limits, parts=parts, time_limit=time_limit, side_info=side_info,
             )
             for copy in range(self.copies)
         ]  # fmt: skip
-        self._one_type = None if cost is not None else _OneType()
+        self._one_type = _OneType((*(() if cost is not None else ("cost",)), *side_info.info))
         self._observed: list[Any] = [None] * self.copies
         super().__init__(env, name, parts, time_limit, self._readers[0])
 
@@ -77,13 +80,14 @@ class GymnasiumVectorHost(AbstractGymnasiumHost, AbstractVectorHost):
             self._readers[copy].begin()
         seeds = (np.asarray(_bits(keys)) >> 1).tolist()  # `seed_of` of each
         try:
-            raw = read_vector_reset(self.env, seeds, which)
+            raw, infos = read_vector_reset(self.env, seeds, which)
         except HandrailError as error:
             raise HandrailError(f"{self.name}: {error}") from error.__cause__
         for copy in chosen:
             reader = self._readers[copy]
             own = reader.attempt(observation_of, raw, copy, space)
-            self._observed[copy] = reader.attempt(reader.begun, own)
+            info = info_of(infos, copy, self.copies)
+            self._observed[copy] = reader.attempt(reader.begun, own, info)
         return together(self._observed)
 
     def step(self, actions: np.ndarray, *, keys: Key[Array, " copies"]) -> HostTimestep:
@@ -96,8 +100,7 @@ class GymnasiumVectorHost(AbstractGymnasiumHost, AbstractVectorHost):
         batch = together(taken) if parts else np.array(taken, space.dtype)
         try:
             steps, infos = read_vector_step(self.env, batch, self.copies, mode=self._mode)
-            if self._one_type is not None:
-                self._one_type(infos)
+            self._one_type(infos)
         except HandrailError as error:
             raise HandrailError(f"{self.name}: {error}") from error.__cause__
         timesteps = [
@@ -109,15 +112,17 @@ class GymnasiumVectorHost(AbstractGymnasiumHost, AbstractVectorHost):
 
 
 class _OneType:
-    """Refuses costs in infos whose type changes from step to step."""
+    """Refuses numbers of these names in infos whose type changes from step to step."""
 
-    def __init__(self) -> None:
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = names
         self._kinds: dict[str, np.dtype] = {}
 
     def __call__(self, infos: Mapping[str, Any]) -> None:
         for said in (infos, infos.get("final_info")):
             if isinstance(said, Mapping):
-                self._check("cost", said.get("cost"))
+                for name in self._names:
+                    self._check(name, said.get(name))
 
     def _check(self, name: str, values: Any) -> None:
         if isinstance(values, Mapping):

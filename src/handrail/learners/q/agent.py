@@ -10,9 +10,11 @@ import optax
 from jaxtyping import Array, Float, Int, Key, PyTree
 
 from handrail.core.errors import HandrailError
+from handrail.core.informed import informed
 from handrail.core.renamed import takes_old_names
 from handrail.core.rng import stream
 from handrail.core.types import Context, Decision, Observation, Transition
+from handrail.equations.action_masks import allowed_values, random_allowed
 from handrail.equations.schedules import exploration_rate, importance_exponent
 from handrail.learners.base import AbstractAgent, Clock, Proposal
 from handrail.learners.q.double_dqn import TDLoss
@@ -59,6 +61,9 @@ class QState(eqx.Module):
 @takes_old_names({"block": "train_every"})
 class QAgent(AbstractAgent):
     """Q-learning from replay: every `train_every` steps one update on `batch` transitions.
+
+    Where the environment says which actions are allowed, no other one is proposed, drawn at random
+    or bootstrapped from (`equations.action_masks`).
 
     The target network is copied after the update at every multiple of `target_every` steps,
     which is to be a multiple of `train_every`.
@@ -114,7 +119,11 @@ class QAgent(AbstractAgent):
         self, policy_snapshot: Actor, observation: Observation, clock: Clock, *, key: Key[Array, ""]
     ) -> Proposal:
         explore, which, greedy = jax.random.split(key, 3)
-        random = jax.random.randint(which, (), 0, self.actions)
+        allowed = informed(observation).allowed
+        if allowed is None:
+            random = jax.random.randint(which, (), 0, self.actions)
+        else:
+            random = random_allowed(allowed, key=which)
         best = self.evaluation_action(policy_snapshot, observation, key=greedy)
         explores = jax.random.uniform(explore) < self.exploration(clock)
         return Proposal(jnp.where(explores, random, best), {})
@@ -122,8 +131,9 @@ class QAgent(AbstractAgent):
     def evaluation_action(
         self, policy_snapshot: Actor, observation: Observation, *, key: Key[Array, ""]
     ) -> Int[Array, ""]:
-        values = self.loss.values(policy_snapshot.values, observation, key=key)
-        return jnp.argmax(values).astype(jnp.int32)
+        seen = informed(observation)
+        values = self.loss.values(policy_snapshot.values, seen.observation, key=key)
+        return jnp.argmax(allowed_values(values, seen.allowed)).astype(jnp.int32)
 
     def annotate(
         self, policy_snapshot: Actor, context: Context, decision: Decision

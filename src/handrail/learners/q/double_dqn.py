@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from handrail.core.types import Transition
+from handrail.equations.action_masks import allowed_values
 from handrail.equations.td import bootstrap_discount, td_error, weighted_squared_loss
 from handrail.learners.q.operators import AbstractOperator, DoubleQ
 from handrail.learners.q.values import AbstractValues
@@ -48,6 +49,8 @@ class TDLoss(eqx.Module):
             batch.reward,
             batch.terminated,
             batch.action,
+            batch.allowed,
+            batch.next_allowed,
             values(policy_snapshot, batch.observation, now),
             values(frozen, batch.next_observation, online_next),
             values(target, batch.next_observation, target_next),
@@ -55,11 +58,16 @@ class TDLoss(eqx.Module):
         )
         return jnp.mean(jax.vmap(weighted_squared_loss)(errors, weights)), errors
 
-    def _error(self, reward, terminated, action, now, online_next, target_next, target_now):
+    def _error(
+        self, reward, terminated, action, allowed, next_allowed,
+        now, online_next, target_next, target_now,
+    ):  # fmt: skip
         discount = bootstrap_discount(self.discount, terminated)
         goal = self.operator(
             reward, discount, action,
-            online_next=online_next, target_next=target_next, target_now=target_now,
+            online_next=allowed_values(online_next, next_allowed),
+            target_next=allowed_values(target_next, next_allowed),
+            target_now=allowed_values(target_now, allowed),
         )  # fmt: skip
         return td_error(now, action, goal)
 

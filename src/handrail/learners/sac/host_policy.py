@@ -3,11 +3,13 @@
 For small networks and one observation at a time, as in tests of a policy in MuJoCo.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import numpy as np
 
+from handrail.core.informed import informed
 from handrail.core.types import Observation
 from handrail.learners.sac.networks import OnVectors
 from handrail.networks.gaussian import LOG_STD_MAX, LOG_STD_MIN
@@ -66,6 +68,15 @@ class HostValues:
             features = np.maximum(features @ weight + bias, 0)
         weight, bias = self._last
         return features @ weight + bias
+
+
+def best_allowed(values: Callable[[Observation], np.ndarray], observation: Observation) -> np.intp:
+    """The action of the highest value in an observation, among those that its mask allows."""
+    seen = informed(observation)
+    of_actions = values(seen.observation)
+    if seen.allowed is not None:
+        of_actions = np.where(seen.allowed, of_actions, -np.inf)
+    return np.argmax(of_actions)
 
 
 def _vector(observation: Observation) -> np.ndarray:

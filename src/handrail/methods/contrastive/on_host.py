@@ -9,9 +9,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Key, PyTree
 
+from handrail.core.informed import Informed, informed
 from handrail.core.types import Observation
 from handrail.envs.host import AbstractHost, HostTimestep
 from handrail.envs.host_wrappers import RewardFn, rewarded
+from handrail.equations.action_masks import allowed_values
 from handrail.equations.pseudo_reward import pseudo_reward
 from handrail.learners.base import AbstractAgent
 from handrail.methods.contrastive.image_inputs import ImageInputs
@@ -64,7 +66,8 @@ def host_problem(
             "greedy_length": float(done.lengths.mean()),
         }
 
-    return DiscreteProblem(name, host, inputs_of(host, example), pseudo_rewarded, test)
+    own = inputs_of(host, informed(example).observation)
+    return DiscreteProblem(name, host, own, pseudo_rewarded, test)
 
 
 def inputs_of(host: Any, example: Observation) -> AbstractInputs:
@@ -87,14 +90,18 @@ def pseudo_reward_fn(
     worth_of_end = 1.0 if settings.terminal == "reset" else 0.0
 
     @jax.jit
-    def of(observation: Any, action: Any, following: Any, worth: Any) -> Array:
-        q = jnp.stack([network(observation) for network in networks])
-        values = worth * jnp.stack([network(following).max() for network in networks])
+    def of(before: Informed, action: Any, after: Informed, worth: Any) -> Array:
+        q = jnp.stack([_values(network, before) for network in networks])
+        values = worth * jnp.stack([_values(network, after).max() for network in networks])
         return pseudo_reward(q, action, values, discount=discount, threshold=threshold)
 
     def reward(observation: Any, action: Any, timestep: HostTimestep) -> float:
         if timestep.terminated:
-            return float(of(observation, action, first, worth_of_end))
-        return float(of(observation, action, timestep.observation, 1.0))
+            return float(of(informed(observation), action, informed(first), worth_of_end))
+        return float(of(informed(observation), action, informed(timestep.observation), 1.0))
 
     return reward
+
+
+def _values(network: Any, seen: Informed) -> Array:
+    return allowed_values(network(seen.observation), seen.allowed)

@@ -101,6 +101,10 @@ MOST_MEMBERS = 32
 Members = Annotated[int, Range(1, MOST_MEMBERS)]
 PRIOR_LEARNING = QLearning(operator="max", prioritized=False, epsilon_fraction=0.5)
 ACTING = QLearning(prioritized=False, epsilon_fraction=4.0)
+OWN_LEARNING = QLearning(learning_starts=1_000)
+OWN_PRIOR_LEARNING = dataclasses.replace(PRIOR_LEARNING, learning_starts=1_000)
+OWN_ACTING = dataclasses.replace(ACTING, learning_starts=1_000)
+"""What learns in environments of the user's, unless they say otherwise."""
 ENCODER_IMAGES = ImageNetwork((32, 32, 32, 32), (3, 3, 3, 3), (2, 1, 1, 1), ())
 
 

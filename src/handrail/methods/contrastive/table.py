@@ -15,6 +15,7 @@ from handrail.core.errors import HandrailError
 from handrail.core.types import Observation
 from handrail.interventions.base import Intervention
 from handrail.interventions.near_unsafe import AdaptiveRadius, FixedRadius, NearUnsafe
+from handrail.interventions.overruled import Overruled, overruled
 from handrail.interventions.recipes import contrastive, domain_prior, none, state_check_only
 from handrail.interventions.substitutes import Policy
 from handrail.methods.contrastive.agents import latent_learner
@@ -73,7 +74,10 @@ def _guided(intervention: Build) -> Build:
     def built(settings: StudentSettings, knowledge: LoadedKnowledge) -> Intervention:
         values = _there("guide", knowledge.guide)
         acts = Policy(SoftmaxGuide(values, settings.safety.guide_temperature))
-        return Intervention(intervention(settings, knowledge).when, acts)
+        own = intervention(settings, knowledge)
+        if isinstance(own, Overruled):  # by what has done harm
+            return overruled(Intervention(own.first.when, acts), by=own)
+        return Intervention(own.when, acts)
 
     return built
 

@@ -8,9 +8,15 @@ from typing import Any
 import numpy as np
 from jaxtyping import Array, Key
 
-from handrail.core.records import EPISODES, EVALUATIONS, ONE_OF_SEVERAL, GrowingTable, read_table
+from handrail.core.records import (
+    EPISODES,
+    EVALUATIONS,
+    INFO,
+    ONE_OF_SEVERAL,
+    GrowingTable,
+    read_table,
+)
 from handrail.envs.base import AbstractEnvironment
-from handrail.envs.gymnasium.info_columns import INFO
 from handrail.envs.host import AnyEnvironment
 from handrail.learners.sac.agent import SacAgent
 from handrail.learners.sac.networks import OnVectors

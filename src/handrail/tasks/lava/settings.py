@@ -122,18 +122,19 @@ class LavaRun(StudentSettings):
 def recommended(run: LavaRun, *, on_latent: bool = False) -> LavaRun:
     """What most users should start with, chosen on layouts other than those reported.
 
-    γ = 0.95, a bonus for states that were seldom visited, both checks always acted upon, an
-    adaptive distance, and the unsafe embeddings brought along. On symbolic observations, whose
-    encoder tells places apart without error, what did harm once is not done again either, and the
-    learner takes what it is not let do for the end; on images that has not been measured. Made for
-    knowledge from many layouts. Learners `on_latent` have neither the bonus nor such ends.
+    γ = 0.95, a bonus for states that were seldom visited, both checks always acted upon, the unsafe
+    embeddings brought along, and a distance that lies between safe and unsafe states. On symbolic
+    observations, whose encoder tells them apart without error, what did harm once is not done again
+    either, and the learner takes what it is not let do for the end; on images that has not been
+    measured. Made for knowledge from many layouts. Learners `on_latent` have neither the bonus nor
+    such ends.
     """
     exact = run.observation == "symbolic"
     learning = dataclasses.replace(run.learning, discount=0.95)
     if not on_latent:
-        learning = dataclasses.replace(learning, novelty=0.1, takeover_ends=exact)
+        learning = dataclasses.replace(learning, novelty=0.06, takeover_ends=exact)
     safety = dataclasses.replace(
-        run.safety, prior_prob=1.0, threshold=-0.05, adaptive=True, bring_known=True,
-        repeat_distance=1.0 if exact else 0.0,
+        run.safety, prior_prob=1.0, threshold=-0.05, bring_known=True,
+        max_distance=2.0 if exact else 1.2, repeat_distance=1.0 if exact else 0.0,
     )  # fmt: skip
     return dataclasses.replace(run, learning=learning, safety=safety)

@@ -1,55 +1,39 @@
-"""Environments of the user's as a family: what commands and experiment files can do with them."""
+"""Environments of the user's as a family: what commands and experiment files can do with them.
 
-import dataclasses
-from collections.abc import Callable
+Which half of it a run belongs to, real actions or discrete ones, is its method's to say: nothing of
+the user's is imported to find out.
+"""
+
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
-from handrail.core.errors import HandrailError
-from handrail.core.recorded import PASSED, stable
-from handrail.envs.base import DiscreteActions
 from handrail.envs.changes import Changes
 from handrail.envs.gymnasium.actions import action_codec
-from handrail.envs.gymnasium.building import (
-    FOR_DISCRETE,
-    build_host,
-    built,
-    closes_environments,
-)
+from handrail.envs.gymnasium.building import built, closes_environments
 from handrail.envs.gymnasium.named import factory
 from handrail.envs.gymnasium.raw import close_environment
-from handrail.envs.perturbed import changed_host
-from handrail.interventions.recipes import none
-from handrail.interventions.substitutes import in_agent_units
-from handrail.learners.sac.networks import Sampled
-from handrail.methods.sagui import pair
+from handrail.methods.contrastive.table import METHODS as DISCRETE
 from handrail.methods.sagui.acquired import check_acquired
-from handrail.methods.sagui.cards import guide_warnings
-from handrail.methods.sagui.offline_batch import kept_beside
-from handrail.methods.sagui.pair import acts_instead, intervention_of
-from handrail.methods.sagui.pretraining import open_policy
-from handrail.methods.sagui.problem import Target
 from handrail.methods.sagui.settings import TRANSITIONS
 from handrail.methods.sagui.table import METHODS
-from handrail.methods.sagui.train_guide import train_guide
-from handrail.methods.sagui.train_student import check as check_settings
-from handrail.methods.sagui.train_student import train_student
-from handrail.tasks.family import Family, Files, Report
-from handrail.tasks.own.episode import rendering, to_record
-from handrail.tasks.own.problems import (
-    length_of,
-    options_of,
-    source_of,
-    target_of,
-)
+from handrail.tasks.family import Family, Files, Report, Row
+from handrail.tasks.own import discrete_resolve, dqns, students
+from handrail.tasks.own.discrete_resolve import check_acquirable, resolve_discrete
+from handrail.tasks.own.discrete_settings import OwnDqn
 from handrail.tasks.own.resolve import OFFERED, STEPS, resolve
-from handrail.tasks.own.settings import OwnGuide, OwnStudent
+from handrail.tasks.own.settings import OwnStudent
 from handrail.train.course import by_itself
-from handrail.train.rollout.base import Drawn
-from handrail.train.rollout.frames import recorded_frames
 from handrail.train.rollout.recorded import RecordedEpisode
 
-SHIELD = "the shield"
+HALVES: Mapping[type, ModuleType] = {OwnStudent: students, OwnDqn: dqns}
+"""By the settings of a run, who trains and tests it."""
+ACQUIRE: Mapping[str, Callable[..., None]] = {
+    "guide": students.acquire_guide,
+    "prior": dqns.acquire_prior,
+    "encoder": dqns.acquire_encoder,
+}
 
 
 def knows(environment: str) -> bool:
@@ -62,103 +46,97 @@ def knows(environment: str) -> bool:
 
 
 def look(environment: str, seed: int) -> None:
-    """Builds one. Raises `HandrailError` where its actions are not real numbers."""
+    """Builds one. Raises `HandrailError` where nothing can act in it."""
     env = built(factory(environment))
     space = getattr(env, "single_action_space", getattr(env, "action_space", None))
     try:
-        if isinstance(action_codec(space).actions, DiscreteActions):
-            raise HandrailError(f"{environment} has discrete actions; {FOR_DISCRETE}")
+        if space is not None:  # compiled ones are looked at with the method
+            action_codec(space)
     finally:
         close_environment(env)
+
+
+def run_type(method: str) -> type:
+    """Of the settings of a run with this method."""
+    return OwnDqn if method in discrete_resolve.OFFERED else OwnStudent
+
+
+def resolve_own(settings: Mapping[str, Any]) -> Row:
+    """Reads a row's dotted settings, as those of its method."""
+    discrete = settings.get("method") in discrete_resolve.OFFERED
+    return resolve_discrete(settings) if discrete else resolve(settings)
 
 
 @by_itself
 @closes_environments
 def acquire(
-    kind: str, settings: OwnGuide, folder: Path, report: Callable[[str, int, int], None]
+    kind: str, settings: Any, folder: Path, report: Callable[[str, int, int], None]
 ) -> None:
-    """Trains a guide; a finished one is not repeated."""
-    if (folder / f"{kind}.safetensors").exists():
-        return
-    source, known, passed = source_of(settings)
-    recorded = {"purpose": kind, **stable(settings), PASSED: passed}
-    train_guide(
-        source, known, folder, recorded=recorded,
-        report=lambda step, total: report(kind, step, total),
-    )  # fmt: skip
+    """Acquires a guide, a prior or an encoder; a finished one is not repeated."""
+    if not (folder / f"{kind}.safetensors").exists():
+        ACQUIRE[kind](settings, folder, report)
+
+
+def suits(run: Any, knowledge: Mapping[str, Any]) -> None:
+    """Refuses knowledge that a run is to acquire and that cannot be."""
+    if isinstance(run, OwnDqn):
+        check_acquirable(run, knowledge)
+    else:
+        check_acquired(run, knowledge)
 
 
 @closes_environments
-def check(run: OwnStudent, files: Files) -> None:
+def check(run: Any, files: Files) -> None:
     """Builds the environment, and refuses one that cannot be trained in."""
-    check_settings(run, files)
-    target_of(run)
+    HALVES[type(run)].check(run, files)
 
 
 @by_itself
 @closes_environments
 def train(
-    run: OwnStudent, files: Files, folder: Path, recorded: dict[str, Any], report: Report
+    run: Any, files: Files, folder: Path, recorded: dict[str, Any], report: Report
 ) -> dict[str, Any]:
-    """Trains a student. What was passed in is compared with what the folder's run was given."""
-    target, passed = target_of(run)
-    longest = target.interface.limit_steps
-    return train_student(
-        target, run, files, folder, recorded={**recorded, PASSED: passed},
-        warnings=tuple(guide_warnings(files, run.limit, longest)), report=report,
-    )  # fmt: skip
+    """Trains a student or a DQN."""
+    return HALVES[type(run)].train(run, files, folder, recorded, report)
 
 
 @closes_environments
-def warnings(run: OwnStudent, files: Files) -> list[str]:
+def warnings(run: Any, files: Files) -> list[str]:
     """What the guide's shield test says against it."""
-    return guide_warnings(files, run.limit, length_of(run)) if "guide" in files else []
+    return students.warnings(run, files) if isinstance(run, OwnStudent) else []
 
 
 @closes_environments
-def evaluate(
-    run: OwnStudent, file: Path, episodes: int, seed: int, changes: Changes
-) -> dict[str, Any]:
-    """A student's own policy, without its guide."""
-    return pair.alone(_changed(run, changes), file, episodes=episodes, seed=seed)
+def evaluate(run: Any, file: Path, episodes: int, seed: int, changes: Changes) -> dict[str, Any]:
+    """Return, cost and length of a run's own policy, without its intervention."""
+    return HALVES[type(run)].evaluate(run, file, episodes, seed, changes)
 
 
 @closes_environments
 def shielded(
-    run: OwnStudent, files: Files, file: Path, episodes: int, seed: int, changes: Changes
+    run: Any, files: Files, file: Path, episodes: int, seed: int, changes: Changes
 ) -> dict[str, Any]:
-    """The same together with its guide and shield."""
-    target = _changed(run, changes)
-    return pair.with_guide(target, run, files, file, episodes=episodes, seed=seed)
-
-
-def _changed(run: OwnStudent, changes: Changes) -> Target:
-    """Where a student is tested in a changed world."""
-    target, _ = target_of(run)
-    world = changed_host(target.testing, changes, name=run.environment)
-    return dataclasses.replace(target, testing=world)
+    """The same of the policy together with its intervention."""
+    return HALVES[type(run)].shielded(run, files, file, episodes, seed, changes)
 
 
 @closes_environments
 def record(
-    run: OwnStudent, file: Path, files: Files, episodes: int, seed: int, shielded: bool
+    run: Any, file: Path, files: Files, episodes: int, seed: int, shielded: bool
 ) -> list[RecordedEpisode]:
-    """Recorded episodes of a student: frames, where its environment renders `rgb_array`."""
-    target, _ = target_of(run)
-    make = factory(run.environment)
-    host = build_host(lambda: rendering(make), **options_of(run))
-    _, policy = open_policy(file, target.interface, "policy")
-    intervention, acts = none(), ""
-    if shielded:
-        own = intervention_of(target, run, files)
-        intervention = in_agent_units(own, host.agent_form)
-        acts = acts_instead(run.method) or (SHIELD if run.shield else "")
-    single = to_record(host)
-    return recorded_frames(
-        single, single.env, Drawn(Sampled(policy)), intervention, environment=run.environment,
-        method=run.method, acts=acts, episodes=episodes, seed=seed,
-        longest=target.interface.limit_steps,
-    )  # fmt: skip
+    """Recorded episodes: frames, where the environment renders `rgb_array`."""
+    return HALVES[type(run)].record(run, file, files, episodes, seed, shielded)
+
+
+def beside(run: Any, files: Files) -> list[Path]:
+    """Files that lie beside those of the knowledge and decide about the run, too."""
+    return students.beside(run, files) if isinstance(run, OwnStudent) else []
+
+
+def report(methods: Collection[Any]) -> str:
+    """That of DQNs where all are; else that of students, whose tests have tables of their own."""
+    discrete = methods and set(methods) <= set(discrete_resolve.OFFERED)
+    return "learning" if discrete else "navigation"
 
 
 def _folder(name: str) -> str:
@@ -171,26 +149,29 @@ OWN_ENVIRONMENTS = Family(
     environments=("MODULE:ID", "MODULE:FUNCTION"),
     knows=knows,
     look=look,
-    methods={name: METHODS[name] for name in OFFERED},
+    methods={
+        **{name: METHODS[name] for name in OFFERED},
+        **{name: DISCRETE[name] for name in discrete_resolve.OFFERED},
+    },
     defaults={"method": "budget-switch", "steps": STEPS, "guide.steps": STEPS},
-    kinds=("guide",),
-    run_type=OwnStudent,
-    resolve=resolve,
+    kinds=("guide", "prior", "encoder"),
+    run_type=run_type,
+    resolve=resolve_own,
     run_name=lambda run: f"{_folder(run.environment)}-{run.method}-{run.seed}",
     knowledge_name=lambda kind, settings: f"{_folder(settings.environment)}-{kind}-{settings.seed}",
     label=lambda kind, settings: f"{kind} {settings.environment} seed {settings.seed}",
     acquire=acquire,
+    suits=suits,
     check=check,
-    suits=check_acquired,
     train=train,
     evaluate=evaluate,
     record=record,
     shielded=shielded,
     warnings=warnings,
-    beside=lambda run, files: [*kept_beside(files, wanted=run.source_data).values()],
+    beside=beside,
     left_beside={"guide": (TRANSITIONS,)},
-    report="navigation",
-    required={"limit": 5.0},
+    report=report,
+    required=lambda method: {} if method in discrete_resolve.OFFERED else {"limit": 5.0},
     names_code=True,
     compiles=lambda environment: False,
     on_host=True,

@@ -18,39 +18,49 @@ from handrail.envs.gymnasium.building import (
 )
 from handrail.envs.gymnasium.costs import CostFn
 from handrail.envs.gymnasium.named import attribute, factory
+from handrail.envs.gymnasium.side_info import SideInfo
 from handrail.envs.gymnasium.unsafe_starts import with_unsafe_starts
 from handrail.interventions.base import Intervention
+from handrail.interventions.with_info import info_names
 from handrail.methods.sagui.presets import TAKEOVER_SHARES
 from handrail.methods.sagui.problem import Source, Target, interface_of
+from handrail.tasks.own.discrete_settings import OwnDqn, OwnEncoder, OwnPrior
 from handrail.tasks.own.settings import OwnGuide, OwnStudent
 
 BONUS = "a function (obs, action, next_obs) -> number"
 VIEW = "a function of the observation, such as handrail.View.keep(['position'])"
 SHIELD = "an intervention, WHEN × WHAT, such as handrail.shield(condition, policy)"
 
+Settings = OwnStudent | OwnGuide | OwnDqn | OwnPrior | OwnEncoder
 
-def options_of(settings: OwnStudent | OwnGuide) -> dict[str, Any]:
+
+def options_of(settings: Settings) -> dict[str, Any]:
     """How the settings say that an environment is read: the options of `build_host`.
 
     Imports what they name. Raises `HandrailError` where there is no such thing.
     """
+    shield = shield_of(settings) if isinstance(settings, OwnStudent | OwnDqn) else None
+    masked = getattr(settings, "action_mask", False)
     return {
         "cost": attribute(settings.cost_fn, "cost_fn") if settings.cost_fn else None,
         "limits": _limits(settings.limits),
         "parts": list(settings.parts) or None,
         "episode_length": settings.episode_length or None,
         "info_columns": getattr(settings, "info_columns", ()),
+        "side_info": SideInfo(info_names(shield), masked),
     }
 
 
-def check_names(settings: OwnStudent | OwnGuide) -> None:
+def check_names(settings: Settings) -> None:
     """Raises `HandrailError` where something that the settings name cannot be imported."""
     factory(settings.environment)
     options_of(settings)
+    for name in getattr(settings, "sources", ()):
+        factory(name)
     if isinstance(settings, OwnGuide):
         _bonus(settings)
-    else:
-        _view(settings), _shield(settings)
+    elif isinstance(settings, OwnStudent):
+        _view(settings)
 
 
 def host_of_run(run: OwnStudent) -> Host:
@@ -78,7 +88,7 @@ def target_of(run: OwnStudent) -> tuple[Target, dict[str, Any]]:
     """
     host, trial, longest, cost = _environments(run)
     episode_limit(host, None if run.limits else run.limit)
-    view, shield = _view(run), _shield(run)
+    view, shield = _view(run), shield_of(run)
     target = Target(
         interface=dataclasses.replace(interface_of(host, longest), name=run.environment),
         training=host, testing=trial, view=view, longest=longest, shield=shield, delayed=False,
@@ -150,7 +160,8 @@ def _view(run: OwnStudent) -> Any:
     return attribute(run.view, "view", VIEW) if run.view else None
 
 
-def _shield(run: OwnStudent) -> Intervention | None:
+def shield_of(run: OwnStudent | OwnDqn) -> Intervention | None:
+    """The intervention of the user's that a run names, if it names one."""
     if not run.shield:
         return None
     found = attribute(run.shield, "shield", SHIELD)

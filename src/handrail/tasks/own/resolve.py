@@ -18,6 +18,7 @@ OFFERED = tuple(name for name, row in METHODS.items() if set(row.needs) <= {"gui
 STEPS, EPOCH = 100_000, 10_000
 LIMIT_FRACTION = 0.2
 """Of the student's limit: the guide's, unless a row says otherwise."""
+LIMITED = ("", "guide.", "prior.", "encoder.")
 COMMON = ("cost_fn", "episode_length", "limits", "parts")
 """What a guide's source has as the student's environment, unless a row says otherwise."""
 
@@ -30,7 +31,7 @@ def resolve(settings: Mapping[str, Any]) -> Row:
     given. `guides = "each"` (the default) gives every seed its own guide; `"one"` shares that of
     seed 0. `learning.…` is the student's, `guide.learning.…` the guide's.
     """
-    given, groups = grouped(_with_limits(settings), ("guide",))
+    given, groups = grouped(with_limits(settings), ("guide",))
     own = groups["guide"]
     guides = given.pop("guides", "each")
     if guides not in ("each", "one"):
@@ -49,7 +50,8 @@ def resolve(settings: Mapping[str, Any]) -> Row:
     if bool(run.limit) == bool(run.limits):
         raise HandrailError(
             "give either limit, the expected undiscounted cost of an episode that is allowed "
-            "(such as limit=5.0), or a limit for each named cost (such as limits.heat=5.0)"
+            "(such as limit=5.0), or a limit for each named cost (such as limits.heat=5.0); "
+            "methods for discrete actions, such as --method dqn, have none"
         )
     run = override(run, {"limit": limit_of(run)})
     check_schedule(run.steps, run.epoch, block_of(run))
@@ -91,12 +93,12 @@ def _guide(run: OwnStudent, given: Mapping[str, Any], *, seed: int) -> OwnGuide:
     return settings
 
 
-def _with_limits(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """`limits.heat = 5` as the entry "heat=5" of `limits`; so of the guide's."""
+def with_limits(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """`limits.heat = 5` as the entry "heat=5" of `limits`; so of what is acquired."""
     kept, found = {}, {}
     for name, value in settings.items():
         before, dot, cost = name.partition("limits.")
-        if dot and before in ("", "guide."):
+        if dot and before in LIMITED:
             found.setdefault(f"{before}limits", []).append(f"{cost}={value}")
         else:
             kept[name] = value

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
+from handrail.core.informed import informed
 from handrail.core.rng import stream
 from handrail.core.types import Context, Decision, Memory, Timestep, Transition
 from handrail.train.rollout.base import (
@@ -95,7 +96,7 @@ class ByHand(AbstractDriver):
                 continue
             if mine.steps == 0:
                 self._acts[seat] = self._acting(self._keys[mine.number])
-            actions.append(self._acts[seat](observations[seat]))
+            actions.append(self._acts[seat](informed(observations[seat]).learners))
         return Decided(actions, self._intervened)
 
 
@@ -186,7 +187,7 @@ def _calls(tree: Any, static: Any, at_once: bool) -> tuple[Any, Any]:
         progress = dataclasses.replace(
             progress, step=steps, so_far=EpisodeSoFar(steps, row[2], row[3], taken)
         )
-        proposal = policy(observation, progress, key)
+        proposal = policy(informed(observation).learners, progress, key)
         context, decision = judge(
             acting, proposal, memory, observation, progress, share_done=jnp.float32(0), key=key
         )

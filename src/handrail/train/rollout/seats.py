@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int, Key
 
+from handrail.core.informed import informed
 from handrail.core.rng import stream
 from handrail.envs.base import zero_action
 from handrail.envs.host import AbstractHost, AbstractHostEnvironment, HostTimestep
@@ -107,14 +108,19 @@ class _Copies(AbstractSeats):
         self, actions: PerSeat, playing: Sequence[Playing | None]
     ) -> Iterator[tuple[int, HostTimestep]]:
         chosen = [
-            np.asarray(action) if mine is not None else self._zero
-            for action, mine in zip(actions, playing, strict=True)
+            np.asarray(action) if mine is not None else self._waiting(seen)
+            for action, mine, seen in zip(actions, playing, self.observations, strict=True)
         ]
         timesteps = self._environment.step(np.stack(chosen), keys=self._step_keys(playing))
         self._taken += 1
         self._observed(timesteps.observation)
         for seat in range(self.width):
             yield seat, copy_of(timesteps, seat)
+
+    def _waiting(self, observation: Any) -> np.ndarray:
+        """What a copy does that plays no episode: zeros, or the first action that is allowed."""
+        allowed = informed(observation).allowed
+        return self._zero if allowed is None else np.asarray(np.argmax(allowed), self._zero.dtype)
 
     def _observed(self, observations: Any) -> None:
         self.observations = [copy_of(observations, seat) for seat in range(self.width)]
