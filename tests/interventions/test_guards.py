@@ -31,7 +31,7 @@ BOX, NUMBER = np.zeros(2, np.float32), np.int32(0)
 
 FROZEN = {
     "All", "Either", "Always", "Never", "Coin", "Spells", "BelowMean", "AfterFirstCost",
-    "LinearDecay", "CostCriticExceeds", "BudgetSpent", "Predicate", "NearUnsafe",
+    "LinearDecay", "CostCriticExceeds", "BudgetSpent", "Predicate", "NearUnsafe", "FromStep",
 }  # fmt: skip
 """Names of random streams of runs that exist. Never edit one: add those of new triggers."""
 

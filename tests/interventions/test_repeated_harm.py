@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handrail.interventions.base import Intervention
-from handrail.interventions.ensemble import RandomAdvantageous
 from handrail.interventions.near_unsafe import NearUnsafe
 from handrail.interventions.recipes import contrastive
 from handrail.interventions.repeated_harm import RepeatsHarm
@@ -71,10 +70,9 @@ def test_it_is_the_naive_twin(steps):
     assert fired([(p, a, float(h)) for p, a, h in steps]) == expected
 
 
-@pytest.mark.parametrize("kind", [RandomAboveMean, RandomAdvantageous])
-def test_what_acts_instead_is_another_action(kind):
+def test_what_acts_instead_is_another_action():
     values = jnp.asarray([-3.0, 1.0, 1.0, 1.0])
-    what = kind(lambda row: values, -0.5)
+    what = RandomAboveMean(lambda row: values, -0.5)
     keys = jax.random.split(jax.random.key(0), 100)
     drawn = jax.vmap(lambda key: what(context(0, 2), key=key).action)(keys)
     assert set(np.asarray(drawn).tolist()) == {1, 3}
@@ -87,6 +85,17 @@ def test_the_recipe_asks_it_only_where_it_is_told_to():
     assert isinstance(judged.when, RepeatsHarm)
     assert (judged.when.distance, judged.when.latent) == (1.0, 50)
     assert len(judged.first.when.conditions) == 3
+
+
+@pytest.mark.parametrize("rated", [[0.0, 0.0, 0.0], [-1.0, -1.0, 2.0]])
+def test_another_action_acts_even_where_the_prior_rates_none_higher(rated):
+    recipe = contrastive(
+        NearUnsafe(lambda place: PLACES[place], jnp.zeros((0, 2))),
+        lambda place: jnp.asarray(rated), repeat_distance=1.0,
+    )  # fmt: skip
+    played = script(50, observation=[0] * 50, proposed=[2] * 50, cost=[1.0, *[0.0] * 49])
+    decisions, _, _ = play(recipe, played)
+    assert set(np.asarray(decisions.action[1:]).tolist()) == {0, 1}
 
 
 def test_neither_the_learner_nor_what_acts_instead_repeats_harm():

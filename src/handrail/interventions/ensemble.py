@@ -64,8 +64,8 @@ class AdvantageBelow(AbstractMemoryless):
 
 
 class RandomAdvantageous(AbstractSubstitute):
-    """A uniformly random other action whose advantage is above the threshold; where there is none,
-    one of the highest advantage, so that a pessimistic check never leaves the proposed one alone.
+    """A uniformly random action whose advantage is above the threshold; where there is none, one of
+    the highest advantage, so that a pessimistic check never leaves the proposed action alone.
 
     An advantage that is not finite counts as the lowest; where none is, any action may be drawn.
     """
@@ -76,7 +76,7 @@ class RandomAdvantageous(AbstractSubstitute):
     def __call__(self, context: Context, *, key: Key[Array, ""]) -> Substitution:
         given = vector(WHAT, ask(WHAT, self.advantages, context.observation))
         values = allowed_values(jnp.where(jnp.isfinite(given), given, -jnp.inf), context.allowed)
-        above = (values > self.threshold) & (jnp.arange(values.size) != context.proposed)
+        above = values > self.threshold
         better = jnp.where(above.any(), above, values >= values.max())
         if context.allowed is not None:  # also where all that are allowed are not finite
             better &= context.allowed

@@ -1,5 +1,6 @@
 """Named interventions: each a point in WHEN × WHAT."""
 
+import math
 from collections.abc import Callable, Sequence
 
 from jaxtyping import Array, Float, Key
@@ -15,6 +16,7 @@ from handrail.interventions.near_unsafe import NearUnsafe
 from handrail.interventions.overruled import overruled
 from handrail.interventions.repeated_harm import RepeatsHarm
 from handrail.interventions.substitutes import (
+    FirstAvailable,
     Policy,
     Proposed,
     RandomAboveMean,
@@ -83,7 +85,7 @@ def contrastive(
 
     With a `repeat_distance` above 0 what comes of that, the learner's action or the substitute's,
     is judged once more: where it has done harm in a state whose embedding is as near as this,
-    another one acts (`RepeatsHarm`, beyond the paper).
+    another one acts, if need be against the prior (`RepeatsHarm`, beyond the paper).
     """
     check, substitute = _action_check(prior, threshold)
     checks = Intervention(near & Coin(prior_prob) & check, substitute)
@@ -91,7 +93,8 @@ def contrastive(
         return checks
     latent = near.initial_embeddings.shape[1]
     again = RepeatsHarm(near.embed, latent, repeat_distance, near.capacity)
-    return overruled(checks, by=Intervention(again, substitute))
+    another = tuple(RandomAboveMean(prior, least) for least in (threshold, -math.inf))
+    return overruled(checks, by=Intervention(again, FirstAvailable(another)))
 
 
 def _action_check(prior: Prior, threshold: float) -> tuple[AbstractTrigger, AbstractSubstitute]:

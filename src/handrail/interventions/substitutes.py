@@ -44,6 +44,21 @@ class RandomAboveMean(AbstractSubstitute):
         return Substitution(action, better.any())
 
 
+class FirstAvailable(AbstractSubstitute):
+    """The first of several substitutes that has something to do; they bring no extras."""
+
+    substitutes: tuple[AbstractSubstitute, ...]
+
+    def __call__(self, context: Context, *, key: Key[Array, ""]) -> Substitution:
+        first, *others = self.substitutes
+        found = first(context, key=key)
+        for number, other in enumerate(others):
+            later = other(context, key=stream(key, "later", number))
+            action = jnp.where(found.available, found.action, later.action)
+            found = Substitution(action, found.available | later.available)
+        return found
+
+
 class RandomAction(AbstractSubstitute):
     """A uniformly random action out of `n` (the substitute of the state-check ablation)."""
 

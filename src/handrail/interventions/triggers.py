@@ -175,6 +175,8 @@ class BudgetSpent(AbstractMemoryless):
 class FromStep(AbstractMemoryless):
     """Fires from the step `first` of every episode to its end; steps count from 0."""
 
+    stream: ClassVar[str] = "FromStep"
+
     first: int | Int[Array, ""]
 
     def __call__(self, context: Context, memory: Memory, *, key: Key[Array, ""]) -> Verdict:

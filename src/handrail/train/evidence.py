@@ -17,6 +17,7 @@ from handrail.envs.gymnasium.actions import ROUNDING
 from handrail.interventions.base import AbstractSubstitute, Intervention
 from handrail.interventions.ensemble import RandomAdvantageous
 from handrail.interventions.substitutes import (
+    FirstAvailable,
     Proposed,
     RandomAboveMean,
     RandomAction,
@@ -26,7 +27,8 @@ from handrail.interventions.substitutes import (
 COLUMN = "evidence/"  # and the name that a trigger gives it
 NOT_FINITE = "not_finite"
 DRAWN_FROM_THE_SPACE = (
-    Proposed, RandomAboveMean, RandomAdvantageous, RandomAction, RepeatedRandomAction,
+    FirstAvailable, Proposed, RandomAboveMean, RandomAdvantageous, RandomAction,
+    RepeatedRandomAction,
 )  # fmt: skip
 LOG = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ from handrail.envs.lava.environment import LavaEnvironment
 from handrail.interventions.base import Intervention
 from handrail.interventions.ensemble import RandomAdvantageous
 from handrail.interventions.recipes import none
-from handrail.interventions.substitutes import RandomAboveMean, RandomAction
+from handrail.interventions.substitutes import FirstAvailable, RandomAboveMean, RandomAction
 from handrail.learners.base import AbstractAgent
 from handrail.tasks.lava.settings import LavaRun
 from handrail.train.rollout.base import Exploring, Greedy, Moment, RolloutPolicy
@@ -36,6 +36,7 @@ ACTS: Mapping[type, str] = {
     RandomAboveMean: "a random action that the prior rates higher",
     RandomAdvantageous: "a random action that the priors rate higher",
     RandomAction: "a random action",
+    FirstAvailable: "another random action, if possible one that the prior rates higher",
 }
 """What acts in the agent's place, in words."""
 HALFWAY = 0.5
