@@ -195,7 +195,7 @@ def test_the_command(dqn, monkeypatch, capsys):
     words = ["evaluate", str(dqn), "--environment", LINE, "--episodes", "2"]
     monkeypatch.setattr(sys, "argv", ["handrail", *words])
     cli.main()
-    assert "mean_length              20.0\n" in capsys.readouterr().out
+    assert "mean_length              20\n" in capsys.readouterr().out
     monkeypatch.setattr(sys, "argv", ["handrail", "evaluate", str(dqn)])
     with pytest.raises(SystemExit, match="2"):
         cli.main()
