@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
+import numpy as np
+
 from handrail.experiments.schema import read
 from handrail.report.stats import bootstrap, mean
 from results.tables import markdown, summary
@@ -161,4 +163,20 @@ LAVA_TABLES: dict[str, Callable[[], str]] = {
     "lava-transfer-violations": lambda: one("lava-transfer", "violations", 0, TRANSFER),
     "lava-transfer-returns": lambda: one("lava-transfer", "final_return", 2, TRANSFER),
 }
-LAVA_NUMBERS: dict[str, Callable[[], str]] = {}
+
+
+def _unsafe_on_fresh(variant: str) -> Callable[[], str]:
+    """Mean violations on test layouts of S9N3."""
+    environment = ENVIRONMENTS[-1]
+
+    def told() -> str:
+        found = values("lava-returns-fresh", variant, environment, "violations")
+        return f"{np.mean(found):,.0f}"
+
+    return told
+
+
+LAVA_NUMBERS: dict[str, Callable[[], str]] = {
+    "fresh-lava-unsafe": _unsafe_on_fresh("recommended"),
+    "fresh-lava-unsafe-dqn": _unsafe_on_fresh("dqn, γ = 0.95"),
+}

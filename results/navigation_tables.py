@@ -345,6 +345,7 @@ NAVIGATION_NUMBERS: dict[str, Callable[[], str]] = {
     "test-budget-cost": _cost_on_test_seeds("budget-switch"),
     "test-control-kept": _kept_on_test_seeds("control-switch"),
     "test-control-cost": _cost_on_test_seeds("control-switch"),
+    "test-scratch-cost": _cost_on_test_seeds("scratch"),
     "test-tuned-kept": _kept_on_test_seeds("SAC-Lagrangian, tuned"),
     "test-tuned-cost": _cost_on_test_seeds("SAC-Lagrangian, tuned"),
     "fresh-budget-kept": _kept("budget-switch", False),
