@@ -81,9 +81,6 @@ def one(
 FRESH = {"recommended": "**contrastive, recommended preset**", "dqn, γ = 0.95": "DQN, γ = 0.95"}
 
 
-KNOWLEDGE = {f"knowledge of seed {seed}": f"knowledge of seed {seed}" for seed in range(3)}
-
-
 def failures(experiment: str, labels: Mapping[str, str]) -> str:
     """How many layouts fail, and the worst of them; a row a variant and an environment."""
     columns = [
@@ -151,7 +148,6 @@ LAVA_TABLES: dict[str, Callable[[], str]] = {
     "lava-returns": lambda: returns(LABELS),
     "lava-brief": lambda: returns(BRIEF),
     "lava-fresh": lambda: failures("lava-returns-fresh", FRESH),
-    "lava-knowledge": lambda: failures("lava-knowledge-fresh", KNOWLEDGE),
     "lava-exploration": lambda: by_layout("lava-exploration"),
     "lava-repeats": lambda: by_layout("lava-repeats"),
     "lava-violations": lambda: one("lava-returns", "violations", 0, LABELS),

@@ -195,8 +195,9 @@ def guide(tmp_path):
 @pytest.mark.parametrize("recipe", ["control-switch", "linear-decay", "budget-switch"])
 def test_around_a_guide_from_a_file(guide, recipe):
     path = guide({"observation": [2]})
+    asked = {"threshold": 0.0} if recipe == "budget-switch" else {}
     env = SafeExploration.with_guide(
-        Walker(), path, recipe=recipe, limit=5.0, threshold=0.0, total_steps=10
+        Walker(), path, recipe=recipe, limit=5.0, total_steps=10, **asked
     )
     infos = [step[-1] for step in drive(env, np.array([4.0], np.float32))]
     assert any(info["intervened"] for info in infos)

@@ -49,7 +49,7 @@ def acting():
         ({"distil": True}, "has no guide: leave distil out"),
         ({"threshold": 2.0}, "has no guide: leave threshold out"),
         ({"source_data": True}, "source_data is True, but method 'cpo'"),
-        ({"takeover_cost": 2.0}, "has no guide to take over"),
+        ({"takeover_cost": 2.0}, "takeover_cost is 2, but under 'cpo' no predicted cost"),
         ({"learning": SacSettings(replay=50)}, "learning.replay is 50, but method 'cpo'"),
         ({"on_policy": {"batch": 81}}, r"epoch is 80: expected a positive multiple of 81"),
     ],

@@ -73,7 +73,6 @@ def train(
     """
     run, family = row.run, family_of(row.run.environment)
     refuse_foreign(out)
-    check_writable(out)
     look_at(run.environment, seed=run.seed)
     _refuse_unused(row, family, files)
     tasks = [task for task in knowledge_tasks(row, knowledge_folder) if task.kind not in files]
@@ -81,6 +80,7 @@ def train(
     family.suits(run, {task.kind: task.settings for task in tasks})
     family.check(run, promised)
     named = _checksums(family, run, files)  # refuses what is damaged, before hours of acquiring
+    check_writable(out)
     for task in tasks:
         with exclusive(task.folder, waiting=note):
             work(task, report)

@@ -51,9 +51,8 @@ def learning(finished: Finished) -> list[Block]:
 
 def _of_lava(curves: Mapping[str, Any]) -> bool:
     """Whether returns are from 0 to 1, as those of lava are."""
-    values = np.concatenate(
-        [np.ravel(part) for _, curve in curves.values() for part in (curve.low, curve.high)]
-    )
+    bounds = [np.ravel(part) for _, curve in curves.values() for part in (curve.low, curve.high)]
+    values = np.concatenate([np.zeros(0), *bounds])
     return bool(np.all(~np.isfinite(values) | ((values >= 0) & (values <= 1))))
 
 

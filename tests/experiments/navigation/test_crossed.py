@@ -148,7 +148,7 @@ def test_every_row_has_the_guide_of_budget_switch_and_its_own_encoder():
         assert row.knowledge.keys() == {"guide", "encoder"}
         assert row.knowledge["guide"] == plain.knowledge["guide"]
         assert row.knowledge["encoder"].seed == 3
-        assert (row.run.replay, row.run.limit_fraction) == ("split", 0.5)
+        assert (row.run.replay, row.run.limit_fraction) == ("ring", 1.0)
         assert "encoder" not in matching(row)  # what ships was learnt in lava
         assert method not in RECIPES
     assert resolve_settings(chosen | {"method": NEAR[1]}).run.threshold == plain.run.threshold

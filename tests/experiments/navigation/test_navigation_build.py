@@ -272,7 +272,7 @@ def test_a_student_goes_on_with_the_critic_that_it_was_pretrained_with(knowledge
 def test_the_kind_of_cost_critic_reaches_guide_and_student():
     row = resolve_settings(
         {"environment": "navigation-static", "preset": "recommended", "method": "control-switch"}
-        | {"learning.cost_critic": "positive"}
+        | {"learning.cost_critic": "positive", "learning.inputs": "raw"}
     )
     assert row.knowledge["guide"].learning.cost_critic == row.run.learning.cost_critic == "positive"
     learner = sac_learner(

@@ -73,7 +73,7 @@ def test_a_card_with_unknown_inputs_is_refused(tmp_path):
 
 def test_they_reach_guide_and_student(tmp_path, monkeypatch):
     use_toy(monkeypatch)
-    row = small("control-switch", preset="recommended", **{"learning.inputs": "scaled"})
+    row = small("control-switch", preset="recommended", source_data=False)
     assert row.knowledge["guide"].learning.inputs == row.run.learning.inputs == "scaled"
     guide = write_guide(tmp_path / "guide.safetensors", limit=row.knowledge["guide"].limit)
     for loop in (guide_loop(row.knowledge["guide"]), build(row.run, dict(guide=guide))):

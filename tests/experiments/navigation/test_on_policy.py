@@ -102,7 +102,7 @@ def test_cpo_pre_goes_on_from_cpo_in_the_source(tmp_path):
         ({"replay": "split"}, "replay is 'split', but method 'cpo' is on-policy and learns from"),
         ({"learning.replay": 500}, "learning.replay is 500, but method 'cpo' is on-policy"),
         ({"learning.damping": 0.0}, "learning.damping is 0.0, .* leave it at 10.0"),
-        ({"threshold": 3.0}, "threshold is 3.0, but method 'cpo'"),
+        ({"threshold": 3.0}, "threshold is 3, but under 'cpo' no predicted cost"),
         ({"guide_interval_share": 0.1}, "guide_interval_share is 0.1"),
         ({"on_policy.ppo.clip": 0.3}, "on_policy.ppo.clip is 0.3, but .* does not have it"),
         ({"on_policy.multiplier_rate": 0.3}, "on_policy.multiplier_rate is 0.3"),
