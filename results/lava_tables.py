@@ -142,7 +142,7 @@ PARTS = {
     "InfoNCE loss": "both, InfoNCE",
 }  # fmt: skip
 
-BRIEF = {label: LABELS[label] for label in ("dqn", "priors-0.95", "full", "recommended")}
+BRIEF = {label: LABELS[label] for label in ("dqn", "priors-0.95", "full")}
 
 LAVA_TABLES: dict[str, Callable[[], str]] = {
     "lava-returns": lambda: returns(LABELS),
@@ -172,7 +172,19 @@ def _unsafe_on_fresh(variant: str) -> Callable[[], str]:
     return told
 
 
+def _on_fresh(variant: str, quantity: str) -> list[float]:
+    """Of all test layouts."""
+    return [
+        value
+        for environment in ENVIRONMENTS
+        for value in values("lava-returns-fresh", variant, environment, quantity)
+    ]
+
+
 LAVA_NUMBERS: dict[str, Callable[[], str]] = {
+    "fresh-lava-layouts": lambda: str(len(_on_fresh("recommended", "violations"))),
+    "fresh-lava-lowest": lambda: f"{min(_on_fresh('recommended', 'final_return')):.2f}",
+    "fresh-lava-most": lambda: f"{max(_on_fresh('recommended', 'violations')):,.0f}",
     "fresh-lava-unsafe": _unsafe_on_fresh("recommended"),
     "fresh-lava-unsafe-dqn": _unsafe_on_fresh("dqn, γ = 0.95"),
 }
