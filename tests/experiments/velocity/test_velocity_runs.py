@@ -9,6 +9,7 @@ from handrail.core.errors import HandrailError
 from handrail.equations.budget import LIMIT_STEPS
 from handrail.experiments import launch
 from handrail.tasks.registry import family_of, look_at, with_defaults
+from handrail.tasks.velocity.episode import record_runners
 from handrail.tasks.velocity.family import VELOCITY
 from handrail.tasks.velocity.problems import source_of
 
@@ -86,6 +87,13 @@ def test_a_run_is_evaluated_alone_and_with_its_guide(folder):
     assert found["limit"] == 25.0
     assert found["mean_length"] == 1000
     assert 0 <= found["intervention_rate"] <= 1
+
+
+def test_a_pair_that_has_faded_out_is_not_recorded(folder):
+    guide = next((folder.parent / "knowledge").glob("*/guide.safetensors"))
+    run = VELOCITY.resolve(SMALL | {"method": "linear-decay"}).run
+    with pytest.raises(HandrailError, match="fade"):
+        record_runners(run, folder / "policy.safetensors", {"guide": guide}, 1, 0, True)
 
 
 def test_its_guide_is_checked_in_its_own_task_and_refused_in_anothers(folder):

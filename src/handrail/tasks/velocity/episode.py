@@ -11,6 +11,7 @@ from handrail.methods.sagui.pretraining import open_policy
 from handrail.methods.sagui.settings import StudentRun
 from handrail.tasks.family import Files
 from handrail.tasks.velocity.problems import target_of
+from handrail.train.evaluate_pair import check_lasting
 from handrail.train.rollout.base import Drawn
 from handrail.train.rollout.frames import WIDTH, recorded_frames
 from handrail.train.rollout.recorded import RecordedEpisode
@@ -27,6 +28,7 @@ def record_runners(
     """
     where = target_of(run)
     intervention = intervention_of(where, run, files) if shielded else none()
+    check_lasting(intervention)
     _, policy = open_policy(file, where.interface, "policy")
     host = VelocityHost(velocity_task(run.environment), size=WIDTH)
     try:
