@@ -11,7 +11,13 @@ from handrail.interventions.base import Intervention
 from handrail.interventions.near_unsafe import NearUnsafe
 from handrail.interventions.recipes import contrastive
 from handrail.interventions.repeated_harm import RepeatsHarm
-from handrail.interventions.substitutes import Proposed, RandomAboveMean
+from handrail.interventions.substitutes import (
+    FirstAvailable,
+    Policy,
+    Proposed,
+    RandomAboveMean,
+)
+from handrail.train.evidence import may_leave
 from tests.interventions.episodes import play, script
 from tests.interventions.test_near_unsafe import context, identity
 
@@ -111,3 +117,11 @@ def test_neither_the_learner_nor_what_acts_instead_repeats_harm():
         decisions, _, _ = play(recipe, played)
         assert decisions.action[0] == 1  # nobody knew
         assert (1 in np.asarray(decisions.action[1:])) == repeated
+
+
+def test_substitutes_in_turn_are_looked_at_one_by_one():
+    """Only what draws from the action space is never checked for leaving it."""
+    drawn = RandomAboveMean(lambda row: jnp.zeros(3))
+    users = Policy(lambda observation, key: (jnp.int32(7), {}))
+    for substitutes, may in (((drawn, drawn), False), ((drawn, users), True)):
+        assert may_leave(Intervention(remembers(), FirstAvailable(substitutes))) == may

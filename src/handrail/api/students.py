@@ -195,13 +195,11 @@ def train_student(
     longest, allowed = episode_steps(host, episode_length), episode_limit(host, limit)
     run = checked(dataclasses.replace(run, environment=host.name, limit=allowed))
     interface = interface_of(host, longest)
-    if takeover_cost is not None and files:
+    if takeover_cost is not None:  # of a method that has a guide
         file = open_guide(outside or files["guide"], interface, view=view)
         predicted = file.takeover(allowed, threshold, takeover_cost).predicted_cost
         scaled = discounted_limit(allowed, file.guide.discount, longest)
         run = dataclasses.replace(run, threshold=predicted / scaled)
-    elif takeover_cost is not None:
-        raise HandrailError(f"method {method!r} has no guide to take over: leave takeover_cost out")
     where = Target(
         interface=interface,
         training=host,

@@ -89,12 +89,23 @@ def contrastive(
     """
     check, substitute = _action_check(prior, threshold)
     checks = Intervention(near & Coin(prior_prob) & check, substitute)
-    if not repeat_distance:
-        return checks
+    return without_repeats(checks, near, prior, distance=repeat_distance, threshold=threshold)
+
+
+def without_repeats(
+    first: Intervention, near: NearUnsafe, prior: Prior, *, distance: float, threshold: float = 0.0
+) -> Intervention:
+    """`first`, over which the memory of harm has the last word (`RepeatsHarm`, beyond the papers).
+
+    Another action acts, if possible one that the prior rates above the `threshold`. `first` itself
+    where the `distance` is 0.
+    """
+    if not distance:
+        return first
     latent = near.initial_embeddings.shape[1]
-    again = RepeatsHarm(near.embed, latent, repeat_distance, near.capacity)
+    again = RepeatsHarm(near.embed, latent, distance, near.capacity)
     another = tuple(RandomAboveMean(prior, least) for least in (threshold, -math.inf))
-    return overruled(checks, by=Intervention(again, FirstAvailable(another)))
+    return overruled(first, by=Intervention(again, FirstAvailable(another)))
 
 
 def _action_check(prior: Prior, threshold: float) -> tuple[AbstractTrigger, AbstractSubstitute]:

@@ -49,18 +49,19 @@ class RepeatsHarm(AbstractTrigger):
         return (Threshold("harm_distance", self.distance, "below"),)
 
     def __call__(self, context: Context, memory: Memory, *, key: Key[Array, ""]) -> Verdict:
-        nearest, finite = self._nearest(context.observation, context.proposed, memory)
+        embedding = self._embedding(context.observation)
+        nearest, finite = _nearest(embedding, context.proposed, memory)
         fires = (nearest < self.distance) | ~finite
         return Verdict(fires, {"harm_distance": nearest, "repeats_harm": fires}, ~finite)
 
     def observe(
         self, memory: Memory, context: Context, transition: Transition, *, key: Key[Array, ""]
     ) -> Memory:
-        nearest, finite = self._nearest(transition.observation, transition.action, memory)
+        embedding = self._embedding(transition.observation)
+        nearest, finite = _nearest(embedding, transition.action, memory)
         harmful = (transition.cost > 0) | ~jnp.isfinite(transition.cost)
         new = harmful & finite & ~(nearest < self.distance)
         slot = memory.recorded % self.capacity
-        embedding = jnp.where(finite, self._embedding(transition.observation), 0.0)
         action = transition.action.astype(jnp.int32)
         return HarmMemory(
             embeddings=memory.embeddings.at[slot].set(
@@ -74,13 +75,13 @@ class RepeatsHarm(AbstractTrigger):
         given = ask("the embedding", self.embed, observation)
         return vector("the embedding", given, size=self.latent, of="latent number")
 
-    def _nearest(
-        self, observation: Observation, action: Int[Array, ""], memory: Memory
-    ) -> tuple[Float[Array, ""], Bool[Array, ""]]:
-        """Distance to the nearest state in which this action did harm, `inf` where it never did;
-        and whether the embedding is finite.
-        """
-        embedding = self._embedding(observation)
-        distances = jnp.sqrt(jnp.sum(jnp.square(memory.embeddings - embedding[None]), axis=-1))
-        same = memory.actions == action
-        return jnp.min(jnp.where(same, distances, jnp.inf)), jnp.isfinite(embedding).all()
+
+def _nearest(
+    embedding: Float[Array, " latent"], action: Int[Array, ""], memory: HarmMemory
+) -> tuple[Float[Array, ""], Bool[Array, ""]]:
+    """Distance to the nearest state in which this action did harm, `inf` where it never did; and
+    whether the embedding is finite.
+    """
+    distances = jnp.sqrt(jnp.sum(jnp.square(memory.embeddings - embedding[None]), axis=-1))
+    same = memory.actions == action
+    return jnp.min(jnp.where(same, distances, jnp.inf)), jnp.isfinite(embedding).all()

@@ -27,8 +27,7 @@ from handrail.interventions.substitutes import (
 COLUMN = "evidence/"  # and the name that a trigger gives it
 NOT_FINITE = "not_finite"
 DRAWN_FROM_THE_SPACE = (
-    FirstAvailable, Proposed, RandomAboveMean, RandomAdvantageous, RandomAction,
-    RepeatedRandomAction,
+    Proposed, RandomAboveMean, RandomAdvantageous, RandomAction, RepeatedRandomAction,
 )  # fmt: skip
 LOG = logging.getLogger(__name__)
 
@@ -48,7 +47,7 @@ def may_leave(intervention: Intervention) -> bool:
     """Whether a substitute may leave the action space: those that draw from it cannot."""
 
     def is_substitute(node: Any) -> bool:
-        return isinstance(node, AbstractSubstitute)
+        return isinstance(node, AbstractSubstitute) and not isinstance(node, FirstAvailable)
 
     substitutes = filter(is_substitute, jax.tree.leaves(intervention, is_leaf=is_substitute))
     return any(not isinstance(one, DRAWN_FROM_THE_SPACE) for one in substitutes)

@@ -47,20 +47,39 @@ def train_prior(
         report: called as `report(run, step, total)`.
     """
 
+    def member(folder: Path, seed: int, prefix: str = "") -> Course[tuple[DiscreteProblem, Any]]:
+        """A prior's own task, and its Q-function there."""
+
+        def learn(
+            name: str, problem: DiscreteProblem, environment: AnyEnvironment, number: int
+        ) -> Course[Any]:
+            of_source = name != "prior"
+            return learn_q(
+                problem, environment,
+                settings.source_learning if of_source else settings.prior_learning,
+                settings.source_steps if of_source else settings.prior_steps,
+                folder / name, {"purpose": name, **recorded}, provenance,
+                seed=100 * seed + number,
+                report=lambda run, step, total: report(prefix + run, step, total),
+            )  # fmt: skip
+
+        networks = []
+        for number, (name, make) in enumerate(sources.items()):
+            problem = make()
+            network = yield from learn(f"source-{name}", problem, problem.environment, number)
+            networks.append(network)
+        problem = target()
+        environment = problem.pseudo_rewarded(networks, settings)
+        return problem, (yield from learn("prior", problem, environment, 99))
+
     path = folder / PRIOR
     if settings.members == 1:
-        problem, network = yield from _member(
-            sources, target, settings, folder, recorded, provenance, settings.seed, report
-        )
+        problem, network = yield from member(folder, settings.seed)
     else:
         members = []
         for number in range(settings.members):
             name = f"member-{number}"
-            problem, network = yield from _member(
-                sources, target, settings, folder / name, recorded, provenance,
-                settings.seed + number,
-                lambda run, step, total, name=name: report(f"{name}, {run}", step, total),
-            )  # fmt: skip
+            problem, network = yield from member(folder / name, settings.seed + number, f"{name}, ")
             members.append(network)
         network = Ensemble.of(members)
     if not path.exists():
@@ -68,40 +87,6 @@ def train_prior(
         built = dataclasses.replace(built, members=settings.members)
         save_q(path, "prior", problem, built, network, provenance)
     return path
-
-
-def _member(
-    sources: Mapping[str, Callable[[], DiscreteProblem]],
-    target: Callable[[], DiscreteProblem],
-    settings: PriorSettings,
-    folder: Path,
-    recorded: Mapping[str, Any],
-    provenance: Mapping[str, Any],
-    seed: int,
-    report: Callable[[str, int, int], None],
-) -> Course[tuple[DiscreteProblem, Any]]:
-    """A prior's own task, and its Q-function there."""
-
-    def learn(
-        name: str, problem: DiscreteProblem, environment: AnyEnvironment, number: int
-    ) -> Course[Any]:
-        of_source = name != "prior"
-        return learn_q(
-            problem, environment,
-            settings.source_learning if of_source else settings.prior_learning,
-            settings.source_steps if of_source else settings.prior_steps,
-            folder / name, {"purpose": name, **recorded}, provenance,
-            seed=100 * seed + number, report=report,
-        )  # fmt: skip
-
-    networks = []
-    for number, (name, make) in enumerate(sources.items()):
-        problem = make()
-        network = yield from learn(f"source-{name}", problem, problem.environment, number)
-        networks.append(network)
-    problem = target()
-    environment = problem.pseudo_rewarded(networks, settings)
-    return problem, (yield from learn("prior", problem, environment, 99))
 
 
 def learn_q(

@@ -90,8 +90,8 @@ class Safety:
     """λ: with an ensemble of priors, an action is bad if mean − λ · deviation of its advantage over
     the members is below the threshold."""
     repeat_distance: NonNegative = dataclasses.field(default=0.0, metadata={SINCE: "0.2"})
-    """An action that did harm is also bad where the latent distance to that state is below this, by
-    both checks together; 0: nothing is learnt from harm but its state (the paper)."""
+    """An action that did harm is not executed where the latent distance to that state is below
+    this, under methods with both checks; 0: only the state is remembered (the paper)."""
     guide_temperature: Positive = dataclasses.field(default=0.05, metadata={SINCE: "0.2"})
     """Where a guide acts: the discounted cost of an action that makes it 1/e as likely (beyond the
     paper)."""

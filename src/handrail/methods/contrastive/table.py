@@ -15,8 +15,13 @@ from handrail.core.errors import HandrailError
 from handrail.core.types import Observation
 from handrail.interventions.base import Intervention
 from handrail.interventions.near_unsafe import AdaptiveRadius, FixedRadius, NearUnsafe
-from handrail.interventions.overruled import Overruled, overruled
-from handrail.interventions.recipes import contrastive, domain_prior, none, state_check_only
+from handrail.interventions.recipes import (
+    contrastive,
+    domain_prior,
+    none,
+    state_check_only,
+    without_repeats,
+)
 from handrail.interventions.substitutes import Policy
 from handrail.methods.contrastive.agents import latent_learner
 from handrail.methods.contrastive.guide import SoftmaxGuide
@@ -59,8 +64,21 @@ def _both_checks(settings: StudentSettings, knowledge: LoadedKnowledge) -> Inter
     return contrastive(
         near_unsafe(settings, knowledge), _there("prior", knowledge.prior),
         prior_prob=safety.prior_prob, threshold=safety.threshold,
-        repeat_distance=safety.repeat_distance,
     )  # fmt: skip
+
+
+def _remembering(intervention: Build) -> Build:
+    """The same, and what did harm is not done again, where the settings say so."""
+
+    def built(settings: StudentSettings, knowledge: LoadedKnowledge) -> Intervention:
+        safety = settings.safety
+        return without_repeats(
+            intervention(settings, knowledge),
+            near_unsafe(settings, knowledge), _there("prior", knowledge.prior),
+            distance=safety.repeat_distance, threshold=safety.threshold,
+        )  # fmt: skip
+
+    return built
 
 
 def _state_check(settings: StudentSettings, knowledge: LoadedKnowledge) -> Intervention:
@@ -74,10 +92,7 @@ def _guided(intervention: Build) -> Build:
     def built(settings: StudentSettings, knowledge: LoadedKnowledge) -> Intervention:
         values = _there("guide", knowledge.guide)
         acts = Policy(SoftmaxGuide(values, settings.safety.guide_temperature))
-        own = intervention(settings, knowledge)
-        if isinstance(own, Overruled):  # by what has done harm
-            return overruled(Intervention(own.first.when, acts), by=own)
-        return Intervention(own.when, acts)
+        return Intervention(intervention(settings, knowledge).when, acts)
 
     return built
 
@@ -132,16 +147,16 @@ METHODS = table(
             "vae", "double DQN on the latent of a variational auto-encoder", _nothing,
             agent=partial(latent_learner, variational=True),
         ),
-        Method("full", "the action check near unsafe states", _both_checks, BOTH),
+        Method("full", "the action check near unsafe states", _remembering(_both_checks), BOTH),
         Method(
             "full-adaptive", "the action check near unsafe states, at a distance that adapts",
-            _both_checks, BOTH, adjust=with_safety(adaptive=True),
+            _remembering(_both_checks), BOTH, adjust=with_safety(adaptive=True),
         ),
         Method("state-only", "a random action near unsafe states", _state_check, ("encoder",)),
         Method("action-only", "the action check in every state", _action_check, ("prior",)),
         Method(
             "full-guide", "a guide acts near unsafe states where the action check objects",
-            _guided(_both_checks), (*BOTH, "guide"),
+            _remembering(_guided(_both_checks)), (*BOTH, "guide"),
         ),
         Method(
             "state-guide", "a guide acts near unsafe states", _guided(_state_check),

@@ -20,6 +20,8 @@ SOURCE_STEPS = 100_000
 """Steps of the source that a guide keeps, where a student learns from them."""
 REWARD_SCALE = 10.0
 """What rewards of 0.02 a step are multiplied by, where the mean of the critics is used."""
+RATE = 0.1
+"""Of the multiplier of students in the tasks that come with handrail."""
 SOURCE_PRICE = math.log(2)
 """Price of a cost in the source: what our guides pay (the multiplier's first value)."""
 
@@ -53,16 +55,16 @@ def recommended(run: StudentRun) -> StudentRun:
     guide has met nothing in the source: its student has those of `tuned_on_static`.
     """
     row = METHODS[run.method]
-    ours = tuned_on_static(run)
     if not row.needs_guide:
-        return ours
+        return tuned_on_static(run)
+    ours = _guided(run, rate=RATE)
     return dataclasses.replace(
         ours,
         source_data=True,
         source_price=SOURCE_PRICE,
         limit_fraction=1.0,
         threshold=EARLY,
-        replay="ring" if ours.replay == "split" else ours.replay,
+        replay=run.replay if row.when is None else "ring",
         learning=dataclasses.replace(
             _scaled(ours.learning), reward_scale=REWARD_SCALE, reward_critics="mean"
         ),
@@ -89,16 +91,8 @@ def tuned_on_static(run: StudentRun) -> StudentRun:
     if not row.has_guide:
         return run
     ours = dataclasses.replace(
-        run,
-        density="exact",
-        weighting="none",
-        multiplier_on="policy_actions",
-        limit_fraction=default_limit_fraction(run.method, split=True),
-        guide_interval_share=row.guide_interval_share,
-        learning=guided_learning(run.learning),
+        _guided(run, rate=RATE), limit_fraction=default_limit_fraction(run.method, split=True)
     )
-    if row.strength is None:
-        ours = dataclasses.replace(ours, distillation="none")
     if row.predicts:
         scale = discounted_limit(run.limit, run.learning.discount, LIMIT_STEPS)
         threshold = TAKEOVER_STEPS / scale if scale else run.threshold
@@ -121,9 +115,23 @@ def guide_tuned_on_static(learning: SacSettings) -> dict[str, Any]:
     }
 
 
-def guided_learning(learning: SacSettings, *, rate: float = 0.1) -> SacSettings:
-    """Our learner of a student that has a guide, with a multiplier of this `rate`."""
-    return dataclasses.replace(learning, multiplier_rate=rate, damping=0.0, cost_floor="guide")
+def _guided(run: Own, *, rate: float) -> Own:
+    """What all our students have in common, whose multiplier has this `rate`."""
+    row = METHODS[run.method]
+    learning = run.learning
+    if row.has_guide:
+        learning = dataclasses.replace(
+            learning, multiplier_rate=rate, damping=0.0, cost_floor="guide"
+        )
+    return dataclasses.replace(
+        run,
+        distillation=run.distillation if row.strength else "none",
+        density="exact",
+        weighting="none",
+        multiplier_on="policy_actions",
+        guide_interval_share=row.guide_interval_share,
+        learning=learning,
+    )
 
 
 def own_student(run: Own) -> Own:
@@ -136,17 +144,11 @@ def own_student(run: Own) -> Own:
     if row.agent is not None:
         return run
     return dataclasses.replace(
-        run,
+        _guided(run, rate=1.0),
         threshold=None,
-        distillation="authors" if row.strength else "none",
-        density="exact",
-        weighting="none",
-        multiplier_on="policy_actions",
         limit_fraction=default_limit_fraction(run.method, split=False),
-        guide_interval_share=row.guide_interval_share,
         source_price=SOURCE_PRICE,
         replay="ring",
-        learning=guided_learning(run.learning, rate=1.0) if row.has_guide else run.learning,
     )
 
 
