@@ -1,5 +1,6 @@
 """What `handrail knowledge list` and `show` print."""
 
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -8,6 +9,7 @@ from rich.table import Table
 from handrail.core.artifact import load
 from handrail.core.plain_text import plain
 from handrail.knowledge.catalog import ShippedKnowledge, named, shipped
+from handrail.methods.sagui.offline_batch import beside
 from handrail.report.cards import text
 from handrail.report.console import literal
 
@@ -80,4 +82,6 @@ def _said(one: ShippedKnowledge) -> dict[str, Any]:
 
 
 def _kilobytes(one: ShippedKnowledge) -> int:
-    return -(-one.file.stat().st_size // 1000)
+    """With the steps beside it."""
+    files = filter(Path.exists, (one.file, beside(one.file)))
+    return -(-sum(path.stat().st_size for path in files) // 1000)

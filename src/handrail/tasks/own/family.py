@@ -15,7 +15,6 @@ from handrail.envs.gymnasium.building import built, closes_environments
 from handrail.envs.gymnasium.named import factory
 from handrail.envs.gymnasium.raw import close_environment
 from handrail.methods.contrastive.table import METHODS as DISCRETE
-from handrail.methods.sagui.acquired import check_acquired
 from handrail.methods.sagui.settings import TRANSITIONS
 from handrail.methods.sagui.table import METHODS
 from handrail.tasks.family import Family, Files, Report, Row
@@ -81,8 +80,6 @@ def suits(run: Any, knowledge: Mapping[str, Any]) -> None:
     """Refuses knowledge that a run is to acquire and that cannot be."""
     if isinstance(run, OwnDqn):
         check_acquirable(run, knowledge)
-    else:
-        check_acquired(run, knowledge)
 
 
 @closes_environments

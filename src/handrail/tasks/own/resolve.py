@@ -5,6 +5,7 @@ from typing import Any
 
 from handrail.core.arguments import checked, number, override
 from handrail.core.errors import HandrailError, UnknownName
+from handrail.methods.sagui.acquired import check_acquired
 from handrail.methods.sagui.presets import OWN_GUIDE, own_student
 from handrail.methods.sagui.settings import Block, check_schedule
 from handrail.methods.sagui.table import METHODS, block_of
@@ -85,11 +86,7 @@ def _guide(run: OwnStudent, given: Mapping[str, Any], *, seed: int) -> OwnGuide:
     settings = override(settings, {"limit": limit_of(settings)})
     check_schedule(settings.steps, settings.epoch, Block.of(settings.learning), within="guide.")
     check_names(settings)
-    if settings.limit > run.limit:
-        raise HandrailError(
-            f"guide.limit is {settings.limit:g}, above the student's {run.limit:g}: expected at "
-            "most that, better a fifth of it"
-        )
+    check_acquired(run, {"guide": settings})
     return settings
 
 
