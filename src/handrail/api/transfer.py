@@ -11,7 +11,6 @@ from handrail.core.arguments import number, seed_number, whole
 from handrail.core.artifact import load
 from handrail.core.errors import HandrailError
 from handrail.core.files import check_writable, write_json
-from handrail.envs.base import DiscreteActions
 from handrail.envs.gymnasium.building import (
     Environment,
     Host,
@@ -133,13 +132,6 @@ def _host(
     environment: Environment, cost: CostFn | None, parts: Any, episode_length: int | None
 ) -> Host:
     host = build_host(environment, cost=cost, parts=parts, episode_length=episode_length)
-    if isinstance(host.actions, DiscreteActions):
-        raise HandrailError(
-            f"{host.name} has discrete actions, and check_transfer compares guides for real ones: "
-            "handrail.guide_from_policy tests a guide of discrete actions as a shield in the "
-            "environment that it is given, such as a simulator of the target, and "
-            "`handrail evaluate RUN --shielded` what a prior or an encoder is worth"
-        )
     episode_steps(host, episode_length)
     return host
 

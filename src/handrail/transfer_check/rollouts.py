@@ -17,7 +17,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from handrail.core.rng import stream
 from handrail.core.types import Action, Context, Decision, Observation
-from handrail.envs.base import AbstractEnvironment, action_size
+from handrail.envs.base import AbstractEnvironment
 from handrail.envs.host import AbstractHostEnvironment, AnyEnvironment
 from handrail.envs.transfer import AbstractView
 from handrail.envs.vector_host import AbstractVectorHost
@@ -25,7 +25,12 @@ from handrail.interventions.base import Intervention
 from handrail.interventions.triggers import FromStep
 from handrail.learners.sac.networks import OnVectors, Sampled, observation_vector
 from handrail.train.rollout import base
-from handrail.train.rollout.base import EpisodePolicy, RandomActions
+from handrail.train.rollout.base import (
+    EpisodePolicy,
+    RandomActions,
+    RandomChoices,
+    random_policy,
+)
 from handrail.train.rollout.compiled import rollout
 from handrail.train.rollout.drivers import Compiled
 from handrail.train.rollout.host import rollout_on_host
@@ -119,6 +124,7 @@ class Expected(eqx.Module):
 
     controller: Controller
     view: AbstractView
+    others: RandomActions | RandomChoices  # what draws the random one
 
     def __call__(
         self, key: Key[Array, ""], context: Context, decision: Decision
@@ -126,14 +132,14 @@ class Expected(eqx.Module):
         """Of one step of the episode with this key."""
         seen = self.view(context.observation)
         drawn = stream(key, "compare", context.episode_step)
-        other = jax.random.uniform(drawn, decision.action.shape, minval=-1, maxval=1)
+        other = self.others.drawn(drawn)
         expected = self.controller.cost
         return observation_vector(seen), expected(seen, decision.action), expected(seen, other)
 
 
-def explorer(environment: AnyEnvironment) -> RandomActions:
+def explorer(environment: AnyEnvironment) -> RandomActions | RandomChoices:
     """What acts before the guide: random actions, each for `HOLD` steps."""
-    return RandomActions(action_size(environment.actions), HOLD, "explore")
+    return random_policy(environment.actions, HOLD, "explore")
 
 
 def roll(
@@ -147,12 +153,14 @@ def roll(
     """One episode for each entry of `handed_over`, all at once, on compiled physics."""
     keys = jax.random.split(key, len(handed_over))
     takeover = FromTakeover(controller, view, jnp.asarray(handed_over, jnp.int32))
-    return _episodes(_roll(environment, takeover, Expected(controller, view), keys), handed_over)
+    explores = explorer(environment)
+    expected = Expected(controller, view, explores)
+    return _episodes(_roll(environment, explores, takeover, expected, keys), handed_over)
 
 
 @eqx.filter_jit
-def _roll(environment, takeover, expected, keys) -> base.Episodes:
-    return rollout(environment, explorer(environment), takeover, keys=keys, record=expected)
+def _roll(environment, explores, takeover, expected, keys) -> base.Episodes:
+    return rollout(environment, explores, takeover, keys=keys, record=expected)
 
 
 def roll_on_host(
@@ -172,10 +180,11 @@ def roll_on_host(
     """
     keys = jax.random.split(key, len(handed_over))
     first = environments if isinstance(environments, AbstractVectorHost) else environments[0]
+    explores = explorer(first)
     driver = Compiled(
-        explorer(first),
+        explores,
         FromTakeover(controller, view, jnp.asarray(handed_over, jnp.int32)),
-        record=Expected(controller, view),
+        record=Expected(controller, view, explores),
         at_once=True,
     )
     done = rollout_on_host(environments, driver, keys=keys, longest=steps, report=report)

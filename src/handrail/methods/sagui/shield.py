@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
-from handrail.envs.base import AbstractEnvironment, ActionSpace, DiscreteActions
+from handrail.envs.base import AbstractEnvironment, ActionSpace
 from handrail.envs.host import AnyEnvironment
 from handrail.equations.budget import LIMIT_STEPS
 from handrail.equations.interval import at_most
@@ -22,7 +22,13 @@ from handrail.interventions.base import AbstractTrigger, Intervention
 from handrail.interventions.triggers import CostCriticExceeds
 from handrail.methods.sagui.evaluations import cost_columns, tested
 from handrail.train.numbers import name_of, refuse_bad_episodes
-from handrail.train.rollout.base import EpisodePolicy, Episodes, RandomActions, RandomChoices
+from handrail.train.rollout.base import (
+    EpisodePolicy,
+    Episodes,
+    RandomActions,
+    RandomChoices,
+    random_policy,
+)
 from handrail.train.rollout.compiled import rollout
 from handrail.train.rollout.drivers import Compiled
 from handrail.train.rollout.host import rollout_on_host
@@ -91,9 +97,7 @@ class Shield(eqx.Module):
 
 def random_actions(actions: ActionSpace) -> RandomActions | RandomChoices:
     """What is proposed in the test: uniformly random actions, each for `REPEAT` steps."""
-    if isinstance(actions, DiscreteActions):
-        return RandomChoices(actions.n, REPEAT, "held")
-    return RandomActions(actions.size, REPEAT, "held")
+    return random_policy(actions, REPEAT, "held")
 
 
 def evaluate_shield(

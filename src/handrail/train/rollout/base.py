@@ -16,6 +16,7 @@ from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 from handrail.core.rng import stream
 from handrail.core.types import Context, Decision, Memory, Observation
+from handrail.envs.base import ActionSpace, DiscreteActions
 from handrail.interventions.base import AbstractSubstitute, Intervention, Substitution
 from handrail.interventions.recipes import none
 from handrail.learners.base import AbstractAgent, Proposal
@@ -140,7 +141,11 @@ class RandomActions(eqx.Module):
         self, observation: Observation, progress: Progress, key: Key[Array, ""]
     ) -> Proposal:
         drawn = stream(key, self.name, progress.so_far.steps // self.repeat)
-        return Proposal(jax.random.uniform(drawn, (self.actions,), minval=-1, maxval=1), {})
+        return Proposal(self.drawn(drawn), {})
+
+    def drawn(self, key: Key[Array, ""]) -> Float[Array, " actions"]:
+        """One action."""
+        return jax.random.uniform(key, (self.actions,), minval=-1, maxval=1)
 
 
 class RandomChoices(eqx.Module):
@@ -154,7 +159,18 @@ class RandomChoices(eqx.Module):
         self, observation: Observation, progress: Progress, key: Key[Array, ""]
     ) -> Proposal:
         drawn = stream(key, self.name, progress.so_far.steps // self.repeat)
-        return Proposal(jax.random.randint(drawn, (), 0, self.choices), {})
+        return Proposal(self.drawn(drawn), {})
+
+    def drawn(self, key: Key[Array, ""]) -> Int[Array, ""]:
+        """One action."""
+        return jax.random.randint(key, (), 0, self.choices)
+
+
+def random_policy(actions: ActionSpace, repeat: int, name: str) -> RandomActions | RandomChoices:
+    """Uniformly random actions of a space, each repeated for `repeat` steps."""
+    if isinstance(actions, DiscreteActions):
+        return RandomChoices(actions.n, repeat, name)
+    return RandomActions(actions.size, repeat, name)
 
 
 class EpisodePolicy(AbstractSubstitute):
