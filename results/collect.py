@@ -38,6 +38,9 @@ from results.tables import HERE
 
 ORIGIN = ("split", "knowledge_seed", "commit", "machine")
 """Columns that say where a row comes from; empty where an older run did not note it."""
+BROKEN = ("episodes", "episodes_above_limit")
+"""Columns of families whose runs have a limit: how many episodes ended, and how many of them cost
+more than it."""
 ALIKE = ("commit", "machine", "steps")
 """What the rows of a variant must have in common to be averaged."""
 
@@ -75,7 +78,7 @@ def collect(runs: Path, name: str, budget: str, seeds: int | None, *, mixed: boo
     )
     summed = sheet(experiment)
     rows = [
-        row | origin(task)
+        row | origin(task) | broken_limits(task)
         for row, (_, task) in zip(summed.rows(finished), finished.rows, strict=True)
     ]
     table = merged(folder / "summary.csv", rows)
@@ -87,7 +90,8 @@ def collect(runs: Path, name: str, budget: str, seeds: int | None, *, mixed: boo
     with tempfile.TemporaryDirectory() as report:
         write_report(finished, Path(report))
         _copy_pictures(Path(report), folder, name)
-    _write(folder / "summary.csv", (*summed.columns, *ORIGIN), table)
+    counted = () if family == "lava" else BROKEN
+    _write(folder / "summary.csv", (*summed.columns, *ORIGIN, *counted), table)
     curves = folder / ("episodes" if family == "lava" else "epochs")
     curves.mkdir(parents=True, exist_ok=True)
     arrays = {
@@ -125,6 +129,17 @@ def origin(task: Task) -> dict[str, str]:
         "commit": str(computed.get("commit", "")),
         "machine": ", ".join(machine),
     }
+
+
+def broken_limits(task: Task) -> dict[str, int]:
+    """How many episodes of a run cost more than its limit, by the names of `BROKEN`; nothing where
+    it has none.
+    """
+    limit = getattr(task.settings.run, "limit", None)
+    if limit is None:
+        return {}
+    costs = read_run(task.folder).episodes["cost"]
+    return dict(zip(BROKEN, (len(costs), int((costs > limit).sum())), strict=True))
 
 
 def knowledge_settings(task: Task) -> list[Mapping[str, Any]]:

@@ -1,10 +1,13 @@
 """Gathering runs into results/: nothing is averaged that was made in different ways."""
 
 import csv
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from results import collect
+from results.guarantee_tables import bounded
 
 ROW = {
     "experiment": "e", "task": "t", "variant": "v", "seed": "1", "steps": "10",
@@ -46,3 +49,28 @@ def test_published_rows_of_one_mean_took_the_same_steps(family):
     for name in {row["experiment"] for row in rows}:
         found = collect.differences(row for row in rows if row["experiment"] == name)
         assert not [said for said in found if " has steps " in said]
+
+
+def test_episodes_above_the_limit_are_counted(monkeypatch):
+    """At the limit is within it; families without a limit have no such columns."""
+    costs = np.array([0.0, 5.0, 5.5, 30.0])
+    episodes = SimpleNamespace(episodes={"cost": costs})
+    monkeypatch.setattr(collect, "read_run", lambda folder: episodes)
+    run = SimpleNamespace(limit=5.0)
+    task = SimpleNamespace(settings=SimpleNamespace(run=run), folder=None)
+    assert collect.broken_limits(task) == {"episodes": 4, "episodes_above_limit": 2}
+    del run.limit
+    assert collect.broken_limits(task) == {}
+
+
+@pytest.mark.parametrize(
+    ("above", "of", "said"),
+    [
+        (0, 500, "0 of 500 (≤ 0.60 %)"),  # the rule of three
+        (1, 64, "1 of 64 (≤ 7.2 %)"),
+        (0, 0, "0 of 0 (≤ 100.0 %)"),
+        (3, 75_000, "3 of 75,000 (≤ 0.01 %)"),
+    ],
+)
+def test_bounds_are_those_of_clopper_and_pearson(above, of, said):
+    assert bounded(above, of) == said

@@ -74,6 +74,8 @@ def train_guide(
     episode_length: int | None = None,
     steps: int = 100_000,
     epoch: int = 10_000,
+    patience: int = 1,
+    shield_limit: float | None = None,
     evaluation_episodes: int = 10,
     shield_episodes: int = 20,
     selection: str = "shield",
@@ -111,6 +113,10 @@ def train_guide(
         episode_length: the time limit in steps, if the environment does not say.
         steps: environment steps, those of all side by side; a multiple of `epoch`.
         epoch: steps between two evaluations.
+        patience: training goes on up to this multiple of `steps` until the guide that is kept
+            passes: alone within its limit, and within `shield_limit` in its shield test. A warning
+            says if none did.
+        shield_limit: undiscounted, of an episode: the student's limit, say; by default `limit`.
         evaluation_episodes: whole episodes of each.
         shield_episodes: of up to 400 steps each, in which it is tried as a shield; the same ones
             every time.
@@ -135,7 +141,8 @@ def train_guide(
     choice("selection", selection, SELECTIONS)
     rescued = number("rescue_share", rescue_share, Range(0, 1))
     settings = GuideSettings(
-        seed=seed_number(seed), steps=steps, epoch=epoch,
+        seed=seed_number(seed), steps=steps, epoch=epoch, patience=patience,
+        shield_limit=shield_limit,
         evaluation_episodes=evaluation_episodes, shield_episodes=shield_episodes,
         random_action_share=random_action_share, entropy_weight=entropy_weight,
         uniform_steps=uniform_steps, selection=selection,

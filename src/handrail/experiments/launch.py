@@ -28,7 +28,7 @@ from handrail.train.course import Course, coursed
 from handrail.train.evaluate_pair import FadedOut
 from handrail.train.rollout.recorded import FILE as EPISODES
 from handrail.train.rollout.recorded import RecordedEpisode, read_episodes, write_episodes
-from handrail.train.run import refuse_foreign
+from handrail.train.run_folder import refuse_foreign
 
 LOG = logging.getLogger(__name__)
 Which = Literal["last", "best"]

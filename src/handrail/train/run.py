@@ -4,10 +4,7 @@ A run that is started again goes on from its last checkpoint, and a finished one
 repeated. The bytes of its tables do not depend on where it was interrupted.
 """
 
-import contextlib
-import datetime
 import json
-import logging
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,8 +14,7 @@ import jax
 import numpy as np
 
 from handrail.core.errors import HandrailError
-from handrail.core.files import atomic, is_temporary, read_json, sweep, write_json
-from handrail.core.recorded import MOST_NAMED, compare
+from handrail.core.files import atomic, read_json, write_json
 from handrail.core.records import (
     EPISODE_COLUMNS,
     EPISODES,
@@ -28,7 +24,6 @@ from handrail.core.records import (
     read_table,
     sync,
 )
-from handrail.core.renamed import migrated
 from handrail.core.versions import record_environment
 from handrail.train.checkpoint import (
     chosen_saving,
@@ -44,9 +39,9 @@ from handrail.train.health import refuse_diverged, symptoms
 from handrail.train.health import report as divergence
 from handrail.train.loops import AnyLoop
 from handrail.train.numbers import name_of, refuse_bad_numbers
+from handrail.train.run_folder import claim, owned, refuse_foreign, sweep_leftovers
 from handrail.train.step import Record
 
-LOG = logging.getLogger(__name__)
 CHUNK_STEPS = 10_000
 FINAL_STEPS = 10_000  # window of `final_return`, at the end of the run
 
@@ -65,6 +60,7 @@ def execute(
     arrays: Callable[[RunState], dict[str, np.ndarray]] = lambda state: {},
     report: Report = lambda step, metrics: None,
     watch: Watch = lambda step, state: None,
+    enough: Callable[[int], bool] = lambda step: False,
     chunk_steps: int | None = None,
     checkpoint_seconds: float = 30.0,
 ) -> Course[dict[str, Any]]:
@@ -74,7 +70,8 @@ def execute(
     that holds a run with other settings is refused, as is one that another process is using.
     `summarise` and `arrays` look at the final state. `watch(step, state)` looks at the state
     after every chunk, once the tables hold it and before a checkpoint of it is written: a run
-    that is resumed calls it again for the steps after its checkpoint. With `chunk_steps`, a
+    that is resumed calls it again for the steps after its checkpoint. The run ends before
+    `loop.total` where `enough(step)` says so of what its tables hold by then. With `chunk_steps`, a
     multiple of the agent's block, chunks end at its multiples (and where learning starts);
     without, they are counted from where learning starts. Raises `Diverged` where learning has
     diverged (see `train.health`): the state before that chunk is kept as a checkpoint,
@@ -86,9 +83,9 @@ def execute(
     saving = chosen_saving(checkpoint_seconds)
     _check_steps(loop, chunk_steps)
     refuse_foreign(folder)
-    with _owned(folder):
-        settings = _claim(folder, settings)
-        _sweep(folder)
+    with owned(folder):
+        settings = claim(folder, settings)
+        sweep_leftovers(folder)
         if (folder / "summary.json").exists():
             clear_checkpoints(folder)  # a kill may have come before
             return read_json(folder / "summary.json")
@@ -107,6 +104,8 @@ def execute(
         began = saved = time.monotonic()
         warned = begun = False
         for count, learn in _chunks(loop, step, chunk_steps):
+            if enough(step):
+                break
             chunk = Chunk(loop, folder, step, count, learn, None if begun else state)
             del state  # whoever computes the chunk decides which replays are held
             state, records, metrics, good = (yield chunk).take()
@@ -146,91 +145,11 @@ def execute(
             with atomic(folder / "arrays.npz") as path, open(path, "wb") as file:
                 np.savez_compressed(file, **kept)  # pyrefly: ignore[bad-argument-type]
         wall += time.monotonic() - began
-        summary = _summary(folder, loop, state, wall) | summarise(state)
+        summary = _summary(folder, step, state, wall) | summarise(state)
         sync(folder)
         write_json(folder / "summary.json", _plain(summary))
         clear_checkpoints(folder)
         return read_json(folder / "summary.json")
-
-
-@contextlib.contextmanager
-def _owned(folder: Path) -> Iterator[None]:
-    """Keeps a second process out of the folder."""
-    import fcntl
-
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = open(folder / ".lock", "w")
-    except OSError as error:
-        raise HandrailError(f"cannot write into {folder}: {error.strerror or error}") from None
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise HandrailError(
-                f"{folder} is in use by another handrail process; choose another output folder"
-            ) from None
-        yield
-
-
-def _claim(folder: Path, settings: dict[str, Any]) -> dict[str, Any]:
-    """The folder's settings: those that it was begun with, if they are these, or these.
-
-    What cannot be compared is named in the log.
-    """
-    path = folder / "run.json"
-    if not path.exists():
-        write_json(path, settings)
-        return settings
-    recorded = read_json(path)
-    if not isinstance(recorded, dict):
-        raise HandrailError(f"{path} is damaged: expected a JSON object; restore or delete it")
-    try:
-        found = compare(migrated(recorded, str(path)), json.loads(json.dumps(settings)))
-    except RecursionError:
-        raise HandrailError(f"{path} is damaged: nested too deeply; delete it") from None
-    if found.differing:
-        grown = [each.name for each in found.differing] in (["steps"], ["run.steps"])
-        why = (
-            "a run cannot grow, since its schedules and its memory are made for its steps, and a "
-            "finished one keeps no state to go on from: give initial=FOLDER/policy.safetensors to "
-            "go on from its policy; "
-        )
-        raise HandrailError(
-            f"{folder} holds a run with other settings (see {path}): {found}; "
-            f"{why if grown else ''}choose another output folder"
-        )
-    if found.unknown:
-        summary = folder / "summary.json"
-        done = "finished" if summary.exists() else "unfinished"
-        when = datetime.date.fromtimestamp((summary if summary.exists() else path).stat().st_mtime)
-        LOG.warning(
-            "%s: %s run of %s, not compared in %s",
-            folder, done, when, ", ".join(found.unknown[:MOST_NAMED]),
-        )  # fmt: skip
-    return recorded
-
-
-def refuse_foreign(folder: Path) -> None:
-    """Refuses a folder of other files; those that a run killed at once leaves are its own."""
-    if not folder.is_dir() or (folder / "run.json").exists():
-        return
-    others = [
-        entry.name
-        for entry in folder.iterdir()
-        if entry.name != ".lock" and not is_temporary(entry.name, "run.json")
-    ]
-    if others:
-        raise HandrailError(
-            f"{folder} is not empty ({', '.join(sorted(others)[:3])}) and holds no handrail run; "
-            "choose another output folder"
-        )
-
-
-def _sweep(folder: Path) -> None:
-    """Removes the temporary files of writers that were killed; the folder is ours by now."""
-    sweep(folder)
-    sweep(folder / "checkpoints")
 
 
 def _resume(folder: Path, state: RunState, signature: str) -> tuple[int, float, RunState]:
@@ -324,15 +243,15 @@ def _last_row(folder: Path) -> dict[str, float]:
     }
 
 
-def _summary(folder: Path, loop: AnyLoop, state: RunState, wall: float) -> dict[str, Any]:
+def _summary(folder: Path, steps: int, state: RunState, wall: float) -> dict[str, Any]:
     table = read_table(folder / EPISODES)
-    late = table["step"] > loop.total - FINAL_STEPS
+    late = table["step"] > steps - FINAL_STEPS
     return {
-        "steps": loop.total,
+        "steps": steps,
         "episodes": len(late),
         "final_return": float(table["return"][late].mean()) if late.any() else None,
         "violations": float(state.progress.cost),
-        "intervention_rate": int(state.progress.interventions) / loop.total,
+        "intervention_rate": int(state.progress.interventions) / steps,
         "wall_s": round(wall, 2),
     } | steps_not_finite(folder)
 

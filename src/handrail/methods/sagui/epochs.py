@@ -29,8 +29,9 @@ def run_by_epochs(
     watch: Watch,
     summarise: Callable[[RunState], dict[str, Any]],
     report: Report,
+    enough: Callable[[int], bool] = lambda step: False,
 ) -> Course[dict[str, Any]]:
-    """`execute`, for settings with `steps` and `epoch`; `watch` looks at each epoch."""
+    """`execute`, for settings with `steps` and `epoch`; `watch` and `enough` look at each epoch."""
 
     def at_epochs(step: int, state: RunState) -> None:
         if step % settings.epoch == 0:
@@ -45,7 +46,8 @@ def run_by_epochs(
             summarise=summarise,
             watch=at_epochs,
             chunk_steps=chunk_steps(settings.epoch, loop.agent.train_every),
-            report=lambda step, _: report(step, settings.steps),
+            report=lambda step, _: report(step, max(step, settings.steps)),
+            enough=lambda step: step % settings.epoch == 0 and enough(step),
             checkpoint_seconds=CHECKPOINT_SECONDS,
         )
     )

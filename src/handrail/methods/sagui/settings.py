@@ -1,6 +1,7 @@
 """What determines the runs of SaGui: frozen values, one docstring a field."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from handrail.core.arguments import (
@@ -194,8 +195,29 @@ class GuideSettings:
     """Environments that are stepped side by side and decided for in one call; on MuJoCo alone."""
     learning: SacSettings = SacSettings()
     """The learner."""
+    patience: Count = dataclasses.field(default=1, metadata={SINCE: "0.2"})
+    """Training goes on up to this multiple of `steps` while the guide that is kept fails: alone
+    above `limit`, or above `shield_limit` in its shield test (beyond the paper)."""
+    shield_limit: NonNegative | None = dataclasses.field(default=None, metadata={SINCE: "0.2"})
+    """Cost of 1,000 steps of the shield test with which a guide passes, for `patience`; None: the
+    student's limit or, without a student, `limit`."""
     robust: RobustSettings = dataclasses.field(default=RobustSettings(), metadata={SINCE: "0.2"})
     """How the source varies and disturbs (beyond the paper)."""
+
+    @property
+    def longest(self) -> int:
+        """The steps of a training in which no guide passes."""
+        return self.patience * self.steps
+
+    @property
+    def accepted(self) -> float:
+        """The highest cost in the shield test of a guide that passes."""
+        return self.limit if self.shield_limit is None else self.shield_limit
+
+    def passes(self, evaluation: Mapping[str, float]) -> bool:
+        """Whether this row of `evaluations.csv` is good enough to end the training."""
+        shielded = evaluation["shielded_cost"]
+        return bool(evaluation["cost"] <= self.limit and shielded <= self.accepted)
 
 
 @dataclasses.dataclass(frozen=True)

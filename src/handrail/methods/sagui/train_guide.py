@@ -2,7 +2,7 @@
 
 import dataclasses
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from handrail.learners.sac.intrinsic import AbstractIntrinsic, NeighbourEntropy,
 from handrail.learners.sac.networks import OnVectors
 from handrail.methods.sagui.agents import memory, sac_agent, sac_learner
 from handrail.methods.sagui.cards import Limits, Networks
-from handrail.methods.sagui.epochs import Report, publish, run_by_epochs
+from handrail.methods.sagui.epochs import Report, best_row, publish, run_by_epochs
 from handrail.methods.sagui.evaluations import (
     KNOWLEDGE_COLUMNS,
     best,
@@ -87,7 +87,7 @@ def guide_loop(source: Source, settings: GuideSettings) -> AnyLoop:
         learner,
         memory(
             settings.learning,
-            settings.steps,
+            settings.longest,
             source.interface,
             split=False,
             width=getattr(source.training, "copies", 1),
@@ -97,7 +97,7 @@ def guide_loop(source: Source, settings: GuideSettings) -> AnyLoop:
     seed = 10 * settings.seed + 1
     driver = random_driver(settings.random_action_share, seed=seed)
     driver = in_robust_world(driver, settings.robust, seed=seed)
-    return make_loop(source.training, agent, driver, settings.steps, delayed=source.delayed)
+    return make_loop(source.training, agent, driver, settings.longest, delayed=source.delayed)
 
 
 def random_driver(share: float, *, seed: int) -> Intervention:
@@ -145,9 +145,10 @@ def train_guide(
 
     Every epoch the policy is evaluated over whole episodes of the source, and tried as a shield
     (`shield.evaluate_shield`). A safe one is kept (`settings.selection`), since multiplier and
-    policy oscillate and the last iterate may not be safe. `exit_cost` in `evaluations.csv` is the
-    cost of an episode of the training's length that begins in harm. `recorded` is what the run is
-    known by.
+    policy oscillate and the last iterate may not be safe. Where `settings.patience` allows it,
+    training goes on until that one passes (`settings.passes`); if none does, a warning says so.
+    `exit_cost` in `evaluations.csv` is the cost of an episode of the training's length that begins
+    in harm. `recorded` is what the run is known by.
     """
     settings = checked(settings)
     loop, path = guide_loop(source, settings), folder / GUIDE
@@ -182,6 +183,9 @@ def train_guide(
                 },
             )  # fmt: skip
 
+    def enough(step: int) -> bool:
+        return step >= settings.steps and settings.passes(best_row(folder))
+
     def summarise(state: RunState) -> dict[str, Any]:
         if settings.keep:
             assert isinstance(loop.agent, SacAgent)  # see `guide_loop`
@@ -197,10 +201,24 @@ def train_guide(
 
     yield from run_by_epochs.course(
         loop, folder, recorded, settings,
-        seed=10 * settings.seed + 1, watch=watch, summarise=summarise, report=report,
+        seed=10 * settings.seed + 1, watch=watch, enough=enough, summarise=summarise,
+        report=report,
     )  # fmt: skip
+    if settings.patience > 1 and not settings.passes(best_row(folder)):
+        LOG.warning("%s", _failed(source, settings, best_row(folder)))
     # it was deleted, or the run was finished by an older version
     return path if path.exists() else publish(folder, path, "guide")
+
+
+def _failed(source: Source, settings: GuideSettings, row: Mapping[str, float]) -> str:
+    """What is said of a guide that does not pass in all the steps that it may have."""
+    return (
+        f"{source.interface.name}: no guide passed in {settings.longest:,} steps; the one that is "
+        f"kept costs {row['cost']:.3g} alone (limit {settings.limit:g}) and "
+        f"{row['shielded_cost']:.3g} in its shield test (limit {settings.accepted:g}), where at "
+        f"most {row['shielded_above_at_most']:.0%} of episodes are above it (95 %): expect costs, "
+        "let it train longer (patience, steps), or take another seed"
+    )
 
 
 class _Trial:

@@ -161,6 +161,7 @@ def guided_family(tasks: GuidedTasks) -> Family:
             "preset": "recommended",
             "steps": None,
             "guide.steps": 300_000,
+            "guide.patience": 2,
         },
         kinds=("guide", "encoder", "expert", "pretrained"),
         run_type=lambda method: StudentRun,

@@ -96,6 +96,8 @@ def _guide(
     share = number("guide.limit_fraction", share)
     usual = tasks.guide(GuideSettings(limit=share * run.limit, **common))
     settings = override(usual, own, within="guide.")
+    if settings.patience > 1 and settings.shield_limit is None:
+        settings = dataclasses.replace(settings, shield_limit=run.limit)
     if settings.keep < 0 or (run.source_data and not settings.keep):
         raise HandrailError(
             f"guide.keep is {settings.keep}: expected the number of steps to keep, such as "
