@@ -4,9 +4,10 @@
 
 Both run their own training loop on the real MiniGrid (LavaCrossingS9N1, drawn at 84 × 84 × 3), in
 the same process as the environment, with an update of 128 transitions every 10 steps, once
-learning: handrail's host loop, as `handrail.train_dqn` has it (double DQN, prioritized replay,
-images kept once), and stable-baselines3's `DQN.learn` with `CnnPolicy` (plain DQN, uniform replay:
-less work an update). Network, batch, optimiser's rate and exploration are the same. Needs
+learning: handrail's host loop, and stable-baselines3's `DQN.learn` with `CnnPolicy`. Network, batch,
+optimiser's rate and exploration are the same. handrail runs twice: with the peer's update (plain
+DQN, uniform replay), which is what the target is for, and with the default of `handrail.train_dqn`
+(double DQN, prioritized replay), which has one more pass through the network. Needs
 `pip install -e '.[peers]'`.
 """
 
@@ -18,9 +19,13 @@ from handrail.methods.contrastive.settings import QLearning
 
 TARGET = 0.8
 LEARNING = QLearning(learning_starts=200)
+UPDATES = {
+    "the peer's": dataclasses.replace(LEARNING, operator="max", prioritized=False),
+    "the default": LEARNING,
+}
 
 
-def own(gate: Gate, *, steps: int) -> None:
+def own(gate: Gate, *, steps: int, update: str) -> None:
     """handrail's host loop on the environment as others have it."""
     import jax
 
@@ -34,7 +39,7 @@ def own(gate: Gate, *, steps: int) -> None:
     env = make_minigrid("LavaCrossingS9N1", "pixels", LAYOUT)
     host = GymnasiumHost(env, lambda *step: 0.0)
     problem = host_problem("minigrid", host, host.observation_zeros(), lambda key: None)
-    learning = dataclasses.replace(LEARNING, epsilon_end=EPSILON, epsilon_fraction=1e-5)
+    learning = dataclasses.replace(UPDATES[update], epsilon_end=EPSILON, epsilon_fraction=1e-5)
     loop = HostLoop(host, q_learner(problem, learning), none(), 100_000_000)
     state, *_ = loop.blocks(loop.init(key=jax.random.key(0)), 30, learn=False)
     state, *_ = loop.blocks(state, 10, learn=True)
@@ -65,20 +70,18 @@ def main() -> None:
     for threads in options.threads:
         single = threads == "one"
         common = {"amount": steps, "steps": steps, "threads": 1 if single else None}
-        turns = alternate(
-            {
-                "handrail": Contestant(own, **common),
-                "peer": Contestant(peer, observation="pixels", single=single, **common),
-            },
-            repeats,
-        )
-        sheet.add(
-            threads=threads,
-            handrail_steps_per_s=per_second(turns["handrail"]),
-            peer_steps_per_s=per_second(turns["peer"]),
-            times_faster=ratio(turns["peer"], turns["handrail"]),
-            target=TARGET,
-        )
+        ours = {update: Contestant(own, update=update, **common) for update in UPDATES}
+        peers = {"peer": Contestant(peer, observation="pixels", single=single, **common)}
+        turns = alternate(ours | peers, repeats)
+        for update in UPDATES:
+            sheet.add(
+                threads=threads,
+                update=update,
+                handrail_steps_per_s=per_second(turns[update]),
+                peer_steps_per_s=per_second(turns["peer"]),
+                times_faster=ratio(turns["peer"], turns[update]),
+                target=TARGET,
+            )
     sheet.write()
 
 

@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from handrail.methods.sagui.evaluations import best, best_shield
+from handrail.core.records import EPISODE_COLUMNS, EPISODES, ONE_OF_SEVERAL, GrowingTable
+from handrail.methods.sagui.evaluations import best, best_shield, episodes_above
 from handrail.methods.sagui.metrics import (
     Curves,
     final,
@@ -109,3 +110,16 @@ def test_the_evaluation_that_is_kept(returns, costs, guarded, farthest, guard):
     columns = {"return": returns, "cost": costs, "shielded_cost": guarded}
     table = {name: np.array(values, dtype=float) for name, values in columns.items()}
     assert (best(table, 5.0), best_shield(table, 5.0)) == (farthest, guard)
+
+
+@pytest.mark.parametrize(
+    ("limits", "above"),
+    [({}, 1), ({"heat": 2.0, "wear": 3.0}, 2), ({"heat": 0.0, "wear": 9.0}, 1)],
+)
+def test_an_episode_breaks_its_limit_by_any_of_its_costs(tmp_path, limits, above):
+    names = [ONE_OF_SEVERAL + name for name in ("heat", "wear")]
+    table = GrowingTable(tmp_path / EPISODES, (*EPISODE_COLUMNS, *names))
+    for step, costs in enumerate([(0, 0), (3, 0), (0, 3), (0, 4)], start=1):
+        row = dict.fromkeys(EPISODE_COLUMNS, 0) | {"step": step, "cost": sum(costs)}
+        table.add([row | dict(zip(names, costs, strict=True))])
+    assert episodes_above(tmp_path, 3.0, limits) == above

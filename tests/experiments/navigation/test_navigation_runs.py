@@ -114,6 +114,7 @@ def test_a_student_leaves_its_epochs_and_resumes_exactly(tmp_path, monkeypatch, 
     assert table["behaviour_cost"].tolist() == [2.0, 2.0] == table["target_cost"].tolist()
     assert table["guide_share"].tolist() == pytest.approx([0.6, 0.6])
     assert (whole["epochs"], whole["epochs_above_limit"], whole["total_cost"]) == (2, 2, 40.0)
+    assert whole["episodes_above_limit"] == whole["episodes"] == 20  # each costs 2, limit 1
     updates = read_table(tmp_path / "whole" / "progress.csv")["sac/updates"]
     assert updates[-1] == 2.0
 

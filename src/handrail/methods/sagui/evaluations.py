@@ -97,6 +97,17 @@ def behaviour(folder: Path, step: int, epoch: int, limits: Mapping[str, float]) 
     return row | _each("behaviour_", means, limits)
 
 
+def episodes_above(folder: Path, limit: float, limits: Mapping[str, float]) -> int:
+    """Training episodes that have ended and cost more than the limit; of several costs, those in
+    which any exceeds its own.
+    """
+    table = read_table(folder / EPISODES)
+    if not limits:
+        return int(np.sum(table["cost"] > limit))
+    each = [table[ONE_OF_SEVERAL + name] > own for name, own in limits.items()]
+    return int(np.sum(np.any(each, axis=0)))
+
+
 def tested(evaluation: Episodes, limits: Mapping[str, float] | None = None) -> dict[str, float]:
     """Means over the episodes of a test; returns and costs undiscounted, per episode.
 
