@@ -4,11 +4,11 @@
 
 Both run their own training loop on the real MiniGrid (LavaCrossingS9N1, drawn at 84 × 84 × 3), in
 the same process as the environment, with an update of 128 transitions every 10 steps, once
-learning: handrail's host loop, and stable-baselines3's `DQN.learn` with `CnnPolicy`. Network, batch,
-optimiser's rate and exploration are the same. handrail runs twice: with the peer's update (plain
-DQN, uniform replay), which is what the target is for, and with the default of `handrail.train_dqn`
-(double DQN, prioritized replay), which has one more pass through the network. Needs
-`pip install -e '.[peers]'`.
+learning: handrail's host loop, and stable-baselines3's `DQN.learn` with `CnnPolicy`. Network,
+batch, optimiser's rate and exploration are the same. handrail runs twice: with the peer's update
+(plain DQN, uniform replay), which is what the target is for, and with the default of
+`handrail.train_dqn` (double DQN, prioritized replay), which has one more pass through the network.
+Needs `pip install -e '.[peers]'`.
 """
 
 import dataclasses

@@ -135,6 +135,8 @@ def test_the_guides_source_and_its_starts():
     guide = row.knowledge["guide"]
     assert guide.environment == f"{HOME}:Near" and guide.limit == 1.0
     assert guide.cost_fn == f"{HOME}:steep" and guide.rescue.share == 0.5
+    patient = resolve({**RUN, "guide.patience": 2})
+    assert patient.knowledge["guide"].accepted == patient.run.limit == 5.0
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,6 @@ from handrail.core.arguments import (
     ShareOfSteps,
     Spread,
 )
-from handrail.core.errors import HandrailError
 from handrail.core.recorded import SINCE
 from handrail.core.renamed import takes_old_settings
 from handrail.equations.budget import LIMIT_STEPS as LIMIT_STEPS
@@ -214,6 +213,12 @@ class GuideSettings:
         """The highest cost in the shield test of a guide that passes."""
         return self.limit if self.shield_limit is None else self.shield_limit
 
+    def accepted_by(self, student_limit: float) -> "GuideSettings":
+        """It, where a student of this limit waits for it."""
+        if self.patience == 1 or self.shield_limit is not None:
+            return self
+        return dataclasses.replace(self, shield_limit=student_limit)
+
     def passes(self, evaluation: Mapping[str, float]) -> bool:
         """Whether this row of `evaluations.csv` is good enough to end the training."""
         shielded = evaluation["shielded_cost"]
@@ -317,32 +322,3 @@ class StudentRun:
         default=OnPolicySettings(), metadata={SINCE: "0.2"}
     )
     """What on-policy methods have of their own."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Block:
-    """Steps between two rounds of updates, and the setting that says how many."""
-
-    steps: int
-    name: str
-
-    @staticmethod
-    def of(learning: SacSettings) -> "Block":
-        """Of a learner with a replay."""
-        return Block(learning.train_every, "learning.train_every")
-
-
-def check_schedule(steps: int, epoch: int, block: Block, *, within: str = "") -> None:
-    """Refuses steps that are no whole number of epochs, and epochs that cut a block.
-
-    Errors name the settings with `within` ("guide.") before them.
-    """
-    if epoch < block.steps or epoch % block.steps:
-        raise HandrailError(
-            f"{within}epoch is {epoch}: expected a positive multiple of {block.steps} "
-            f"({within}{block.name})"
-        )
-    if steps < epoch or steps % epoch:
-        raise HandrailError(
-            f"{within}steps is {steps}: expected a positive multiple of {within}epoch, {epoch}"
-        )

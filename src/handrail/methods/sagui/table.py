@@ -31,7 +31,8 @@ from handrail.methods.sagui.risk import (
     samples_safely,
     takes_the_first_safe,
 )
-from handrail.methods.sagui.settings import Block, PretrainingSettings, SacSettings, StudentRun
+from handrail.methods.sagui.schedule import Block
+from handrail.methods.sagui.settings import PretrainingSettings, SacSettings, StudentRun
 from handrail.methods.sagui.takeover import (
     Takeover,
     by_advantage,

@@ -44,7 +44,8 @@ from handrail.methods.sagui.offline_batch import beside, save_steps
 from handrail.methods.sagui.outside_guide import OutsideGuide
 from handrail.methods.sagui.presets import TAKEOVER_STEPS
 from handrail.methods.sagui.problem import Source
-from handrail.methods.sagui.settings import Block, GuideSettings, RobustSettings, check_schedule
+from handrail.methods.sagui.schedule import Block, check_schedule
+from handrail.methods.sagui.settings import GuideSettings, RobustSettings
 from handrail.methods.sagui.shield import (
     REPEAT,
     STEPS,

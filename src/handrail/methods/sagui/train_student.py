@@ -59,7 +59,8 @@ from handrail.methods.sagui.near_settings import NEAR
 from handrail.methods.sagui.on_policy_settings import OnPolicySettings
 from handrail.methods.sagui.pretraining import begun_from, loop_in
 from handrail.methods.sagui.problem import Target
-from handrail.methods.sagui.settings import StudentRun, check_schedule
+from handrail.methods.sagui.schedule import check_schedule
+from handrail.methods.sagui.settings import StudentRun
 from handrail.methods.sagui.student_knowledge import FittedKnowledge, load_knowledge
 from handrail.methods.sagui.table import METHODS, StudentMethod, block_of, row_of
 from handrail.methods.sagui.takeover import Takeover

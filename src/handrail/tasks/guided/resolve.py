@@ -9,14 +9,8 @@ from handrail.core.errors import HandrailError, UnknownName
 from handrail.core.renamed import warn_once
 from handrail.methods.sagui.near_settings import SourceEncoderSettings
 from handrail.methods.sagui.presets import OLD_PRESETS, PRESETS, SOURCE_STEPS
-from handrail.methods.sagui.settings import (
-    Block,
-    GuideSettings,
-    PretrainingSettings,
-    Role,
-    StudentRun,
-    check_schedule,
-)
+from handrail.methods.sagui.schedule import Block, check_schedule
+from handrail.methods.sagui.settings import GuideSettings, PretrainingSettings, Role, StudentRun
 from handrail.methods.sagui.table import block_of, row_of
 from handrail.methods.sagui.takeover_checks import check_takeover
 from handrail.tasks.family import Row, grouped
@@ -95,9 +89,7 @@ def _guide(
     share = own.pop("limit_fraction", LIMIT_FRACTION)
     share = number("guide.limit_fraction", share)
     usual = tasks.guide(GuideSettings(limit=share * run.limit, **common))
-    settings = override(usual, own, within="guide.")
-    if settings.patience > 1 and settings.shield_limit is None:
-        settings = dataclasses.replace(settings, shield_limit=run.limit)
+    settings = override(usual, own, within="guide.").accepted_by(run.limit)
     if settings.keep < 0 or (run.source_data and not settings.keep):
         raise HandrailError(
             f"guide.keep is {settings.keep}: expected the number of steps to keep, such as "

@@ -7,7 +7,7 @@ from handrail.core.arguments import checked, number, override
 from handrail.core.errors import HandrailError, UnknownName
 from handrail.methods.sagui.acquired import check_acquired
 from handrail.methods.sagui.presets import OWN_GUIDE, own_student
-from handrail.methods.sagui.settings import Block, check_schedule
+from handrail.methods.sagui.schedule import Block, check_schedule
 from handrail.methods.sagui.table import METHODS, block_of
 from handrail.methods.sagui.takeover_checks import check_takeover
 from handrail.tasks.family import Row, grouped
@@ -78,6 +78,7 @@ def _guide(run: OwnStudent, given: Mapping[str, Any], *, seed: int) -> OwnGuide:
     }  # fmt: skip
     base = override(OwnGuide(), ours)
     settings = checked(override(base, _with_epoch(given), within="guide."))
+    settings = settings.accepted_by(run.limit)
     if run.source_data and not settings.keep:
         raise HandrailError(
             "source_data is true, but guide.keep is 0: expected the number of steps to keep, such "
