@@ -10,10 +10,11 @@ from handrail.core.files import read_json
 from handrail.core.records import EVALUATIONS, read_table
 from handrail.knowledge.matching import matching
 from handrail.methods.sagui import epochs, train_guide
+from handrail.methods.sagui.acquired import check_acquired
 from handrail.methods.sagui.shield import LIMIT_COLUMNS
 from handrail.tasks.navigation.family import resolve_settings
 from handrail.tasks.registry import with_defaults
-from tests.experiments.navigation.toy import SMALL, acquire_guide, small, use_toy
+from tests.experiments.navigation.toy import SMALL, acquire_guide, guide_loop, small, use_toy
 
 PATIENT = {"guide.selection": "shield", "guide.limit": 1.0, "guide.patience": 3}
 
@@ -126,6 +127,14 @@ def test_the_command_has_patience_and_still_finds_what_ships():
     guide = row.knowledge["guide"]
     assert (guide.longest, guide.accepted) == (600_000, row.run.limit)
     assert set(matching(row)) == {"guide"}
+
+
+def test_a_limit_that_no_training_waits_for_is_refused(shielded):
+    row = resolve_settings(SMALL | {"guide.shield_limit": 3.0})
+    with pytest.raises(HandrailError, match=r"guide\.shield_limit is 3, but guide\.patience is 1"):
+        check_acquired(row.run, row.knowledge)
+    with pytest.raises(HandrailError, match=r"^shield_limit is 3, but patience is 1"):
+        guide_loop(row.knowledge["guide"])
 
 
 @pytest.mark.parametrize("patience", [0, -1, 1.5])

@@ -5,6 +5,7 @@ from typing import Any
 
 from handrail.core.errors import HandrailError
 from handrail.methods.sagui.agents import check_cost_floor
+from handrail.methods.sagui.schedule import check_patience
 from handrail.methods.sagui.settings import GuideSettings, StudentRun
 
 
@@ -16,6 +17,7 @@ def check_acquired(run: StudentRun, knowledge: Mapping[str, Any]) -> None:
     guide = knowledge.get("guide")
     if not isinstance(guide, GuideSettings):
         return
+    check_patience(guide, within="guide.")
     if guide.limit > run.limit:
         raise HandrailError(
             f"guide.limit is {guide.limit:g}, above the student's {run.limit:g}: expected at most "

@@ -3,7 +3,7 @@
 import dataclasses
 
 from handrail.core.errors import HandrailError
-from handrail.methods.sagui.settings import SacSettings
+from handrail.methods.sagui.settings import GuideSettings, SacSettings
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,4 +32,14 @@ def check_schedule(steps: int, epoch: int, block: Block, *, within: str = "") ->
     if steps < epoch or steps % epoch:
         raise HandrailError(
             f"{within}steps is {steps}: expected a positive multiple of {within}epoch, {epoch}"
+        )
+
+
+def check_patience(settings: GuideSettings, *, within: str = "") -> None:
+    """Refuses a limit of the shield test that no training waits for."""
+    if settings.patience == 1 and settings.shield_limit is not None:
+        raise HandrailError(
+            f"{within}shield_limit is {settings.shield_limit:g}, but {within}patience is 1: "
+            f"training ends after its steps, whatever the test says; set {within}patience to 2 or "
+            "more, or leave the limit out"
         )

@@ -44,7 +44,7 @@ from handrail.methods.sagui.offline_batch import beside, save_steps
 from handrail.methods.sagui.outside_guide import OutsideGuide
 from handrail.methods.sagui.presets import TAKEOVER_STEPS
 from handrail.methods.sagui.problem import Source
-from handrail.methods.sagui.schedule import Block, check_schedule
+from handrail.methods.sagui.schedule import Block, check_patience, check_schedule
 from handrail.methods.sagui.settings import GuideSettings, RobustSettings
 from handrail.methods.sagui.shield import (
     REPEAT,
@@ -69,6 +69,7 @@ def guide_loop(source: Source, settings: GuideSettings) -> AnyLoop:
     """The training of a guide in the source. Raises `HandrailError` for unfit settings."""
     checked(settings)
     check_schedule(settings.steps, settings.epoch, Block.of(settings.learning))
+    check_patience(settings)
     limits = source.interface.limits
     if settings.keep and limits:
         raise HandrailError(f"keep is {settings.keep}: expected 0 where there are several costs")
