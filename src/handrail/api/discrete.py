@@ -205,6 +205,7 @@ def train_prior(
             parts=parts,
             episode_length=episode_length,
             side_info=SideInfo(action_mask=truth("action_mask", action_mask)),
+            watched=True,
             warn_of_scales=not settings.source_learning.normalise_observations,
         )
         for source in sources
@@ -285,7 +286,7 @@ def train_encoder(
     host = build_host(
         environment, cost=cost, limits=limits, parts=parts, episode_length=episode_length,
         side_info=SideInfo(action_mask=truth("action_mask", action_mask)),
-        warn_of_scales=not settings.acting.normalise_observations,
+        watched=True, warn_of_scales=not settings.acting.normalise_observations,
     )  # fmt: skip
     problem = problem_of(host)
     recorded = {

@@ -61,30 +61,21 @@ def closes_environments(function: Callable[P, R]) -> Callable[P, R]:
 def build_host(
     environment: Environment,
     *,
-    cost: CostFn | None = None,
-    limits: Mapping[str, float] | None = None,
-    parts: Sequence[str] | None = None,
-    episode_length: int | None = None,
-    info_columns: Sequence[str] = (),
-    side_info: SideInfo = NO_SIDE_INFO,
+    watched: bool = False,
     warn_of_scales: bool = False,
+    **options: Any,
 ) -> Host:
     """A fresh environment of this id, or from this function, on the host; or a compiled one.
 
-    With `warn_of_scales` parts in wildly different scales are warned of. Within a function that
-    `closes_environments` it is closed at its end. Raises `HandrailError` for images that no network
-    can read, and where the function has given this environment before and it is still in use.
+    `options` are those of `host_of`. Where it is `watched`, as in training, observations outside
+    their space are warned of, and with `warn_of_scales` parts in wildly different scales. Within a
+    function that `closes_environments` it is closed at its end. Raises `HandrailError` for images
+    that no network can read, and where the function has given this environment before and it is
+    still in use.
     """
     env = built(environment)
     if isinstance(env, AbstractEnvironment):
-        return host_of(
-            env,
-            cost,
-            limits=limits,
-            parts=parts,
-            episode_length=episode_length,
-            side_info=side_info,
-        )
+        return host_of(env, **options)
     refuse_guarded(env)
     own, in_use = simulators(env), _open.get()
     same = [
@@ -100,12 +91,11 @@ def build_host(
             f"training and evaluation each need their own: {_NEW}"
         )
     try:
-        host = host_of(
-            env, cost, limits=limits, parts=parts, episode_length=episode_length,
-            info_columns=info_columns, side_info=side_info,
-        )  # fmt: skip
+        host = host_of(env, **options)
         if not isinstance(host, OwnEnvironment):
-            host.prepare_for_networks(warn_of_scales=warn_of_scales)
+            host.prepare_for_networks()
+            if watched:
+                host.watch_observations(warn_of_scales=warn_of_scales)
     except BaseException:
         _close(env)
         raise
@@ -149,7 +139,7 @@ def built_twice(
     """One environment for training and another for its tests, as of `build_host`; a compiled one
     serves for both.
     """
-    host = build_host(environment, warn_of_scales=warn_of_scales, **options)
+    host = build_host(environment, watched=True, warn_of_scales=warn_of_scales, **options)
     if isinstance(host, OwnEnvironment):
         return host, host
     return host, build_host(environment, **options)

@@ -14,6 +14,7 @@ from handrail.core.errors import HandrailError
 from handrail.envs.gymnasium.costs import CostFn
 from handrail.envs.gymnasium.info_columns import InfoColumns
 from handrail.envs.gymnasium.layers import refuse_running_statistics
+from handrail.envs.gymnasium.outside import OutsideWatch
 from handrail.envs.gymnasium.raw import (
     close_environment,
     environment_name,
@@ -48,11 +49,12 @@ class AbstractGymnasiumHost(AbstractHost):
         name: str,
         parts: Sequence[str] | None,
         time_limit: int | None,
-        reader: HostReader,
+        readers: Sequence[HostReader],
     ):
-        """`reader` is that of the environment, or of one of them."""
+        """`readers` are those of the environment, or of each of them."""
         self.env, self.name, self.parts, self.time_limit = env, name, parts, time_limit
-        self._reader = reader
+        self._readers = readers
+        self._reader = reader = readers[0]
         self.actions, self.action_bounds = reader.actions, reader.action_bounds
         self.limit, self.limits = reader.limit, reader.limits
         self.constraints = tuple(self.limits)
@@ -65,16 +67,22 @@ class AbstractGymnasiumHost(AbstractHost):
     def observation_zeros(self) -> Any:
         return self._reader.observation_zeros()
 
-    def prepare_for_networks(self, *, warn_of_scales: bool) -> None:
-        """Refuses images that no network can read, and if asked to, warns where the first
-        observations have parts in wildly different scales.
-        """
+    def prepare_for_networks(self) -> None:
+        """Refuses images that no network can read."""
         try:
             self._reader.observe.refuse_odd_images()
         except HandrailError as error:
             raise HandrailError(f"{self.name}: {error}") from None
+
+    def watch_observations(self, *, warn_of_scales: bool) -> None:
+        """Warns where observations are outside their space and, if asked to, where the first ones
+        have parts in wildly different scales.
+        """
+        outside = OutsideWatch(self.name, self._reader.observe)
+        for reader in self._readers:
+            reader.watches.append(outside)
         if warn_of_scales:
-            self._reader.watch = ScaleWatch(self.name, self.images)
+            self._reader.watches.append(ScaleWatch(self.name, self.images))
 
     def snapshot(self) -> dict[str, np.ndarray] | None:
         """None: Gymnasium has no way to save an episode."""
@@ -131,7 +139,7 @@ class GymnasiumHost(AbstractGymnasiumHost, AbstractHostEnvironment):
             name, env.action_space, env.observation_space, cost, limits=limits,
             parts=parts, time_limit=time_limit, info=InfoColumns(info_columns), side_info=side_info,
         )  # fmt: skip
-        super().__init__(env, name, parts, time_limit, reader)
+        super().__init__(env, name, parts, time_limit, [reader])
 
     @property
     def costs(self) -> dict[str, float]:

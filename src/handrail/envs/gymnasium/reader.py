@@ -55,7 +55,7 @@ class HostReader:
             raise HandrailError(f"{name}: {error}") from None
         self.actions, self.action_bounds = self.codec.actions, self.codec.bounds()
         self.images = self.observe.images
-        self.watch: Callable[[Any], None] | None = None  # is shown every observation
+        self.watches: list[Callable[[Any], None]] = []  # are shown every observation
         self.limit, self.limits = self.read_cost.limit, self.read_cost.apart
 
     def observation_zeros(self) -> Any:
@@ -126,8 +126,8 @@ class HostReader:
 
     def _observed(self, raw: Any) -> Any:
         observation = self.observe(raw)
-        if self.watch is not None:
-            self.watch(observation)
+        for watch in self.watches:
+            watch(observation)
         return observation
 
     def _kept(self, raw: Any) -> Any:

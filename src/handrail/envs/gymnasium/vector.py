@@ -63,7 +63,7 @@ class GymnasiumVectorHost(AbstractGymnasiumHost, AbstractVectorHost):
                 "to the vector environment has to build an environment of its own"
             )
         time_limit = checked_time_limit(episode_length, getattr(spec, "max_episode_steps", None))
-        self._readers = [
+        readers = [
             HostReader(
                 f"{name}, copy {copy}", env.single_action_space, env.single_observation_space,
                 cost, limits=limits, parts=parts, time_limit=time_limit, side_info=side_info,
@@ -72,7 +72,7 @@ class GymnasiumVectorHost(AbstractGymnasiumHost, AbstractVectorHost):
         ]  # fmt: skip
         self._one_type = _OneType((*(() if cost is not None else ("cost",)), *side_info.info))
         self._observed: list[Any] = [None] * self.copies
-        super().__init__(env, name, parts, time_limit, self._readers[0])
+        super().__init__(env, name, parts, time_limit, readers)
 
     def reset(self, which: Bool[np.ndarray, " copies"], *, keys: Key[Array, " copies"]) -> Any:
         chosen, space = np.flatnonzero(which).tolist(), self.env.single_observation_space

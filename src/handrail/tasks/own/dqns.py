@@ -196,7 +196,9 @@ def _problem(run: OwnDqn) -> tuple[Host, DiscreteProblem, int]:
 
 
 def _built(settings: OwnPrior | OwnEncoder, name: str, normalised: bool) -> Host:
-    return build_host(factory(name), warn_of_scales=not normalised, **options_of(settings))
+    return build_host(
+        factory(name), watched=True, warn_of_scales=not normalised, **options_of(settings)
+    )
 
 
 def _discrete(problem: DiscreteProblem) -> DiscreteProblem:
