@@ -159,8 +159,8 @@ class SafeExploration(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
         from handrail.methods.sagui.guide_file import open_guide
         from handrail.methods.sagui.known import Known
         from handrail.methods.sagui.table import METHODS, RECIPES
-        from handrail.methods.sagui.takeover_checks import check_takeover
         from handrail.methods.sagui.takeover_settings import PLAIN
+        from handrail.methods.sagui.unread import check_takeover, refuse_unread
 
         refuse_forked()
         if recipe not in RECIPES:
@@ -168,7 +168,8 @@ class SafeExploration(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
         file = open_guide(located_guide(guide), _interface(env, options), view=view)
         allowed = file.allowed(limit)
         row, how = METHODS[recipe], settings_of("takeover", takeover, PLAIN)
-        check_takeover(row, how, threshold=threshold, takeover_cost=takeover_cost)
+        check_takeover(row, how)
+        refuse_unread(row, {"threshold": threshold, "takeover_cost": takeover_cost})
         file.check_threshold(allowed, threshold)
         where = file.takeover(allowed, threshold, takeover_cost, how)
         intervention = row.intervention(where, Known(file.guide))

@@ -73,7 +73,17 @@ def rewarded(bonus):
         (lambda at: sac(at, limit="5"), "limit is '5': expected float, at least 0"),
         (lambda at: sac(at, limit=True), "limit is True: expected float, at least 0"),
         (lambda at: sac(at, threshold=5.0), "threshold is 5, but under 'sac-lagrangian'"),
-        (lambda at: sac(at, distil=True), "'sac-lagrangian' has no guide to distil from"),
+        (lambda at: sac(at, distil=True), "distil is True, .* no guide to distil from: leave it"),
+        (lambda at: sac(at, view=len), "view is given, but under 'sac-lagrangian' there is no gui"),
+        (lambda at: sac(at, source_price=1.0), "source_price is 1, but under 'sac-lagrangian'"),
+        (
+            lambda at: handrail.train_student(Walker, 5, at, limit=5.0, source_price=1.0),
+            "source_price is 1, but source_data is false, .* set source_data to true",
+        ),
+        (
+            lambda at: handrail.train_guide(Walker, at, limit=1.0, unsafe_start={"at": 1}),
+            "unsafe_start is given, but rescue_share is 0",
+        ),
         (lambda at: sac(at, info_columns=5), "info_columns is 5; expected names of numbers"),
         (lambda at: changes_of(["delay=1000000"]), "delay is 1000000: expected from 0 to 1000"),
         (lambda at: handrail.try_guide(Walker, 5), "guide is 5: expected a path"),

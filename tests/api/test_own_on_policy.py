@@ -46,9 +46,10 @@ def acting():
     ("own", "said"),
     [
         ({"intervention": acting()}, "intervention is given, .* leave intervention out"),
-        ({"distil": True}, "has no guide: leave distil out"),
-        ({"threshold": 2.0}, "has no guide: leave threshold out"),
+        ({"distil": True}, "under 'cpo' there is no guide to distil from: leave it out"),
+        ({"threshold": 2.0}, "threshold is 2, but under 'cpo' no predicted cost"),
         ({"source_data": True}, "source_data is True, but method 'cpo'"),
+        ({"source_price": 0.5}, "source_price is 0.5, but under 'cpo' there is no guide beside"),
         ({"takeover_cost": 2.0}, "takeover_cost is 2, but under 'cpo' no predicted cost"),
         ({"learning": SacSettings(replay=50)}, "learning.replay is 50, but method 'cpo'"),
         ({"on_policy": {"batch": 81}}, r"epoch is 80: expected a positive multiple of 81"),

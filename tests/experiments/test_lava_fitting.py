@@ -63,6 +63,11 @@ def test_what_fits_is_taken(settings):
             "LavaCrossingS9N2 has 9 × 9 cells and 324 steps .* LavaCrossingS11N5 11 × 11",
         ),
         ({**MANY, "encoder.further_environments": ["LavaCrossingS9N2"]}, "occurs twice"),
+        ({"method": "dqn", "safety.max_distance": 1.0}, "'dqn' has no encoder that it is for"),
+        ({"method": "state-only", "safety.threshold": -1.0}, "'state-only' has no prior that"),
+        ({"method": "full", "safety.guide_temperature": 1.0}, "'full' has no guide that it is"),
+        ({"method": "state-only", "safety.repeat_distance": 1.0}, "has one check at the most"),
+        ({"method": "priors-0.5", "safety.prior_prob": 0.7}, r"'priors-0.5' means 0\.5: leave"),
     ],
 )
 def test_what_does_not_fit_is_refused(settings, message):

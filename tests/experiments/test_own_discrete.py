@@ -101,6 +101,7 @@ def test_the_command_trains_and_resumes(tmp_path):
         ({"method": "full-adaptive"}, r"prior.sources is \[\]: name at least two tasks"),
         ({"method": "dqn", "limit": 5.0}, "limit"),
         ({"method": "ae"}, "method"),
+        ({"method": "dqn", "safety.neighbours": 3}, "safety.neighbours is 3, but method 'dqn' has"),
         ({"method": "dqn", "environment": "tests.experiments.own_walker:make"}, "has real actions"),
         ({"method": "budget-switch", "limit": 5.0}, "has discrete actions|--method dqn"),
     ],

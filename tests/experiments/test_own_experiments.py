@@ -153,6 +153,14 @@ def test_the_guides_source_and_its_starts():
         ({"guide.limit": 6.0}, "above the student's 5"),
         ({"copies": 2}, "function that builds a"),
         ({"source_data": True}, "guide.keep is 0"),
+        ({"source_price": 0.5}, "source_price is 0.5, but source_data is false"),
+        (
+            {"view": f"{HOME}:moved", "method": "sac-lagrangian"},
+            "view is .*moved', but under 'sac-lagrangian' there is no guide that sees a part",
+        ),
+        ({"guide.outside": "open"}, "guide.outside is 'open', but handrail knows no border"),
+        ({"guide.bonus": "none"}, "guide.bonus is 'none', but what is rewarded is guide.bonus_fn"),
+        ({"guide.robust.mass": 0.5}, "guide.robust.mass is 0.5, .* draw them in its reset"),
     ],
 )
 def test_what_is_named_wrongly_is_one_error(wrong, message):

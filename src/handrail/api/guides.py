@@ -35,7 +35,6 @@ from handrail.envs.gymnasium.building import (
 )
 from handrail.envs.gymnasium.costs import CostFn
 from handrail.envs.gymnasium.unsafe_starts import START, UnsafeStart, with_unsafe_starts
-from handrail.envs.navigation.physics import FACTORS
 from handrail.interventions.base import AbstractTrigger
 from handrail.knowledge.catalog import located_guide
 from handrail.methods.sagui.cards import harm_of
@@ -48,10 +47,10 @@ from handrail.methods.sagui.settings import GuideSettings, RobustSettings, SacSe
 from handrail.methods.sagui.shield import STEPS, proposed, takeover_table
 from handrail.methods.sagui.table import METHODS, RECIPES
 from handrail.methods.sagui.takeover import Takeover, check_scale
-from handrail.methods.sagui.takeover_checks import check_takeover
 from handrail.methods.sagui.takeover_settings import PLAIN, TakeoverSettings
 from handrail.methods.sagui.train_guide import SELECTIONS
 from handrail.methods.sagui.train_guide import train_guide as train
+from handrail.methods.sagui.unread import refuse_physics, refuse_unread
 
 Report = Callable[[int, int], None]
 TRIED = tuple(name for name in RECIPES if METHODS[name].when is not None)
@@ -140,6 +139,11 @@ def train_guide(
     folder = folder_of(folder)
     choice("selection", selection, SELECTIONS)
     rescued = number("rescue_share", rescue_share, Range(0, 1))
+    if unsafe_start is not START and not rescued:
+        raise HandrailError(
+            "unsafe_start is given, but rescue_share is 0, so that no episode begins so: set "
+            "rescue_share, such as 0.5, or leave unsafe_start out"
+        )
     settings = GuideSettings(
         seed=seed_number(seed), steps=steps, epoch=epoch, patience=patience,
         shield_limit=shield_limit,
@@ -150,7 +154,7 @@ def train_guide(
         robust=settings_of("robust", robust, RobustSettings()),
     )  # fmt: skip
     settings = checked(settings)
-    _refuse_physics(settings.robust)
+    refuse_physics(settings.robust)
     host, trial = built_twice(
         source, cost=cost, limits=limits, parts=parts, episode_length=episode_length,
         warn_of_scales=not settings.learning.normalise_observations,
@@ -178,15 +182,6 @@ def train_guide(
         ),
     }  # fmt: skip
     return train(where, settings, folder, recorded=recorded, report=report)
-
-
-def _refuse_physics(robust: RobustSettings) -> None:
-    for name, spread in zip(FACTORS, robust.physical, strict=True):
-        if spread:
-            raise HandrailError(
-                f"robust.{name} is {spread:g}, but handrail does not know the physics of your "
-                "environment: draw them in its reset, and leave this at 0"
-            )
 
 
 @renamed.takes_old_names({"foreseen": "takeover_cost"})
@@ -258,7 +253,7 @@ def try_guide(
     longest = episode_steps(host, episode_length)
     file = open_guide(found, interface_of(host, longest), view=view)
     if row.by_limit:
-        check_takeover(row, how, takeover_cost=tried[0])
+        refuse_unread(row, {"takeover_cost": tried[0]})
         tried = [file.takeover_cost or 1.0]  # it does not count
     costs = [file.takeover_cost if cost is None else cost for cost in tried]
     for given_cost in tried:

@@ -33,11 +33,10 @@ from handrail.methods.sagui.guide_file import open_guide
 from handrail.methods.sagui.offline_batch import kept_beside
 from handrail.methods.sagui.on_policy_settings import OnPolicySettings
 from handrail.methods.sagui.outside_guide import PolicyGuide
-from handrail.methods.sagui.presets import SOURCE_PRICE, own_student
+from handrail.methods.sagui.presets import own_student
 from handrail.methods.sagui.problem import Target, interface_of
 from handrail.methods.sagui.settings import SacSettings, StudentRun
 from handrail.methods.sagui.table import METHODS
-from handrail.methods.sagui.takeover_checks import check_takeover
 from handrail.methods.sagui.takeover_settings import (
     EXECUTED,
     PLAIN,
@@ -47,6 +46,7 @@ from handrail.methods.sagui.takeover_settings import (
     TakeoverSettings,
 )
 from handrail.methods.sagui.train_student import train_student as train
+from handrail.methods.sagui.unread import refuse_unread
 
 Report = Callable[[int, int], None]
 OFFERED = tuple(name for name, row in METHODS.items() if set(row.needs) <= {"guide"})
@@ -80,7 +80,7 @@ def train_student(
     guide_interval_share: float | None = None,
     distil: bool = False,
     source_data: bool = False,
-    source_price: float = SOURCE_PRICE,
+    source_price: float | None = None,
     episode_length: int | None = None,
     steps: int = 100_000,
     epoch: int = 10_000,
@@ -109,6 +109,7 @@ def train_student(
             `linear-decay`, or without a guide `sac-lagrangian`, and the on-policy `cpo`,
             `ppo-lagrangian`, `trpo-lagrangian` (`handrail list`).
         view: the guide's parts of the target's observation; by default those of the same names.
+            Of methods with a guide.
         intervention: a shield of yours, WHEN × WHAT, such as `shield(...)`, with or without a
             guide. It judges what the student or the guide is about to do, has the last word, and
             sees the target's observation. What is executed is what is learnt from. The summary has
@@ -136,7 +137,8 @@ def train_student(
             true densities of its actions.
         source_data: also learn costs from the steps that the guide's training has kept beside its
             file (`keep`), where the student would go on as it does here.
-        source_price: what a cost is worth there at least, in rewards; by default what guides pay.
+        source_price: what a cost is worth there at least, in rewards; by default what guides pay,
+            ln 2. Of `source_data`.
         info_columns: names of numbers in the info of an episode's last step, such as `is_success`:
             columns `info.is_success` of `episodes.csv`, and their means in tests and the summary.
         episode_length: the time limit in steps, if the environment does not say.
@@ -167,20 +169,17 @@ def train_student(
         on_policy=settings_of("on_policy", on_policy, OnPolicySettings()),
     )  # fmt: skip
     pulled = truth("distil", distil)
+    refuse_unread(row, {
+        "threshold": threshold, "takeover_cost": takeover_cost, "distil": pulled, "view": view,
+        "source_price": source_price,
+    }, source_data=run.source_data)  # fmt: skip
     if row.agent is None:
-        pull = "authors" if pulled else ours.distillation
         run = dataclasses.replace(
-            run, threshold=threshold, distillation=pull, source_price=source_price
-        )
-    elif pulled or threshold is not None:
-        raise HandrailError(
-            f"method {method!r} is on-policy and has no guide: leave "
-            f"{'distil' if pulled else 'threshold'} out"
-        )
+            run, threshold=threshold,
+            distillation="authors" if pulled else ours.distillation,
+            source_price=_given(source_price, ours.source_price),
+        )  # fmt: skip
     run = checked(run)
-    check_takeover(row, run.takeover, threshold=threshold, takeover_cost=takeover_cost)
-    if pulled and not row.has_guide:
-        raise HandrailError(f"method {method!r} has no guide to distil from: leave distil out")
     shield = checked_intervention(intervention)
     found = None if guide is None else located_guide(guide)
     outside = found if isinstance(found, PolicyGuide) else None

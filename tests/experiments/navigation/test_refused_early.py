@@ -44,6 +44,30 @@ def test_a_threshold_that_nothing_is_compared_with_is_refused(method):
 
 
 @pytest.mark.parametrize(
+    ("method", "name", "value", "lacks"),
+    [
+        ("sac-lagrangian", "distillation", "paper", "there is no guide to distil from"),
+        ("egpo", "distillation", "paper", "there is no guide to distil from"),
+        ("recovery-rl", "density", "exact", "nobody else acts whose actions"),
+        ("sac-pre", "weighting", "linear", "nobody else acts whose actions"),
+        ("control-switch", "strength", 0.2, "the pull towards the guide has another strength"),
+        ("egpo", "source_price", 0.5, "there is no guide beside which steps"),
+        ("random-guide", "source_price", 0.5, "there is no guide beside which steps"),
+    ],
+)
+def test_what_a_method_does_not_read_is_refused(method, name, value, lacks):
+    with pytest.raises(HandrailError, match=f"{name} is .*{value}.*, but under '{method}' {lacks}"):
+        resolved(method=method, **{name: value})
+
+
+def test_a_price_of_steps_that_are_not_learnt_from_is_refused():
+    with pytest.raises(HandrailError, match=r"source_price is 0\.5, but source_data is fal"):
+        resolved(method="control-switch", source_price=0.5)
+    resolved(method="control-switch", source_price=0.5, source_data=True)
+    resolved(method="sac-lagrangian", source_price=0.0, distillation="none")  # asks for nothing
+
+
+@pytest.mark.parametrize(
     ("settings", "said"),
     [
         ({"takeover__pessimism": 1.0}, "takeover.pessimism is 1, but guide.learning.cost_critics"),

@@ -50,6 +50,40 @@ def check_student(method: Method, settings: StudentSettings, kinds: Mapping[str,
             )
 
 
+READ_WITH = {
+    "prior_prob": ("prior", "encoder"),
+    "threshold": ("prior",),
+    "pessimism": ("prior",),
+    "guide_temperature": ("guide",),
+}
+"""Settings of `safety`, and with which knowledge a method reads them; the others, with an encoder.
+"""
+
+
+def refuse_unread(method: Method, settings: StudentSettings, given: Mapping[str, Any]) -> None:
+    """Refuses settings of `safety` that were `given`, by name, where the method does not read them,
+    or has a value of its own.
+    """
+    for name in given:
+        group, _, one = name.partition(".")
+        if group != "safety":
+            continue
+        kinds = READ_WITH.get(one, ("encoder",))
+        both = one == "repeat_distance" and "prior" not in method.needs
+        if both or not set(kinds) & set(method.needs):
+            lacks = "one check at the most" if both else f"no {' or '.join(kinds)} that it is for"
+            raise HandrailError(
+                f"{name} is {given[name]!r}, but method {method.name!r} has {lacks}: leave it out, "
+                "or take a method that has, such as 'full'"
+            )
+        fixed = getattr(method.adjust(settings).safety, one)
+        if fixed != getattr(settings.safety, one):
+            raise HandrailError(
+                f"{name} is {given[name]!r}, but method {method.name!r} means {fixed!r}: leave it "
+                "out, or take another method"
+            )
+
+
 def student_agent(
     problem: DiscreteProblem, method: Method, settings: StudentSettings
 ) -> AbstractAgent:

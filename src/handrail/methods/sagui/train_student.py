@@ -64,7 +64,7 @@ from handrail.methods.sagui.settings import StudentRun
 from handrail.methods.sagui.student_knowledge import FittedKnowledge, load_knowledge
 from handrail.methods.sagui.table import METHODS, StudentMethod, block_of, row_of
 from handrail.methods.sagui.takeover import Takeover
-from handrail.methods.sagui.takeover_checks import check_takeover
+from handrail.methods.sagui.unread import check_takeover
 from handrail.train.compiled import RunState
 from handrail.train.course import Course, coursed
 from handrail.train.evidence import total

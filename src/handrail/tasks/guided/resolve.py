@@ -12,7 +12,7 @@ from handrail.methods.sagui.presets import OLD_PRESETS, PRESETS, SOURCE_STEPS
 from handrail.methods.sagui.schedule import Block, check_schedule
 from handrail.methods.sagui.settings import GuideSettings, PretrainingSettings, Role, StudentRun
 from handrail.methods.sagui.table import block_of, row_of
-from handrail.methods.sagui.takeover_checks import check_takeover
+from handrail.methods.sagui.unread import check_takeover, refuse_unread
 from handrail.tasks.family import Row, grouped
 from handrail.tasks.guided.tasks import GuidedTasks
 
@@ -47,7 +47,8 @@ def resolve_settings(tasks: GuidedTasks, settings: Mapping[str, Any]) -> Row:
     if on_policy and tasks.compiles(environment):
         published = override(dataclasses.replace(usual, copies=COPIES), given)
     run = override(tasks.student(PRESETS[preset].student(published)), given)
-    check_takeover(row, run.takeover, threshold=run.threshold if "threshold" in given else None)
+    check_takeover(row, run.takeover)
+    refuse_unread(row, given, source_data=run.source_data)
     needs = row.needs
     check_schedule(run.steps, run.epoch, block_of(run))
     check_copies(tasks, run, block_of(run), on_policy=on_policy)

@@ -5,6 +5,7 @@ from typing import Any
 
 from handrail.core.arguments import override
 from handrail.core.errors import HandrailError, UnknownName
+from handrail.methods.contrastive.student import refuse_unread
 from handrail.methods.contrastive.table import METHODS
 from handrail.methods.method import Method
 from handrail.tasks.family import Row, grouped
@@ -46,6 +47,7 @@ def resolve(settings: Mapping[str, Any]) -> Row:
     if preset == "recommended":
         run = recommended(run, on_latent=method_of(run).agent is not None)
     run = override(run, given)
+    refuse_unread(method_of(run), run, given)
     needs = method_of(run).needs
     acquired: dict[str, Any] = {}
     if "prior" in needs:

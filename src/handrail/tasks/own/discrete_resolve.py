@@ -5,7 +5,7 @@ from typing import Any
 
 from handrail.core.arguments import checked, override
 from handrail.core.errors import HandrailError
-from handrail.methods.contrastive.student import check_student
+from handrail.methods.contrastive.student import check_student, refuse_unread
 from handrail.methods.contrastive.table import METHODS
 from handrail.tasks.family import Row, grouped
 from handrail.tasks.own.discrete_settings import OwnDqn, OwnEncoder, OwnPrior
@@ -35,6 +35,7 @@ def resolve_discrete(settings: Mapping[str, Any]) -> Row:
     run = checked(override(OwnDqn(), given))
     needs = METHODS[run.method].needs
     check_student(METHODS[run.method], run, dict.fromkeys(needs, True))
+    refuse_unread(METHODS[run.method], run, given)
     check_names(run)
     common = {name: getattr(run, name) for name in COMMON}
     common["seed"] = run.seed if shared == "each" else 0

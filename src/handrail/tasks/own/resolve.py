@@ -9,7 +9,7 @@ from handrail.methods.sagui.acquired import check_acquired
 from handrail.methods.sagui.presets import OWN_GUIDE, own_student
 from handrail.methods.sagui.schedule import Block, check_schedule
 from handrail.methods.sagui.table import METHODS, block_of
-from handrail.methods.sagui.takeover_checks import check_takeover
+from handrail.methods.sagui.unread import check_takeover, refuse_physics, refuse_unread
 from handrail.tasks.family import Row, grouped
 from handrail.tasks.own.problems import check_names, limit_of
 from handrail.tasks.own.settings import OwnGuide, OwnStudent
@@ -20,6 +20,14 @@ STEPS, EPOCH = 100_000, 10_000
 LIMIT_FRACTION = 0.2
 """Of the student's limit: the guide's, unless a row says otherwise."""
 LIMITED = ("", "guide.", "prior.", "encoder.")
+NAVIGATION = {
+    "bonus": "what is rewarded is guide.bonus_fn",
+    "outside": "handrail knows no border of your environment",
+    "rescue.max_speed": "its reset says what an episode in danger begins with",
+    "rescue.max_turn_rate": "its reset says what an episode in danger begins with",
+    "copies": "several side by side are a function that builds a gymnasium.vector.VectorEnv",
+}
+"""Settings of guides in handrail's own tasks, and why no guide here reads them."""
 COMMON = ("cost_fn", "episode_length", "limits", "parts")
 """What a guide's source has as the student's environment, unless a row says otherwise."""
 
@@ -57,7 +65,8 @@ def resolve(settings: Mapping[str, Any]) -> Row:
     run = override(run, {"limit": limit_of(run)})
     check_schedule(run.steps, run.epoch, block_of(run))
     row = METHODS[method]
-    check_takeover(row, run.takeover, threshold=run.threshold if "threshold" in given else None)
+    check_takeover(row, run.takeover)
+    refuse_unread(row, given, source_data=run.source_data)
     check_names(run)
     if not row.needs_guide:
         return Row(run, {})
@@ -66,6 +75,10 @@ def resolve(settings: Mapping[str, Any]) -> Row:
 
 def _guide(run: OwnStudent, given: Mapping[str, Any], *, seed: int) -> OwnGuide:
     given = dict(given)
+    for name in NAVIGATION.keys() & given.keys():
+        raise HandrailError(
+            f"guide.{name} is {given[name]!r}, but {NAVIGATION[name]}: leave guide.{name} out"
+        )
     share = given.pop("limit_fraction", LIMIT_FRACTION)
     share = number("guide.limit_fraction", share)
     common = {name: getattr(run, name) for name in COMMON}
@@ -87,6 +100,7 @@ def _guide(run: OwnStudent, given: Mapping[str, Any], *, seed: int) -> OwnGuide:
     settings = override(settings, {"limit": limit_of(settings)})
     check_schedule(settings.steps, settings.epoch, Block.of(settings.learning), within="guide.")
     check_names(settings)
+    refuse_physics(settings.robust, within="guide.")
     check_acquired(run, {"guide": settings})
     return settings
 
