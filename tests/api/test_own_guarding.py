@@ -233,7 +233,7 @@ def test_the_best_guard_is_kept(tmp_path, monkeypatch, selection, costs, kept):
 
 def test_a_guide_that_fails_is_doubted_by_its_student(tmp_path, caplog, monkeypatch):
     monkeypatch.setattr(
-        "handrail.api.guides.TAKEOVER_SHARES", ()
+        "handrail.methods.sagui.own_problems.TAKEOVER_SHARES", ()
     )  # it is not tried to take over earlier
     few = FEW | {"shield_episodes": 3}
     path = train_guide(Walker, tmp_path / "guide", bonus=moved, limit=0.0, **few)

@@ -1,9 +1,11 @@
 """An environment of a user's, as an experiment file and commands name it."""
 
+import gymnasium
 import numpy as np
 
 from handrail.interventions.recipes import shield
 from handrail.interventions.substitutes import Policy
+from tests.envs.compiled_toys import Track
 from tests.envs.toys import Walker
 
 
@@ -20,6 +22,18 @@ class Near(Walker):
 
 def make():
     return Near()
+
+
+class Line(Walker, gymnasium.Env):
+    """What Gymnasium puts side by side."""
+
+
+def pair():
+    return gymnasium.vector.SyncVectorEnv([Line, Line])
+
+
+def long_track():
+    return Track(episode_length=1_000)
 
 
 def steep(observation, action, next_observation, info):

@@ -10,9 +10,13 @@ from handrail.cli.train import resume, train_one
 from handrail.core.errors import HandrailError, UnknownName
 from handrail.core.records import read_table
 from handrail.engines.base import AbstractEngine
+from handrail.envs.gymnasium.building import closes_environments
 from handrail.experiments import launch
 from handrail.experiments.plan import plan
 from handrail.experiments.schema import read
+from handrail.methods.sagui.shield import STEPS
+from handrail.methods.sagui.train_student import student_loop
+from handrail.tasks.own.problems import source_of, target_of
 from handrail.tasks.own.resolve import resolve
 from tests.experiments import own_walker
 
@@ -137,6 +141,36 @@ def test_the_guides_source_and_its_starts():
     assert guide.cost_fn == f"{HOME}:steep" and guide.rescue.share == 0.5
     patient = resolve({**RUN, "guide.patience": 2})
     assert patient.knowledge["guide"].accepted == patient.run.limit == 5.0
+
+
+@closes_environments
+def test_on_policy_methods_know_how_many_are_side_by_side():
+    row = resolve({
+        "environment": f"{HOME}:pair", "method": "cpo", "limit": 5.0, "episode_length": 20,
+        "steps": 80, "epoch": 40, "on_policy.batch": 40, "learning.batch": 4,
+    })  # fmt: skip
+    target, _ = target_of(row.run)
+    assert target.copies == 2 and student_loop(target, row.run, {}).agent.environments == 2
+
+
+def test_an_on_policy_method_runs_by_command(tmp_path):
+    settings = {**NAMED, "method": "cpo", "steps": 80}
+    own = [f"{name}={value}" for name, value in {
+        "limit": 5.0, "episode_length": 20, "epoch": 40, "test_episodes": 1, "learning.batch": 4,
+        "learning.hidden": "[4]", "on_policy.batch": 40,
+    }.items()]  # fmt: skip
+    summary = train_one(
+        settings, assignments=own, files={}, knowledge_folder=tmp_path, out=tmp_path / "run"
+    )
+    assert summary["steps"] == 80
+
+
+@closes_environments
+def test_a_compiled_source_is_tried_as_a_shield_in_short_episodes():
+    row = resolve({"environment": f"{HOME}:long_track", "limit": 5.0})
+    source, known, _ = source_of(row.knowledge["guide"])
+    assert known.episode_length == source.longest == 1_000
+    assert source.shield_test.time_limit == STEPS
 
 
 @pytest.mark.parametrize(

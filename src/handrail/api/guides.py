@@ -22,7 +22,7 @@ from handrail.core.arguments import (
 from handrail.core.errors import HandrailError
 from handrail.core.identity import passed_in
 from handrail.core.recorded import PASSED, stable
-from handrail.envs.gymnasium.bonus import BonusFn, with_bonus
+from handrail.envs.gymnasium.bonus import BonusFn
 from handrail.envs.gymnasium.building import (
     Environment,
     build_host,
@@ -34,15 +34,16 @@ from handrail.envs.gymnasium.building import (
     shortened,
 )
 from handrail.envs.gymnasium.costs import CostFn
-from handrail.envs.gymnasium.unsafe_starts import START, UnsafeStart, with_unsafe_starts
+from handrail.envs.gymnasium.unsafe_starts import START, UnsafeStart
 from handrail.interventions.base import AbstractTrigger
 from handrail.knowledge.catalog import located_guide
 from handrail.methods.sagui.cards import harm_of
 from handrail.methods.sagui.guide_file import open_guide
 from handrail.methods.sagui.known import Known
 from handrail.methods.sagui.outside_guide import PolicyGuide
-from handrail.methods.sagui.presets import OWN_GUIDE, TAKEOVER_SHARES
-from handrail.methods.sagui.problem import Source, interface_of
+from handrail.methods.sagui.own_problems import source_in
+from handrail.methods.sagui.presets import OWN_GUIDE
+from handrail.methods.sagui.problem import interface_of
 from handrail.methods.sagui.settings import GuideSettings, RobustSettings, SacSettings
 from handrail.methods.sagui.shield import STEPS, proposed, takeover_table
 from handrail.methods.sagui.table import METHODS, RECIPES
@@ -164,14 +165,8 @@ def train_guide(
     settings = checked(
         dataclasses.replace(settings, environment=host.name, limit=allowed, episode_length=longest)
     )
-    where = Source(
-        interface=interface_of(host, longest),
-        training=with_bonus(with_unsafe_starts(host, rescued, unsafe_start), bonus),
-        evaluation=with_bonus(trial, bonus),
-        shield_test=shortened(trial, STEPS),
-        longest=longest,
-        takeover_shares=TAKEOVER_SHARES,
-        delayed=False,
+    where = source_in(
+        host, trial, longest, bonus=bonus, rescue_share=rescued, unsafe_start=unsafe_start
     )
     start = {"unsafe_start": unsafe_start} if rescued else {}
     recorded = {

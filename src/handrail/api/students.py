@@ -33,8 +33,9 @@ from handrail.methods.sagui.guide_file import open_guide
 from handrail.methods.sagui.offline_batch import kept_beside
 from handrail.methods.sagui.on_policy_settings import OnPolicySettings
 from handrail.methods.sagui.outside_guide import PolicyGuide
+from handrail.methods.sagui.own_problems import target_in
 from handrail.methods.sagui.presets import own_student
-from handrail.methods.sagui.problem import Target, interface_of
+from handrail.methods.sagui.problem import interface_of
 from handrail.methods.sagui.settings import SacSettings, StudentRun
 from handrail.methods.sagui.table import METHODS
 from handrail.methods.sagui.takeover_settings import (
@@ -193,23 +194,13 @@ def train_student(
     needs_box(host)
     longest, allowed = episode_steps(host, episode_length), episode_limit(host, limit)
     run = checked(dataclasses.replace(run, environment=host.name, limit=allowed))
-    interface = interface_of(host, longest)
     if takeover_cost is not None:  # of a method that has a guide
-        file = open_guide(outside or files["guide"], interface, view=view)
+        file = open_guide(outside or files["guide"], interface_of(host, longest), view=view)
         predicted = file.takeover(allowed, threshold, takeover_cost).predicted_cost
         scaled = discounted_limit(allowed, file.guide.discount, longest)
         run = dataclasses.replace(run, threshold=predicted / scaled)
-    where = Target(
-        interface=interface,
-        training=host,
-        testing=trial,
-        view=view,
-        longest=longest,
-        shield=shield,
-        delayed=False,
-        initial=start,
-        outside=outside,
-        copies=getattr(host, "copies", 1),
+    where = target_in(
+        host, trial, longest, view=view, shield=shield, initial=start, outside=outside
     )
     warned = guide_warnings(files, allowed, longest)
     for text in warned:

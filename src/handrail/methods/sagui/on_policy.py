@@ -100,8 +100,11 @@ class OnPolicyLearner:
 def _changed(
     given: Any, default: Any, allowed: tuple[str, ...], prefix: str = ""
 ) -> Iterator[tuple[str, Any, Any]]:
-    """Name, value and default of settings that are changed and not among the allowed ones."""
-    for field in dataclasses.fields(given):
+    """Name, value and default of settings that are changed and not among the allowed ones.
+
+    What a family of tasks has of its own, beyond the default's fields, it checks itself.
+    """
+    for field in dataclasses.fields(default):
         value, usual = getattr(given, field.name), getattr(default, field.name)
         if field.name in allowed or value == usual:
             continue

@@ -1,13 +1,12 @@
 """What is named in settings, built: source and target in environments of the user's."""
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
 from handrail.core.arguments import Positive, converted, override
 from handrail.core.errors import HandrailError
 from handrail.core.identity import passed_in
-from handrail.envs.gymnasium.bonus import BonusFn, with_bonus
+from handrail.envs.gymnasium.bonus import BonusFn
 from handrail.envs.gymnasium.building import (
     Host,
     build_host,
@@ -19,11 +18,10 @@ from handrail.envs.gymnasium.building import (
 from handrail.envs.gymnasium.costs import CostFn
 from handrail.envs.gymnasium.named import attribute, factory
 from handrail.envs.gymnasium.side_info import SideInfo
-from handrail.envs.gymnasium.unsafe_starts import with_unsafe_starts
 from handrail.interventions.base import Intervention
 from handrail.interventions.with_info import info_names
-from handrail.methods.sagui.presets import TAKEOVER_SHARES
-from handrail.methods.sagui.problem import Source, Target, interface_of
+from handrail.methods.sagui.own_problems import source_in, target_in
+from handrail.methods.sagui.problem import Source, Target
 from handrail.tasks.own.discrete_settings import OwnDqn, OwnEncoder, OwnPrior
 from handrail.tasks.own.settings import OwnGuide, OwnStudent
 
@@ -89,10 +87,7 @@ def target_of(run: OwnStudent) -> tuple[Target, dict[str, Any]]:
     host, trial, longest, cost = _environments(run)
     episode_limit(host, None if run.limits else run.limit)
     view, shield = _view(run), shield_of(run)
-    target = Target(
-        interface=dataclasses.replace(interface_of(host, longest), name=run.environment),
-        training=host, testing=trial, view=view, longest=longest, shield=shield, delayed=False,
-    )  # fmt: skip
+    target = target_in(host, trial, longest, name=run.environment, view=view, shield=shield)
     return target, _passed(host, run.environment, view=view, cost=cost, shield=shield)
 
 
@@ -105,15 +100,10 @@ def source_of(settings: OwnGuide) -> tuple[Source, OwnGuide, dict[str, Any]]:
     host, trial, longest, cost = _environments(settings)
     allowed = episode_limit(host, None if settings.limits else settings.limit)
     bonus = _bonus(settings)
-    source = Source(
-        interface=dataclasses.replace(interface_of(host, longest), name=settings.environment),
-        training=with_bonus(with_unsafe_starts(host, settings.rescue.share), bonus),
-        evaluation=with_bonus(trial, bonus),
-        shield_test=trial,
-        longest=longest,
-        takeover_shares=TAKEOVER_SHARES,
-        delayed=False,
-    )
+    source = source_in(
+        host, trial, longest, bonus=bonus, rescue_share=settings.rescue.share,
+        name=settings.environment,
+    )  # fmt: skip
     known = override(settings, {"limit": allowed, "episode_length": longest})
     return source, known, _passed(host, settings.environment, bonus=bonus, cost=cost)
 
