@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from handrail.core.errors import HandrailError
 from handrail.envs.changes import Changes
 from handrail.envs.transfer import TransferProblem
 from handrail.methods.method import Method
@@ -33,6 +34,16 @@ def grouped(
         else:
             run[rest if rest and kind == "run" else name] = value
     return run, groups
+
+
+def each_seed(given: dict[str, Any], name: str) -> bool:
+    """Whether each seed acquires its own, or all share seed 0's: takes `name` out of the settings
+    of a run, which says "each" (the default) or "one".
+    """
+    shared = given.pop(name, "each")
+    if shared not in ("each", "one"):
+        raise HandrailError(f"{name} is {shared!r}: expected 'each' (seed) or 'one' (for all)")
+    return shared == "each"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -73,6 +73,7 @@ def test_a_price_of_steps_that_are_not_learnt_from_is_refused():
         ({"takeover__pessimism": 1.0}, "takeover.pessimism is 1, but guide.learning.cost_critics"),
         ({"guide__limit": 100.0}, "guide.limit is 100, above the student's 5"),
         ({"preset": "recommended", "guide__learning__discount": 0.5}, "has discount 0.5, the stu"),
+        ({"preset": "recommended", "guide__keep": 0}, "guide.keep is 0: expected the number"),
         ({"risk__limit": 0.1}, "under method 'budget-switch' no risk is learnt"),
         ({"stored__ending_cost": 5.0}, "set stored.takeover_ends to true"),
     ],

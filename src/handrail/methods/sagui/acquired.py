@@ -3,10 +3,27 @@
 from collections.abc import Mapping
 from typing import Any
 
+from handrail.core.arguments import number
 from handrail.core.errors import HandrailError
+from handrail.core.renamed import warn_once
 from handrail.methods.sagui.agents import check_cost_floor
+from handrail.methods.sagui.presets import SOURCE_STEPS
 from handrail.methods.sagui.schedule import check_patience
 from handrail.methods.sagui.settings import GuideSettings, StudentRun
+
+LIMIT_FRACTION = 0.2
+"""Of the student's limit: the guide's, unless settings say otherwise."""
+
+
+def guide_share(own: Mapping[str, Any]) -> tuple[float, dict[str, Any]]:
+    """A guide's limit as a share of its student's, which `limit_fraction` says among its own
+    settings, and these without it.
+    """
+    own = dict(own)
+    if "margin" in own:
+        warn_once("the setting 'guide.margin' is now called 'guide.limit_fraction'")
+        own.setdefault("limit_fraction", own.pop("margin"))
+    return number("guide.limit_fraction", own.pop("limit_fraction", LIMIT_FRACTION)), own
 
 
 def check_acquired(run: StudentRun, knowledge: Mapping[str, Any]) -> None:
@@ -28,5 +45,10 @@ def check_acquired(run: StudentRun, knowledge: Mapping[str, Any]) -> None:
             f"takeover.pessimism is {run.takeover.pessimism:g}, but guide.learning.cost_critics is "
             "1: one critic cannot disagree with itself; set it to several, such as 5, or pessimism "
             "to 0"
+        )
+    if run.source_data and not guide.keep:
+        raise HandrailError(
+            "source_data is true, but guide.keep is 0: expected the number of steps to keep, such "
+            f"as {SOURCE_STEPS}"
         )
     check_cost_floor(run.learning, guide.learning.discount, source="guide.learning.discount")

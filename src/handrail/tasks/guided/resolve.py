@@ -4,20 +4,20 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from handrail.core.arguments import number, override
+from handrail.core.arguments import override
 from handrail.core.errors import HandrailError, UnknownName
 from handrail.core.renamed import warn_once
+from handrail.methods.sagui.acquired import guide_share
 from handrail.methods.sagui.near_settings import SourceEncoderSettings
 from handrail.methods.sagui.presets import OLD_PRESETS, PRESETS, SOURCE_STEPS
 from handrail.methods.sagui.schedule import Block, check_schedule
 from handrail.methods.sagui.settings import GuideSettings, PretrainingSettings, Role, StudentRun
 from handrail.methods.sagui.table import block_of, row_of
 from handrail.methods.sagui.unread import check_takeover, refuse_unread
-from handrail.tasks.family import Row, grouped
+from handrail.tasks.family import Row, each_seed, grouped
 from handrail.tasks.guided.tasks import GuidedTasks
 
 COPIES = 5  # of a compiled task: an on-policy batch of 5,000 steps is then of whole episodes
-LIMIT_FRACTION = 0.2  # of the student's limit: the guide's, unless a row says otherwise
 
 
 def resolve_settings(tasks: GuidedTasks, settings: Mapping[str, Any]) -> Row:
@@ -31,9 +31,7 @@ def resolve_settings(tasks: GuidedTasks, settings: Mapping[str, Any]) -> Row:
     `preset` is one of `presets.PRESETS`; it changes students with a guide, and their guide.
     """
     given, groups = grouped(settings, ("guide", "encoder", "expert", "pretrained"))
-    guides, preset = given.pop("guides", "each"), given.pop("preset", "paper")
-    if guides not in ("each", "one"):
-        raise HandrailError(f"guides is {guides!r}: expected 'each' (seed) or 'one' (for all)")
+    each, preset = each_seed(given, "guides"), given.pop("preset", "paper")
     if preset in OLD_PRESETS:
         warn_once(f"the preset {preset!r} is now called 'recommended'")
         preset = "recommended"
@@ -54,7 +52,7 @@ def resolve_settings(tasks: GuidedTasks, settings: Mapping[str, Any]) -> Row:
     check_copies(tasks, run, block_of(run), on_policy=on_policy)
     common = {
         "environment": run.environment,
-        "seed": run.seed if guides == "each" else 0,
+        "seed": run.seed if each else 0,
         "learning": published.learning,
     }
     guide = encoder = expert = pretrained = None
@@ -83,19 +81,9 @@ def resolve_settings(tasks: GuidedTasks, settings: Mapping[str, Any]) -> Row:
 def _guide(
     tasks: GuidedTasks, run: StudentRun, common: dict[str, Any], own: dict[str, Any]
 ) -> GuideSettings:
-    own = dict(own)
-    if "margin" in own:
-        warn_once("the setting 'guide.margin' is now called 'guide.limit_fraction'")
-        own.setdefault("limit_fraction", own.pop("margin"))
-    share = own.pop("limit_fraction", LIMIT_FRACTION)
-    share = number("guide.limit_fraction", share)
+    share, own = guide_share(own)
     usual = tasks.guide(GuideSettings(limit=share * run.limit, **common))
     settings = override(usual, own, within="guide.").accepted_by(run.limit)
-    if settings.keep < 0 or (run.source_data and not settings.keep):
-        raise HandrailError(
-            f"guide.keep is {settings.keep}: expected the number of steps to keep, such as "
-            f"{SOURCE_STEPS}"
-        )
     block = Block.of(settings.learning)
     check_schedule(settings.steps, settings.epoch, block, within="guide.")
     check_copies(tasks, settings, block)

@@ -7,10 +7,11 @@ from handrail.core.arguments import checked, override
 from handrail.core.errors import HandrailError
 from handrail.methods.contrastive.student import check_student, refuse_unread
 from handrail.methods.contrastive.table import METHODS
-from handrail.tasks.family import Row, grouped
-from handrail.tasks.own.discrete_settings import OwnDqn, OwnEncoder, OwnPrior
+from handrail.tasks.family import Row, each_seed, grouped
+from handrail.tasks.own.discrete_settings import MaskedWorld, OwnDqn, OwnEncoder, OwnPrior
 from handrail.tasks.own.problems import check_names
 from handrail.tasks.own.resolve import with_limits
+from handrail.tasks.own.settings import world_of
 
 OFFERED = tuple(
     name
@@ -18,8 +19,6 @@ OFFERED = tuple(
     if set(row.needs) <= {"prior", "encoder"} and row.agent is None
 )
 """Methods that need no more than a prior and an encoder."""
-COMMON = ("cost_fn", "episode_length", "limits", "parts", "action_mask")
-"""What knowledge has as the run has it, unless a row says otherwise."""
 
 
 def resolve_discrete(settings: Mapping[str, Any]) -> Row:
@@ -29,16 +28,13 @@ def resolve_discrete(settings: Mapping[str, Any]) -> Row:
     `prior.sources`. Every seed acquires its own, or with `acquired = "one"` all share seed 0's.
     """
     given, groups = grouped(with_limits(settings), ("prior", "encoder", "guide"))
-    shared = given.pop("acquired", "each")
-    if shared not in ("each", "one"):
-        raise HandrailError(f"acquired is {shared!r}: expected 'each' (seed) or 'one' (for all)")
+    each = each_seed(given, "acquired")
     run = checked(override(OwnDqn(), given))
     needs = METHODS[run.method].needs
     check_student(METHODS[run.method], run, dict.fromkeys(needs, True))
     refuse_unread(METHODS[run.method], run, given)
     check_names(run)
-    common = {name: getattr(run, name) for name in COMMON}
-    common["seed"] = run.seed if shared == "each" else 0
+    common = {**world_of(run, MaskedWorld), "seed": run.seed if each else 0}
     acquired: dict[str, Any] = {}
     if "prior" in needs:
         acquired["prior"] = _prior({**common, **groups["prior"]})

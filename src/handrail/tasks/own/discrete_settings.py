@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from handrail.core.arguments import Count, NonNegativeInt
+from handrail.core.arguments import Count
 from handrail.methods.contrastive.settings import (
     OWN_ACTING,
     OWN_LEARNING,
@@ -12,10 +12,20 @@ from handrail.methods.contrastive.settings import (
     QLearning,
     StudentSettings,
 )
+from handrail.tasks.own.settings import OwnWorld
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class OwnDqn(StudentSettings):
+class MaskedWorld(OwnWorld):
+    """The same with numbered actions, not all of which may be allowed."""
+
+    action_mask: bool = False
+    """Whether info or the observation has an `action_mask` at every reset and step: no other action
+    is proposed, drawn or learnt from."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class OwnDqn(MaskedWorld, StudentSettings):
     """A DQN in an environment that `environment` names: MODULE:ID, MODULE:FUNCTION, or an id that
     Gymnasium knows.
     """
@@ -30,27 +40,17 @@ class OwnDqn(StudentSettings):
     """Whole episodes of the test of the greedy policy."""
     learning: QLearning = OWN_LEARNING
     """The learner."""
-    cost_fn: str = ""
-    """MODULE:NAME of a function (obs, action, next_obs, info) -> cost; empty: the environment
-    says its cost."""
-    limits: tuple[str, ...] = ()
-    """The limit per episode of each of several named costs, as "heat=5.0"; empty: one cost."""
-    parts: tuple[str, ...] = ()
-    """Of a `Dict` observation, those that the DQN sees; empty: all."""
     info_columns: tuple[str, ...] = ()
     """Numbers in the info of an episode's last step, such as is_success, that tables have."""
-    action_mask: bool = False
-    """Whether info or the observation has an `action_mask` at every reset and step: no other action
-    is proposed, drawn or learnt from."""
-    episode_length: NonNegativeInt = 0
-    """Steps of an episode; 0: as the environment was registered with."""
     shield: str = ""
     """MODULE:NAME of an intervention that has the last word over every action; empty: none."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class OwnPrior(PriorSettings):
-    """A prior from environments of the user's, each a task with rewards."""
+class OwnPrior(MaskedWorld, PriorSettings):
+    """A prior from environments of the user's, each a task with rewards; costs are recorded, not
+    learnt from.
+    """
 
     sources: tuple[str, ...] = ()
     """Source tasks, at least two, named as the run's environment."""
@@ -64,21 +64,13 @@ class OwnPrior(PriorSettings):
     """The learner of the source tasks."""
     prior_learning: QLearning = OWN_PRIOR_LEARNING
     """The learner of the prior."""
-    cost_fn: str = ""
-    """As of the run; costs are recorded, not learnt from."""
-    limits: tuple[str, ...] = ()
-    """As of the run."""
-    parts: tuple[str, ...] = ()
-    """As of the run."""
-    action_mask: bool = False
-    """As of the run."""
-    episode_length: NonNegativeInt = 0
-    """Steps of an episode; 0: as the environments were registered with."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class OwnEncoder(EncoderSettings):
-    """An encoder from an environment of the user's in which mistakes are allowed."""
+class OwnEncoder(MaskedWorld, EncoderSettings):
+    """An encoder from an environment of the user's in which mistakes are allowed; it learns from
+    what costs.
+    """
 
     environment: str = ""
     """Where it is trained; by default the run's environment."""
@@ -86,13 +78,3 @@ class OwnEncoder(EncoderSettings):
     """Environment steps."""
     acting: QLearning = OWN_ACTING
     """The agent that acts meanwhile; its exploration rate stays high."""
-    cost_fn: str = ""
-    """As of the run; what costs is what the encoder learns from."""
-    limits: tuple[str, ...] = ()
-    """As of the run."""
-    parts: tuple[str, ...] = ()
-    """As of the run."""
-    action_mask: bool = False
-    """As of the run."""
-    episode_length: NonNegativeInt = 0
-    """Steps of an episode; 0: as the environment was registered with."""

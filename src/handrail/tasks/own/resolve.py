@@ -3,22 +3,20 @@
 from collections.abc import Mapping
 from typing import Any
 
-from handrail.core.arguments import checked, number, override
+from handrail.core.arguments import checked, override
 from handrail.core.errors import HandrailError, UnknownName
-from handrail.methods.sagui.acquired import check_acquired
+from handrail.methods.sagui.acquired import check_acquired, guide_share
 from handrail.methods.sagui.presets import OWN_GUIDE, own_student
 from handrail.methods.sagui.schedule import Block, check_schedule
 from handrail.methods.sagui.table import METHODS, block_of
 from handrail.methods.sagui.unread import check_takeover, refuse_physics, refuse_unread
-from handrail.tasks.family import Row, grouped
+from handrail.tasks.family import Row, each_seed, grouped
 from handrail.tasks.own.problems import check_names, limit_of
-from handrail.tasks.own.settings import OwnGuide, OwnStudent
+from handrail.tasks.own.settings import OwnGuide, OwnStudent, world_of
 
 OFFERED = tuple(name for name, row in METHODS.items() if set(row.needs) <= {"guide"})
 """Methods that need no more than a guide."""
 STEPS, EPOCH = 100_000, 10_000
-LIMIT_FRACTION = 0.2
-"""Of the student's limit: the guide's, unless a row says otherwise."""
 LIMITED = ("", "guide.", "prior.", "encoder.")
 NAVIGATION = {
     "bonus": "what is rewarded is guide.bonus_fn",
@@ -28,8 +26,6 @@ NAVIGATION = {
     "copies": "several side by side are a function that builds a gymnasium.vector.VectorEnv",
 }
 """Settings of guides in handrail's own tasks, and why no guide here reads them."""
-COMMON = ("cost_fn", "episode_length", "limits", "parts")
-"""What a guide's source has as the student's environment, unless a row says otherwise."""
 
 
 def resolve(settings: Mapping[str, Any]) -> Row:
@@ -42,9 +38,7 @@ def resolve(settings: Mapping[str, Any]) -> Row:
     """
     given, groups = grouped(with_limits(settings), ("guide",))
     own = groups["guide"]
-    guides = given.pop("guides", "each")
-    if guides not in ("each", "one"):
-        raise HandrailError(f"guides is {guides!r}: expected 'each' (seed) or 'one' (for all)")
+    each = each_seed(given, "guides")
     method = given.setdefault("method", "budget-switch")
     if method not in OFFERED:
         raise UnknownName("method for your environments", str(method), OFFERED)
@@ -70,18 +64,16 @@ def resolve(settings: Mapping[str, Any]) -> Row:
     check_names(run)
     if not row.needs_guide:
         return Row(run, {})
-    return Row(run, {"guide": _guide(run, own, seed=run.seed if guides == "each" else 0)})
+    return Row(run, {"guide": _guide(run, own, seed=run.seed if each else 0)})
 
 
 def _guide(run: OwnStudent, given: Mapping[str, Any], *, seed: int) -> OwnGuide:
-    given = dict(given)
+    share, given = guide_share(given)
     for name in NAVIGATION.keys() & given.keys():
         raise HandrailError(
             f"guide.{name} is {given[name]!r}, but {NAVIGATION[name]}: leave guide.{name} out"
         )
-    share = given.pop("limit_fraction", LIMIT_FRACTION)
-    share = number("guide.limit_fraction", share)
-    common = {name: getattr(run, name) for name in COMMON}
+    common = world_of(run)
     if run.limits:
         common["limits"] = tuple(_scaled(entry, share) for entry in run.limits)
     ours = {
@@ -92,11 +84,6 @@ def _guide(run: OwnStudent, given: Mapping[str, Any], *, seed: int) -> OwnGuide:
     base = override(OwnGuide(), ours)
     settings = checked(override(base, _with_epoch(given), within="guide."))
     settings = settings.accepted_by(run.limit)
-    if run.source_data and not settings.keep:
-        raise HandrailError(
-            "source_data is true, but guide.keep is 0: expected the number of steps to keep, such "
-            "as 100000"
-        )
     settings = override(settings, {"limit": limit_of(settings)})
     check_schedule(settings.steps, settings.epoch, Block.of(settings.learning), within="guide.")
     check_names(settings)
