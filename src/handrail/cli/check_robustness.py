@@ -36,19 +36,9 @@ def check_robustness(
 ) -> dict[str, Robustness]:
     """A guide, or a finished student alone and with its guide, in worlds that differ.
 
-    Args:
-        what: a guide's file or folder, the name of one that ships, or a student's run.
-        task: whose target a guide is tested in; by default the one it was trained on.
-        limit: of the cost of 1,000 steps; by default the task's.
-        side: worlds along a side of the grid of mass and damping.
-        episodes: whole ones in each world; the same starts in all of them.
-        seed: of the episodes.
-        out: a page (.html); the raw numbers lie beside it (.json).
-        guide: the file of the guide of a student's run, if it is not found near the run.
-        knowledge_folder: where knowledge is looked for, besides near a run.
-        report: called as `report(worlds done, worlds)`.
-
-    Raises `HandrailError` for what cannot drive in a navigation task.
+    Arguments are the command's (`cli.results.check_robustness`); `report` is called as
+    `report(worlds done, worlds)`. Raises `HandrailError` for what cannot drive in a navigation
+    task.
     """
     whole("side", side, least=2)
     whole("episodes", episodes, least=1)
