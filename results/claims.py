@@ -14,12 +14,21 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from results.guarantee_tables import GUARANTEE_NUMBERS, GUARANTEE_TABLES
 from results.lava_tables import LAVA_NUMBERS, LAVA_TABLES
 from results.navigation_tables import NAVIGATION_NUMBERS, NAVIGATION_TABLES
 
 ROOT = Path(__file__).parents[1]
-TABLES: dict[str, Callable[[], str]] = {**LAVA_TABLES, **NAVIGATION_TABLES}
-NUMBERS: dict[str, Callable[[], str]] = {**LAVA_NUMBERS, **NAVIGATION_NUMBERS}
+TABLES: dict[str, Callable[[], str]] = {
+    **LAVA_TABLES,
+    **NAVIGATION_TABLES,
+    **GUARANTEE_TABLES,
+}
+NUMBERS: dict[str, Callable[[], str]] = {
+    **LAVA_NUMBERS,
+    **NAVIGATION_NUMBERS,
+    **GUARANTEE_NUMBERS,
+}
 MARK = re.compile(r"(<!-- data: (?P<name>[^>]*?) -->)(?P<text>.*?)(<!-- /data -->)", re.DOTALL)
 
 

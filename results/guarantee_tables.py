@@ -3,16 +3,16 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from handrail.equations.interval import at_most
-from results.navigation_tables import Run, runs
-from results.tables import markdown, summary
+from results.collect import BROKEN
+from results.navigation_tables import Run, kept, runs, safe_alone
+from results.tables import markdown, spread, summary
 
 
 def bounded(above: int, of: int) -> str:
     """`0 of 500 (≤ 0.6 %)`: what was seen, and the upper bound of its probability with 95 %
     confidence, as if the trials were independent.
     """
-    share = 100 * at_most(above, of)
-    return f"{above:,} of {of:,} (≤ {share:.{2 if share < 1 else 1}f} %)"
+    return f"{above:,} of {of:,} (≤ {100 * at_most(above, of):.2g} %)"
 
 
 def guarantee(shown: Sequence[tuple[str, str, str]]) -> str:
@@ -24,22 +24,25 @@ def guarantee(shown: Sequence[tuple[str, str, str]]) -> str:
     rows = []
     for experiment, variant, label in shown:
         of = runs(experiment, variant)
-        counted = [row for row in summary("navigation", experiment) if row["variant"] == variant]
-        episodes, above = (
-            sum(int(row[name]) for row in counted) for name in ("episodes", "episodes_above_limit")
-        )
+        episodes, above = _episodes(experiment, variant)
         epochs = sum(int(run.said["epochs"]) for run in of)
         rows.append(
             [
                 label,
                 str(len(of)),
-                f"{int(counted[0]['steps']):,}",
+                f"{of[0].curves.steps[-1]:,.0f}",
                 bounded(above, episodes),
                 *(bounded(_above(of, suffix), epochs) for suffix in ("", "_by_steps")),
                 bounded(sum(_breaks(run.said) for run in of), len(of)),
             ]
         )
     return markdown(columns, rows)
+
+
+def _episodes(experiment: str, variant: str) -> tuple[int, int]:
+    """How many ended in all runs of a variant, and how many cost more than the limit."""
+    counted = [row for row in summary("navigation", experiment) if row["variant"] == variant]
+    return tuple(sum(int(row[name]) for row in counted) for name in BROKEN)
 
 
 def _above(of: Sequence[Run], suffix: str) -> int:
@@ -50,10 +53,21 @@ def _breaks(said: Mapping[str, float]) -> bool:
     return bool(said["epochs_above_limit"] or said["epochs_above_limit_by_steps"])
 
 
-STATIC = (
-    ("sagui-static-fresh", "budget-switch", "**budget-switch**, 1.5 M steps"),
-)  # fmt: skip
+LONG = ("sagui-static-fresh", "budget-switch")
+STATIC = ((*LONG, "**budget-switch**"),)
 
+
+def _at_the_end(name: str, digits: int) -> Callable[[], str]:
+    return lambda: spread([run.said[name] for run in runs(*LONG)], digits)
+
+
+GUARANTEE_NUMBERS: dict[str, Callable[[], str]] = {
+    "long-episodes": lambda: "{1:,} of {0:,}".format(*_episodes(*LONG)),
+    "long-kept": lambda: kept(runs(*LONG), "_by_steps"),
+    "long-returns": _at_the_end("target_return", 1),
+    "long-costs": _at_the_end("target_cost", 1),
+    "long-safe-alone": lambda: safe_alone(runs(*LONG)),
+}
 GUARANTEE_TABLES: dict[str, Callable[[], str]] = {
     "sagui-guarantee": lambda: guarantee(STATIC),
 }

@@ -66,10 +66,10 @@ def test_episodes_above_the_limit_are_counted(monkeypatch):
 @pytest.mark.parametrize(
     ("above", "of", "said"),
     [
-        (0, 500, "0 of 500 (≤ 0.60 %)"),  # the rule of three
+        (0, 500, "0 of 500 (≤ 0.6 %)"),  # the rule of three
         (1, 64, "1 of 64 (≤ 7.2 %)"),
-        (0, 0, "0 of 0 (≤ 100.0 %)"),
         (3, 75_000, "3 of 75,000 (≤ 0.01 %)"),
+        (0, 10, "0 of 10 (≤ 26 %)"),
     ],
 )
 def test_bounds_are_those_of_clopper_and_pearson(above, of, said):

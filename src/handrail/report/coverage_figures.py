@@ -9,6 +9,7 @@ from handrail.report.density import Density, densities
 from handrail.report.finished import Cell, Finished
 from handrail.report.html import Block, Picture, Table, over_seeds
 from handrail.tasks.navigation.coverage import EPISODES, Coverage, cover
+from handrail.tasks.registry import short_name
 
 READING = (
     f"Every guide is rolled out over {EPISODES} whole episodes of its source, without rescue "
@@ -40,7 +41,7 @@ def coverage(finished: Finished) -> list[Block]:
             variant: _measured(finished, variant, environment)
             for variant in finished.experiment.variants
         }
-        task = environment.removeprefix("navigation-")
+        task = short_name(environment)
         limit = next(
             t.settings.knowledge["guide"].limit
             for r, t in finished.rows

@@ -14,6 +14,7 @@ from handrail.report.html import Block, Charts, Picture, Table
 from handrail.report.maps import EmbeddingMap, VisitMap, heatmap, principal_components, scatter
 from handrail.report.runs import cumulative_curves, learning_curves
 from handrail.report.stats import bootstrap_curve, bootstrap_known, iqm
+from handrail.tasks.registry import short_name
 
 WINDOW = 10_000  # steps over which returns are averaged
 COLORS = (None, "red", "yellow", "purple", "blue", "green")
@@ -31,7 +32,7 @@ def learning(finished: Finished) -> list[Block]:
             curve = bootstrap_curve(learning_curves(runs, steps, window), iqm)
             rewarded[variant] = (steps, curve)
             burnt[variant] = (steps, bootstrap_curve(cumulative_curves(runs, steps), iqm))
-        title = _short(environment)
+        title = short_name(environment)
         returns.append(
             Panel(title, "return", rewarded, _last_point(finished, "final_return", environment),
                   ylim=(0, 1) if _of_lava(rewarded) else None)
@@ -64,7 +65,7 @@ def bars_of_variants(finished: Finished) -> list[Block]:
         ("violations", "violations", True),
     ):
         values = {
-            _short(environment): {
+            short_name(environment): {
                 variant: found
                 for variant in finished.ran(environment)
                 if (found := bootstrap_known(finished.values(variant, environment, quantity)))
@@ -108,7 +109,7 @@ def heatmaps(finished: Finished) -> list[Block]:
     for environment in finished.experiment.environments:
         for variant in finished.experiment.variants:
             run = finished.runs(variant, environment)[0]
-            maps.append(_visits(f"{variant}, {_short(environment)}", run.arrays()))
+            maps.append(_visits(f"{variant}, {short_name(environment)}", run.arrays()))
     figure = partial(heatmap, maps, columns=len(finished.experiment.variants))
     caption = "Visits of every cell during training (all directions), first seed."
     return [Picture(figure, caption, "Heat maps of visited cells")]
@@ -128,10 +129,10 @@ def embeddings(finished: Finished) -> list[Block]:
                 for encoder, view, seed in _encoders(finished, variant, environment)
             ]
             points[environment] = checks[0]
-            rows.append([variant, _short(environment), *_quality(checks)])
+            rows.append([variant, short_name(environment), *_quality(checks)])
         projected = principal_components(*(check.embeddings for check in points.values()))
         panels = [
-            EmbeddingMap(_short(name), projection, check.unsafe)
+            EmbeddingMap(short_name(name), projection, check.unsafe)
             for (name, check), projection in zip(points.items(), projected, strict=True)
         ]
         caption = f"{variant}: embeddings of every state of the first layout, main directions."
@@ -171,7 +172,7 @@ def appearance(finished: Finished) -> list[Block]:
                     )
                 )  # fmt: skip
             recall, alarms = np.mean(actions, axis=0)
-            rows.append([variant, _short(environment), color or "orange (MiniGrid's)",
+            rows.append([variant, short_name(environment), color or "orange (MiniGrid's)",
                          *_quality(states), float(recall), float(alarms)])  # fmt: skip
     columns = ["knowledge", "environment", "lava", "separation", "state check: caught",
                "false alarms", "action check: caught", "false alarms"]  # fmt: skip
@@ -207,7 +208,7 @@ def _lines(
     """The runs of every value by environment; a variant beside the values is a flat line."""
     lines = {}
     for environment in finished.experiment.environments:
-        name = _short(environment)
+        name = short_name(environment)
         lines[name] = [finished.values(value, environment, quantity) for value in numbers]
         for other in others:
             flat = finished.values(other, environment, quantity)
@@ -230,7 +231,3 @@ def _number(name: str) -> float | None:
         return float(name)
     except ValueError:
         return None
-
-
-def _short(environment: str) -> str:
-    return environment.removeprefix("LavaCrossing")

@@ -15,6 +15,7 @@ from handrail.report.figures import Panel, curves
 from handrail.report.finished import Cell, Finished
 from handrail.report.html import Block, Charts, Table, over_seeds
 from handrail.report.stats import bootstrap_curve, iqm
+from handrail.tasks.registry import short_name
 
 COLUMNS = (
     "experiment", "task", "method", "seed", "steps", "limit", "epochs", "epochs_above_limit",
@@ -320,8 +321,3 @@ def limit_of(finished: Finished, environment: str) -> float:
     return next(
         task.settings.run.limit for row, task in finished.rows if row.environment == environment
     )
-
-
-def short_name(environment: str) -> str:
-    """A task's name without what all of them have in common."""
-    return environment.removeprefix("navigation-").removeprefix("velocity-")

@@ -13,7 +13,8 @@ from handrail.experiments.schema import Experiment
 from handrail.report.figures import Sweep, sweep
 from handrail.report.finished import Finished
 from handrail.report.html import Block, Picture
-from handrail.report.navigation_figures import kept_guides, limit_of, navigation, short_name
+from handrail.report.navigation_figures import kept_guides, limit_of, navigation
+from handrail.tasks.registry import short_name
 
 
 def parameter_sweep(finished: Finished) -> list[Block]:

@@ -8,6 +8,7 @@ from handrail.report.finished import Finished
 from handrail.report.html import Block
 from handrail.report.robustness_figures import robustness_blocks
 from handrail.tasks.navigation.robustness import guide_robustness, student_robustness
+from handrail.tasks.registry import short_name
 from handrail.transfer_check.robustness import Robustness, mean_robustness
 
 SIDE, EPISODES = 4, 10
@@ -24,7 +25,7 @@ def robustness(finished: Finished) -> list[Block]:
     seeds = f"{len(finished.seeds)} {'seed' if len(finished.seeds) == 1 else 'seeds'}"
     blocks: list[Block] = []
     for environment in experiment.environments:
-        task = environment.removeprefix("navigation-")
+        task = short_name(environment)
         for who, measure in measures.items():
             found = _by_variant(finished, environment, measure)
             for name in next(iter(found.values()), {}):

@@ -88,6 +88,8 @@ class Family:
     """Settings of `handrail train` where none is given; these alone may be given there."""
     kinds: tuple[str, ...]
     """Kinds of knowledge that a file may bring."""
+    prefix: str
+    """What the names of its environments have in common, which pictures leave out."""
     run_type: Callable[[str], type]
     """(method) → of a run's settings."""
     resolve: Callable[[Mapping[str, Any]], Row]

@@ -35,6 +35,11 @@ def family_of(environment: str) -> Family:
     raise error
 
 
+def short_name(environment: str) -> str:
+    """An environment's name without what its family's have in common, for pictures."""
+    return environment.removeprefix(family_of(environment).prefix)
+
+
 def look_at(environment: str, *, seed: int = 0) -> None:
     """Raises `HandrailError` if commands cannot train in the environment of this name.
 

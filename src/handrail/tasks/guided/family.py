@@ -164,6 +164,7 @@ def guided_family(tasks: GuidedTasks) -> Family:
             "guide.patience": 2,
         },
         kinds=("guide", "encoder", "expert", "pretrained"),
+        prefix=f"{tasks.name}-",
         run_type=lambda method: StudentRun,
         resolve=functools.partial(resolve_settings, tasks),
         run_name=lambda run: f"{run.environment}-{original(run)['method']}-{run.seed}",

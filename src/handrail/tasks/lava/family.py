@@ -107,6 +107,7 @@ LAVA = Family(
         "steps": 200_000,
     },
     kinds=("prior", "encoder", "guide"),
+    prefix="LavaCrossing",
     run_type=lambda method: LavaRun,
     resolve=resolve,
     run_name=lambda run: f"{run.environment}-{run.method}-{run.observation}-{run.seed}",

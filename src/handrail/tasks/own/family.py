@@ -152,6 +152,7 @@ OWN_ENVIRONMENTS = Family(
     },
     defaults={"method": "budget-switch", "steps": STEPS, "guide.steps": STEPS},
     kinds=("guide", "prior", "encoder"),
+    prefix="",
     run_type=run_type,
     resolve=resolve_own,
     run_name=lambda run: f"{_folder(run.environment)}-{run.method}-{run.seed}",
