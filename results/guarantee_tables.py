@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from handrail.equations.interval import at_most
 from results.collect import BROKEN
-from results.navigation_tables import Run, kept, runs, safe_alone
+from results.navigation_tables import DYNAMIC_TEST_SEEDS, Run, kept, runs, safe_alone
 from results.tables import markdown, spread, summary
 
 
@@ -55,6 +55,10 @@ def _breaks(said: Mapping[str, float]) -> bool:
 
 LONG = ("sagui-static-fresh", "budget-switch")
 STATIC = ((*LONG, "**budget-switch**"),)
+DYNAMIC = tuple(
+    ("sagui-dynamic-compiled-fresh", variant, label)
+    for variant, label in DYNAMIC_TEST_SEEDS.items()
+)
 
 
 def _at_the_end(name: str, digits: int) -> Callable[[], str]:
@@ -70,4 +74,5 @@ GUARANTEE_NUMBERS: dict[str, Callable[[], str]] = {
 }
 GUARANTEE_TABLES: dict[str, Callable[[], str]] = {
     "sagui-guarantee": lambda: guarantee(STATIC),
+    "sagui-dynamic-guarantee": lambda: guarantee(DYNAMIC),
 }

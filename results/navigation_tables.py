@@ -211,9 +211,18 @@ TEST_SEEDS = {
     "linear-decay, tuned on Static": "linear-decay, preset `tuned-on-static`",
     "scratch": "SAC-Lagrangian, published settings",
     "SAC-Lagrangian, tuned": "SAC-Lagrangian, tuned multiplier",
+    "cpo": "CPO",
+    "ppo-lagrangian": "PPO-Lagrangian",
 }
 TEST_SEEDS_BRIEF = {
-    name: TEST_SEEDS[name] for name in TEST_SEEDS if "tuned-on-static" not in TEST_SEEDS[name]
+    name: label
+    for name, label in TEST_SEEDS.items()
+    if "tuned-on-static" not in label and name != "ppo-lagrangian"
+}
+DYNAMIC_TEST_SEEDS = {
+    "budget-switch, recommended": "**budget-switch** (ours)",
+    "sum-switch, recommended": "**sum-switch**",
+    "control-switch, recommended": "**control-switch**, our preset",
 }
 COMPILED = {
     "budget-switch": "budget-switch",
@@ -241,6 +250,9 @@ NAVIGATION_TABLES: dict[str, Callable[[], str]] = {
     "sagui-semi-dynamic-runs": lambda: every_run("sagui-semi-dynamic", SEMI_DYNAMIC),
     "sagui-dynamic": lambda: comparison("sagui-dynamic", DYNAMIC),
     "sagui-dynamic-compiled": lambda: comparison("sagui-dynamic-compiled", COMPILED),
+    "sagui-dynamic-test-seeds": lambda: comparison(
+        "sagui-dynamic-compiled-fresh", DYNAMIC_TEST_SEEDS
+    ),
     **MANY_SEEDS_TABLES,
 }
 
