@@ -1,5 +1,7 @@
 """Formulas as MathML, which browsers show by themselves: no script, nothing from the network."""
 
+import re
+
 from docutils import nodes
 from docutils.utils.math import MathError
 from docutils.utils.math.latex2mathml import tex2mathml
@@ -7,10 +9,13 @@ from sphinx.application import Sphinx
 from sphinx.util import logging
 
 LOG = logging.getLogger(__name__)
+TOGETHER = re.compile(r"frac\d\d")  # docutils takes both digits for one number
 
 
 def formula(node: nodes.Element, *, displayed: bool) -> str:
-    """A formula in MathML; one that cannot be read is a warning."""
+    """A formula in MathML; one that cannot be read, or would be read wrongly, is a warning."""
+    if TOGETHER.search(node.astext()):
+        LOG.warning("formula %r: write \\frac{1}{2}", node.astext(), location=node)
     try:
         return tex2mathml(node.astext(), as_block=displayed)
     except MathError as error:

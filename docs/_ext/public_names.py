@@ -1,6 +1,7 @@
 """The public names of `handrail`, by their docstrings; none may be missing or without one."""
 
 import inspect
+import re
 
 from docutils import nodes
 from sphinx.application import Sphinx
@@ -11,6 +12,7 @@ import handrail
 
 LOG = logging.getLogger(__name__)
 DOCUMENTED = "handrail_documented"
+MODULES = re.compile(r"(?:jax\.)?jaxlib\._jax\.|jaxtyping\.|collections\.abc\.")
 
 
 class Public(SphinxDirective):
@@ -64,10 +66,19 @@ def one_home(app: Sphinx, env, node: nodes.Element, shown: nodes.TextElement):
     return None
 
 
+def named_as_imported(app: Sphinx, doctree: nodes.document) -> None:
+    """Types by the names that the code has for them, and not with the modules that they lie in."""
+    for text in list(doctree.findall(nodes.Text)):
+        short = MODULES.sub("", text)
+        if "jaxlib._jax." in text and short != text:
+            text.parent.replace(text, nodes.Text(short))
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Registers the directive and the check."""
     app.add_directive("public", Public)
     app.connect("env-purge-doc", forget)
     app.connect("env-check-consistency", all_there)
     app.connect("missing-reference", one_home)
+    app.connect("doctree-read", named_as_imported)
     return {"parallel_read_safe": False, "parallel_write_safe": True}
