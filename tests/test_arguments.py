@@ -35,6 +35,7 @@ from handrail.methods.sagui.settings import (
     SacSettings,
     StudentRun,
 )
+from handrail.networks.image_network import ImageNetwork
 from handrail.tasks.lava.settings import LavaEncoder, LavaPrior, LavaRun
 
 HUGE = 10**5_000
@@ -203,3 +204,10 @@ def test_a_mistyped_name_comes_with_the_nearest_whole_name(name, within, nearest
 def test_a_number_out_of_its_range_is_refused_by_name(settings, name, value):
     with pytest.raises(HandrailError, match=f"{re.escape(name)} is .*: expected"):
         override(settings, {name: value})
+
+
+def test_values_that_have_to_fit_each_other_are_set_at_once():
+    sizes = {"images.channels": [8], "images.kernels": [3], "images.strides": [2]}
+    assert override(LavaEncoder(), sizes).images == ImageNetwork((8,), (3,), (2,), ())
+    with pytest.raises(HandrailError, match="images has 1 channels, 4 kernels and 4 strides"):
+        override(LavaEncoder(), {"images.channels": [8]})

@@ -113,10 +113,7 @@ def override(settings: Settings, values: Mapping[Any, Any], *, within: str = "")
     Errors name the field with `within` ("guide.") before it. Raises `UnknownName` with the nearest
     whole name.
     """
-    root = type(settings), within
-    for name, value in values.items():
-        settings = _replaced(settings, str(name), value, within, root)
-    return settings
+    return _overridden(settings, values, within, (type(settings), within))
 
 
 def whole(name: str, value: Any, *, least: int = 0, most: float = math.inf) -> int:
@@ -217,25 +214,36 @@ def shown(value: Any, most: int = 60) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
-def _replaced(settings: Any, name: str, value: Any, within: str, root: tuple[type, str]) -> Any:
-    """`root` are the whole settings' type and name, among whose names the nearest is proposed."""
-    group, dot, rest = name.partition(".")
-    group = renamed.current_name(type(settings), group)
+def _overridden(
+    settings: Any, values: Mapping[Any, Any], within: str, root: tuple[type, str]
+) -> Any:
+    """All at once, since values may have to fit each other.
+
+    `root` are the whole settings' type and name, among whose names the nearest is proposed.
+    """
     hints = typing.get_type_hints(type(settings), include_extras=True)
-    if group not in hints:
-        raise _unknown(type(settings), name, within, root)
-    kind, old, label = hints[group], getattr(settings, group), f"setting {within + name!r}"
-    nested = dataclasses.is_dataclass(old)
-    if dot and not nested:
-        raise HandrailError(f"{label}: {within + group!r} has no parts")
-    if dot:
-        new = _replaced(old, rest, value, f"{within}{group}.", root)
-    elif nested and isinstance(value, Mapping):
-        new = override(old, value, within=f"{within}{group}.")
-    else:
-        value = renamed.current_value(type(settings), group, value)
-        new = converted(value, kind, within + group, label)
-    return dataclasses.replace(settings, **{group: new})
+    changed: dict[str, Any] = {}
+    inner: dict[str, dict[str, Any]] = {}
+    for name, value in values.items():
+        group, dot, rest = str(name).partition(".")
+        group = renamed.current_name(type(settings), group)
+        if group not in hints:
+            raise _unknown(type(settings), str(name), within, root)
+        old, label = changed.get(group, getattr(settings, group)), f"setting {f'{within}{name}'!r}"
+        nested = dataclasses.is_dataclass(old)
+        if dot and not nested:
+            raise HandrailError(f"{label}: {within + group!r} has no parts")
+        if dot:
+            inner.setdefault(group, {})[rest] = value
+        elif nested and isinstance(value, Mapping):
+            changed[group] = override(old, value, within=f"{within}{group}.")
+        else:
+            value = renamed.current_value(type(settings), group, value)
+            changed[group] = converted(value, hints[group], within + group, label)
+    for group, parts in inner.items():
+        old = changed.get(group, getattr(settings, group))
+        changed[group] = _overridden(old, parts, f"{within}{group}.", root)
+    return dataclasses.replace(settings, **changed) if changed else settings
 
 
 def _unknown(kind: type, name: str, within: str, root: tuple[type, str]) -> UnknownName:
