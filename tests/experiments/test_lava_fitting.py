@@ -19,6 +19,7 @@ from handrail.tasks.lava.settings import LavaEncoder, LavaPrior
 
 LARGE = {"environment": "LavaCrossingS11N5", "method": "full"}
 MANY = {"method": "full", "knowledge": "many"}
+PIXELS = {**MANY, "observation": "pixels"}
 WINDOWS = {"prior.window": 7, "encoder.window": 7}
 
 
@@ -38,6 +39,8 @@ def suits(**settings):
         {**MANY, "safety.pessimism": 1.0, "prior.members": 3},
         {**MANY, "observation": "pixels", "prior.appearance": "random"},
         {"method": "full", "observation": "pixels", "encoder.appearance": "random"},
+        {**PIXELS, "prior.source_learning.images.channels": [4, 4, 4]},
+        {**PIXELS, "encoder.images.strides": [2, 2, 2, 1], "encoder.acting.images.hidden": [8]},
     ],
 )
 def test_what_fits_is_taken(settings):
@@ -68,6 +71,13 @@ def test_what_fits_is_taken(settings):
         ({"method": "full", "safety.guide_temperature": 1.0}, "'full' has no guide that it is"),
         ({"method": "state-only", "safety.repeat_distance": 1.0}, "has one check at the most"),
         ({"method": "priors-0.5", "safety.prior_prob": 0.7}, r"'priors-0.5' means 0\.5: leave"),
+        (
+            {**PIXELS, "prior.prior_learning.images.strides": [2, 2, 1]},
+            "prior.prior_learning.images is .* set channels and hidden only",
+        ),
+        ({**PIXELS, "encoder.acting.images.hidden": []}, "encoder.acting.images is .* one layer"),
+        ({**PIXELS, "encoder.images.hidden": [9]}, "encoder.images is .* leave hidden empty"),
+        ({**PIXELS, "encoder.images.strides": [4, 4, 4, 1]}, "these need .* pixels a side"),
     ],
 )
 def test_what_does_not_fit_is_refused(settings, message):
@@ -105,8 +115,8 @@ def test_a_prior_and_an_encoder_are_trained_in_all_their_environments():
 def test_knowledge_of_pixels_sees_random_looks():
     both = {
         appearance: (
-            explored_problem(LavaEncoder(**PIXELS, appearance=appearance)),
-            prior_problem(LavaPrior(**PIXELS, layouts="many", appearance=appearance), "LavaGapS5"),
+            explored_problem(LavaEncoder(**IMAGES, appearance=appearance)),
+            prior_problem(LavaPrior(**IMAGES, layouts="many", appearance=appearance), "LavaGapS5"),
         )
         for appearance in ("own", "random")
     }
@@ -118,7 +128,7 @@ def test_knowledge_of_pixels_sees_random_looks():
         np.testing.assert_array_equal(own.environment.successor, random.environment.successor)
 
 
-PIXELS = {"view": "pixels", "environment": "LavaGapS5", "pool": 2, "seed": 1}
+IMAGES = {"view": "pixels", "environment": "LavaGapS5", "pool": 2, "seed": 1}
 
 
 def rivers_of(grid):

@@ -7,11 +7,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from handrail.core.artifact import Card, named_arrays, save
+from handrail.core.artifact import Card, load, named_arrays, save
 from handrail.core.errors import HandrailError
 from handrail.methods.contrastive.artefacts import read_encoder, read_prior
+from handrail.methods.contrastive.built import EncoderNetwork, QNetwork
 from handrail.methods.contrastive.inputs import TableInputs, VectorInputs, VectorQ
+from handrail.methods.contrastive.settings import RepresentationSettings
 from handrail.networks.autoencoder import MLPEncoder, VariationalEncoder
+from handrail.networks.image_network import ImageNetwork
 from handrail.networks.mlp import MLP
 
 KEY = jax.random.key(0)
@@ -99,3 +102,40 @@ def test_an_encoder_that_is_none_is_refused(tmp_path, changes, message):
     path = an_encoder(tmp_path / "x", **changes)
     with pytest.raises(HandrailError, match=message):
         read_encoder(path, rows())
+
+
+FEW = ImageNetwork((2, 2, 2), (8, 4, 3), (4, 2, 1), (5,))
+ONE = ImageNetwork((2,), (4,), (4,), ())
+
+
+def frames():
+    return TableInputs(np.zeros((2, 84, 84, 3), np.uint8), 2, "pixels")
+
+
+def test_networks_on_frames_of_a_table_have_the_sizes_of_their_card(tmp_path):
+    built = QNetwork((3,), FEW)
+    spec = {**frames().spec, "actions": 7}
+    save(tmp_path / "q", Card("prior", spec, built.entries({})),
+         frames().q_network(built, 7)(key=KEY))  # fmt: skip
+    network = read_prior(tmp_path / "q", frames(), 7)
+    assert network.hidden.weight.shape == (5, 7 * 7 * 2) and network.out.weight.shape == (7, 5)
+    ours = EncoderNetwork.of(RepresentationSettings(latent=3, images=ONE))
+    whole = frames().autoencoder(ours, key=KEY)
+    known = {**named_arrays(whole.encoder), "known": np.ones((4, 3), np.float32)}
+    save(tmp_path / "e", Card("encoder", frames().spec, ours.entries({})), known)
+    found = read_encoder(tmp_path / "e", frames())
+    assert found.encoder(jnp.zeros((84, 84, 3), np.uint8)).shape == (3,)
+    assert whole.decoder(jnp.zeros(3)).shape == (84, 84, 3)
+    for path, read in (("q", read_prior), ("e", read_encoder)):
+        card, arrays = load(tmp_path / path)
+        said = card.network["convolutions"]
+        for wrong in ("small", {**said, "channels": [0]}, {**said, "kernels": None}):
+            save(tmp_path / "x", dataclasses.replace(card, network={**card.network,
+                 "convolutions": wrong}), arrays)  # fmt: skip
+            with pytest.raises(HandrailError, match=r"convolutions are|images have"):
+                read(tmp_path / "x", frames(), *([7] if path == "q" else []))
+
+
+def test_the_papers_networks_need_no_word_on_their_sizes():
+    assert "convolutions" not in QNetwork((3,)).entries({})
+    assert "convolutions" not in EncoderNetwork(2, (3,)).entries({})

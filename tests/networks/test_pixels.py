@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handrail.networks.convolution import Conv, ConvTranspose
+from handrail.networks.image_network import ImageNetwork
 from handrail.networks.pixels import NatureQ, PixelDecoder, PixelEncoder
 
 
@@ -72,6 +73,21 @@ def test_shapes_and_batches():
         np.testing.assert_allclose(
             eqx.filter_jit(lambda n, f: n.batch(f))(network, frames), single, atol=1e-5
         )
+
+
+def test_other_sizes_than_the_papers():
+    key = jax.random.key(0)
+    frame = jax.random.randint(key, (84, 84, 3), 0, 256).astype(jnp.uint8)
+    q = NatureQ(7, ImageNetwork(channels=(4, 4, 8), hidden=(16,)), key=key)
+    assert q(frame).shape == (7,) and q.hidden.weight.shape == (16, 7 * 7 * 8)
+    few = ImageNetwork((4, 8, 8), (4, 4, 3), (4, 2, 1), ())
+    encoder, decoder = PixelEncoder(5, few, key=key), PixelDecoder(5, few, key=key)
+    latent = encoder(frame)
+    assert latent.shape == (5,) and encoder.project.weight.shape == (5, 7 * 7 * 8)
+    made = decoder(latent)  # 7, 9, 20 cropped to 21 by its edge, 84
+    assert made.shape == (84, 84, 3)
+    error = decoder.batch_error(latent[None], frame[None])
+    np.testing.assert_allclose(error, np.mean((made - decoder.target(frame)) ** 2), rtol=1e-4)
 
 
 @pytest.mark.parametrize("network", [NatureQ(7, key=jax.random.key(3))])

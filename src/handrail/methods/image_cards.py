@@ -19,7 +19,7 @@ def image_entries(network: ImageNetwork, images: Images, *, normalised: bool) ->
     """Entries of a card's network; none where vectors are read as they are."""
     entries: dict[str, Any] = {}
     if images:
-        layers = {name: list(getattr(network, name)) for name in LAYERS}
+        layers = layer_entries(network)
         parts = {name: dict(vars(values)) for name, values in sorted(images.items())}
         entries["images"] = {**layers, "parts": parts}
     return entries | ({"normalise_observations": True} if normalised else {})
@@ -40,9 +40,18 @@ def read_image_entries(card: Card, *, source: str) -> tuple[ImageNetwork, Images
     parts = said.get("parts") if isinstance(said, dict) else None
     if not isinstance(parts, dict) or not parts:
         raise HandrailError(f"{source}: the card's images are {said!r}, expected layers and parts")
-    layers = {name: _sizes(said.get(name), name, source) for name in LAYERS}
-    network = ImageNetwork(**layers)
+    network = read_layers(said, source=source)
     return network, {name: _values(one, name, source) for name, one in parts.items()}, normalised
+
+
+def layer_entries(network: ImageNetwork) -> dict[str, list[int]]:
+    """What a card says of convolutions."""
+    return {name: list(getattr(network, name)) for name in LAYERS}
+
+
+def read_layers(said: Mapping[str, Any], *, source: str) -> ImageNetwork:
+    """The same, checked."""
+    return ImageNetwork(**{name: _sizes(said.get(name), name, source) for name in LAYERS})
 
 
 def check_images(own: Images, here: Images, seen: Any, *, source: str, where: str) -> None:

@@ -169,3 +169,12 @@ class ConvTranspose(eqx.Module):
         )
         y = correlate(x, joined)
         return _add_bias(y if s == 1 else channels_to_blocks(y, s), self.bias)
+
+
+def fitted(x: Float[Array, "h w c"], height: int, width: int) -> Float[Array, "height width c"]:
+    """Cropped, or continued with its edge, where strides do not divide the sides."""
+    if x.shape[:2] == (height, width):
+        return x
+    x = x[:height, :width]
+    missing = (0, height - x.shape[0]), (0, width - x.shape[1]), (0, 0)
+    return jnp.pad(x, missing, mode="edge")

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, Shaped
 
 from handrail.networks.autoencoder import AbstractEncoder
-from handrail.networks.convolution import ConvTranspose
+from handrail.networks.convolution import ConvTranspose, fitted
 from handrail.networks.example_sums import sum_over_examples
 from handrail.networks.mlp import Linear
 from handrail.networks.reading import Reading, ReadInputs, ReadPart
@@ -78,7 +78,7 @@ class ImageDecoder(eqx.Module):
         x = jax.nn.relu(features).reshape(self._deepest(part))
         heights, widths = (network.sides(side)[:-1][::-1] for side in part.frame[:2])
         for place, deconv in enumerate(deconvs[number]):
-            x = _fitted(deconv(x), heights[place], widths[place])
+            x = fitted(deconv(x), heights[place], widths[place])
             x = jnp.tanh(x) if place + 1 == len(heights) else jax.nn.relu(x)
         return x
 
@@ -117,10 +117,3 @@ class ImageDecoder(eqx.Module):
 
         expanded = jax.vmap(self._expanded)(latents)
         return sum_over_examples(error, self.deconvs, expanded, observations) / observations.size
-
-
-def _fitted(x: Float[Array, "h w c"], height: int, width: int) -> Float[Array, "height width c"]:
-    """Cropped, or continued with its edge, where strides do not divide the sides."""
-    x = x[:height, :width]
-    missing = (0, height - x.shape[0]), (0, width - x.shape[1]), (0, 0)
-    return jnp.pad(x, missing, mode="edge")

@@ -62,6 +62,8 @@ class ImageValues:
         return f"{self.dtype} from {self.low:g} to {self.high:g}"
 
 
+ENCODER_IMAGES = ImageNetwork((32, 32, 32, 32), (3, 3, 3, 3), (2, 1, 1, 1), ())
+"""The encoder of arXiv:2503.10318."""
 Images = Mapping[str, ImageValues]
 """The images among an observation's parts, by the names that a card gives these."""
 

@@ -11,10 +11,16 @@ from handrail.methods.contrastive.settings import (
     QLearning,
     RepresentationSettings,
 )
-from handrail.methods.image_cards import image_entries, read_image_entries
+from handrail.methods.image_cards import (
+    image_entries,
+    layer_entries,
+    read_image_entries,
+    read_layers,
+)
 from handrail.networks.image_network import ImageNetwork, Images
 
 IMAGES = ImageNetwork()
+FRAMES = "convolutions"  # what a card calls those on frames of a table
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,6 +46,8 @@ class QNetwork:
         """As a card says."""
         hidden = widths(card, "hidden", source=source)
         network, pictures, normalised = read_image_entries(card, source=source)
+        if not pictures:
+            network = _read_frames(card, IMAGES, source=source)
         members = card.network.get("members", 1)
         if type(members) is not int or not 1 <= members <= MOST_MEMBERS:
             raise HandrailError(
@@ -54,6 +62,7 @@ class QNetwork:
         return {
             "hidden": [] if images else list(self.hidden),
             **image_entries(self.images, images, normalised=normalised),
+            **_of_frames(self.images, images, IMAGES),
             **({} if self.members == 1 else {"members": self.members}),
         }
 
@@ -82,7 +91,8 @@ class EncoderNetwork:
         """As a card says."""
         hidden = widths(card, "hidden", source=source)
         network, pictures, _ = read_image_entries(card, source=source)
-        network = network if pictures else ENCODER_IMAGES
+        if not pictures:
+            network = _read_frames(card, ENCODER_IMAGES, source=source)
         return EncoderNetwork(latent, hidden, network, variational, pictures)
 
     def entries(self, images: Images) -> dict[str, Any]:
@@ -92,4 +102,20 @@ class EncoderNetwork:
             "hidden": [] if images else list(self.hidden),
             "variational": self.variational,
             **image_entries(self.images, images, normalised=False),
+            **_of_frames(self.images, images, ENCODER_IMAGES),
         }
+
+
+def _of_frames(network: ImageNetwork, images: Images, default: ImageNetwork) -> dict[str, Any]:
+    """What a card says of convolutions on frames of a table, if they are not the paper's."""
+    return {} if images or network == default else {FRAMES: layer_entries(network)}
+
+
+def _read_frames(card: Card, default: ImageNetwork, *, source: str) -> ImageNetwork:
+    """The same from a card, checked."""
+    said = card.network.get(FRAMES)
+    if said is None:
+        return default
+    if not isinstance(said, dict):
+        raise HandrailError(f"{source}: the card's {FRAMES} are {said!r}, expected layers")
+    return read_layers(said, source=source)

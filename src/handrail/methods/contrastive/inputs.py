@@ -33,7 +33,13 @@ from handrail.networks.inputs import ScaledInputs
 from handrail.networks.lookup import Lookup
 from handrail.networks.mlp import MLP
 from handrail.networks.patches import PatchTable
-from handrail.networks.pixels import NatureQ, PixelDecoder, PixelEncoder
+from handrail.networks.pixels import (
+    NatureQ,
+    PixelDecoder,
+    PixelEncoder,
+    check_encoder_sizes,
+    check_q_sizes,
+)
 from handrail.networks.reading import Reading
 from handrail.replay.frames import FrameRing
 
@@ -117,21 +123,23 @@ class TableInputs(AbstractInputs):
         self.spec = {"view": view, **fixed, "shape": list(self.shape)}
 
     def q_network(self, built: QNetwork, actions: int) -> Callable[..., Any]:
-        refuse_images("learning.images", built.images, ImageNetwork())
         if built.normalise_observations:
             raise HandrailError(
                 "learning.normalise_observations is true, but frames of a table have one scale: "
                 "leave it off"
             )
         if self.shape == PIXELS:
-            return _made(NatureQ, actions)
+            check_q_sizes("learning.images", built.images)
+            return _made(NatureQ, actions, built.images)
+        refuse_images("learning.images", built.images, ImageNetwork())
         return _made(MLP, (*self.shape, *built.hidden, actions))
 
     def autoencoder(self, built: EncoderNetwork, *, key: Key[Array, ""]) -> Autoencoder:
-        refuse_images("encoder.images", built.images, ENCODER_IMAGES)
-        return autoencoder(
-            self.shape, built.latent, built.hidden, variational=built.variational, key=key
-        )
+        if self.shape == PIXELS:
+            check_encoder_sizes("encoder.images", built.images)
+        else:
+            refuse_images("encoder.images", built.images, ENCODER_IMAGES)
+        return autoencoder(self.shape, built, key=key)
 
     @functools.cached_property
     def _table(self) -> Shaped[Array, "rows *frame"]:
@@ -193,9 +201,7 @@ class VectorInputs(AbstractInputs):
 
     def autoencoder(self, built: EncoderNetwork, *, key: Key[Array, ""]) -> Autoencoder:
         refuse_images("images", built.images, ENCODER_IMAGES)
-        return autoencoder(
-            self.shape, built.latent, built.hidden, variational=built.variational, key=key
-        )
+        return autoencoder(self.shape, built, key=key)
 
     def values(self) -> AbstractValues:
         return Direct()
@@ -225,22 +231,17 @@ class VectorInputs(AbstractInputs):
         return VectorEmbedding(encoder, self.scaled)
 
 
-def autoencoder(
-    shape: tuple[int, ...],
-    latent: int,
-    hidden: tuple[int, ...],
-    *,
-    variational: bool,
-    key: Any,
-) -> Autoencoder:
+def autoencoder(shape: tuple[int, ...], built: EncoderNetwork, *, key: Any) -> Autoencoder:
     """Encoder and decoder for inputs of this shape."""
     first, second, third = jax.random.split(key, 3)
+    latent, hidden = built.latent, built.hidden
     if tuple(shape) == PIXELS:
-        encoder, decoder = PixelEncoder(latent, key=first), PixelDecoder(latent, key=second)
+        encoder = PixelEncoder(latent, built.images, key=first)
+        decoder = PixelDecoder(latent, built.images, key=second)
     else:
         encoder = MLPEncoder((*shape, *hidden, latent), key=first)
         decoder = MLPDecoder((latent, *reversed(hidden), *shape), key=second)
-    if variational:
+    if built.variational:
         return Autoencoder(VariationalEncoder(encoder, latent, key=third), decoder)
     return Autoencoder(encoder, decoder)
 

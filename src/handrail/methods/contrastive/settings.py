@@ -16,7 +16,7 @@ from handrail.core.arguments import (
 )
 from handrail.core.recorded import SINCE
 from handrail.core.renamed import takes_old_settings
-from handrail.networks.image_network import ImageNetwork
+from handrail.networks.image_network import ENCODER_IMAGES, ImageNetwork
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,7 +105,6 @@ OWN_LEARNING = QLearning(learning_starts=1_000)
 OWN_PRIOR_LEARNING = dataclasses.replace(PRIOR_LEARNING, learning_starts=1_000)
 OWN_ACTING = dataclasses.replace(ACTING, learning_starts=1_000)
 """What learns in environments of the user's, unless they say otherwise."""
-ENCODER_IMAGES = ImageNetwork((32, 32, 32, 32), (3, 3, 3, 3), (2, 1, 1, 1), ())
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

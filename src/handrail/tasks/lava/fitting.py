@@ -11,6 +11,7 @@ from handrail.core.errors import HandrailError
 from handrail.envs.lava.make import check_alike
 from handrail.envs.lava.source import open_source
 from handrail.envs.lava.views import EGOCENTRIC_CHANNELS, egocentric_side
+from handrail.networks.pixels import check_encoder_sizes, check_q_sizes
 from handrail.tasks.family import Files
 from handrail.tasks.lava.resolve import view_of
 from handrail.tasks.lava.settings import LavaEncoder, LavaGuide, LavaPrior, LavaRun
@@ -52,6 +53,8 @@ def _check_settings(kind: str, settings: LavaPrior | LavaEncoder | LavaGuide) ->
                 "the egocentric view has a window; leave it out"
             )
         egocentric_side(0, 0, settings.window)
+    if settings.view == "pixels":
+        _check_sizes(kind, settings)
     if settings.appearance == "own":
         return
     if settings.view != "pixels":
@@ -64,6 +67,15 @@ def _check_settings(kind: str, settings: LavaPrior | LavaEncoder | LavaGuide) ->
             "prior.appearance is 'random', but prior.layouts is 'one', and each layout has one "
             "look: set prior.layouts to many"
         )
+
+
+def _check_sizes(kind: str, settings: LavaPrior | LavaEncoder | LavaGuide) -> None:
+    """Of networks that read images."""
+    if isinstance(settings, LavaEncoder):
+        check_encoder_sizes(f"{kind}.images", settings.images)
+    for name in ("source_learning", "prior_learning", "acting", "learning"):
+        if (learning := getattr(settings, name, None)) is not None:
+            check_q_sizes(f"{kind}.{name}.images", learning.images)
 
 
 def knowledge_of(run: LavaRun, files: Files) -> Knowledge:
