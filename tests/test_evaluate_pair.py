@@ -63,6 +63,15 @@ def test_a_student_and_its_guide(guided, capsys, monkeypatch):
     assert f"intervention_rate        {said}\n" in capsys.readouterr().out
 
 
+def test_a_mistyped_name_of_one_that_ships_is_told_the_nearest(guided, capsys, monkeypatch):
+    for command in (["evaluate", "--shielded"], ["record", "--shielded"], ["check-triggers"]):
+        line = ["handrail", *command, str(guided / "student"), "--guide", "navigation-statik"]
+        monkeypatch.setattr("sys.argv", line)
+        with pytest.raises(SystemExit):
+            cli.main()
+        assert "did you mean 'navigation-static'" in capsys.readouterr().err
+
+
 def test_a_guide_that_is_elsewhere_has_to_be_named(guided, tmp_path):
     (guided / "student").rename(moved := tmp_path / "student")
     try:

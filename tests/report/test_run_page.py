@@ -205,8 +205,16 @@ def test_mistakes_are_named(tmp_path):
         report([str(tmp_path)], seeds=2)
     with pytest.raises(HandrailError, match="absent is not a folder"):
         report([str(tmp_path), "absent"])
-    path, tables, missing = report([str(tmp_path)])
-    assert "no run.json" in missing[0] and "no run.json" in path.read_text() and not tables
+    with pytest.raises(HandrailError, match=r"there is no folder .*absent: expected one with runs"):
+        report([str(tmp_path / "absent")])
+    with pytest.raises(
+        HandrailError, match=r"no run in .* expected a folder that `handrail train`"
+    ):
+        report([str(tmp_path)])
+    assert "no run.json" in (tmp_path / "report.html").read_text()
+    write_run(tmp_path / "run")
+    _, tables, missing = report([str(tmp_path)])
+    assert not tables and not any("no run.json" in text for text in missing)
 
 
 def test_a_run_without_a_limit_or_steps_has_a_page(tmp_path):

@@ -9,7 +9,7 @@ from handrail.core.errors import HandrailError
 from handrail.core.files import check_writable, write_json, write_text
 from handrail.envs.navigation.tasks import navigation_task
 from handrail.experiments import launch
-from handrail.knowledge.catalog import located
+from handrail.knowledge.catalog import located, located_files
 from handrail.methods.sagui.guide_file import GUIDE
 from handrail.methods.sagui.settings import StudentRun
 from handrail.report.console import show
@@ -59,7 +59,7 @@ def check_robustness(
                 "expected a guide, or a student of a navigation task"
             )
         files = launch.knowledge_of_run(
-            what, knowledge_folder=knowledge_folder, files={} if guide is None else {"guide": guide}
+            what, knowledge_folder=knowledge_folder, files=located_files({"guide": guide})
         )
         allowed = run.limit if limit is None else number("limit", limit)
         policy = launch.policy_file(what, "last")

@@ -128,6 +128,7 @@ def check_triggers(
     from handrail.core.arguments import whole
     from handrail.core.jax_setup import choose
     from handrail.experiments import launch
+    from handrail.knowledge.catalog import located_files
     from handrail.report.console import show
     from handrail.report.warnings import warnings_table
 
@@ -135,8 +136,7 @@ def check_triggers(
     named = {"guide": guide, "encoder": encoder}
     rows = launch.check_triggers(
         run, episodes=episodes, seed=seed, within=whole("within", within, least=1), random=random,
-        which=policy, knowledge_folder=knowledge_folder,
-        files={kind: path for kind, path in named.items() if path is not None},
+        which=policy, knowledge_folder=knowledge_folder, files=located_files(named),
     )  # fmt: skip
     show([warnings_table(rows, within=within)])
 

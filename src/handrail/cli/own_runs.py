@@ -25,6 +25,7 @@ from handrail.experiments.stored import recorded_settings
 from handrail.interventions.base import Intervention
 from handrail.interventions.substitutes import in_agent_units
 from handrail.interventions.with_info import info_names
+from handrail.knowledge.catalog import with_checksum
 from handrail.learners.base import Proposal
 from handrail.learners.sac.host_policy import best_allowed
 from handrail.learners.sac.networks import OnVectors, Sampled
@@ -157,7 +158,9 @@ class OpenedRun:
         return None if given is None else attribute(given, f"--{what}", f"the {what}")
 
     def _knowledge(self) -> dict[str, Path]:
-        """The guide's file, if there is one: as named, or with the same checksum nearby."""
+        """The guide's file, if there is one: as named, or with the same checksum nearby or among
+        what ships.
+        """
         wanted = mapping(self.run.recorded.get("needs")).get("guide")
         if wanted is None:
             return {}
@@ -166,6 +169,8 @@ class OpenedRun:
         for path in nearby if named is None else [named]:
             if checksums({"guide": path})["guide"] == wanted:
                 return {"guide": path}
+        if named is None and (one := with_checksum(str(wanted))):
+            return {"guide": one.file}
         where = "was not found beside the run" if named is None else "is not the file"
         raise HandrailError(
             f"{message(self.run.folder)}: the guide of this run {where} (its checksum begins with "

@@ -22,11 +22,17 @@ def report(
 ) -> tuple[Path, list[Table], list[str]]:
     """Writes a report; its path, the tables for the terminal, and what is missing.
 
-    One name of an experiment, or folders of runs. Raises `HandrailError` for neither.
+    One name of an experiment, or folders of runs. Raises `HandrailError` for neither, and for
+    folders without any run, once the page that says so is written.
     """
     if not names:
         raise HandrailError(
             "nothing named; expected an experiment (see `handrail list`) or folders of runs"
+        )
+    if len(names) == 1 and _is_no_folder(names[0]):
+        raise HandrailError(
+            f"there is no folder {message(names[0])}: expected one with runs in it, or an "
+            "experiment (see `handrail list`)"
         )
     if len(names) == 1 and (names[0] in experiments() or not Path(names[0]).is_dir()):
         path, tables = reproduce.report_only(
@@ -40,5 +46,18 @@ def report(
             raise HandrailError(
                 f"--{name} belongs to experiments: {message(names[0])} is a folder of runs"
             )
-    path, missing = write_run_page([Path(name) for name in names], out, vectors=vectors)
+    folders = [Path(name) for name in names]
+    path, missing = write_run_page(folders, out, vectors=vectors)
+    if not any(any(folder.rglob("run.json")) for folder in folders):
+        where = ", ".join(map(message, folders))
+        raise HandrailError(
+            f"no run in {where}: there is no run.json in it or below it; expected a folder that "
+            f"`handrail train` or `reproduce` wrote ({message(path)} says the same)"
+        )
     return path, [], missing
+
+
+def _is_no_folder(name: str) -> bool:
+    """Whether this is written as a folder is, and none is there."""
+    path = Path(name)
+    return len(path.parts) > 1 and path.suffix != ".toml" and not path.exists()

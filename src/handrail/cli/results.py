@@ -60,6 +60,7 @@ def evaluate(
     from handrail.cli.changed import changes_of
     from handrail.cli.evaluate import evaluate as evaluate_one
     from handrail.envs.changes import NOTHING_CHANGED
+    from handrail.knowledge.catalog import located_files
     from handrail.report.console import show_values
 
     files = {"guide": guide, "prior": prior, "encoder": encoder, "expert": expert}
@@ -67,8 +68,7 @@ def evaluate(
     found = evaluate_one(
         run, episodes=episodes, seed=seed, which=policy, environment=environment, cost_fn=cost_fn,
         episode_length=episode_length, shielded=shielded, knowledge_folder=knowledge_folder,
-        files={kind: path for kind, path in files.items() if path is not None},
-        intervention=intervention, view=view, changes=world,
+        files=located_files(files), intervention=intervention, view=view, changes=world,
     )  # fmt: skip
     if world != NOTHING_CHANGED:
         print(f"{'world':24} {world.words}")
@@ -135,15 +135,15 @@ def record(
     choose(device)
     from handrail.cli.record import Asked, VideoLook
     from handrail.cli.record import record as record_runs
+    from handrail.knowledge.catalog import located_files
 
     named = {"prior": prior, "encoder": encoder, "guide": guide, "expert": expert}
-    files = {kind: path for kind, path in named.items() if path is not None}
     recorded = record_runs(
         runs,
         out,
         Asked(
-            episodes, seed, shielded, both, policy, knowledge_folder, files, intervention, view,
-            environment, cost_fn, episode_length,
+            episodes, seed, shielded, both, policy, knowledge_folder, located_files(named),
+            intervention, view, environment, cost_fn, episode_length,
         ),
         VideoLook(camera, width, every, fps, titles, steps),
     )  # fmt: skip

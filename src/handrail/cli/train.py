@@ -10,7 +10,7 @@ from handrail.experiments import launch
 from handrail.experiments.progress import ProgressBars
 from handrail.experiments.schema import flat
 from handrail.knowledge import runs
-from handrail.knowledge.catalog import located
+from handrail.knowledge.catalog import located_files
 from handrail.tasks.registry import family_of, with_defaults
 
 
@@ -33,7 +33,7 @@ def train_one(
     have grown.
     """
     own = assigned(assignments)
-    files = _located(files)
+    files = located_files(files)
     chosen = {**with_defaults({**settings, **own}, files), **own}
     row = family_of(chosen["environment"]).resolve(chosen)
     used = {} if acquire else runs.shipped_for(row, files, out)
@@ -66,7 +66,7 @@ def resume(
         return launch.resume(
             folder,
             knowledge_folder=knowledge_folder,
-            files=_located(files),
+            files=located_files(files),
             report=_both(steps, progress),
             environment=environment,
         )
@@ -99,11 +99,6 @@ def assigned(assignments: Sequence[str]) -> dict[str, Any]:
         except (ValueError, RecursionError):  # also a number of too many digits
             values[name] = value
     return flat(values)
-
-
-def _located(files: Mapping[str, Path | None]) -> dict[str, Path]:
-    """The files that are given, by kind."""
-    return {kind: located(kind, path) for kind, path in files.items() if path is not None}
 
 
 def _both(steps: ProgressBars, progress: Callable[[], None]) -> launch.Report:

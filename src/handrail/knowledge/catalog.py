@@ -82,6 +82,11 @@ def located(kind: str, file: Path | str) -> Path:
     return named(str(path), kind)[0].file
 
 
+def located_files(files: Mapping[str, Path | None]) -> dict[str, Path]:
+    """Those files that are given, by kind, as `located` finds them."""
+    return {kind: located(kind, path) for kind, path in files.items() if path is not None}
+
+
 def with_checksum(checksum: str) -> ShippedKnowledge | None:
     """What ships with this checksum, if anything does."""
     if len(checksum) != CHECKSUM:  # what was acquired is known by the name of its folder
