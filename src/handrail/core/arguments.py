@@ -222,27 +222,29 @@ def _overridden(
     `root` are the whole settings' type and name, among whose names the nearest is proposed.
     """
     hints = typing.get_type_hints(type(settings), include_extras=True)
-    changed: dict[str, Any] = {}
     inner: dict[str, dict[str, Any]] = {}
+    found = []
     for name, value in values.items():
         group, dot, rest = str(name).partition(".")
         group = renamed.current_name(type(settings), group)
         if group not in hints:
             raise _unknown(type(settings), str(name), within, root)
-        old, label = changed.get(group, getattr(settings, group)), f"setting {f'{within}{name}'!r}"
-        nested = dataclasses.is_dataclass(old)
-        if dot and not nested:
-            raise HandrailError(f"{label}: {within + group!r} has no parts")
+        if dot and not dataclasses.is_dataclass(getattr(settings, group)):
+            raise HandrailError(f"setting {f'{within}{name}'!r}: {within + group!r} has no parts")
         if dot:
             inner.setdefault(group, {})[rest] = value
-        elif nested and isinstance(value, Mapping):
-            changed[group] = override(old, value, within=f"{within}{group}.")
+        found.append((group, f"setting {f'{within}{name}'!r}", None if dot else value, bool(dot)))
+    changed: dict[str, Any] = {}
+    for group, label, value, dotted in found:
+        old, own = changed.get(group, getattr(settings, group)), within + group
+        if dotted:
+            parts = inner.pop(group, {})
+            changed[group] = _overridden(old, parts, f"{own}.", root)
+        elif dataclasses.is_dataclass(old) and isinstance(value, Mapping):
+            changed[group] = override(old, value, within=f"{own}.")
         else:
             value = renamed.current_value(type(settings), group, value)
-            changed[group] = converted(value, hints[group], within + group, label)
-    for group, parts in inner.items():
-        old = changed.get(group, getattr(settings, group))
-        changed[group] = _overridden(old, parts, f"{within}{group}.", root)
+            changed[group] = converted(value, hints[group], own, label)
     return dataclasses.replace(settings, **changed) if changed else settings
 
 
