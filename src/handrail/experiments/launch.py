@@ -313,7 +313,11 @@ def _found(
     knowledge_folder: Path,
     files: Mapping[str, Path],
 ) -> dict[str, Path]:
-    """The file of everything that the run brings along, by kind."""
+    """The file of everything that the run brings along, by kind; what lies beside one, such as the
+    steps of a guide's source, is found with it.
+    """
+    shipped = [one for need in names_of(needs) if (one := with_checksum(need))]
+    files = {**{one.kind: one.file for one in shipped}, **files}
     roots = [folder.parent, folder.parent.parent, knowledge_folder]
     named = {checksum: kind for kind, checksum in _checksums(family, run, files).items()}
     found = {}
@@ -322,9 +326,6 @@ def _found(
             kind = named[need]
             if kind in files:
                 found[kind] = files[kind]
-            continue
-        if one := with_checksum(need):
-            found[one.kind] = one.file
             continue
         places = [path for root in roots for path in sorted((root / "knowledge" / need).glob("*"))]
         finished = [path for path in places if path.suffix == ".safetensors"]
