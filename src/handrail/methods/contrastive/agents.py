@@ -143,7 +143,9 @@ def learner_beside(
     make = partial(inputs.autoencoder, EncoderNetwork.of(settings))
     return RepresentationAgent(
         acting=acting,
-        autoencoder=AutoencoderLearner(make=make, loss=_variant(settings)),
+        autoencoder=AutoencoderLearner(
+            make=make, loss=_variant(settings), learning_rate=settings.learning_rate
+        ),
         show=inputs.encoder_input(),
         seen=Ring(remembered),
         unsafe=Ring(remembered),

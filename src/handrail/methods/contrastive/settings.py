@@ -165,7 +165,9 @@ class RepresentationSettings:
     contrastive_margin: NonNegative = 10.0
     """α of the contrastive loss, on the squared distance."""
     coefficient: NonNegative = 0.5
-    """Weight of the contrastive (or InfoNCE) term."""
+    """Weight of the contrastive (or InfoNCE) term; the reconstruction has 100."""
+    learning_rate: Positive = dataclasses.field(default=2.5e-4, metadata={SINCE: "0.2"})
+    """Step size of Adam."""
     hidden: tuple[Count, ...] = (256,)
     """Hidden layers of encoder and decoder, if not on pixels."""
     images: ImageNetwork = dataclasses.field(default=ENCODER_IMAGES, metadata={SINCE: "0.2"})
