@@ -12,7 +12,8 @@ def bounded(above: int, of: int) -> str:
     """`0 of 500 (≤ 0.6 %)`: what was seen, and the upper bound of its probability with 95 %
     confidence, as if the trials were independent.
     """
-    return f"{above:,} of {of:,} (≤ {100 * at_most(above, of):.2g} %)"
+    share = 100 * at_most(above, of)
+    return f"{above:,} of {of:,} (≤ {f'{share:.2g}' if share < 99.5 else 100} %)"
 
 
 def guarantee(shown: Sequence[tuple[str, str, str]]) -> str:

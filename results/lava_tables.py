@@ -6,7 +6,7 @@ import numpy as np
 
 from handrail.experiments.schema import read
 from handrail.report.stats import bootstrap, mean
-from results.tables import markdown, summary
+from results.tables import markdown, spread, summary
 
 ENVIRONMENTS = ("LavaCrossingS9N1", "LavaCrossingS9N2", "LavaCrossingS9N3")
 LABELS = {
@@ -76,6 +76,20 @@ def one(
         low = [f"{sum(value < 0.1 for value in runs)} of {len(runs)}"] if ends else []
         rows.append([label, *cells, *low])
     return markdown(["", *(name[-4:] for name in environments), *ends], rows)
+
+
+def sweep(experiment: str, first: str, environment: str) -> str:
+    """Return, violations and interventions of every value of one setting; means over its seeds."""
+    rows = []
+    for variant in read(experiment).variants:
+        quantities = ("final_return", "violations", "intervention_rate")
+        earned, unsafe, acted = (
+            values(experiment, variant, environment, name) for name in quantities
+        )
+        cells = [f"{np.mean(unsafe):,.0f}", f"{100 * np.mean(acted):.0f} %"]
+        rows.append([variant, str(len(earned)), spread(earned, 2), *cells])
+    columns = [first, "runs", "final return", "violations, mean", "steps with an intervention"]
+    return markdown(columns, rows)
 
 
 FRESH = {"recommended": "**contrastive, our preset**", "dqn, γ = 0.95": "DQN, γ = 0.95"}
@@ -155,6 +169,7 @@ LAVA_TABLES: dict[str, Callable[[], str]] = {
     "lava-gamma": lambda: one(
         "lava-gamma", "final_return", 2, GAMMA, ("LavaCrossingS9N1", "LavaCrossingS9N3")
     ),
+    "lava-distance": lambda: sweep("lava-distance", "d_max", "LavaCrossingS9N2"),
     "lava-ablation": lambda: one("lava-ablation", "violations", 0, PARTS),
     "lava-transfer-violations": lambda: one("lava-transfer", "violations", 0, TRANSFER),
     "lava-transfer-returns": lambda: one("lava-transfer", "final_return", 2, TRANSFER),

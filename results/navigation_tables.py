@@ -223,6 +223,7 @@ DYNAMIC_TEST_SEEDS = {
     "budget-switch, recommended": "**budget-switch** (ours)",
     "sum-switch, recommended": "**sum-switch**",
     "control-switch, recommended": "**control-switch**, our preset",
+    "SAC-Lagrangian, tuned": "SAC-Lagrangian, tuned multiplier",
 }
 COMPILED = {
     "budget-switch": "budget-switch",

@@ -70,6 +70,7 @@ def test_episodes_above_the_limit_are_counted(monkeypatch):
         (1, 64, "1 of 64 (≤ 7.2 %)"),
         (3, 75_000, "3 of 75,000 (≤ 0.01 %)"),
         (0, 10, "0 of 10 (≤ 26 %)"),
+        (30, 30, "30 of 30 (≤ 100 %)"),
     ],
 )
 def test_bounds_are_those_of_clopper_and_pearson(above, of, said):

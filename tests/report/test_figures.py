@@ -183,3 +183,14 @@ def test_a_figure_for_dark_pages_has_no_light_paper_and_no_dark_ink():
     assert to_hex(figure.get_facecolor()) == to_hex(axes.get_facecolor()) == style.DARK["#ffffff"]
     assert to_hex(axes.title.get_color()) == style.DARK[style.INK.lower()]
     assert all(to_hex(line.get_color()) in style.DARK.values() for line in axes.lines)
+
+
+@pytest.mark.parametrize(("name", "wide"), [("a", True), ("a name that is much longer", False)])
+def test_a_legend_has_the_columns_that_fit(name, wide):
+    panel = figures.Panel("S9N1", "return", {f"{name} {i}": (STEPS, band(0.5)) for i in range(5)})
+    figure = figures.curves([[panel, panel]], legend_columns=4)
+    (legend,) = figure.legends
+    assert (legend._ncols == 4) == wide
+    figure.canvas.draw()
+    box = legend.get_window_extent()
+    assert box.x0 >= 0 and box.x1 <= figure.bbox.width

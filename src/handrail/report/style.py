@@ -179,14 +179,18 @@ def log_axis(axes: "Axes") -> None:
 
 
 def legend(figure: "Figure", handles: list, columns: int = 4) -> None:
-    """One legend for all panels, above them."""
-    figure.legend(
-        handles=handles,
-        loc="outside upper center",
-        ncols=max(1, min(columns, len(handles))),
-        handlelength=2.2,
-        columnspacing=1.6,
-    )
+    """One legend for all panels, above them, in as many columns as the figure has room for."""
+    for ncols in range(max(1, min(columns, len(handles))), 0, -1):
+        drawn = figure.legend(
+            handles=handles,
+            loc="outside upper center",
+            ncols=ncols,
+            handlelength=2.2,
+            columnspacing=1.6,
+        )
+        if ncols == 1 or drawn.get_window_extent().width <= figure.bbox.width:
+            return
+        drawn.remove()
 
 
 def png(figure: "Figure", dpi: int = 160) -> bytes:
