@@ -17,6 +17,7 @@ from handrail.core.errors import HandrailError, UnknownName
 from handrail.core.files import read_json
 from handrail.envs.base import AbstractEnvironment
 from handrail.envs.navigation.problems import navigation_problem
+from handrail.experiments import launch
 from handrail.experiments.schema import flat
 from handrail.knowledge import runs
 from handrail.knowledge.catalog import FOLDER, located, named, shipped, with_checksum
@@ -82,14 +83,15 @@ def test_a_guide_acts_in_the_task_of_its_name(one):
         observation = timestep.observation
 
 
-def test_prior_and_encoder_warn_on_a_layout_that_they_have_not_seen():
+@pytest.mark.parametrize(("name", "share"), [("lava", 0.9), ("lava-pixels", 0.6)])
+def test_prior_and_encoder_warn_on_a_layout_that_they_have_not_seen(name, share):
     world = handrail.make("LavaCrossingS9N1", layout=789)
     rows = np.arange(world.observations.live)
     unsafe = np.asarray(world.unsafe_table)[rows]
-    values = np.asarray(jax.vmap(handrail.load_prior("lava", world))(rows))
+    values = np.asarray(jax.vmap(handrail.load_prior(name, world))(rows))
     below = values < values.mean(axis=1, keepdims=True)
-    assert below[unsafe].mean() > 0.9
-    embed, known = handrail.load_encoder("lava", world)
+    assert below[unsafe].mean() > share > below[~unsafe].mean()
+    embed, known = handrail.load_encoder(name, world)
     distances = np.linalg.norm(jax.vmap(embed)(rows)[:, None] - known[None], axis=-1).min(axis=1)
     assert np.median(distances[unsafe.any(axis=1)]) < np.median(distances[~unsafe.any(axis=1)])
 
@@ -135,7 +137,11 @@ def test_lava_runs_use_it_in_every_environment_if_they_see_the_same():
     assert {kind: one.name for kind, one in matching(row(**settings)).items()} == {
         "prior": "lava", "encoder": "lava"
     }  # fmt: skip
-    assert matching(row(**settings, observation="pixels")) == {}
+    pixels = {"observation": "pixels", "preset": "recommended"}
+    assert {kind: one.name for kind, one in matching(row(**settings, **pixels)).items()} == {
+        "prior": "lava-pixels", "encoder": "lava-pixels"
+    }  # fmt: skip
+    assert matching(row(**settings, **pixels, **{"encoder.batch": 32})).keys() == {"prior"}
     assert matching(row(**settings, knowledge="one")) == {}
     assert matching(row(**settings, **{"prior.prior_steps": 1000})).keys() == {"encoder"}
 
@@ -154,6 +160,13 @@ def test_a_run_keeps_the_knowledge_that_it_was_begun_with(tmp_path):
     assert with_checksum("0" * 64) is None
 
 
+@pytest.mark.parametrize("kind", ["prior", "encoder"])
+def test_knowledge_of_lava_makes_random_actions_much_safer(kind):
+    for one in named("lava", kind) + named("lava-pixels", kind):
+        said = load(one.file, expect=kind)[0].training["shipped"]
+        assert said["cost"] < 0.5 * said["without"]
+
+
 def test_a_run_that_uses_it_says_so_records_its_checksum_and_is_resumed(tmp_path, capsys):
     folders = {"knowledge_folder": tmp_path, "out": tmp_path / "run"}
     settings = {"environment": "LavaCrossingS9N1", "method": "priors-0.95", "steps": 100}
@@ -167,6 +180,21 @@ def test_a_run_that_uses_it_says_so_records_its_checksum_and_is_resumed(tmp_path
     summary.unlink()
     found = resume(tmp_path / "run", knowledge_folder=tmp_path, files={})
     assert found["violations"] == before["violations"]
+
+
+def test_a_student_finds_the_guide_that_ships_and_the_steps_beside_it_again(tmp_path):
+    settings = {"environment": "navigation-static", "steps": 100}
+    few = ["epoch=100", "test_episodes=1"]
+    folders = {"knowledge_folder": tmp_path, "out": tmp_path / "run"}
+    train_one(settings, assignments=few, files={}, **folders)
+    needs = read_json(tmp_path / "run" / "run.json")["needs"]
+    (one,) = named("navigation-static")
+    assert needs.keys() == {"guide", "transitions"} and needs["guide"] == one.checksum
+    found = launch.knowledge_of_run(tmp_path / "run", knowledge_folder=tmp_path, files={})
+    assert found == {"guide": one.file}
+    with pytest.raises(HandrailError, match=r"needs .*, which is not found"):
+        other = {"guide": named("navigation-dynamic")[0].file}
+        launch.knowledge_of_run(tmp_path / "run", knowledge_folder=tmp_path, files=other)
 
 
 def test_with_acquire_nothing_of_the_package_is_used(tmp_path, monkeypatch):
