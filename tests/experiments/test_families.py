@@ -41,6 +41,7 @@ def test_defaults_depend_on_the_environment():
         "method": "budget-switch",
         "preset": "recommended",
         "guide.steps": 300_000,
+        "guide.patience": 2,
     }
 
 

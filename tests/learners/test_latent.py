@@ -25,6 +25,7 @@ from handrail.learners.representation.autoencoder import (
     reparameterise,
 )
 from handrail.learners.representation.latent_agent import LatentAgent, LatentQ, SampledLatents
+from handrail.methods.contrastive.built import EncoderNetwork
 from handrail.methods.contrastive.inputs import autoencoder
 from handrail.networks.mlp import MLP
 from handrail.replay.ring import Ring
@@ -62,7 +63,7 @@ def latent_agent(world, *, variational: bool) -> LatentAgent:
     return LatentAgent(
         acting=q_agent(values),
         autoencoder=AutoencoderLearner(
-            make=partial(autoencoder, shape, LATENT, (8,), variational=variational),
+            make=partial(autoencoder, shape, EncoderNetwork(LATENT, (8,), variational=variational)),
             loss=Variational() if variational else Vanilla(),
         ),
         make_head=partial(MLP, (LATENT, 8, 7)),
@@ -187,7 +188,7 @@ def representation(world):
     return RepresentationAgent(
         acting=q_agent(Tabulated(OnFrames(live)), partial(MLP, (*shape, 8, 7))),
         autoencoder=AutoencoderLearner(
-            make=partial(autoencoder, shape, LATENT, (8,), variational=False), loss=Contrastive()
+            make=partial(autoencoder, shape, EncoderNetwork(LATENT, (8,))), loss=Contrastive()
         ),
         show=Frames(frames),
         seen=Ring(512),

@@ -233,6 +233,9 @@ def _overridden(
             raise HandrailError(f"setting {f'{within}{name}'!r}: {within + group!r} has no parts")
         if dot:
             inner.setdefault(group, {})[rest] = value
+        else:  # what was said of it and of its parts before is gone
+            inner.pop(group, None)
+            found = [entry for entry in found if entry[0] != group]
         found.append((group, f"setting {f'{within}{name}'!r}", None if dot else value, bool(dot)))
     changed: dict[str, Any] = {}
     for group, label, value, dotted in found:

@@ -180,7 +180,10 @@ def log_axis(axes: "Axes") -> None:
 
 def legend(figure: "Figure", handles: list, columns: int = 4) -> None:
     """One legend for all panels, above them, in as many columns as the figure has room for."""
-    for ncols in range(max(1, min(columns, len(handles))), 0, -1):
+    most = max(1, min(columns, len(handles)))
+    for ncols in (*range(most, 0, -1), most):  # where none fits, as many as were asked for
+        while figure.legends:
+            figure.legends[0].remove()
         drawn = figure.legend(
             handles=handles,
             loc="outside upper center",
@@ -188,9 +191,9 @@ def legend(figure: "Figure", handles: list, columns: int = 4) -> None:
             handlelength=2.2,
             columnspacing=1.6,
         )
-        if ncols == 1 or drawn.get_window_extent().width <= figure.bbox.width:
+        box = drawn.get_window_extent()
+        if box.width <= figure.bbox.width and box.height <= figure.bbox.height / 3:
             return
-        drawn.remove()
 
 
 def png(figure: "Figure", dpi: int = 160) -> bytes:

@@ -13,6 +13,7 @@ from handrail.core.types import Transition
 from handrail.envs.transfer import SameView
 from handrail.learners.sac.agent import SacAgent, SacAgentState
 from handrail.learners.sac.lagrangian import SacLagrangian
+from handrail.methods.sagui.acquired import check_acquired
 from handrail.methods.sagui.offline_batch import beside, load_steps, save_steps
 from handrail.methods.sagui.train_student import check
 from handrail.replay.ring import Ring
@@ -152,8 +153,9 @@ def test_a_student_learns_from_what_its_guide_has_kept(tmp_path, monkeypatch):
 def test_settings_that_cannot_work_are_refused(tmp_path):
     assert small("control-switch", source_data=True).knowledge["guide"].keep == 100_000
     assert small("control-switch").knowledge["guide"].keep == 0
+    none = small("control-switch", source_data=True, **{"guide.keep": 0})
     with pytest.raises(HandrailError, match=r"guide\.keep is 0: expected the number of steps"):
-        small("control-switch", source_data=True, **{"guide.keep": 0})
+        check_acquired(none.run, none.knowledge)
     with pytest.raises(HandrailError, match=r"guide\.keep is -1"):
         small("control-switch", **{"guide.keep": -1})
     with pytest.raises(HandrailError, match="method 'sac-lagrangian' has no guide beside which"):
