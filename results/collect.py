@@ -30,17 +30,15 @@ from handrail.core.records import EVALUATIONS, read_table
 from handrail.core.splits import split_of
 from handrail.experiments.plan import Task, plan
 from handrail.experiments.schema import ExperimentRow, budget_of, read
+from handrail.methods.sagui.evaluations import episodes_above
 from handrail.report.experiment import sheet, write_report
 from handrail.report.finished import Finished
 from handrail.report.runs import read_run
 from handrail.tasks.registry import family_of
-from results.tables import HERE
+from results.tables import BROKEN, HERE
 
 ORIGIN = ("split", "knowledge_seed", "commit", "machine")
 """Columns that say where a row comes from; empty where an older run did not note it."""
-BROKEN = ("episodes", "episodes_above_limit")
-"""Columns of families whose runs have a limit: how many episodes ended, and how many of them cost
-more than it."""
 ALIKE = ("commit", "machine", "steps")
 """What the rows of a variant must have in common to be averaged."""
 
@@ -90,7 +88,7 @@ def collect(runs: Path, name: str, budget: str, seeds: int | None, *, mixed: boo
     with tempfile.TemporaryDirectory() as report:
         write_report(finished, Path(report))
         _copy_pictures(Path(report), folder, name)
-    counted = () if family == "lava" else BROKEN
+    counted = [name for name in BROKEN if any(name in row for row in table)]
     _write(folder / "summary.csv", (*summed.columns, *ORIGIN, *counted), table)
     curves = folder / ("episodes" if family == "lava" else "epochs")
     curves.mkdir(parents=True, exist_ok=True)
@@ -132,14 +130,14 @@ def origin(task: Task) -> dict[str, str]:
 
 
 def broken_limits(task: Task) -> dict[str, int]:
-    """How many episodes of a run cost more than its limit, by the names of `BROKEN`; nothing where
-    it has none.
+    """How many episodes of a run ended, and how many cost more than its limit, by the names of
+    `BROKEN`; nothing where it has none.
     """
     limit = getattr(task.settings.run, "limit", None)
     if limit is None:
         return {}
-    costs = read_run(task.folder).episodes["cost"]
-    return dict(zip(BROKEN, (len(costs), int((costs > limit).sum())), strict=True))
+    ended = len(read_run(task.folder).episodes["cost"])
+    return dict(zip(BROKEN, (ended, episodes_above(task.folder, limit, {})), strict=True))
 
 
 def knowledge_settings(task: Task) -> list[Mapping[str, Any]]:

@@ -1,11 +1,16 @@
 """How often an episode, an epoch or a run of a student costs more than its limit, with bounds."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from handrail.equations.interval import at_most
-from results.collect import BROKEN
-from results.navigation_tables import DYNAMIC_TEST_SEEDS, Run, kept, runs, safe_alone
-from results.tables import markdown, spread, summary
+from results.navigation_tables import (
+    DYNAMIC_TEST_SEEDS,
+    epochs_above,
+    kept,
+    runs,
+    safe_alone,
+)
+from results.tables import BROKEN, markdown, spread, summary
 
 
 def bounded(above: int, of: int) -> str:
@@ -25,33 +30,26 @@ def guarantee(shown: Sequence[tuple[str, str, str]]) -> str:
     rows = []
     for experiment, variant, label in shown:
         of = runs(experiment, variant)
-        episodes, above = _episodes(experiment, variant)
-        epochs = sum(int(run.said["epochs"]) for run in of)
+        counts = ("", "_by_steps")
+        broken = sum(any(epochs_above([run], count)[0] for count in counts) for run in of)
         rows.append(
             [
                 label,
                 str(len(of)),
                 f"{of[0].curves.steps[-1]:,.0f}",
-                bounded(above, episodes),
-                *(bounded(_above(of, suffix), epochs) for suffix in ("", "_by_steps")),
-                bounded(sum(_breaks(run.said) for run in of), len(of)),
+                bounded(*_episodes_above(experiment, variant)),
+                *(bounded(*epochs_above(of, count)) for count in counts),
+                bounded(broken, len(of)),
             ]
         )
     return markdown(columns, rows)
 
 
-def _episodes(experiment: str, variant: str) -> tuple[int, int]:
-    """How many ended in all runs of a variant, and how many cost more than the limit."""
+def _episodes_above(experiment: str, variant: str) -> tuple[int, int]:
+    """Episodes that cost more than the limit in all runs of a variant, and all that ended."""
     counted = [row for row in summary("navigation", experiment) if row["variant"] == variant]
-    return tuple(sum(int(row[name]) for row in counted) for name in BROKEN)
-
-
-def _above(of: Sequence[Run], suffix: str) -> int:
-    return sum(int(run.said[f"epochs_above_limit{suffix}"]) for run in of)
-
-
-def _breaks(said: Mapping[str, float]) -> bool:
-    return bool(said["epochs_above_limit"] or said["epochs_above_limit_by_steps"])
+    ended, above = (sum(int(row[name]) for row in counted) for name in BROKEN)
+    return above, ended
 
 
 LONG = ("sagui-static-fresh", "budget-switch")
@@ -67,7 +65,7 @@ def _at_the_end(name: str, digits: int) -> Callable[[], str]:
 
 
 GUARANTEE_NUMBERS: dict[str, Callable[[], str]] = {
-    "long-episodes": lambda: "{1:,} of {0:,}".format(*_episodes(*LONG)),
+    "long-episodes": lambda: "{:,} of {:,}".format(*_episodes_above(*LONG)),
     "long-kept": lambda: kept(runs(*LONG), "_by_steps"),
     "long-returns": _at_the_end("target_return", 1),
     "long-costs": _at_the_end("target_cost", 1),

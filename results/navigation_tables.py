@@ -46,10 +46,17 @@ def runs(experiment: str, variant: str) -> tuple[Run, ...]:
     return tuple(sorted(found, key=lambda run: run.seed))
 
 
+def epochs_above(of: Sequence[Run], suffix: str) -> tuple[int, int]:
+    """Epochs above the limit by one of the two counts, and all epochs."""
+    above, epochs = (
+        sum(int(run.said[name]) for run in of) for name in (f"epochs_above_limit{suffix}", "epochs")
+    )
+    return above, epochs
+
+
 def kept(of: Sequence[Run], suffix: str) -> str:
-    """`229 of 250`: epochs within the limit, by one of the two counts."""
-    epochs = sum(int(run.said["epochs"]) for run in of)
-    above = sum(int(run.said[f"epochs_above_limit{suffix}"]) for run in of)
+    """`229 of 250`: epochs within the limit."""
+    above, epochs = epochs_above(of, suffix)
     return f"{epochs - above} of {epochs}"
 
 

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 HERE = Path(__file__).parent
+BROKEN = ("episodes", "episodes_above_limit")
+"""Columns of runs that have a limit: episodes that ended, and those that cost more than it."""
 
 
 def markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

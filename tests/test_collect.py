@@ -3,9 +3,10 @@
 import csv
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 
+from handrail.core.files import write_json
+from handrail.core.records import EPISODE_COLUMNS, EPISODES, GrowingTable
 from results import collect
 from results.guarantee_tables import bounded
 
@@ -51,13 +52,14 @@ def test_published_rows_of_one_mean_took_the_same_steps(family):
         assert not [said for said in found if " has steps " in said]
 
 
-def test_episodes_above_the_limit_are_counted(monkeypatch):
+def test_episodes_above_the_limit_are_counted(tmp_path):
     """At the limit is within it; families without a limit have no such columns."""
-    costs = np.array([0.0, 5.0, 5.5, 30.0])
-    episodes = SimpleNamespace(episodes={"cost": costs})
-    monkeypatch.setattr(collect, "read_run", lambda folder: episodes)
+    table = GrowingTable(tmp_path / EPISODES, EPISODE_COLUMNS)
+    for step, cost in enumerate([0.0, 5.0, 5.5, 30.0], start=1):
+        table.add([dict.fromkeys(EPISODE_COLUMNS, 0) | {"step": step, "cost": cost}])
+    write_json(tmp_path / "run.json", {})
     run = SimpleNamespace(limit=5.0)
-    task = SimpleNamespace(settings=SimpleNamespace(run=run), folder=None)
+    task = SimpleNamespace(settings=SimpleNamespace(run=run), folder=tmp_path)
     assert collect.broken_limits(task) == {"episodes": 4, "episodes_above_limit": 2}
     del run.limit
     assert collect.broken_limits(task) == {}

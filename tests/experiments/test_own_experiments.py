@@ -141,6 +141,9 @@ def test_the_guides_source_and_its_starts():
     assert guide.cost_fn == f"{HOME}:steep" and guide.rescue.share == 0.5
     patient = resolve({**RUN, "guide.patience": 2})
     assert patient.knowledge["guide"].accepted == patient.run.limit == 5.0
+    for elsewhere in ({"guide.episode_length": 7}, {"guide.environment": f"{HOME}:Near"}):
+        guide = resolve({**RUN, "guide.patience": 2, **elsewhere}).knowledge["guide"]
+        assert guide.accepted == guide.limit == 1.0  # its own: episodes may be of other lengths
 
 
 @closes_environments

@@ -7,13 +7,14 @@ import pytest
 from handrail.core.artifact import load
 from handrail.core.errors import HandrailError
 from handrail.core.files import read_json
-from handrail.core.records import EVALUATIONS, read_table
+from handrail.core.records import BEST, EVALUATIONS, read_table
 from handrail.knowledge.matching import matching
 from handrail.methods.sagui import epochs, train_guide
 from handrail.methods.sagui.acquired import check_acquired
 from handrail.methods.sagui.shield import LIMIT_COLUMNS
-from handrail.tasks.navigation.family import resolve_settings
+from handrail.tasks.navigation.family import NAVIGATION, resolve_settings
 from handrail.tasks.registry import with_defaults
+from handrail.train.together import RECORD, together
 from tests.experiments.navigation.toy import SMALL, acquire_guide, guide_loop, small, use_toy
 
 PATIENT = {"guide.selection": "shield", "guide.limit": 1.0, "guide.patience": 3}
@@ -98,6 +99,40 @@ def test_a_training_that_goes_on_resumes_exactly(shielded, tmp_path, killed_at):
     for name in ("episodes.csv", "progress.csv", EVALUATIONS):
         written = [(tmp_path / run / name).read_bytes() for run in ("whole", "cut")]
         assert written[0] == written[1], name
+
+
+def test_a_warning_is_of_what_the_file_says(shielded, tmp_path, caplog):
+    """Said again of a finished run, whose best evaluation may be gone; the run is not repeated."""
+    shielded(*[3.0] * 6)
+    trained(tmp_path / "guide")
+    (tmp_path / "guide" / BEST).unlink()
+    shielded()  # nothing can be tried any more
+    with caplog.at_level(logging.WARNING):
+        settings = small("control-switch", **PATIENT).knowledge["guide"]
+        acquire_guide(settings, tmp_path / "guide")
+    assert any("costs 0 alone (limit 1) and 3 in" in record.message for record in caplog.records)
+
+
+def test_guides_of_one_program_end_where_each_of_them_passes(shielded, monkeypatch, tmp_path):
+    passing = {0: 200, 1: 400, 2: 600}
+
+    def costing(trial, networks, takeover_cost, step, key):
+        row = dict.fromkeys({*trial.columns, *LIMIT_COLUMNS} - {"step"}, 0.0)
+        return row | {"shielded_cost": 0.0 if step >= passing[trial._settings.seed] else 3.0}
+
+    shielded()
+    monkeypatch.setattr(train_guide._Trial, "__call__", costing)
+    courses = []
+    for seed in passing:
+        settings = small("control-switch", **PATIENT, seed=seed).knowledge["guide"]
+        where = tmp_path / str(seed)
+        courses.append(
+            NAVIGATION.acquire.course("guide", settings, where, lambda what, step, total: None)
+        )
+    together(courses)
+    assert (tmp_path / "0" / RECORD).exists()  # they did share a program
+    for seed, end in passing.items():
+        assert read_json(tmp_path / str(seed) / "summary.json")["steps"] == end
 
 
 def test_the_steps_that_it_has_anyway_are_the_same(shielded, tmp_path):

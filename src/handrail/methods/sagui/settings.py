@@ -199,7 +199,7 @@ class GuideSettings:
     above `limit`, or above `shield_limit` in its shield test (beyond the paper)."""
     shield_limit: NonNegative | None = dataclasses.field(default=None, metadata={SINCE: "0.2"})
     """Cost of 1,000 steps of the shield test with which a guide passes, for `patience`; None: the
-    student's limit or, without a student, `limit`."""
+    student's limit or, without a student of the same episodes, `limit`."""
     robust: RobustSettings = dataclasses.field(default=RobustSettings(), metadata={SINCE: "0.2"})
     """How the source varies and disturbs (beyond the paper)."""
 

@@ -206,10 +206,13 @@ def train_guide(
         seed=10 * settings.seed + 1, watch=watch, enough=enough, summarise=summarise,
         report=report,
     )  # fmt: skip
-    if settings.patience > 1 and not settings.passes(best_row(folder)):
-        LOG.warning("%s", _failed(source, settings, best_row(folder)))
-    # it was deleted, or the run was finished by an older version
-    return path if path.exists() else publish(folder, path, "guide")
+    if not path.exists():  # it was deleted, or the run was finished by an older version
+        publish(folder, path, "guide")
+    if settings.patience > 1:
+        row = load(path, expect="guide")[0].training["evaluation"]
+        if not settings.passes(row):
+            LOG.warning("%s", _failed(source, settings, row))
+    return path
 
 
 def _failed(source: Source, settings: GuideSettings, row: Mapping[str, float]) -> str:
