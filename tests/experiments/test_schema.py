@@ -161,6 +161,8 @@ def test_values_that_fit_are_taken():
     again = override(LavaRun(), {"learning.discount": 0, "learning.hidden": [8]}).learning
     assert (again.discount, type(again.discount), again.hidden) == (0.0, float, (8,))
     assert override(run, {"lava_color": None}).lava_color is None
+    both = {"learning.hidden": [8], "learning": {"batch": 4}, "learning.operator": "max"}
+    assert override(LavaRun(), both).learning == QLearning(hidden=(8,), batch=4, operator="max")
 
 
 def test_a_preset_stands_below_what_is_said_explicitly():

@@ -222,32 +222,30 @@ def _overridden(
     `root` are the whole settings' type and name, among whose names the nearest is proposed.
     """
     hints = typing.get_type_hints(type(settings), include_extras=True)
-    inner: dict[str, dict[str, Any]] = {}
-    found = []
+    whole_ones: dict[str, tuple[str, Any]] = {}
+    parts: dict[str, dict[str, Any]] = {}
+    changed: dict[str, Any] = {}  # in the order in which they are said
     for name, value in values.items():
         group, dot, rest = str(name).partition(".")
-        group = renamed.current_name(type(settings), group)
+        group, label = renamed.current_name(type(settings), group), f"setting {f'{within}{name}'!r}"
         if group not in hints:
             raise _unknown(type(settings), str(name), within, root)
-        if dot and not dataclasses.is_dataclass(getattr(settings, group)):
-            raise HandrailError(f"setting {f'{within}{name}'!r}: {within + group!r} has no parts")
-        if dot:
-            inner.setdefault(group, {})[rest] = value
-        else:  # what was said of it and of its parts before is gone
-            inner.pop(group, None)
-            found = [entry for entry in found if entry[0] != group]
-        found.append((group, f"setting {f'{within}{name}'!r}", None if dot else value, bool(dot)))
-    changed: dict[str, Any] = {}
-    for group, label, value, dotted in found:
-        old, own = changed.get(group, getattr(settings, group)), within + group
-        if dotted:
-            parts = inner.pop(group, {})
-            changed[group] = _overridden(old, parts, f"{own}.", root)
-        elif dataclasses.is_dataclass(old) and isinstance(value, Mapping):
-            changed[group] = override(old, value, within=f"{own}.")
+        old = changed.setdefault(group, getattr(settings, group))
+        if dataclasses.is_dataclass(old) and (dot or isinstance(value, Mapping)):
+            parts.setdefault(group, {}).update({rest: value} if dot else value)
+        elif dot:
+            raise HandrailError(f"{label}: {within + group!r} has no parts")
         else:
+            whole_ones[group] = label, value
+            parts.pop(group, None)  # what was said of its parts before is gone
+    for group, new in changed.items():
+        if group in whole_ones:
+            label, value = whole_ones[group]
             value = renamed.current_value(type(settings), group, value)
-            changed[group] = converted(value, hints[group], own, label)
+            new = converted(value, hints[group], within + group, label)
+        if group in parts:
+            new = _overridden(new, parts[group], f"{within}{group}.", root)
+        changed[group] = new
     return dataclasses.replace(settings, **changed) if changed else settings
 
 
