@@ -10,6 +10,7 @@ from handrail.cli import sweep as sweep_command
 from handrail.cli import train as train_command
 from handrail.cli.commands import main
 from handrail.core.errors import HandrailError
+from handrail.experiments.schema import Portion
 
 
 @pytest.mark.parametrize(
@@ -37,7 +38,7 @@ def test_no_setting_is_dropped_however_the_flag_is_repeated(words, monkeypatch, 
 def test_nor_is_a_parameter_of_slurm(monkeypatch):
     seen = []
 
-    def sweep(name, *, slurm, **others):
+    def sweep(name, portion, *, slurm, **others):
         seen.extend(slurm)
         return Path("report"), []
 
@@ -56,18 +57,19 @@ def test_nor_is_a_parameter_of_slurm(monkeypatch):
         ("report", "handrail.cli.reproduce", "report_only"),
     ],
 )
-def test_nor_is_a_variant(command, module, function, monkeypatch):
+def test_nor_is_a_variant_or_an_environment(command, module, function, monkeypatch):
     seen = []
 
-    def called(name, *, variants, **others):
-        seen.extend(variants)
+    def called(name, portion, **others):
+        seen.append(portion)
         return Path("report"), []
 
     monkeypatch.setattr(f"{module}.{function}", called)
     words = ["handrail", command, "sagui-static", "--variants", "scratch", "--variants", "egpo"]
+    words += ["--environments", "a", "b", "--seeds", "2"]
     monkeypatch.setattr(sys, "argv", words)
     main()
-    assert seen == ["scratch", "egpo"]
+    assert seen == [Portion("quick", 2, ("scratch", "egpo"), ("a", "b"))]
 
 
 def test_it_says_its_version(monkeypatch, capsys):

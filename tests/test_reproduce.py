@@ -7,6 +7,7 @@ from handrail.core.errors import HandrailError
 from handrail.engines.base import AbstractEngine
 from handrail.experiments import launch, worker
 from handrail.experiments.plan import Task
+from handrail.experiments.schema import Portion
 
 
 class Engine(AbstractEngine):
@@ -20,7 +21,7 @@ class Engine(AbstractEngine):
 def test_a_folder_that_cannot_be_written_is_refused_first(out, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(HandrailError, match=r"cannot write into .*file.*--out"):
-        reproduce("demo", budget="quick", out=tmp_path / out, engine=Engine(), quiet=True)
+        reproduce("demo", out=tmp_path / out, engine=Engine(), quiet=True)
 
 
 def test_a_worker_that_cannot_write_says_so(tmp_path, monkeypatch):
@@ -33,4 +34,4 @@ def test_a_worker_that_cannot_write_says_so(tmp_path, monkeypatch):
 
 def test_another_budget_is_not_taken_for_the_one_that_there_is(tmp_path):
     with pytest.raises(HandrailError, match="unknown budget 'paper': known are quick"):
-        reproduce("demo", budget="paper", out=tmp_path, engine=Engine(), quiet=True)
+        reproduce("demo", Portion("paper"), out=tmp_path, engine=Engine(), quiet=True)

@@ -71,7 +71,7 @@ def here(compiled, tmp_path_factory):
     """The experiment computed by processes of this machine: its file, its table, its folder."""
     folder = tmp_path_factory.mktemp("here")
     name = tiny_experiment(folder)
-    page, _ = reproduce(name, budget="quick", jobs=1, out=folder / "runs", quiet=True)
+    page, _ = reproduce(name, jobs=1, out=folder / "runs", quiet=True)
     return name, table(page), folder / "runs"
 
 
@@ -130,7 +130,7 @@ def test_a_killed_worker_changes_nothing(here, cluster, tmp_path, monkeypatch, s
     OnRay(cluster.address, shared=shared).compute(tasks, follow)
     assert follow.killed is not None
     assert follow.steps_after == {2000}, "it went on from its checkpoint of step 500"
-    page, _ = report_only(name, budget="quick", out=tmp_path)
+    page, _ = report_only(name, out=tmp_path)
     assert table(page) == expected
     assert contents(tmp_path) == contents(out)
     assert not list(tmp_path.rglob(".*.progress"))

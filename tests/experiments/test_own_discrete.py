@@ -48,7 +48,7 @@ def reproduced(tmp_path_factory):
     folder = tmp_path_factory.mktemp("own")
     (folder / "mine.toml").write_text(FILE)
     page, tables = reproduce(
-        str(folder / "mine.toml"), budget="quick", out=folder / "runs", engine=Here(), quiet=True
+        str(folder / "mine.toml"), out=folder / "runs", engine=Here(), quiet=True
     )
     return folder / "runs", page, tables
 

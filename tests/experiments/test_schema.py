@@ -102,6 +102,16 @@ def test_variants_can_be_left_out():
     assert only(whole, []) == whole
 
 
+def test_environments_can_be_left_out():
+    whole = read("velocity")
+    some = only(whole, environments=["velocity-hopper", "velocity-halfcheetah"])
+    assert some.environments == ("velocity-halfcheetah", "velocity-hopper")  # in its own order
+    assert list(rows(some, "quick")) == [
+        row for row in rows(whole, "quick") if row.environment in some.environments
+    ]
+    assert only(whole, environments=whole.environments) == whole
+
+
 @pytest.mark.parametrize(("name", "plain"), [("sagui-rescue", "navigation"), ("lava-dmax", "bars")])
 def test_a_report_over_the_values_of_a_setting_needs_all_of_them(name, plain):
     whole = read(name)
@@ -115,6 +125,10 @@ def test_a_report_over_the_values_of_a_setting_needs_all_of_them(name, plain):
         (lambda: read("lava-return"), "unknown experiment 'lava-return'.*'lava-returns'"),
         (lambda: read("none.toml"), "none.toml does not exist"),
         (lambda: only(read("sagui-static"), ["egp"]), "variant of sagui-static 'egp'.*'egpo'"),
+        (
+            lambda: only(read("velocity"), environments=["velocity-hoper"]),
+            "environment of velocity 'velocity-hoper'.*'velocity-hopper'",
+        ),
         (lambda: budget_of(read("demo"), "qick"), "unknown budget 'qick'.*'quick'"),
         (lambda: override(LavaRun(), {"step": 1}), "setting of LavaRun 'step'.*'steps'"),
         (lambda: override(LavaRun(), {"learning.discont": 1.0}), "setting of QLearning.*discount"),

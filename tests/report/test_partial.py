@@ -10,7 +10,7 @@ from handrail.core.errors import HandrailError
 from handrail.core.records import EPISODE_COLUMNS, GrowingTable
 from handrail.equations.interval import Interval
 from handrail.experiments.plan import plan
-from handrail.experiments.schema import digest, read
+from handrail.experiments.schema import Portion, digest, read
 from handrail.report.experiment import write_report
 from handrail.report.finished import Finished
 from handrail.report.html import comparison
@@ -69,22 +69,26 @@ def test_a_report_of_some_variants_has_a_folder_and_a_command_of_its_own(finishe
     monkeypatch.setattr(reproduce, "write_report", write)
     monkeypatch.setattr(reproduce, "plan", planned)
     out = finished.rows[0][1].folder.parents[1]
-    reproduce.report_only("lava-pixels", budget="paper", seeds=1, out=out)
-    reproduce.report_only("lava-pixels", budget="paper", variants=["dqn"], out=out)
+    reproduce.report_only("lava-pixels", Portion("paper", seeds=1), out=out)
+    reproduce.report_only("lava-pixels", Portion("paper", variants=("dqn",)), out=out)
+    some = Portion("paper", environments=("LavaCrossingS9N2",))
+    reproduce.report_only("lava-pixels", some, out=out)
     assert written == [
         ("handrail reproduce lava-pixels --budget paper --seeds 1", "lava-pixels-paper"),
         (
             "handrail reproduce lava-pixels --budget paper --variants dqn",
             f"lava-pixels-paper-{digest(['dqn'])}",
         ),
+        (
+            "handrail reproduce lava-pixels --budget paper --environments LavaCrossingS9N2",
+            f"lava-pixels-paper-{digest([*finished.experiment.variants, 'LavaCrossingS9N2'])}",
+        ),
     ]
 
 
 def test_what_is_missing_is_asked_for_with_its_variants(tmp_path):
     with pytest.raises(HandrailError, match=r"run `handrail .* --variants 'scratch, ours'`"):
-        reproduce.report_only(
-            "sagui-static", budget="quick", variants=["scratch, ours"], out=tmp_path
-        )
+        reproduce.report_only("sagui-static", Portion(variants=("scratch, ours",)), out=tmp_path)
 
 
 def test_published_values_say_after_how_many_steps_where_ours_are_shorter(finished):

@@ -9,6 +9,7 @@ import pytest
 from handrail.api.reporting import leaves_report
 from handrail.cli.report import report
 from handrail.core.errors import HandrailError
+from handrail.experiments.schema import Portion
 from handrail.report import run_page, sections, why
 from handrail.report.grouping import by_environment, by_method
 from handrail.report.html import Charts, Table
@@ -202,7 +203,7 @@ def test_mistakes_are_named(tmp_path):
     with pytest.raises(HandrailError, match="expected an experiment"):
         report([])
     with pytest.raises(HandrailError, match="--seeds belongs to experiments"):
-        report([str(tmp_path)], seeds=2)
+        report([str(tmp_path)], Portion(seeds=2))
     with pytest.raises(HandrailError, match="absent is not a folder"):
         report([str(tmp_path), "absent"])
     with pytest.raises(HandrailError, match=r"there is no folder .*absent: expected one with runs"):

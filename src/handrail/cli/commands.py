@@ -31,6 +31,7 @@ def reproduce(
     budget: str = "quick",
     seeds: int | None = None,
     variants: Repeatable = (),
+    environments: Repeatable = (),
     jobs: int | None = None,
     vmapped: bool = False,
     out: Path = Path("runs"),
@@ -46,6 +47,7 @@ def reproduce(
             `reduced` in between.
         seeds: Take this many seeds instead of the budget's.
         variants: Run these alone, by the names that the experiment gives them.
+        environments: Run in these of the experiment's environments alone.
         jobs: Runs at a time; by default one per usable core.
         vmapped: Compute the seeds of a variant as one program in one process, where they compile.
         out: Folder for runs, knowledge and reports; finished runs in it are not repeated.
@@ -54,14 +56,13 @@ def reproduce(
     """
     from handrail.cli.reproduce import reproduce as run
     from handrail.core.jax_setup import choose
+    from handrail.experiments.schema import Portion
 
     choose(device)
     tracker = _tracker(tensorboard, wandb, out)
     path, tables = run(
         name,
-        budget=budget,
-        seeds=seeds,
-        variants=tuple(chain(*variants)),
+        Portion(budget, seeds, tuple(chain(*variants)), tuple(chain(*environments))),
         jobs=jobs,
         vmapped=vmapped,
         out=out,
@@ -77,6 +78,7 @@ def sweep(
     budget: str = "quick",
     seeds: int | None = None,
     variants: Repeatable = (),
+    environments: Repeatable = (),
     engine: Literal["local", "ray", "slurm"] = "local",
     address: str = "auto",
     jobs: int | None = None,
@@ -96,6 +98,7 @@ def sweep(
             `reduced` in between.
         seeds: Take this many seeds instead of the budget's.
         variants: Run these alone, by the names that the experiment gives them.
+        environments: Run in these of the experiment's environments alone.
         engine: Processes of this machine, an existing Ray cluster, or Slurm.
         address: Of the Ray cluster: auto, HOST:PORT or ray://HOST:PORT.
         jobs: Tasks at a time; by default one per core of this machine or of the cluster.
@@ -108,12 +111,13 @@ def sweep(
     """
     from handrail.cli.sweep import sweep as run
     from handrail.core.jax_setup import choose
+    from handrail.experiments.schema import Portion
 
     choose(device, elsewhere=engine != "local")
     path, tables = run(
-        name, budget=budget, seeds=seeds, variants=tuple(chain(*variants)), engine=engine,
-        address=address, jobs=jobs, shared=shared, slurm=tuple(chain(*slurm)), vmapped=vmapped,
-        out=out, tracker=_tracker(tensorboard, wandb, out),
+        name, Portion(budget, seeds, tuple(chain(*variants)), tuple(chain(*environments))),
+        engine=engine, address=address, jobs=jobs, shared=shared, slurm=tuple(chain(*slurm)),
+        vmapped=vmapped, out=out, tracker=_tracker(tensorboard, wandb, out),
     )  # fmt: skip
     _show(tables)
     print(f"report: {path}")

@@ -1,11 +1,13 @@
 """What `handrail report` does: the page of an experiment, or of run folders."""
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
 from handrail.cli import reproduce
 from handrail.core.errors import HandrailError
 from handrail.core.plain_text import message
+from handrail.experiments.schema import WHOLE, Portion
 from handrail.experiments.schema import names as experiments
 from handrail.report.html import Table
 from handrail.report.run_page import write_run_page
@@ -13,10 +15,8 @@ from handrail.report.run_page import write_run_page
 
 def report(
     names: Sequence[str],
+    portion: Portion = WHOLE,
     *,
-    budget: str = "quick",
-    seeds: int | None = None,
-    variants: Sequence[str] = (),
     out: Path | None = None,
     vectors: bool = False,
 ) -> tuple[Path, list[Table], list[str]]:
@@ -36,15 +36,13 @@ def report(
         )
     if len(names) == 1 and (names[0] in experiments() or not Path(names[0]).is_dir()):
         path, tables = reproduce.report_only(
-            names[0], budget=budget, seeds=seeds, variants=variants, out=out or Path("runs"),
-            vectors=vectors,
-        )  # fmt: skip
+            names[0], portion, out=out or Path("runs"), vectors=vectors
+        )
         return path, tables, []
-    given = {"budget": budget != "quick", "seeds": seeds is not None, "variants": bool(variants)}
-    for name, was in given.items():
-        if was:
+    for field in dataclasses.fields(portion):
+        if getattr(portion, field.name) != field.default:
             raise HandrailError(
-                f"--{name} belongs to experiments: {message(names[0])} is a folder of runs"
+                f"--{field.name} belongs to experiments: {message(names[0])} is a folder of runs"
             )
     folders = [Path(name) for name in names]
     path, missing = write_run_page(folders, out, vectors=vectors)

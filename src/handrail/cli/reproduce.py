@@ -1,8 +1,7 @@
 """Reproducing an experiment: compute what is missing, then report."""
 
-import shlex
+import dataclasses
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 from handrail.cli.follow import seldom
@@ -15,22 +14,26 @@ from handrail.experiments.groups import alone_of, by_seeds
 from handrail.experiments.plan import Task, plan
 from handrail.experiments.progress import Follower
 from handrail.experiments.scheduler import with_needs
-from handrail.experiments.schema import Experiment, ExperimentRow, budget_of, digest, only, read
+from handrail.experiments.schema import (
+    WHOLE,
+    Experiment,
+    ExperimentRow,
+    Portion,
+    budget_of,
+    digest,
+    only,
+    read,
+)
 from handrail.report.experiment import write_report
 from handrail.report.finished import Finished
 from handrail.report.html import Table
 from handrail.tracking.tracker import Tracker
 
-USUAL = "quick"
-"""The budget where none is named; of an experiment that has one budget alone, that one."""
-
 
 def reproduce(
     name: str,
+    portion: Portion = WHOLE,
     *,
-    budget: str,
-    seeds: int | None = None,
-    variants: Sequence[str] = (),
     jobs: int | None = None,
     vmapped: bool = False,
     out: Path = Path("runs"),
@@ -42,12 +45,11 @@ def reproduce(
 
     Everything is kept under `out`, shared between experiments. Ctrl-C loses at most what the
     running tasks did since their last checkpoint; the same command goes on from there.
-    `variants` are those to run, by their labels; all if there are none. `engine` says where tasks
-    are computed: `jobs` processes of this machine if it is None. With `vmapped`, the tasks that
-    differ in their seeds alone are one program in one process; what is not is named in a line.
-    `tracker` follows the runs.
+    `engine` says where tasks are computed: `jobs` processes of this machine if it is None. With
+    `vmapped`, the tasks that differ in their seeds alone are one program in one process; what is
+    not is named in a line. `tracker` follows the runs.
     """
-    experiment, budget, planned = _planned(name, budget, seeds, variants, out)
+    experiment, portion, planned = _planned(name, portion, out)
     check_writable(out)
     tasks = _tasks(experiment, planned)
     began = time.monotonic()
@@ -65,15 +67,13 @@ def reproduce(
     if tracker:
         tracker.poll(folders)
     seconds = time.monotonic() - began
-    return _report(experiment, budget, seeds, variants, planned, seconds, out)
+    return _report(experiment, portion, planned, seconds, out)
 
 
 def report_only(
     name: str,
+    portion: Portion = WHOLE,
     *,
-    budget: str,
-    seeds: int | None = None,
-    variants: Sequence[str] = (),
     out: Path = Path("runs"),
     vectors: bool = False,
 ) -> tuple[Path, list[Table]]:
@@ -81,26 +81,27 @@ def report_only(
 
     With `vectors` figures are written as PDF and SVG as well.
     """
-    experiment, budget, planned = _planned(name, budget, seeds, variants, out)
+    experiment, portion, planned = _planned(name, portion, out)
     missing = [task.label for task in _tasks(experiment, planned) if not task.done]
     if missing:
         raise HandrailError(
             f"{len(missing)} tasks of {name!r} are not finished in {out} (first: {missing[0]}); "
-            f"run `{_command(name, budget, seeds, variants)}`"
+            f"run `{portion.command(name)}`"
         )
-    return _report(experiment, budget, seeds, variants, planned, 0.0, out, vectors)
+    return _report(experiment, portion, planned, 0.0, out, vectors)
 
 
 def _planned(
-    name: str, budget: str, seeds: int | None, variants: Sequence[str], out: Path
-) -> tuple[Experiment, str, list[tuple[ExperimentRow, Task]]]:
-    experiment = only(read(name), variants)
-    if budget == USUAL and budget not in experiment.budgets and len(experiment.budgets) == 1:
-        budget = next(iter(experiment.budgets))
-    planned = plan(experiment, budget, seeds, out)
+    name: str, portion: Portion, out: Path
+) -> tuple[Experiment, Portion, list[tuple[ExperimentRow, Task]]]:
+    experiment = only(read(name), portion.variants, portion.environments)
+    budgets = experiment.budgets
+    if portion.budget == WHOLE.budget and portion.budget not in budgets and len(budgets) == 1:
+        portion = dataclasses.replace(portion, budget=next(iter(budgets)))
+    planned = plan(experiment, portion.budget, portion.seeds, out)
     if not planned:
         raise HandrailError(f"experiment {name!r} has no environments to run on")
-    return experiment, budget, planned
+    return experiment, portion, planned
 
 
 def _tasks(experiment: Experiment, planned: list[tuple[ExperimentRow, Task]]) -> list[Task]:
@@ -111,9 +112,7 @@ def _tasks(experiment: Experiment, planned: list[tuple[ExperimentRow, Task]]) ->
 
 def _report(
     experiment: Experiment,
-    budget: str,
-    seeds: int | None,
-    variants: Sequence[str],
+    portion: Portion,
     planned: list[tuple[ExperimentRow, Task]],
     seconds: float,
     out: Path,
@@ -121,26 +120,23 @@ def _report(
 ) -> tuple[Path, list[Table]]:
     finished = Finished(
         experiment=experiment,
-        budget=budget,
-        seeds=budget_of(experiment, budget, seeds).seeds,
+        budget=portion.budget,
+        seeds=budget_of(experiment, portion.budget, portion.seeds).seeds,
         rows=tuple(planned),
-        command=_command(experiment.name, budget, seeds, variants),
+        command=portion.command(experiment.name),
         seconds=seconds,
         machine=machine(),
     )
-    # a report of some variants does not take the place of the whole one
-    some = f"-{digest(list(experiment.variants))}" if variants else ""
+    # a report of a part does not take the place of the whole one
+    part: list[str] = list(experiment.variants)
+    if portion.environments:
+        part += experiment.environments
+    some = f"-{digest(part)}" if portion.part else ""
     return write_report(
-        finished, out / "reports" / f"{experiment.name}-{budget}{some}", vectors=vectors
+        finished, out / "reports" / f"{experiment.name}-{portion.budget}{some}", vectors=vectors
     )
 
 
 def machine() -> str:
     """Processor and core count, for reports."""
     return f"{processor_name()}, {usable_cores()} cores"
-
-
-def _command(name: str, budget: str, seeds: int | None, variants: Sequence[str]) -> str:
-    extra = f" --seeds {seeds}" if seeds is not None else ""
-    some = f" --variants {shlex.join(variants)}" if variants else ""
-    return f"handrail reproduce {name} --budget {budget}{extra}{some}"

@@ -162,6 +162,7 @@ def report(
     budget: str = "quick",
     seeds: int | None = None,
     variants: Repeatable = (),
+    environments: Repeatable = (),
     out: Path | None = None,
     vectors: bool = False,
 ) -> None:
@@ -172,16 +173,18 @@ def report(
         budget: The budget at which the experiment was run.
         seeds: The number of seeds with which it was run, if not the budget's own.
         variants: Those with which it was run, if not all.
+        environments: Those in which it was run, if not all.
         out: The folder that the experiment was run into (runs). Of run folders: where report.html
             goes; by default the folder itself, or of several the working folder.
         vectors: Write every figure as PDF and SVG as well, beside the page.
     """
     from handrail.cli.report import report as run
+    from handrail.experiments.schema import Portion
     from handrail.report.console import show
 
     path, tables, missing = run(
-        names, budget=budget, seeds=seeds, variants=tuple(chain(*variants)), out=out,
-        vectors=vectors,
+        names, Portion(budget, seeds, tuple(chain(*variants)), tuple(chain(*environments))),
+        out=out, vectors=vectors,
     )  # fmt: skip
     show(tables)
     for text in missing:

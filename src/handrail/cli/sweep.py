@@ -7,6 +7,7 @@ from handrail.cli.reproduce import reproduce
 from handrail.cli.train import assigned
 from handrail.core.errors import HandrailError, UnknownName
 from handrail.engines.base import AbstractEngine
+from handrail.experiments.schema import WHOLE, Portion
 from handrail.report.html import Table
 from handrail.tracking.tracker import Tracker
 
@@ -15,10 +16,8 @@ ENGINES = ("local", "ray", "slurm")
 
 def sweep(
     name: str,
+    portion: Portion = WHOLE,
     *,
-    budget: str,
-    seeds: int | None = None,
-    variants: Sequence[str] = (),
     engine: str = "local",
     address: str = "auto",
     jobs: int | None = None,
@@ -32,9 +31,8 @@ def sweep(
     """Computes what is missing on an engine, collects it in `out` and writes the report there."""
     chosen = make_engine(engine, address=address, jobs=jobs, shared=shared, slurm=slurm, out=out)
     return reproduce(
-        name, budget=budget, seeds=seeds, variants=variants, vmapped=vmapped, out=out, quiet=quiet,
-        engine=chosen, tracker=tracker,
-    )  # fmt: skip
+        name, portion, vmapped=vmapped, out=out, quiet=quiet, engine=chosen, tracker=tracker
+    )
 
 
 def make_engine(

@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import shlex
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
@@ -63,6 +64,38 @@ class ExperimentRow:
     """Dotted name → value."""
 
 
+@dataclasses.dataclass(frozen=True)
+class Portion:
+    """How much of an experiment is run: at which budget, with how many seeds, what of it."""
+
+    budget: str = "quick"
+    """Of an experiment that has one budget alone, `quick` is that one."""
+    seeds: int | None = None
+    """How many; by default the budget's."""
+    variants: tuple[str, ...] = ()
+    """Labels; all if there are none."""
+    environments: tuple[str, ...] = ()
+    """Names; all if there are none."""
+
+    @property
+    def part(self) -> bool:
+        """Whether variants or environments are left out."""
+        return bool(self.variants or self.environments)
+
+    def command(self, name: str) -> str:
+        """What runs this portion of the experiment of that name."""
+        options = [f"--budget {self.budget}"]
+        if self.seeds is not None:
+            options.append(f"--seeds {self.seeds}")
+        if self.variants:
+            options.append(f"--variants {shlex.join(self.variants)}")
+        if self.environments:
+            options.append(f"--environments {shlex.join(self.environments)}")
+        return f"handrail reproduce {name} {' '.join(options)}"
+
+
+WHOLE = Portion()
+"""Everything of an experiment, at its first budget."""
 FIELDS = frozenset(
     "title question source report runs base variants environments budgets published "
     "published_from".split()
@@ -93,11 +126,21 @@ def read(name: str) -> Experiment:
     return _experiment(Path(path.name).stem, values, str(path))
 
 
-def only(experiment: Experiment, labels: Sequence[str]) -> Experiment:
-    """The experiment with these of its variants alone, in its own order; whole if none is named.
+def only(
+    experiment: Experiment, labels: Sequence[str] = (), environments: Sequence[str] = ()
+) -> Experiment:
+    """The experiment with these of its variants and environments alone, in its own order.
 
-    A report over the values of a setting becomes one of the runs. Raises `UnknownName`.
+    All of those of which none is named. A report over the values of a setting becomes one of the
+    runs where variants are left out. Raises `UnknownName`.
     """
+    for name in environments:
+        if name not in experiment.environments:
+            where = f"environment of {experiment.name}"
+            raise UnknownName(where, name, experiment.environments)
+    if environments:
+        kept = tuple(name for name in experiment.environments if name in environments)
+        experiment = dataclasses.replace(experiment, environments=kept)
     for label in labels:
         if label not in experiment.variants:
             raise UnknownName(f"variant of {experiment.name}", label, experiment.variants)
