@@ -273,8 +273,10 @@ def _kept_on_test_seeds(variant: str) -> Callable[[], str]:
     return lambda: kept(_on_test_seeds(variant), "_by_steps")
 
 
-def _cost_on_test_seeds(variant: str) -> Callable[[], str]:
-    return lambda: f"{np.mean([run.total_cost for run in _on_test_seeds(variant)]):,.0f}"
+def _cost_on_test_seeds(
+    variant: str, experiment: str = "sagui-static-fresh-short"
+) -> Callable[[], str]:
+    return lambda: f"{np.mean([run.total_cost for run in runs(experiment, variant)]):,.0f}"
 
 
 NAVIGATION_NUMBERS: dict[str, Callable[[], str]] = {
@@ -287,4 +289,10 @@ NAVIGATION_NUMBERS: dict[str, Callable[[], str]] = {
     "test-scratch-cost": _cost_on_test_seeds("scratch"),
     "test-tuned-kept": _kept_on_test_seeds("SAC-Lagrangian, tuned"),
     "test-tuned-cost": _cost_on_test_seeds("SAC-Lagrangian, tuned"),
+    "dynamic-tuned-cost": _cost_on_test_seeds(
+        "SAC-Lagrangian, tuned", "sagui-dynamic-compiled-fresh"
+    ),
+    "dynamic-sum-cost": _cost_on_test_seeds(
+        "sum-switch, recommended", "sagui-dynamic-compiled-fresh"
+    ),
 }
