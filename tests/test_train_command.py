@@ -1,10 +1,11 @@
 """`--set` takes numbers as people write them, and refuses what no setting can be."""
 
 import json
+from pathlib import Path
 
 import pytest
 
-from handrail.cli.train import assigned
+from handrail.cli.train import assigned, train_one
 from handrail.core.errors import HandrailError
 from handrail.tasks.guided.family import with_epoch
 from handrail.tasks.lava.resolve import resolve as lava
@@ -45,3 +46,39 @@ def test_what_no_setting_can_be_is_one_line(assignment, message):
     with pytest.raises(HandrailError, match=message) as caught:
         navigation(assigned([assignment]))
     assert len(json.dumps(str(caught.value))) < 900
+
+
+@pytest.mark.parametrize(
+    ("run", "file", "assignment", "message"),
+    [
+        (
+            ("navigation-static", "budget-switch"), None, "expert.steps=60000",
+            "expert.steps is 60000, but method 'budget-switch' brings along guide: leave it out",
+        ),
+        (
+            ("LavaCrossingS9N1", "dqn"), None, "prior.source_steps=5",
+            "prior.source_steps is 5, but method 'dqn' brings along nothing: leave it out",
+        ),
+        (
+            ("navigation-static", "budget-switch"), "guide", "guide.steps=60000",
+            "guide.steps is 60000, but --guide names a file, so that none is trained",
+        ),
+        (
+            ("navigation-static", "sac-pre"), None, "pretrained.on_policy.batch=100",
+            "settings of pretrained.on_policy are given, but method 'sac-lagrangian' learns",
+        ),
+    ],
+)  # fmt: skip
+def test_settings_of_knowledge_that_nobody_trains_are_refused(
+    run, file, assignment, message, tmp_path
+):
+    environment, method = run
+    with pytest.raises(HandrailError, match=message):
+        train_one(
+            {"environment": environment, "method": method, "steps": 30_000},
+            assignments=[assignment],
+            files={file: Path("navigation-static")} if file else {},
+            knowledge_folder=tmp_path / "knowledge",
+            out=tmp_path / "run",
+        )
+    assert not list(tmp_path.iterdir())

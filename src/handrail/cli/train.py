@@ -11,6 +11,7 @@ from handrail.experiments.progress import ProgressBars
 from handrail.experiments.schema import flat
 from handrail.knowledge import runs
 from handrail.knowledge.catalog import located_files
+from handrail.tasks.family import Family, Row
 from handrail.tasks.registry import family_of, with_defaults
 
 
@@ -35,7 +36,9 @@ def train_one(
     own = assigned(assignments)
     files = located_files(files)
     chosen = {**with_defaults({**settings, **own}, files), **own}
-    row = family_of(chosen["environment"]).resolve(chosen)
+    family = family_of(chosen["environment"])
+    row = family.resolve(chosen)
+    _refuse_idle(own, row, family, files)
     used = {} if acquire else runs.shipped_for(row, files, out)
     with ProgressBars() as steps:
         for one in used.values():
@@ -99,6 +102,29 @@ def assigned(assignments: Sequence[str]) -> dict[str, Any]:
         except (ValueError, RecursionError):  # also a number of too many digits
             values[name] = value
     return flat(values)
+
+
+def _refuse_idle(
+    own: Mapping[str, Any], row: Row, family: Family, files: Mapping[str, Path]
+) -> None:
+    """Refuses settings of knowledge that the run does not acquire, since nothing would read them.
+
+    Experiments may say them: there a budget speaks of several methods.
+    """
+    for name, value in own.items():
+        kind, _, rest = name.partition(".")
+        if not rest or kind not in family.kinds:
+            continue
+        if kind in files:
+            raise HandrailError(
+                f"{name} is {value!r}, but --{kind} names a file, so that none is trained: leave "
+                "one of them out"
+            )
+        if kind not in row.knowledge:
+            raise HandrailError(
+                f"{name} is {value!r}, but method {row.run.method!r} brings along "
+                f"{' and '.join(row.knowledge) or 'nothing'}: leave it out"
+            )
 
 
 def _both(steps: ProgressBars, progress: Callable[[], None]) -> launch.Report:

@@ -56,7 +56,6 @@ from handrail.methods.sagui.evaluations import (
 from handrail.methods.sagui.guide_file import GuideFile
 from handrail.methods.sagui.metrics import Curves, summary
 from handrail.methods.sagui.near_settings import NEAR
-from handrail.methods.sagui.on_policy_settings import OnPolicySettings
 from handrail.methods.sagui.pretraining import begun_from, loop_in
 from handrail.methods.sagui.problem import Target
 from handrail.methods.sagui.schedule import check_schedule
@@ -64,7 +63,7 @@ from handrail.methods.sagui.settings import StudentRun
 from handrail.methods.sagui.student_knowledge import FittedKnowledge, load_knowledge
 from handrail.methods.sagui.table import METHODS, StudentMethod, block_of, row_of
 from handrail.methods.sagui.takeover import Takeover
-from handrail.methods.sagui.unread import check_takeover
+from handrail.methods.sagui.unread import check_takeover, refuse_on_policy
 from handrail.train.compiled import RunState
 from handrail.train.course import Course, coursed
 from handrail.train.evidence import total
@@ -80,11 +79,7 @@ def check(run: StudentRun, given: Mapping[str, Any]) -> StudentMethod:
     method = row_of(run.method)
     if method.agent is not None:
         method.agent.check(run)
-    elif run.on_policy != OnPolicySettings():
-        raise HandrailError(
-            f"settings of on_policy are given, but method {run.method!r} learns from a replay: "
-            "leave them out, or take an on-policy method, such as 'cpo'"
-        )
+    refuse_on_policy(method, run.on_policy)
     check_schedule(run.steps, run.epoch, block_of(run))
     if run.threshold == 0:
         raise HandrailError(

@@ -6,6 +6,7 @@ from typing import Any
 
 from handrail.core.errors import HandrailError
 from handrail.envs.navigation.physics import FACTORS
+from handrail.methods.sagui.on_policy_settings import OnPolicySettings
 from handrail.methods.sagui.settings import RobustSettings
 from handrail.methods.sagui.table import METHODS, StudentMethod
 from handrail.methods.sagui.takeover_settings import PLAIN, TakeoverSettings
@@ -83,6 +84,15 @@ def check_takeover(method: StudentMethod, how: TakeoverSettings) -> None:
         raise HandrailError(
             f"takeover is {how}, but under {method.name!r} no guide's critic says when it takes "
             f"over: leave it out, or take one of {offered}"
+        )
+
+
+def refuse_on_policy(method: StudentMethod, given: OnPolicySettings, *, within: str = "") -> None:
+    """Refuses settings of on-policy methods under others; `within` is "pretrained." in commands."""
+    if method.agent is None and given != OnPolicySettings():
+        raise HandrailError(
+            f"settings of {within}on_policy are given, but method {method.name!r} learns from a "
+            "replay: leave them out, or take an on-policy method, such as 'cpo'"
         )
 
 

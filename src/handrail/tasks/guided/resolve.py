@@ -13,7 +13,7 @@ from handrail.methods.sagui.presets import OLD_PRESETS, PRESETS, SOURCE_STEPS
 from handrail.methods.sagui.schedule import Block, check_schedule
 from handrail.methods.sagui.settings import GuideSettings, PretrainingSettings, Role, StudentRun
 from handrail.methods.sagui.table import block_of, row_of
-from handrail.methods.sagui.unread import check_takeover, refuse_unread
+from handrail.methods.sagui.unread import check_takeover, refuse_on_policy, refuse_unread
 from handrail.tasks.family import Row, each_seed, grouped
 from handrail.tasks.guided.tasks import GuidedTasks
 
@@ -97,9 +97,10 @@ def _pretraining(
         role=role, steps=run.steps, epoch=run.epoch, limit=run.limit, **common
     )
     settings = override(settings, own, within=f"{role}.")
-    block, on_policy = block_of(settings), row_of(settings.method).agent is not None
+    block, method = block_of(settings), row_of(settings.method)
+    refuse_on_policy(method, settings.on_policy, within=f"{role}.")
     check_schedule(settings.steps, settings.epoch, block, within=f"{role}.")
-    check_copies(tasks, settings, block, on_policy=on_policy)
+    check_copies(tasks, settings, block, on_policy=method.agent is not None)
     return settings
 
 
