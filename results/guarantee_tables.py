@@ -6,6 +6,7 @@ from handrail.equations.interval import at_most
 from results.navigation_tables import (
     DYNAMIC_TEST_SEEDS,
     epochs_above,
+    family,
     kept,
     runs,
     safe_alone,
@@ -47,7 +48,7 @@ def guarantee(shown: Sequence[tuple[str, str, str]]) -> str:
 
 def _episodes_above(experiment: str, variant: str) -> tuple[int, int]:
     """Episodes that cost more than the limit in all runs of a variant, and all that ended."""
-    counted = [row for row in summary("navigation", experiment) if row["variant"] == variant]
+    counted = [row for row in summary(family(experiment), experiment) if row["variant"] == variant]
     ended, above = (sum(int(row[name]) for row in counted) for name in BROKEN)
     return above, ended
 

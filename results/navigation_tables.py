@@ -1,4 +1,4 @@
-"""Tables of navigation: epochs within the limit by both counts, cost, and the student alone."""
+"""Tables of tasks with a guide: epochs within the limit by both counts, cost, the student alone."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,12 +27,18 @@ class Run:
     curves: Curves
 
 
+def family(experiment: str) -> str:
+    """The folder of an experiment's rows."""
+    return "velocity" if experiment.startswith("velocity") else "navigation"
+
+
 @cache
 def runs(experiment: str, variant: str) -> tuple[Run, ...]:
     """The runs of a variant, by seed."""
-    curves = np.load(HERE / "navigation" / "epochs" / f"{experiment}.npz")
+    folder = family(experiment)
+    curves = np.load(HERE / folder / "epochs" / f"{experiment}.npz")
     found = []
-    for row in summary("navigation", experiment):
+    for row in summary(folder, experiment):
         if row["variant"] != variant:
             continue
         table = curves[f"{row['task']}/{variant}/{row['seed']}"]
