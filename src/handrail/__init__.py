@@ -34,6 +34,7 @@ _HOMES = {
         "Never",
         "Predicate",
     ),
+    "handrail.interventions.adaptive_share": ("AdaptiveShare",),
     "handrail.interventions.with_info": ("WithInfo",),
     "handrail.interventions.takeover": ("AdvantageExceeds", "CostSumReaches", "Held"),
     "handrail.interventions.sampled_mean": ("BelowSampledMean",),
@@ -42,6 +43,7 @@ _HOMES = {
     "handrail.interventions.repeated_harm": ("RepeatsHarm",),
     "handrail.interventions.substitutes": ("Policy", "Proposed", "RandomAboveMean", "RandomAction"),
     "handrail.interventions.recipes": (
+        "adaptive_share",
         "budget_switch",
         "contrastive",
         "control_switch",

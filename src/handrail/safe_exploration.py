@@ -144,8 +144,9 @@ class SafeExploration(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
             recipe: `budget-switch`, which takes over where the guide predicts too much cost or the
                 limit is spent; `sum-switch`, where the cost so far and the predicted cost reach
                 the limit; `advantage-switch`, where the action costs more than the guide's own;
-                `control-switch`, after the first cost of an episode; or `linear-decay`, which fades
-                out (needs `total_steps`).
+                `control-switch`, after the first cost of an episode; `adaptive-share`, in a share
+                of the steps that falls after episodes within the limit; or `linear-decay`, which
+                fades out (needs `total_steps`).
             limit: cost of an episode that is allowed, undiscounted; by default the guide's own.
             threshold: of budget-switch, in multiples of the limit on the critic's scale; by
                 default the predicted cost that the guide's file says, from its shield test.

@@ -5,7 +5,9 @@ from collections.abc import Callable, Sequence
 
 from jaxtyping import Array, Float, Key
 
+from handrail.core.arguments import Range, number
 from handrail.core.types import Observation
+from handrail.interventions.adaptive_share import RATE, AdaptiveShare
 from handrail.interventions.base import AbstractSubstitute, AbstractTrigger, Intervention
 from handrail.interventions.ensemble import (
     AdvantageBelow,
@@ -128,6 +130,17 @@ def control_switch(guide: Policy) -> Intervention:
 def linear_decay(guide: Policy) -> Intervention:
     """The guide acts with a probability that falls from 1 to 0 (arXiv:2307.14316)."""
     return Intervention(LinearDecay(), guide)
+
+
+def adaptive_share(guide: Policy, *, limit: float, rate: float = RATE) -> Intervention:
+    """The guide acts with a probability that falls after episodes below the limit and rises after
+    episodes above it, by `rate` · (cost / limit − 1); it begins at 1 (beyond the papers).
+
+    `limit` is an undiscounted cost of an episode. Raises `HandrailError` where it is not above 0.
+    """
+    number("limit", limit, Range(0, above=True))
+    number("rate", rate, Range(0, 1, above=True))
+    return Intervention(AdaptiveShare(limit, rate), guide)
 
 
 def budget_switch(

@@ -10,6 +10,7 @@ from jaxtyping import Array, Key
 from handrail.core.errors import HandrailError
 from handrail.envs.base import AbstractEnvironment
 from handrail.envs.host import AbstractHost, AnyEnvironment
+from handrail.interventions.adaptive_share import AdaptiveShare
 from handrail.interventions.base import Intervention
 from handrail.interventions.overruled import Overruled
 from handrail.interventions.substitutes import in_agent_units
@@ -56,17 +57,17 @@ def try_under(
 
 
 class FadedOut(HandrailError):
-    """An intervention that does not act any more at the end of its run."""
+    """An intervention of which nothing is known once its run is over."""
 
 
 def check_lasting(intervention: Intervention) -> None:
-    """Raises `FadedOut` for an intervention that has faded out by the end of a run: there is
-    no pair to test or to show.
+    """Raises `FadedOut` for an intervention that fades with its run: there is no pair to test or
+    to show.
     """
     if any(map(_fades, jax.tree.leaves(intervention, is_leaf=_fades))):
         raise FadedOut(
-            "the intervention of this run fades out (linear-decay): at its end the student is "
-            "alone; leave --shielded and --both out"
+            "the intervention of this run fades out with it (linear-decay, adaptive-share): "
+            "afterwards there is the student alone; leave --shielded and --both out"
         )
 
 
@@ -81,7 +82,7 @@ def _never(intervention: Intervention) -> bool:
 
 
 def _fades(part: Any) -> bool:
-    return isinstance(part, LinearDecay)
+    return isinstance(part, LinearDecay | AdaptiveShare)
 
 
 def try_compiled(

@@ -12,10 +12,11 @@ from handrail.core.artifact import Card, save
 from handrail.core.errors import HandrailError
 from handrail.envs.navigation.problems import compiled_problem
 from handrail.envs.wrappers import Rewarded, ZeroFilled
+from handrail.interventions.adaptive_share import AdaptiveShare
 from handrail.interventions.base import Either
 from handrail.interventions.takeover import AdvantageExceeds, CostSumReaches
 from handrail.interventions.triggers import AfterFirstCost, Always, IntervalCoin, LinearDecay, Never
-from handrail.learners.sac.intrinsic import NeighbourEntropy, NoIntrinsic
+from handrail.learners.sac.intrinsic import NeighbourEntropy, NoIntrinsic, RandomNetwork
 from handrail.learners.sac.networks import CriticEnsemble
 from handrail.methods.sagui.agents import sac_learner
 from handrail.methods.sagui.guide_file import load_guide, save_guide
@@ -39,7 +40,8 @@ from tests.experiments.navigation.toy import (
 )
 
 TRIGGERS = {
-    "linear-decay": LinearDecay, "budget-switch": Either, "guisam": Always,
+    "linear-decay": LinearDecay, "adaptive-share": AdaptiveShare, "budget-switch": Either,
+    "guisam": Always,
     "sac-lagrangian": Never, "sac-pre": Never, "stusam": Never,
     "sum-switch": CostSumReaches, "advantage-switch": AdvantageExceeds,
 }  # fmt: skip
@@ -205,10 +207,22 @@ def test_an_entropy_guide_is_paid_by_its_learner_alone(monkeypatch):
         assert other.agent.learner.intrinsic == NoIntrinsic()
 
 
-def test_an_entropy_guide_is_not_paid_for_shaking():
-    loop = guide_loop(dataclasses.replace(GuideSettings(), bonus="entropy"))
+@pytest.mark.parametrize("bonus", ["entropy", "random-network"])
+def test_a_guide_that_pays_itself_is_not_paid_for_shaking(bonus):
+    loop = guide_loop(dataclasses.replace(GuideSettings(), bonus=bonus))
     counted = loop.agent.learner.intrinsic.parts
     assert counted == ("hazards_lidar", "magnetometer", "velocimeter")
+
+
+def test_the_network_of_a_guides_bonus_is_that_of_its_seed():
+    def target(seed):
+        settings = dataclasses.replace(GuideSettings(), bonus="random-network", seed=seed)
+        intrinsic = guide_loop(settings).agent.learner.intrinsic
+        assert isinstance(intrinsic, RandomNetwork)
+        return intrinsic.target
+
+    assert eqx.tree_equal(target(1), target(1))
+    assert not eqx.tree_equal(target(1), target(2))
 
 
 def test_a_split_memory_needs_two_actors():

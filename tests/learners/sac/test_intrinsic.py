@@ -13,7 +13,7 @@ from handrail.equations.entropy_bonus import entropy_bonus
 from handrail.interventions.recipes import none
 from handrail.learners.sac.agent import SacAgent
 from handrail.learners.sac.entropy import FixedEntropy
-from handrail.learners.sac.intrinsic import NeighbourEntropy, NoIntrinsic
+from handrail.learners.sac.intrinsic import NeighbourEntropy, NoIntrinsic, RandomNetwork
 from handrail.learners.sac.lagrangian import SacLagrangian
 from handrail.replay.ring import Ring
 from handrail.train.compiled import Loop
@@ -60,6 +60,8 @@ def test_only_the_declared_parts_count():
 def test_a_part_that_is_not_there_is_named(seen):
     with pytest.raises(HandrailError, match="counts the part 'radar', but the observation has"):
         NeighbourEntropy(("radar",))(batch_of(seen))
+    with pytest.raises(HandrailError, match="counts the part 'radar', but the observation has"):
+        RandomNetwork.of(3, ("radar",), key=jax.random.key(0))(batch_of(seen))
 
 
 def test_it_is_the_reward_that_the_critics_see_and_nothing_else():
@@ -76,6 +78,62 @@ def test_it_is_the_reward_that_the_critics_see_and_nothing_else():
         np.testing.assert_allclose(a, b, atol=1e-6)
     assert metrics["sac/bonus"] == pytest.approx(float(bonus(batch).mean()), rel=1e-5)
     assert not NoIntrinsic()(batch).any()
+
+
+def taught(learner: SacLagrangian, seen, updates: int):
+    """The state after so many updates from these observations alone."""
+    state = learner.init(seen.shape[1], 1, (4,), key=jax.random.key(2))
+    update = eqx.filter_jit(learner.update)
+    for number in range(updates):
+        state, _ = update(state, batch_of(seen), jnp.float32(0), key=jax.random.key(number))
+    return state
+
+
+def test_a_random_network_pays_for_what_it_was_not_taught():
+    keys = jax.random.split(jax.random.key(1))
+    known = jax.random.uniform(keys[0], (BATCH, 3))
+    unknown = 2 + jax.random.uniform(keys[1], (BATCH, 3))
+    bonus = RandomNetwork.of(3, key=jax.random.key(5))
+    both = batch_of(jnp.concatenate([known, unknown]))
+    learnt = taught(SacLagrangian(intrinsic=bonus), known, 400).parameters.intrinsic
+    before, after = bonus(both, bonus.initial()), bonus(both, learnt)
+    assert float(bonus.loss(learnt, batch_of(known))) < 0.05 * float(
+        bonus.loss(bonus.initial(), batch_of(known))
+    )
+    assert after[:BATCH].max() < 0.3 < 1 < after[BATCH:].min()
+    assert before[:BATCH].mean() > 0.3
+    assert before.mean() == pytest.approx(1, abs=1e-5)  # in multiples of the mean error
+
+
+def test_a_random_network_counts_the_declared_parts_alone():
+    seen = named()
+    bonus = RandomNetwork.of(3, ("lidar",), key=jax.random.key(5))
+    shaken = {**seen, "noise": 100 * seen["noise"]}
+    np.testing.assert_array_equal(bonus(batch_of(shaken)), bonus(batch_of(seen)))
+    bare = RandomNetwork(bonus.target, bonus.learner)
+    np.testing.assert_array_equal(bare(batch_of(seen["lidar"])), bonus(batch_of(seen)))
+
+
+def test_a_random_network_changes_nothing_but_rewards():
+    """Beside its own network an update is that without it on rewards that contain the bonus."""
+    seen = jax.random.normal(jax.random.key(1), (BATCH, 3))
+    batch = batch_of(seen)
+    bonus = RandomNetwork.of(3, key=jax.random.key(5))
+    paid = eqx.tree_at(lambda b: b.reward, batch, bonus(batch))
+    plain, curious = SacLagrangian(), SacLagrangian(intrinsic=bonus)
+    key = jax.random.key(2)
+    first, metrics = curious.update(
+        curious.init(3, 1, (4,), key=key), batch, jnp.float32(0), key=key
+    )
+    second, _ = plain.update(plain.init(3, 1, (4,), key=key), paid, jnp.float32(0), key=key)
+    moved = first.parameters.intrinsic
+    assert second.parameters.intrinsic is None
+    without = eqx.tree_at(lambda p: p.intrinsic, first.parameters, None)
+    for a, b in zip(jax.tree.leaves(without), jax.tree.leaves(second.parameters), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+    for a, b in zip(jax.tree.leaves(moved), jax.tree.leaves(bonus.initial()), strict=True):
+        assert (a != b).any()
+    assert metrics["sac/bonus"] == pytest.approx(1, abs=1e-5)
 
 
 class Field(AbstractEnvironment):
@@ -114,5 +172,6 @@ def visited(intrinsic) -> int:
 
 
 def test_the_bonus_makes_an_agent_cover_more_of_a_field():
-    without, with_bonus = visited(NoIntrinsic()), visited(NeighbourEntropy())
-    assert with_bonus > 2 * without, (without, with_bonus)
+    without = visited(NoIntrinsic())
+    assert visited(NeighbourEntropy()) > 2 * without
+    assert visited(RandomNetwork.of(2, key=jax.random.key(5))) > 1.5 * without

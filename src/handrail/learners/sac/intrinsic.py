@@ -2,30 +2,43 @@
 
 import abc
 from collections.abc import Mapping
+from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Key
 
 from handrail.core.errors import HandrailError
 from handrail.core.types import Observation, Transition
 from handrail.equations.entropy_bonus import entropy_bonus
+from handrail.equations.random_network import prediction_error, relative_novelty
 from handrail.learners.sac.networks import observation_vector
+from handrail.networks.mlp import MLP
+
+HIDDEN, FEATURES = (64, 64), 32  # of the networks of `RandomNetwork`
 
 
 class AbstractIntrinsic(eqx.Module):
     """What is added to the rewards of a batch."""
 
+    def initial(self) -> Any:
+        """What it learns beside the learner, before anything is learnt; None: nothing."""
+        return None
+
     @abc.abstractmethod
-    def __call__(self, batch: Transition) -> Float[Array, " batch"]:
+    def __call__(self, batch: Transition, learnt: Any = None) -> Float[Array, " batch"]:
         """Per step, undiscounted; every leaf of the batch has a leading axis."""
+
+    def loss(self, learnt: Any, batch: Transition) -> Float[Array, ""]:
+        """Of what it learns, over a batch."""
+        return jnp.zeros(())
 
 
 class NoIntrinsic(AbstractIntrinsic):
     """Nothing: the environment's rewards stand alone."""
 
-    def __call__(self, batch: Transition) -> Float[Array, " batch"]:
+    def __call__(self, batch: Transition, learnt: Any = None) -> Float[Array, " batch"]:
         return jnp.zeros_like(batch.reward)
 
 
@@ -49,21 +62,67 @@ class NeighbourEntropy(AbstractIntrinsic):
     scale: float = eqx.field(default=1.0, static=True)
     offset: float = eqx.field(default=1.0, static=True)
 
-    def __call__(self, batch: Transition) -> Float[Array, " batch"]:
-        particles = jax.vmap(self._particle)(batch.next_observation)
+    def __call__(self, batch: Transition, learnt: Any = None) -> Float[Array, " batch"]:
+        particles = jax.vmap(lambda seen: counted(seen, self.parts))(batch.next_observation)
         bonus = jax.vmap(lambda x: entropy_bonus(x, particles, self.neighbours, self.offset))
         return self.scale * bonus(particles)
 
-    def _particle(self, observation: Observation) -> Float[Array, " n"]:
-        if not self.parts:
-            return observation_vector(observation)
-        missing = [
-            name for name in self.parts
-            if not isinstance(observation, Mapping) or name not in observation
-        ]  # fmt: skip
-        if missing:
+
+class RandomNetwork(AbstractIntrinsic):
+    """Pays for having reached an observation that a network does not predict yet.
+
+    Random network distillation (arXiv:1810.12894, `equations.random_network`): what the network
+    `learner` learns, by the step size of the rest, is what the fixed network `target` makes of an
+    observation. The reward is its error in multiples of the batch's mean error.
+
+    Attributes:
+        target: fixed.
+        learner: as it begins; of another random beginning.
+        parts: as of `NeighbourEntropy`.
+    """
+
+    target: MLP
+    learner: MLP
+    parts: tuple[str, ...] = eqx.field(default=(), static=True)
+
+    @classmethod
+    def of(
+        cls, numbers: int, parts: tuple[str, ...] = (), *, key: Key[Array, ""]
+    ) -> "RandomNetwork":
+        """Fresh networks for so many numbers of an observation."""
+        sizes = (numbers, *HIDDEN, FEATURES)
+        fixed, learnt = jax.random.split(key)
+        return cls(MLP(sizes, key=fixed), MLP(sizes, key=learnt), parts)
+
+    def initial(self) -> MLP:
+        return self.learner
+
+    def __call__(self, batch: Transition, learnt: Any = None) -> Float[Array, " batch"]:
+        errors = self._errors(self.learner if learnt is None else learnt, batch)
+        return jax.vmap(lambda error: relative_novelty(error, errors))(errors)
+
+    def loss(self, learnt: MLP, batch: Transition) -> Float[Array, ""]:
+        return jnp.mean(self._errors(learnt, batch))
+
+    def _errors(self, learnt: MLP, batch: Transition) -> Float[Array, " batch"]:
+        def error(observation: Observation) -> Float[Array, ""]:
+            seen = counted(observation, self.parts)
+            return prediction_error(jax.lax.stop_gradient(self.target(seen)), learnt(seen))
+
+        return jax.vmap(error)(batch.next_observation)
+
+
+def counted(observation: Observation, parts: tuple[str, ...]) -> Float[Array, " n"]:
+    """These parts of an observation as one vector; all of it if none is named.
+
+    Raises `HandrailError` for a part that it has not.
+    """
+    if not parts:
+        return observation_vector(observation)
+    for name in parts:
+        if not isinstance(observation, Mapping) or name not in observation:
             known = ", ".join(observation) if isinstance(observation, Mapping) else "no parts"
             raise HandrailError(
-                f"the entropy bonus counts the part {missing[0]!r}, but the observation has {known}"
+                f"the bonus counts the part {name!r}, but the observation has {known}"
             )
-        return observation_vector({name: observation[name] for name in self.parts})
+    return observation_vector({name: observation[name] for name in parts})

@@ -143,7 +143,7 @@ class SacLagrangian(eqx.Module):
             observation, action, hidden,
             constraints=len(self.constraints), cost_critic=self.cost_critic,
             cost_critics=self.cost_critics, inputs=self.inputs, variance=self.risk_level < 1,
-            key=key,
+            intrinsic=jax.tree.map(jnp.copy, self.intrinsic.initial()), key=key,
         )  # fmt: skip
         pid = None
         if self.pid is not None:
@@ -225,7 +225,7 @@ class SacLagrangian(eqx.Module):
         pull, entropy_weight = pulled(
             self.distillation, batch, alpha=fixed_alpha, beta=jnp.max(fixed_beta), progress=progress
         )
-        bonus = pull + self.intrinsic(batch)
+        bonus = pull + self.intrinsic(batch, frozen.intrinsic)
         observations = jax.vmap(observation_vector)(batch.observation)
 
         goals = self._critic_targets(frozen, targets, batch, bonus, entropy_weight, next_noise)
@@ -252,6 +252,8 @@ class SacLagrangian(eqx.Module):
         limited = jax.vmap(self.constrained)(cost_values, jax.lax.stop_gradient(acted_costs))
         beta_loss = jnp.sum(jax.vmap(self._multiplier_loss)(beta, limited))
         total = actor_loss + jnp.sum(critic_losses) + alpha_loss + beta_loss + spread_loss
+        if parameters.intrinsic is not None:
+            total += self.intrinsic.loss(parameters.intrinsic, batch)
         if source is not None:
             total += self._source_loss(
                 parameters, targets, source, (noise, next_noise), entropy_weight=entropy_weight,

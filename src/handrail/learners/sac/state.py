@@ -1,5 +1,7 @@
 """What SAC-Lagrangian learns, and what it reports of an update."""
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -36,6 +38,7 @@ class SacParameters(eqx.Module):
     entropy: Scalar  # α = softplus of this
     multiplier: Float[Array, "*costs"]  # β = softplus of this; a number where there is one cost
     variance: VarianceCritics | None = None  # of costs, where the worst outcomes count
+    intrinsic: Any = None  # what a reward of the learner's own learns, if it does
 
     @classmethod
     def init(
@@ -49,6 +52,7 @@ class SacParameters(eqx.Module):
         cost_critics: int = 1,
         inputs: Inputs,
         variance: bool = False,
+        intrinsic: Any = None,
         key: Key[Array, ""],
     ) -> "SacParameters":
         """Fresh networks for vectors of these sizes; `constraints` is 0 where there is one cost."""
@@ -66,6 +70,7 @@ class SacParameters(eqx.Module):
                 observation, action, hidden,
                 costs=max(constraints, 1), inputs=inputs, key=stream(key, "variance"),
             ) if variance else None,
+            intrinsic=intrinsic,
         )  # fmt: skip
 
 

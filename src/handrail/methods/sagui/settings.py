@@ -175,9 +175,10 @@ class GuideSettings:
     action_repeat_prob: Discount = 0.0
     """Probability with which the cost critic's target repeats the action in the next step before
     the guide acts (beyond the paper)."""
-    bonus: Literal["displacement", "entropy", "none"] = "displacement"
+    bonus: Literal["displacement", "entropy", "random-network", "none"] = "displacement"
     """Reward of the source: the distance moved; observations far from their nearest neighbours
-    among a batch of what has been visited; or nothing (the ablation MAXENT)."""
+    among a batch of what has been visited; observations that a network cannot predict yet (random
+    network distillation); or nothing (the ablation MAXENT)."""
     entropy_weight: NonNegative = 1.0
     """α, fixed."""
     uniform_steps: NonNegativeInt = 500

@@ -11,7 +11,7 @@ from typing import Any
 from handrail.core.errors import UnknownName
 from handrail.equations.distillation import DecayingStrength, FixedStrength
 from handrail.interventions.base import AbstractTrigger, Intervention
-from handrail.interventions.recipes import control_switch, linear_decay, none
+from handrail.interventions.recipes import adaptive_share, control_switch, linear_decay, none
 from handrail.interventions.substitutes import Policy
 from handrail.interventions.triggers import Always, BudgetSpent
 from handrail.learners.risk.base import AbstractRisk
@@ -157,6 +157,11 @@ METHODS = table(
         StudentMethod(
             "linear-decay", "The guide acts with a probability that falls from 1 to 0.",
             lambda takeover, known: linear_decay(known.policy), GUIDE,
+        ),
+        StudentMethod(
+            "adaptive-share", "The guide acts with a probability that falls after episodes within "
+            "the limit and rises after others (ours).",
+            lambda takeover, known: adaptive_share(known.policy, limit=takeover.limit), GUIDE,
         ),
         _foreseen(
             "budget-switch", "The guide acts where it predicts too much cost of the proposed "

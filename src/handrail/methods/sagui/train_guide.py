@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,12 @@ from handrail.interventions.recipes import none, wandering
 from handrail.interventions.substitutes import RepeatedRandomAction
 from handrail.learners.sac.agent import SacAgent
 from handrail.learners.sac.entropy import FixedEntropy
-from handrail.learners.sac.intrinsic import AbstractIntrinsic, NeighbourEntropy, NoIntrinsic
+from handrail.learners.sac.intrinsic import (
+    AbstractIntrinsic,
+    NeighbourEntropy,
+    NoIntrinsic,
+    RandomNetwork,
+)
 from handrail.learners.sac.networks import OnVectors
 from handrail.methods.sagui.agents import memory, sac_agent, sac_learner
 from handrail.methods.sagui.cards import Limits, Networks
@@ -60,8 +66,10 @@ from handrail.train.course import Course, coursed
 from handrail.train.loops import AnyLoop, make_loop
 
 LOG = logging.getLogger(__name__)
-# Parts that a robot varies by shaking on the spot; the entropy bonus leaves them out.
+# Parts that a robot varies by shaking on the spot; the learner's own bonuses leave them out.
 SHAKEN = ("accelerometer", "ballangvel_rear", "gyro")
+OWN_BONUSES = ("entropy", "random-network")
+"""Rewards of a source that the learner pays itself."""
 SELECTIONS = {"return": best, "shield": best_shield}  # the evaluation whose guide is kept
 
 
@@ -128,10 +136,15 @@ def in_robust_world(driver: Intervention, robust: RobustSettings, *, seed: int) 
 
 def _intrinsic(settings: GuideSettings, source: Source) -> AbstractIntrinsic:
     """What the guide pays itself: nothing, or for observations unlike what it has seen."""
-    if settings.bonus != "entropy":
+    if settings.bonus not in OWN_BONUSES:
         return NoIntrinsic()
-    parts = part_shapes(source.interface.observation)
-    return NeighbourEntropy(tuple(name for name in parts if name not in SHAKEN))
+    shapes = part_shapes(source.interface.observation)
+    parts = tuple(name for name in shapes if name not in SHAKEN)
+    if settings.bonus == "entropy":
+        return NeighbourEntropy(parts)
+    numbers = sum(math.prod(shapes[name]) for name in parts)
+    key = stream(jax.random.key(settings.seed), "random network")
+    return RandomNetwork.of(numbers, parts, key=key)
 
 
 @coursed

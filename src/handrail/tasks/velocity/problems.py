@@ -19,6 +19,7 @@ from handrail.methods.sagui.settings import (
     StudentRun,
 )
 from handrail.methods.sagui.shield import STEPS
+from handrail.methods.sagui.train_guide import OWN_BONUSES
 from handrail.tasks.family import TransferTask
 
 HARM = 1.0
@@ -77,10 +78,10 @@ def source_of(settings: GuideSettings) -> Source:
                 f"guide.{name} is {value!r}: expected {expected!r}, since {task.name} has no "
                 "border and its episodes begin without turning; leave it out"
             )
-    if settings.bonus == "entropy":
+    if settings.bonus in OWN_BONUSES:
         raise HandrailError(
-            "guide.bonus is 'entropy': expected 'displacement' or 'none', since the observation of "
-            f"{task.name} is one vector without named parts; leave it out"
+            f"guide.bonus is {settings.bonus!r}: expected 'displacement' or 'none', since the "
+            f"observation of {task.name} is one vector without named parts; leave it out"
         )
 
     def training() -> AnyEnvironment:
