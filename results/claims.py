@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from results.confirmed_tables import CONFIRMED_TABLES
 from results.guarantee_tables import GUARANTEE_NUMBERS, GUARANTEE_TABLES
 from results.lava_tables import LAVA_NUMBERS, LAVA_TABLES
 from results.navigation_tables import NAVIGATION_NUMBERS, NAVIGATION_TABLES
@@ -23,6 +24,7 @@ TABLES: dict[str, Callable[[], str]] = {
     **LAVA_TABLES,
     **NAVIGATION_TABLES,
     **GUARANTEE_TABLES,
+    **CONFIRMED_TABLES,
 }
 NUMBERS: dict[str, Callable[[], str]] = {
     **LAVA_NUMBERS,

@@ -19,7 +19,7 @@ import dataclasses
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -63,8 +63,7 @@ def collect(runs: Path, name: str, budget: str, seeds: int | None, *, mixed: boo
     shown = {row.variant for row, _ in done}
     variants = {name: own for name, own in experiment.variants.items() if name in shown}
     seeds_of = budget_of(experiment, budget, seeds).seeds
-    if split_of(seeds_of) == "test":
-        name = f"{name}-{budget}"
+    name = label_of(name, budget, seeds_of)
     finished = Finished(
         experiment=dataclasses.replace(experiment, name=name, variants=variants),
         budget=budget,
@@ -98,6 +97,11 @@ def collect(runs: Path, name: str, budget: str, seeds: int | None, *, mixed: boo
     path = curves / f"{name}.npz"
     before = dict(np.load(path)) if path.exists() else {}
     np.savez_compressed(path, **before | arrays)  # pyrefly: ignore[bad-argument-type]
+
+
+def label_of(name: str, budget: str, seeds: Sequence[int]) -> str:
+    """What the rows of an experiment are called: those of test seeds are kept apart."""
+    return f"{name}-{budget}" if split_of(seeds) == "test" else name
 
 
 def _copy_pictures(report: Path, folder: Path, name: str) -> None:

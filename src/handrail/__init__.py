@@ -72,6 +72,7 @@ _HOMES = {
     "handrail.api.guides": ("train_guide", "try_guide"),
     "handrail.api.policies": ("load_policy",),
     "handrail.api.policy_guides": ("guide_from_policy", "guide_intervention"),
+    "handrail.api.source_encoders": ("train_source_encoder",),
     "handrail.api.students": ("train_student",),
     "handrail.api.transfer": ("check_transfer",),
     "handrail.safe_exploration": ("SafeExploration",),

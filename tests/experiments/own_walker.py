@@ -41,6 +41,11 @@ def steep(observation, action, next_observation, info):
     return float(abs(next_observation[0]) > 0.4)
 
 
+def free(observation, action, next_observation, info):
+    """Costs nowhere."""
+    return 0.0
+
+
 def moved(observation, action, next_observation):
     return float(np.abs(next_observation - observation)[0])
 

@@ -30,6 +30,7 @@ from handrail.interventions.with_info import info_names
 from handrail.knowledge.catalog import located_guide
 from handrail.methods.sagui.cards import guide_warnings
 from handrail.methods.sagui.guide_file import open_guide
+from handrail.methods.sagui.near_settings import NEAR, NearUnsafeSettings
 from handrail.methods.sagui.offline_batch import kept_beside
 from handrail.methods.sagui.on_policy_settings import OnPolicySettings
 from handrail.methods.sagui.outside_guide import PolicyGuide
@@ -50,7 +51,7 @@ from handrail.methods.sagui.train_student import train_student as train
 from handrail.methods.sagui.unread import refuse_unread
 
 Report = Callable[[int, int], None]
-OFFERED = tuple(name for name, row in METHODS.items() if set(row.needs) <= {"guide"})
+OFFERED = tuple(name for name, row in METHODS.items() if set(row.needs) <= {"guide", "encoder"})
 LOG = logging.getLogger(__name__)
 OLD_NAMES = {"margin": "limit_fraction", "excursions": "guide_interval_share"}
 
@@ -77,6 +78,8 @@ def train_student(
     takeover: TakeoverSettings | Mapping[str, Any] | None = None,
     stored: StoredSettings | Mapping[str, Any] | None = None,
     risk: RiskSettings | Mapping[str, Any] | None = None,
+    encoder: Path | str | None = None,
+    near: NearUnsafeSettings | Mapping[str, Any] | None = None,
     limit_fraction: float | None = None,
     guide_interval_share: float | None = None,
     distil: bool = False,
@@ -129,6 +132,10 @@ def train_student(
             `takeover_ends`): `StoredSettings`, or a dictionary of them.
         risk: what a student without a guide learns of risk, under `recovery-rl`, `sqrl` and `csc`
             (`limit`, `discount`): `RiskSettings`, or a dictionary of them.
+        encoder: the file of `train_source_encoder`, of methods whose guide acts near unsafe states,
+            such as `near-unsafe-switch`. It sees what the guide sees.
+        near: when a state counts as near unsafe ones (`max_distance`, `neighbours`), under those
+            methods: `NearUnsafeSettings`, or a dictionary of them.
         limit_fraction: the limit that the student's multiplier aims at, as a share of `limit`; by
             default 0.5, under linear-decay 1 (docs/results/static.md).
         guide_interval_share: share of the steps, 0 to 1, that the guide takes at random, in
@@ -154,7 +161,8 @@ def train_student(
         report: called as `report(step, total)`.
     """
     folder = folder_of(folder)
-    _check_method(method, guide)
+    encoded = None if encoder is None else folder_of(encoder, "encoder")
+    _check_method(method, guide, encoded)
     row = METHODS[method]
     ours = own_student(StudentRun(method=method))
     run = dataclasses.replace(
@@ -163,6 +171,7 @@ def train_student(
         takeover=settings_of("takeover", takeover, PLAIN),
         stored=settings_of("stored", stored, EXECUTED),
         risk=settings_of("risk", risk, RISK),
+        near=settings_of("near", near, NEAR),
         limit_fraction=_given(limit_fraction, ours.limit_fraction),
         guide_interval_share=_given(guide_interval_share, ours.guide_interval_share),
         source_data=truth("source_data", source_data),
@@ -184,7 +193,8 @@ def train_student(
     shield = checked_intervention(intervention)
     found = None if guide is None else located_guide(guide)
     outside = found if isinstance(found, PolicyGuide) else None
-    files = {} if found is None else {"guide": Path(found)}
+    brings = {"guide": found, "encoder": encoded}
+    files = {kind: Path(file) for kind, file in brings.items() if file is not None}
     start = None if initial is None else folder_of(initial, "initial")
     host, trial = built_twice(
         target, cost=cost, limits=limits, parts=parts, episode_length=episode_length,
@@ -227,9 +237,19 @@ def _given(value: float | None, default: float) -> float:
     return default if value is None else value
 
 
-def _check_method(method: str, guide: Path | str | PolicyGuide | None) -> None:
+def _check_method(
+    method: str, guide: Path | str | PolicyGuide | None, encoder: Path | None
+) -> None:
     if method not in OFFERED:
         raise UnknownName("method", method, OFFERED)
+    encodes = "encoder" in METHODS[method].needs
+    if encoder is not None and not encodes:
+        raise HandrailError(f"method {method!r} has no encoder: leave encoder out")
+    if encoder is None and encodes:
+        raise HandrailError(
+            f"method {method!r} needs the file of an encoder: give encoder=, such as that of "
+            "handrail.train_source_encoder"
+        )
     needed = METHODS[method].needs_guide
     if guide is not None and not needed:
         raise HandrailError(f"method {method!r} has no guide: give None for it")

@@ -20,19 +20,21 @@ from handrail.methods.sagui.table import METHODS
 from handrail.tasks.family import Family, Files, Report, Row
 from handrail.tasks.own import discrete_resolve, dqns, students
 from handrail.tasks.own.discrete_resolve import check_acquirable, resolve_discrete
-from handrail.tasks.own.discrete_settings import OwnDqn
+from handrail.tasks.own.discrete_settings import OwnDqn, OwnEncoder, OwnPrior
 from handrail.tasks.own.resolve import OFFERED, STEPS, resolve
-from handrail.tasks.own.settings import OwnStudent
+from handrail.tasks.own.settings import OwnGuide, OwnSourceEncoder, OwnStudent
 from handrail.train.course import by_itself
 from handrail.train.rollout.recorded import RecordedEpisode
 
 HALVES: Mapping[type, ModuleType] = {OwnStudent: students, OwnDqn: dqns}
 """By the settings of a run, who trains and tests it."""
-ACQUIRE: Mapping[str, Callable[..., None]] = {
-    "guide": students.acquire_guide,
-    "prior": dqns.acquire_prior,
-    "encoder": dqns.acquire_encoder,
+ACQUIRE: Mapping[type, Callable[..., None]] = {
+    OwnGuide: students.acquire_guide,
+    OwnSourceEncoder: students.acquire_encoder,
+    OwnPrior: dqns.acquire_prior,
+    OwnEncoder: dqns.acquire_encoder,
 }
+"""By the settings of a piece of knowledge, who acquires it."""
 
 
 def knows(environment: str) -> bool:
@@ -73,7 +75,7 @@ def acquire(
 ) -> None:
     """Acquires a guide, a prior or an encoder; a finished one is not repeated."""
     if not (folder / f"{kind}.safetensors").exists():
-        ACQUIRE[kind](settings, folder, report)
+        ACQUIRE[type(settings)](settings, folder, report)
 
 
 def suits(run: Any, knowledge: Mapping[str, Any]) -> None:

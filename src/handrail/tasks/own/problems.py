@@ -23,13 +23,13 @@ from handrail.interventions.with_info import info_names
 from handrail.methods.sagui.own_problems import source_in, target_in
 from handrail.methods.sagui.problem import Source, Target
 from handrail.tasks.own.discrete_settings import OwnDqn, OwnEncoder, OwnPrior
-from handrail.tasks.own.settings import OwnGuide, OwnStudent
+from handrail.tasks.own.settings import OwnGuide, OwnSourceEncoder, OwnStudent
 
 BONUS = "a function (obs, action, next_obs) -> number"
 VIEW = "a function of the observation, such as handrail.View.keep(['position'])"
 SHIELD = "an intervention, WHEN × WHAT, such as handrail.shield(condition, policy)"
 
-Settings = OwnStudent | OwnGuide | OwnDqn | OwnPrior | OwnEncoder
+Settings = OwnStudent | OwnGuide | OwnSourceEncoder | OwnDqn | OwnPrior | OwnEncoder
 
 
 def options_of(settings: Settings) -> dict[str, Any]:
@@ -108,10 +108,29 @@ def source_of(settings: OwnGuide) -> tuple[Source, OwnGuide, dict[str, Any]]:
     return source, known, _passed(host, settings.environment, bonus=bonus, cost=cost)
 
 
-def _environments(settings: OwnStudent | OwnGuide) -> tuple[Host, Host, int, CostFn | None]:
+def encoder_source_of(
+    settings: OwnSourceEncoder,
+) -> tuple[Source, OwnSourceEncoder, dict[str, Any]]:
+    """Where an encoder is trained, its settings with the length of episodes, and the description
+    of what was passed in.
+
+    Call it within `closes_environments`.
+    """
+    host, trial, longest, cost = _environments(settings)
+    source = source_in(
+        host, trial, longest, bonus=None, rescue_share=settings.rescue_share,
+        name=settings.environment,
+    )  # fmt: skip
+    known = override(settings, {"episode_length": longest})
+    return source, known, _passed(host, settings.environment, cost=cost)
+
+
+def _environments(
+    settings: OwnStudent | OwnGuide | OwnSourceEncoder,
+) -> tuple[Host, Host, int, CostFn | None]:
     """One for training, one for tests, the steps of an episode, and what says its cost."""
     options = options_of(settings)
-    warns = not settings.learning.normalise_observations
+    warns = isinstance(settings, OwnSourceEncoder) or not settings.learning.normalise_observations
     host, trial = built_twice(factory(settings.environment), warn_of_scales=warns, **options)
     needs_box(host)
     return host, trial, episode_steps(host, options["episode_length"]), options["cost"]

@@ -12,10 +12,10 @@ from handrail.methods.sagui.table import METHODS, block_of
 from handrail.methods.sagui.unread import check_takeover, refuse_physics, refuse_unread
 from handrail.tasks.family import Row, each_seed, grouped
 from handrail.tasks.own.problems import check_names, limit_of
-from handrail.tasks.own.settings import OwnGuide, OwnStudent, world_of
+from handrail.tasks.own.settings import OwnGuide, OwnSourceEncoder, OwnStudent, world_of
 
-OFFERED = tuple(name for name, row in METHODS.items() if set(row.needs) <= {"guide"})
-"""Methods that need no more than a guide."""
+OFFERED = tuple(name for name, row in METHODS.items() if set(row.needs) <= {"guide", "encoder"})
+"""Methods that need no more than a guide, and an encoder of its source."""
 STEPS, EPOCH = 100_000, 10_000
 LIMITED = ("", "guide.", "prior.", "encoder.")
 NAVIGATION = {
@@ -29,15 +29,15 @@ NAVIGATION = {
 
 
 def resolve(settings: Mapping[str, Any]) -> Row:
-    """Reads a row's dotted settings: those of the run, and `guide.…`.
+    """Reads a row's dotted settings: those of the run, `guide.…` and `encoder.…`.
 
     `limits.NAME` is the limit of a cost with this name. The guide learns in `guide.environment`, by
     default the run's, for a fifth of its limit unless `guide.limit` or `guide.limit_fraction` is
-    given. `guides = "each"` (the default) gives every seed its own guide; `"one"` shares that of
-    seed 0. `learning.…` is the student's, `guide.learning.…` the guide's.
+    given; an encoder, where the method has one, in `encoder.environment`, by default the guide's.
+    `guides = "each"` (the default) gives every seed its own of both; `"one"` shares those of seed
+    0. `learning.…` is the student's, `guide.learning.…` the guide's.
     """
-    given, groups = grouped(with_limits(settings), ("guide",))
-    own = groups["guide"]
+    given, groups = grouped(with_limits(settings), ("guide", "encoder"))
     each = each_seed(given, "guides")
     method = given.setdefault("method", "budget-switch")
     if method not in OFFERED:
@@ -64,7 +64,14 @@ def resolve(settings: Mapping[str, Any]) -> Row:
     check_names(run)
     if not row.needs_guide:
         return Row(run, {})
-    return Row(run, {"guide": _guide(run, own, seed=run.seed if each else 0)})
+    seed = run.seed if each else 0
+    guide = _guide(run, groups["guide"], seed=seed)
+    if "encoder" not in row.needs:
+        return Row(run, {"guide": guide})
+    own = {**world_of(guide), "environment": guide.environment, "seed": seed, **groups["encoder"]}
+    encoder = checked(override(OwnSourceEncoder(), own, within="encoder."))
+    check_names(encoder)
+    return Row(run, {"guide": guide, "encoder": encoder})
 
 
 def _guide(run: OwnStudent, given: Mapping[str, Any], *, seed: int) -> OwnGuide:

@@ -6,7 +6,8 @@ Everything is named in text (`MODULE:NAME`), so that a file or a command can say
 import dataclasses
 from typing import Any
 
-from handrail.core.arguments import NonNegative, NonNegativeInt
+from handrail.core.arguments import NonNegative, NonNegativeInt, Share
+from handrail.methods.sagui.near_settings import SourceEncoderSettings
 from handrail.methods.sagui.settings import GuideSettings, RescueSettings, StudentRun
 
 NO_RESCUE = RescueSettings(share=0.0)
@@ -58,3 +59,15 @@ class OwnGuide(OwnWorld, GuideSettings):
     bonus_fn: str = ""
     """What is rewarded: MODULE:NAME of a function (obs, action, next_obs) -> number, or the part of
     the observation whose displacement counts; empty: only to be random within the limit."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class OwnSourceEncoder(OwnWorld, SourceEncoderSettings):
+    """An encoder of the source that `environment` names, for students whose guide acts near unsafe
+    states; by default of the guide's source.
+    """
+
+    environment: str = ""
+    """As of a student."""
+    rescue_share: Share = 0.0
+    """Share of the episodes that begin in danger: resets with `options={"start": "unsafe"}`."""

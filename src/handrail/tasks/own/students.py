@@ -22,18 +22,20 @@ from handrail.methods.sagui.pair import acts_instead, intervention_of
 from handrail.methods.sagui.pretraining import open_policy
 from handrail.methods.sagui.problem import Target
 from handrail.methods.sagui.settings import StudentRun
+from handrail.methods.sagui.train_encoder import train_source_encoder
 from handrail.methods.sagui.train_guide import train_guide
 from handrail.methods.sagui.train_student import check as check_settings
 from handrail.methods.sagui.train_student import train_student
 from handrail.tasks.family import Files, Report
 from handrail.tasks.own.episode import rendering, to_record
 from handrail.tasks.own.problems import (
+    encoder_source_of,
     length_of,
     options_of,
     source_of,
     target_of,
 )
-from handrail.tasks.own.settings import OwnGuide, OwnStudent
+from handrail.tasks.own.settings import OwnGuide, OwnSourceEncoder, OwnStudent
 from handrail.train.rollout.base import Drawn
 from handrail.train.rollout.frames import recorded_frames
 from handrail.train.rollout.recorded import RecordedEpisode
@@ -50,6 +52,18 @@ def acquire_guide(
     train_guide(
         source, known, folder, recorded=recorded,
         report=lambda step, total: report("guide", step, total),
+    )  # fmt: skip
+
+
+def acquire_encoder(
+    settings: OwnSourceEncoder, folder: Path, report: Callable[[str, int, int], None]
+) -> None:
+    """Trains an encoder of the source, driven at random."""
+    source, known, passed = encoder_source_of(settings)
+    recorded = {"purpose": "encoder", **stable(settings), PASSED: passed}
+    train_source_encoder(
+        source, known, folder, recorded=recorded,
+        report=lambda step, total: report("encoder", step, total),
     )  # fmt: skip
 
 
