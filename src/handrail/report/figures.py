@@ -81,7 +81,6 @@ def _handles(names: Mapping[str, Look], kind: str, published: bool, interval: st
 
 
 def _draw_panel(axes: "Axes", panel: Panel, names: Mapping[str, Look]) -> None:
-    from matplotlib.patheffects import withStroke
 
     for method, (steps, band) in panel.curves.items():
         look, steps = names[method], np.asarray(steps)
@@ -102,15 +101,14 @@ def _draw_panel(axes: "Axes", panel: Panel, names: Mapping[str, Look]) -> None:
     if panel.limit is not None:
         axes.axhline(panel.limit, color=INK, linestyle="--", linewidth=1.1)
         axes.annotate(
-            f"{panel.limit_label} {panel.limit:g}",
+            f"{panel.limit_label}\n{panel.limit:g}",
             (1, panel.limit),
             xycoords=("axes fraction", "data"),
-            xytext=(0, 2),
+            xytext=(3, 0),
             textcoords="offset points",
-            ha="right",
-            va="bottom",
+            ha="left",
+            va="center",
             fontsize=8,
-            path_effects=[withStroke(linewidth=2.5, foreground="white")],
         )
     axes.set_title(panel.title)
     axes.set_ylabel(panel.ylabel)
