@@ -62,10 +62,14 @@ def collect(runs: Path, name: str, budget: str, seeds: int | None, *, mixed: boo
         return
     shown = {row.variant for row, _ in done}
     variants = {name: own for name, own in experiment.variants.items() if name in shown}
+    ran = {row.environment for row, _ in done}
+    environments = tuple(name for name in experiment.environments if name in ran)
     seeds_of = budget_of(experiment, budget, seeds).seeds
     name = label_of(name, budget, seeds_of)
     finished = Finished(
-        experiment=dataclasses.replace(experiment, name=name, variants=variants),
+        experiment=dataclasses.replace(
+            experiment, name=name, variants=variants, environments=environments
+        ),
         budget=budget,
         seeds=seeds_of,
         rows=tuple(done),

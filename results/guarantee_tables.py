@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from handrail.equations.interval import at_most
 from results.navigation_tables import (
     DYNAMIC_TEST_SEEDS,
+    VELOCITY,
     epochs_above,
     family,
     kept,
@@ -54,7 +55,10 @@ def _episodes_above(experiment: str, variant: str) -> tuple[int, int]:
 
 
 LONG = ("sagui-static-fresh", "budget-switch")
-STATIC = ((*LONG, "**budget-switch**"),)
+STATIC = (
+    ("sagui-guarantee-fresh", "budget-switch", "**budget-switch**, the first epochs"),
+    (*LONG, "**budget-switch**, all of them"),
+)
 DYNAMIC = tuple(
     ("sagui-dynamic-compiled-fresh", variant, label)
     for variant, label in DYNAMIC_TEST_SEEDS.items()
@@ -72,7 +76,10 @@ GUARANTEE_NUMBERS: dict[str, Callable[[], str]] = {
     "long-costs": _at_the_end("target_cost", 1),
     "long-safe-alone": lambda: safe_alone(runs(*LONG)),
 }
+HALF_CHEETAH = tuple(("velocity-fresh", variant, label) for variant, label in VELOCITY.items())
+
 GUARANTEE_TABLES: dict[str, Callable[[], str]] = {
     "sagui-guarantee": lambda: guarantee(STATIC),
     "sagui-dynamic-guarantee": lambda: guarantee(DYNAMIC),
+    "velocity-guarantee": lambda: guarantee(HALF_CHEETAH),
 }

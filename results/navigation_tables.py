@@ -238,6 +238,11 @@ DYNAMIC_TEST_SEEDS = {
     "control-switch, recommended": "**control-switch**, our preset",
     "SAC-Lagrangian, tuned": "SAC-Lagrangian, tuned multiplier",
 }
+VELOCITY = {
+    "sum-switch": "**sum-switch**",
+    "budget-switch": "**budget-switch** (ours)",
+    "SAC-Lagrangian, tuned": "SAC-Lagrangian, tuned multiplier",
+}
 COMPILED = {
     "budget-switch": "budget-switch",
     "budget-switch, no margin": "budget-switch, whole limit",
@@ -267,6 +272,7 @@ NAVIGATION_TABLES: dict[str, Callable[[], str]] = {
     "sagui-dynamic-test-seeds": lambda: comparison(
         "sagui-dynamic-compiled-fresh", DYNAMIC_TEST_SEEDS
     ),
+    "velocity": lambda: comparison("velocity-fresh", VELOCITY),
     **MANY_SEEDS_TABLES,
 }
 

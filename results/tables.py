@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 HERE = Path(__file__).parent
+THOUSAND = 1_000
 BROKEN = ("episodes", "episodes_above_limit")
 """Columns of runs that have a limit: episodes that ended, and those that cost more than it."""
 
@@ -22,7 +23,8 @@ def summary(family: str, experiment: str) -> list[dict[str, str]]:
 
 
 def spread(values: Sequence[float], digits: int = 1) -> str:
-    """`2.87 to 3.00`: the lowest and the highest."""
+    """`2.87 to 3.00`: the lowest and the highest; without digits from a thousand on."""
+    digits = 0 if max(map(abs, values)) >= THOUSAND else digits
     low, high = (shown(value, digits) for value in (min(values), max(values)))
     return low if low == high else f"{low} to {high}"
 
