@@ -281,8 +281,10 @@ def _on_test_seeds(variant: str) -> tuple[Run, ...]:
     return runs("sagui-static-fresh-short", variant)
 
 
-def _kept_on_test_seeds(variant: str) -> Callable[[], str]:
-    return lambda: kept(_on_test_seeds(variant), "_by_steps")
+def _kept_on_test_seeds(
+    variant: str, experiment: str = "sagui-static-fresh-short"
+) -> Callable[[], str]:
+    return lambda: kept(runs(experiment, variant), "_by_steps")
 
 
 def _cost_on_test_seeds(
@@ -301,6 +303,11 @@ NAVIGATION_NUMBERS: dict[str, Callable[[], str]] = {
     "test-scratch-cost": _cost_on_test_seeds("scratch"),
     "test-tuned-kept": _kept_on_test_seeds("SAC-Lagrangian, tuned"),
     "test-tuned-cost": _cost_on_test_seeds("SAC-Lagrangian, tuned"),
+    "velocity-sum-kept": _kept_on_test_seeds("sum-switch", "velocity-fresh"),
+    "velocity-budget-kept": _kept_on_test_seeds("budget-switch", "velocity-fresh"),
+    "dynamic-budget-cost": _cost_on_test_seeds(
+        "budget-switch, recommended", "sagui-dynamic-compiled-fresh"
+    ),
     "dynamic-tuned-cost": _cost_on_test_seeds(
         "SAC-Lagrangian, tuned", "sagui-dynamic-compiled-fresh"
     ),
