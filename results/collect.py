@@ -195,6 +195,13 @@ def _key(row: dict) -> tuple[str, ...]:
     return tuple(str(row[name]) for name in names if name in row)
 
 
+def named(text: str) -> tuple[str, str, int | None]:
+    """Experiment, budget and number of seeds of NAME[@BUDGET][:SEEDS]."""
+    wanted, _, count = text.partition(":")
+    name, _, budget = wanted.partition("@")
+    return name, budget or "paper", int(count) if count else None
+
+
 def main() -> int:
     """Collects what the command line names; the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -203,11 +210,8 @@ def main() -> int:
     parser.add_argument("--mixed", action="store_true", help="average what differs all the same")
     given = parser.parse_args()
     for text in given.names:
-        wanted, _, count = text.partition(":")
-        named, _, chosen = wanted.partition("@")
-        seeds = int(count) if count else None
         try:
-            collect(given.runs, named, chosen or "paper", seeds, mixed=given.mixed)
+            collect(given.runs, *named(text), mixed=given.mixed)
         except HandrailError as error:
             print(f"collect: {error}", file=sys.stderr)
             return 2

@@ -22,7 +22,7 @@ from handrail.experiments.launch import POLICIES
 from handrail.experiments.plan import plan
 from handrail.experiments.schema import budget_of, read
 from handrail.tasks.registry import family_of
-from results.collect import label_of, origin
+from results.collect import label_of, named, origin
 from results.tables import HERE
 
 SEED = 20_000
@@ -86,15 +86,10 @@ def main() -> int:
     parser.add_argument("--episodes", type=int, default=200)
     given = parser.parse_args()
     for text in given.names:
-        wanted, _, count = text.partition(":")
-        named, _, chosen = wanted.partition("@")
+        name, budget, seeds = named(text)
         try:
-            family = family_of(read(named).environments[0]).name
-            path = HERE / family / "confirmed.csv"
-            found = confirmed(
-                given.runs, named, chosen or "paper", int(count) if count else None, given.episodes
-            )
-            for row in found:
+            path = HERE / family_of(read(name).environments[0]).name / "confirmed.csv"
+            for row in confirmed(given.runs, name, budget, seeds, given.episodes):
                 print(*(row[name] for name in (*KEY[1:], "mean_return", "mean_cost")))
                 write([row], path)
         except HandrailError as error:

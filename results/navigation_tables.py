@@ -7,6 +7,7 @@ from functools import cache
 import numpy as np
 
 from handrail.core.splits import split_of
+from handrail.experiments.schema import read
 from handrail.methods.sagui.evaluations import STUDENT_COLUMNS
 from handrail.methods.sagui.metrics import Curves, share_of, steps_to_return
 from handrail.methods.sagui.metrics import summary as summed
@@ -25,6 +26,8 @@ class Run:
     total_cost: float
     said: Mapping[str, float]
     curves: Curves
+    guide_share: float
+    """Of the steps, those that the guide took; mean over epochs."""
 
 
 def family(experiment: str) -> str:
@@ -42,11 +45,13 @@ def runs(experiment: str, variant: str) -> tuple[Run, ...]:
         if row["variant"] != variant:
             continue
         table = curves[f"{row['task']}/{variant}/{row['seed']}"]
-        own = Curves.of(dict(zip(STUDENT_COLUMNS, table.T, strict=True)))
+        columns = dict(zip(STUDENT_COLUMNS, table.T, strict=True))
+        own = Curves.of(columns)
         limit = float(row["limit"])
         said = summed(own, limit, LIMIT_STEPS)
         assert said["epochs_above_limit"] == int(row["epochs_above_limit"]), row
-        found.append(Run(int(row["seed"]), limit, float(row["total_cost"]), said, own))
+        share = float(columns["guide_share"].mean())
+        found.append(Run(int(row["seed"]), limit, float(row["total_cost"]), said, own, share))
     if not found:
         raise KeyError(f"{experiment}: no runs of {variant}")
     return tuple(sorted(found, key=lambda run: run.seed))
@@ -85,12 +90,14 @@ def reached(of: Sequence[Run], optimum: float) -> str:
     return f"{np.median(known):,.0f} ({share})" if known.size else f"– ({share})"
 
 
-def comparison(experiment: str, labels: Mapping[str, str]) -> str:
-    """A row a method over its seeds. The optimum is the best final mean of a method here."""
+def comparison(experiment: str, labels: Mapping[str, str], *, acted: bool = False) -> str:
+    """A row a method over its seeds, if `acted` with the guide's share of the steps. The optimum is
+    the best final mean of a method here.
+    """
     columns = [
         "", "seeds", "epochs within the limit, by episodes", "by steps", "total cost, mean",
         "worst", "student alone: return", "its cost", "within the limit",
-        "steps to 95 % of the best, median",
+        "steps to 95 % of the best, median", *(["steps of the guide"] if acted else []),
     ]  # fmt: skip
     optimum = max(
         float(np.mean([run.said["target_return"] for run in runs(experiment, variant)]))
@@ -112,9 +119,17 @@ def comparison(experiment: str, labels: Mapping[str, str]) -> str:
                 spread([run.said["target_cost"] for run in of]),
                 safe_alone(of),
                 reached(of, optimum),
+                *([f"{100 * np.mean([run.guide_share for run in of]):.0f} %"] if acted else []),
             ]
         )
     return markdown(columns, rows)
+
+
+def of_file(name: str, budget: str) -> str:
+    """The rows of an experiment on test seeds, under the names of its variants."""
+    experiment = f"{name}-{budget}"
+    ran = {row["variant"] for row in summary(family(experiment), experiment)}
+    return comparison(experiment, {v: v for v in read(name).variants if v in ran}, acted=True)
 
 
 def speed(experiment: str, labels: Mapping[str, str]) -> str:
@@ -272,6 +287,7 @@ NAVIGATION_TABLES: dict[str, Callable[[], str]] = {
     "sagui-dynamic-test-seeds": lambda: comparison(
         "sagui-dynamic-compiled-fresh", DYNAMIC_TEST_SEEDS
     ),
+    "takeovers": lambda: of_file("sagui-takeover", "fresh-short"),
     "velocity": lambda: comparison("velocity-fresh", VELOCITY),
     **MANY_SEEDS_TABLES,
 }

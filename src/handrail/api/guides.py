@@ -10,7 +10,6 @@ import jax
 from handrail.api.reporting import leaves_report
 from handrail.core import renamed
 from handrail.core.arguments import (
-    Range,
     checked,
     choice,
     folder_of,
@@ -34,7 +33,7 @@ from handrail.envs.gymnasium.building import (
     shortened,
 )
 from handrail.envs.gymnasium.costs import CostFn
-from handrail.envs.gymnasium.unsafe_starts import START, UnsafeStart
+from handrail.envs.gymnasium.unsafe_starts import START, UnsafeStart, share_of_starts
 from handrail.interventions.base import AbstractTrigger
 from handrail.knowledge.catalog import located_guide
 from handrail.methods.sagui.cards import harm_of
@@ -139,12 +138,7 @@ def train_guide(
     """
     folder = folder_of(folder)
     choice("selection", selection, SELECTIONS)
-    rescued = number("rescue_share", rescue_share, Range(0, 1))
-    if unsafe_start is not START and not rescued:
-        raise HandrailError(
-            "unsafe_start is given, but rescue_share is 0, so that no episode begins so: set "
-            "rescue_share, such as 0.5, or leave unsafe_start out"
-        )
+    rescued = share_of_starts(rescue_share, unsafe_start)
     settings = GuideSettings(
         seed=seed_number(seed), steps=steps, epoch=epoch, patience=patience,
         shield_limit=shield_limit,

@@ -4,8 +4,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from handrail.core.arguments import Range, checked, folder_of, number, seed_number
-from handrail.core.errors import HandrailError
+from handrail.core.arguments import checked, folder_of, seed_number
 from handrail.core.identity import passed_in
 from handrail.core.recorded import PASSED, stable
 from handrail.envs.gymnasium.building import (
@@ -16,7 +15,7 @@ from handrail.envs.gymnasium.building import (
     needs_box,
 )
 from handrail.envs.gymnasium.costs import CostFn
-from handrail.envs.gymnasium.unsafe_starts import START, UnsafeStart
+from handrail.envs.gymnasium.unsafe_starts import START, UnsafeStart, share_of_starts
 from handrail.methods.sagui.near_settings import SourceEncoderSettings
 from handrail.methods.sagui.own_problems import source_in
 from handrail.methods.sagui.train_encoder import train_source_encoder as train
@@ -64,12 +63,7 @@ def train_source_encoder(
         report: called as `report(step, total)`.
     """
     folder = folder_of(folder)
-    rescued = number("rescue_share", rescue_share, Range(0, 1))
-    if unsafe_start is not START and not rescued:
-        raise HandrailError(
-            "unsafe_start is given, but rescue_share is 0, so that no episode begins so: set "
-            "rescue_share, such as 0.25, or leave unsafe_start out"
-        )
+    rescued = share_of_starts(rescue_share, unsafe_start)
     settings = checked(
         SourceEncoderSettings(
             environment="", steps=steps, horizon=horizon, latent=latent, hidden=tuple(hidden),

@@ -7,6 +7,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Key
 
+from handrail.core.arguments import Range, number
 from handrail.core.errors import HandrailError
 from handrail.core.rng import stream
 from handrail.envs.gymnasium.building import Host
@@ -37,6 +38,19 @@ def with_unsafe_starts(
             "0"
         )
     return UnsafeStarts(host, share, start)
+
+
+def share_of_starts(share: float, start: UnsafeStart) -> float:
+    """The share of episodes that begin in danger, checked. Raises `HandrailError` where it is none,
+    or where it is 0 and yet said how they begin.
+    """
+    share = number("rescue_share", share, Range(0, 1))
+    if start is not START and not share:
+        raise HandrailError(
+            "unsafe_start is given, but rescue_share is 0, so that no episode begins so: set "
+            "rescue_share, such as 0.5, or leave unsafe_start out"
+        )
+    return share
 
 
 class UnsafeStarts(AbstractWrapped, AbstractHostEnvironment):
