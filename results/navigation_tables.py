@@ -234,6 +234,7 @@ TEST_SEEDS = {
     "sum-switch": "**sum-switch**",
     "control-switch": "**control-switch**, our preset",
     "linear-decay": "**linear-decay**, our preset",
+    "adaptive-share": "adaptive-share",
     "budget-switch, tuned on Static": "budget-switch, preset `tuned-on-static`",
     "control-switch, tuned on Static": "control-switch, preset `tuned-on-static`",
     "linear-decay, tuned on Static": "linear-decay, preset `tuned-on-static`",
@@ -245,7 +246,7 @@ TEST_SEEDS = {
 TEST_SEEDS_BRIEF = {
     name: label
     for name, label in TEST_SEEDS.items()
-    if "tuned-on-static" not in label and name != "ppo-lagrangian"
+    if "tuned-on-static" not in label and name not in ("ppo-lagrangian", "adaptive-share")
 }
 DYNAMIC_TEST_SEEDS = {
     "budget-switch, recommended": "**budget-switch** (ours)",
