@@ -26,16 +26,17 @@ from typing import Any
 import numpy as np
 
 from handrail.core.errors import HandrailError
+from handrail.core.files import read_json
 from handrail.core.records import EVALUATIONS, read_table
 from handrail.core.splits import split_of
-from handrail.experiments.plan import Task, plan
+from handrail.experiments.plan import SUMMARY, Task, plan
 from handrail.experiments.schema import ExperimentRow, budget_of, read
 from handrail.methods.sagui.evaluations import episodes_above
 from handrail.report.experiment import sheet, write_report
 from handrail.report.finished import Finished
 from handrail.report.runs import read_run
 from handrail.tasks.registry import family_of
-from results.tables import BROKEN, HERE
+from results.tables import BROKEN, HERE, SHIELD_TEST
 
 ORIGIN = ("split", "knowledge_seed", "commit", "machine")
 """Columns that say where a row comes from; empty where an older run did not note it."""
@@ -79,7 +80,7 @@ def collect(runs: Path, name: str, budget: str, seeds: int | None, *, mixed: boo
     )
     summed = sheet(experiment)
     rows = [
-        row | origin(task) | broken_limits(task)
+        row | origin(task) | broken_limits(task) | guide_test(task)
         for row, (_, task) in zip(summed.rows(finished), finished.rows, strict=True)
     ]
     table = merged(folder / "summary.csv", rows)
@@ -91,7 +92,7 @@ def collect(runs: Path, name: str, budget: str, seeds: int | None, *, mixed: boo
     with tempfile.TemporaryDirectory() as report:
         write_report(finished, Path(report))
         _copy_pictures(Path(report), folder, name)
-    counted = [name for name in BROKEN if any(name in row for row in table)]
+    counted = [name for name in (*BROKEN, SHIELD_TEST) if any(name in row for row in table)]
     _write(folder / "summary.csv", (*summed.columns, *ORIGIN, *counted), table)
     curves = folder / ("episodes" if family == "lava" else "epochs")
     curves.mkdir(parents=True, exist_ok=True)
@@ -146,6 +147,14 @@ def broken_limits(task: Task) -> dict[str, int]:
         return {}
     ended = len(read_run(task.folder).episodes["cost"])
     return dict(zip(BROKEN, (ended, episodes_above(task.folder, limit, {})), strict=True))
+
+
+def guide_test(task: Task) -> dict[str, float]:
+    """What the shield test of a run's guide cost, per 1,000 steps; nothing where there is none."""
+    for need in task.needs:
+        if need.kind == "guide" and (need.folder / SUMMARY).exists():
+            return {SHIELD_TEST: read_json(need.folder / SUMMARY)["best"]["shielded_cost"]}
+    return {}
 
 
 def knowledge_settings(task: Task) -> list[Mapping[str, Any]]:

@@ -12,7 +12,7 @@ from handrail.methods.sagui.evaluations import STUDENT_COLUMNS
 from handrail.methods.sagui.metrics import Curves, share_of, steps_to_return
 from handrail.methods.sagui.metrics import summary as summed
 from results.many_seeds_tables import MANY_SEEDS_NUMBERS, MANY_SEEDS_TABLES
-from results.tables import HERE, markdown, spread, summary
+from results.tables import HERE, SHIELD_TEST, markdown, spread, summary
 
 LIMIT_STEPS = 1_000
 
@@ -28,6 +28,8 @@ class Run:
     curves: Curves
     guide_share: float
     """Of the steps, those that the guide took; mean over epochs."""
+    shielded: float | None
+    """What the shield test of its guide cost, per 1,000 steps, if that was noted."""
 
 
 def family(experiment: str) -> str:
@@ -51,7 +53,9 @@ def runs(experiment: str, variant: str) -> tuple[Run, ...]:
         said = summed(own, limit, LIMIT_STEPS)
         assert said["epochs_above_limit"] == int(row["epochs_above_limit"]), row
         share = float(columns["guide_share"].mean())
-        found.append(Run(int(row["seed"]), limit, float(row["total_cost"]), said, own, share))
+        tested = float(row[SHIELD_TEST]) if row.get(SHIELD_TEST) else None
+        cost = float(row["total_cost"])
+        found.append(Run(int(row["seed"]), limit, cost, said, own, share, tested))
     if not found:
         raise KeyError(f"{experiment}: no runs of {variant}")
     return tuple(sorted(found, key=lambda run: run.seed))
@@ -91,14 +95,16 @@ def reached(of: Sequence[Run], optimum: float) -> str:
 
 
 def comparison(experiment: str, labels: Mapping[str, str], *, acted: bool = False) -> str:
-    """A row a method over its seeds, if `acted` with the guide's share of the steps. The optimum is
-    the best final mean of a method here.
+    """A row a method over its seeds, if `acted` with the guide's share of the steps and its shield
+    test. The optimum is the best final mean of a method here.
     """
     columns = [
         "", "seeds", "epochs within the limit, by episodes", "by steps", "total cost, mean",
         "worst", "student alone: return", "its cost", "within the limit",
-        "steps to 95 % of the best, median", *(["steps of the guide"] if acted else []),
+        "steps to 95 % of the best, median",
     ]  # fmt: skip
+    if acted:
+        columns += ["steps of the guide", "shield test of the guide"]
     optimum = max(
         float(np.mean([run.said["target_return"] for run in runs(experiment, variant)]))
         for variant in labels
@@ -119,10 +125,17 @@ def comparison(experiment: str, labels: Mapping[str, str], *, acted: bool = Fals
                 spread([run.said["target_cost"] for run in of]),
                 safe_alone(of),
                 reached(of, optimum),
-                *([f"{100 * np.mean([run.guide_share for run in of]):.0f} %"] if acted else []),
+                *(_guided(of) if acted else []),
             ]
         )
     return markdown(columns, rows)
+
+
+def _guided(of: Sequence[Run]) -> list[str]:
+    """The guide's share of the steps, and what its shield test cost."""
+    tests = [run.shielded for run in of if run.shielded is not None]
+    share = np.mean([run.guide_share for run in of])
+    return [f"{100 * share:.0f} %", spread(tests) if tests else "–"]
 
 
 def of_file(name: str, budget: str) -> str:

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 HERE = Path(__file__).parent
+SHIELD_TEST = "guide_shielded_cost"
+"""Column of runs with a guide: what its shield test cost, per 1,000 steps."""
 THOUSAND = 1_000
 BROKEN = ("episodes", "episodes_above_limit")
 """Columns of runs that have a limit: episodes that ended, and those that cost more than it."""
