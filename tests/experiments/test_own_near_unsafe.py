@@ -10,6 +10,7 @@ from handrail.cli import evaluate as evaluation
 from handrail.cli.train import resume, train_one
 from handrail.core.errors import HandrailError
 from handrail.core.records import read_table
+from handrail.experiments import launch
 from handrail.methods.contrastive.artefacts import ENCODER
 from handrail.tasks.own.resolve import resolve
 from tests.experiments.test_own_experiments import HOME, NAMED, RUN, SMALL
@@ -54,6 +55,19 @@ def test_the_pair_is_tested_and_the_run_goes_on_from_its_folder(trained):
     (folder / "run" / "summary.json").unlink()
     again = resume(folder / "run", knowledge_folder=folder / "knowledge", files={}, **NAMED)
     assert again["steps"] == 80
+
+
+def test_all_triggers_watch_the_same_episodes(trained):
+    folder, _ = trained
+    rows = launch.check_triggers(
+        folder / "run", episodes=2, seed=0, within=5, knowledge_folder=folder / "knowledge", **NAMED
+    )
+    found = {row["trigger"]: row for row in rows}
+    assert {METHOD, "budget-switch", "sum-switch", "any step"} <= found.keys()
+    assert found["any step"]["recall"] == 1.0
+    assert all(0 <= row["fired"] <= 1 for row in rows)
+    with pytest.raises(HandrailError, match="whose code is run: name it with --environment"):
+        launch.check_triggers(folder / "run", episodes=2, seed=0, within=5)
 
 
 def test_the_encoder_learns_where_the_guide_does_unless_told():

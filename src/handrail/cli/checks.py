@@ -104,6 +104,7 @@ def check_triggers(
     episodes: int = 20,
     seed: int = 0,
     policy: Literal["last", "best"] = "last",
+    environment: str | None = None,
     knowledge_folder: Path = Path("runs"),
     guide: Path | None = None,
     encoder: Path | None = None,
@@ -115,12 +116,13 @@ def check_triggers(
     in. So a run under near-unsafe-switch compares the state check with the cost critic.
 
     Args:
-        run: Folder of a finished run in a navigation or velocity task.
+        run: Folder of a finished run of a student whose guide takes over before harm.
         within: Steps within which harm has to follow.
         random: Random actions drive, each held for 30 steps, in place of the run's policy.
         episodes: Whole episodes to watch.
         seed: Of the episodes.
         policy: The last one, or the best of those that kept the limit alone in a test.
+        environment: Of a run in your own environment, as of `handrail evaluate`.
         knowledge_folder: Where the knowledge of the run is looked for, besides near the run.
         guide: The run's guide, if it is not found beside the run.
         encoder: Likewise its encoder.
@@ -137,6 +139,7 @@ def check_triggers(
     rows = launch.check_triggers(
         run, episodes=episodes, seed=seed, within=whole("within", within, least=1), random=random,
         which=policy, knowledge_folder=knowledge_folder, files=located_files(named),
+        environment=environment,
     )  # fmt: skip
     show([warnings_table(rows, within=within)])
 

@@ -158,18 +158,22 @@ def check_triggers(
     which: Which = "last",
     knowledge_folder: Path = Path("runs"),
     files: Mapping[str, Path] = MappingProxyType({}),
+    environment: str | None = None,
 ) -> list[dict[str, Any]]:
     """How right the triggers are that the knowledge of a finished run allows, a row each.
 
-    They watch its policy by itself, or `random` actions. Knowledge is looked for as `resume` does.
+    They watch its policy by itself, or `random` actions. Knowledge is looked for, and an
+    environment of the user's named again, as `resume` does.
     """
     check_evaluation(folder, episodes, seed)
     _, family, run = stored_run(folder)
     if family.triggers is None:
         raise HandrailError(
-            f"{folder} is a run of {family.name}, where reports say by themselves whether checks "
-            "were right, or nothing is foreseen; expected one of a navigation or velocity task"
+            f"{folder} is a run of {family.name}, whose reports say by themselves whether checks "
+            "were right; expected one of a navigation or velocity task, or in an environment of "
+            "yours"
         )
+    may_run(folder, family, run, environment)
     file = None if random else policy_file(folder, which)
     found = knowledge_of_run(folder, knowledge_folder=knowledge_folder, files=files)
     _prepare(family)

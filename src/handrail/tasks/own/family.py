@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from handrail.core.errors import HandrailError
 from handrail.envs.changes import Changes
 from handrail.envs.gymnasium.actions import action_codec
 from handrail.envs.gymnasium.building import built, closes_environments
@@ -127,6 +128,21 @@ def record(
     return HALVES[type(run)].record(run, file, files, episodes, seed, shielded)
 
 
+@closes_environments
+def triggers(
+    run: Any, files: Files, file: Path | None, episodes: int, seed: int, within: int
+) -> list[dict[str, Any]]:
+    """How right the triggers are that a run's knowledge allows. Raises `HandrailError` for a DQN:
+    none of its checks foresees harm that is reported later.
+    """
+    if not isinstance(run, OwnStudent):
+        raise HandrailError(
+            f"method {run.method!r} foresees nothing: expected a run with real actions and a guide "
+            "that takes over before harm, such as one of budget-switch"
+        )
+    return students.triggers(run, files, file, episodes, seed, within)
+
+
 def beside(run: Any, files: Files) -> list[Path]:
     """Files that lie beside those of the knowledge and decide about the run, too."""
     return students.beside(run, files) if isinstance(run, OwnStudent) else []
@@ -168,6 +184,7 @@ OWN_ENVIRONMENTS = Family(
     record=record,
     shielded=shielded,
     warnings=warnings,
+    triggers=triggers,
     beside=beside,
     left_beside={"guide": (TRANSITIONS,)},
     report=report,

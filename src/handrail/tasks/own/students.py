@@ -5,6 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import jax
+
 from handrail.core.recorded import PASSED, stable
 from handrail.envs.changes import Changes
 from handrail.envs.gymnasium.building import (
@@ -26,6 +28,7 @@ from handrail.methods.sagui.train_encoder import train_source_encoder
 from handrail.methods.sagui.train_guide import train_guide
 from handrail.methods.sagui.train_student import check as check_settings
 from handrail.methods.sagui.train_student import train_student
+from handrail.methods.sagui.watching import check_triggers
 from handrail.tasks.family import Files, Report
 from handrail.tasks.own.episode import rendering, to_record
 from handrail.tasks.own.problems import (
@@ -103,6 +106,17 @@ def shielded(
     """The same together with its guide and shield."""
     target = _changed(run, changes)
     return pair.with_guide(target, run, files, file, episodes=episodes, seed=seed)
+
+
+def triggers(
+    run: OwnStudent, files: Files, file: Path | None, episodes: int, seed: int, within: int
+) -> list[dict[str, Any]]:
+    """How right the triggers are that a run's knowledge allows, as of `check_triggers`."""
+    target, _ = target_of(run)
+    policy = None if file is None else open_policy(file, target.interface, "policy")[1]
+    return check_triggers(
+        target, run, files, policy, within=within, episodes=episodes, key=jax.random.key(seed)
+    )
 
 
 def _changed(run: OwnStudent, changes: Changes) -> Target:
