@@ -91,6 +91,8 @@ def test_an_encoder_goes_with_its_methods(knowledge, wrong, message, tmp_path):
         ({"steps": 150}, "encoder.steps is 150: expected a multiple of 100"),
         ({"unsafe_start": {"start": "there"}}, "rescue_share is 0, so that no episode begins so"),
         ({"rescue_share": 2.0}, "rescue_share is 2"),
+        ({"horizon": 0}, "horizon is 0: expected"),
+        ({"hidden": (0,)}, "hidden"),
     ],
 )
 def test_what_does_not_fit_is_one_line(wrong, message, tmp_path):

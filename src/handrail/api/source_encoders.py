@@ -1,10 +1,10 @@
 """An encoder of a source of one's own with real actions: which states harm follows."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from handrail.core.arguments import checked, folder_of, seed_number
+from handrail.core.arguments import folder_of, override, seed_number
 from handrail.core.identity import passed_in
 from handrail.core.recorded import PASSED, stable
 from handrail.envs.gymnasium.building import (
@@ -27,6 +27,7 @@ def train_source_encoder(
     folder: Path | str,
     *,
     cost: CostFn | None = None,
+    limits: Mapping[str, float] | None = None,
     parts: Sequence[str] | None = None,
     episode_length: int | None = None,
     rescue_share: float = 0.0,
@@ -49,7 +50,7 @@ def train_source_encoder(
     Args:
         source: as of `train_guide`.
         folder: of the run; it must be empty or hold this very run.
-        cost: as of `GymnasiumHost`; also `parts`.
+        cost: as of `GymnasiumHost`; also `limits` (of several named costs) and `parts`.
         episode_length: the time limit in steps, if the environment does not say.
         rescue_share: share of the episodes that begin in danger.
         unsafe_start: as of `train_guide`.
@@ -64,15 +65,15 @@ def train_source_encoder(
     """
     folder = folder_of(folder)
     rescued = share_of_starts(rescue_share, unsafe_start)
-    settings = checked(
-        SourceEncoderSettings(
-            environment="", steps=steps, horizon=horizon, latent=latent, hidden=tuple(hidden),
-            train_every=train_every, batch=batch, rescue_share=rescued, seed=seed_number(seed),
-        )
-    )  # fmt: skip
+    given = {
+        "steps": steps, "horizon": horizon, "latent": latent, "hidden": hidden,
+        "train_every": train_every, "batch": batch, "seed": seed_number(seed),
+    }  # fmt: skip
+    settings = override(SourceEncoderSettings(environment="", rescue_share=rescued), given)
     host, trial = built_twice(
-        source, cost=cost, parts=parts, episode_length=episode_length, warn_of_scales=True
-    )
+        source, cost=cost, limits=limits, parts=parts, episode_length=episode_length,
+        warn_of_scales=True,
+    )  # fmt: skip
     needs_box(host)
     longest = episode_steps(host, episode_length)
     settings = dataclasses.replace(settings, environment=host.name, episode_length=longest)
@@ -82,6 +83,6 @@ def train_source_encoder(
     start = {"unsafe_start": unsafe_start} if rescued else {}
     recorded = {
         "purpose": "own encoder of a source", "run": stable(settings), "needs": {},
-        PASSED: passed_in(host, source, cost=cost, parts=parts, **start),
+        PASSED: passed_in(host, source, cost=cost, parts=parts, limits=limits, **start),
     }  # fmt: skip
     return train(where, settings, folder, recorded=recorded, report=report)
