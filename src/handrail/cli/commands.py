@@ -44,7 +44,7 @@ def reproduce(
     Args:
         name: An experiment (see `handrail list`), or an experiment file ending in .toml.
         budget: `quick` for a first impression, `paper` for the published length; some have
-            `reduced` in between.
+            `reduced` in between, and `fresh` on test seeds that nothing was chosen by.
         seeds: Take this many seeds instead of the budget's.
         variants: Run these alone, by the names that the experiment gives them.
         environments: Run in these of the experiment's environments alone.
@@ -95,7 +95,7 @@ def sweep(
     Args:
         name: An experiment (see `handrail list`), or an experiment file ending in .toml.
         budget: `quick` for a first impression, `paper` for the published length; some have
-            `reduced` in between.
+            `reduced` in between, and `fresh` on test seeds that nothing was chosen by.
         seeds: Take this many seeds instead of the budget's.
         variants: Run these alone, by the names that the experiment gives them.
         environments: Run in these of the experiment's environments alone.
