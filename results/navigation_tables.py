@@ -301,6 +301,7 @@ NAVIGATION_TABLES: dict[str, Callable[[], str]] = {
     "sagui-dynamic-test-seeds": lambda: comparison(
         "sagui-dynamic-compiled-fresh", DYNAMIC_TEST_SEEDS
     ),
+    "bonus": lambda: of_file("sagui-bonus", "fresh-short"),
     "takeovers": lambda: of_file("sagui-takeover", "fresh-short"),
     "velocity": lambda: comparison("velocity-fresh", VELOCITY),
     **MANY_SEEDS_TABLES,
