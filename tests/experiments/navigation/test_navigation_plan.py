@@ -59,7 +59,7 @@ def test_an_experiment_shares_its_guides(tmp_path):
     presets = {"as published": set(), "tuned on Static": set(), "": set()}
     for variant, guide in guides.items():
         presets[next(name for name in presets if name in variant)].add(guide)
-    assert len(guides) == 9 and len(set().union(*presets.values())) == 3
+    assert len(guides) == 10 and len(set().union(*presets.values())) == 3
     assert all(len(shared) == 1 for shared in presets.values())
 
 
