@@ -25,24 +25,16 @@ SMALL = ["learning.hidden=[8,8]", "learning.batch=8", "learning.updates=20"]
 STUDENT = ["epoch=1000", "test_episodes=2", *SMALL]
 GUIDE = ["guide.steps=3000", "guide.epoch=1000", "guide.evaluation_episodes=2",
          "guide.guard_episodes=2"]  # fmt: skip
-LAVA = ["learning.learning_starts=500", "prior.source_steps=1500", "prior.prior_steps=1500",
-        "prior.pool=3", "encoder.pool=3", "encoder.steps=3000",
-        "prior.source_learning.learning_starts=500", "prior.prior_learning.learning_starts=500",
-        "encoder.acting.learning_starts=500"]  # fmt: skip
+PRIOR = ["prior.source_steps=1500", "prior.prior_steps=1500", "prior.pool=3",
+         "prior.source_learning.learning_starts=500",
+         "prior.prior_learning.learning_starts=500"]  # fmt: skip
+ENCODER = ["encoder.pool=3", "encoder.steps=3000", "encoder.acting.learning_starts=500"]
 
 
-def lava(method: str, steps: int = 3000) -> list[str]:
+def lava(method: str, *knowledge: str, steps: int = 1500) -> list[str]:
     """A run of the contrastive method's family, with knowledge from few layouts."""
-    return [
-        "--environment",
-        "LavaCrossingS9N1",
-        "--method",
-        method,
-        "--steps",
-        str(steps),
-        "--set",
-        *LAVA,
-    ]
+    return ["--environment", "LavaCrossingS9N1", "--method", method, "--steps", str(steps),
+            "--set", "learning.learning_starts=500", *knowledge]  # fmt: skip
 
 
 def student(
@@ -56,9 +48,9 @@ def student(
 EXPERT = ["expert.steps=2000", "expert.evaluation_episodes=2"]
 PRETRAINED = ["pretrained.steps=2000", "pretrained.evaluation_episodes=2"]
 COMMANDS = {
-    "lava-full": lava("full-adaptive"),
-    "lava-state-only": lava("state-only", 1500),
-    "lava-vae": lava("vae", 1500),
+    "lava-full": lava("full-adaptive", *PRIOR, *ENCODER, steps=3000),
+    "lava-state-only": lava("state-only", *ENCODER),
+    "lava-vae": lava("vae"),
     "static-control": student("control-switch", *GUIDE),
     "static-budget": student("budget-switch", *GUIDE),
     "static-decay": student("linear-decay", *GUIDE),
