@@ -19,7 +19,7 @@ import dataclasses
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,10 @@ from results.tables import BROKEN, HERE, SHIELD_TEST
 
 ORIGIN = ("split", "knowledge_seed", "commit", "machine")
 """Columns that say where a row comes from; empty where an older run did not note it."""
+KEY = (
+    "experiment", "task", "environment", "observation", "knowledge", "variant", "seed", "policy",
+)  # fmt: skip
+"""What tells the rows of a table apart, of those columns that it has."""
 ALIKE = ("commit", "machine", "steps")
 """What the rows of a variant must have in common to be averaged."""
 
@@ -93,7 +97,7 @@ def collect(runs: Path, name: str, budget: str, seeds: int | None, *, mixed: boo
         write_report(finished, Path(report))
         _copy_pictures(Path(report), folder, name)
     counted = [name for name in (*BROKEN, SHIELD_TEST) if any(name in row for row in table)]
-    _write(folder / "summary.csv", (*summed.columns, *ORIGIN, *counted), table)
+    write(folder / "summary.csv", (*summed.columns, *ORIGIN, *counted), table)
     curves = folder / ("episodes" if family == "lava" else "epochs")
     curves.mkdir(parents=True, exist_ok=True)
     arrays = {
@@ -191,7 +195,7 @@ def merged(path: Path, rows: list[dict]) -> list[dict]:
     return sorted(table.values(), key=lambda row: experiments.index(row["experiment"]))
 
 
-def _write(path: Path, columns: tuple[str, ...], rows: list[dict]) -> None:
+def write(path: Path, columns: tuple[str, ...], rows: list[dict]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, columns, lineterminator="\n")
@@ -200,15 +204,22 @@ def _write(path: Path, columns: tuple[str, ...], rows: list[dict]) -> None:
 
 
 def _key(row: dict) -> tuple[str, ...]:
-    names = ("experiment", "task", "environment", "observation", "knowledge", "variant", "seed")
-    return tuple(str(row[name]) for name in names if name in row)
+    return tuple(str(row[name]) for name in KEY if name in row)
 
 
-def named(text: str) -> tuple[str, str, int | None]:
-    """Experiment, budget and number of seeds of NAME[@BUDGET][:SEEDS]."""
-    wanted, _, count = text.partition(":")
-    name, _, budget = wanted.partition("@")
-    return name, budget or "paper", int(count) if count else None
+def for_each(names: Sequence[str], do: Callable[[str, str, int | None], None], tool: str) -> int:
+    """Does it with experiment, budget and number of seeds of every NAME[@BUDGET][:SEEDS]; the exit
+    code.
+    """
+    for text in names:
+        wanted, _, count = text.partition(":")
+        name, _, budget = wanted.partition("@")
+        try:
+            do(name, budget or "paper", int(count) if count else None)
+        except HandrailError as error:
+            print(f"{tool}: {error}", file=sys.stderr)
+            return 2
+    return 0
 
 
 def main() -> int:
@@ -218,13 +229,9 @@ def main() -> int:
     parser.add_argument("names", nargs="+", metavar="NAME[@BUDGET][:SEEDS]")
     parser.add_argument("--mixed", action="store_true", help="average what differs all the same")
     given = parser.parse_args()
-    for text in given.names:
-        try:
-            collect(given.runs, *named(text), mixed=given.mixed)
-        except HandrailError as error:
-            print(f"collect: {error}", file=sys.stderr)
-            return 2
-    return 0
+    return for_each(
+        given.names, lambda *named: collect(given.runs, *named, mixed=given.mixed), "collect"
+    )
 
 
 if __name__ == "__main__":

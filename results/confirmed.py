@@ -9,20 +9,18 @@ they are of the same run. `RUNS` is the folder given to `handrail reproduce --ou
 """
 
 import argparse
-import csv
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from handrail.cli.evaluate import evaluate
-from handrail.core.errors import HandrailError
 from handrail.core.records import BEST
 from handrail.experiments.launch import POLICIES
 from handrail.experiments.plan import plan
 from handrail.experiments.schema import budget_of, read
 from handrail.tasks.registry import family_of
-from results.collect import label_of, named, origin
+from results.collect import for_each, label_of, merged, origin, write
 from results.tables import HERE
 
 SEED = 20_000
@@ -31,7 +29,7 @@ COLUMNS = (
     "experiment", "task", "variant", "seed", "policy", "episodes", "mean_return", "mean_cost",
     "mean_length", "limit", "within_limit", "split", "commit", "machine",
 )  # fmt: skip
-KEY = COLUMNS[:5]
+SHOWN = ("task", "variant", "seed", "policy", "mean_return", "mean_cost")
 
 
 def confirmed(
@@ -60,24 +58,6 @@ def confirmed(
             }
 
 
-def write(rows: Sequence[dict[str, Any]], path: Path) -> None:
-    """Puts rows in the places of their predecessors, new ones at the end."""
-    table: dict[tuple[str, ...], dict[str, Any]] = {}
-    if path.exists():
-        with open(path, encoding="utf-8", newline="") as file:
-            table = {_key(row): row for row in csv.DictReader(file)}
-    table |= {_key(row): row for row in rows}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(table.values())
-
-
-def _key(row: dict[str, Any]) -> tuple[str, ...]:
-    return tuple(str(row[name]) for name in KEY)
-
-
 def main() -> int:
     """Tests what the command line names; the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -85,17 +65,14 @@ def main() -> int:
     parser.add_argument("names", nargs="+", metavar="NAME[@BUDGET][:SEEDS]")
     parser.add_argument("--episodes", type=int, default=200)
     given = parser.parse_args()
-    for text in given.names:
-        name, budget, seeds = named(text)
-        try:
-            path = HERE / family_of(read(name).environments[0]).name / "confirmed.csv"
-            for row in confirmed(given.runs, name, budget, seeds, given.episodes):
-                print(*(row[name] for name in (*KEY[1:], "mean_return", "mean_cost")))
-                write([row], path)
-        except HandrailError as error:
-            print(f"confirmed: {error}", file=sys.stderr)
-            return 2
-    return 0
+
+    def confirm(name: str, budget: str, seeds: int | None) -> None:
+        path = HERE / family_of(read(name).environments[0]).name / "confirmed.csv"
+        for row in confirmed(given.runs, name, budget, seeds, given.episodes):
+            print(*(row[column] for column in SHOWN))
+            write(path, COLUMNS, merged(path, [row]))
+
+    return for_each(given.names, confirm, "confirmed")
 
 
 if __name__ == "__main__":

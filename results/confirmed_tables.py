@@ -1,18 +1,17 @@
 """Students alone in episodes that chose nothing: rows of `confirmed.csv`, from `confirmed.py`."""
 
-import csv
 from collections.abc import Callable, Mapping
 
-from results.navigation_tables import DYNAMIC_TEST_SEEDS, LIMIT_STEPS, family
-from results.tables import HERE, markdown, spread
+from results.navigation_labels import DYNAMIC_TEST_SEEDS
+from results.navigation_tables import LIMIT_STEPS, family
+from results.tables import markdown, spread, summary
 
 POLICIES = {"last": "last", "best": "best safe"}
 
 
 def confirmed(experiment: str, labels: Mapping[str, str]) -> str:
     """A row a method and policy, over its seeds."""
-    with open(HERE / family(experiment) / "confirmed.csv", encoding="utf-8", newline="") as file:
-        table = [row for row in csv.DictReader(file) if row["experiment"] == experiment]
+    table = summary(family(experiment), experiment, "confirmed")
     columns = [
         "", "policy", "return", "cost", "seeds within the limit, by episodes", "by steps",
     ]  # fmt: skip

@@ -3,15 +3,8 @@
 from collections.abc import Callable, Sequence
 
 from handrail.equations.interval import at_most
-from results.navigation_tables import (
-    DYNAMIC_TEST_SEEDS,
-    VELOCITY,
-    epochs_above,
-    family,
-    kept,
-    runs,
-    safe_alone,
-)
+from results.navigation_labels import DYNAMIC_TEST_SEEDS, VELOCITY
+from results.navigation_tables import epochs_above, family, kept, runs, safe_alone
 from results.tables import BROKEN, markdown, spread, summary
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from types import MappingProxyType
 
 import numpy as np
 
@@ -12,6 +13,18 @@ from handrail.methods.sagui.evaluations import STUDENT_COLUMNS
 from handrail.methods.sagui.metrics import Curves, share_of, steps_to_return
 from handrail.methods.sagui.metrics import summary as summed
 from results.many_seeds_tables import MANY_SEEDS_NUMBERS, MANY_SEEDS_TABLES
+from results.navigation_labels import (
+    ABLATION,
+    COMPILED,
+    DYNAMIC,
+    DYNAMIC_TEST_SEEDS,
+    SEMI_DYNAMIC,
+    STATIC,
+    TEST_SEEDS,
+    TEST_SEEDS_BRIEF,
+    VELOCITY,
+    WHOLE,
+)
 from results.tables import HERE, SHIELD_TEST, markdown, spread, summary
 
 LIMIT_STEPS = 1_000
@@ -94,17 +107,19 @@ def reached(of: Sequence[Run], optimum: float) -> str:
     return f"{np.median(known):,.0f} ({share})" if known.size else f"– ({share})"
 
 
-def comparison(experiment: str, labels: Mapping[str, str], *, acted: bool = False) -> str:
-    """A row a method over its seeds, if `acted` with the guide's share of the steps and its shield
-    test. The optimum is the best final mean of a method here.
+def comparison(
+    experiment: str,
+    labels: Mapping[str, str],
+    further: Mapping[str, Callable[[Sequence[Run]], str]] = MappingProxyType({}),
+) -> str:
+    """A row a method over its seeds, with `further` columns of its runs. The optimum is the best
+    final mean of a method here.
     """
     columns = [
         "", "seeds", "epochs within the limit, by episodes", "by steps", "total cost, mean",
         "worst", "student alone: return", "its cost", "within the limit",
-        "steps to 95 % of the best, median",
+        "steps to 95 % of the best, median", *further,
     ]  # fmt: skip
-    if acted:
-        columns += ["steps of the guide", "shield test of the guide"]
     optimum = max(
         float(np.mean([run.said["target_return"] for run in runs(experiment, variant)]))
         for variant in labels
@@ -125,24 +140,29 @@ def comparison(experiment: str, labels: Mapping[str, str], *, acted: bool = Fals
                 spread([run.said["target_cost"] for run in of]),
                 safe_alone(of),
                 reached(of, optimum),
-                *(_guided(of) if acted else []),
+                *(column(of) for column in further.values()),
             ]
         )
     return markdown(columns, rows)
 
 
-def _guided(of: Sequence[Run]) -> list[str]:
-    """The guide's share of the steps, and what its shield test cost."""
+def _shield_tests(of: Sequence[Run]) -> str:
     tests = [run.shielded for run in of if run.shielded is not None]
-    share = np.mean([run.guide_share for run in of])
-    return [f"{100 * share:.0f} %", spread(tests) if tests else "–"]
+    return spread(tests) if tests else "–"
+
+
+GUIDED: Mapping[str, Callable[[Sequence[Run]], str]] = {
+    "steps of the guide": lambda of: f"{100 * np.mean([run.guide_share for run in of]):.0f} %",
+    "shield test of the guide": _shield_tests,
+}
+"""Columns about the guides of runs."""
 
 
 def of_file(name: str, budget: str) -> str:
     """The rows of an experiment on test seeds, under the names of its variants."""
     experiment = f"{name}-{budget}"
     ran = {row["variant"] for row in summary(family(experiment), experiment)}
-    return comparison(experiment, {v: v for v in read(name).variants if v in ran}, acted=True)
+    return comparison(experiment, {v: v for v in read(name).variants if v in ran}, GUIDED)
 
 
 def speed(experiment: str, labels: Mapping[str, str]) -> str:
@@ -203,81 +223,6 @@ def every_run(experiment: str, labels: Mapping[str, str]) -> str:
             rows.append([label, *minus])
     return markdown(columns, rows)
 
-
-STATIC = {
-    "budget-switch": "**budget-switch** (ours)",
-    "budget-switch, tuned on Static": "budget-switch, preset `tuned-on-static`",
-    "control-switch, tuned on Static": "control-switch, preset `tuned-on-static`",
-    "linear-decay, tuned on Static": "linear-decay, preset `tuned-on-static`",
-    "control-switch, as published": "control-switch, published settings",
-    "scratch": "SAC-Lagrangian, published settings",
-    "pretrained": "SAC-Lagrangian, pre-trained in the source",
-    "egpo": "EGPO",
-}
-WHOLE = {
-    "budget-switch, best guard": "budget-switch",
-    "control-switch, best guard": "control-switch",
-}
-ABLATION = {
-    "control-switch": "control-switch",
-    "fixreg": "FIXREG",
-    "decreg": "DECREG",
-    "stusam": "STUSAM",
-    "guisam": "GUISAM",
-    "half the limit": "control-switch, half the limit",
-    "budget-switch": "budget-switch",
-    "budget-switch, no margin": "budget-switch, whole limit",
-}
-SEMI_DYNAMIC = {
-    "budget-switch": "**budget-switch**, source data, a guide a seed",
-    "budget-switch, farthest guide": "budget-switch, source data, one guide",
-    "budget-switch, without source data": "budget-switch without source data",
-    "control-switch, without source data": "control-switch without source data",
-    "linear-decay, without source data": "linear-decay without source data",
-    "scratch": "SAC-Lagrangian, published settings",
-    "egpo": "EGPO",
-}
-DYNAMIC = {
-    "budget-switch": "**budget-switch** (ours)",
-    "control-switch, tuned on Static": "control-switch, preset `tuned-on-static`",
-    "scratch": "SAC-Lagrangian, published settings",
-}
-TEST_SEEDS = {
-    "budget-switch": "**budget-switch** (ours)",
-    "sum-switch": "**sum-switch**",
-    "control-switch": "**control-switch**, our preset",
-    "linear-decay": "**linear-decay**, our preset",
-    "adaptive-share": "adaptive-share",
-    "budget-switch, tuned on Static": "budget-switch, preset `tuned-on-static`",
-    "control-switch, tuned on Static": "control-switch, preset `tuned-on-static`",
-    "linear-decay, tuned on Static": "linear-decay, preset `tuned-on-static`",
-    "scratch": "SAC-Lagrangian, published settings",
-    "SAC-Lagrangian, tuned": "SAC-Lagrangian, tuned multiplier",
-    "cpo": "CPO",
-    "ppo-lagrangian": "PPO-Lagrangian",
-}
-TEST_SEEDS_BRIEF = {
-    name: label
-    for name, label in TEST_SEEDS.items()
-    if "tuned-on-static" not in label and name not in ("ppo-lagrangian", "adaptive-share")
-}
-DYNAMIC_TEST_SEEDS = {
-    "budget-switch, recommended": "**budget-switch** (ours)",
-    "sum-switch, recommended": "**sum-switch**",
-    "control-switch, recommended": "**control-switch**, our preset",
-    "SAC-Lagrangian, tuned": "SAC-Lagrangian, tuned multiplier",
-}
-VELOCITY = {
-    "sum-switch": "**sum-switch**",
-    "budget-switch": "**budget-switch** (ours)",
-    "SAC-Lagrangian, tuned": "SAC-Lagrangian, tuned multiplier",
-}
-COMPILED = {
-    "budget-switch": "budget-switch",
-    "budget-switch, no margin": "budget-switch, whole limit",
-    "control-switch": "control-switch",
-    "scratch": "SAC-Lagrangian, published settings",
-}
 
 NAVIGATION_TABLES: dict[str, Callable[[], str]] = {
     "sagui-static": lambda: comparison("sagui-static", STATIC),

@@ -18,9 +18,9 @@ def markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(row) + " |" for row in (columns, rule, *rows))
 
 
-def summary(family: str, experiment: str) -> list[dict[str, str]]:
-    """The rows of an experiment, one a run."""
-    with open(HERE / family / "summary.csv", encoding="utf-8", newline="") as file:
+def summary(family: str, experiment: str, table: str = "summary") -> list[dict[str, str]]:
+    """The rows of an experiment in a table of its family."""
+    with open(HERE / family / f"{table}.csv", encoding="utf-8", newline="") as file:
         return [row for row in csv.DictReader(file) if row["experiment"] == experiment]
 
 

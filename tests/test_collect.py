@@ -36,7 +36,7 @@ def test_what_was_not_noted_is_a_difference():
 def test_new_rows_take_the_places_of_older_ones(tmp_path):
     path = tmp_path / "summary.csv"
     first = [ROW, ROW | {"experiment": "f"}]
-    collect._write(path, tuple(ROW), first)
+    collect.write(path, tuple(ROW), first)
     rows = collect.merged(path, [ROW | {"steps": "20"}, ROW | {"seed": "2"}])
     assert [(row["experiment"], row["seed"], row["steps"]) for row in rows] == [
         ("e", "1", "20"), ("e", "2", "10"), ("f", "1", "10"),

@@ -4,7 +4,7 @@ import csv
 
 import pytest
 
-from results import confirmed, confirmed_tables
+from results import collect, confirmed, confirmed_tables, tables
 
 
 def row(variant, seed, policy, cost, length=1000.0):
@@ -16,6 +16,10 @@ def row(variant, seed, policy, cost, length=1000.0):
     }  # fmt: skip
 
 
+def put(rows, path):
+    collect.write(path, confirmed.COLUMNS, collect.merged(path, rows))
+
+
 def read(path):
     with open(path, encoding="utf-8", newline="") as file:
         return [
@@ -25,8 +29,8 @@ def read(path):
 
 def test_a_row_takes_the_place_of_the_same_run_and_policy(tmp_path):
     path = tmp_path / "navigation" / "confirmed.csv"
-    confirmed.write([row("a", 1, "last", 1.0), row("a", 1, "best", 2.0)], path)
-    confirmed.write([row("b", 1, "last", 4.0), row("a", 1, "last", 3.0)], path)
+    put([row("a", 1, "last", 1.0), row("a", 1, "best", 2.0)], path)
+    put([row("b", 1, "last", 4.0), row("a", 1, "last", 3.0)], path)
     assert read(path) == [
         ("a", "1", "last", "3.0"), ("a", "1", "best", "2.0"), ("b", "1", "last", "4.0"),
     ]  # fmt: skip
@@ -34,12 +38,12 @@ def test_a_row_takes_the_place_of_the_same_run_and_policy(tmp_path):
 
 @pytest.fixture
 def table(tmp_path, monkeypatch):
-    monkeypatch.setattr(confirmed_tables, "HERE", tmp_path)
+    monkeypatch.setattr(tables, "HERE", tmp_path)
     rows = [
         row("a", 1, "last", 4.0), row("a", 2, "last", 6.0), row("a", 1, "best", 1.0, length=100.0),
         row("b", 1, "last", 0.0),
     ]  # fmt: skip
-    confirmed.write(rows, tmp_path / "navigation" / "confirmed.csv")
+    put(rows, tmp_path / "navigation" / "confirmed.csv")
     made = confirmed_tables.confirmed("sagui-mine", {"a": "A", "b": "B"}).splitlines()[2:]
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in made]
 

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import tyro
 
 from handrail.cli import checks, results, share
-from handrail.cli.options import Device, Repeatable
+from handrail.cli.options import Device, Repeatable, portion_of
 from handrail.core.errors import HandrailError
 from handrail.core.plain_text import message, plain
 
@@ -56,13 +56,12 @@ def reproduce(
     """
     from handrail.cli.reproduce import reproduce as run
     from handrail.core.jax_setup import choose
-    from handrail.experiments.schema import Portion
 
     choose(device)
     tracker = _tracker(tensorboard, wandb, out)
     path, tables = run(
         name,
-        Portion(budget, seeds, tuple(chain(*variants)), tuple(chain(*environments))),
+        portion_of(budget, seeds, variants, environments),
         jobs=jobs,
         vmapped=vmapped,
         out=out,
@@ -111,11 +110,10 @@ def sweep(
     """
     from handrail.cli.sweep import sweep as run
     from handrail.core.jax_setup import choose
-    from handrail.experiments.schema import Portion
 
     choose(device, elsewhere=engine != "local")
     path, tables = run(
-        name, Portion(budget, seeds, tuple(chain(*variants)), tuple(chain(*environments))),
+        name, portion_of(budget, seeds, variants, environments),
         engine=engine, address=address, jobs=jobs, shared=shared, slurm=tuple(chain(*slurm)),
         vmapped=vmapped, out=out, tracker=_tracker(tensorboard, wandb, out),
     )  # fmt: skip

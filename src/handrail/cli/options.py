@@ -1,8 +1,12 @@
 """Options that several commands have."""
 
-from typing import Annotated
+from itertools import chain
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
+
+if TYPE_CHECKING:
+    from handrail.experiments.schema import Portion
 
 Device = Annotated[
     str | None,
@@ -12,3 +16,12 @@ Device = Annotated[
 ]
 Repeatable = Annotated[tuple[tuple[str, ...], ...], tyro.conf.UseAppendAction]
 """Several words, after one flag or after one each: none of them is dropped."""
+
+
+def portion_of(
+    budget: str, seeds: int | None, variants: Repeatable, environments: Repeatable
+) -> "Portion":
+    """What of an experiment the options of a command name."""
+    from handrail.experiments.schema import Portion
+
+    return Portion(budget, seeds, tuple(chain(*variants)), tuple(chain(*environments)))

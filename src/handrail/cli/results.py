@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from handrail.cli.options import Device, Repeatable
+from handrail.cli.options import Device, Repeatable, portion_of
 from handrail.core.errors import HandrailError
 from handrail.core.plain_text import message, plain
 
@@ -179,11 +179,10 @@ def report(
         vectors: Write every figure as PDF and SVG as well, beside the page.
     """
     from handrail.cli.report import report as run
-    from handrail.experiments.schema import Portion
     from handrail.report.console import show
 
     path, tables, missing = run(
-        names, Portion(budget, seeds, tuple(chain(*variants)), tuple(chain(*environments))),
+        names, portion_of(budget, seeds, variants, environments),
         out=out, vectors=vectors,
     )  # fmt: skip
     show(tables)

@@ -95,7 +95,7 @@ class Portion:
 
 
 WHOLE = Portion()
-"""Everything of an experiment, at its first budget."""
+"""Everything of an experiment, at the budget of its quick impression."""
 FIELDS = frozenset(
     "title question source report runs base variants environments budgets published "
     "published_from".split()

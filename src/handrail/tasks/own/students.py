@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,30 +45,29 @@ from handrail.train.rollout.frames import recorded_frames
 from handrail.train.rollout.recorded import RecordedEpisode
 
 SHIELD = "the shield"
+Told = Callable[[str, int, int], None]
+"""Called with (what, steps done, steps in all)."""
 
 
-def acquire_guide(
-    settings: OwnGuide, folder: Path, report: Callable[[str, int, int], None]
-) -> None:
+def acquire_guide(settings: OwnGuide, folder: Path, report: Told) -> None:
     """Trains a guide."""
     source, known, passed = source_of(settings)
-    recorded = {"purpose": "guide", **stable(settings), PASSED: passed}
-    train_guide(
-        source, known, folder, recorded=recorded,
-        report=lambda step, total: report("guide", step, total),
-    )  # fmt: skip
+    recorded = _recorded("guide", settings, passed)
+    train_guide(source, known, folder, recorded=recorded, report=partial(report, "guide"))
 
 
-def acquire_encoder(
-    settings: OwnSourceEncoder, folder: Path, report: Callable[[str, int, int], None]
-) -> None:
+def acquire_encoder(settings: OwnSourceEncoder, folder: Path, report: Told) -> None:
     """Trains an encoder of the source, driven at random."""
     source, known, passed = encoder_source_of(settings)
-    recorded = {"purpose": "encoder", **stable(settings), PASSED: passed}
+    recorded = _recorded("encoder", settings, passed)
     train_source_encoder(
-        source, known, folder, recorded=recorded,
-        report=lambda step, total: report("encoder", step, total),
-    )  # fmt: skip
+        source, known, folder, recorded=recorded, report=partial(report, "encoder")
+    )
+
+
+def _recorded(kind: str, settings: Any, passed: dict[str, Any]) -> dict[str, Any]:
+    """What acquired knowledge is known by."""
+    return {"purpose": kind, **stable(settings), PASSED: passed}
 
 
 def check(run: OwnStudent, files: Files) -> None:

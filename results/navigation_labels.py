@@ -1,0 +1,76 @@
+"""What tables call the variants of an experiment, in the order of their rows."""
+
+STATIC = {
+    "budget-switch": "**budget-switch** (ours)",
+    "budget-switch, tuned on Static": "budget-switch, preset `tuned-on-static`",
+    "control-switch, tuned on Static": "control-switch, preset `tuned-on-static`",
+    "linear-decay, tuned on Static": "linear-decay, preset `tuned-on-static`",
+    "control-switch, as published": "control-switch, published settings",
+    "scratch": "SAC-Lagrangian, published settings",
+    "pretrained": "SAC-Lagrangian, pre-trained in the source",
+    "egpo": "EGPO",
+}
+WHOLE = {
+    "budget-switch, best guard": "budget-switch",
+    "control-switch, best guard": "control-switch",
+}
+ABLATION = {
+    "control-switch": "control-switch",
+    "fixreg": "FIXREG",
+    "decreg": "DECREG",
+    "stusam": "STUSAM",
+    "guisam": "GUISAM",
+    "half the limit": "control-switch, half the limit",
+    "budget-switch": "budget-switch",
+    "budget-switch, no margin": "budget-switch, whole limit",
+}
+SEMI_DYNAMIC = {
+    "budget-switch": "**budget-switch**, source data, a guide a seed",
+    "budget-switch, farthest guide": "budget-switch, source data, one guide",
+    "budget-switch, without source data": "budget-switch without source data",
+    "control-switch, without source data": "control-switch without source data",
+    "linear-decay, without source data": "linear-decay without source data",
+    "scratch": "SAC-Lagrangian, published settings",
+    "egpo": "EGPO",
+}
+DYNAMIC = {
+    "budget-switch": "**budget-switch** (ours)",
+    "control-switch, tuned on Static": "control-switch, preset `tuned-on-static`",
+    "scratch": "SAC-Lagrangian, published settings",
+}
+TEST_SEEDS = {
+    "budget-switch": "**budget-switch** (ours)",
+    "sum-switch": "**sum-switch**",
+    "control-switch": "**control-switch**, our preset",
+    "linear-decay": "**linear-decay**, our preset",
+    "adaptive-share": "adaptive-share",
+    "budget-switch, tuned on Static": "budget-switch, preset `tuned-on-static`",
+    "control-switch, tuned on Static": "control-switch, preset `tuned-on-static`",
+    "linear-decay, tuned on Static": "linear-decay, preset `tuned-on-static`",
+    "scratch": "SAC-Lagrangian, published settings",
+    "SAC-Lagrangian, tuned": "SAC-Lagrangian, tuned multiplier",
+    "cpo": "CPO",
+    "ppo-lagrangian": "PPO-Lagrangian",
+}
+TEST_SEEDS_BRIEF = {
+    name: label
+    for name, label in TEST_SEEDS.items()
+    if "tuned-on-static" not in label and name not in ("ppo-lagrangian", "adaptive-share")
+}
+DYNAMIC_TEST_SEEDS = {
+    "budget-switch, recommended": "**budget-switch** (ours)",
+    "sum-switch, recommended": "**sum-switch**",
+    "control-switch, recommended": "**control-switch**, our preset",
+    "SAC-Lagrangian, tuned": "SAC-Lagrangian, tuned multiplier",
+}
+VELOCITY = {
+    "sum-switch": "**sum-switch**",
+    "budget-switch": "**budget-switch** (ours)",
+    "SAC-Lagrangian, tuned": "SAC-Lagrangian, tuned multiplier",
+}
+COMPILED = {
+    "budget-switch": "budget-switch",
+    "budget-switch, no margin": "budget-switch, whole limit",
+    "control-switch": "control-switch",
+    "scratch": "SAC-Lagrangian, published settings",
+}
