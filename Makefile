@@ -60,9 +60,10 @@ test: $(VENV)/.installed-dev
 test-browser: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -q tests/browser
 
-# Numbers and tables of README and docs, from the raw data under results/.
+# Numbers, tables and pictures of README and docs, from the raw data under results/.
 claims: $(VENV)/.installed
 	$(BIN)/python -m results.claims --write
+	$(BIN)/python -m results.figures --write
 
 $(PEERS)/.installed: pyproject.toml constraints.txt | $(BIN)/python
 	$(BIN)/python -m venv $(PEERS)

@@ -1,12 +1,13 @@
-"""Gathers finished experiments into results/lava or results/navigation: summary, curves, figures.
+"""Gathers finished experiments into results/FAMILY: a row and the curves of every run.
 
     python -m results.collect [--mixed] RUNS NAME[@BUDGET][:SEEDS] …
 
 `RUNS` is the folder given to `handrail reproduce --out`, `NAME` an experiment, `BUDGET` the
 paper's unless said, `SEEDS` the number of seeds it was run with if not the budget's own. Runs that
 are not finished are left out, and said. Rows and curves of the same task, variant and seed are
-replaced, all others stay: an experiment may be collected from several machines. Pictures show what
-is finished in `RUNS`. Runs on test seeds (`--budget fresh`) are kept apart, as NAME-BUDGET.
+replaced, all others stay: an experiment may be collected from several machines. Runs on test seeds
+(`--budget fresh`) are kept apart, as NAME-BUDGET. Pictures are drawn from what was gathered
+(`results/figures.py`), but for those of what lies in run folders alone, which are copied.
 
 Each row says on which split its seed lies, with which seed its knowledge was acquired, and which
 commit and machine computed it. Rows of one variant are averaged later, so rows that differ in
@@ -44,6 +45,8 @@ KEY = (
     "experiment", "task", "environment", "observation", "knowledge", "variant", "seed", "policy",
 )  # fmt: skip
 """What tells the rows of a table apart, of those columns that it has."""
+FROM_FOLDERS = ("heatmap", "embedding", "coverage")
+"""Reports whose pictures show what was not gathered."""
 ALIKE = ("commit", "machine", "steps")
 """What the rows of a variant must have in common to be averaged."""
 
@@ -93,9 +96,10 @@ def collect(runs: Path, name: str, budget: str, seeds: int | None, *, mixed: boo
             f"{name}: rows of one mean differ: {'; '.join(differing)}. Fix: repeat the older runs, "
             "or collect with --mixed if the difference is known not to matter"
         )
-    with tempfile.TemporaryDirectory() as report:
-        write_report(finished, Path(report))
-        _copy_pictures(Path(report), folder, name)
+    if experiment.report in FROM_FOLDERS:
+        with tempfile.TemporaryDirectory() as report:
+            write_report(finished, Path(report))
+            _copy_pictures(Path(report), folder, name)
     counted = [name for name in (*BROKEN, SHIELD_TEST) if any(name in row for row in table)]
     write(folder / "summary.csv", (*summed.columns, *ORIGIN, *counted), table)
     curves = folder / ("episodes" if family == "lava" else "epochs")

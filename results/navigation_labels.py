@@ -74,3 +74,36 @@ COMPILED = {
     "control-switch": "control-switch",
     "scratch": "SAC-Lagrangian, published settings",
 }
+RANDOM_GUIDE = {
+    "control-switch": "control-switch",
+    "random-guide": "control-switch, an untrained guide",
+    "scratch": "SAC-Lagrangian, published settings",
+}
+SEMI_DYNAMIC_PAPER = {
+    "budget-switch": "budget-switch",
+    "scratch": "SAC-Lagrangian, published settings",
+}
+TAKEOVERS = {
+    "budget-switch": "budget-switch",
+    "budget-switch, pessimistic": "budget-switch, pessimistic",
+    "budget-switch, held": "budget-switch, held",
+    "budget-switch, penalty": "budget-switch, penalty",
+    "sum-switch": "sum-switch",
+    "sum-switch, pessimistic": "sum-switch, pessimistic",
+    "advantage-switch": "advantage-switch",
+    "advantage-switch, SAILR": "advantage-switch, SAILR",
+    "control-switch": "control-switch",
+}
+WHAT_GUIDES_ARE_GIVEN = {
+    "rescue starts: none": ("sagui-rescue", "0"),
+    "¼": ("sagui-rescue", "0.25"),
+    "½ (preset)": ("sagui-rescue", "0.5"),
+    "¾": ("sagui-rescue", "0.75"),
+    "the guide's limit: 0 of the student's": ("sagui-margin", "0"),
+    "0.2 (preset)": ("sagui-margin", "0.2"),
+    "0.5": ("sagui-margin", "0.5"),
+    "1": ("sagui-margin", "1"),
+    "an untrained guide": ("sagui-random-guide", "random-guide"),
+    "no guide (SAC-Lagrangian)": ("sagui-random-guide", "scratch"),
+}
+"""What a guide is trained with; rows are of several experiments."""

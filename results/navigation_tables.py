@@ -23,9 +23,10 @@ from results.navigation_labels import (
     TEST_SEEDS,
     TEST_SEEDS_BRIEF,
     VELOCITY,
+    WHAT_GUIDES_ARE_GIVEN,
     WHOLE,
 )
-from results.tables import HERE, SHIELD_TEST, markdown, spread, summary
+from results.tables import HERE, SHIELD_TEST, markdown, shown, spread, summary
 
 LIMIT_STEPS = 1_000
 
@@ -198,6 +199,19 @@ def brief(experiment: str, labels: Mapping[str, str]) -> str:
     return markdown(columns, rows)
 
 
+def each_seed(rows: Mapping[str, tuple[str, str]]) -> str:
+    """Epochs above the limit, then a value a seed; `rows` are of an experiment and a variant."""
+    columns = ["", "epochs above, by episodes", "total cost, each seed", "return alone"]
+    made = []
+    for label, (experiment, variant) in rows.items():
+        of = runs(experiment, variant)
+        above, epochs = epochs_above(of, "")
+        costs = " · ".join(shown(run.total_cost, 0) for run in of)
+        alone = " · ".join(shown(run.said["target_return"], 1) for run in of)
+        made.append([label, f"{above} of {epochs}", costs, alone])
+    return markdown(columns, made)
+
+
 def every_run(experiment: str, labels: Mapping[str, str]) -> str:
     """A row a run."""
     columns = [
@@ -246,6 +260,7 @@ NAVIGATION_TABLES: dict[str, Callable[[], str]] = {
     "sagui-dynamic-test-seeds": lambda: comparison(
         "sagui-dynamic-compiled-fresh", DYNAMIC_TEST_SEEDS
     ),
+    "what-guides-are-given": lambda: each_seed(WHAT_GUIDES_ARE_GIVEN),
     "bonus": lambda: of_file("sagui-bonus", "fresh-short"),
     "takeovers": lambda: of_file("sagui-takeover", "fresh-short"),
     "velocity": lambda: comparison("velocity-fresh", VELOCITY),

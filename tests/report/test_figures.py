@@ -60,6 +60,15 @@ def test_known_methods_keep_their_colour_and_nobody_shares_one():
     assert crowd["control-switch"].label == "SaGui, control-switch"
 
 
+def test_a_variant_of_a_method_looks_like_it_unless_the_method_is_there():
+    plain = style.looks(["budget-switch"])["budget-switch"]
+    (own,) = style.looks(["budget-switch, held"]).values()
+    assert (own.label, own.color, own.marker) == ("budget-switch, held", plain.color, plain.marker)
+    both = style.looks(["budget-switch, held", "budget-switch"])
+    assert both["budget-switch"] == plain
+    assert both["budget-switch, held"].color != plain.color
+
+
 @pytest.mark.parametrize("variants", [range(70), read("sagui-ablation").variants], ids=len)
 def test_with_more_names_than_colours_nobody_shares_colour_and_marker(variants):
     chosen = style.looks(map(str, variants)).values()
@@ -85,6 +94,14 @@ def test_log_panels_keep_zero_and_leave_room_on_top():
     )
     low, high = figure.axes[0].get_ylim()
     assert low == 0 and high > 1100
+
+
+def test_a_line_at_zero_lies_above_the_axis():
+    never = Interval(np.zeros(3), np.zeros(3), np.zeros(3))
+    panel = figures.Panel("", "cost", {"dqn": (np.arange(3), never)}, log=True)
+    (axes,) = figures.curves([[panel]]).axes
+    low, _ = axes.get_ylim()
+    assert -0.5 < low < 0
 
 
 def test_sweep_marks_the_chosen_value():

@@ -53,7 +53,7 @@ def test_a_run_with_further_columns_reads_back(folder):
 
 
 def test_curves_of_runs(folder):
-    found = [runs.read_run(folder)]
+    found = [runs.read_run(folder).episodes]
     steps = np.asarray([5, 10, 30])
     assert runs.cumulative_curves(found, steps).tolist() == [[0, 0, 1]]
     np.testing.assert_equal(runs.learning_curves(found, steps, 100), [[np.nan, 0.5, 0.25]])
@@ -94,7 +94,7 @@ def test_a_run_that_has_only_begun_is_empty(folder):
         (folder / name).unlink()
     run = runs.read_run(folder)
     assert all(len(column) == 0 for column in run.episodes.values())
-    assert np.isnan(runs.learning_curves([run], np.asarray([5]), 10)).all()
+    assert np.isnan(runs.learning_curves([run.episodes], np.asarray([5]), 10)).all()
 
 
 def test_other_damage(folder, tmp_path):

@@ -160,8 +160,9 @@ def figure(groups: Mapping[str, Sequence[Run]]) -> bytes:
             continue
         done = min(map(_steps, runs))  # as far as all of them have come
         steps, window = grid(done), max(done / SMOOTHING, 1.0)
-        returns[name] = steps, _line(learning_curves(runs, steps, window))
-        costs[name] = steps, _line(cumulative_curves(runs, steps))
+        tables = [run.episodes for run in runs]
+        returns[name] = steps, _line(learning_curves(tables, steps, window))
+        costs[name] = steps, _line(cumulative_curves(tables, steps))
     if not returns:
         raise HandrailError("none of the runs has finished an episode yet: nothing to draw")
     panels = [

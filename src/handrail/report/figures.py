@@ -217,7 +217,7 @@ def bars(
             ax.set_ylabel(panel.ylabel)
             ax.set_title(panel.title)
             if panel.log:
-                log_axis(ax)
+                log_axis(ax, bottom=0)
         published = any(panel.published for panel in panels)
         legend(figure, _handles(names, "bar", published, interval))
         return figure

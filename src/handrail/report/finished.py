@@ -1,14 +1,46 @@
 """An experiment whose tasks are done: what a report is made of."""
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from handrail.core.records import EVALUATIONS, read_table
 from handrail.experiments.plan import Task
 from handrail.experiments.schema import Experiment, ExperimentRow
+from handrail.methods.sagui.metrics import Curves
 from handrail.report.html import Cell as Cell
 from handrail.report.runs import Run, read_run, summary_values
+
+
+@runtime_checkable
+class Shown(Protocol):
+    """What figures ask of an experiment: its runs, by variant and environment.
+
+    `Finished` reads run folders; raw data that were gathered from them answer the same
+    (`results/recorded.py`).
+    """
+
+    @property
+    def experiment(self) -> Experiment: ...
+
+    @property
+    def seeds(self) -> tuple[int, ...]: ...
+
+    @property
+    def steps(self) -> int: ...
+
+    def ran(self, environment: str) -> list[str]: ...
+
+    def values(self, variant: str, environment: str, quantity: str) -> np.ndarray: ...
+
+    def episodes(self, variant: str, environment: str) -> list[Mapping[str, np.ndarray]]: ...
+
+    def curves(self, variant: str, environment: str) -> list[Curves]: ...
+
+    def limit(self, environment: str) -> float: ...
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,15 +58,37 @@ class Finished:
 
     def runs(self, variant: str, environment: str) -> list[Run]:
         """The finished runs of a variant in an environment, by seed."""
-        folders = [
-            task.folder
-            for row, task in self.rows
-            if row.variant == variant and row.environment == environment
-        ]
+        folders = [task.folder for _, task in self._rows_of(variant, environment)]
         for folder in folders:
             if folder not in self._read:  # every table and chart of a page asks for the same runs
                 self._read[folder] = read_run(folder)
         return [self._read[folder] for folder in folders]
+
+    def seeds_of(self, variant: str, environment: str) -> list[int]:
+        """The seeds of these runs."""
+        return [row.seed for row, _ in self._rows_of(variant, environment)]
+
+    def _rows_of(self, variant: str, environment: str) -> list[tuple[ExperimentRow, Task]]:
+        return [
+            (row, task)
+            for row, task in self.rows
+            if row.variant == variant and row.environment == environment
+        ]
+
+    def episodes(self, variant: str, environment: str) -> list[Mapping[str, np.ndarray]]:
+        """The columns of `episodes.csv` of these runs."""
+        return [run.episodes for run in self.runs(variant, environment)]
+
+    def curves(self, variant: str, environment: str) -> list[Curves]:
+        """The epochs of these runs, which have students with a limit."""
+        folders = [run.folder for run in self.runs(variant, environment)]
+        return [Curves.of(read_table(folder / EVALUATIONS)) for folder in folders]
+
+    def limit(self, environment: str) -> float:
+        """The limit of the students there: expected cost of an episode."""
+        return next(
+            task.settings.run.limit for row, task in self.rows if row.environment == environment
+        )
 
     def values(self, variant: str, environment: str, quantity: str) -> np.ndarray:
         """One entry of the summaries, `(seeds,)`; NaN where a run of an older version lacks it."""

@@ -1,5 +1,6 @@
 """The figures of the lava experiments."""
 
+import dataclasses
 import itertools
 from collections.abc import Mapping
 from functools import partial
@@ -9,7 +10,7 @@ import numpy as np
 
 from handrail.report.curves import grid
 from handrail.report.figures import Bars, Panel, Sweep, bars, curves, sweep
-from handrail.report.finished import Finished
+from handrail.report.finished import Finished, Shown
 from handrail.report.html import Block, Charts, Picture, Table
 from handrail.report.maps import EmbeddingMap, VisitMap, heatmap, principal_components, scatter
 from handrail.report.runs import cumulative_curves, learning_curves
@@ -20,7 +21,25 @@ WINDOW = 10_000  # steps over which returns are averaged
 COLORS = (None, "red", "yellow", "purple", "blue", "green")
 
 
-def learning(finished: Finished) -> list[Block]:
+@dataclasses.dataclass(frozen=True)
+class Axis:
+    """What a sweep is over: what it is called, the paper's value, and whether it is logarithmic."""
+
+    label: str
+    paper: float | None = None
+    log: bool = False
+
+
+SWEPT = {
+    "lava-dmax": Axis("d_max", 2.5),
+    "lava-distance": Axis("d_max", 2.5),
+    "lava-buffer": Axis("unsafe embeddings kept", 100, log=True),
+    "lava-memory": Axis("unsafe embeddings kept", 100, log=True),
+    "lava-layouts": Axis("layouts that knowledge comes from", log=True),
+}
+
+
+def learning(finished: Shown) -> list[Block]:
     """Return above violations over steps, a column an environment."""
     steps = grid(finished.steps)
     window = min(WINDOW, finished.steps / 5)
@@ -28,10 +47,10 @@ def learning(finished: Finished) -> list[Block]:
     for environment in finished.experiment.environments:
         rewarded, burnt = {}, {}
         for variant in finished.ran(environment):
-            runs = finished.runs(variant, environment)
-            curve = bootstrap_curve(learning_curves(runs, steps, window), iqm)
+            tables = finished.episodes(variant, environment)
+            curve = bootstrap_curve(learning_curves(tables, steps, window), iqm)
             rewarded[variant] = (steps, curve)
-            burnt[variant] = (steps, bootstrap_curve(cumulative_curves(runs, steps), iqm))
+            burnt[variant] = (steps, bootstrap_curve(cumulative_curves(tables, steps), iqm))
         title = short_name(environment)
         returns.append(
             Panel(title, "return", rewarded, _last_point(finished, "final_return", environment),
@@ -57,7 +76,7 @@ def _of_lava(curves: Mapping[str, Any]) -> bool:
     return bool(np.all(~np.isfinite(values) | ((values >= 0) & (values <= 1))))
 
 
-def bars_of_variants(finished: Finished) -> list[Block]:
+def bars_of_variants(finished: Shown) -> list[Block]:
     """Final return and violations of every variant, grouped by environment."""
     panels = []
     for quantity, label, log in (
@@ -77,7 +96,7 @@ def bars_of_variants(finished: Finished) -> list[Block]:
     return [Picture(partial(bars, panels), caption, "Bars of final return and violations")]
 
 
-def sweep_of_variants(finished: Finished) -> list[Block]:
+def sweep_of_variants(finished: Shown) -> list[Block]:
     """Return and violations over a parameter; variants are named by its values.
 
     A variant whose name is no number is drawn as a line of its own across all values.
@@ -89,17 +108,13 @@ def sweep_of_variants(finished: Finished) -> list[Block]:
         Sweep(label, _lines(finished, numbers, others, quantity))
         for quantity, label in (("final_return", "final return"), ("violations", "violations"))
     ]
-    chosen = {"lava-dmax": 2.5, "lava-buffer": 100.0}.get(finished.experiment.name)
-    label = {"lava-dmax": "d_max", "lava-buffer": "unsafe embeddings kept"}
+    axis = SWEPT.get(finished.experiment.name, Axis("value"))
     figure = partial(
-        sweep,
-        x,
-        panels,
-        xlabel=label.get(finished.experiment.name, "value"),
-        chosen=chosen,
-        log_x=finished.experiment.name == "lava-buffer",
+        sweep, x, panels, xlabel=axis.label, chosen=axis.paper, log_x=axis.log,
+    )  # fmt: skip
+    caption = f"Final return and violations over {axis.label}." + (
+        "" if axis.paper is None else " Dashed: the paper's value."
     )
-    caption = "Final return and violations over the parameter; dashed: the paper's value."
     return [Picture(figure, caption, "Return and violations over a parameter")]
 
 
@@ -203,7 +218,7 @@ def _visits(title: str, arrays: dict[str, np.ndarray]) -> VisitMap:
 
 
 def _lines(
-    finished: Finished, numbers: list[str], others: list[str], quantity: str
+    finished: Shown, numbers: list[str], others: list[str], quantity: str
 ) -> dict[str, list[np.ndarray]]:
     """The runs of every value by environment; a variant beside the values is a flat line."""
     lines = {}
@@ -216,7 +231,7 @@ def _lines(
     return lines
 
 
-def _last_point(finished: Finished, quantity: str, environment: str):
+def _last_point(finished: Shown, quantity: str, environment: str):
     """The published value of a quantity as a point at the end of the curve."""
     published = finished.experiment.published.get(quantity, {})
     return {

@@ -8,11 +8,10 @@ import numpy as np
 
 from handrail.core.artifact import load
 from handrail.core.files import read_json
-from handrail.core.records import EVALUATIONS, read_table
 from handrail.experiments.schema import Experiment
 from handrail.methods.sagui.metrics import Curves, Transfer, transfer
 from handrail.report.figures import Panel, curves
-from handrail.report.finished import Cell, Finished
+from handrail.report.finished import Cell, Finished, Shown
 from handrail.report.html import Block, Charts, Table, over_seeds
 from handrail.report.stats import bootstrap_curve, iqm
 from handrail.tasks.registry import short_name
@@ -36,12 +35,12 @@ POLICIES = {"behaviour": "behaviour policy", "target": "target policy"}
 FLOOR = 2.0  # returns are drawn down to minus this multiple of the highest
 
 
-def navigation(finished: Finished) -> list[Block]:
+def navigation(finished: Shown) -> list[Block]:
     """Return and cost-return of behaviour and target policy over steps, a figure a task."""
     blocks: list[Block] = []
     for environment in finished.experiment.environments:
-        found = _curves(finished, environment)
-        limit = limit_of(finished, environment)
+        found = {name: finished.curves(name, environment) for name in finished.ran(environment)}
+        limit = finished.limit(environment)
         floor, lowest = _floor(found)
         returns, costs = (
             [
@@ -88,7 +87,7 @@ def _floor(found: dict[str, list[Curves]]) -> tuple[float | None, float]:
         for runs in found.values()
         for policy in POLICIES
     ]
-    lowest, highest = float(np.nanmin(means)), float(np.nanmax(means))
+    lowest, highest = float(np.nanmin(np.hstack(means))), float(np.nanmax(np.hstack(means)))
     floor = -FLOOR * highest
     return (floor if highest > 0 and lowest < floor else None), lowest
 
@@ -134,8 +133,8 @@ def _violations(finished: Finished, environment: str) -> Table:
         "epochs_above_limit", "worst_epoch_cost", "epochs_above_limit_by_steps",
         "worst_epoch_cost_by_steps", "total_cost", "intervention_rate",
     )  # fmt: skip
-    epochs = len(_curves_of(finished.rows[0][1].folder).steps)
-    limit = limit_of(finished, environment)
+    epochs = len(finished.curves(finished.ran(environment)[0], environment)[0].steps)
+    limit = finished.limit(environment)
     caption = (
         f"{short_name(environment)}, violations: limit {limit:g} an episode, {epochs} epochs. By "
         "steps: an epoch's cost per 1,000 steps, the episode that the limit is meant for."
@@ -161,12 +160,14 @@ def _summaries(finished: Finished, environment: str, names: tuple[str, ...], cap
 def _transfer(finished: Finished, environment: str) -> Table | None:
     """Needs a variant of the method `sac`; None without one."""
     by_seed = {
-        variant: {
-            row.seed: _curves_of(task.folder)
-            for row, task in finished.rows
-            if row.variant == variant and row.environment == environment
-        }
-        for variant in finished.experiment.variants
+        variant: dict(
+            zip(
+                finished.seeds_of(variant, environment),
+                finished.curves(variant, environment),
+                strict=True,
+            )
+        )
+        for variant in finished.ran(environment)
     }
     scratch = next(
         (
@@ -182,7 +183,7 @@ def _transfer(finished: Finished, environment: str) -> Table | None:
         float(np.nanmean(finished.values(variant, environment, "behaviour_return")))
         for variant in by_seed
     )
-    limit = limit_of(finished, environment)
+    limit = finished.limit(environment)
     made: list[list[Cell]] = []
     for variant, runs in by_seed.items():
         if variant == scratch:
@@ -296,28 +297,5 @@ def _evaluation(guide: Path) -> dict[str, float]:
     return load(guide, expect="guide")[0].training["evaluation"]
 
 
-def _curves(finished: Finished, environment: str) -> dict[str, list[Curves]]:
-    """The runs of every variant, cut to the epochs that all have."""
-    return {
-        variant: [
-            _curves_of(task.folder)
-            for row, task in finished.rows
-            if row.variant == variant and row.environment == environment
-        ]
-        for variant in finished.experiment.variants
-    }
-
-
-def _curves_of(folder) -> Curves:
-    return Curves.of(read_table(folder / EVALUATIONS))
-
-
 def _over_seeds(runs: list[Curves], name: str):
     return bootstrap_curve(np.stack([getattr(run, name) for run in runs]), iqm)
-
-
-def limit_of(finished: Finished, environment: str) -> float:
-    """The limit of a task's students: expected cost of an episode."""
-    return next(
-        task.settings.run.limit for row, task in finished.rows if row.environment == environment
-    )

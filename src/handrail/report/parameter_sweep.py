@@ -13,7 +13,7 @@ from handrail.experiments.schema import Experiment
 from handrail.report.figures import Sweep, sweep
 from handrail.report.finished import Finished
 from handrail.report.html import Block, Picture
-from handrail.report.navigation_figures import kept_guides, limit_of, navigation
+from handrail.report.navigation_figures import kept_guides, navigation
 from handrail.tasks.registry import short_name
 
 
@@ -26,7 +26,7 @@ def parameter_sweep(finished: Finished) -> list[Block]:
     seeds = "interquartile means over seeds with 95 % intervals, and every seed"
     pictures = []
     for environment in finished.experiment.environments:
-        task, limit = short_name(environment), limit_of(finished, environment)
+        task, limit = short_name(environment), finished.limit(environment)
         caption = (
             f"{task}, over {setting}: {seeds if several else 'one seed'}. Exit cost: of an episode "
             "of the source that begins inside a hazard. Target policy: the student alone, means "
@@ -55,7 +55,7 @@ def panels(finished: Finished, environment: str) -> list[Sweep]:
         np.array([kept["exit_cost"] for kept in kept_guides(finished, variant, environment)])
         for variant in variants
     ]
-    limit = limit_of(finished, environment)
+    limit = finished.limit(environment)
     return [
         Sweep("the guide's exit cost", {task: exits}),
         Sweep("total cost while learning", of_runs("total_cost"), log=True),

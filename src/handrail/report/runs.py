@@ -165,17 +165,20 @@ def _table(path: Path, columns: tuple[str, ...] | None, growing: bool) -> dict[s
 
 
 def learning_curves(
-    runs: Iterable[Run], steps: np.ndarray, window: float, column: str = "return"
+    tables: Iterable[Mapping[str, np.ndarray]],
+    steps: np.ndarray,
+    window: float,
+    column: str = "return",
 ) -> np.ndarray:
-    """`(runs, points)`: rolling means of an episode column; see `curves.rolling_mean`."""
-    return np.stack(
-        [rolling_mean(run.episodes["step"], run.episodes[column], steps, window) for run in runs]
-    )
+    """`(runs, points)`: rolling means of a column of their episodes; see `curves.rolling_mean`."""
+    return np.stack([rolling_mean(own["step"], own[column], steps, window) for own in tables])
 
 
-def cumulative_curves(runs: Iterable[Run], steps: np.ndarray, column: str = "cost") -> np.ndarray:
-    """`(runs, points)`: an episode column summed so far, such as violations."""
-    return np.stack([cumulative(run.episodes["step"], run.episodes[column], steps) for run in runs])
+def cumulative_curves(
+    tables: Iterable[Mapping[str, np.ndarray]], steps: np.ndarray, column: str = "cost"
+) -> np.ndarray:
+    """`(runs, points)`: a column of their episodes summed so far, such as violations."""
+    return np.stack([cumulative(own["step"], own[column], steps) for own in tables])
 
 
 def summary_values(runs: Iterable[Run], name: str) -> np.ndarray:

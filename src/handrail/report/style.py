@@ -32,6 +32,10 @@ SIGNS = {
     "P": "✚", "X": "✖", "<": "◀", "p": "★", "h": "⬢",
 }  # fmt: skip
 """Markers as characters, for the legends of pages."""
+BELOW_ZERO = -0.12
+"""Where a logarithmic axis of counts begins whose lines may lie at 0."""
+DIGEST = "Data-SHA-256"
+"""The name, in a PNG, of the digest of what it was drawn from."""
 
 RC: dict[str, Any] = {
     "font.family": "DejaVu Sans",
@@ -89,12 +93,14 @@ KNOWN: dict[str, Look] = {
     "control-switch": Look("SaGui, control-switch", "#0072B2", "o"),
     "linear-decay": Look("SaGui, linear-decay", "#56B4E9", "^"),
     "scratch": Look("SAC-Lagrangian from scratch", "#4A5560", "s"),
+    "sac-lagrangian": Look("SAC-Lagrangian from scratch", "#4A5560", "s"),
     "pretrained": Look("SAC-Lagrangian pre-trained", "#009E73", "D"),
     "cpo": Look("CPO", "#8A6D00", "<"),
     "cpo-pre": Look("CPO pre-trained", "#6A3D9A", "p"),
     "ppo-lagrangian": Look("PPO-Lagrangian", "#999933", "h"),
     "egpo": Look("EGPO", "#D55E00", "v"),
     "budget-switch": Look("budget-switch", "#CC79A7", "P"),
+    "sum-switch": Look("sum-switch", "#E69F00", "X"),
 }
 _SPARE = (
     ("#0072B2", "o"),
@@ -119,27 +125,39 @@ _PAIRS = [
 def looks(names: Iterable[str]) -> dict[str, Look]:
     """A look for each name: its own if it is known, else a spare one not yet in the figure.
 
-    Names are matched without regard to case; `-` and `_` are the same. A known look whose
-    colour an earlier name of this figure has taken gives way as well. Where there are more names
-    than colours, no two have both colour and marker in common.
+    Names are matched without regard to case; `-` and `_` are the same. "METHOD, and more" looks
+    like METHOD where nothing else in the figure does. A known look whose colour an earlier name of
+    this figure has taken gives way as well. Where there are more names than colours, no two have
+    both colour and marker in common.
     """
-    taken: set[str] = set()
-    chosen: dict[str, Look] = {}
     names = list(dict.fromkeys(names))
-    for name in names:
-        known = KNOWN.get(name.lower().replace("_", "-"))
-        if known and known.color not in taken:
-            chosen[name] = known
-            taken.add(known.color)
+    chosen: dict[str, Look] = {}
+    for key in (_exact, _method):
+        for name in names:
+            known = KNOWN.get(key(name))
+            taken = {look.color for look in chosen.values()}
+            if name not in chosen and known and known.color not in taken:
+                label = known.label if key is _exact else name
+                chosen[name] = Look(label, known.color, known.marker)
+    taken = {look.color for look in chosen.values()}
     used = {(look.color, look.marker) for look in chosen.values()}
     for number, name in enumerate(name for name in names if name not in chosen):
         free = [pair for pair in _PAIRS if pair not in used] or [_PAIRS[number % len(_PAIRS)]]
         color, marker = next((pair for pair in free if pair[0] not in taken), free[0])
-        known = KNOWN.get(name.lower().replace("_", "-"))
+        known = KNOWN.get(_exact(name))
         chosen[name] = Look(known.label if known else name, color, marker)
         taken.add(color)
         used.add((color, marker))
     return {name: chosen[name] for name in names}
+
+
+def _exact(name: str) -> str:
+    return name.lower().replace("_", "-")
+
+
+def _method(name: str) -> str:
+    """What a name says before its first comma or bracket."""
+    return _exact(name).split(",")[0].split("(")[0].strip()
 
 
 def canvas(rows: int, columns: int, *, width: float, height: float, **options: Any):
@@ -168,13 +186,15 @@ def steps_axis(axes: "Axes") -> None:
     axes.xaxis.set_major_formatter(FuncFormatter(short))
 
 
-def log_axis(axes: "Axes") -> None:
-    """A vertical axis for counts: 0, then 1, 10, 100 at equal distances, with room on top."""
+def log_axis(axes: "Axes", *, bottom: float = BELOW_ZERO) -> None:
+    """A vertical axis for counts: 0, then 1, 10, 100 at equal distances, with room on top, and
+    from `bottom` on, so that a line at 0 is seen.
+    """
     from matplotlib.ticker import FuncFormatter
 
     top = max(axes.dataLim.y1, 1.0)
     axes.set_yscale("symlog", linthresh=1, linscale=0.5)
-    axes.set_ylim(0, top * 1.6)
+    axes.set_ylim(bottom, top * 1.6)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
 
 
@@ -196,10 +216,13 @@ def legend(figure: "Figure", handles: list, columns: int = 4) -> None:
             return
 
 
-def png(figure: "Figure", dpi: int = 160) -> bytes:
-    """The figure as PNG bytes; the same figure always gives the same bytes."""
+def png(figure: "Figure", dpi: int = 160, *, digest: str = "") -> bytes:
+    """The figure as PNG bytes; the same figure always gives the same bytes. It carries the digest
+    of its data, if there is one.
+    """
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
+    metadata = {"Software": None} | ({DIGEST: digest} if digest else {})
+    figure.savefig(buffer, format="png", dpi=dpi, metadata=metadata)
     return buffer.getvalue()
 
 
