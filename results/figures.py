@@ -22,7 +22,7 @@ from handrail.report.lava_figures import bars_of_variants, learning, sweep_of_va
 from handrail.report.navigation_figures import navigation
 from handrail.report.style import DIGEST, png
 from results import navigation_labels as named
-from results.lava_tables import FRESH, GAMMA, LABELS, PARTS, TRANSFER
+from results.lava_tables import FRESH, GAMMA, LABELS, PARTS, PIXELS, TRANSFER
 from results.recorded import Recorded
 from results.tables import HERE
 
@@ -68,7 +68,6 @@ def _itself(*names: str) -> dict[str, str]:
     return dict(zip(names, names, strict=True))
 
 
-PIXELS = {"full, γ = 0.95, d_max = 1.2": "full, γ = 0.95, d_max = 1.2", "dqn": "DQN"}
 DISTANCES = _itself("1.0", "1.5", "2.0", "2.5", "3.0", "4.0", "adaptive")
 PICTURES = {
     "lava/lava-returns.png": _lava(learning, "lava-returns", LABELS),

@@ -121,21 +121,21 @@ def failures(experiment: str, labels: Mapping[str, str]) -> str:
     return markdown(columns, rows)
 
 
-def by_layout(experiment: str) -> str:
-    """Final return and violations of every layout, a column a variant."""
+def by_layout(experiment: str, labels: Mapping[str, str] | None = None) -> str:
+    """Final return and violations of every layout, a column a variant; all variants unless said."""
     found = {
         (row["environment"][-4:], row["seed"], row["variant"]): (
             f"{float(row['final_return']):.2f} ({float(row['violations']):,.0f})"
         )
         for row in summary("lava", experiment)
     }
-    variants = list(read(experiment).variants)
+    shown = labels or {variant: variant for variant in read(experiment).variants}
     places = sorted({key[:2] for key in found})
     rows = [
-        [" ".join(place), *(found.get((*place, variant), "–") for variant in variants)]
+        [" ".join(place), *(found.get((*place, variant), "–") for variant in shown)]
         for place in places
     ]
-    return markdown(["final return (violations)", *variants], rows)
+    return markdown(["final return (violations)", *shown.values()], rows)
 
 
 GAMMA = {
@@ -149,6 +149,11 @@ TRANSFER = {
         "many layouts, adaptive", "recommended",
     )
 }  # fmt: skip
+PIXELS = {
+    "full, γ = 0.95, d_max = 1.2": "**full**, γ = 0.95, d_max = 1.2",
+    "full": "full, the paper's γ and d_max",
+    "dqn": "DQN, the paper's γ",
+}
 PARTS = {
     "neither": "neither check (DQN)", "state check only": "state check only",
     "action check only": "action check only", "full": "both, contrastive encoder",
@@ -164,6 +169,7 @@ LAVA_TABLES: dict[str, Callable[[], str]] = {
     "lava-fresh": lambda: failures("lava-returns-fresh", FRESH),
     "lava-exploration": lambda: by_layout("lava-exploration"),
     "lava-repeats": lambda: by_layout("lava-repeats"),
+    "lava-pixels": lambda: by_layout("lava-pixels", PIXELS),
     "lava-violations": lambda: one("lava-returns", "violations", 0, LABELS),
     "lava-final-returns": lambda: one("lava-returns", "final_return", 2, LABELS),
     "lava-gamma": lambda: one(

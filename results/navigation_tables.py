@@ -201,14 +201,19 @@ def brief(experiment: str, labels: Mapping[str, str]) -> str:
 
 def each_seed(rows: Mapping[str, tuple[str, str]]) -> str:
     """Epochs above the limit, then a value a seed; `rows` are of an experiment and a variant."""
-    columns = ["", "epochs above, by episodes", "total cost, each seed", "return alone"]
+    columns = [
+        "", "epochs above, by episodes", "total cost, each seed", "return alone", "cost alone",
+    ]  # fmt: skip
     made = []
     for label, (experiment, variant) in rows.items():
         of = runs(experiment, variant)
         above, epochs = epochs_above(of, "")
         costs = " · ".join(shown(run.total_cost, 0) for run in of)
-        alone = " · ".join(shown(run.said["target_return"], 1) for run in of)
-        made.append([label, f"{above} of {epochs}", costs, alone])
+        alone = [
+            " · ".join(shown(run.said[name], 1) for run in of)
+            for name in ("target_return", "target_cost")
+        ]
+        made.append([label, f"{above} of {epochs}", costs, *alone])
     return markdown(columns, made)
 
 

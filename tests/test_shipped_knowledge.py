@@ -217,6 +217,11 @@ def test_the_command_lists_what_ships_and_shows_a_card(capsys):
     list_shipped()
     listed = capsys.readouterr().out
     assert all(one.name in listed for one in shipped())
+    list_shipped("lava")
+    listed = capsys.readouterr().out
+    assert "lava" in listed and "navigation-static" not in listed
+    with pytest.raises(UnknownName, match="larva"):
+        list_shipped("larva")
     show_shipped("lava")
     shown = capsys.readouterr().out
     assert "prior lava" in shown and "encoder lava" in shown

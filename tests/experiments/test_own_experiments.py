@@ -185,6 +185,10 @@ def test_a_compiled_source_is_tried_as_a_shield_in_short_episodes():
         ({"cost_fn": f"{HOME}:steeep"}, "cost_fn .* expected MODULE:NAME"),
         ({"environment": f"{HOME}:mak"}, "has no 'mak'"),
         ({"environment": "nowhere.at.all:make"}, "cannot import the module 'nowhere.at.all'"),
+        (
+            {"environment": "nowhere.at.all:make", "limit": 0.0},  # where it is, comes first
+            "cannot import the module 'nowhere.at.all'",
+        ),
         ({"limit": 0.0, "limits.heat": "much"}, "limits has the entry 'heat=much'"),
         ({"shield": f"{HOME}:steep"}, "expected an intervention"),
         ({"guide.limit": 6.0}, "above the student's 5"),

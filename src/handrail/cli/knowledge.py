@@ -8,7 +8,7 @@ from rich.table import Table
 
 from handrail.core.artifact import load
 from handrail.core.plain_text import plain
-from handrail.knowledge.catalog import ShippedKnowledge, named, shipped
+from handrail.knowledge.catalog import ALL, ShippedKnowledge, named
 from handrail.methods.sagui.offline_batch import beside
 from handrail.report.cards import text
 from handrail.report.console import literal
@@ -18,12 +18,12 @@ OF = "_of"
 """Ends the name of a card's entry that says what the one before it is a measure of."""
 
 
-def list_shipped() -> None:
-    """Prints a row for each file."""
+def list_shipped(name: str = ALL) -> None:
+    """Prints a row for each file of a name, or of all. Raises `UnknownName`."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for column in ("name", "kind", "task", "cost", "shield test", "kB"):
         table.add_column(column, overflow="fold", no_wrap=column == "name")
-    for one in shipped():
+    for one in named(name):
         said = _said(one)
         against = f"limit {text(said['limit'])}" if "limit" in said else (
             f"{text(said['without'])} without"

@@ -48,7 +48,7 @@ def knowledge(
         for path in make_knowledge(name, out, knowledge_folder):
             print(path)
     elif action == "list":
-        shipped.list_shipped()
+        shipped.list_shipped(name)
     else:
         shipped.show_shipped(name)
 

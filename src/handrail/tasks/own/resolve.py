@@ -45,6 +45,7 @@ def resolve(settings: Mapping[str, Any]) -> Row:
     chosen = {"method": method, "steps": STEPS, "epoch": EPOCH, "test_episodes": 10}
     base = own_student(override(OwnStudent(), chosen))
     run = checked(override(base, _with_epoch(given)))
+    check_names(run)
     if run.copies > 1:
         raise HandrailError(
             f"copies is {run.copies}: for several side by side name a function that builds a "
@@ -61,7 +62,6 @@ def resolve(settings: Mapping[str, Any]) -> Row:
     row = METHODS[method]
     check_takeover(row, run.takeover)
     refuse_unread(row, given, source_data=run.source_data)
-    check_names(run)
     if not row.needs_guide:
         return Row(run, {})
     seed = run.seed if each else 0
