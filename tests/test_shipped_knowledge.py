@@ -132,6 +132,30 @@ def test_runs_whose_knowledge_has_other_settings_acquire_it(settings):
     assert matching(row(**{"environment": "navigation-static", **settings})) == {}
 
 
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"learning.hidden": [8], "learning.batch": 8}, "guide.learning.hidden, guide.learning."),
+        ({"limit": 2.0}, "so it is not used; to take it all the same: --guide navigation-static"),
+        ({"method": "sac-lagrangian"}, None),
+        ({"environment": "navigation-dynamic-without-vases"}, None),
+        ({}, None),
+    ],
+    ids=str,
+)
+def test_a_run_says_why_what_ships_is_not_used(settings, said, tmp_path):
+    asked = row(**{"environment": "navigation-static", **settings})
+    told = runs.unused(asked, {}, tmp_path)
+    assert bool(told) == bool(said) and all(said in text for text in told)
+    assert runs.unused(asked, {"guide": Path("mine")}, tmp_path) == []
+
+
+def test_what_ships_for_another_observation_is_not_named(tmp_path):
+    asked = row(environment="LavaCrossingS9N1", **{"prior.prior_steps": 1000, "encoder.latent": 8})
+    told = runs.unused(asked, {}, tmp_path)
+    assert [text.partition(" (")[2].partition(")")[0] for text in told] == ["lava", "lava"]
+
+
 def test_lava_runs_use_it_in_every_environment_if_they_see_the_same():
     settings = {"environment": "LavaCrossingS9N3", "seed": 9}
     assert {kind: one.name for kind, one in matching(row(**settings)).items()} == {

@@ -43,6 +43,8 @@ def train_one(
     with ProgressBars() as steps:
         for one in used.values():
             steps.note(runs.sentence(one))
+        for text in () if acquire else runs.unused(row, files, out):
+            steps.note(text)
         return launch.train(
             row,
             files={**{kind: one.file for kind, one in used.items()}, **files},

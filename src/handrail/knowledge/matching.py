@@ -1,11 +1,15 @@
 """Which runs need not acquire their knowledge: those that ask for what ships."""
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from handrail.knowledge.catalog import ShippedKnowledge, shipped
 from handrail.tasks.family import Row
 from handrail.tasks.registry import family_of, with_defaults
+
+APART = {"environment", "view"}
+"""Knowledge that differs in one of these is of something else."""
 
 
 def matching(row: Row) -> dict[str, ShippedKnowledge]:
@@ -19,6 +23,34 @@ def matching(row: Row) -> dict[str, ShippedKnowledge]:
         if wanted is not None and wanted == served(one, row.run.seed).knowledge[one.kind]:
             found[one.kind] = one
     return found
+
+
+def unlike(row: Row) -> dict[str, tuple[ShippedKnowledge, tuple[str, ...]]]:
+    """By kind, what ships for a run's task and observation, but was made with other settings than
+    the run asks for, and the names of these; of several the one with the fewest.
+    """
+    found: dict[str, tuple[ShippedKnowledge, tuple[str, ...]]] = {}
+    for one in shipped():
+        wanted = row.knowledge.get(one.kind)
+        ours = served(one, row.run.seed).knowledge[one.kind]
+        if not isinstance(wanted, type(ours)):
+            continue
+        names = tuple(_differing(wanted, ours, f"{one.kind}."))
+        apart = {f"{one.kind}.{name}" for name in APART} & set(names)
+        before = found.get(one.kind)
+        if names and not apart and (not before or len(names) < len(before[1])):
+            found[one.kind] = one, names
+    return {kind: one for kind, one in found.items() if kind not in matching(row)}
+
+
+def _differing(own: Any, other: Any, prefix: str) -> Iterator[str]:
+    """The dotted names in which two settings of one class differ."""
+    for field in dataclasses.fields(own):
+        values = getattr(own, field.name), getattr(other, field.name)
+        if dataclasses.is_dataclass(values[0]) and type(values[0]) is type(values[1]):
+            yield from _differing(*values, f"{prefix}{field.name}.")
+        elif values[0] != values[1]:
+            yield f"{prefix}{field.name}"
 
 
 def served(one: ShippedKnowledge, seed: int) -> Row:

@@ -5,8 +5,11 @@ from pathlib import Path
 
 from handrail.core.files import read_json
 from handrail.knowledge.catalog import ShippedKnowledge
-from handrail.knowledge.matching import matching
+from handrail.knowledge.matching import matching, unlike
 from handrail.tasks.family import Row
+
+MOST_NAMED = 4
+"""Settings in a sentence."""
 
 
 def shipped_for(row: Row, files: Container[str], out: Path) -> dict[str, ShippedKnowledge]:
@@ -28,6 +31,21 @@ def sentence(one: ShippedKnowledge) -> str:
         f"{one.kind}: {one.name}, which ships with handrail (`handrail knowledge show {one.name}`; "
         "--acquire trains one anew)"
     )
+
+
+def unused(row: Row, files: Container[str], out: Path) -> list[str]:
+    """A sentence for each file of the package that is not used only because a new run asks for
+    knowledge of other settings: acquiring that takes minutes.
+    """
+    if _needs(out):
+        return []
+    return [
+        f"{kind}: the one that ships ({one.name}) was made with other settings of "
+        f"{', '.join(names[:MOST_NAMED])}{', …' if len(names) > MOST_NAMED else ''}, so it is not "
+        f"used; to take it all the same: --{kind} {one.name}"
+        for kind, (one, names) in unlike(row).items()
+        if kind not in files
+    ]
 
 
 def _needs(folder: Path) -> list[str]:
