@@ -2,7 +2,11 @@
 
 from collections.abc import Callable, Mapping
 
-from results.navigation_labels import DYNAMIC_TEST_SEEDS
+from results.navigation_labels import (
+    DYNAMIC_TEST_SEEDS,
+    POINTGOAL1,
+    SEMI_DYNAMIC_TEST_SEEDS,
+)
 from results.navigation_tables import LIMIT_STEPS, family
 from results.tables import markdown, spread, summary
 
@@ -42,5 +46,9 @@ def confirmed(experiment: str, labels: Mapping[str, str]) -> str:
 
 CONFIRMED_TABLES: dict[str, Callable[[], str]] = {
     "static-confirmed": lambda: confirmed("sagui-static-fresh", {"budget-switch": "budget-switch"}),
+    "semi-dynamic-confirmed": lambda: confirmed(
+        "sagui-semi-dynamic-fresh-short", SEMI_DYNAMIC_TEST_SEEDS
+    ),
+    "pointgoal1-confirmed": lambda: confirmed("pointgoal1-fresh", POINTGOAL1),
     "dynamic-confirmed": lambda: confirmed("sagui-dynamic-compiled-fresh", DYNAMIC_TEST_SEEDS),
 }

@@ -101,6 +101,10 @@ PICTURES = {
     "navigation/sagui-semi-dynamic-paper.png": _guided(
         "sagui-semi-dynamic-paper", "sagui-semi-dynamic", named.SEMI_DYNAMIC_PAPER
     ),
+    "navigation/sagui-semi-dynamic-fresh-short.png": _guided(
+        "sagui-semi-dynamic-fresh-short", "sagui-semi-dynamic", named.SEMI_DYNAMIC_TEST_SEEDS
+    ),
+    "navigation/pointgoal1-fresh.png": _guided("pointgoal1-fresh", "pointgoal1", named.POINTGOAL1),
     "navigation/sagui-dynamic.png": _guided("sagui-dynamic", "sagui-dynamic", named.DYNAMIC),
     "navigation/sagui-dynamic-compiled.png": _guided(
         "sagui-dynamic-compiled", "sagui-dynamic-compiled", named.COMPILED

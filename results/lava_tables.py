@@ -92,6 +92,7 @@ def sweep(experiment: str, first: str, environment: str) -> str:
     return markdown(columns, rows)
 
 
+KNOWLEDGE = {f"knowledge of seed {seed}": f"**knowledge of seed {seed}**" for seed in (1, 2)}
 FRESH = {"recommended": "**contrastive, our preset**", "dqn, γ = 0.95": "DQN, γ = 0.95"}
 
 
@@ -167,6 +168,7 @@ LAVA_TABLES: dict[str, Callable[[], str]] = {
     "lava-returns": lambda: returns(LABELS),
     "lava-brief": lambda: returns(BRIEF),
     "lava-fresh": lambda: failures("lava-returns-fresh", FRESH),
+    "lava-knowledge": lambda: failures("lava-knowledge-fresh", KNOWLEDGE),
     "lava-exploration": lambda: by_layout("lava-exploration"),
     "lava-repeats": lambda: by_layout("lava-repeats"),
     "lava-pixels": lambda: by_layout("lava-pixels", PIXELS),

@@ -74,6 +74,30 @@ COMPILED = {
     "control-switch": "control-switch",
     "scratch": "SAC-Lagrangian, published settings",
 }
+SEMI_DYNAMIC_TEST_SEEDS = {
+    "budget-switch": "**budget-switch** (ours)",
+    "sum-switch": "**sum-switch**",
+    "control-switch": "**control-switch**, our preset",
+}
+POINTGOAL1 = {
+    "sum-switch": "**sum-switch**",
+    "SAC-Lagrangian, tuned": "SAC-Lagrangian, tuned multiplier",
+}
+EARLY_GUIDE = {
+    "budget-switch": ("sagui-semi-dynamic-early-guide", "budget-switch, farthest guide"),
+    "control-switch": ("sagui-semi-dynamic-early-guide", "control-switch, taught"),
+    "linear-decay": ("sagui-semi-dynamic-early-guide", "linear-decay, taught"),
+    "budget-switch, the guide of 240,000 steps": (
+        "sagui-semi-dynamic-early-guide", "budget-switch, guide of 240,000 steps",
+    ),
+    "budget-switch, the guide of 300,000 steps": (
+        "sagui-semi-dynamic-early-guide", "budget-switch, guide of 300,000 steps",
+    ),
+}  # fmt: skip
+LENGTH_OF_THE_PAPER = {
+    "budget-switch": ("sagui-semi-dynamic-paper", "budget-switch"),
+    "SAC-Lagrangian, published settings": ("sagui-semi-dynamic-paper", "scratch"),
+}
 RANDOM_GUIDE = {
     "control-switch": "control-switch",
     "random-guide": "control-switch, an untrained guide",

@@ -18,7 +18,11 @@ from results.navigation_labels import (
     COMPILED,
     DYNAMIC,
     DYNAMIC_TEST_SEEDS,
+    EARLY_GUIDE,
+    LENGTH_OF_THE_PAPER,
+    POINTGOAL1,
     SEMI_DYNAMIC,
+    SEMI_DYNAMIC_TEST_SEEDS,
     STATIC,
     TEST_SEEDS,
     TEST_SEEDS_BRIEF,
@@ -266,6 +270,12 @@ NAVIGATION_TABLES: dict[str, Callable[[], str]] = {
         "sagui-dynamic-compiled-fresh", DYNAMIC_TEST_SEEDS
     ),
     "what-guides-are-given": lambda: each_seed(WHAT_GUIDES_ARE_GIVEN),
+    "semi-dynamic-early-guide": lambda: each_seed(EARLY_GUIDE),
+    "semi-dynamic-paper": lambda: each_seed(LENGTH_OF_THE_PAPER),
+    "semi-dynamic-test-seeds": lambda: comparison(
+        "sagui-semi-dynamic-fresh-short", SEMI_DYNAMIC_TEST_SEEDS, GUIDED
+    ),
+    "pointgoal1": lambda: comparison("pointgoal1-fresh", POINTGOAL1, GUIDED),
     "bonus": lambda: of_file("sagui-bonus", "fresh-short"),
     "takeovers": lambda: of_file("sagui-takeover", "fresh-short"),
     "velocity": lambda: comparison("velocity-fresh", VELOCITY),
@@ -301,6 +311,9 @@ NAVIGATION_NUMBERS: dict[str, Callable[[], str]] = {
     "test-tuned-cost": _cost_on_test_seeds("SAC-Lagrangian, tuned"),
     "velocity-sum-kept": _kept_on_test_seeds("sum-switch", "velocity-fresh"),
     "velocity-budget-kept": _kept_on_test_seeds("budget-switch", "velocity-fresh"),
+    "pointgoal1-sum-kept": _kept_on_test_seeds("sum-switch", "pointgoal1-fresh"),
+    "pointgoal1-sum-cost": _cost_on_test_seeds("sum-switch", "pointgoal1-fresh"),
+    "pointgoal1-tuned-cost": _cost_on_test_seeds("SAC-Lagrangian, tuned", "pointgoal1-fresh"),
     "dynamic-budget-cost": _cost_on_test_seeds(
         "budget-switch, recommended", "sagui-dynamic-compiled-fresh"
     ),
