@@ -150,6 +150,11 @@ def test_a_run_says_why_what_ships_is_not_used(settings, said, tmp_path):
     assert runs.unused(asked, {"guide": Path("mine")}, tmp_path) == []
 
 
+def test_nothing_ships_for_environments_of_the_users(tmp_path):
+    asked = row(environment="gymnasium.envs.classic_control:PendulumEnv", limit=5.0)
+    assert asked.knowledge.keys() == {"guide"} and runs.unused(asked, {}, tmp_path) == []
+
+
 def test_what_ships_for_another_observation_is_not_named(tmp_path):
     asked = row(environment="LavaCrossingS9N1", **{"prior.prior_steps": 1000, "encoder.latent": 8})
     told = runs.unused(asked, {}, tmp_path)

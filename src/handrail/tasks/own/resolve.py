@@ -45,12 +45,15 @@ def resolve(settings: Mapping[str, Any]) -> Row:
     chosen = {"method": method, "steps": STEPS, "epoch": EPOCH, "test_episodes": 10}
     base = own_student(override(OwnStudent(), chosen))
     run = checked(override(base, _with_epoch(given)))
-    check_names(run)
     if run.copies > 1:
         raise HandrailError(
             f"copies is {run.copies}: for several side by side name a function that builds a "
             "gymnasium.vector.VectorEnv, and leave copies out"
         )
+    row = METHODS[method]
+    check_takeover(row, run.takeover)
+    refuse_unread(row, given, source_data=run.source_data)
+    check_names(run)
     if bool(run.limit) == bool(run.limits):
         raise HandrailError(
             "give either limit, the expected undiscounted cost of an episode that is allowed "
@@ -59,9 +62,6 @@ def resolve(settings: Mapping[str, Any]) -> Row:
         )
     run = override(run, {"limit": limit_of(run)})
     check_schedule(run.steps, run.epoch, block_of(run))
-    row = METHODS[method]
-    check_takeover(row, run.takeover)
-    refuse_unread(row, given, source_data=run.source_data)
     if not row.needs_guide:
         return Row(run, {})
     seed = run.seed if each else 0
