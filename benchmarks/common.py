@@ -24,6 +24,7 @@ from typing import Any
 RESULTS = Path(__file__).resolve().parents[1] / "results" / "benchmarks"
 SINGLE_THREADED = {
     "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
+    "NPROC": "1",  # XLA's pool, which else hands the many small parts of a call about
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",

@@ -18,6 +18,7 @@ from handrail.experiments.plan import Task
 # Read by XLA when a worker imports jax: one thread a process, so that cores are not fought over.
 SINGLE_THREADED = {
     "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
+    "NPROC": "1",  # XLA's pool, which else hands the many small parts of a call about
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
 }
