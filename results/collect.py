@@ -37,7 +37,7 @@ from handrail.report.experiment import sheet, write_report
 from handrail.report.finished import Finished
 from handrail.report.runs import read_run
 from handrail.tasks.registry import family_of
-from results.tables import BROKEN, HERE, SHIELD_TEST
+from results.tables import BROKEN, HERE, SHIELD_TEST, arrays_of
 
 ORIGIN = ("split", "knowledge_seed", "commit", "machine")
 """Columns that say where a row comes from; empty where an older run did not note it."""
@@ -102,12 +102,11 @@ def collect(runs: Path, name: str, budget: str, seeds: int | None, *, mixed: boo
             _copy_pictures(Path(report), folder, name)
     counted = [name for name in (*BROKEN, SHIELD_TEST) if any(name in row for row in table)]
     write(folder / "summary.csv", (*summed.columns, *ORIGIN, *counted), table)
-    curves = folder / ("episodes" if family == "lava" else "epochs")
-    curves.mkdir(parents=True, exist_ok=True)
+    path = arrays_of(family, name)
+    path.parent.mkdir(parents=True, exist_ok=True)
     arrays = {
         f"{row.environment}/{row.variant}/{row.seed}": _curve(row, task) for row, task in done
     }
-    path = curves / f"{name}.npz"
     before = dict(np.load(path)) if path.exists() else {}
     np.savez_compressed(path, **before | arrays)  # pyrefly: ignore[bad-argument-type]
 

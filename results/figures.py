@@ -23,8 +23,9 @@ from handrail.report.navigation_figures import navigation
 from handrail.report.style import DIGEST, png
 from results import navigation_labels as named
 from results.lava_tables import FRESH, GAMMA, LABELS, PARTS, PIXELS, TRANSFER
+from results.navigation_tables import family
 from results.recorded import Recorded
-from results.tables import HERE
+from results.tables import HERE, own_names
 
 Draw = Callable[[Shown], list[Block]]
 FROM_RUNS = (
@@ -55,8 +56,8 @@ def _lava(draw: Draw, rows_of: str, labels: Mapping[str, str]) -> Drawn:
     return Drawn(draw, Recorded("lava", rows_of, of, _plain(labels)))
 
 
-def _guided(rows_of: str, of: str, labels: Mapping[str, str], family: str = "navigation") -> Drawn:
-    return Drawn(navigation, Recorded(family, rows_of, of, _plain(labels)))
+def _guided(labels: Mapping[str, str], rows_of: str, of: str = "") -> Drawn:
+    return Drawn(navigation, Recorded(family(rows_of), rows_of, of or rows_of, _plain(labels)))
 
 
 def _plain(labels: Mapping[str, str]) -> dict[str, str]:
@@ -64,58 +65,41 @@ def _plain(labels: Mapping[str, str]) -> dict[str, str]:
     return {name: label.replace("**", "").replace("`", "") for name, label in labels.items()}
 
 
-def _itself(*names: str) -> dict[str, str]:
-    return dict(zip(names, names, strict=True))
+def _under_own_names(rows_of: str, of: str) -> Drawn:
+    return _guided(own_names(family(rows_of), rows_of, of), rows_of, of)
 
 
-DISTANCES = _itself("1.0", "1.5", "2.0", "2.5", "3.0", "4.0", "adaptive")
+DISTANCES = own_names("lava", "lava-distance", "lava-distance")
 PICTURES = {
-    "lava/lava-returns.png": _lava(learning, "lava-returns", LABELS),
-    "lava/lava-returns-fresh.png": _lava(learning, "lava-returns-fresh", FRESH),
-    "lava/lava-gamma.png": _lava(learning, "lava-gamma", GAMMA),
-    "lava/lava-ablation.png": _lava(bars_of_variants, "lava-ablation", PARTS),
-    "lava/lava-transfer.png": _lava(bars_of_variants, "lava-transfer", TRANSFER),
-    "lava/lava-distance.png": _lava(sweep_of_variants, "lava-distance", DISTANCES),
-    "lava/lava-pixels.png": _lava(learning, "lava-pixels", PIXELS),
-    "navigation/sagui-static.png": _guided("sagui-static", "sagui-static", named.STATIC),
-    "navigation/sagui-static-fresh-short.png": _guided(
-        "sagui-static-fresh-short", "sagui-static", named.TEST_SEEDS_BRIEF
-    ),
-    "navigation/sagui-static-fresh.png": _guided(
-        "sagui-static-fresh", "sagui-static", {"budget-switch": "budget-switch"}
-    ),
-    "navigation/sagui-ablation.png": _guided("sagui-ablation", "sagui-ablation", named.ABLATION),
-    "navigation/sagui-random-guide.png": _guided(
-        "sagui-random-guide", "sagui-random-guide", named.RANDOM_GUIDE
-    ),
-    "navigation/sagui-bonus-fresh-short.png": _guided(
-        "sagui-bonus-fresh-short", "sagui-bonus",
-        _itself("displacement", "entropy", "random-network"),
-    ),
-    "navigation/sagui-takeover-fresh-short.png": _guided(
-        "sagui-takeover-fresh-short", "sagui-takeover", named.TAKEOVERS
-    ),
-    "navigation/sagui-semi-dynamic.png": _guided(
-        "sagui-semi-dynamic", "sagui-semi-dynamic", named.SEMI_DYNAMIC
-    ),
-    "navigation/sagui-semi-dynamic-paper.png": _guided(
-        "sagui-semi-dynamic-paper", "sagui-semi-dynamic", named.SEMI_DYNAMIC_PAPER
-    ),
-    "navigation/sagui-semi-dynamic-fresh-short.png": _guided(
-        "sagui-semi-dynamic-fresh-short", "sagui-semi-dynamic", named.SEMI_DYNAMIC_TEST_SEEDS
-    ),
-    "navigation/pointgoal1-fresh.png": _guided("pointgoal1-fresh", "pointgoal1", named.POINTGOAL1),
-    "navigation/sagui-dynamic.png": _guided("sagui-dynamic", "sagui-dynamic", named.DYNAMIC),
-    "navigation/sagui-dynamic-compiled.png": _guided(
-        "sagui-dynamic-compiled", "sagui-dynamic-compiled", named.COMPILED
-    ),
-    "navigation/sagui-dynamic-compiled-fresh.png": _guided(
-        "sagui-dynamic-compiled-fresh", "sagui-dynamic-compiled", named.DYNAMIC_TEST_SEEDS
-    ),
-    "velocity/velocity-fresh.png": _guided(
-        "velocity-fresh", "velocity", named.VELOCITY, "velocity"
-    ),
-}  # fmt: skip
+    f"{own.runs.family}/{own.runs.rows_of}.png": own
+    for own in (
+        _lava(learning, "lava-returns", LABELS),
+        _lava(learning, "lava-returns-fresh", FRESH),
+        _lava(learning, "lava-gamma", GAMMA),
+        _lava(learning, "lava-pixels", PIXELS),
+        _lava(bars_of_variants, "lava-ablation", PARTS),
+        _lava(bars_of_variants, "lava-transfer", TRANSFER),
+        _lava(sweep_of_variants, "lava-distance", DISTANCES),
+        _guided(named.STATIC, "sagui-static"),
+        _guided(named.TEST_SEEDS_BRIEF, "sagui-static-fresh-short", "sagui-static"),
+        _guided({"budget-switch": "budget-switch"}, "sagui-static-fresh", "sagui-static"),
+        _guided(named.ABLATION, "sagui-ablation"),
+        _guided(named.RANDOM_GUIDE, "sagui-random-guide"),
+        _under_own_names("sagui-bonus-fresh-short", "sagui-bonus"),
+        _under_own_names("sagui-takeover-fresh-short", "sagui-takeover"),
+        _guided(named.SEMI_DYNAMIC, "sagui-semi-dynamic"),
+        _guided(
+            named.SEMI_DYNAMIC_TEST_SEEDS, "sagui-semi-dynamic-fresh-short", "sagui-semi-dynamic"
+        ),
+        _guided(named.SEMI_DYNAMIC_PAPER, "sagui-semi-dynamic-paper", "sagui-semi-dynamic"),
+        _guided(named.DYNAMIC, "sagui-dynamic"),
+        _guided(named.COMPILED, "sagui-dynamic-compiled"),
+        _guided(named.DYNAMIC_TEST_SEEDS, "sagui-dynamic-compiled-fresh", "sagui-dynamic-compiled"),
+        _guided(named.POINTGOAL1, "pointgoal1-fresh", "pointgoal1"),
+        _guided(named.VELOCITY, "velocity-fresh", "velocity"),
+    )
+}
+"""By their files, which are called what their rows are."""
 
 
 def digest_in(path: Path) -> str:

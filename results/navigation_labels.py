@@ -52,6 +52,12 @@ TEST_SEEDS = {
     "cpo": "CPO",
     "ppo-lagrangian": "PPO-Lagrangian",
 }
+
+
+def _as_in_static(*names: str) -> dict[str, str]:
+    return {name: TEST_SEEDS[name] for name in names}
+
+
 TEST_SEEDS_BRIEF = {
     name: label
     for name, label in TEST_SEEDS.items()
@@ -63,26 +69,15 @@ DYNAMIC_TEST_SEEDS = {
     "control-switch, recommended": "**control-switch**, our preset",
     "SAC-Lagrangian, tuned": "SAC-Lagrangian, tuned multiplier",
 }
-VELOCITY = {
-    "sum-switch": "**sum-switch**",
-    "budget-switch": "**budget-switch** (ours)",
-    "SAC-Lagrangian, tuned": "SAC-Lagrangian, tuned multiplier",
-}
+VELOCITY = _as_in_static("sum-switch", "budget-switch", "SAC-Lagrangian, tuned")
 COMPILED = {
     "budget-switch": "budget-switch",
     "budget-switch, no margin": "budget-switch, whole limit",
     "control-switch": "control-switch",
     "scratch": "SAC-Lagrangian, published settings",
 }
-SEMI_DYNAMIC_TEST_SEEDS = {
-    "budget-switch": "**budget-switch** (ours)",
-    "sum-switch": "**sum-switch**",
-    "control-switch": "**control-switch**, our preset",
-}
-POINTGOAL1 = {
-    "sum-switch": "**sum-switch**",
-    "SAC-Lagrangian, tuned": "SAC-Lagrangian, tuned multiplier",
-}
+SEMI_DYNAMIC_TEST_SEEDS = _as_in_static("budget-switch", "sum-switch", "control-switch")
+POINTGOAL1 = _as_in_static("sum-switch", "SAC-Lagrangian, tuned")
 EARLY_GUIDE = {
     "budget-switch": ("sagui-semi-dynamic-early-guide", "budget-switch, farthest guide"),
     "control-switch": ("sagui-semi-dynamic-early-guide", "control-switch, taught"),
@@ -94,10 +89,6 @@ EARLY_GUIDE = {
         "sagui-semi-dynamic-early-guide", "budget-switch, guide of 300,000 steps",
     ),
 }  # fmt: skip
-LENGTH_OF_THE_PAPER = {
-    "budget-switch": ("sagui-semi-dynamic-paper", "budget-switch"),
-    "SAC-Lagrangian, published settings": ("sagui-semi-dynamic-paper", "scratch"),
-}
 RANDOM_GUIDE = {
     "control-switch": "control-switch",
     "random-guide": "control-switch, an untrained guide",
@@ -107,16 +98,8 @@ SEMI_DYNAMIC_PAPER = {
     "budget-switch": "budget-switch",
     "scratch": "SAC-Lagrangian, published settings",
 }
-TAKEOVERS = {
-    "budget-switch": "budget-switch",
-    "budget-switch, pessimistic": "budget-switch, pessimistic",
-    "budget-switch, held": "budget-switch, held",
-    "budget-switch, penalty": "budget-switch, penalty",
-    "sum-switch": "sum-switch",
-    "sum-switch, pessimistic": "sum-switch, pessimistic",
-    "advantage-switch": "advantage-switch",
-    "advantage-switch, SAILR": "advantage-switch, SAILR",
-    "control-switch": "control-switch",
+LENGTH_OF_THE_PAPER = {
+    label: ("sagui-semi-dynamic-paper", name) for name, label in SEMI_DYNAMIC_PAPER.items()
 }
 WHAT_GUIDES_ARE_GIVEN = {
     "rescue starts: none": ("sagui-rescue", "0"),

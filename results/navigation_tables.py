@@ -8,7 +8,6 @@ from types import MappingProxyType
 import numpy as np
 
 from handrail.core.splits import split_of
-from handrail.experiments.schema import read
 from handrail.methods.sagui.evaluations import STUDENT_COLUMNS
 from handrail.methods.sagui.metrics import Curves, share_of, steps_to_return
 from handrail.methods.sagui.metrics import summary as summed
@@ -30,7 +29,7 @@ from results.navigation_labels import (
     WHAT_GUIDES_ARE_GIVEN,
     WHOLE,
 )
-from results.tables import HERE, SHIELD_TEST, markdown, shown, spread, summary
+from results.tables import SHIELD_TEST, arrays_of, markdown, own_names, shown, spread, summary
 
 LIMIT_STEPS = 1_000
 
@@ -59,7 +58,7 @@ def family(experiment: str) -> str:
 def runs(experiment: str, variant: str) -> tuple[Run, ...]:
     """The runs of a variant, by seed."""
     folder = family(experiment)
-    curves = np.load(HERE / folder / "epochs" / f"{experiment}.npz")
+    curves = np.load(arrays_of(folder, experiment))
     found = []
     for row in summary(folder, experiment):
         if row["variant"] != variant:
@@ -166,8 +165,7 @@ GUIDED: Mapping[str, Callable[[Sequence[Run]], str]] = {
 def of_file(name: str, budget: str) -> str:
     """The rows of an experiment on test seeds, under the names of its variants."""
     experiment = f"{name}-{budget}"
-    ran = {row["variant"] for row in summary(family(experiment), experiment)}
-    return comparison(experiment, {v: v for v in read(name).variants if v in ran}, GUIDED)
+    return comparison(experiment, own_names(family(experiment), experiment, name), GUIDED)
 
 
 def speed(experiment: str, labels: Mapping[str, str]) -> str:

@@ -1,6 +1,5 @@
 """Raw data of this folder, as figures ask for it (`handrail.report.finished.Shown`)."""
 
-import csv
 import dataclasses
 import functools
 import hashlib
@@ -13,22 +12,12 @@ from handrail.core.records import EPISODE_COLUMNS
 from handrail.experiments.schema import Experiment, read
 from handrail.methods.sagui.evaluations import STUDENT_COLUMNS
 from handrail.methods.sagui.metrics import Curves
-from results.tables import HERE
-
-TABLES = {"lava": "episodes"}
-"""Folders of the runs' tables by family; those of students with a guide are `epochs`."""
-
-
-@functools.cache
-def _rows(family: str) -> list[dict[str, str]]:
-    with open(HERE / family / "summary.csv", encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+from results.tables import arrays_of, summary
 
 
 @functools.cache
 def _arrays(family: str, experiment: str) -> Mapping[str, np.ndarray]:
-    path = HERE / family / TABLES.get(family, "epochs") / f"{experiment}.npz"
-    with np.load(path) as file:
+    with np.load(arrays_of(family, experiment)) as file:
         return {name: file[name] for name in file.files}
 
 
@@ -108,13 +97,10 @@ class Recorded:
                     found.update(np.ascontiguousarray(table).tobytes())
         return found.hexdigest()
 
-    @property
+    @functools.cached_property
     def _found(self) -> list[dict[str, str]]:
-        return [
-            row
-            for row in _rows(self.family)
-            if row["experiment"] == self.rows_of and row["variant"] in self.labels
-        ]
+        rows = summary(self.family, self.rows_of)
+        return [row for row in rows if row["variant"] in self.labels]
 
     def _of(self, label: str, environment: str) -> list[dict[str, str]]:
         found = [

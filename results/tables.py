@@ -4,6 +4,8 @@ import csv
 from collections.abc import Sequence
 from pathlib import Path
 
+from handrail.experiments.schema import read
+
 HERE = Path(__file__).parent
 SHIELD_TEST = "guide_shielded_cost"
 """Column of runs with a guide: what its shield test cost, per 1,000 steps."""
@@ -22,6 +24,17 @@ def summary(family: str, experiment: str, table: str = "summary") -> list[dict[s
     """The rows of an experiment in a table of its family."""
     with open(HERE / family / f"{table}.csv", encoding="utf-8", newline="") as file:
         return [row for row in csv.DictReader(file) if row["experiment"] == experiment]
+
+
+def arrays_of(family: str, experiment: str) -> Path:
+    """Where the tables of its runs lie: of training episodes in lava, else of epochs."""
+    return HERE / family / ("episodes" if family == "lava" else "epochs") / f"{experiment}.npz"
+
+
+def own_names(family: str, rows_of: str, of: str) -> dict[str, str]:
+    """The variants of an experiment that have rows, in its order, each called what it is."""
+    ran = {row["variant"] for row in summary(family, rows_of)}
+    return {name: name for name in read(of).variants if name in ran}
 
 
 def spread(values: Sequence[float], digits: int = 1) -> str:

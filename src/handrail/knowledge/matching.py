@@ -37,10 +37,10 @@ def unlike(row: Row) -> dict[str, tuple[ShippedKnowledge, tuple[str, ...]]]:
             continue
         names = tuple(_differing(wanted, ours, f"{one.kind}."))
         apart = {f"{one.kind}.{name}" for name in APART} & set(names)
-        before = found.get(one.kind)
-        if names and not apart and (not before or len(names) < len(before[1])):
+        nearest = one.kind not in found or len(names) < len(found[one.kind][1])
+        if nearest and not apart:
             found[one.kind] = one, names
-    return {kind: one for kind, one in found.items() if kind not in matching(row)}
+    return {kind: pair for kind, pair in found.items() if pair[1]}  # the others are used
 
 
 def _differing(own: Any, other: Any, prefix: str) -> Iterator[str]:
