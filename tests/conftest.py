@@ -20,7 +20,6 @@ import hypothesis
 import jax
 import jaxtyping
 import pytest
-from jax.experimental.compilation_cache import compilation_cache
 
 # Every annotation in handrail becomes an assertion, while users pay nothing for it. As in
 # Python's own rules, an int will do where a float is asked for. The hook takes the checker by
@@ -40,23 +39,20 @@ hypothesis.settings.register_profile("handrail", deadline=None, derandomize=True
 hypothesis.settings.load_profile("handrail")
 
 
-@pytest.fixture(autouse=True, scope="session")
-def compiled_once(tmp_path_factory, worker_id):
-    """What was compiled for one test serves the others, in this process and beside it.
+def pytest_configure(config):
+    """What was compiled for one test serves the others, in this process, beside it and the next
+    time: compiling is two thirds of the suite, a part of it while tests are collected.
 
-    Compiling is two thirds of the suite. The store is the one that users have, which survives
-    killed writers; JAX's own does not. Nothing outlives the session unless the variable
-    `HANDRAIL_TEST_CACHE` names a folder to keep it in, for whoever runs tests again and again;
-    processes that tests start keep theirs as users' do, in a folder beside.
+    The store is the one that users have, which is bounded and survives killed writers; JAX's own
+    does not. It lies below .pytest_cache, or in the folder that the variable `HANDRAIL_TEST_CACHE`
+    names; processes that tests start keep theirs as users' do, in a folder beside.
     """
-    own = tmp_path_factory.getbasetemp()
-    folder = (own if worker_id == "master" else own.parent) / "compiled"
-    folder = os.environ.get("HANDRAIL_TEST_CACHE", folder)
+    folder = os.environ.get("HANDRAIL_TEST_CACHE", config.rootpath / ".pytest_cache" / "compiled")
     os.environ[VARIABLE] = str(folder)
     keep_compiled()
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
-    compilation_cache.reset_cache()
     os.environ[VARIABLE] = f"{folder}-by-commands"
+    _optimize(False)
 
 
 def _optimize(wanted: bool) -> None:

@@ -119,8 +119,9 @@
       if (!(low <= high)) [low, high] = [0, 1];
       if (low >= 0) low = 0;
       if (high <= low) high = low + 1;
-      if (on) return [log(low), log(high) * 1.06 + 0.02];
-      return [low < 0 ? low - 0.04 * (high - low) : low, high + 0.06 * (high - low)];
+      if (on) [low, high] = [log(low), log(high)];
+      const wide = high - low;
+      return [low - 0.04 * wide, high + 0.06 * wide];  // room for a line along the lowest value
     }
     range() {
       const { axis, limit, floor, ceiling } = this.data;
