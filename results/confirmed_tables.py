@@ -46,6 +46,9 @@ def confirmed(experiment: str, labels: Mapping[str, str]) -> str:
 
 CONFIRMED_TABLES: dict[str, Callable[[], str]] = {
     "static-confirmed": lambda: confirmed("sagui-static-fresh", {"budget-switch": "budget-switch"}),
+    "guarantee-confirmed": lambda: confirmed(
+        "sagui-guarantee-fresh", {"budget-switch": "budget-switch"}
+    ),
     "semi-dynamic-confirmed": lambda: confirmed(
         "sagui-semi-dynamic-fresh-short", SEMI_DYNAMIC_TEST_SEEDS
     ),

@@ -1,6 +1,7 @@
 """Environments of the user's in experiment files, and in `handrail train` and `evaluate`."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,7 @@ from handrail.experiments.plan import plan
 from handrail.experiments.schema import read
 from handrail.methods.sagui.shield import STEPS
 from handrail.methods.sagui.train_student import student_loop
+from handrail.tasks.own.family import OWN_ENVIRONMENTS
 from handrail.tasks.own.problems import source_of, target_of
 from handrail.tasks.own.resolve import resolve
 from tests.experiments import own_walker
@@ -144,6 +146,15 @@ def test_the_guides_source_and_its_starts():
     for elsewhere in ({"guide.episode_length": 7}, {"guide.environment": f"{HOME}:Near"}):
         guide = resolve({**RUN, "guide.patience": 2, **elsewhere}).knowledge["guide"]
         assert guide.accepted == guide.limit == 1.0  # its own: episodes may be of other lengths
+
+
+def test_a_guide_that_would_learn_in_the_target_is_said():
+    [told] = OWN_ENVIRONMENTS.notes(resolve(RUN), {})
+    assert f"in {HOME}:make itself" in told and "guide.environment=MODULE:SOURCE" in told
+    elsewhere = resolve({**RUN, "guide.environment": f"{HOME}:Near"})
+    alone = resolve({**RUN, "method": "sac-lagrangian"})
+    assert OWN_ENVIRONMENTS.notes(elsewhere, {}) == OWN_ENVIRONMENTS.notes(alone, {}) == []
+    assert OWN_ENVIRONMENTS.notes(resolve(RUN), {"guide": Path("mine")}) == []
 
 
 @closes_environments

@@ -85,7 +85,7 @@ def train_guide(
     unsafe_start: UnsafeStart = START,
     keep: int = 0,
     robust: RobustSettings | Mapping[str, Any] | None = None,
-    learning: SacSettings | None = None,
+    learning: SacSettings | Mapping[str, Any] | None = None,
     seed: int = 0,
     report: Report = lambda step, total: None,
 ) -> Path:
@@ -132,7 +132,7 @@ def train_guide(
         robust: disturbances of the actions while it learns, such as `{"disturbance": 0.2,
             "disturbed_by": "adversary"}`; none by default. Physics are yours to vary, in `reset`.
         learning: the learner; by default one whose cost critic is never negative, with a
-            slower, undamped multiplier.
+            slower, undamped multiplier. A dictionary changes what it names, `SacSettings` all.
         seed: of everything.
         report: called as `report(step, total)`.
     """

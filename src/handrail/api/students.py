@@ -89,7 +89,7 @@ def train_student(
     steps: int = 100_000,
     epoch: int = 10_000,
     evaluation_episodes: int = 10,
-    learning: SacSettings | None = None,
+    learning: SacSettings | Mapping[str, Any] | None = None,
     on_policy: OnPolicySettings | Mapping[str, Any] | None = None,
     seed: int = 0,
     report: Report = lambda step, total: None,
@@ -154,7 +154,8 @@ def train_student(
         epoch: steps between two tests.
         evaluation_episodes: whole episodes of each.
         learning: the learner; by default our preset, in which the guide's cost critic is a
-            floor of the student's (docs/results/static.md).
+            floor of the student's (docs/results/static.md). A dictionary changes what it names,
+            `SacSettings` all.
         on_policy: what on-policy methods have beside it; `epoch` is a multiple of its `batch`, and
             that of the environments side by side.
         seed: of everything.

@@ -45,6 +45,8 @@ def train_one(
             steps.note(runs.sentence(one))
         for text in () if acquire else runs.unused(row, files, out):
             steps.note(text)
+        for text in family.notes(row, files):
+            steps.note(text)
         return launch.train(
             row,
             files={**{kind: one.file for kind, one in used.items()}, **files},

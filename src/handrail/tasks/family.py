@@ -124,6 +124,8 @@ class Family:
     """How right triggers are: settings of a run, files of its knowledge, the policy's file (None:
     random actions drive), episodes, seed, steps within which harm has to follow. None where no
     trigger foresees harm that the environment reports later."""
+    notes: Callable[[Row, Files], list[str]] = lambda row, files: []
+    """What whoever begins a run may not expect of the knowledge that no file brings, in words."""
     warnings: Callable[[Any, Files], list[str]] = lambda run, files: []
     """What speaks against the knowledge of a run, in words."""
     beside: Callable[[Any, Files], list[Path]] = lambda run, files: []

@@ -101,6 +101,17 @@ def train(
 
 
 @closes_environments
+def notes(row: Row, files: Files) -> list[str]:
+    """That a guide is to learn where its mistakes count, if no source is named."""
+    guide = row.knowledge.get("guide")
+    if guide is None or "guide" in files or guide.environment != row.run.environment:
+        return []
+    return [
+        f"guide: it learns, and makes its mistakes, in {guide.environment} itself; if a mistake "
+        "there is not allowed, name a simulator: --set guide.environment=MODULE:SOURCE"
+    ]
+
+
 def warnings(run: Any, files: Files) -> list[str]:
     """What the guide's shield test says against it."""
     return students.warnings(run, files) if isinstance(run, OwnStudent) else []
@@ -183,6 +194,7 @@ OWN_ENVIRONMENTS = Family(
     evaluate=evaluate,
     record=record,
     shielded=shielded,
+    notes=notes,
     warnings=warnings,
     triggers=triggers,
     beside=beside,
