@@ -69,8 +69,7 @@ def _measured(finished: Finished, variant: str, environment: str) -> list[Covera
             next(n.folder for n in task.needs if n.kind == "guide") / "guide.safetensors",
             key=jax.random.key(row.seed),
         )
-        for row, task in finished.rows
-        if row.variant == variant and row.environment == environment
+        for row, task in finished.rows_of(variant, environment)
     ]
 
 

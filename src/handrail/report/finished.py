@@ -58,7 +58,7 @@ class Finished:
 
     def runs(self, variant: str, environment: str) -> list[Run]:
         """The finished runs of a variant in an environment, by seed."""
-        folders = [task.folder for _, task in self._rows_of(variant, environment)]
+        folders = [task.folder for _, task in self.rows_of(variant, environment)]
         for folder in folders:
             if folder not in self._read:  # every table and chart of a page asks for the same runs
                 self._read[folder] = read_run(folder)
@@ -66,9 +66,10 @@ class Finished:
 
     def seeds_of(self, variant: str, environment: str) -> list[int]:
         """The seeds of these runs."""
-        return [row.seed for row, _ in self._rows_of(variant, environment)]
+        return [row.seed for row, _ in self.rows_of(variant, environment)]
 
-    def _rows_of(self, variant: str, environment: str) -> list[tuple[ExperimentRow, Task]]:
+    def rows_of(self, variant: str, environment: str) -> list[tuple[ExperimentRow, Task]]:
+        """The rows of a variant in an environment with their tasks, by seed."""
         return [
             (row, task)
             for row, task in self.rows

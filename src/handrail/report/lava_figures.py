@@ -169,9 +169,7 @@ def appearance(finished: Finished) -> list[Block]:
     for variant, environment in places:
         for color in COLORS:
             states, actions = [], []
-            for row, task in finished.rows:
-                if row.environment != environment or row.variant != variant:
-                    continue
+            for row, task in finished.rows_of(variant, environment):
                 files = {need.kind: need.folder for need in task.needs}
                 view = task.settings.knowledge["encoder"].view
                 states.append(
@@ -200,10 +198,9 @@ def _quality(checks) -> list[float]:
 
 
 def _encoders(finished: Finished, variant: str, environment: str):
-    for row, task in finished.rows:
-        if row.variant == variant and row.environment == environment:
-            folder = next(need.folder for need in task.needs if need.kind == "encoder")
-            yield folder / "encoder.safetensors", task.settings.knowledge["encoder"].view, row.seed
+    for row, task in finished.rows_of(variant, environment):
+        folder = next(need.folder for need in task.needs if need.kind == "encoder")
+        yield folder / "encoder.safetensors", task.settings.knowledge["encoder"].view, row.seed
 
 
 def _visits(title: str, arrays: dict[str, np.ndarray]) -> VisitMap:

@@ -286,8 +286,7 @@ def kept_guides(finished: Finished, variant: str, environment: str) -> list[dict
 def _guide_files(finished: Finished, variant: str, environment: str) -> tuple[Path, ...]:
     return tuple(
         need.folder / "guide.safetensors"
-        for row, task in finished.rows
-        if row.variant == variant and row.environment == environment
+        for _, task in finished.rows_of(variant, environment)
         for need in task.needs
         if need.kind == "guide"
     )

@@ -42,11 +42,8 @@ def _by_variant(
     """By variant and by who drives, the means over seeds."""
     found: dict[str, dict[str, Robustness]] = {}
     for variant in finished.ran(environment):
-        seeds = [
-            measure(task, row.seed)
-            for row, task in finished.rows
-            if row.variant == variant and row.environment == environment
-        ]
+        rows = finished.rows_of(variant, environment)
+        seeds = [measure(task, row.seed) for row, task in rows]
         found[variant] = {name: mean_robustness([one[name] for one in seeds]) for name in seeds[0]}
     return found
 
