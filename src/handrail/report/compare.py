@@ -158,7 +158,7 @@ def figure(groups: Mapping[str, Sequence[Run]]) -> bytes:
         runs = [run for run in group if len(run.episodes["step"])]
         if not runs:
             continue
-        done = min(map(_steps, runs))  # as far as all of them have come
+        done = min(run.last_step for run in runs)  # as far as all of them have come
         steps, window = grid(done), max(done / SMOOTHING, 1.0)
         tables = [run.episodes for run in runs]
         returns[name] = steps, _line(learning_curves(tables, steps, window))
@@ -175,7 +175,7 @@ def figure(groups: Mapping[str, Sequence[Run]]) -> bytes:
 
 def _facts(run: Run) -> dict[str, Cell]:
     summary = run.summary or {}
-    step = _steps(run)
+    step = run.last_step
     late = run.episodes["step"] > step - FINAL_STEPS
     last = {name: column[-1] for name, column in run.progress.items() if len(column)}
     known = "cost" in last and step > 0
@@ -215,11 +215,6 @@ def _named(described: Any) -> str | None:
     return " ".join(
         [*(name for name in told if isinstance(name, str)), f"#{digest_of(described)[:6]}"]
     )
-
-
-def _steps(run: Run) -> int:
-    columns = (run.progress["step"], run.episodes["step"])
-    return int(max((column[-1] for column in columns if len(column)), default=0))
 
 
 def _line(curves: np.ndarray) -> Interval:

@@ -25,6 +25,7 @@ from handrail.report.lava_figures import (
     bars_of_variants,
     embeddings,
     heatmaps,
+    intervals,
     learning,
     sweep_of_variants,
 )
@@ -33,7 +34,6 @@ from handrail.report.recordings import CAPTION, of_experiment
 from handrail.report.run_page import write_figures
 from handrail.report.runs import computed_by
 from handrail.report.sections import costs, interventions, plane, scope_of
-from handrail.report.stats import bootstrap_known
 from handrail.report.why import calibration, conditions, right
 from handrail.tasks.registry import family_of
 
@@ -158,14 +158,7 @@ def _tables(finished: Finished) -> list[Table]:
         ("final_return", "Final return", 2),
         ("violations", "Violations during training", 0),
     ):
-        ours = {
-            environment: {
-                variant: found
-                for variant in finished.ran(environment)
-                if (found := bootstrap_known(finished.values(variant, environment, quantity)))
-            }
-            for environment in finished.experiment.environments
-        }
+        ours = intervals(finished, quantity)
         theirs = {
             environment: {
                 variant: values[environment]

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from handrail.equations.interval import Interval
 from handrail.report.curves import grid
 from handrail.report.figures import Bars, Panel, Sweep, bars, curves, sweep
 from handrail.report.finished import Finished, Shown
@@ -79,21 +80,24 @@ def _of_lava(curves: Mapping[str, Any]) -> bool:
 def bars_of_variants(finished: Shown) -> list[Block]:
     """Final return and violations of every variant, grouped by environment."""
     panels = []
-    for quantity, label, log in (
-        ("final_return", "final return", False),
-        ("violations", "violations", True),
-    ):
-        values = {
-            short_name(environment): {
-                variant: found
-                for variant in finished.ran(environment)
-                if (found := bootstrap_known(finished.values(variant, environment, quantity)))
-            }
-            for environment in finished.experiment.environments
-        }
-        panels.append(Bars(label, values, title=label, log=log))
+    for quantity, label in (("final_return", "final return"), ("violations", "violations")):
+        found = intervals(finished, quantity)
+        values = {short_name(environment): own for environment, own in found.items()}
+        panels.append(Bars(label, values, title=label, log=quantity == "violations"))
     caption = "Final return and violations; interquartile mean over seeds with 95 % intervals."
     return [Picture(partial(bars, panels), caption, "Bars of final return and violations")]
+
+
+def intervals(finished: Shown, quantity: str) -> dict[str, dict[str, Interval]]:
+    """A quantity of every environment and variant over seeds; without those of no known value."""
+    return {
+        environment: {
+            variant: found
+            for variant in finished.ran(environment)
+            if (found := bootstrap_known(finished.values(variant, environment, quantity)))
+        }
+        for environment in finished.experiment.environments
+    }
 
 
 def sweep_of_variants(finished: Shown) -> list[Block]:

@@ -54,6 +54,12 @@ class Run:
         """Whether the run has reached its last step."""
         return self.summary is not None
 
+    @property
+    def last_step(self) -> int:
+        """Steps that it has recorded."""
+        ends = [table["step"][-1] for table in (self.progress, self.episodes) if len(table["step"])]
+        return int(max(ends, default=0))
+
     def __getitem__(self, name: str) -> Any:
         """A setting by name, or by dotted name where settings are nested."""
         if name in self.settings:
@@ -116,9 +122,9 @@ def read_what_is_there(folder: Path | str) -> tuple[Run, list[str]]:
     def table(columns: tuple[str, ...] | None) -> Callable[[Path], dict[str, np.ndarray]]:
         return lambda path: _table(path, columns, True)
 
-    settings = of("run.json", _object, {})
+    settings = of("run.json", read_json, {})
     ended = (folder / "summary.json").exists()
-    summary = of("summary.json", _object, None) if ended else None
+    summary = of("summary.json", read_json, None) if ended else None
     if not ended:
         lacking.append(f"{folder} has not finished: it has no summary.json")
     nothing = {column: np.zeros(0) for column in EPISODE_COLUMNS}
@@ -134,19 +140,12 @@ def read_what_is_there(folder: Path | str) -> tuple[Run, list[str]]:
     ), lacking
 
 
-def _object(path: Path) -> dict[str, Any]:
-    value = read_json(path)
-    if not isinstance(value, dict):
-        raise HandrailError(f"{path}: expected a JSON object")
-    return value
-
-
 def computed_by(folder: Path) -> dict[str, Any]:
     """What computed the run last, and `commands` and `commits` of all parts of it; nothing where
     that is not known.
     """
     try:
-        found = _object(folder / ENVIRONMENT).get("environments")
+        found = read_json(folder / ENVIRONMENT).get("environments")
     except (HandrailError, OSError):
         return {}
     known = [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []

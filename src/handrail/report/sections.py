@@ -50,7 +50,7 @@ class Scope:
 def scope_of(title: str, groups: Groups, limit: float | None = None) -> Scope:
     """The scope of these runs; the length of an episode is the longest that was recorded."""
     runs = [run for own in groups.values() for run in own]
-    steps = max((last_step(run) for run in runs), default=0)
+    steps = max((run.last_step for run in runs), default=0)
     said = [run.settings.get("episode_length") for run in runs]
     known = [int(one) for one in said if isinstance(one, int | float) and one > 0]
     longest = [int(run.episodes["length"].max()) for run in runs if len(run.episodes["length"])]
@@ -59,14 +59,8 @@ def scope_of(title: str, groups: Groups, limit: float | None = None) -> Scope:
 
 def begun(groups: Groups) -> dict[str, list[Run]]:
     """The runs that have recorded a step; groups without any are left out."""
-    kept = {label: [run for run in runs if last_step(run)] for label, runs in groups.items()}
+    kept = {label: [run for run in runs if run.last_step] for label, runs in groups.items()}
     return {label: runs for label, runs in kept.items() if runs}
-
-
-def last_step(run: Run) -> int:
-    """Steps that a run has recorded."""
-    ends = [column[-1] for column in (run.progress["step"], run.episodes["step"]) if len(column)]
-    return int(max(ends, default=0))
 
 
 def learning(groups: Groups, scope: Scope) -> list[Block]:
@@ -180,9 +174,9 @@ def outcomes(groups: Groups, scope: Scope) -> list[Block]:
     for label, runs in groups.items():
         found = np.array([_outcome(run, scope) for run in runs])
         total = np.array([_total(run, "cost") for run in runs])
-        share = np.array([_total(run, "interventions") / max(last_step(run), 1) for run in runs])
+        share = np.array([_total(run, "interventions") / max(run.last_step, 1) for run in runs])
         rows.append(
-            [label, len(runs), max(map(last_step, runs)), over_seeds(found[:, 1]),
+            [label, len(runs), max(run.last_step for run in runs), over_seeds(found[:, 1]),
              over_seeds(found[:, 0]), over_seeds(total), over_seeds(share)]
         )  # fmt: skip
     columns = ["method", "runs", "steps", "final return", f"cost per {PER:,} steps", "cost in all",
@@ -255,7 +249,7 @@ def over_runs(steps: np.ndarray, runs: Sequence[np.ndarray]) -> tuple[np.ndarray
 
 def _until(run: Run, values: np.ndarray, steps: np.ndarray) -> np.ndarray:
     """NaN after the last step of the run."""
-    return np.where(steps <= last_step(run), values, np.nan)
+    return np.where(steps <= run.last_step, values, np.nan)
 
 
 def _episodes(run: Run, column: str, steps: np.ndarray, window: float) -> np.ndarray:
@@ -281,12 +275,12 @@ def rate(run: Run, column: str, steps: np.ndarray, window: float) -> np.ndarray:
 
 
 def _total(run: Run, column: str) -> float:
-    return float(_so_far(run, column, np.array([last_step(run)]))[0])
+    return float(_so_far(run, column, np.array([run.last_step]))[0])
 
 
 def _outcome(run: Run, scope: Scope) -> tuple[float, float]:
     """Cost per 1,000 steps of training, and the final return; NaN where it is not known."""
-    step = last_step(run)
+    step = run.last_step
     if not step:
         return np.nan, np.nan
     names = [name for name in ("target_return", "return") if len(run.evaluations.get(name, ()))]
