@@ -18,7 +18,6 @@ from rich.text import Text
 
 from handrail.core.files import read_json
 from handrail.core.plain_text import plain
-from handrail.core.recorded import mapping
 from handrail.core.records import EPISODES, EVALUATIONS, PROGRESS
 from handrail.experiments.schema import flat
 from handrail.tracking.tail import Tail
@@ -59,7 +58,7 @@ class Watched:
     def __post_init__(self) -> None:
         names = (EPISODES, PROGRESS, EVALUATIONS)
         self._tails = {name: Tail(self.folder / name) for name in names}
-        settings = flat(mapping(read_json(self.folder / "run.json")))
+        settings = flat(read_json(self.folder / "run.json"))
         steps = settings.get("run.steps", settings.get("steps"))
         self.total = steps if type(steps) is int and steps > 0 else None
 

@@ -279,8 +279,7 @@ def _as_begun(folder: Path, recorded: dict[str, Any]) -> dict[str, Any]:
     path = folder / "run.json"
     if not path.is_file():
         return recorded
-    stored = read_json(path)
-    needs = stored.get("needs") if isinstance(stored, dict) else None
+    needs = read_json(path).get("needs")
     if isinstance(needs, list) and sorted(needs) == sorted(recorded["needs"].values()):
         return {**recorded, "needs": needs}
     return recorded

@@ -24,10 +24,7 @@ def stored_run(folder: Path) -> tuple[dict[str, Any], Family, Any]:
     path = folder / "run.json"
     if not path.is_file():
         raise HandrailError(f"{folder} holds no run to resume: there is no run.json in it")
-    stored = read_json(path)
-    if not isinstance(stored, dict):
-        raise HandrailError(f"{path}: expected a JSON object")
-    stored = migrated(stored, str(path))
+    stored = migrated(read_json(path), str(path))
     of_own = str(stored.get("purpose", "")).startswith(OWN)
     if "run" not in stored and "purpose" in stored and not of_own:
         raise HandrailError(
@@ -56,8 +53,7 @@ def stored_run(folder: Path) -> tuple[dict[str, Any], Family, Any]:
 def names_code(folder: Path) -> bool:
     """Whether the run in a folder is of an environment of the user's, as far as it says so."""
     path = folder / "run.json"
-    stored = read_json(path) if path.is_file() else None
-    run = stored.get("run") if isinstance(stored, dict) else None
+    run = read_json(path).get("run") if path.is_file() else None
     name = run.get("environment") if isinstance(run, dict) else None
     try:
         return isinstance(name, str) and family_of(name).names_code

@@ -126,8 +126,7 @@ def read_episodes(path: Path) -> list[RecordedEpisode]:
 
     Raises `HandrailError` where none can.
     """
-    stored = read_json(path)
-    given = stored.get("episodes") if isinstance(stored, dict) else None
+    given = read_json(path).get("episodes")
     if not isinstance(given, list) or not given:
         raise HandrailError(f"{path}: expected recorded episodes; delete it to record new ones")
     found, wrong = [], []
