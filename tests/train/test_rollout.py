@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from handrail.core.rng import stream
+from handrail.envs.base import BoxActions
 from handrail.envs.host_copies import HostCopies
 from handrail.interventions.base import Intervention
 from handrail.interventions.triggers import AfterFirstCost, FromStep
@@ -17,7 +18,7 @@ from tests.envs.on_host import OnHost
 from tests.experiments.navigation.toy import COSTLY, LENGTH, Toy
 
 KEYS = jax.random.split(jax.random.key(2), 5)
-RANDOM = RandomActions(2, 3, "held")
+RANDOM = RandomActions(BoxActions(2), 3, "held")
 
 
 def back(observation, key):

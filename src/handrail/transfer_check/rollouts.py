@@ -28,8 +28,6 @@ from handrail.train.rollout import base
 from handrail.train.rollout.base import (
     EpisodePolicy,
     RandomActions,
-    RandomChoices,
-    random_policy,
 )
 from handrail.train.rollout.compiled import rollout
 from handrail.train.rollout.drivers import Compiled
@@ -124,7 +122,7 @@ class Expected(eqx.Module):
 
     controller: Controller
     view: AbstractView
-    others: RandomActions | RandomChoices  # what draws the random one
+    others: RandomActions  # what draws the random one
 
     def __call__(
         self, key: Key[Array, ""], context: Context, decision: Decision
@@ -137,9 +135,9 @@ class Expected(eqx.Module):
         return observation_vector(seen), expected(seen, decision.action), expected(seen, other)
 
 
-def explorer(environment: AnyEnvironment) -> RandomActions | RandomChoices:
+def explorer(environment: AnyEnvironment) -> RandomActions:
     """What acts before the guide: random actions, each for `HOLD` steps."""
-    return random_policy(environment.actions, HOLD, "explore")
+    return RandomActions(environment.actions, HOLD, "explore")
 
 
 def roll(

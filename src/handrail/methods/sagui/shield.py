@@ -26,8 +26,6 @@ from handrail.train.rollout.base import (
     EpisodePolicy,
     Episodes,
     RandomActions,
-    RandomChoices,
-    random_policy,
 )
 from handrail.train.rollout.compiled import rollout
 from handrail.train.rollout.drivers import Compiled
@@ -95,9 +93,9 @@ class Shield(eqx.Module):
         return Intervention(plain if self.when is None else self.when, acts)
 
 
-def random_actions(actions: ActionSpace) -> RandomActions | RandomChoices:
+def random_actions(actions: ActionSpace) -> RandomActions:
     """What is proposed in the test: uniformly random actions, each for `REPEAT` steps."""
-    return random_policy(actions, REPEAT, "held")
+    return RandomActions(actions, REPEAT, "held")
 
 
 def evaluate_shield(

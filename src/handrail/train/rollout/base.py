@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 from handrail.core.rng import stream
-from handrail.core.types import Context, Decision, Memory, Observation
+from handrail.core.types import Action, Context, Decision, Memory, Observation
 from handrail.envs.base import ActionSpace, DiscreteActions
 from handrail.interventions.base import AbstractSubstitute, Intervention, Substitution
 from handrail.interventions.recipes import none
@@ -131,9 +131,9 @@ class Exploring(eqx.Module):
 
 
 class RandomActions(eqx.Module):
-    """Uniformly random actions in [−1, 1]ⁿ, each repeated for `repeat` steps."""
+    """Uniformly random actions of a space, numbered or in [−1, 1]ⁿ, each for `repeat` steps."""
 
-    actions: int = eqx.field(static=True)  # numbers in an action
+    actions: ActionSpace
     repeat: int = eqx.field(static=True)
     name: str = eqx.field(static=True)  # of the stream of the episode's key
 
@@ -143,34 +143,11 @@ class RandomActions(eqx.Module):
         drawn = stream(key, self.name, progress.so_far.steps // self.repeat)
         return Proposal(self.drawn(drawn), {})
 
-    def drawn(self, key: Key[Array, ""]) -> Float[Array, " actions"]:
+    def drawn(self, key: Key[Array, ""]) -> Action:
         """One action."""
-        return jax.random.uniform(key, (self.actions,), minval=-1, maxval=1)
-
-
-class RandomChoices(eqx.Module):
-    """Uniformly random numbered actions, each repeated for `repeat` steps."""
-
-    choices: int = eqx.field(static=True)
-    repeat: int = eqx.field(static=True)
-    name: str = eqx.field(static=True)  # of the stream of the episode's key
-
-    def __call__(
-        self, observation: Observation, progress: Progress, key: Key[Array, ""]
-    ) -> Proposal:
-        drawn = stream(key, self.name, progress.so_far.steps // self.repeat)
-        return Proposal(self.drawn(drawn), {})
-
-    def drawn(self, key: Key[Array, ""]) -> Int[Array, ""]:
-        """One action."""
-        return jax.random.randint(key, (), 0, self.choices)
-
-
-def random_policy(actions: ActionSpace, repeat: int, name: str) -> RandomActions | RandomChoices:
-    """Uniformly random actions of a space, each repeated for `repeat` steps."""
-    if isinstance(actions, DiscreteActions):
-        return RandomChoices(actions.n, repeat, name)
-    return RandomActions(actions.size, repeat, name)
+        if isinstance(self.actions, DiscreteActions):
+            return jax.random.randint(key, (), 0, self.actions.n)
+        return jax.random.uniform(key, (self.actions.size,), minval=-1, maxval=1)
 
 
 class EpisodePolicy(AbstractSubstitute):
