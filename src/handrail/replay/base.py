@@ -4,6 +4,8 @@ import abc
 from typing import Any
 
 import equinox as eqx
+import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 from handrail.core.errors import HandrailError
@@ -71,8 +73,20 @@ class AbstractReplay(eqx.Module):
             "leave normalise_observations off"
         )
 
-    @abc.abstractmethod
     def feedback(
         self, state: PyTree, indices: Int[Array, " n"], errors: Float[Array, " n"]
     ) -> PyTree:
-        """Tells the memory the temporal-difference errors (of any sign) of a sample's items."""
+        """Tells the memory the temporal-difference errors (of any sign) of a sample's items; one
+        whose draws do not depend on them stays as it is.
+        """
+        return state
+
+
+def slots_for(example: PyTree, count: int) -> PyTree:
+    """Empty slots for so many items of the example's shapes and dtypes."""
+
+    def allocate(leaf):
+        leaf = jnp.asarray(leaf)
+        return jnp.zeros((count, *leaf.shape), leaf.dtype)
+
+    return jax.tree.map(allocate, example)

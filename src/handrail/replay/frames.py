@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 from handrail.core.errors import HandrailError
 from handrail.core.types import Transition
-from handrail.replay.base import AbstractReplay, AbstractReplayState, Sample
+from handrail.replay.base import AbstractReplay, AbstractReplayState, Sample, slots_for
 from handrail.replay.ring import Ring, RingState, check_capacity
 
 
@@ -66,13 +66,9 @@ class FrameRing(AbstractReplay):
         return Ring(self.capacity)
 
     def init(self, example: Transition) -> FrameRingState:
-        def allocate(leaf):
-            leaf = jnp.asarray(leaf)
-            return jnp.zeros((self.rows, *leaf.shape), leaf.dtype)
-
         return FrameRingState(
             ring=self._ring.init(_numbered(example, jnp.int32(0), jnp.int32(0))),
-            frames=jax.tree.map(allocate, example.observation),
+            frames=slots_for(example.observation, self.rows),
             written=jnp.zeros((), jnp.int32),
             last_of=jnp.full(self.rows, -1, jnp.int32),
             oldest=jnp.zeros((), jnp.int32),
@@ -165,11 +161,6 @@ class FrameRing(AbstractReplay):
         indices = (jnp.where(whole, 0, state.oldest) + drawn) % self.capacity
         weights = jnp.broadcast_to(jnp.where(size > 0, 1.0, 0.0), (n,))
         return Sample(self.read(state, indices), indices, weights)
-
-    def feedback(
-        self, state: FrameRingState, indices: Int[Array, " n"], errors: Float[Array, " n"]
-    ) -> FrameRingState:
-        return state
 
 
 def _numbered(transition: Transition, begin: Any, end: Any) -> Transition:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 from handrail.core.errors import HandrailError
-from handrail.replay.base import AbstractReplay, AbstractReplayState, Sample
+from handrail.replay.base import AbstractReplay, AbstractReplayState, Sample, slots_for
 
 
 class RingState(AbstractReplayState):
@@ -49,11 +49,7 @@ class Ring(AbstractReplay):
         check_capacity(self.capacity)
 
     def init(self, example: PyTree) -> RingState:
-        def allocate(leaf):
-            leaf = jnp.asarray(leaf)
-            return jnp.zeros((self.capacity, *leaf.shape), leaf.dtype)
-
-        return RingState(jax.tree.map(allocate, example), jnp.zeros((), jnp.int32))
+        return RingState(slots_for(example, self.capacity), jnp.zeros((), jnp.int32))
 
     def size(self, state: RingState) -> Int[Array, ""]:
         return jnp.minimum(state.added, self.capacity)
@@ -97,8 +93,3 @@ class Ring(AbstractReplay):
         indices = jax.random.randint(key, (n,), 0, jnp.maximum(size, 1))
         weights = jnp.broadcast_to(jnp.where(size > 0, 1.0, 0.0), (n,))
         return Sample(self.read(state, indices), indices, weights)
-
-    def feedback(
-        self, state: RingState, indices: Int[Array, " n"], errors: Float[Array, " n"]
-    ) -> RingState:
-        return state

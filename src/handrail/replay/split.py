@@ -89,8 +89,3 @@ class Split(AbstractReplay):
     def observations(self, state: SplitState) -> tuple[PyTree, Bool[Array, " rows"]]:
         each = self.half.observations(state.student), self.half.observations(state.guide)
         return jax.tree.map(lambda a, b: jnp.concatenate([a, b]), *each)
-
-    def feedback(
-        self, state: SplitState, indices: Int[Array, " n"], errors: Float[Array, " n"]
-    ) -> SplitState:
-        return state

@@ -1,7 +1,5 @@
 """The steps of a batch, all taken by one policy, and what an update of it is given."""
 
-from typing import Any
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -9,7 +7,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from handrail.core.types import Transition
 from handrail.networks.gaussian import SquashedGaussian
-from handrail.replay.base import AbstractReplayState
+from handrail.replay.base import AbstractReplayState, slots_for
 
 EPSILON = 1e-8  # of the deviation by which advantages are divided
 
@@ -22,12 +20,7 @@ class BatchMemory(AbstractReplayState):
     @staticmethod
     def init(example: Transition, size: int) -> "BatchMemory":
         """Zeros, for `size` steps like the example."""
-
-        def allocate(leaf: Any) -> Array:
-            leaf = jnp.asarray(leaf)
-            return jnp.zeros((size, *leaf.shape), leaf.dtype)
-
-        return BatchMemory(jax.tree.map(allocate, example))
+        return BatchMemory(slots_for(example, size))
 
     def add(self, transition: Transition, index: Int[Array, ""]) -> "BatchMemory":
         """With this step in the place `index`."""

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int
 
 from handrail.core.types import Transition
+from handrail.replay.base import slots_for
 
 
 class Waiting(eqx.Module):
@@ -37,9 +38,7 @@ class Foresight(eqx.Module):
 
     def init(self, example: Any) -> Waiting:
         """Nothing is waiting; `example` is an observation."""
-        empty = jax.tree.map(
-            lambda leaf: jnp.zeros((self.steps, *jnp.shape(leaf)), jnp.asarray(leaf).dtype), example
-        )
+        empty = slots_for(example, self.steps)
         return Waiting(empty, jnp.zeros(self.steps, bool), jnp.zeros((), jnp.int32))
 
     def __call__(self, waiting: Waiting, transition: Transition) -> tuple[Waiting, Judged]:
