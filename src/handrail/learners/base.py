@@ -87,11 +87,13 @@ class AbstractAgent(eqx.Module):
     ) -> Action:
         """The action of the policy that has been learnt."""
 
-    @abc.abstractmethod
     def annotate(
         self, policy_snapshot: Any, context: Context, decision: Decision
     ) -> tuple[Float[Array, ""], dict[str, Array]]:
-        """The importance weight of the executed action, and the extras to be stored with it."""
+        """The importance weight of the executed action, and the extras to be stored with it; by
+        default 1 and none.
+        """
+        return jnp.ones(()), {}
 
     @abc.abstractmethod
     def observe(self, state: PyTree, transition: Transition, clock: Clock) -> PyTree:

@@ -4,11 +4,10 @@ from typing import Any
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, PyTree
 
 from handrail.core.rng import stream
-from handrail.core.types import Action, Context, Decision, Observation, Transition
+from handrail.core.types import Action, Observation, Transition
 from handrail.learners.base import AbstractAgent, Clock, Proposal
 
 
@@ -41,11 +40,6 @@ class Wanderer(AbstractAgent):
         self, policy_snapshot: Any, observation: Observation, *, key: Key[Array, ""]
     ) -> Action:
         return jax.random.uniform(key, (self.actions,), minval=-1, maxval=1)
-
-    def annotate(
-        self, policy_snapshot: Any, context: Context, decision: Decision
-    ) -> tuple[Float[Array, ""], dict[str, Array]]:
-        return jnp.ones(()), {}
 
     def observe(self, state: PyTree, transition: Transition, clock: Clock) -> PyTree:
         return state

@@ -13,7 +13,7 @@ from handrail.core.errors import HandrailError
 from handrail.core.informed import informed
 from handrail.core.renamed import takes_old_names
 from handrail.core.rng import stream
-from handrail.core.types import Context, Decision, Observation, Transition
+from handrail.core.types import Observation, Transition
 from handrail.equations.action_masks import allowed_values, random_allowed
 from handrail.equations.schedules import exploration_rate, importance_exponent
 from handrail.learners.base import AbstractAgent, Clock, Proposal
@@ -134,11 +134,6 @@ class QAgent(AbstractAgent):
         seen = informed(observation)
         values = self.loss.values(policy_snapshot.values, seen.observation, key=key)
         return jnp.argmax(allowed_values(values, seen.allowed)).astype(jnp.int32)
-
-    def annotate(
-        self, policy_snapshot: Actor, context: Context, decision: Decision
-    ) -> tuple[Float[Array, ""], dict[str, Array]]:
-        return jnp.ones(()), {}
 
     def observe(self, state: QState, transition: Transition, clock: Clock) -> QState:
         kept = transition
