@@ -1,6 +1,5 @@
 """A policy of one's own as a guide: how it acts is given, what its actions cost is learnt."""
 
-import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -22,9 +21,8 @@ from handrail.core.arguments import (
 )
 from handrail.core.artifact import load, save
 from handrail.core.errors import HandrailError
-from handrail.core.files import read_json, write_json
 from handrail.core.identity import passed_in
-from handrail.core.recorded import PASSED, compare, stable
+from handrail.core.recorded import PASSED, stable
 from handrail.core.rng import stream
 from handrail.envs.gymnasium.building import (
     Environment,
@@ -52,6 +50,7 @@ from handrail.methods.sagui.problem import interface_of
 from handrail.methods.sagui.shield import STEPS, proposed, takeover_table
 from handrail.methods.sagui.table import METHODS, RECIPES
 from handrail.methods.sagui.train_guide import takeover_cost
+from handrail.train.run_folder import claim, refuse_foreign
 
 LOG = logging.getLogger(__name__)
 HELD_OUT = 0.2
@@ -141,7 +140,8 @@ def guide_from_policy(
         "limit": allowed, "episode_length": longest, "seed": seed, "fitting": stable(fitting),
         PASSED: passed_in(host, source, cost=cost, parts=parts, limits=limits),
     }  # fmt: skip
-    _claim(folder, recorded)
+    refuse_foreign(folder)
+    claim(folder, recorded)
     acts = ActsByHand(guide, host.observation_zeros(), seed)
     if guide.file.exists():
         _refuse_another(guide, acts)
@@ -236,22 +236,6 @@ def _converter(host: GymnasiumHost, units: str) -> Callable[[Any], Any]:
     if units == "environment":
         return host.agent_form
     return lambda action: np.asarray(action)
-
-
-def _claim(folder: Path, recorded: Mapping[str, Any]) -> None:
-    """The folder is this fit's: it is new, or holds it."""
-    path = folder / "run.json"
-    if path.is_file():
-        found = compare(read_json(path), json.loads(json.dumps(recorded)))
-        if found.differing:
-            raise HandrailError(
-                f"{folder} holds a fit with other settings (see {path}): {found}; choose another "
-                "output folder"
-            )
-        return
-    if folder.is_dir() and any(folder.iterdir()):
-        raise HandrailError(f"{folder} is not empty and holds no such fit; choose another folder")
-    write_json(path, dict(recorded))
 
 
 def _held_out(numbers: np.ndarray) -> np.ndarray:
