@@ -220,8 +220,8 @@ def train_prior(
         **_recorded(problems[-1], None, episode_length, action_mask), **stable(settings),
     }  # fmt: skip
     return prior_training.train_prior(
-        {str(place): partial(_given, problem) for place, problem in enumerate(problems)},
-        partial(_given, problems[-1]), settings, folder, recorded=recorded,
+        {str(place): problem.itself for place, problem in enumerate(problems)},
+        problems[-1].itself, settings, folder, recorded=recorded,
         provenance={"task": hosts[-1].name, "settings": recorded},
     )  # fmt: skip
 
@@ -299,10 +299,6 @@ def train_encoder(
         recorded=recorded,
         provenance={"task": host.name, "settings": recorded}, report=report,
     )  # fmt: skip
-
-
-def _given(problem: DiscreteProblem) -> DiscreteProblem:
-    return problem
 
 
 def _recorded(

@@ -42,6 +42,10 @@ class DiscreteProblem(Explored):
     statistics: AbstractStepStatistics = NOTHING
     """What is counted at every step of a student."""
 
+    def itself(self) -> "DiscreteProblem":
+        """It, where a function that makes a problem is asked for."""
+        return self
+
     @property
     def actions(self) -> int:
         """How many there are. Raises `HandrailError` where they are real numbers."""

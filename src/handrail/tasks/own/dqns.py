@@ -72,8 +72,8 @@ def acquire_prior(settings: OwnPrior, folder: Path, report: Told) -> None:
         "cost": fingerprint(options_of(settings)["cost"]),
     }
     train_prior(
-        {str(place): partial(_given, one) for place, one in enumerate(problems[:-1])},
-        partial(_given, problems[-1]), settings, folder,
+        {str(place): one.itself for place, one in enumerate(problems[:-1])},
+        problems[-1].itself, settings, folder,
         recorded={**stable(settings), PASSED: passed},
         provenance={"task": hosts[-1].name, "settings": dataclasses.asdict(settings)},
         report=report,
@@ -232,7 +232,3 @@ def _row(done: Episodes, host: Host, said: Callable[..., dict[str, Any]]) -> dic
     found = said(done, host.limit, host.limits)
     unsaid = () if host.limit is not None else ("limit", "within_limit", "shielded_within_limit")
     return {name: value for name, value in found.items() if name not in unsaid}
-
-
-def _given(problem: DiscreteProblem) -> DiscreteProblem:
-    return problem
