@@ -36,11 +36,7 @@ def compiled_problem(
     ) -> dict[str, float]:
         done = evaluate(environment, agent, state, episodes=episodes, key=key)
         refuse_bad_episodes(done, name)
-        return {
-            "greedy_return": float(done.returns.mean()),
-            "greedy_cost": float(done.costs.mean()),
-            "greedy_length": float(done.lengths.mean()),
-        }
+        return done.means("greedy_")
 
     return DiscreteProblem(name, environment, VectorInputs(example), pseudo_rewarded, test)
 

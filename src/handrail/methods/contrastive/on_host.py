@@ -60,11 +60,7 @@ def host_problem(
             host if trial is None else trial, lambda key: partial(act, policy_snapshot, key),
             episodes=episodes, longest=longest, key=key,
         )  # fmt: skip
-        return {
-            "greedy_return": float(done.returns.mean()),
-            "greedy_cost": float(done.costs.mean()),
-            "greedy_length": float(done.lengths.mean()),
-        }
+        return done.means("greedy_")
 
     own = inputs_of(host, informed(example).observation)
     return DiscreteProblem(name, host, own, pseudo_rewarded, test)

@@ -27,7 +27,7 @@ from handrail.train.course import Course, coursed
 from handrail.train.evaluate import run_greedily
 from handrail.train.evaluate_pair import intervention_rate, try_under
 from handrail.train.loops import AnyLoop
-from handrail.train.rollout.base import Episodes, Greedy
+from handrail.train.rollout.base import Greedy
 from handrail.train.rollout.recorded import FILE as EPISODES
 from handrail.train.rollout.recorded import RecordedEpisode, write_episodes
 from handrail.train.step_statistics import CHECKS, precision_and_recall
@@ -131,9 +131,8 @@ def try_policy_of(run: LavaRun, path: Path, *, episodes: int, seed: int) -> dict
     problem = student_problem(run, run.observation)
     environment: Any = problem.environment
     agent, policy = _opened(problem, run, path)
-    return _means(
-        run_greedily(environment, agent, policy, episodes=episodes, key=jax.random.key(seed))
-    )
+    key = jax.random.key(seed)
+    return run_greedily(environment, agent, policy, episodes=episodes, key=key).means("mean_")
 
 
 def try_shielded(
@@ -148,8 +147,7 @@ def try_shielded(
         problem.environment, Greedy(*_opened(problem, run, path)),
         checks_of(problem, known, knowledge), episodes=episodes, key=jax.random.key(seed),
     )  # fmt: skip
-    row = {f"shielded_{name}": value for name, value in _means(done).items()}
-    return {**row, "intervention_rate": intervention_rate(done)}
+    return {**done.means("shielded_mean_"), "intervention_rate": intervention_rate(done)}
 
 
 def checks_of(problem: DiscreteProblem, run: LavaRun, knowledge: Knowledge) -> Intervention:
@@ -162,14 +160,6 @@ def _opened(problem: DiscreteProblem, run: LavaRun, path: Path) -> tuple[Any, An
     """The agent of a run, and what it acts with by the policy in a file."""
     agent = student_agent(problem, method_of(run), run)
     return agent, read_agent(agent, path)
-
-
-def _means(done: Episodes) -> dict[str, float]:
-    return {
-        "mean_return": float(done.returns.mean()),
-        "mean_cost": float(done.costs.mean()),
-        "mean_length": float(done.lengths.mean()),
-    }
 
 
 def _world(problem: DiscreteProblem) -> LavaEnvironment:

@@ -41,6 +41,11 @@ class Episodes(eqx.Module):
     terminated: Bool[Array, " episodes"] | None = None  # by the task itself, not by a time limit
     steps: "Steps | None" = None
 
+    def means(self, what: str) -> dict[str, float]:
+        """Of returns, costs and lengths, by names that begin so."""
+        each = {"return": self.returns, "cost": self.costs, "length": self.lengths}
+        return {f"{what}{name}": float(sums.mean()) for name, sums in each.items()}
+
 
 class Steps(eqx.Module):
     """The steps of episodes; what lies beyond the end of one (`running` false) means nothing.
