@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from handrail.cli.check_transfer import trained_on
 from handrail.core.arguments import number, seed_number, whole
 from handrail.core.artifact import load
 from handrail.core.errors import HandrailError
@@ -69,7 +70,7 @@ def check_robustness(
         if guide is not None:
             raise HandrailError(f"{what} is a guide itself: leave --guide out")
         path = what / GUIDE if what.is_dir() else located("guide", what)
-        name = _task_of(path, task)
+        name = task or trained_on(path, load(path, expect="guide")[0])
         allowed = navigation_task(name).limit if limit is None else number("limit", limit)
         found = guide_robustness(path, name, limit=allowed, **asked)
         title = f"the guide in {name}"
@@ -77,14 +78,6 @@ def check_robustness(
     if out is not None:
         _write(out, title, found, {"what": what.name, "episodes": episodes, "seed": seed})
     return found
-
-
-def _task_of(path: Path, task: str | None) -> str:
-    card, _ = load(path, expect="guide")
-    name = card.training.get("task") if task is None else task
-    if not isinstance(name, str):
-        raise HandrailError(f"{path}: the card does not say which task it is for; give --task")
-    return name
 
 
 def _write(

@@ -44,10 +44,10 @@ def check_task(
         check_writable(out.parent)
     card, _ = load(path, expect="guide")
     own_limit = number(card.spec.get("limit"), f"{path}: the card's limit", least=0)
-    trained_on = _trained_on(path, card, task)
-    name = task or trained_on
-    home, away = _task(trained_on), _task(name)
-    problem = _problem(home, away, trained_on, name)
+    own = trained_on(path, card, task)
+    name = task or own
+    home, away = _task(own), _task(name)
+    problem = _problem(home, away, name)
     limit = away.limit if limit is None else limit
     if not limit >= 0:
         raise HandrailError(f"limit is {limit}: expected a cost of 0 or more an episode")
@@ -64,7 +64,7 @@ def check_task(
         )  # fmt: skip
         verdict, raw = checked_transfer(
             what, episodes=episodes, key=jax.random.key(seed_number(seed)),
-            another=lambda: _crossed(_task(trained_on), _task(name), name), report=report,
+            another=lambda: _crossed(_task(own), _task(name), name), report=report,
         )  # fmt: skip
     if out is not None:
         about = {"guide": path.name, "task": name, "limit": limit, "episodes": episodes}
@@ -109,7 +109,8 @@ def check_pair(
     )  # fmt: skip
 
 
-def _trained_on(path: Path, card: Card, task: str | None) -> str:
+def trained_on(path: Path, card: Card, task: str | None = None) -> str:
+    """The task of a guide by its card, or this one where the card has none."""
     name = card.training.get("task", task)
     if not isinstance(name, str):
         raise HandrailError(f"{path}: the card does not say which task it is for; give --task")
@@ -129,7 +130,7 @@ def _task(name: str) -> TransferTask:
     return family.transfer(name)
 
 
-def _problem(home: TransferTask, away: TransferTask, trained_on: str, name: str) -> Any:
+def _problem(home: TransferTask, away: TransferTask, name: str) -> Any:
     """The transfer problem, or a finding that says why there is none."""
     if home.robot != away.robot:
         wrong = (
