@@ -60,8 +60,8 @@ class HostSteps:
 
     def _one(self, actors, state: RunState, policy_snapshot: Any, outcome: Timestep):
         stepper = self._stepper
-        context, decision = stepper.decide(actors, policy_snapshot, state, total=self._total)
-        return stepper.make_transition(actors, policy_snapshot, state, context, decision, outcome)
+        decided = stepper.decide(actors, policy_snapshot, state, total=self._total)
+        return stepper.make_transition(actors, policy_snapshot, state, (*decided, outcome))
 
     def _happened(self, given, state: RunState, outcome: Timestep) -> tuple[Transition, Record]:
         actors, policy_snapshot = given
@@ -98,13 +98,11 @@ class HostSteps:
             actors, policy_snapshot, between, rows, timestep
         ) -> tuple[RunState, list[Any]]:
             between = half.unpack(between)
-            state, *happened = stepper.make_transition(
-                actors, policy_snapshot, between.state, between.context, between.decision,
-                outcome.unpack(timestep),
-            )  # fmt: skip
+            happened = between.context, between.decision, outcome.unpack(timestep)
+            state, *told = stepper.make_transition(actors, policy_snapshot, between.state, happened)
             index = between.state.progress.step // stepper.width % count
             write = jax.lax.dynamic_update_index_in_dim  # in place, where `.at` looks at all rows
-            pairs = zip(rows, row.pack(tuple(happened)), strict=True)
+            pairs = zip(rows, row.pack(tuple(told)), strict=True)
             rows = [write(all, one, index, 0) for all, one in pairs]
             return state, rows
 

@@ -21,6 +21,7 @@ from handrail.learners.base import Clock
 from handrail.train.compiled import RunState
 from handrail.train.step import Progress, Record, decide
 from handrail.train.stepper import (
+    Happened,
     PerEnvironment,
     make_transition_for,
     no_costs,
@@ -92,24 +93,17 @@ class SideBySide:
         return jax.vmap(one)(jnp.arange(self.width), state.observation, state.memory)
 
     def make_transition(
-        self,
-        actors: Any,
-        policy_snapshot: Any,
-        state: RunState,
-        context: Context,
-        decision: Decision,
-        timestep: Timestep,
+        self, actors: Any, policy_snapshot: Any, state: RunState, happened: Happened
     ) -> tuple[RunState, Transition, Record]:
         def count(counts: PyTree, happened) -> tuple[PyTree, None]:
             return actors[2].add(counts, None, *happened), None
 
-        happened = context, decision, timestep
         each = jax.vmap(
             functools.partial(
                 make_transition_for, actors, policy_snapshot, state.key, actions=self.actions
             )
         )
-        own, transition, record = each(state.memory, *happened)
+        own, transition, record = each(state.memory, happened)
         counts, _ = jax.lax.scan(count, state.counts, happened)
         before = state.progress
         progress = dataclasses.replace(
@@ -120,7 +114,7 @@ class SideBySide:
             interventions=before.interventions + transition.intervened.sum(dtype=jnp.int32),
         )
         state = dataclasses.replace(
-            state, observation=timestep.observation, memory=own, counts=counts, progress=progress
+            state, observation=happened[2].observation, memory=own, counts=counts, progress=progress
         )
         return state, transition, record
 

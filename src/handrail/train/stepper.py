@@ -22,6 +22,9 @@ from handrail.interventions.base import Intervention
 from handrail.train.compiled import RunState
 from handrail.train.step import Progress, Record, make_transition
 
+Happened = tuple[Context, Decision, Timestep]
+"""What was decided in, what was decided, and what came of it."""
+
 
 class PerEnvironment(eqx.Module):
     """What an environment has of its own; leaves of several have a leading axis of them."""
@@ -101,13 +104,7 @@ class AbstractStepper(abc.ABC):
 
     @abc.abstractmethod
     def make_transition(
-        self,
-        actors: Any,
-        policy_snapshot: Any,
-        state: RunState,
-        context: Context,
-        decision: Decision,
-        timestep: Timestep,
+        self, actors: Any, policy_snapshot: Any, state: RunState, happened: Happened
     ) -> tuple[RunState, Transition, Record]:
         """The state after a vector step, without the resets, and what is reported of it."""
 
@@ -125,18 +122,16 @@ def make_transition_for(
     policy_snapshot: Any,
     key: Key[Array, ""],
     own: PerEnvironment,
-    context: Context,
-    decision: Decision,
-    timestep: Timestep,
+    happened: Happened,
     *,
     actions: ActionSpace,
 ) -> tuple[PerEnvironment, Transition, Record]:
     """What a step of one environment leaves, is stored as, and reports."""
     agent, intervention, _ = actors
     memory, transition = make_transition(
-        agent, intervention, policy_snapshot, own.memory, context, decision, timestep, key=key
+        agent, intervention, policy_snapshot, own.memory, *happened, key=key
     )
-    record = Record.of(own.progress, decision, transition, intervention, actions)
+    record = Record.of(own.progress, happened[1], transition, intervention, actions)
     return PerEnvironment(memory, own.progress.advance(transition)), transition, record
 
 

@@ -21,6 +21,7 @@ from handrail.train.side_by_side import SideBySide, first_keys, keys_of, under_w
 from handrail.train.step import Record, decide
 from handrail.train.stepper import (
     AbstractStepper,
+    Happened,
     PerEnvironment,
     make_transition_for,
     timestep_like,
@@ -78,22 +79,15 @@ class SingleStepper(AbstractStepper):
         )  # fmt: skip
 
     def make_transition(
-        self,
-        actors: Any,
-        policy_snapshot: Any,
-        state: RunState,
-        context: Context,
-        decision: Decision,
-        timestep: Timestep,
+        self, actors: Any, policy_snapshot: Any, state: RunState, happened: Happened
     ) -> tuple[RunState, Transition, Record]:
         own = PerEnvironment(state.memory, state.progress)
-        happened = context, decision, timestep
         own, transition, record = make_transition_for(
-            actors, policy_snapshot, state.key, own, *happened, actions=self.actions
+            actors, policy_snapshot, state.key, own, happened, actions=self.actions
         )
         state = dataclasses.replace(
             state,
-            observation=timestep.observation,
+            observation=happened[2].observation,
             memory=own.memory,
             counts=actors[2].add(state.counts, None, *happened),
             progress=own.progress,

@@ -104,7 +104,7 @@ class VectorLoop(eqx.Module):
             state.environment, decision.action, keys_of(state.key, numbers, "environment")
         )
         happened = context, decision, timestep
-        after, transition, record = side.make_transition(actors, snapshot, state, *happened)
+        after, transition, record = side.make_transition(actors, snapshot, state, happened)
         ended = transition.terminated | transition.truncated
 
         def begun() -> tuple[PyTree, Observation]:
