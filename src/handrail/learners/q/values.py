@@ -24,9 +24,11 @@ Network = Callable[..., Array]
 class AbstractValues(eqx.Module):
     """Evaluates the values of all actions."""
 
-    @abc.abstractmethod
-    def prepare(self, network: Network) -> Any:
-        """What stays the same while the parameters do; a pytree of arrays."""
+    def prepare(self, network: Any) -> Any:
+        """What stays the same while the parameters do; a pytree of arrays, by default the network
+        itself.
+        """
+        return network
 
     @abc.abstractmethod
     def __call__(
@@ -45,9 +47,6 @@ class AbstractValues(eqx.Module):
 class Direct(AbstractValues):
     """The network is called on the observation."""
 
-    def prepare(self, network: Network) -> Network:
-        return network
-
     def __call__(
         self, policy_snapshot: Network, observation: Observation, *, key: Key[Array, ""]
     ) -> Float[Array, " actions"]:
@@ -56,9 +55,6 @@ class Direct(AbstractValues):
 
 class InBatches(AbstractValues):
     """The network is called on the observation; it evaluates a batch in a way of its own."""
-
-    def prepare(self, network: Network) -> Network:
-        return network
 
     def __call__(
         self, policy_snapshot: Network, observation: Observation, *, key: Key[Array, ""]
@@ -75,9 +71,6 @@ class Gathered(AbstractValues):
     """The observation is a row; the network is called on the frame that it stands for."""
 
     frames: Shaped[Array, "rows *frame"]
-
-    def prepare(self, network: Network) -> Network:
-        return network
 
     def __call__(
         self, policy_snapshot: Network, observation: Int[Array, ""], *, key: Key[Array, ""]

@@ -62,9 +62,6 @@ class VectorLatents(AbstractValues):
 
     sampled: bool = eqx.field(static=True)
 
-    def prepare(self, network: LatentQ) -> LatentQ:
-        return network
-
     def __call__(
         self, policy_snapshot: LatentQ, observation: Observation, *, key: Key[Array, ""]
     ) -> Float[Array, " actions"]:
