@@ -10,7 +10,7 @@ from handrail.envs.variants import AnyEnvironment, side_by_side, unrewarded
 from handrail.envs.velocity.host import RunningStarts, VelocityHost
 from handrail.envs.velocity.tasks import VelocityTask, velocity_task
 from handrail.equations.budget import LIMIT_STEPS
-from handrail.methods.sagui.problem import Interface, Source, Target, interface_of
+from handrail.methods.sagui.problem import Source, Target, interface_of
 from handrail.methods.sagui.settings import (
     GuideSettings,
     PretrainingSettings,
@@ -93,7 +93,7 @@ def source_of(settings: GuideSettings) -> Source:
     # the test of a shield: robots driven at random are seldom fast, unless they begin so
     fast = dataclasses.replace(starts, slowest=0.0)
     return Source(
-        interface=interface_in(clean, task.name),
+        interface=interface_of(clean, LIMIT_STEPS, name=task.name),
         training=side_by_side(training(), training, settings.copies),
         evaluation=clean,
         shield_test=VelocityHost(task, episode_length=STEPS, starts=fast),
@@ -117,7 +117,7 @@ def target_of(run: StudentRun, changes: Changes = NOTHING_CHANGED) -> Target:
     task = velocity_task(run.environment)
     first = VelocityHost(task)
     return Target(
-        interface=interface_in(first, task.name),
+        interface=interface_of(first, LIMIT_STEPS, name=task.name),
         training=side_by_side(first, lambda: VelocityHost(task), run.copies),
         copies=run.copies,
         testing=changed_host(VelocityHost(task), changes, name=task.name),
@@ -131,7 +131,7 @@ def pretraining_in(settings: PretrainingSettings) -> Target:
     task = target if settings.role == "expert" else target.source
     first = VelocityHost(task)
     return Target(
-        interface=interface_in(first, task.name),
+        interface=interface_of(first, LIMIT_STEPS, name=task.name),
         training=side_by_side(first, lambda: VelocityHost(task), settings.copies),
         copies=settings.copies,
         testing=VelocityHost(task),
@@ -143,8 +143,3 @@ def transfer_of(environment: str) -> TransferTask:
     task = velocity_task(environment)
     problem = TransferProblem(VelocityHost(task.source), VelocityHost(task), SameView(), task.name)
     return TransferTask(problem, task.robot, task.limit, HARM)
-
-
-def interface_in(environment: VelocityHost, name: str) -> Interface:
-    """What a guide has to fit; limits are of 1,000 steps, whatever the episodes' length."""
-    return interface_of(environment, LIMIT_STEPS, name=name)
