@@ -64,11 +64,7 @@ _HOMES = {
     "handrail.learners.fitted_q": ("FittedQSettings",),
     "handrail.methods.sagui.outside_guide": ("PolicyGuide",),
     "handrail.api.discrete_files": ("load_encoder", "load_prior"),
-    "handrail.api.discrete": (
-        "train_dqn",
-        "train_encoder",
-        "train_prior",
-    ),
+    "handrail.api.discrete": ("train_dqn", "train_encoder", "train_prior"),
     "handrail.api.guides": ("train_guide", "try_guide"),
     "handrail.api.policies": ("load_policy",),
     "handrail.api.policy_guides": ("guide_from_policy", "guide_intervention"),

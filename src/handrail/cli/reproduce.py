@@ -71,11 +71,7 @@ def reproduce(
 
 
 def report_only(
-    name: str,
-    portion: Portion = WHOLE,
-    *,
-    out: Path = Path("runs"),
-    vectors: bool = False,
+    name: str, portion: Portion = WHOLE, *, out: Path = Path("runs"), vectors: bool = False
 ) -> tuple[Path, list[Table]]:
     """Writes the report again; an error if some task has not been finished.
 

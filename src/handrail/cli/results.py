@@ -192,8 +192,7 @@ def report(
 
 
 def compare(
-    runs: Annotated[tuple[Path, ...], tyro.conf.Positional],
-    out: Path = Path("compare.png"),
+    runs: Annotated[tuple[Path, ...], tyro.conf.Positional], out: Path = Path("compare.png")
 ) -> None:
     """Shows runs side by side: what came out, the settings that differ, curves in a PNG.
 
@@ -208,10 +207,7 @@ def compare(
     print(f"figure: {out}")
 
 
-def watch(
-    runs: Annotated[tuple[Path, ...], tyro.conf.Positional],
-    open: bool = False,
-) -> None:
+def watch(runs: Annotated[tuple[Path, ...], tyro.conf.Positional], open: bool = False) -> None:
     """Shows the curves of runs in the terminal while they grow; ends when all runs have ended.
 
     Piped, it prints a line whenever a run has grown.

@@ -36,11 +36,7 @@ class ProgressBars:
     """
 
     def __init__(
-        self,
-        *,
-        unit: str = "steps",
-        console: Console | None = None,
-        clock: Clock = time.monotonic,
+        self, *, unit: str = "steps", console: Console | None = None, clock: Clock = time.monotonic
     ):
         self._console = console or Console(stderr=True)
         self._progress = Progress(

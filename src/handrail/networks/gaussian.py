@@ -26,9 +26,7 @@ _LOG_2 = math.log(2)
 
 
 def gaussian_log_prob(
-    value: Float[Array, " action"],
-    mean: Float[Array, " action"],
-    log_std: Float[Array, " action"],
+    value: Float[Array, " action"], mean: Float[Array, " action"], log_std: Float[Array, " action"]
 ) -> Float[Array, ""]:
     """Log-density of a diagonal Gaussian; the deviation is floored by 1e-8 in the distance only."""
     distance = (value - mean) / (jnp.exp(log_std) + _STD_FLOOR)

@@ -18,12 +18,7 @@ class Linear(eqx.Module):
     bias: Float[Array, " out"]
 
     def __init__(
-        self,
-        inputs: int,
-        outputs: int,
-        *,
-        init: Initialiser = torch_uniform,
-        key: Key[Array, ""],
+        self, inputs: int, outputs: int, *, init: Initialiser = torch_uniform, key: Key[Array, ""]
     ):
         self.weight, self.bias = init((outputs, inputs), key=key)
 

@@ -35,8 +35,7 @@ class PatchTable(eqx.Module):
 
     @staticmethod
     def compile(
-        frames: np.ndarray,
-        windows: Sequence[tuple[int, int]] = NATURE_WINDOWS,
+        frames: np.ndarray, windows: Sequence[tuple[int, int]] = NATURE_WINDOWS
     ) -> "PatchTable":
         """The table for layers with the given (kernel, stride). On the host, not in a jit.
 

@@ -52,9 +52,7 @@ def last_of_each(indices: Int[Array, " n"]) -> Bool[Array, " n"]:
 
 
 def importance_weights(
-    priorities: Float[Array, " capacity"],
-    indices: Int[Array, " n"],
-    beta: float | Float[Array, ""],
+    priorities: Float[Array, " capacity"], indices: Int[Array, " n"], beta: float | Float[Array, ""]
 ) -> Float[Array, " n"]:
     """(p_i / p_min)^−β with p_min over all filled slots of the memory: at most 1.
 

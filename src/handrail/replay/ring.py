@@ -82,12 +82,7 @@ class Ring(AbstractReplay):
         return state.items.observation, self.filled(state)
 
     def sample(
-        self,
-        state: RingState,
-        n: int,
-        *,
-        beta: float | Float[Array, ""] = 1.0,
-        key: Key[Array, ""],
+        self, state: RingState, n: int, *, beta: float | Float[Array, ""] = 1.0, key: Key[Array, ""]
     ) -> Sample:
         size = self.size(state)
         indices = jax.random.randint(key, (n,), 0, jnp.maximum(size, 1))

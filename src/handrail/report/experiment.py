@@ -12,12 +12,7 @@ from handrail.core.files import read_json, write_text
 from handrail.core.splits import split_of
 from handrail.core.versions import ABSENT, versions
 from handrail.experiments.schema import Experiment, flat
-from handrail.report import (
-    coverage_figures,
-    navigation_figures,
-    robustness,
-    robustness_figures,
-)
+from handrail.report import coverage_figures, navigation_figures, robustness, robustness_figures
 from handrail.report.finished import Cell, Finished
 from handrail.report.html import Block, Details, Heading, Player, Table, Text, comparison, page
 from handrail.report.lava_figures import (

@@ -122,10 +122,7 @@ class EmbeddingMap:
 
 
 def scatter(
-    panels: Sequence[EmbeddingMap],
-    *,
-    axis: str = "principal component",
-    share: bool = True,
+    panels: Sequence[EmbeddingMap], *, axis: str = "principal component", share: bool = True
 ) -> "Figure":
     """Embeddings coloured by safety, one panel per environment; unsafe ones on top."""
     import matplotlib
@@ -139,10 +136,7 @@ def scatter(
                 raise HandrailError(
                     f"{panel.title}: points {points.shape}, expected ({len(unsafe)}, 2)"
                 )
-            for mask, color, marker, size in (
-                (~unsafe, SAFE, "o", 10),
-                (unsafe, UNSAFE, "^", 16),
-            ):
+            for mask, color, marker, size in ((~unsafe, SAFE, "o", 10), (unsafe, UNSAFE, "^", 16)):
                 ax.scatter(
                     *points[mask].T, s=size, c=color, marker=marker, alpha=0.55, linewidths=0
                 )

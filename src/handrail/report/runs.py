@@ -17,13 +17,7 @@ import numpy as np
 
 from handrail.core.errors import HandrailError
 from handrail.core.files import read_json
-from handrail.core.records import (
-    EPISODE_COLUMNS,
-    EPISODES,
-    EVALUATIONS,
-    PROGRESS,
-    read_table,
-)
+from handrail.core.records import EPISODE_COLUMNS, EPISODES, EVALUATIONS, PROGRESS, read_table
 from handrail.core.versions import ENVIRONMENT
 from handrail.report.curves import cumulative, rolling_mean
 

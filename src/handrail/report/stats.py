@@ -64,12 +64,7 @@ def _ends(draws: Aggregate, level: float) -> tuple[Aggregate, Aggregate]:
 
 
 def bootstrap(
-    scores,
-    statistic: Statistic = iqm,
-    *,
-    level: float = 0.95,
-    resamples: int = 2000,
-    seed: int = 0,
+    scores, statistic: Statistic = iqm, *, level: float = 0.95, resamples: int = 2000, seed: int = 0
 ) -> Interval:
     """The statistic of `scores` `(runs, tasks)` or `(runs,)` with its bootstrap interval.
 

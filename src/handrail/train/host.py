@@ -23,13 +23,7 @@ from handrail.interventions.substitutes import in_agent_units
 from handrail.learners.base import AbstractAgent, Clock
 from handrail.train.compiled import RunState, check_delay, first_state
 from handrail.train.host_steps import HostSteps
-from handrail.train.step import (
-    Record,
-    check_fit,
-    example_transition,
-    store_block,
-    zeros_like,
-)
+from handrail.train.step import Record, check_fit, example_transition, store_block, zeros_like
 from handrail.train.step_statistics import NOTHING, AbstractStepStatistics
 from handrail.train.stepper import AbstractStepper, timestep_like
 from handrail.train.steppers import SingleStepper, VectorStepper

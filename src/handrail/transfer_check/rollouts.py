@@ -25,10 +25,7 @@ from handrail.interventions.base import Intervention
 from handrail.interventions.triggers import FromStep
 from handrail.learners.sac.networks import OnVectors, Sampled, observation_vector
 from handrail.train.rollout import base
-from handrail.train.rollout.base import (
-    EpisodePolicy,
-    RandomActions,
-)
+from handrail.train.rollout.base import EpisodePolicy, RandomActions
 from handrail.train.rollout.compiled import rollout
 from handrail.train.rollout.drivers import Compiled
 from handrail.train.rollout.host import rollout_on_host

@@ -59,11 +59,7 @@ def closes_environments(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def build_host(
-    environment: Environment,
-    *,
-    watched: bool = False,
-    warn_of_scales: bool = False,
-    **options: Any,
+    environment: Environment, *, watched: bool = False, warn_of_scales: bool = False, **options: Any
 ) -> Host:
     """A fresh environment of this id, or from this function, on the host; or a compiled one.
 

@@ -85,11 +85,7 @@ class Box(eqx.Module):
 
 
 def from_gymnax(
-    environment: Any,
-    params: Any = None,
-    *,
-    cost: CostSource = "info:cost",
-    **options: Any,
+    environment: Any, params: Any = None, *, cost: CostSource = "info:cost", **options: Any
 ) -> OwnEnvironment:
     """An environment of gymnax (1.0 or newer), to train in and to test in, compiled.
 

@@ -13,11 +13,7 @@ from handrail.core.errors import HandrailError, UnknownName
 from handrail.core.rng import stream
 from handrail.core.rows import AbstractByRow, padded_table
 from handrail.core.types import Action, Timestep
-from handrail.envs.base import (
-    AbstractFiniteEnvironment,
-    DiscreteActions,
-    FiniteObservations,
-)
+from handrail.envs.base import AbstractFiniteEnvironment, DiscreteActions, FiniteObservations
 from handrail.envs.lava import views
 from handrail.envs.lava.looks import OWN, LavaColor, LavaLook
 from handrail.envs.lava.rendering import render, rgb

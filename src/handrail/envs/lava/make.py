@@ -3,12 +3,7 @@
 from collections.abc import Sequence
 
 from handrail.core.errors import HandrailError, UnknownName
-from handrail.envs.lava.environment import (
-    LavaEnvironment,
-    assemble,
-    check_view,
-    describe,
-)
+from handrail.envs.lava.environment import LavaEnvironment, assemble, check_view, describe
 from handrail.envs.lava.layouts import LayoutChoice, draw, fixed, starting_anywhere
 from handrail.envs.lava.looks import LavaColor, random_looks
 from handrail.envs.lava.source import LavaSource, open_source

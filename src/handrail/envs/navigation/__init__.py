@@ -4,15 +4,8 @@ The MuJoCo engine is `handrail.envs.navigation.mujoco_engine.MujocoNavigation`; 
 only where it is used.
 """
 
-from handrail.envs.navigation.compiled import (
-    CompiledNavigation,
-    NavigationState,
-    RescueStarts,
-)
-from handrail.envs.navigation.problems import (
-    compiled_problem,
-    navigation_problem,
-)
+from handrail.envs.navigation.compiled import CompiledNavigation, NavigationState, RescueStarts
+from handrail.envs.navigation.problems import compiled_problem, navigation_problem
 from handrail.envs.navigation.tasks import TASKS, NavigationTask, Objects, navigation_task
 
 __all__ = [

@@ -12,13 +12,7 @@ import numpy as np
 
 from handrail.envs.mujoco import import_mujoco
 from handrail.envs.navigation.engine import AbstractRobotEngine, Parts
-from handrail.envs.navigation.layouts import (
-    Layout,
-    Point,
-    draw_goal,
-    hazard_depth,
-    sample_layout,
-)
+from handrail.envs.navigation.layouts import Layout, Point, draw_goal, hazard_depth, sample_layout
 from handrail.envs.navigation.lidar import lidar
 from handrail.envs.navigation.models import VASE_SINK, build_model
 from handrail.envs.navigation.tasks import GOAL_BONUS, GOAL_RADIUS, NavigationTask

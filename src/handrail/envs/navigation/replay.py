@@ -18,12 +18,7 @@ from handrail.envs.safety_gymnasium.tasks import ArenaTask
 
 
 def replayed(
-    name: str,
-    states: Mapping[str, np.ndarray],
-    scene: Mapping[str, Any],
-    *,
-    size: int,
-    camera: str,
+    name: str, states: Mapping[str, np.ndarray], scene: Mapping[str, Any], *, size: int, camera: str
 ) -> Callable[[int], np.ndarray]:
     """What a camera of `FrameRenderer` sees in the state of a number, uint8 (size, size, 3).
 

@@ -16,12 +16,7 @@ from handrail.equations.advantages import clipped_surrogate, penalised_advantage
 from handrail.learners.onpolicy.batch import Experience
 from handrail.learners.onpolicy.minibatches import one_pass
 from handrail.learners.onpolicy.multiplier import Multiplier, MultiplierState
-from handrail.learners.onpolicy.policy import (
-    divergence,
-    learnt_part,
-    mean_divergence,
-    ratios,
-)
+from handrail.learners.onpolicy.policy import divergence, learnt_part, mean_divergence, ratios
 from handrail.learners.onpolicy.trust_region import Surrogates, TrustRegion
 from handrail.networks.gaussian import GaussianPolicy, SquashedGaussian, gaussian_log_prob
 

@@ -97,12 +97,7 @@ class RepresentationAgent(AbstractActingAs):
         )
 
     def learn(
-        self,
-        state: RepresentationState,
-        policy_snapshot: Any,
-        clock: Clock,
-        *,
-        key: Key[Array, ""],
+        self, state: RepresentationState, policy_snapshot: Any, clock: Clock, *, key: Key[Array, ""]
     ) -> tuple[RepresentationState, dict[str, Float[Array, ""]]]:
         acting = jax.lax.cond(
             clock.step > self.acting.learning_starts,

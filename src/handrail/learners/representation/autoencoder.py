@@ -15,12 +15,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from handrail.equations.contrastive import (
-    contrastive_loss,
-    gaussian_kl,
-    info_nce,
-    latent_energy,
-)
+from handrail.equations.contrastive import contrastive_loss, gaussian_kl, info_nce, latent_energy
 from handrail.networks.autoencoder import Autoencoder, reparameterise
 
 Labels = Bool[Array, " batch"] | Int[Array, " batch"]
@@ -171,12 +166,7 @@ class AutoencoderLearner(eqx.Module):
         `/encoder_gradient` and `/decoder_gradient`: global norms before clipping.
         """
         gradient, metrics = eqx.filter_grad(total_loss, has_aux=True)(
-            state.model,
-            self.loss,
-            self.reconstruction_coef,
-            observations,
-            unsafe_labels,
-            key=key,
+            state.model, self.loss, self.reconstruction_coef, observations, unsafe_labels, key=key
         )
         encoder, encoder_optimiser = self._step(
             state.model.encoder, gradient.encoder, state.encoder_optimiser

@@ -14,10 +14,7 @@ from handrail.core.types import Observation, Transition
 from handrail.learners.base import AbstractActingAs, Clock
 from handrail.learners.q.agent import Actor, QAgent
 from handrail.learners.q.values import AbstractValues
-from handrail.learners.representation.autoencoder import (
-    AutoencoderLearner,
-    AutoencoderState,
-)
+from handrail.learners.representation.autoencoder import AutoencoderLearner, AutoencoderState
 from handrail.learners.sac.networks import observation_vector
 from handrail.networks.autoencoder import VariationalEncoder, reparameterise
 from handrail.replay.ring import Ring

@@ -14,12 +14,7 @@ from handrail.core.types import Action, Context, Decision, Observation, Transiti
 from handrail.equations.importance import Point, authors_point, importance_weight
 from handrail.learners.base import AbstractAgent, Clock, Proposal
 from handrail.learners.sac.lagrangian import SacLagrangian
-from handrail.learners.sac.networks import (
-    CriticEnsemble,
-    Distribution,
-    OnVectors,
-    vector_sizes,
-)
+from handrail.learners.sac.networks import CriticEnsemble, Distribution, OnVectors, vector_sizes
 from handrail.learners.sac.pull import GUIDE_LOG_PROB
 from handrail.learners.sac.source_data import SourceData
 from handrail.learners.sac.state import SacState

@@ -133,13 +133,7 @@ def card_of(
     bounds = {} if interface.bounds is None else {"action_bounds": interface.bounds}
     return Card(
         kind=kind,
-        spec={
-            **spec_of(interface),
-            **bounds,
-            "view": "named parts",
-            **limits.entries(),
-            **spec,
-        },
+        spec={**spec_of(interface), **bounds, "view": "named parts", **limits.entries(), **spec},
         network=networks.entries(),
         training=training,
     )
@@ -147,10 +141,7 @@ def card_of(
 
 def spec_of(interface: Interface) -> dict[str, Any]:
     """What a file has to say to fit: parts and their shapes, numbers of an action."""
-    return {
-        "parts": part_shapes(interface.observation),
-        "actions": action_size(interface.actions),
-    }
+    return {"parts": part_shapes(interface.observation), "actions": action_size(interface.actions)}
 
 
 def check_bounds(path: Path, card: Card, interface: Interface) -> None:

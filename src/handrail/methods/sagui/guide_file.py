@@ -195,10 +195,7 @@ def load_guide(path: Path | str, problem: TransferProblem, *, limit: float | Non
 
 
 def open_guide(
-    path: Path | PolicyGuide,
-    interface: Interface,
-    *,
-    view: Callable[[Any], Any] | None = None,
+    path: Path | PolicyGuide, interface: Interface, *, view: Callable[[Any], Any] | None = None
 ) -> GuideFile:
     """The guide of a file, for an environment with this interface, seen through `view`.
 

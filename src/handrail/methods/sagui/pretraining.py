@@ -169,11 +169,7 @@ def load_pretrained(path: Path, target: Target, learning: SacSettings) -> SacSta
 
 
 def _filled(
-    path: Path,
-    target: Target,
-    learning: SacSettings,
-    method: str,
-    fresh: Callable[[int, int], Any],
+    path: Path, target: Target, learning: SacSettings, method: str, fresh: Callable[[int, int], Any]
 ) -> Any:
     """What the file holds, in place of what was made `fresh` for these sizes of vectors."""
     spec = spec_of(target.interface)

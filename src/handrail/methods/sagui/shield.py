@@ -22,11 +22,7 @@ from handrail.interventions.base import AbstractTrigger, Intervention
 from handrail.interventions.triggers import CostCriticExceeds
 from handrail.methods.sagui.evaluations import cost_columns, tested
 from handrail.train.evaluate_pair import try_compiled
-from handrail.train.rollout.base import (
-    EpisodePolicy,
-    Episodes,
-    RandomActions,
-)
+from handrail.train.rollout.base import EpisodePolicy, Episodes, RandomActions
 from handrail.train.rollout.drivers import Compiled
 from handrail.train.rollout.host import rollout_on_host
 
@@ -173,12 +169,7 @@ def broken_limits(above: int, episodes: int) -> dict[str, float]:
 
 
 def shield_row(
-    done: Episodes,
-    threshold: float,
-    *,
-    limit: float,
-    limits: Mapping[str, float],
-    per_steps: int,
+    done: Episodes, threshold: float, *, limit: float, limits: Mapping[str, float], per_steps: int
 ) -> dict[str, float]:
     """A test in numbers: `shielded_cost` is undiscounted and of `per_steps` steps, like a limit (of
     several costs the one nearest to its limit, and each by its name), `shielded_share` is the share

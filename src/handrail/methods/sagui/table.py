@@ -18,12 +18,7 @@ from handrail.learners.risk.base import AbstractRisk
 from handrail.learners.sac.networks import Sampled
 from handrail.methods.method import Method, table
 from handrail.methods.sagui.known import Known
-from handrail.methods.sagui.on_policy import (
-    CPO,
-    PPO_LAGRANGIAN,
-    TRPO_LAGRANGIAN,
-    OnPolicyLearner,
-)
+from handrail.methods.sagui.on_policy import CPO, PPO_LAGRANGIAN, TRPO_LAGRANGIAN, OnPolicyLearner
 from handrail.methods.sagui.risk import (
     conservative_risk,
     recovers,

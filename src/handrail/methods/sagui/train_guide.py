@@ -52,13 +52,7 @@ from handrail.methods.sagui.presets import TAKEOVER_STEPS
 from handrail.methods.sagui.problem import Source
 from handrail.methods.sagui.schedule import Block, check_patience, check_schedule
 from handrail.methods.sagui.settings import GuideSettings, RobustSettings
-from handrail.methods.sagui.shield import (
-    REPEAT,
-    STEPS,
-    proposed,
-    shield_columns,
-    takeover_table,
-)
+from handrail.methods.sagui.shield import REPEAT, STEPS, proposed, shield_columns, takeover_table
 from handrail.replay.frames import FrameRingState
 from handrail.replay.ring import RingState
 from handrail.train.compiled import RunState

@@ -14,11 +14,7 @@ from handrail.core.recorded import stable
 from handrail.core.records import BEST, EVALUATIONS, POLICY, read_table
 from handrail.core.rng import stream
 from handrail.equations.budget import discounted_limit
-from handrail.equations.distillation import (
-    Distillation,
-    authors_distillation,
-    paper_distillation,
-)
+from handrail.equations.distillation import Distillation, authors_distillation, paper_distillation
 from handrail.equations.importance import (
     authors_point,
     exact_point,
@@ -219,11 +215,9 @@ def _sac(target: Target, run: StudentRun, loaded: FittedKnowledge) -> SacAgent:
 
 def distillation(run: StudentRun) -> Distillation | None:
     """The pull towards the guide: the ablations replace its strength."""
-    named = {
-        "authors": authors_distillation(),
-        "paper": paper_distillation(),
-        "none": None,
-    }[run.distillation]
+    named = {"authors": authors_distillation(), "paper": paper_distillation(), "none": None}[
+        run.distillation
+    ]
     strength = METHODS[run.method].strength
     if strength is None:
         return named

@@ -13,13 +13,7 @@ from handrail.tasks.lava.fitting import check_acquired, knowledge_of
 from handrail.tasks.lava.knowledge import acquire_encoder, acquire_guide, acquire_prior
 from handrail.tasks.lava.resolve import resolve
 from handrail.tasks.lava.settings import LavaRun
-from handrail.tasks.lava.student import (
-    check,
-    record_policy,
-    run_lava,
-    try_policy_of,
-    try_shielded,
-)
+from handrail.tasks.lava.student import check, record_policy, run_lava, try_policy_of, try_shielded
 from handrail.train.course import Course, Coursed, coursed
 from handrail.train.rollout.recorded import RecordedEpisode
 

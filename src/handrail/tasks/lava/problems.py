@@ -54,11 +54,7 @@ def explored_problem(settings: LavaEncoder | LavaGuide) -> DiscreteProblem:
 def _seen(settings: LavaPrior | LavaEncoder | LavaGuide) -> dict[str, Any]:
     """How the layouts of knowledge look: options of `make_lava`."""
     painted = settings.seed if settings.appearance == "random" else None
-    return {
-        "observation": settings.view,
-        "window": settings.window,
-        "random_looks_seed": painted,
-    }
+    return {"observation": settings.view, "window": settings.window, "random_looks_seed": painted}
 
 
 def _pool(settings: LavaPrior | LavaEncoder | LavaGuide) -> Pool:

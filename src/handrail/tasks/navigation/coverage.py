@@ -46,11 +46,7 @@ class Coverage:
 
 
 def cover(
-    settings: GuideSettings,
-    path: Path,
-    *,
-    episodes: int = EPISODES,
-    key: Key[Array, ""],
+    settings: GuideSettings, path: Path, *, episodes: int = EPISODES, key: Key[Array, ""]
 ) -> Coverage:
     """Rolls out the guide in `path` over `episodes` whole episodes of its source.
 

@@ -46,12 +46,7 @@ STANDING = ("discs", "walls", "rings")
 
 
 def record_students(
-    run: StudentRun,
-    file: Path,
-    files: Mapping[str, Path],
-    episodes: int,
-    seed: int,
-    shielded: bool,
+    run: StudentRun, file: Path, files: Mapping[str, Path], episodes: int, seed: int, shielded: bool
 ) -> list[RecordedEpisode]:
     """Episodes of a student's policy, sampled as it acts in training.
 

@@ -21,12 +21,7 @@ from handrail.tasks.navigation.changed import changed_alike
 from handrail.tasks.navigation.problems import HARM, interface_in, target_of
 from handrail.train.evaluate_pair import try_under
 from handrail.train.rollout.base import Drawn
-from handrail.transfer_check.robustness import (
-    LONGEST_DELAY,
-    Drive,
-    Robustness,
-    measure_robustness,
-)
+from handrail.transfer_check.robustness import LONGEST_DELAY, Drive, Robustness, measure_robustness
 
 Told = Callable[[int, int], None]
 ALONE, SHIELD, PAIR = "alone", "shielding random actions", "with its guide"

@@ -18,12 +18,7 @@ from handrail.core.recorded import PASSED, stable
 from handrail.core.types import Observation
 from handrail.envs.base import DiscreteActions
 from handrail.envs.changes import Changes
-from handrail.envs.gymnasium.building import (
-    Host,
-    build_host,
-    built_twice,
-    episode_steps,
-)
+from handrail.envs.gymnasium.building import Host, build_host, built_twice, episode_steps
 from handrail.envs.gymnasium.named import factory
 from handrail.envs.jax_libraries.own import OwnEnvironment
 from handrail.envs.perturbed import changed_host

@@ -10,9 +10,7 @@ import jax
 
 from handrail.core.recorded import PASSED, stable
 from handrail.envs.changes import Changes
-from handrail.envs.gymnasium.building import (
-    build_host,
-)
+from handrail.envs.gymnasium.building import build_host
 from handrail.envs.gymnasium.named import factory
 from handrail.envs.perturbed import changed_host
 from handrail.interventions.recipes import none

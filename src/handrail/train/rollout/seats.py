@@ -41,8 +41,7 @@ class AbstractSeats(abc.ABC):
 
 
 def seats_of(
-    environments: AbstractHost | Sequence[AbstractHostEnvironment],
-    keys: Key[Array, " episodes"],
+    environments: AbstractHost | Sequence[AbstractHostEnvironment], keys: Key[Array, " episodes"]
 ) -> AbstractSeats:
     """Seats for episodes with these keys; of a list no more than there are episodes."""
     if isinstance(environments, AbstractVectorHost):
