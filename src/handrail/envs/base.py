@@ -68,20 +68,6 @@ class AbstractEnvironment(eqx.Module):
         """One step; the state returned after an end must not be stepped again."""
 
 
-class AbstractAround(AbstractEnvironment):
-    """An environment around another one, with its actions and its time limit."""
-
-    inner: eqx.AbstractVar[AbstractEnvironment]
-
-    @property
-    def actions(self) -> ActionSpace:
-        return self.inner.actions
-
-    @property
-    def episode_length(self) -> int:
-        return self.inner.episode_length
-
-
 class FiniteObservations(eqx.Module):
     """The table of every observation a finite environment can emit.
 

@@ -18,7 +18,7 @@ from handrail.core.informed import informed
 from handrail.core.jax_setup import sequential_cpu_options
 from handrail.core.rng import stream
 from handrail.core.types import Action, Observation, Timestep
-from handrail.envs.base import AbstractAround, AbstractEnvironment, zero_action
+from handrail.envs.base import AbstractEnvironment, ActionSpace, zero_action
 from handrail.envs.changes import Changes
 from handrail.envs.host import AbstractHost, AbstractHostEnvironment, HostTimestep
 from handrail.envs.host_wrappers import AbstractWrapped
@@ -64,16 +64,19 @@ class PerturbedState(eqx.Module):
     key: Key[Array, ""]
 
 
-class Perturbed(AbstractAround):
+class Perturbed(AbstractEnvironment):
     """`inner` under perturbations; rewards and costs are those of what really happened."""
 
     inner: AbstractEnvironment
     chain: Chain
+    actions: ActionSpace
+    episode_length: int = eqx.field(static=True)
 
     def __init__(self, inner: AbstractEnvironment, parts: Sequence[AbstractPerturbation]):
         for part in parts:
             part.check(inner.actions)
-        self.inner, self.chain = inner, Chain(tuple(parts))
+        self.inner, self.chain, self.actions = inner, Chain(tuple(parts)), inner.actions
+        self.episode_length = inner.episode_length
 
     def reset(self, *, key: Key[Array, ""]) -> tuple[PerturbedState, Observation]:
         inner, observation = self.inner.reset(key=key)

@@ -10,17 +10,23 @@ from jaxtyping import Array, Float, Key, PyTree
 
 from handrail.core.errors import HandrailError
 from handrail.core.types import Action, Observation, Timestep
-from handrail.envs.base import AbstractAround, AbstractEnvironment, AbstractFiniteEnvironment
+from handrail.envs.base import AbstractEnvironment, AbstractFiniteEnvironment, ActionSpace
 
 Reward = Callable[[PyTree, Action, Timestep], Float[Array, ""]]
 """`reward(state, action, timestep)`: the state before the step, and what came of it."""
 
 
-class Rewarded(AbstractAround):
+class Rewarded(AbstractEnvironment):
     """`inner` with the reward that a function gives in place of its own."""
 
     inner: AbstractEnvironment
     reward: Reward
+    actions: ActionSpace
+    episode_length: int = eqx.field(static=True)
+
+    def __init__(self, inner: AbstractEnvironment, reward: Reward):
+        self.inner, self.reward, self.actions = inner, reward, inner.actions
+        self.episode_length = inner.episode_length
 
     def reset(self, *, key: Key[Array, ""]) -> tuple[PyTree, Observation]:
         return self.inner.reset(key=key)
@@ -43,7 +49,7 @@ def minus_cost(state: PyTree, action: Action, timestep: Timestep) -> Float[Array
     return -jnp.asarray(timestep.cost, jnp.float32)
 
 
-class RewardedBySight(AbstractAround):
+class RewardedBySight(AbstractEnvironment):
     """`inner` with a reward of what was observed: `reward(observation, action, timestep)`, where
     the action was taken in the observation, and the timestep is what came of it.
 
@@ -52,6 +58,16 @@ class RewardedBySight(AbstractAround):
 
     inner: AbstractEnvironment
     reward: Callable[[Observation, Action, Timestep], Any]
+    actions: ActionSpace
+    episode_length: int = eqx.field(static=True)
+
+    def __init__(
+        self,
+        inner: AbstractEnvironment,
+        reward: Callable[[Observation, Action, Timestep], Any],
+    ):
+        self.inner, self.reward, self.actions = inner, reward, inner.actions
+        self.episode_length = inner.episode_length
 
     def reset(self, *, key: Key[Array, ""]) -> tuple[PyTree, Observation]:
         state, observation = self.inner.reset(key=key)
@@ -92,7 +108,7 @@ class RewardTable(eqx.Module):
         return self.rewards[state.row, action]
 
 
-class ZeroFilled(AbstractAround):
+class ZeroFilled(AbstractEnvironment):
     """`inner` observed with more parts, which are zeros: a source seen like its target.
 
     The source has no goal, so its goal lidar reads what a lidar reads of nothing, 0.
@@ -100,10 +116,14 @@ class ZeroFilled(AbstractAround):
 
     inner: AbstractEnvironment
     parts: tuple[tuple[str, tuple[int, ...]], ...] = eqx.field(static=True)
+    actions: ActionSpace
+    episode_length: int = eqx.field(static=True)
 
     def __init__(self, inner: AbstractEnvironment, parts: Mapping[str, tuple[int, ...]]):
         """`parts` are the names and shapes of all parts to be observed."""
-        self.inner, self.parts = inner, tuple(parts.items())
+        self.inner, self.actions = inner, inner.actions
+        self.episode_length = inner.episode_length
+        self.parts = tuple(parts.items())
 
     def reset(self, *, key: Key[Array, ""]) -> tuple[PyTree, Observation]:
         state, observation = self.inner.reset(key=key)
