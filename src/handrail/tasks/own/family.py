@@ -100,7 +100,6 @@ def train(
     return HALVES[type(run)].train(run, files, folder, recorded, report)
 
 
-@closes_environments
 def notes(row: Row, files: Files) -> list[str]:
     """That a guide is to learn where its mistakes count, if no source is named."""
     guide = row.knowledge.get("guide")
@@ -112,6 +111,7 @@ def notes(row: Row, files: Files) -> list[str]:
     ]
 
 
+@closes_environments
 def warnings(run: Any, files: Files) -> list[str]:
     """What the guide's shield test says against it."""
     return students.warnings(run, files) if isinstance(run, OwnStudent) else []
