@@ -159,6 +159,7 @@ class SafeExploration(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
         from handrail.knowledge.catalog import located_guide
         from handrail.methods.sagui.guide_file import open_guide
         from handrail.methods.sagui.known import Known
+        from handrail.methods.sagui.problem import counted_limit
         from handrail.methods.sagui.table import METHODS, RECIPES
         from handrail.methods.sagui.takeover_settings import PLAIN
         from handrail.methods.sagui.unread import check_takeover, refuse_unread
@@ -167,7 +168,7 @@ class SafeExploration(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
         if recipe not in RECIPES:
             raise UnknownName("recipe", recipe, RECIPES)
         file = open_guide(located_guide(guide), _interface(env, options), view=view)
-        allowed = file.allowed(limit)
+        allowed = file.allowed(counted_limit(file.interface, limit))
         row, how = METHODS[recipe], settings_of("takeover", takeover, PLAIN)
         check_takeover(row, how)
         refuse_unread(row, {"threshold": threshold, "takeover_cost": takeover_cost})

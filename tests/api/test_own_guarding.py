@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from gymnasium.vector import SyncVectorEnv
 
+import handrail
 from handrail.api.guides import train_guide, try_guide
 from handrail.api.students import train_student
 from handrail.core.artifact import Card, load, save
@@ -33,6 +34,7 @@ from tests.envs.toys import Walker
 from tests.experiments.navigation.toy import foreseeing, going
 
 LIMIT_SEEN = 3 / 20 * (1 - 0.99**20) / (1 - 0.99)  # of 3 an episode, discounted
+NAN = float("nan")
 STAYS, RUNS = -1 / 3, 0.99  # of actions that become −2 to 4
 
 
@@ -104,6 +106,38 @@ def test_each_of_several_costs_is_named(tmp_path):
     found = try_guide(Laborious, path, limits=LIMITS, **options)
     assert found["shielded_cost.effort"] == 5.0 and found["shielded_cost.place"] == 0.0
     assert found["shielded_cost"] == 2.0  # 5 of 5, on the scale of 2
+
+
+def test_of_several_costs_the_environments_own_limits_count(tmp_path):
+    path = guide(tmp_path / "g.safetensors", foresees=9.0, goes=STAYS, limits=LIMITS)
+    wider = {name: 3 * limit for name, limit in LIMITS.items()}
+    env = SafeExploration.with_guide(Laborious(), path, limits=wider, takeover_cost=2.0)
+    thresholds = env.stepwise._intervention.when.thresholds()
+    compared = {one.quantity: one.value for one in thresholds}
+    assert compared["episode_cost"] == env.limit == min(wider.values())
+    given = {"limit": 500.0, "limits": wider, "takeover_cost": 2.0}
+    with pytest.raises(HandrailError, match=r"limit is 500\.0, beside the limits of .*leave limit"):
+        SafeExploration.with_guide(Laborious(), path, **given)
+    with pytest.raises(HandrailError, match="leave limit out"):
+        try_guide(Laborious, path, episodes=1, episode_length=20, **given)
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"limit": NAN}, "limit"),
+        ({"limit": 5.0, "threshold": NAN}, "threshold"),
+        ({"limit": 5.0, "threshold": -1.0}, "threshold"),
+        ({"limit": 5.0, "recipe": "control-switch", "threshold": 3.0}, "leave it out"),
+        ({"limit": 5.0, "recipe": "sum-switch", "takeover_cost": 0.01}, "leave takeover_cost out"),
+    ],
+)
+def test_both_doors_refuse_what_would_never_fire(tmp_path, asked, message):
+    path = guide(tmp_path / "g.safetensors", foresees=9.0, goes=STAYS)
+    with pytest.raises(HandrailError, match=message):
+        SafeExploration.with_guide(Walker(), path, **asked)
+    with pytest.raises(HandrailError, match=message):
+        handrail.guide_intervention(path, Walker, episode_length=20, **asked)
 
 
 def test_too_much_is_two_steps_that_cost_what_one_does():

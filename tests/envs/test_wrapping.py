@@ -47,6 +47,9 @@ def test_combinations_are_numbered(space, count):
     assert [int(codec.agent_form(jnp.asarray(action))) for action in given] == list(range(count))
     with pytest.raises(HandrailError, match="expected whole numbers of shape"):
         codec.from_environment(given[0] + 9)
+    for form in (jnp.asarray, np.asarray):  # no other action is made of what is none
+        for wrong in (given[0] + 9, given[0] - 1, given[-1] - 0.5):
+            assert int(codec.agent_form(form(wrong))) == -1
 
 
 def test_boxes_within_a_dict_or_tuple_are_one_vector():

@@ -1,5 +1,6 @@
 """Ordinary Python as a controller: what it may give, and in which units."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -72,6 +73,18 @@ def test_a_predicate_of_another_library():
     assert executed(on_host(lambda o: [3.0]), condition=truth) == pytest.approx(3.0)
     lie = on_host(lambda context: Tensor(context.observation[0] > 2))
     assert executed(on_host(lambda o: [3.0]), condition=lie) == 0.0
+
+
+@pytest.mark.parametrize("said", [None, "False", object()])
+def test_a_predicate_that_says_nothing_is_an_error(said):
+    with pytest.raises(HandrailError, match="expected numbers or truths: does it end in `return`"):
+        executed(on_host(lambda o: [3.0]), condition=on_host(lambda context: said))
+
+
+def test_a_number_of_an_action_is_whole():
+    number = on_host(lambda observation: 1.9, like=np.int32(0))
+    with pytest.raises(jax.errors.JaxRuntimeError, match=r"returned 1\.9; expected whole numbers"):
+        number(jnp.zeros(2))
 
 
 def test_an_action_beyond_the_bounds_or_of_another_shape_is_an_error():

@@ -11,10 +11,11 @@ from handrail.core.errors import HandrailError
 from handrail.interventions import base, near_unsafe
 from handrail.interventions import triggers as when
 from handrail.interventions.base import AbstractTrigger, Intervention, Verdict, stream_name
-from handrail.interventions.near_unsafe import AdaptiveRadius, NearUnsafe
+from handrail.interventions.near_unsafe import AdaptiveRadius, FixedRadius, NearUnsafe
 from handrail.interventions.recipes import domain_prior, shield
 from handrail.interventions.stepwise import Stepwise
 from handrail.interventions.substitutes import Policy, RandomAboveMean, RandomAction
+from handrail.interventions.takeover import AdvantageExceeds, CostSumReaches
 from handrail.interventions.triggers import (
     AfterFirstCost,
     Always,
@@ -109,6 +110,12 @@ def critic(value):
         (lambda: Intervention(Always(), Policy(lambda o, key: jnp.zeros(2))),
          "gives a .*; expected an action and its extras"),
         (lambda: Intervention(Always(), Policy(STOP.act, units="environment")), "leave `units`"),
+        (lambda: BudgetSpent(NAN), "limit is nan: expected a number; against anything else"),
+        (lambda: CostCriticExceeds(lambda o, a: 0.0, jnp.float32(NAN)), "threshold is"),
+        (lambda: AdvantageExceeds(lambda o, a: 0.0, NAN), "threshold is nan"),
+        (lambda: CostSumReaches(lambda o, a: 0.0, NAN), "limit is nan"),
+        (lambda: FixedRadius(NAN), "distance is nan"),
+        (lambda: when.Coin(NAN), "probability is nan"),
     ],
 )  # fmt: skip
 def test_what_cannot_guard_is_refused_when_it_is_built(intervention, message):

@@ -49,6 +49,14 @@ def test_a_takeover_ends_the_students_episode():
     assert step.action.tolist() == [0.0, 0.0]  # its own
 
 
+def test_of_several_costs_each_is_that_of_the_end():
+    """They are what is learnt from."""
+    several = dataclasses.replace(GUIDES, constraints=jnp.array([1.0, 2.0]))
+    assert TakeoverEnds(0.0, 7.0)(several).constraints.tolist() == [7.0, 7.0]
+    own = dataclasses.replace(several, intervened=jnp.array(False))
+    assert TakeoverEnds(0.0, 7.0)(own).constraints.tolist() == [1.0, 2.0]
+
+
 def test_the_guides_value_ends_it_as_by_sooper():
     """Where the predicted total exceeds the budget: continuation 0, and the mean of the critics."""
     recorded = part(data("methods"), "f_sooper/relabel")

@@ -42,7 +42,7 @@ from handrail.methods.sagui.known import Known
 from handrail.methods.sagui.outside_guide import PolicyGuide
 from handrail.methods.sagui.own_problems import source_in
 from handrail.methods.sagui.presets import OWN_GUIDE
-from handrail.methods.sagui.problem import interface_of
+from handrail.methods.sagui.problem import counted_limit, interface_of
 from handrail.methods.sagui.settings import GuideSettings, RobustSettings, SacSettings
 from handrail.methods.sagui.shield import STEPS, proposed, takeover_table
 from handrail.methods.sagui.table import METHODS, RECIPES
@@ -254,7 +254,7 @@ def try_guide(
             f"{Path(found)}: the card does not say which predicted cost is too much: give "
             "takeover_cost, such as two steps' cost"
         )
-    allowed = file.allowed(limit)
+    allowed = file.allowed(counted_limit(file.interface, limit))
 
     def when(cost: float) -> AbstractTrigger:
         assert row.when is not None  # see `TRIED`

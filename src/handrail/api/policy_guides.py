@@ -46,10 +46,11 @@ from handrail.methods.sagui.known import Known
 from handrail.methods.sagui.outside_guide import PolicyGuide, outside_card
 from handrail.methods.sagui.policy_steps import ActsByHand, Trial, collected, tried
 from handrail.methods.sagui.presets import TAKEOVER_SHARES
-from handrail.methods.sagui.problem import interface_of
+from handrail.methods.sagui.problem import counted_limit, interface_of
 from handrail.methods.sagui.shield import STEPS, proposed, takeover_table
 from handrail.methods.sagui.table import METHODS, RECIPES
 from handrail.methods.sagui.train_guide import takeover_cost
+from handrail.methods.sagui.unread import refuse_unread
 from handrail.train.run_folder import claim, refuse_foreign
 
 LOG = logging.getLogger(__name__)
@@ -223,7 +224,10 @@ def guide_intervention(
     host = _read(environment, limits, parts, episode_length)
     interface = interface_of(host, episode_length or host.time_limit)
     file = open_guide(located_guide(guide), interface, view=view)
-    takeover = file.takeover(file.allowed(limit), threshold, takeover_cost)
+    allowed = file.allowed(counted_limit(interface, limit))
+    refuse_unread(METHODS[recipe], {"threshold": threshold, "takeover_cost": takeover_cost})
+    file.check_threshold(allowed, threshold)
+    takeover = file.takeover(allowed, threshold, takeover_cost)
     return METHODS[recipe].intervention(takeover, Known(file.guide))
 
 

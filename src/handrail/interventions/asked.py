@@ -10,6 +10,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool
 
 from handrail.core.errors import HandrailError, first_line
@@ -91,3 +92,21 @@ def one_truth(what: str, given: Any) -> tuple[Bool[Array, ""], Bool[Array, ""] |
         raise HandrailError(f"{what} gives {value.dtype}; expected one truth, such as a comparison")
     unknown = ~jnp.isfinite(value) if jnp.issubdtype(value.dtype, jnp.floating) else None
     return value != 0, unknown
+
+
+def check_compared(name: str, value: Any) -> None:
+    """Refuses what a trigger cannot compare with: no number is above NaN, so it would never fire.
+
+    Values that are being traced pass unseen.
+    """
+    if isinstance(value, jax.core.Tracer):
+        return
+    try:
+        known = not np.isnan(np.asarray(value, np.float64)).any()
+    except (TypeError, ValueError):
+        known = False
+    if not known:
+        raise HandrailError(
+            f"{name} is {value!r}: expected a number; against anything else the guard would never "
+            "step in"
+        )

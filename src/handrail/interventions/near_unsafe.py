@@ -14,7 +14,7 @@ from handrail.core.errors import HandrailError
 from handrail.core.renamed import takes_old_names
 from handrail.core.types import Context, Memory, Observation, Transition
 from handrail.equations.safety_checks import is_near_unsafe, mean_nearest_distance
-from handrail.interventions.asked import ask, vector
+from handrail.interventions.asked import ask, check_compared, vector
 from handrail.interventions.base import AbstractTrigger, Threshold, Verdict
 
 
@@ -36,6 +36,9 @@ class FixedRadius(AbstractRadius):
     """The paper's constant d_max."""
 
     distance: float = eqx.field(default=2.5, static=True)
+
+    def __check_init__(self):
+        check_compared("distance", self.distance)
 
     def init(self) -> Float[Array, ""]:
         return jnp.asarray(self.distance, jnp.float32)

@@ -55,6 +55,7 @@ def on_host(function: Callable[..., Any], like: Any = _UNSAID) -> Callable[..., 
                 f"{_name(function)} returned {found!r}; expected what looks like {like!r}"
             ) from error
         for leaf, shape in zip(leaves, expected, strict=True):
+            _check_numbers(function, found, leaf, shape.dtype)
             if leaf.shape != shape.shape:
                 raise HandrailError(
                     f"{_name(function)} returned shape {leaf.shape}; expected {shape.shape}, as "
@@ -122,6 +123,20 @@ def takes_key(function: Callable[..., Any]) -> bool:
         if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD) and one.default is one.empty
     ]  # fmt: skip
     return len(needed) > 1
+
+
+def _check_numbers(function: Any, found: Any, leaf: np.ndarray, wanted: Any) -> None:
+    """Refuses what a cast would make up: None and text as truths, 1.9 as the action 1."""
+    if leaf.dtype.kind not in "biuf":
+        raise HandrailError(
+            f"{_name(function)} returned {found!r}; expected numbers or truths: does it end in "
+            "`return`?"
+        )
+    if jnp.issubdtype(wanted, jnp.integer) and (leaf != np.rint(leaf)).any():
+        raise HandrailError(
+            f"{_name(function)} returned {found!r}; expected whole numbers, such as the number of "
+            "an action"
+        )
 
 
 def _shape(leaf: Any) -> jax.ShapeDtypeStruct:

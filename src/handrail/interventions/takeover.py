@@ -15,7 +15,7 @@ from handrail.core.errors import HandrailError
 from handrail.core.rng import stream
 from handrail.core.types import Action, Context, Memory, Observation, Transition
 from handrail.equations.budget import predicted_total
-from handrail.interventions.asked import ask, one_number
+from handrail.interventions.asked import ask, check_compared, one_number
 from handrail.interventions.base import (
     AbstractMemoryless,
     AbstractTrigger,
@@ -47,6 +47,7 @@ class CostSumReaches(AbstractMemoryless):
 
     def __check_init__(self):
         check_critic("the cost critic", self.critic)
+        check_compared("limit", self.limit)
         if not 0 < self.scale < math.inf:
             raise HandrailError(
                 f"scale is {self.scale}: expected a positive number, steps of an episode times "
@@ -81,6 +82,7 @@ class AdvantageExceeds(AbstractMemoryless):
 
     def __check_init__(self):
         check_critic("the advantage", self.advantage)
+        check_compared("threshold", self.threshold)
 
     def thresholds(self) -> tuple[Threshold, ...]:
         return (Threshold("cost_advantage", self.threshold, "above"),)

@@ -12,7 +12,7 @@ from handrail.core.errors import HandrailError
 from handrail.core.rng import stream
 from handrail.core.types import Context, Memory, Observation, Transition
 from handrail.equations.safety_checks import is_below_mean
-from handrail.interventions.asked import ask, one_number, one_truth, vector
+from handrail.interventions.asked import ask, check_compared, one_number, one_truth, vector
 from handrail.interventions.base import AbstractMemoryless, AbstractTrigger, Threshold, Verdict
 
 
@@ -39,6 +39,9 @@ class Coin(AbstractMemoryless):
 
     stream: ClassVar[str] = "Coin"
     probability: float = eqx.field(converter=float, static=True)
+
+    def __check_init__(self):
+        check_compared("probability", self.probability)
 
     def thresholds(self) -> tuple[Threshold, ...]:
         return (Threshold("coin", self.probability, "below"),)
@@ -147,6 +150,9 @@ class CostCriticExceeds(AbstractMemoryless):
     critic: Callable[[Observation, Array], Float[Array, ""]]
     threshold: float | Float[Array, ""]
 
+    def __check_init__(self):
+        check_compared("threshold", self.threshold)
+
     def thresholds(self) -> tuple[Threshold, ...]:
         return (Threshold("predicted_cost", self.threshold, "above"),)
 
@@ -162,6 +168,9 @@ class BudgetSpent(AbstractMemoryless):
 
     stream: ClassVar[str] = "BudgetSpent"
     limit: float = eqx.field(static=True)
+
+    def __check_init__(self):
+        check_compared("limit", self.limit)
 
     def thresholds(self) -> tuple[Threshold, ...]:
         return (Threshold("episode_cost", self.limit, "from"),)

@@ -51,7 +51,7 @@ class TakeoverEnds(AbstractStored):
 
     Attributes:
         reward: of the end.
-        cost: of the end.
+        cost: of the end; of several costs, of each.
         value: of an observation what the substitute would earn from there on, in place of `reward`
             (SOOPER, arXiv:2601.19612).
     """
@@ -63,10 +63,12 @@ class TakeoverEnds(AbstractStored):
     def __call__(self, transition: Transition) -> Transition:
         ends = transition.intervened
         worth = self.reward if self.value is None else self.value(transition.observation)
+        each = transition.constraints
         return dataclasses.replace(
             transition,
             action=transition.proposed,
             reward=jnp.where(ends, worth, transition.reward),
             cost=jnp.where(ends, self.cost, transition.cost),
+            constraints=None if each is None else jnp.where(ends, self.cost, each),
             terminated=transition.terminated | ends,
         )

@@ -171,7 +171,11 @@ class ChoicesCodec(AbstractActionCodec):
         action = _array(action)
         _check_shape(action, self.shape)
         weights = np.append(np.cumprod(self.sizes[:0:-1])[::-1], 1)
-        return ((action.ravel() - self.start) * weights).sum().astype(np.int32)
+        chosen = action.ravel() - self.start
+        inside = (chosen >= 0) & (chosen < np.asarray(self.sizes)) & (chosen == chosen.round())
+        library = np if isinstance(action, np.ndarray | np.generic) else jnp
+        # −1 is no action, and refused where it would be taken: what is traced cannot raise here
+        return library.where(inside.all(), (chosen * weights).sum(), -1).astype(np.int32)
 
     def bounds(self) -> dict[str, list[float]]:
         return {}

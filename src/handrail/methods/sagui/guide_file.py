@@ -68,6 +68,7 @@ class GuideFile:
         own, steps, here = self.limits.limit, self.limits.steps, self.episode_length
         if limit is None:
             return own * here / steps
+        limit = number("limit", limit)
         if own / steps > limit / here * (1 + 1e-9):
             per_step = "" if here == steps else f", of {here:,} steps, which is less a step"
             of = "" if here == steps else f" of {steps:,} steps"
@@ -101,6 +102,8 @@ class GuideFile:
                 )
             discount, harm = self.guide.discount, harm_of(self.card)
             check_scale(self.source, "takeover_cost", float(takeover_cost), discount, harm)
+        if threshold is not None:
+            number("threshold", threshold)
         predicted = self.takeover_cost if takeover_cost is None else float(takeover_cost)
         if threshold is None and predicted is not None:
             return Takeover(limit, predicted, self.episode_length, how)
@@ -108,8 +111,8 @@ class GuideFile:
 
     def check_threshold(self, limit: float, threshold: float | None) -> None:
         """Refuses multiples of the limit, above the usual ones, that its critic never predicts."""
-        if threshold is None or threshold <= EARLY:  # then it is the limit that nothing exceeds
-            return
+        if threshold is None or number("threshold", threshold) <= EARLY:
+            return  # then it is the limit that nothing exceeds
         discount = self.guide.discount
         predicted = threshold * discounted_limit(limit, discount, self.episode_length)
         name = f"threshold {threshold:g} times the limit, discounted,"

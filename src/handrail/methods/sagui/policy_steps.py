@@ -37,7 +37,8 @@ class ActsByHand:
         key = self._random.integers(2**32, size=2, dtype=np.uint32)
         given = (observation, key) if self._takes_key else (observation,)
         action = np.asarray(self._guide.convert(first_of(self._guide.act(*given))))
-        if action.shape != self._example.shape or not np.isfinite(action).all():
+        whole = self._example.dtype.kind == "f" or (action == np.rint(action)).all()
+        if action.shape != self._example.shape or not np.isfinite(action).all() or not whole:
             raise HandrailError(
                 f"the policy gives {action.tolist()!r}; expected finite numbers of shape "
                 f"{self._example.shape}, and of a numbered action one whole number"

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from handrail.core.errors import HandrailError
 from handrail.envs.host import AnyEnvironment
 from handrail.envs.transfer import AbstractView, example_observation
 from handrail.interventions.base import Intervention
@@ -104,3 +105,15 @@ class Target:
     delayed: bool = True
     copies: int = 1
     """Environments side by side: as many as `training` holds, or are made of a compiled one."""
+
+
+def counted_limit(interface: Interface, limit: float | None) -> float | None:
+    """The limit that a guide is asked to keep: as given, or of several costs the least of theirs,
+    which the combined cost is scaled to. Raises `HandrailError` where both are given.
+    """
+    if interface.limits and limit is not None:
+        raise HandrailError(
+            f"limit is {limit!r}, beside the limits of {', '.join(sorted(interface.limits))}: "
+            "leave limit out"
+        )
+    return min(interface.limits.values()) if interface.limits else limit
