@@ -37,14 +37,13 @@ from handrail.methods.sagui.guide import Guide, GuideNetworks
 from handrail.methods.sagui.guide_file import save_guide
 from handrail.methods.sagui.presets import TAKEOVER_STEPS
 from handrail.methods.sagui.settings import LIMIT_STEPS, GuideSettings
-from handrail.methods.sagui.shield import Shield, random_actions
+from handrail.methods.sagui.shield import Shield, shielded
 from handrail.methods.sagui.train_guide import SELECTIONS, guide_loop
 from handrail.methods.sagui.train_student import student_loop
 from handrail.tasks.family import Row
 from handrail.tasks.navigation.family import resolve_settings
 from handrail.tasks.navigation.problems import HARM, source_of, target_of
 from handrail.train.compiled import Loop
-from handrail.train.rollout.compiled import rollout
 from handrail.train.vmapped import VmappedRuns
 
 CALL = 5  # blocks in one call: as many as are stepped before learning starts, so one is compiled
@@ -120,8 +119,7 @@ def guards(environment, networks, keys, episodes: int, view, discount: float):
 
     def one(own, key):
         guide = Guide(own, view, discount)
-        shield, keys = Shield(guide, TAKEOVER_STEPS * HARM), jax.random.split(key, episodes)
-        done = rollout(environment, random_actions(environment.actions), shield, keys=keys)
+        done = shielded(environment, Shield(guide, TAKEOVER_STEPS * HARM), episodes, key)
         return LIMIT_STEPS * jnp.sum(done.costs) / jnp.sum(done.lengths)
 
     return jax.vmap(one)(networks, keys)

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 from jaxtyping import Array, Key
 
@@ -22,9 +21,9 @@ from handrail.envs.host import AnyEnvironment
 from handrail.learners.sac.agent import SacAgent
 from handrail.learners.sac.networks import OnVectors
 from handrail.replay.ring import Ring
-from handrail.train.evaluate import evaluate_on_host, sampled
-from handrail.train.evaluate_pair import try_compiled
-from handrail.train.rollout.base import Episodes, Greedy
+from handrail.train.evaluate import evaluate_on_host, run_greedily, sampled
+from handrail.train.numbers import name_of, refuse_bad_episodes
+from handrail.train.rollout.base import Episodes
 
 STUDENT_COLUMNS = (
     "step", "behaviour_return", "behaviour_cost", "behaviour_episodes", "guide_share",
@@ -50,8 +49,9 @@ def try_policy(
     that it is in: give it one of its own.
     """
     if isinstance(environment, AbstractEnvironment):
-        keys = jax.random.split(key, episodes)
-        return try_compiled(environment, Greedy(_TESTER, policy), keys=keys)
+        done = run_greedily(environment, _TESTER, policy, episodes=episodes, key=key)
+        refuse_bad_episodes(done, name_of(environment))
+        return done
     acting = sampled(policy)
     return evaluate_on_host(environment, acting, episodes=episodes, longest=longest, key=key)
 

@@ -21,8 +21,9 @@ from handrail.equations.interval import at_most
 from handrail.interventions.base import AbstractTrigger, Intervention
 from handrail.interventions.triggers import CostCriticExceeds
 from handrail.methods.sagui.evaluations import cost_columns, tested
-from handrail.train.evaluate_pair import try_compiled
+from handrail.train.numbers import name_of, refuse_bad_episodes
 from handrail.train.rollout.base import EpisodePolicy, Episodes, RandomActions
+from handrail.train.rollout.compiled import rollout
 from handrail.train.rollout.drivers import Compiled
 from handrail.train.rollout.host import rollout_on_host
 
@@ -109,11 +110,24 @@ def evaluate_shield(
     `guide` may be asked in its source or, through its view, in the target. Environments on the
     host lose the episodes that they are in; there an episode is cut off after `longest` steps.
     """
-    proposed, keys = random_actions(environment.actions), jax.random.split(key, episodes)
     if isinstance(environment, AbstractEnvironment):
-        return try_compiled(environment, proposed, Shield(guide, threshold, when), keys=keys)
-    driver = Compiled(proposed, Shield(guide, jnp.float32(threshold), when))
+        done = shielded(environment, Shield(guide, threshold, when), episodes, key)
+        refuse_bad_episodes(done, name_of(environment))
+        return done
+    driver = Compiled(
+        random_actions(environment.actions), Shield(guide, jnp.float32(threshold), when)
+    )
+    keys = jax.random.split(key, episodes)
     return rollout_on_host(environment, driver, keys=keys, longest=longest)
+
+
+@eqx.filter_jit
+def shielded(
+    environment: AbstractEnvironment, shield: Shield, episodes: int, key: Key[Array, ""]
+) -> Episodes:
+    """The test in a compiled environment."""
+    proposed = random_actions(environment.actions)
+    return rollout(environment, proposed, shield, keys=jax.random.split(key, episodes))
 
 
 def takeover_table(
