@@ -52,7 +52,7 @@ def short_runs(archive: str, labels: Mapping[str, str], limit: float = 5.0) -> s
 def shield_tests() -> str:
     """The 128 guides of `many_seeds.py` by their shield test, and what became of their students."""
     data = np.load(HERE / "navigation" / "many-seeds.npz")
-    tested, total = data["guides/guarded_cost"], data["budget-switch/total_cost"]
+    tested, total = data["guides/shielded_cost"], data["budget-switch/total_cost"]
     by_steps = np.diff(total, axis=1, prepend=0.0) * LIMIT_STEPS / 30_000
     limit = 5.0
     columns = [

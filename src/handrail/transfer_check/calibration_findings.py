@@ -68,7 +68,7 @@ def _predicted(
         if aim:
             remedies.append(f"raise the limit to {limit * float(mean.value) / aim:.2g}")
         if not wholly:
-            remedies.append("let the student aim at its whole limit (--set margin=1)")
+            remedies.append("let the student aim at its whole limit (--set limit_fraction=1)")
         hinders = (
             f"soon after its start in the target it predicts {mean.value:.2g} on average where "
             f"{target.incurred.mean:.2g} follows (discounted), and over {aim:.2g} in "
