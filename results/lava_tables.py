@@ -96,7 +96,16 @@ KNOWLEDGE = {f"knowledge of seed {seed}": f"**knowledge of seed {seed}**" for se
 FRESH = {"recommended": "**contrastive, our preset**", "dqn, γ = 0.95": "DQN, γ = 0.95"}
 
 
-def failures(experiment: str, labels: Mapping[str, str]) -> str:
+RIVERS = ("LavaCrossingS9N2", "LavaCrossingS9N3", "LavaCrossingS11N5")
+WIDER = {
+    "48 layouts of S9N2": "knowledge from 48 layouts of S9N2",
+    "400 layouts": "from 400 of S9N2, and S9N1",
+}
+
+
+def failures(
+    experiment: str, labels: Mapping[str, str], environments: Sequence[str] = ENVIRONMENTS
+) -> str:
     """How many layouts fail, and the worst of them; a row a variant and an environment."""
     columns = [
         "", "task", "layouts", "final return, IQM [95 %]", "lowest", "below 0.9",
@@ -104,13 +113,13 @@ def failures(experiment: str, labels: Mapping[str, str]) -> str:
     ]  # fmt: skip
     rows = []
     for variant, label in labels.items():
-        for environment in ENVIRONMENTS:
+        for environment in environments:
             earned = values(experiment, variant, environment, "final_return")
             unsafe = values(experiment, variant, environment, "violations")
             rows.append(
                 [
                     label,
-                    environment[-4:],
+                    environment.removeprefix("LavaCrossing"),
                     str(len(earned)),
                     bootstrap(earned).text(2),
                     f"{min(earned):.2f}",
@@ -169,6 +178,7 @@ LAVA_TABLES: dict[str, Callable[[], str]] = {
     "lava-brief": lambda: returns(BRIEF),
     "lava-fresh": lambda: failures("lava-returns-fresh", FRESH),
     "lava-knowledge": lambda: failures("lava-knowledge-fresh", KNOWLEDGE),
+    "lava-rivers": lambda: failures("lava-rivers-fresh", WIDER, RIVERS),
     "lava-exploration": lambda: by_layout("lava-exploration"),
     "lava-repeats": lambda: by_layout("lava-repeats"),
     "lava-pixels": lambda: by_layout("lava-pixels", PIXELS),
