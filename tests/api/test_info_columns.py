@@ -7,6 +7,7 @@ from handrail.api.discrete import train_dqn
 from handrail.api.students import train_student
 from handrail.core.errors import HandrailError
 from handrail.core.records import read_table
+from handrail.envs.gymnasium.info_columns import InfoColumns
 from handrail.methods.contrastive.settings import QLearning
 from handrail.methods.sagui.settings import SacSettings
 from tests.envs.toys import Walker
@@ -77,6 +78,22 @@ def test_a_dqns_test_has_them(tmp_path):
 def test_what_is_not_there_is_one_error(names, message, tmp_path):
     with pytest.raises(HandrailError, match=message):
         train_student(Arrives, None, tmp_path, info_columns=names, **FEW)
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["begun", "x", "begun"], "info_columns has 'begun' twice; expected each name once"),
+        (("a,b",), "info_columns has 'a,b'; expected names without commas and quotation marks"),
+        (['a"b'], "expected names without commas and quotation marks"),
+        (["a\nb"], "expected names of numbers in info"),
+        (["a\rb"], "expected names of numbers in info"),
+    ],
+)
+def test_names_that_no_table_could_have_are_refused_at_once(names, message):
+    with pytest.raises(HandrailError, match=message) as refused:
+        InfoColumns(names)
+    assert "\n" not in str(refused.value)
 
 
 def test_no_column_is_no_change(tmp_path):

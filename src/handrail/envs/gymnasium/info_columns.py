@@ -22,6 +22,16 @@ class InfoColumns:
                 f"info_columns is {names!r}; expected names of numbers in info, such as "
                 "['is_success']"
             )
+        for name in names:
+            if names.count(name) > 1:
+                raise HandrailError(
+                    f"info_columns has {name!r} twice; expected each name once: leave one out"
+                )
+            if "," in name or '"' in name:
+                raise HandrailError(
+                    f"info_columns has {name!r}; expected names without commas and quotation "
+                    "marks, since tables are CSV files: rename it in info"
+                )
         self.names = tuple(names)
         self._ended: list[dict[str, float]] = []
 
