@@ -14,6 +14,7 @@ from handrail.methods.sagui.acquired import check_acquired
 from handrail.methods.sagui.shield import LIMIT_COLUMNS
 from handrail.tasks.navigation.family import NAVIGATION, resolve_settings
 from handrail.tasks.registry import with_defaults
+from handrail.train import run
 from handrail.train.together import RECORD, together
 from tests.experiments.navigation.toy import SMALL, acquire_guide, guide_loop, small, use_toy
 
@@ -98,6 +99,27 @@ def test_a_training_that_goes_on_resumes_exactly(shielded, tmp_path, killed_at):
     assert trained(tmp_path / "cut") == whole == (400, 400, [100, 200, 300, 400])
     for name in ("episodes.csv", "progress.csv", EVALUATIONS):
         written = [(tmp_path / run / name).read_bytes() for run in ("whole", "cut")]
+        assert written[0] == written[1], name
+
+
+def test_a_guide_that_an_interruption_undid_does_not_end_it(shielded, monkeypatch, tmp_path):
+    """Ctrl-C comes after the test of the last epoch, and before its checkpoint."""
+    shielded(3.0, 3.0, 0.5)
+    whole = trained(tmp_path / "whole")
+    real = run.save_checkpoint
+
+    def interrupted(folder, state, *, step, **options):
+        if step > 200:
+            raise Stopped
+        return real(folder, state, step=step, **options)
+
+    monkeypatch.setattr(run, "save_checkpoint", interrupted)
+    with pytest.raises(Stopped):
+        trained(tmp_path / "cut")
+    monkeypatch.setattr(run, "save_checkpoint", real)
+    assert trained(tmp_path / "cut") == whole == (300, 300, [100, 200, 300])
+    for name in ("episodes.csv", "progress.csv", EVALUATIONS):
+        written = [(tmp_path / place / name).read_bytes() for place in ("whole", "cut")]
         assert written[0] == written[1], name
 
 

@@ -67,6 +67,14 @@ def record(folder: Path, columns: tuple[str, ...], row: dict[str, float]) -> dic
     return read_table(folder / EVALUATIONS)
 
 
+def reached(folder: Path, columns: tuple[str, ...], step: int) -> dict[str, np.ndarray]:
+    """The table of a run that has come to this step. Rows after it are dropped: they come from
+    before an interruption.
+    """
+    GrowingTable(folder / EVALUATIONS, columns).cut(step)
+    return read_table(folder / EVALUATIONS)
+
+
 def cost_columns(what: str, limits: Mapping[str, float]) -> tuple[str, ...]:
     """Columns of each cost, such as `target_cost.heat`; none where there is but one."""
     return tuple(f"{what}{ONE_OF_SEVERAL}{name}" for name in limits)

@@ -33,12 +33,13 @@ from handrail.learners.sac.intrinsic import (
 from handrail.learners.sac.networks import OnVectors
 from handrail.methods.sagui.agents import memory, sac_agent, sac_learner
 from handrail.methods.sagui.cards import Limits, Networks
-from handrail.methods.sagui.epochs import Report, best_row, publish, run_by_epochs
+from handrail.methods.sagui.epochs import Report, publish, run_by_epochs
 from handrail.methods.sagui.evaluations import (
     KNOWLEDGE_COLUMNS,
     best,
     best_shield,
     cost_columns,
+    reached,
     record,
     tested,
     try_policy,
@@ -193,7 +194,12 @@ def train_guide(
             )  # fmt: skip
 
     def enough(step: int) -> bool:
-        return step >= settings.steps and settings.passes(best_row(folder))
+        if step < settings.steps:
+            return False
+        # not the file of the best one, which may be of a later step that an interruption undid
+        table = reached(folder, columns, step)
+        kept = SELECTIONS[settings.selection](table, settings.limit)
+        return settings.passes({name: float(values[kept]) for name, values in table.items()})
 
     def summarise(state: RunState) -> dict[str, Any]:
         if settings.keep:
