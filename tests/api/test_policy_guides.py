@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 
 import handrail
+from handrail.api import policy_guides
 from handrail.core.artifact import load
 from handrail.core.errors import HandrailError
+from handrail.methods.sagui.guide_file import GUIDE
 
 
 class Ledge(gymnasium.Env):
@@ -121,6 +123,23 @@ def test_the_folder_knows_its_policy(guide):
         handrail.guide_from_policy(lambda o: np.float32([5.0]), Ledge, guide.file.parent, **FEW)
     with pytest.raises(HandrailError, match=r"limit was 2\.0, now 3\.0"):
         handrail.guide_from_policy(away, Ledge, guide.file.parent, **{**FEW, "limit": 3.0})
+
+
+def test_a_fit_that_is_interrupted_in_its_shield_test_begins_anew(tmp_path, monkeypatch):
+    few = {**FEW, "steps": 400, "evaluation_episodes": 1, "shield_episodes": 1}
+    few["fitting"] = {"hidden": (4,), "updates": 20}
+
+    def interrupted(*given, **options):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(policy_guides, "takeover_table", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            handrail.guide_from_policy(away, Ledge, tmp_path, **few)
+    assert not (tmp_path / GUIDE).exists()
+    again = handrail.guide_from_policy(away, Ledge, tmp_path, **few)
+    assert "shielded_cost" in load(again.file, expect="guide")[0].training["evaluation"]
+    assert [path.name for path in tmp_path.glob("*.safetensors")] == [GUIDE]
 
 
 def test_the_file_alone_is_not_enough(guide):

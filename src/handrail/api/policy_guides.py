@@ -1,5 +1,6 @@
 """A policy of one's own as a guide: how it acts is given, what its actions cost is learnt."""
 
+import dataclasses
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -54,6 +55,8 @@ from handrail.methods.sagui.unread import refuse_unread
 from handrail.train.run_folder import claim, refuse_foreign
 
 LOG = logging.getLogger(__name__)
+UNTESTED = "untested.safetensors"
+"""What is fitted, until its shield test has said when to take over: then it is the guide."""
 HELD_OUT = 0.2
 """Share of the episodes that the critic is not fitted to."""
 PROBES = 32
@@ -188,11 +191,13 @@ def guide_from_policy(
         "task": host.name, "evaluation": evaluation, "probes": _probes(data, acts),
         "settings": {name: value for name, value in recorded.items() if name != PASSED},
     }  # fmt: skip
-    _write(guide, critics, host, allowed, longest, fitting, harm, training)
-    rows = _takeovers(guide, host, longest, shields, harm, allowed, key)
+    untested = dataclasses.replace(guide, file=folder / UNTESTED)
+    _write(untested, critics, host, allowed, longest, fitting, harm, training)
+    rows = _takeovers(untested, host, longest, shields, harm, allowed, key)
     chosen = proposed(rows, allowed)
     training |= {"evaluation": evaluation | dict(chosen), "takeovers": rows}
     _write(guide, critics, host, allowed, longest, fitting, chosen["takeover_cost"], training)
+    untested.file.unlink(missing_ok=True)
     _tell(guide.file, trial, evaluation, chosen, allowed)
     return guide
 
