@@ -1,5 +1,7 @@
 """An encoder of a source of one's own, and students whose guide acts near what it calls unsafe."""
 
+import shutil
+
 import jax.numpy as jnp
 import pytest
 
@@ -21,6 +23,10 @@ ENCODING = {
 
 def steep(observation, action, next_observation, info):
     return float(abs(next_observation[0]) > 0.4)
+
+
+def level(observation, action, next_observation, info):
+    return float(next_observation[0] > 0.4)
 
 
 @pytest.fixture(scope="module")
@@ -49,8 +55,21 @@ def test_unsafe_states_are_near_what_harm_followed(knowledge):
 
 def test_a_finished_encoder_is_not_repeated_and_another_cost_is_refused(knowledge):
     _, encoder = knowledge
+    before = encoder.read_bytes(), encoder.stat().st_mtime_ns
     again = handrail.train_source_encoder(Walker, encoder.parent, cost=steep, **ENCODING)
     assert again == encoder and encoder.name == ENCODER
+    for other in ({"cost": level}, {"horizon": 2}, {"seed": 7}):
+        with pytest.raises(HandrailError, match="holds a run with other settings"):
+            given = {"cost": steep, **ENCODING, **other}
+            handrail.train_source_encoder(Walker, encoder.parent, **given)
+    assert (encoder.read_bytes(), encoder.stat().st_mtime_ns) == before
+
+
+def test_an_encoder_of_elsewhere_is_not_taken_for_this_run(knowledge, tmp_path):
+    _, encoder = knowledge
+    shutil.copy(encoder, tmp_path)
+    with pytest.raises(HandrailError, match="holds no handrail run; choose another output folder"):
+        handrail.train_source_encoder(Walker, tmp_path, cost=steep, **ENCODING)
 
 
 def test_the_guide_acts_where_the_encoder_sees_danger(knowledge, tmp_path):

@@ -23,6 +23,7 @@ from handrail.methods.sagui.problem import Source
 from handrail.methods.sagui.shield import REPEAT
 from handrail.methods.sagui.state_check import encoder_inputs
 from handrail.train.course import Course, coursed
+from handrail.train.run_folder import refuse_foreign
 
 REMEMBERED = 50_000
 """Observations of each label."""
@@ -50,11 +51,12 @@ def train_source_encoder(
 ) -> Course[Path]:
     """Trains an encoder inside `folder` and returns its file; a finished one is not repeated.
 
-    Raises `HandrailError` where no harm was met, or the observation has images.
+    Raises `HandrailError` where no harm was met, the observation has images, or the folder has an
+    encoder of another run.
     """
-    settings, path = checked(settings), folder / ENCODER
-    if path.exists():
-        return path
+    settings, path, training = checked(settings), folder / ENCODER, folder / "training"
+    if path.exists() and not training.exists():
+        refuse_foreign(folder)
     block = Wanderer.train_every
     if settings.steps % block:
         raise HandrailError(f"encoder.steps is {settings.steps}: expected a multiple of {block}")
@@ -68,7 +70,7 @@ def train_source_encoder(
     return (
         yield from train_encoder.course(
             encoder_learner(source, settings), Explored(where.name, source.training, inputs),
-            settings, folder / "training", path,
+            settings, training, path,
             recorded=recorded, provenance={"settings": stable(settings)}, report=report,
         )
     )  # fmt: skip
