@@ -8,6 +8,7 @@ from handrail.core.arguments import override
 from handrail.core.errors import HandrailError, UnknownName
 from handrail.experiments.plan import plan
 from handrail.experiments.schema import (
+    REPORTS,
     budget_of,
     digest,
     flat,
@@ -17,9 +18,12 @@ from handrail.experiments.schema import (
     rows,
 )
 from handrail.methods.contrastive.settings import QLearning
+from handrail.report.experiment import KINDS
 from handrail.tasks.lava.resolve import resolve
 from handrail.tasks.lava.settings import LavaRun
 
+HEAD = "title = 'x'\n[budgets.quick]\nseeds = [1]\n[variants.b]\n"
+"""Of a file without mistakes; further tables follow."""
 BUDGETS = [(name, budget) for name in names() for budget in read(name).budgets]
 
 
@@ -214,6 +218,23 @@ def test_a_preset_stands_below_what_is_said_explicitly():
         ),
         ("title = 'x'\nvariants = 3\n[budgets.quick]\nseeds = [1]", "variants is 3: expected a ta"),
         ("title = 'x'\n[variants]\na = 3\n[budgets.quick]\nseeds = [1]", "variant 'a' is 3"),
+        (f"{HEAD}[base]\nenvironment = 'x'", "base sets environment to 'x': .*list environments"),
+        (f"{HEAD}[base]\nrun.seed = 3", "base sets run.seed to 3: .*seeds of a budget"),
+        (
+            f"{HEAD}[variants.a]\nmethod = 'dqn'\nenvironment = 'x'",
+            "variant 'a' sets environment to 'x'",
+        ),
+        (f"{HEAD}[variants.a]\nseed = 3", "variant 'a' sets seed to 3: .*take it out"),
+        (f"{HEAD}[budgets.long]\nseeds = [1]\nseed = 3", "budget 'long' sets seed to 3"),
+        (
+            f"{HEAD}[budgets.long]\nseeds = [1, 2, 1]",
+            "budget 'long': seeds lists 1 2 times: expected each once",
+        ),
+        (f"environments = ['x', 'x']\n{HEAD}", "environments lists 'x' 2 times"),
+        (f"{HEAD}[published]\nreturn = 5", "published.return is 5: expected a table of labels"),
+        (f"{HEAD}[published.return]\na = 5", "published.return.a is 5: expected a table of env"),
+        (f"{HEAD}[published.return.a]\nx = 'y'", "published.return.a.x is 'y': expected a number"),
+        (f"report = 'nonsense'\n{HEAD}", "report is 'nonsense': expected one of appearance, bars"),
     ],
 )
 def test_a_broken_file_is_named_with_its_mistake(tmp_path, text, message):
@@ -221,6 +242,10 @@ def test_a_broken_file_is_named_with_its_mistake(tmp_path, text, message):
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(HandrailError, match=rf"mine\.toml: .*{message}"):
         read(str(path))
+
+
+def test_every_kind_of_report_is_known_when_a_file_is_read():
+    assert REPORTS == KINDS.keys()
 
 
 def test_a_file_of_ones_own_is_read(tmp_path):

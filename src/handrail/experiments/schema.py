@@ -100,6 +100,13 @@ FIELDS = frozenset(
     "title question source report runs base variants environments budgets published "
     "published_from".split()
 )
+REPORTS = frozenset(
+    "learning bars sweep heatmap embedding appearance navigation parameter-sweep coverage "
+    "robustness".split()
+)
+"""Kinds of report; `handrail.report.experiment` makes them."""
+OF_ROWS = ("environment", "seed")
+"""Settings that tell the rows of an experiment apart, so that no table may set them."""
 OF_RUNS = {"parameter-sweep": "navigation", "sweep": "bars"}
 """By reports that need all variants: the report of the same runs that does not."""
 FOLDER = resources.files("handrail.experiments") / "files"
@@ -204,12 +211,15 @@ def _experiment(name: str, values: dict[str, Any], path: str) -> Experiment:
     named = values.get("environments", [])
     if not isinstance(named, list) or not all(isinstance(one, str) for one in named):
         raise HandrailError(f"{path}: environments is {named!r}: expected a list of names")
+    _refuse_twice(named, f"{path}: environments")
+    _check_published(values.get("published", {}), path)
     budgets = {}
     for key, entry in values["budgets"].items():
         if not isinstance(entry, Mapping):
             raise HandrailError(f"{path}: budget {key!r} is {entry!r}: expected a table")
         settings = {k: v for k, v in entry.items() if k not in ("seeds", "test_seeds")}
-        budgets[key] = Budget(_seeds(entry, f"{path}: budget {key!r}"), flat(settings))
+        what = f"{path}: budget {key!r}"
+        budgets[key] = Budget(_seeds(entry, what), _settings(settings, what))
     for label, own in values["variants"].items():
         if not isinstance(own, Mapping):
             raise HandrailError(f"{path}: variant {label!r} is {own!r}: expected a table")
@@ -219,10 +229,13 @@ def _experiment(name: str, values: dict[str, Any], path: str) -> Experiment:
         title=values["title"],
         question=values.get("question", ""),
         source=values.get("source", ""),
-        report=_kind(values.get("report") or _default_report(named, rows)),
+        report=_kind(values.get("report") or _default_report(named, rows), path),
         runs=values.get("runs", True),
-        base=flat(values.get("base", {})),
-        variants={label: flat(own) for label, own in values["variants"].items()},
+        base=_settings(values.get("base", {}), f"{path}: base"),
+        variants={
+            label: _settings(own, f"{path}: variant {label!r}")
+            for label, own in values["variants"].items()
+        },
         environments=tuple(values.get("environments", ())),
         budgets=budgets,
         published=values.get("published", {}),
@@ -241,7 +254,54 @@ def _seeds(budget: Mapping[str, Any], what: str) -> tuple[int, ...]:
         return first_test_seeds(count)
     if not isinstance(given, list) or not given or not all(type(s) is int for s in given):
         raise HandrailError(f"{what}: seeds is {given!r}: expected a list of whole numbers")
+    _refuse_twice(given, f"{what}: seeds")
     return tuple(given)
+
+
+def _settings(table: Mapping[str, Any], what: str) -> dict[str, Any]:
+    """A table's settings by dotted name. Raises `HandrailError` for those that rows set."""
+    settings = flat(table)
+    for name, value in settings.items():
+        own = name.removeprefix("run.")
+        if own in OF_ROWS:
+            place = "environments" if own == "environment" else "seeds of a budget"
+            raise HandrailError(
+                f"{what} sets {name} to {value!r}: every row has its own {own}, expected in "
+                f"the list {place}; take it out here and list it there"
+            )
+    return settings
+
+
+def _refuse_twice(entries: Sequence[Any], what: str) -> None:
+    """What is listed twice would count twice in means and intervals."""
+    twice = list(dict.fromkeys(one for one in entries if entries.count(one) > 1))
+    if twice:
+        raise HandrailError(
+            f"{what} lists {twice[0]!r} {entries.count(twice[0])} times: expected each once, "
+            "since it would count as often in means and intervals; take the others out"
+        )
+
+
+def _check_published(published: Mapping[str, Any], path: str) -> None:
+    """Raises `HandrailError` where it is no `published[quantity][label][environment]` number."""
+
+    def refuse(name: str, value: Any, expected: str) -> None:
+        raise HandrailError(
+            f"{path}: {name} is {value!r}: expected {expected}, such as "
+            '[published.return."a label"] with a line "an environment" = 5.0'
+        )
+
+    for quantity, labels in published.items():
+        name = f"published.{quantity}"
+        if not isinstance(labels, Mapping):
+            refuse(name, labels, "a table of labels")
+        for label, values in labels.items():
+            own = f"{name}.{label}"
+            if not isinstance(values, Mapping):
+                refuse(own, values, "a table of environments")
+            for environment, value in values.items():
+                if type(value) not in (int, float):
+                    refuse(f"{own}.{environment}", value, "a number")
 
 
 def _default_report(environments: Sequence[str], settings: Sequence[Mapping[str, Any]]) -> str:
@@ -256,10 +316,15 @@ def _default_report(environments: Sequence[str], settings: Sequence[Mapping[str,
         return Family.report(methods)
 
 
-def _kind(report: Any) -> Any:
+def _kind(report: str, path: str) -> str:
     if report == "doses":
         warn_once("reports of the kind 'doses' are now called 'parameter-sweep'")
         return "parameter-sweep"
+    if report not in REPORTS:
+        raise HandrailError(
+            f"{path}: report is {report!r}: expected one of {', '.join(sorted(REPORTS))}; "
+            "choose one, or leave it out for that of the environments"
+        )
     return report
 
 
