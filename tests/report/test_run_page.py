@@ -69,6 +69,47 @@ def test_rates_and_limits_are_those_of_a_thousand_steps(tmp_path):
     assert above.curves["budget-switch"][1].value[-1] == (run.episodes["cost"] > 5).sum()
 
 
+@pytest.mark.parametrize(
+    ("environment", "settings", "steps"),
+    [
+        ("mine:make", {"run": {"episode_length": 50}}, 50),  # of `handrail train`
+        ("mine:make", {"episode_length": 200}, 200),
+        ("mine:make", {"run": {"episode_length": 0}}, None),  # the environment's, not recorded
+        ("mine:make", {}, None),
+        ("velocity-hopper", {}, 1_000),  # whose episodes end early
+        ("navigation-static", {}, 1_000),
+    ],
+)
+def test_a_limit_has_a_rate_only_where_its_steps_are_known(tmp_path, environment, settings, steps):
+    folder = write_run(tmp_path / "a", environment=environment, limit=5.0)
+    recorded = json.loads((folder / "run.json").read_text())
+    del recorded["episode_length"]
+    recorded["run"] |= settings.get("run", {})
+    recorded |= {name: value for name, value in settings.items() if name != "run"}
+    (folder / "run.json").write_text(json.dumps(recorded))
+    groups = groups_of(folder)
+    scope = sections.scope_of("t", groups, 5.0)
+    assert scope.limit_steps == steps
+    assert scope.rate == (None if steps is None else 5.0 * 1_000 / steps)
+    [costs] = sections.costs(groups, scope)
+    assert costs.panels[0].limit == scope.rate
+
+
+def test_a_guide_of_the_projects_own_has_the_limit_of_a_thousand_steps(tmp_path):
+    folder = write_run(tmp_path / "a", limit=5.0)
+    guide = {"purpose": "guide", "environment": "velocity-hopper", "limit": 5.0}
+    (folder / "run.json").write_text(json.dumps(guide))
+    assert sections.scope_of("t", groups_of(folder), 5.0).rate == 5.0
+
+
+def test_limits_of_unequal_episodes_have_no_rate(tmp_path):
+    folders = [
+        write_run(tmp_path / f"{length}", settings={"episode_length": length})
+        for length in (50, 100)
+    ]
+    assert sections.scope_of("t", groups_of(*folders), 5.0).rate is None
+
+
 def test_the_front_holds_what_nothing_surpasses_in_both():
     points = {"a": (1.0, 1.0), "b": (2.0, 3.0), "c": (2.5, 2.0), "d": (0.5, 0.5), "e": (0.5, 0.5)}
     assert sections.unsurpassed(points) == ["d", "e", "a", "b"]

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from handrail.core.recorded import mapping
+from handrail.equations.budget import LIMIT_STEPS
 from handrail.equations.interval import Interval
 from handrail.report.charts import Plane
 from handrail.report.curves import cumulative, grid, rolling_mean
@@ -17,6 +19,7 @@ from handrail.report.figures import Panel, curves
 from handrail.report.html import Block, Cell, Charts, Table, over_seeds
 from handrail.report.runs import Run
 from handrail.report.stats import bootstrap_curve, iqm
+from handrail.tasks.registry import FAMILIES
 
 Groups = Mapping[str, Sequence[Run]]
 POINTS = 200  # of a curve: a page of twenty methods stays small
@@ -48,13 +51,25 @@ class Scope:
 
 
 def scope_of(title: str, groups: Groups, limit: float | None = None) -> Scope:
-    """The scope of these runs; the length of an episode is the longest that was recorded."""
+    """The scope of these runs. Where they do not all say the same steps that a limit is for, the
+    limit has no rate.
+    """
     runs = [run for own in groups.values() for run in own]
     steps = max((run.last_step for run in runs), default=0)
-    said = [run.settings.get("episode_length") for run in runs]
-    known = [int(one) for one in said if isinstance(one, int | float) and one > 0]
-    longest = [int(run.episodes["length"].max()) for run in runs if len(run.episodes["length"])]
-    return Scope(title, max(steps, 1), limit, max(known or longest, default=None))
+    said = {_limit_steps(run) for run in runs}
+    return Scope(title, max(steps, 1), limit, said.pop() if len(said) == 1 else None)
+
+
+def _limit_steps(run: Run) -> int | None:
+    """Steps of the episode that a run's limit is for; None where that is not known."""
+    own = mapping(run.settings.get("run"))
+    for settings in (own, run.settings):
+        length = settings.get("episode_length")
+        if isinstance(length, int | float) and length > 0:
+            return int(length)
+    name = own.get("environment", run.settings.get("environment"))
+    known = isinstance(name, str) and any(family.knows(name) for family in FAMILIES)
+    return LIMIT_STEPS if known else None
 
 
 def begun(groups: Groups) -> dict[str, list[Run]]:
