@@ -8,9 +8,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handrail.core.types import Context, Transition
-from handrail.interventions.base import AbstractTrigger, All, Either, Intervention, Verdict
+from handrail.interventions.base import (
+    AbstractTrigger,
+    All,
+    Either,
+    Intervention,
+    Threshold,
+    Verdict,
+)
 from handrail.interventions.substitutes import Proposed, RandomAboveMean, RandomAction
-from handrail.interventions.triggers import AfterFirstCost, Always, Coin, Never, Predicate
+from handrail.interventions.triggers import (
+    AfterFirstCost,
+    Always,
+    Coin,
+    CostCriticExceeds,
+    Never,
+    Predicate,
+)
 from tests.interventions.episodes import play, script, stepped_in
 
 PLAYED = script(6, observation=[0] * 6, proposed=[3] * 6, cost=[0, 1, 0, 0, 0, 0])
@@ -30,6 +44,13 @@ class Noisy(AbstractTrigger):
 
     def observe(self, memory, context, transition, *, key):
         return jax.random.uniform(key)
+
+
+class NamedThreshold(Always):
+    """Compares a quantity with another one."""
+
+    def thresholds(self):
+        return (Threshold("distance", "radius", "below"),)
 
 
 class Loud(Noisy):
@@ -65,7 +86,7 @@ OTHERS = (Coin(0.5), Coin(0.9), AfterFirstCost(), Loud("other"), Always())
 )
 def test_a_condition_draws_the_same_whatever_stands_beside_it(before, after):
     if sum(isinstance(other, Loud) for other in before + after) > 1:
-        after = []  # evidence under one name twice is refused
+        after = []  # two of them draw as a first and a second
         before = [other for other in before if not isinstance(other, Loud)]
     joined = Noisy("mine")
     for other in after:
@@ -132,10 +153,29 @@ def test_each_condition_keeps_its_own_memory():
     assert nothing == ()
 
 
-def test_evidence_under_one_name_twice_is_refused():
-    twice = Predicate(lambda c: c.step > 0) & Predicate(lambda c: c.step > 1)
-    with pytest.raises(ValueError, match="predicate"):
-        decided(twice, Proposed())
+@pytest.mark.parametrize("join", [lambda a, b: a & b, lambda a, b: a | b])
+def test_evidence_under_one_name_is_numbered(join):
+    twice = join(Predicate(lambda c: c.step > 0), Predicate(lambda c: c.step == 0))
+    first, _ = decided(twice, Proposed())
+    assert {name: bool(value) for name, value in first.evidence.items()} == {
+        "predicate": False,
+        "predicate_2": True,
+    }
+    nested = (twice & Always()) | Predicate(lambda c: c.step > 0)
+    assert "predicate_3" in decided(nested, Proposed())[0].evidence
+    assert list(decided(Predicate(lambda c: c.step > 0))[0].evidence) == ["predicate"]
+
+
+def test_thresholds_are_numbered_like_the_evidence_that_they_are_for():
+    cheap, dear = (CostCriticExceeds(lambda o, a: 1.0 * a, limit) for limit in (2.0, 5.0))
+    decision, _ = decided(cheap | dear, Proposed())
+    assert sorted(decision.evidence) == ["predicted_cost", "predicted_cost_2"]
+    compared = {one.quantity: one.value for one in (cheap | dear).thresholds()}
+    assert compared == {"predicted_cost": 2.0, "predicted_cost_2": 5.0}
+    by_name = NamedThreshold() | NamedThreshold()
+    assert [one[:2] for one in by_name.thresholds()] == [
+        ("distance", "radius"), ("distance_2", "radius_2"),
+    ]  # fmt: skip
 
 
 def test_without_a_substitute_the_proposed_action_stands():

@@ -102,6 +102,15 @@ def test_a_guide_of_the_projects_own_has_the_limit_of_a_thousand_steps(tmp_path)
     assert sections.scope_of("t", groups_of(folder), 5.0).rate == 5.0
 
 
+def test_a_second_condition_of_a_class_is_said_in_words(tmp_path):
+    folder = write_run(tmp_path / "a")
+    table = folder / "progress.csv"
+    text = table.read_text().replace("evidence/predicted_cost", "evidence/predicate_2")
+    table.write_text(text)
+    made = titles(why.conditions(groups_of(folder), sections.scope_of("t", groups_of(folder))))
+    assert "Your predicate holds 2" in made
+
+
 def test_limits_of_unequal_episodes_have_no_rate(tmp_path):
     folders = [
         write_run(tmp_path / f"{length}", settings={"episode_length": length})

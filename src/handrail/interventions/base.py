@@ -1,6 +1,8 @@
 """An intervention = WHEN to step in × WHAT acts instead."""
 
 import abc
+import itertools
+from collections.abc import Sequence
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import equinox as eqx
@@ -156,7 +158,8 @@ class AbstractSeveral(AbstractTrigger):
 
     Each condition draws from a key named after its `stream`, so adding another condition
     never shifts the draws of those that were there. Of one class twice, the left one is the
-    first: append the new one.
+    first: append the new one. What both report under one name is numbered (`predicate`,
+    `predicate_2`), in evidence and thresholds.
     """
 
     conditions: eqx.AbstractVar[tuple[AbstractTrigger, ...]]
@@ -180,7 +183,13 @@ class AbstractSeveral(AbstractTrigger):
         return _observed(self.conditions, memory, context, transition, key)
 
     def thresholds(self) -> tuple[Threshold, ...]:
-        return tuple(each for condition in self.conditions for each in condition.thresholds())
+        several = [condition.thresholds() for condition in self.conditions]
+        renamed = _numbered([_names(own) for own in several])
+        return tuple(
+            Threshold(names[quantity], names[value] if _is_name(value) else value, fires)
+            for own, names in zip(several, renamed, strict=True)
+            for quantity, value, fires in own
+        )
 
 
 class All(AbstractSeveral):
@@ -271,10 +280,34 @@ def _observed(conditions, memory, context, transition, key) -> Memory:
 
 
 def _merged(verdicts: list[Verdict]) -> dict[str, Array]:
-    evidence: dict[str, Array] = {}
-    for verdict in verdicts:
-        repeated = evidence.keys() & verdict.evidence.keys()
-        if repeated:
-            raise ValueError(f"two conditions report evidence under the name {sorted(repeated)}")
-        evidence |= verdict.evidence
-    return evidence
+    """All evidence; what a later condition reports under a name again is numbered."""
+    renamed = _numbered([list(verdict.evidence) for verdict in verdicts])
+    return {
+        names[name]: value
+        for verdict, names in zip(verdicts, renamed, strict=True)
+        for name, value in verdict.evidence.items()
+    }
+
+
+def _names(thresholds: Sequence[Threshold]) -> list[str]:
+    """The quantities of the evidence that thresholds name."""
+    named = (name for quantity, value, _ in thresholds for name in (quantity, value))
+    return list(dict.fromkeys(name for name in named if _is_name(name)))
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and value != ""
+
+
+def _numbered(reported: Sequence[Sequence[str]]) -> list[dict[str, str]]:
+    """By condition, its names as they stand beside the others': `name`, `name_2`, `name_3`, …"""
+    taken: set[str] = set()
+    renamed = []
+    for names in reported:
+        own: dict[str, str] = {}
+        for name in names:
+            candidates = (f"{name}_{number}" for number in itertools.count(2))
+            own[name] = next(one for one in itertools.chain([name], candidates) if one not in taken)
+            taken.add(own[name])
+        renamed.append(own)
+    return renamed

@@ -47,9 +47,9 @@ def conditions(groups: Groups, scope: Scope) -> list[Block]:
     """How often each condition held, over steps; what quantities were, and their thresholds."""
     steps = grid(scope.steps, POINTS)
     names = list(dict.fromkeys(name for runs in groups.values() for name in _recorded(runs)))
-    names = [name for name in names if name not in CONDITIONS or _ever(groups, name)]
-    truths = [name for name in names if name in CONDITIONS]
-    numbers = [name for name in names if name not in CONDITIONS and name != RADIUS]
+    names = [name for name in names if not _is_truth(name) or _ever(groups, name)]
+    truths = [name for name in names if _is_truth(name)]
+    numbers = [name for name in names if not _is_truth(name) and _first(name) != RADIUS]
     panels: list[Panel] = []
     for name in (*truths, *numbers):
         found = {
@@ -59,7 +59,7 @@ def conditions(groups: Groups, scope: Scope) -> list[Block]:
         }
         limits = {threshold(run, name) for label in found for run in groups[label]}
         limit = limits.pop() if len(limits) == 1 else None
-        title = CONDITIONS.get(name) or QUANTITIES.get(name, name.replace("_", " "))
+        title = _in_words(name)
         unit = "share of steps" if name in truths else f"{name}, mean over a chunk of steps"
         label = "threshold"
         panels += panel(title.capitalize(), unit, found, limit, limit_label=label)
@@ -139,19 +139,39 @@ def _compared(groups: Groups, names: Sequence[str]) -> Table | None:
     rows: list[list[Cell]] = []
     for label, runs in groups.items():
         for name in names:
-            if name not in _recorded(runs) or name == RADIUS or name in _decided(runs):
+            if name not in _recorded(runs) or _first(name) == RADIUS or name in _decided(runs):
                 continue
-            condition, side = FIRES.get(name, (name if name in CONDITIONS else "", ""))
+            condition, side = FIRES.get(name, (name if _is_truth(name) else "", ""))
             with_what = _thresholds(runs, name)
             rows.append(
-                [label, QUANTITIES.get(name) or CONDITIONS.get(name) or name.replace("_", " "),
-                 None if name in CONDITIONS else over_seeds(_whole(runs, name)),
+                [label, _in_words(name),
+                 None if _is_truth(name) else over_seeds(_whole(runs, name)),
                  side if with_what is not None else "", with_what,
                  over_seeds(_whole(runs, condition)) if condition else None]
             )  # fmt: skip
     columns = ["method", "what triggers saw", "mean", "fires", "threshold", "held, share of steps"]
     caption = "Means over whole runs. Quantities stand beside what they were compared with."
     return Table(columns, rows, caption, digits=3) if rows else None
+
+
+def _first(name: str) -> str:
+    """The name without the number that a second condition of a class has (`predicate_2`)."""
+    first, _, number = name.rpartition("_")
+    known = first in CONDITIONS or first in QUANTITIES or first == RADIUS
+    return first if known and number.isdecimal() else name
+
+
+def _is_truth(name: str) -> bool:
+    return _first(name) in CONDITIONS
+
+
+def _in_words(name: str) -> str:
+    """What triggers record, in words, numbered as its name is."""
+    first = _first(name)
+    words = CONDITIONS.get(first) or QUANTITIES.get(first)
+    if words is None:
+        return name.replace("_", " ")
+    return f"{words}{name.removeprefix(first).replace('_', ' ')}"
 
 
 def _decided(runs: Sequence[Run]) -> set[str]:
