@@ -76,7 +76,9 @@ COMPILED = {
     "control-switch": "control-switch",
     "scratch": "SAC-Lagrangian, published settings",
 }
-SEMI_DYNAMIC_TEST_SEEDS = _as_in_static("budget-switch", "sum-switch", "control-switch")
+SEMI_DYNAMIC_TEST_SEEDS = _as_in_static(
+    "budget-switch", "sum-switch", "control-switch", "SAC-Lagrangian, tuned"
+)
 POINTGOAL1 = _as_in_static("sum-switch", "SAC-Lagrangian, tuned")
 EARLY_GUIDE = {
     "budget-switch": ("sagui-semi-dynamic-early-guide", "budget-switch, farthest guide"),
