@@ -126,6 +126,7 @@ def test_a_run_by_name(tmp_path):
         knowledge_folder=tmp_path, out=tmp_path / "run",
     )  # fmt: skip
     assert summary["limit"] == 5.0 and summary["steps"] == 80
+    assert summary["limit_steps"] == 20
 
 
 def test_several_costs_and_their_limits():

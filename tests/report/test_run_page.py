@@ -95,6 +95,14 @@ def test_a_limit_has_a_rate_only_where_its_steps_are_known(tmp_path, environment
     assert costs.panels[0].limit == scope.rate
 
 
+def test_a_finished_run_says_the_steps_of_its_limit(tmp_path):
+    """Also where its environment has a length of its own, which no setting says."""
+    folder = write_run(tmp_path / "a", environment="mine:make", limit=5.0)
+    summary = json.loads((folder / "summary.json").read_text())
+    (folder / "summary.json").write_text(json.dumps(summary | {"limit_steps": 20}))
+    assert sections.scope_of("t", groups_of(folder), 5.0).rate == 250.0
+
+
 def test_a_guide_of_the_projects_own_has_the_limit_of_a_thousand_steps(tmp_path):
     folder = write_run(tmp_path / "a", limit=5.0)
     guide = {"purpose": "guide", "environment": "velocity-hopper", "limit": 5.0}

@@ -61,10 +61,14 @@ def scope_of(title: str, groups: Groups, limit: float | None = None) -> Scope:
 
 
 def _limit_steps(run: Run) -> int | None:
-    """Steps of the episode that a run's limit is for; None where that is not known."""
+    """Steps of the episode that a run's limit is for, as it says once it has finished, or as its
+    settings do; None where that is not known.
+    """
     own = mapping(run.settings.get("run"))
-    for settings in (own, run.settings):
-        length = settings.get("episode_length")
+    for length in (
+        (run.summary or {}).get("limit_steps"), own.get("episode_length"),
+        run.settings.get("episode_length"),
+    ):  # fmt: skip
         if isinstance(length, int | float) and length > 0:
             return int(length)
     name = own.get("environment", run.settings.get("environment"))

@@ -278,6 +278,7 @@ def train_student(
             **({"shield_rate": total(folder, EVIDENCE) / run.steps} if shielded else {}),
             "total_cost": float(state.progress.cost),
             "limit": run.limit,
+            "limit_steps": target.interface.limit_steps,
             "episodes_above_limit": episodes_above(folder, run.limit, limits),
             **summary(Curves.of(table), run.limit, target.interface.limit_steps),
             **verdict(table, run.limit),
