@@ -52,3 +52,4 @@ def right(observation, key):
 
 
 careful = shield(lambda context: context.info["at"] < 2, Policy(right), info=["at"])
+careless = shield(lambda context: context.info["at"] < 1, Policy(right), info=["at"])

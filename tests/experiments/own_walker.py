@@ -24,6 +24,13 @@ def make():
     return Near()
 
 
+class Slippery(Near):
+    """One that goes further than it wants to."""
+
+    def step(self, action):
+        return Near.step(self, 1.5 * action)
+
+
 class Line(Walker, gymnasium.Env):
     """What Gymnasium puts side by side."""
 
@@ -51,3 +58,4 @@ def moved(observation, action, next_observation):
 
 
 careful = shield(lambda context: context.observation[0] > 0.3, Policy(lambda o, k: (-o[:1], {})))
+harmless = shield(lambda context: context.observation[0] > 9.0, Policy(lambda o, k: (-o[:1], {})))

@@ -9,7 +9,11 @@ from handrail.cli.reproduce import reproduce
 from handrail.cli.train import resume, train_one
 from handrail.core.errors import HandrailError, UnknownName
 from handrail.core.records import read_table
+from handrail.experiments.plan import plan, refuse_changed
+from handrail.experiments.scheduler import with_needs
+from handrail.experiments.schema import read
 from handrail.tasks.own.family import OWN_ENVIRONMENTS, resolve_own
+from tests.experiments import own_doors
 from tests.experiments.test_own_experiments import Here
 
 HOME = "tests.experiments.own_doors"
@@ -76,6 +80,27 @@ def test_an_experiment_file_acquires_trains_and_reports(reproduced):
     assert "info.is_success" in read_table(of_method(runs, "full-adaptive") / "episodes.csv")
     shielded = of_method(runs, "dqn")
     assert json.loads((shielded / "summary.json").read_text())["violations"] == 0
+
+
+@pytest.mark.parametrize(
+    "name, edited, kind",
+    [
+        ("other", lambda: own_doors.Corridor(goal=6), "prior"),
+        ("make", lambda: own_doors.Corridor(goal=6), "encoder"),
+        ("careful", own_doors.careless, "dqn"),
+    ],
+)
+def test_finished_work_of_edited_code_is_refused(reproduced, monkeypatch, name, edited, kind):
+    runs, *_ = reproduced
+    planned = plan(read(str(runs.parent / "mine.toml")), "quick", None, runs)
+    tasks = with_needs(task for _, task in planned)
+    refuse_changed(tasks)
+    monkeypatch.setattr(own_doors, name, edited)
+    changed = [task for task in tasks if f"-{kind}-" in task.folder.name]
+    assert changed
+    for task in changed:
+        with pytest.raises(HandrailError, match=rf"-{kind}-.*passed\."):
+            refuse_changed([task])
 
 
 def test_finished_runs_are_tested_alone_and_shielded(reproduced):

@@ -117,6 +117,43 @@ def test_an_edited_cost_is_refused(reproduced, monkeypatch):
     (run / "kept.json").rename(run / "summary.json")
 
 
+def slower(observation, action, next_observation):
+    return -float(abs(next_observation - observation)[0])
+
+
+@pytest.mark.parametrize(
+    "name, edited, where",
+    [
+        ("steep", lambda o, a, n, i: float(n[0] > 0.9), r"-guide-0-.*passed\.cost"),
+        ("moved", slower, r"-guide-0-.*passed\.bonus"),
+        ("careful", own_walker.harmless, r"-sac-lagrangian-0-.*passed\.shield"),
+        ("make", lambda: own_walker.Slippery(), r"passed\.built_by"),
+    ],
+)
+def test_finished_work_of_edited_code_is_not_taken_for_this_ones(
+    reproduced, monkeypatch, name, edited, where
+):
+    folder, *_ = reproduced
+    again = {"out": folder / "runs", "engine": Here(), "quiet": True}
+    reproduce(str(folder / "mine.toml"), **again)  # nothing was edited
+    monkeypatch.setattr(own_walker, name, edited)
+    with pytest.raises(HandrailError, match=where):
+        reproduce(str(folder / "mine.toml"), **again)
+
+
+def test_a_finished_guide_of_edited_code_is_not_taken_by_a_command(reproduced, monkeypatch):
+    folder, *_ = reproduced
+    monkeypatch.setattr(own_walker, "moved", slower)
+    settings = {**RUN, "seed": 0, "method": "budget-switch"}
+    with pytest.raises(HandrailError, match=r"passed\.bonus.*another output folder"):
+        train_one(
+            {name: settings.pop(name) for name in ("environment", "method", "seed")}, files={},
+            assignments=[f"{name}={json.dumps(value)}" for name, value in settings.items()],
+            knowledge_folder=folder / "runs", out=folder / "elsewhere",
+        )  # fmt: skip
+    assert not (folder / "elsewhere").exists()
+
+
 def test_a_run_by_name(tmp_path):
     settings = {**RUN, "method": "sac-lagrangian"}
     summary = train_one(

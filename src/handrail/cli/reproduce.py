@@ -11,7 +11,7 @@ from handrail.core.files import check_writable
 from handrail.engines.base import AbstractEngine
 from handrail.engines.local import Local
 from handrail.experiments.groups import alone_of, by_seeds
-from handrail.experiments.plan import Task, plan
+from handrail.experiments.plan import Task, plan, refuse_changed
 from handrail.experiments.progress import Follower
 from handrail.experiments.scheduler import with_needs
 from handrail.experiments.schema import (
@@ -52,6 +52,7 @@ def reproduce(
     experiment, portion, planned = _planned(name, portion, out)
     check_writable(out)
     tasks = _tasks(experiment, planned)
+    refuse_changed(with_needs(tasks))
     began = time.monotonic()
     folders = [one.folder for task in tasks for one in (*task.needs, task)]
     look = seldom(lambda: tracker.poll(folders)) if tracker else lambda: None

@@ -11,6 +11,8 @@ from handrail.core.renamed import SETTINGS, VALUES
 
 PASSED = "passed"
 """Where `run.json` keeps the descriptions of what was passed in (`handrail.core.identity`)."""
+BUILT_BY = "built_by"
+"""In there, the description of what builds an environment that is known by a name."""
 SINCE = "since"
 """Of a setting's metadata: it was added later, and is recorded where it is not at its default."""
 MOST_NAMED = 3
@@ -116,7 +118,7 @@ def _compared(old: Any, new: Any, name: str) -> Iterator[Difference | str]:
             return
         for key in sorted(old.keys() | new.keys()):
             inner = f"{name}.{key}" if name else key
-            if key == PASSED and not name and key not in old:
+            if inner in (PASSED, f"{PASSED}.{BUILT_BY}") and key not in old:
                 yield inner
                 continue
             yield from _compared(old.get(key, _ABSENT), new.get(key, _ABSENT), inner)

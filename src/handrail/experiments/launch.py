@@ -18,7 +18,7 @@ from handrail.core.recorded import stable
 from handrail.core.records import BEST, POLICY
 from handrail.envs.changes import NOTHING_CHANGED, Changes
 from handrail.experiments.locks import exclusive
-from handrail.experiments.plan import RUN, SUMMARY, Task, knowledge_tasks
+from handrail.experiments.plan import RUN, SUMMARY, Task, knowledge_tasks, refuse_changed
 from handrail.experiments.stored import may_run, names_of, stored_run
 from handrail.knowledge.catalog import with_checksum
 from handrail.tasks.family import Family, Row
@@ -80,6 +80,7 @@ def train(
     family.suits(run, {task.kind: task.settings for task in tasks})
     family.check(run, promised)
     named = _checksums(family, run, files)  # refuses what is damaged, before hours of acquiring
+    refuse_changed(tasks)
     check_writable(out)
     for task in tasks:
         with exclusive(task.folder, waiting=note):

@@ -5,13 +5,17 @@ share what they have in common, and what is finished is never computed again.
 """
 
 import dataclasses
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from handrail.core.recorded import original
+from handrail.core.files import read_json
+from handrail.core.recorded import PASSED, original
+from handrail.core.renamed import migrated
 from handrail.experiments.schema import Experiment, ExperimentRow, digest, rows
 from handrail.tasks.family import Family, Row
 from handrail.tasks.registry import family_of
+from handrail.train.run_folder import claim
 
 RUN = "run"  # the kind of a task that is no knowledge
 SUMMARY = "summary.json"
@@ -73,6 +77,26 @@ def plan(
         needs = tuple(once(task) for task in knowledge_tasks(resolved, out))
         planned.append((row, once(run_task(resolved, needs, out))))
     return planned
+
+
+def refuse_changed(tasks: Iterable[Task]) -> None:
+    """Refuses finished work of tasks whose settings name code that has changed since.
+
+    Names of folders do not know the code behind a name; `run.json` does.
+    """
+    described: dict[str, Mapping[str, Any]] = {}
+    for task in tasks:
+        if not task.done:
+            continue  # what goes on with it compares
+        settings = task.settings.run if task.kind == RUN else task.settings
+        seedless = original(dataclasses.replace(settings, seed=0))
+        same = f"{type(settings).__name__} {digest(seedless)}"
+        if same not in described:
+            described[same] = task.family.named_code(settings)
+        if described[same]:
+            for path in sorted(task.folder.rglob("run.json")):
+                recorded = migrated(read_json(path), str(path))
+                claim(path.parent, {**recorded, PASSED: described[same]})
 
 
 def knowledge_tasks(row: Row, out: Path) -> list[Task]:

@@ -117,6 +117,9 @@ class Family:
     shielded: Callable[[Any, Files, Path, int, int, Changes], dict[str, Any]]
     """Tests it together with the run's intervention: settings, files of its knowledge, the policy's
     file, episodes, seed, how the world is changed."""
+    named_code: Callable[[Any], Mapping[str, Any]] = lambda settings: {}
+    """The description of code that settings of a run or of knowledge name, as `run.json` keeps it
+    under `passed`; empty where they name none."""
     suits: Callable[[Any, Mapping[str, Any]], None] = lambda run, knowledge: None
     """Refuses settings of knowledge, by kind, that a run is to acquire and that would not fit it,
     before anything is computed."""

@@ -101,6 +101,7 @@ def execute(
         progress = GrowingTable(folder / PROGRESS)
         episodes.cut(step)
         progress.cut(step)
+        cost = cost_so_far(folder)
         began = saved = time.monotonic()
         warned = begun = False
         for count, learn in _chunks(loop, step, chunk_steps):
@@ -129,7 +130,9 @@ def execute(
                 pairs = zip(rows, said.taken(len(rows)), strict=True)
                 rows = [row | values for row, values in pairs]
             episodes.add(rows)
-            row = _progress_row(loop, state, rows, means | evidence_means(records.evidence))
+            cost += float(np.asarray(records.cost, np.float64).sum())
+            measured = means | evidence_means(records.evidence)
+            row = _progress_row(loop, state, cost, rows, measured)
             warned = warn_not_finite(row, warned)
             progress.add([row])
             report(step, means)
@@ -150,6 +153,14 @@ def execute(
         write_json(folder / "summary.json", _plain(summary))
         clear_checkpoints(folder)
         return read_json(folder / "summary.json")
+
+
+def cost_so_far(folder: Path) -> float:
+    """The undiscounted cost of all steps of a run that its tables hold."""
+    if not (folder / PROGRESS).exists():
+        return 0.0
+    costs = read_table(folder / PROGRESS)["cost"]
+    return float(costs[-1]) if costs.size else 0.0
 
 
 def _resume(folder: Path, state: RunState, signature: str) -> tuple[int, float, RunState]:
@@ -204,13 +215,13 @@ def _episode_rows(
     return rows
 
 
-def _progress_row(loop: AnyLoop, state: RunState, rows, means) -> dict[str, float]:
+def _progress_row(loop: AnyLoop, state: RunState, cost: float, rows, means) -> dict[str, float]:
     """Totals since the beginning of the run, and the means of this chunk: metrics, evidence."""
     learning = dict.fromkeys(loop.agent.metrics, float("nan")) | means
     return {
         "step": int(state.progress.step),
         "episodes": int(state.progress.episode),
-        "cost": float(state.progress.cost),
+        "cost": cost,
         "interventions": int(state.progress.interventions),
         "mean_return": float(np.mean([row["return"] for row in rows])) if rows else float("nan"),
         **learning,
@@ -250,7 +261,7 @@ def _summary(folder: Path, steps: int, state: RunState, wall: float) -> dict[str
         "steps": steps,
         "episodes": len(late),
         "final_return": float(table["return"][late].mean()) if late.any() else None,
-        "violations": float(state.progress.cost),
+        "violations": cost_so_far(folder),
         "intervention_rate": int(state.progress.interventions) / steps,
         "wall_s": round(wall, 2),
     } | steps_not_finite(folder)

@@ -52,7 +52,9 @@ class EpisodeSoFar(eqx.Module):
 
 
 class Progress(eqx.Module):
-    """Where the run is, with its totals; the cost is undiscounted."""
+    """Where the run is, with its totals; the cost is undiscounted, and in single precision, in
+    which small costs vanish beside a large sum: reports add up `Record.cost`.
+    """
 
     step: Int[Array, ""]
     episode: Int[Array, ""]
@@ -88,6 +90,7 @@ class Record(eqx.Module):
     """What one step reports. Learners never read it."""
 
     ended: Bool[Array, ""]
+    cost: Float[Array, ""]
     episode: EpisodeSoFar  # including this step
     evidence: dict[str, Float[Array, ""]]  # what triggers saw (`train.evidence`)
     outside: Bool[Array, ""]  # a substitute acted with what is no action
@@ -103,6 +106,7 @@ class Record(eqx.Module):
         """Of a step that `progress` does not count yet."""
         return Record(
             transition.terminated | transition.truncated,
+            transition.cost,
             progress.so_far.add(transition),
             evidence_of(decision),
             is_outside(intervention, actions, decision),

@@ -64,6 +64,7 @@ from handrail.train.compiled import RunState
 from handrail.train.course import Course, coursed
 from handrail.train.evidence import total
 from handrail.train.loops import AnyLoop
+from handrail.train.run import cost_so_far
 
 
 def check(run: StudentRun, given: Mapping[str, Any]) -> StudentMethod:
@@ -276,7 +277,7 @@ def train_student(
         shielded = target.shield is not None
         return {
             **({"shield_rate": total(folder, EVIDENCE) / run.steps} if shielded else {}),
-            "total_cost": float(state.progress.cost),
+            "total_cost": cost_so_far(folder),
             "limit": run.limit,
             "limit_steps": target.interface.limit_steps,
             "episodes_above_limit": episodes_above(folder, run.limit, limits),

@@ -14,7 +14,7 @@ from jaxtyping import Array, Key
 from handrail.core.errors import HandrailError
 from handrail.core.identity import environment_identity, fingerprint, passed_in
 from handrail.core.informed import informed
-from handrail.core.recorded import PASSED, stable
+from handrail.core.recorded import BUILT_BY, PASSED, stable
 from handrail.core.types import Observation
 from handrail.envs.base import DiscreteActions
 from handrail.envs.changes import Changes
@@ -43,7 +43,7 @@ from handrail.tasks.family import Files, Report
 from handrail.tasks.own.discrete_resolve import OFFERED
 from handrail.tasks.own.discrete_settings import OwnDqn, OwnEncoder, OwnPrior
 from handrail.tasks.own.episode import rendering, to_record
-from handrail.tasks.own.problems import options_of, shield_of
+from handrail.tasks.own.problems import options_of, passed_by_name, shield_of
 from handrail.train.evaluate_pair import try_compiled, try_under
 from handrail.train.rollout.base import Episodes
 from handrail.train.rollout.drivers import Compiled
@@ -57,15 +57,9 @@ Told = Callable[[str, int, int], None]
 
 def acquire_prior(settings: OwnPrior, folder: Path, report: Told) -> None:
     """Learns a prior from the sources."""
-    names = (*settings.sources, settings.environment)
-    learning = settings.source_learning
-    hosts = [_built(settings, name, learning.normalise_observations) for name in names]
+    hosts, passed = sources_of(settings)
     problems = [_discrete(problem_of(host)) for host in hosts]
     refuse_different_sources(problems, hosts)
-    passed = {
-        "sources": list(map(environment_identity, hosts, names)),
-        "cost": fingerprint(options_of(settings)["cost"]),
-    }
     train_prior(
         {str(place): one.itself for place, one in enumerate(problems[:-1])},
         problems[-1].itself, settings, folder,
@@ -77,12 +71,9 @@ def acquire_prior(settings: OwnPrior, folder: Path, report: Told) -> None:
 
 def acquire_encoder(settings: OwnEncoder, folder: Path, report: Told) -> None:
     """Trains an encoder while a DQN explores."""
-    host = _built(settings, settings.environment, settings.acting.normalise_observations)
+    host, passed = encoder_source_of(settings)
     problem = _discrete(problem_of(host))
-    recorded = {
-        "purpose": "encoder", **stable(settings),
-        PASSED: passed_in(host, settings.environment, cost=options_of(settings)["cost"]),
-    }  # fmt: skip
+    recorded = {"purpose": "encoder", **stable(settings), PASSED: passed}
     train_encoder(
         representation_learner(problem, settings), problem, settings, folder / "training",
         folder / ENCODER, recorded=recorded,
@@ -101,17 +92,10 @@ def train(
     run: OwnDqn, files: Files, folder: Path, recorded: dict[str, Any], report: Report
 ) -> dict[str, Any]:
     """Trains a DQN. What was passed in is compared with what the folder's run was given."""
-    options = options_of(run)
-    host, trial = built_twice(
-        factory(run.environment), warn_of_scales=not run.learning.normalise_observations, **options
-    )
-    longest = episode_steps(host, options["episode_length"])
+    host, trial, passed = environments_of(run)
+    longest = episode_steps(host, run.episode_length or None)
     problem = _discrete(problem_of(host, trial=trial, longest=longest))
     shield, said = shield_of(run), getattr(trial, "info_columns", None)
-    brought = {"cost": options["cost"], "shield": shield}
-    passed = passed_in(
-        host, run.environment, **{name: it for name, it in brought.items() if it is not None}
-    )
     return train_student(
         problem, files, _shielded(METHODS[run.method], shield), run, folder,
         recorded={**recorded, PASSED: passed},
@@ -182,6 +166,36 @@ class _Greedy(eqx.Module):
 def _policy(problem: DiscreteProblem, file: Path) -> _Greedy:
     network = load_q(file, "policy", problem.inputs, problem.actions)
     return _Greedy(problem.inputs.frozen_values(network))
+
+
+def sources_of(settings: OwnPrior) -> tuple[list[Host], dict[str, Any]]:
+    """Where a prior is learnt, its own task last, and the description of what was passed in.
+
+    Call it, and the two below, within `closes_environments`.
+    """
+    names = (*settings.sources, settings.environment)
+    normalised = settings.source_learning.normalise_observations
+    hosts = [_built(settings, name, normalised) for name in names]
+    return hosts, {
+        "sources": list(map(environment_identity, hosts, names)),
+        "cost": fingerprint(options_of(settings)["cost"]),
+        BUILT_BY: [fingerprint(factory(name)) for name in names],
+    }
+
+
+def encoder_source_of(settings: OwnEncoder) -> tuple[Host, dict[str, Any]]:
+    """Where an encoder is trained, and the description of what was passed in."""
+    name, cost = settings.environment, options_of(settings)["cost"]
+    host = _built(settings, name, settings.acting.normalise_observations)
+    return host, passed_in(host, name, cost=cost, **{BUILT_BY: factory(name)})
+
+
+def environments_of(run: OwnDqn) -> tuple[Host, Host, dict[str, Any]]:
+    """Where a run is trained, where it is tested, and the description of what was passed in."""
+    options, warns = options_of(run), not run.learning.normalise_observations
+    host, trial = built_twice(factory(run.environment), warn_of_scales=warns, **options)
+    passed = passed_by_name(host, run.environment, cost=options["cost"], shield=shield_of(run))
+    return host, trial, passed
 
 
 def _problem(run: OwnDqn) -> tuple[Host, DiscreteProblem, int]:

@@ -22,6 +22,7 @@ from handrail.tasks.family import Family, Files, Report, Row
 from handrail.tasks.own import discrete_resolve, dqns, students
 from handrail.tasks.own.discrete_resolve import check_acquirable, resolve_discrete
 from handrail.tasks.own.discrete_settings import OwnDqn, OwnEncoder, OwnPrior
+from handrail.tasks.own.problems import encoder_source_of, source_of, target_of
 from handrail.tasks.own.resolve import OFFERED, STEPS, resolve
 from handrail.tasks.own.settings import OwnGuide, OwnSourceEncoder, OwnStudent
 from handrail.train.course import by_itself
@@ -36,6 +37,15 @@ ACQUIRE: Mapping[type, Callable[..., None]] = {
     OwnEncoder: dqns.acquire_encoder,
 }
 """By the settings of a piece of knowledge, who acquires it."""
+DESCRIBED: Mapping[type, Callable[[Any], dict[str, Any]]] = {
+    OwnStudent: lambda run: target_of(run)[-1],
+    OwnGuide: lambda settings: source_of(settings)[-1],
+    OwnSourceEncoder: lambda settings: encoder_source_of(settings)[-1],
+    OwnDqn: lambda run: dqns.environments_of(run)[-1],
+    OwnPrior: lambda settings: dqns.sources_of(settings)[-1],
+    OwnEncoder: lambda settings: dqns.encoder_source_of(settings)[-1],
+}
+"""By settings, the description of the code that they name."""
 
 
 def knows(environment: str) -> bool:
@@ -77,6 +87,12 @@ def acquire(
     """Acquires a guide, a prior or an encoder; a finished one is not repeated."""
     if not (folder / f"{kind}.safetensors").exists():
         ACQUIRE[type(settings)](settings, folder, report)
+
+
+@closes_environments
+def named_code(settings: Any) -> dict[str, Any]:
+    """The description of the code that settings of a run or of knowledge name, as it is now."""
+    return DESCRIBED[type(settings)](settings)
 
 
 def suits(run: Any, knowledge: Mapping[str, Any]) -> None:
@@ -188,6 +204,7 @@ OWN_ENVIRONMENTS = Family(
     knowledge_name=lambda kind, settings: f"{_folder(settings.environment)}-{kind}-{settings.seed}",
     label=lambda kind, settings: f"{kind} {settings.environment} seed {settings.seed}",
     acquire=acquire,
+    named_code=named_code,
     suits=suits,
     check=check,
     train=train,

@@ -6,6 +6,7 @@ from typing import Any
 from handrail.core.arguments import Positive, converted, override
 from handrail.core.errors import HandrailError
 from handrail.core.identity import passed_in
+from handrail.core.recorded import BUILT_BY
 from handrail.envs.gymnasium.bonus import BonusFn
 from handrail.envs.gymnasium.building import (
     Host,
@@ -88,7 +89,7 @@ def target_of(run: OwnStudent) -> tuple[Target, dict[str, Any]]:
     episode_limit(host, None if run.limits else run.limit)
     view, shield = _view(run), shield_of(run)
     target = target_in(host, trial, longest, name=run.environment, view=view, shield=shield)
-    return target, _passed(host, run.environment, view=view, cost=cost, shield=shield)
+    return target, passed_by_name(host, run.environment, view=view, cost=cost, shield=shield)
 
 
 def source_of(settings: OwnGuide) -> tuple[Source, OwnGuide, dict[str, Any]]:
@@ -105,7 +106,7 @@ def source_of(settings: OwnGuide) -> tuple[Source, OwnGuide, dict[str, Any]]:
         name=settings.environment,
     )  # fmt: skip
     known = override(settings, {"limit": allowed, "episode_length": longest})
-    return source, known, _passed(host, settings.environment, bonus=bonus, cost=cost)
+    return source, known, passed_by_name(host, settings.environment, bonus=bonus, cost=cost)
 
 
 def encoder_source_of(
@@ -122,7 +123,7 @@ def encoder_source_of(
         name=settings.environment,
     )  # fmt: skip
     known = override(settings, {"episode_length": longest})
-    return source, known, _passed(host, settings.environment, cost=cost)
+    return source, known, passed_by_name(host, settings.environment, cost=cost)
 
 
 def _environments(
@@ -136,9 +137,12 @@ def _environments(
     return host, trial, episode_steps(host, options["episode_length"]), options["cost"]
 
 
-def _passed(host: Host, name: str, **brought: Any) -> dict[str, Any]:
-    """The description of what was passed in, of what there is."""
-    return passed_in(host, name, **{what: it for what, it in brought.items() if it is not None})
+def passed_by_name(host: Host, name: str, **brought: Any) -> dict[str, Any]:
+    """The description of what was passed in, of what there is; of the environment that a name
+    stands for also what builds it.
+    """
+    given = {what: it for what, it in brought.items() if it is not None}
+    return passed_in(host, name, **given, **{BUILT_BY: factory(name)})
 
 
 def _limits(entries: tuple[str, ...]) -> Mapping[str, float] | None:
