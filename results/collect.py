@@ -35,7 +35,7 @@ from handrail.experiments.schema import ExperimentRow, budget_of, read
 from handrail.methods.sagui.evaluations import episodes_above
 from handrail.report.experiment import sheet, write_report
 from handrail.report.finished import Finished
-from handrail.report.runs import read_run
+from handrail.report.runs import computed_by, read_run
 from handrail.tasks.registry import family_of
 from results.tables import BROKEN, HERE, SHIELD_TEST, arrays_of
 
@@ -134,7 +134,7 @@ def _curve(row: ExperimentRow, task: Task) -> np.ndarray:
 
 def origin(task: Task) -> dict[str, str]:
     """Where a run comes from, by the names of `ORIGIN`."""
-    computed = read_run(task.folder).versions
+    computed = computed_by(task.folder)
     seeds = {str(own["seed"]) for own in knowledge_settings(task) if "seed" in own}
     machine = [str(computed[name]) for name in ("processor", "device") if name in computed]
     return {

@@ -33,6 +33,16 @@ def test_what_was_not_noted_is_a_difference():
     assert "aaa and not noted" in said
 
 
+def test_where_a_run_comes_from_is_read_from_its_folder(tmp_path):
+    environments = [{"commit": "abc", "processor": "p", "device": "cpu"}]
+    write_json(tmp_path / "environment.json", {"environments": environments})
+    write_json(tmp_path / "run.json", {})
+    settings = SimpleNamespace(run=SimpleNamespace(seed=0), knowledge={})
+    task = SimpleNamespace(settings=settings, folder=tmp_path, needs=())
+    found = collect.origin(task)
+    assert (found["commit"], found["machine"]) == ("abc", "p, cpu")
+
+
 def test_new_rows_take_the_places_of_older_ones(tmp_path):
     path = tmp_path / "summary.csv"
     first = [ROW, ROW | {"experiment": "f"}]

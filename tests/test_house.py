@@ -136,6 +136,25 @@ def test_public_names_are_documented(path):
     assert not undocumented, f"{path.name}: no docstring for {', '.join(undocumented)}"
 
 
+MAPPED = [
+    path for path in sorted(PACKAGE.rglob("__init__.py")) if "\n- *" in path.read_text("utf-8")
+]
+
+
+@pytest.mark.parametrize("init", MAPPED, ids=module_of)
+def test_a_map_of_a_package_names_all_that_is_in_it(init):
+    """Where its docstring says what is where, in a list."""
+    said = ast.get_docstring(ast.parse(init.read_text(encoding="utf-8"))) or ""
+    named = set(re.findall(r"`(\w+)`", said))
+    modules = [
+        *init.parent.glob("*.py"),
+        *(path.parent for path in init.parent.glob("*/__init__.py")),
+    ]
+    there = {path.stem for path in modules} - {"__init__"}
+    assert not there - named, f"{init}: its map leaves out {', '.join(sorted(there - named))}"
+    assert not named - there, f"{init}: its map names {', '.join(sorted(named - there))}"
+
+
 def test_files_stay_small():
     folders = ("src", "tests", "benchmarks", "examples")
     long = {

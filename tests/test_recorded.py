@@ -8,7 +8,7 @@ import pytest
 
 from handrail.core import renamed
 from handrail.core.arguments import override
-from handrail.core.recorded import SINCE, compare, original, stable
+from handrail.core.recorded import LATER, added_later, compare, original, stable
 from handrail.core.renamed import migrated
 from handrail.experiments.schema import digest
 from handrail.methods.sagui.settings import GuideSettings, StudentRun
@@ -20,7 +20,7 @@ CODE = {"source": "a", "cpython 3.11": "b"}
 @dataclasses.dataclass(frozen=True)
 class Parts:
     width: int = 3
-    depth: int = dataclasses.field(default=1, metadata={SINCE: 2})
+    depth: int = added_later(1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,7 +89,7 @@ def of_the_first_version(settings):
     values = {
         field.name: getattr(settings, field.name)
         for field in dataclasses.fields(settings)
-        if SINCE not in field.metadata
+        if LATER not in field.metadata
     }
     return {
         name: of_the_first_version(value) if dataclasses.is_dataclass(value) else value

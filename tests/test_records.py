@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from handrail.core import records
 from handrail.core.errors import HandrailError
-from handrail.core.records import EPISODE_COLUMNS, GrowingTable, read_table
+from handrail.core.records import EPISODE_COLUMNS, GrowingTable, read_table, rows_until
 
 COLUMNS = ("step", "value")
 ROWS = [{"step": step, "value": step / 3} for step in (10, 20, 30, 40)]
@@ -81,3 +82,23 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(HandrailError, match="cannot write"):
         GrowingTable(tmp_path / "file" / "t.csv", COLUMNS)
+
+
+@pytest.mark.parametrize("step", ["inf", "nan", "-1", "1e300"])
+def test_a_step_that_is_no_count_is_refused(tmp_path, step):
+    (tmp_path / "t.csv").write_text(f"step,cost\n{step},1\n")
+    with pytest.raises(HandrailError, match="expected a number of steps"):
+        read_table(tmp_path / "t.csv")
+
+
+def test_a_table_that_no_run_writes_is_not_read_to_its_end(tmp_path, monkeypatch):
+    (tmp_path / "t.csv").write_text("step,cost\n1,1\n")
+    monkeypatch.setattr(records, "MOST_TEXT", 10)
+    with pytest.raises(HandrailError, match="more than 10 characters"):
+        read_table(tmp_path / "t.csv")
+
+
+def test_rows_are_counted_whatever_columns_are_called(tmp_path):
+    table = GrowingTable(tmp_path / "episodes.csv", ("step", 'cost.heat, "left"'))
+    table.add([{"step": 1, 'cost.heat, "left"': 2.0}, {"step": 2, 'cost.heat, "left"': 2.0}])
+    assert rows_until(tmp_path, 2) == {"episodes.csv": 2}

@@ -69,6 +69,21 @@ def test_a_pickled_copy_goes_on_from_where_it_was():
         np.testing.assert_array_equal(one[-1]["executed_action"], two[-1]["executed_action"])
 
 
+@pytest.mark.parametrize("far", [50.0, -1e9])
+def test_what_is_executed_is_what_was_judged(far):
+    """Beyond the bounds an action is cut off: a rule that allowed 4 must not let 50 pass."""
+    inner, seen = Walker(), []
+
+    def watched(context):
+        return context.proposed[0] > 2  # never: agents act in [−1, 1]
+
+    env = SafeExploration(inner, shield(watched, Policy(back)))
+    env.reset(seed=0)
+    seen = env.step(np.array([far], np.float32))[-1]
+    bound = inner.action_space.high if far > 0 else inner.action_space.low
+    assert not seen["intervened"] and seen["executed_action"] == bound == inner.taken
+
+
 def test_without_intervention_it_is_the_environment():
     from handrail.interventions.recipes import none
 

@@ -205,13 +205,16 @@ class SafeExploration(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
         return observation, info
 
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
-        """Executes `action`, or what the intervention puts in its place."""
+        """Executes `action`, or what the intervention puts in its place.
+
+        Beyond the bounds of the action space it is cut off: what is executed is what was judged.
+        """
         try:
             if not self._running:
                 raise HandrailError("the episode has ended; call reset before the next step")
             self._running = False
             verdict = self.stepwise.decide(self._seen, self._actions.from_environment(action))
-            executed = action
+            executed = self._actions.within_bounds(action)
             if verdict.intervened:
                 self._reader.side_info.refuse_masked(verdict.action)
                 executed = self._actions.to_environment(verdict.action)

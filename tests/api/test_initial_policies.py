@@ -1,5 +1,9 @@
 """A run that goes on from a policy of another run."""
 
+import dataclasses
+from unittest import mock
+
+import jax
 import numpy as np
 import pytest
 
@@ -8,7 +12,10 @@ from handrail.api.students import train_student
 from handrail.core.artifact import load
 from handrail.core.errors import HandrailError
 from handrail.methods.contrastive.settings import QLearning
+from handrail.methods.sagui import train_student as student_training
+from handrail.methods.sagui.pretraining import begun_from
 from handrail.methods.sagui.settings import SacSettings
+from handrail.networks.reading import Standardised
 from tests.envs.toys import Walker
 
 # with a learning rate of nothing what came in comes out
@@ -55,7 +62,7 @@ def test_a_dqn_begins_as_another(tmp_path):
     train_dqn("CartPole-v1", tmp_path / "afresh", seed=2, **DQN)
     assert same(tmp_path / "on", tmp_path / "first")
     assert not same(tmp_path / "afresh", tmp_path / "first")
-    with pytest.raises(HandrailError, match=r"hidden layers are \[4\].*set learning\.hidden"):
+    with pytest.raises(HandrailError, match=r"hidden is \(4,\).*set learning\.hidden"):
         wider = {**DQN, "learning": QLearning(hidden=(8,), replay=200, learning_starts=100)}
         train_dqn("CartPole-v1", tmp_path / "wide", initial=file, **wider)
 
@@ -64,3 +71,33 @@ def test_more_steps_are_refused_with_the_way_on(tmp_path):
     train_dqn("CartPole-v1", tmp_path, **DQN)
     with pytest.raises(HandrailError, match=r"steps was 200, now 400.*initial=FOLDER/policy"):
         train_dqn("CartPole-v1", tmp_path, **{**DQN, "steps": 400})
+
+
+def test_what_observations_are_scaled_by_goes_along_to_all_networks(tmp_path):
+    scaled = {**STUDENT, "learning": dataclasses.replace(SAC, normalise_observations=True)}
+    train_student(Walker, None, tmp_path / "first", seed=1, **scaled)
+    file = tmp_path / "first" / "policy.safetensors"
+    known = load(file)[1]
+    mean = next(value for name, value in known.items() if name.endswith("standard.mean"))
+    begun = []
+
+    def spied(*given, **named):
+        begun.append(begun_from(*given, **named))
+        return begun[-1]
+
+    with mock.patch.object(student_training, "begun_from", spied):
+        train_student(Walker, None, tmp_path / "on", seed=2, initial=file, **scaled)
+    nodes = jax.tree.leaves(begun, is_leaf=lambda node: isinstance(node, Standardised))
+    found = [node for node in nodes if isinstance(node, Standardised)]
+    assert len(found) > 1  # critics have theirs
+    assert all(np.array_equal(each.mean, mean) and each.known == 1 for each in found)
+    with pytest.raises(HandrailError, match="its normalise_observations is True"):
+        train_student(Walker, None, tmp_path / "plain", initial=file, **STUDENT)
+
+
+def test_a_dqn_goes_on_only_as_it_reads(tmp_path):
+    scaled = {**DQN, "learning": dataclasses.replace(DQN["learning"], normalise_observations=True)}
+    train_dqn("CartPole-v1", tmp_path / "first", **scaled)
+    file = tmp_path / "first" / "policy.safetensors"
+    with pytest.raises(HandrailError, match="its normalise_observations is True"):
+        train_dqn("CartPole-v1", tmp_path / "plain", initial=file, **DQN)

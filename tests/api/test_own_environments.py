@@ -16,7 +16,7 @@ from handrail.api.guides import train_guide, try_guide
 from handrail.api.students import train_student
 from handrail.core.errors import HandrailError
 from handrail.core.records import read_table
-from handrail.envs.gymnasium.building import build_host, closes_environments
+from handrail.envs.gymnasium.building import build_host, closes_environments, episode_steps
 from handrail.envs.gymnasium.host import GymnasiumHost
 from handrail.envs.transfer import SameView, View
 from handrail.interventions.recipes import none
@@ -75,6 +75,14 @@ def test_a_time_limit_is_no_end():
     last.reset(key=KEY)
     timestep = last.step(np.zeros(1), key=KEY)
     assert timestep.terminated and not timestep.truncated
+
+
+@closes_environments
+def test_an_episode_is_no_longer_than_the_environment_lets_it_be():
+    """Limits would be those of episodes of 5,000 steps, in episodes of 500."""
+    host = build_host("CartPole-v1", episode_length=5_000)
+    assert host.time_limit == episode_steps(host, 5_000) == 500
+    assert episode_steps(build_host("CartPole-v1", episode_length=20), 20) == 20
 
 
 def test_a_registered_limit_holds_where_nothing_enforces_it():
@@ -160,6 +168,12 @@ def test_it_is_closed_when_something_is_wrong(tmp_path):
     with pytest.raises(HandrailError, match="for these there are"):
         train_encoder(Endless, tmp_path / "encoder")
     assert Endless.opened == Endless.closed > 0 and NoCost.opened == NoCost.closed == 3
+
+
+def test_a_prior_that_would_learn_nothing_is_refused(tmp_path):
+    late = {"learning": {"learning_starts": 1_000}, "prior_learning": Q}
+    with pytest.raises(HandrailError, match=r"steps is 40, and learning starts after 1,000"):
+        train_prior([Line, OtherEnd], tmp_path, steps=40, prior_steps=40, **late)
 
 
 def test_closing_that_fails_loses_no_result(tmp_path, caplog):

@@ -315,3 +315,35 @@ def test_what_trying_refuses(tmp_path, kind, changes, message):
     path = guide(tmp_path / "g.safetensors", foresees=9.0, goes=STAYS)
     with pytest.raises(HandrailError, match=message):
         try_guide(kind, path, **({"takeover_cost": 2.0, "episode_length": 20} | changes))
+
+
+def test_of_several_costs_it_takes_over_for_none_later_than_in_its_test(tmp_path):
+    """Its critics are put on the scale of the limits here, and so is where it takes over."""
+    own = {"effort": 1.0, "place": 1.0}
+    path = guide(
+        tmp_path / "g.safetensors", foresees=9.0, goes=STAYS, limits=own,
+        evaluation={"takeover_cost": 2.0},
+    )  # fmt: skip
+    here = interface_of(host_of(Laborious(), limits={"effort": 5.0, "place": 50.0}), 20)
+    file = open_guide(path, here)
+    assert file.takeover(5.0, None).predicted_cost == pytest.approx(0.2)
+    assert file.guide.scales == pytest.approx((1.0, 0.1))  # "place" is compared at 2, as before
+
+
+def test_with_a_limit_of_nothing_the_budget_is_spent_by_the_first_cost(tmp_path):
+    """It would be reached by no cost at all otherwise, and the guide would act throughout."""
+    path = guide(
+        tmp_path / "g.safetensors", foresees=0.0, goes=STAYS, evaluation={"takeover_cost": 2.0}
+    )
+    few = {**FEW, "limit": 0.0}
+    card, arrays = load(path)
+    save(path, dataclasses.replace(card, spec={**card.spec, "limit": 0.0}), arrays)
+    summary = train_student(Walker, path, tmp_path / "run", guide_interval_share=0.0, **few)
+    assert 0 < summary["intervention_rate"] < 1
+    for given, message in (
+        ({"method": "sum-switch"}, "any predicted cost reaches"),
+        ({"threshold": 2.0}, "the guide takes over at a multiple of it"),
+        ({"takeover_cost": 2.0}, "a run keeps it as a multiple"),
+    ):
+        with pytest.raises(HandrailError, match=message):
+            train_student(Walker, path, tmp_path / "refused", **few, **given)

@@ -2,7 +2,9 @@
 
 import shutil
 
+import gymnasium
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 import handrail
@@ -13,6 +15,7 @@ from handrail.methods.contrastive.artefacts import ENCODER
 from handrail.methods.sagui.own_problems import target_in
 from handrail.methods.sagui.state_check import open_encoder
 from tests.api.test_own_training import FEW
+from tests.api.test_own_vector import Env
 from tests.envs.toys import Walker
 
 ENCODING = {
@@ -117,3 +120,19 @@ def test_an_encoder_goes_with_its_methods(knowledge, wrong, message, tmp_path):
 def test_what_does_not_fit_is_one_line(wrong, message, tmp_path):
     with pytest.raises(HandrailError, match=message):
         handrail.train_source_encoder(Walker, tmp_path, **{"cost": steep, **ENCODING, **wrong})
+
+
+def test_several_environments_side_by_side_are_refused(tmp_path):
+    """What follows a state in one of them is not what the next one meets."""
+
+    def four():
+        return gymnasium.vector.SyncVectorEnv([Env] * 4)
+
+    with pytest.raises(HandrailError, match="4 environments side by side"):
+        handrail.train_source_encoder(four, tmp_path / "encoder", cost=steep, **ENCODING)
+
+
+def test_a_short_training_learns_as_well(tmp_path):
+    few = {**ENCODING, "steps": 1_000}
+    handrail.train_source_encoder(Walker, tmp_path, cost=steep, **few)
+    assert np.isfinite(read_table(tmp_path / "training" / "progress.csv")["losses/autoencoder"][-1])

@@ -89,6 +89,21 @@ def test_what_lies_beside_a_guide_travels_with_it(task, tmp_path):
     }  # fmt: skip
 
 
+def test_a_scratch_folder_of_somebody_else_is_refused(task, tmp_path, monkeypatch):
+    """What lies there would be taken for what was computed."""
+    monkeypatch.setattr(transport.tempfile, "gettempdir", lambda: str(tmp_path))
+    ours = transport.scratch_folder("here|out", task).parent
+    assert ours.stat().st_mode & 0o777 == 0o700
+    ours.chmod(0o777)
+    with pytest.raises(HandrailError, match="only you can write into"):
+        transport.scratch_folder("here|out", task)
+    ours.rmdir()
+    ours.symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere").mkdir()
+    with pytest.raises(HandrailError, match="only you can write into"):
+        transport.scratch_folder("here|out", task)
+
+
 def test_attempts_at_one_task_share_a_scratch_folder(task):
     first = transport.scratch_folder("here|out", task)
     assert first == transport.scratch_folder("here|out", task)

@@ -65,6 +65,39 @@ def test_a_job_that_died_is_sent_again(chain, monkeypatch, tmp_path):
     assert chain[0].done
 
 
+class Full(Jobs):
+    """Slurm takes one job at a time, and says so."""
+
+    def __init__(self):
+        super().__init__(lost=0)
+        self.refused = 0
+
+    def submit(self, function, task, variables):
+        if not self.refused and self.sent:
+            self.refused += 1
+            raise RuntimeError("sbatch: error: QOSMaxSubmitJobPerUserLimit\nand more")
+        return super().submit(function, task, variables)
+
+
+def test_a_refused_job_waits_while_others_are_sent(monkeypatch, tmp_path, caplog):
+    jobs = Full()
+    monkeypatch.setattr(slurm, "_executor", lambda engine: jobs)
+    tasks = [Task("prior", tmp_path / name, None, (), name) for name in "ab"]
+    OnSlurm(tmp_path, poll_seconds=0.01).compute(tasks, ignore)
+    assert jobs.refused == 1 and sorted(jobs.sent) == ["a", "b"]
+    assert all(task.done for task in tasks) and "QOSMax" in caplog.text
+
+
+def test_where_slurm_takes_no_job_at_all_there_is_one_clear_error(chain, monkeypatch, tmp_path):
+    class Closed(Jobs):
+        def submit(self, function, task, variables):
+            raise RuntimeError("sbatch: error: invalid account\nand more")
+
+    monkeypatch.setattr(slurm, "_executor", lambda engine: Closed(lost=0))
+    with pytest.raises(HandrailError, match=r"Slurm takes no job: .*invalid account$"):
+        OnSlurm(tmp_path, poll_seconds=0.01).compute(chain, ignore)
+
+
 def test_a_job_that_keeps_dying_is_given_up(chain, monkeypatch, tmp_path):
     jobs = Jobs(lost=99)
     monkeypatch.setattr(slurm, "_executor", lambda engine: jobs)

@@ -39,6 +39,10 @@ def pair():
     return gymnasium.vector.SyncVectorEnv([Line, Line])
 
 
+def short_track():
+    return Track()
+
+
 def long_track():
     return Track(episode_length=1_000)
 

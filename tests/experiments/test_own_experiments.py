@@ -174,6 +174,24 @@ def test_several_costs_and_their_limits():
     assert row.knowledge["guide"].limits == ("heat=2.5", "speed=1")
 
 
+def test_limits_of_episodes_of_unlike_length_are_compared_by_the_step():
+    source = {"guide.environment": f"{HOME}:Near"}
+    row = resolve({**RUN, **source, "guide.episode_length": 200})
+    assert row.knowledge["guide"].limit == 10.0  # a fifth of 5 in 20 steps
+    resolve({**RUN, **source, "guide.episode_length": 200, "guide.limit": 50})
+    with pytest.raises(HandrailError, match=r"for episodes of 10 steps.*expected at most 2\.5"):
+        resolve({**RUN, **source, "guide.episode_length": 10, "guide.limit": 4})
+    unsaid = {
+        **{name: value for name, value in RUN.items() if name != "episode_length"},
+        "environment": f"{HOME}:long_track", "guide.environment": f"{HOME}:short_track",
+        "guide.limit": 4,
+    }  # fmt: skip
+    del unsaid["cost_fn"]
+    row = resolve(unsaid)
+    with pytest.raises(HandrailError, match=r"for episodes of 20 steps.*for 1,000.*at most 0\.1"):
+        OWN_ENVIRONMENTS.suits(row.run, row.knowledge)
+
+
 def test_the_guides_source_and_its_starts():
     row = resolve({**RUN, "guide.environment": f"{HOME}:Near", "guide.rescue.share": 0.5})
     guide = row.knowledge["guide"]
@@ -181,9 +199,12 @@ def test_the_guides_source_and_its_starts():
     assert guide.cost_fn == f"{HOME}:steep" and guide.rescue.share == 0.5
     patient = resolve({**RUN, "guide.patience": 2})
     assert patient.knowledge["guide"].accepted == patient.run.limit == 5.0
-    for elsewhere in ({"guide.episode_length": 7}, {"guide.environment": f"{HOME}:Near"}):
+    for elsewhere, own in (
+        ({"guide.episode_length": 7}, 1.0 * 7 / 20),
+        ({"guide.environment": f"{HOME}:Near"}, 1.0),
+    ):
         guide = resolve({**RUN, "guide.patience": 2, **elsewhere}).knowledge["guide"]
-        assert guide.accepted == guide.limit == 1.0  # its own: episodes may be of other lengths
+        assert guide.accepted == guide.limit == pytest.approx(own)  # its own
 
 
 def test_a_guide_that_would_learn_in_the_target_is_said():

@@ -48,15 +48,25 @@ def test_it_is_the_naive_twin(steps, judge, data):
     ended = data.draw(st.lists(st.integers(0, 6), min_size=STEPS, max_size=STEPS))
     ended = [number == 0 for number in ended]
     found = judge(jnp.array(costs), jnp.array(ended))
-    there = np.asarray(found.there)
-    rows = dict(zip(np.asarray(found.observation)[there].tolist(),
-                    np.asarray(found.unsafe)[there].tolist(), strict=True))  # fmt: skip
-    expected = {}
+    unsafe = np.asarray(found.observations)[np.asarray(found.unsafe)].tolist()
+    safe = np.asarray(found.observations)[np.asarray(found.safe), 0].tolist()
+    ends = [step for step in range(STEPS) if ended[step]] + [STEPS]
+    harm, none = [], []
     for step in range(STEPS):
-        window = range(step, step + steps)
-        if window[-1] < STEPS and not any(ended[one] for one in window[:-1]):
-            expected[step] = any(costs[one] > 0 for one in window)
-    assert rows == expected
+        last = next(end for end in ends if end >= step)  # of its episode
+        window = range(step, min(step + steps, last + 1, STEPS))
+        known = step + steps <= min(last + 1, STEPS)
+        if any(costs[one] > 0 for one in window) and (known or last < STEPS):
+            harm.append(step)
+        elif known:
+            none.append(step)
+    assert sorted(unsafe) == harm and sorted(safe) == none
+
+
+def test_a_crash_that_ends_an_episode_makes_unsafe_what_led_to_it():
+    ended = jnp.arange(STEPS) == 7
+    found = four_ahead((jnp.arange(STEPS) == 7) * 1.0, ended)
+    assert np.asarray(found.observations)[np.asarray(found.unsafe)].tolist() == [4, 5, 6, 7]
 
 
 def test_a_cost_that_is_no_number_is_harm():

@@ -8,6 +8,8 @@ import numpy as np
 
 from handrail.learners.sac.lagrangian import SacLagrangian
 from handrail.learners.stored import InterventionPenalty, ProposedAction, TakeoverEnds
+from handrail.methods.sagui.agents import stored
+from handrail.methods.sagui.settings import StoredSettings
 from handrail.replay.ring import Ring
 from tests.learners.sac.test_agent import clock, student, transition
 from tests.support import data, part
@@ -70,3 +72,8 @@ def test_the_guides_value_ends_it_as_by_sooper():
     np.testing.assert_array_equal(1 - found.terminated, recorded["sooper/discount"])
     np.testing.assert_allclose(found.reward[over], recorded["sooper/reward"][over], rtol=1e-6)
     assert np.allclose(found.reward[~over], 0.1)
+
+
+def test_the_end_of_an_episode_is_a_step_that_a_penalty_is_taken_off():
+    settings = StoredSettings(penalty=1.0, takeover_ends=True, ending_reward=5.0)
+    assert kept(stored(settings, None), GUIDES).reward == 4.0

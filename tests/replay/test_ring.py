@@ -13,6 +13,7 @@ from handrail.replay.ring import Ring
 CAPACITY = 5
 RING = Ring(CAPACITY)
 EXAMPLE = {"row": jnp.zeros((), jnp.int32), "pair": (jnp.zeros(2), jnp.zeros((), bool))}
+add_each = jax.jit(lambda state, items, where: RING.add_each(state, items, where=where))
 add = jax.jit(lambda state, item, where: RING.add(state, item, where=where))
 
 
@@ -73,3 +74,17 @@ def test_an_impossible_capacity_is_refused(capacity):
 def test_an_item_of_another_shape_is_refused(wrong):
     with pytest.raises(HandrailError, match="replay was made for"):
         RING.add(RING.init(EXAMPLE), wrong)
+
+
+@settings(max_examples=30)
+@given(st.lists(st.lists(st.booleans(), min_size=3, max_size=3), max_size=5))
+def test_several_at_once_are_what_one_after_another_is(rounds):
+    together = apart = RING.init(EXAMPLE)
+    for number, where in enumerate(rounds):
+        items = [item(3 * number + place + 1) for place in range(3)]
+        together = add_each(
+            together, jax.tree.map(lambda *leaves: jnp.stack(leaves), *items), jnp.array(where)
+        )
+        for one, wanted in zip(items, where, strict=True):
+            apart = add(apart, one, jnp.asarray(wanted))
+    jax.tree.map(np.testing.assert_array_equal, together, apart)

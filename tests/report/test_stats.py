@@ -81,5 +81,16 @@ def test_curve_bootstrap_agrees_with_the_scalar_one_and_skips_unknown_points():
     assert band.high[2] == pytest.approx(scalar.high, abs=0.05)
 
 
+def test_a_point_is_of_the_runs_that_have_reached_it():
+    """Not of these and of means that stand for the others: that would make bands too narrow."""
+    curves = np.zeros((8, 2))
+    curves[4:, 1] = np.nan
+    curves[:4, 1] = [0, 0, 0, 100]
+    band = stats.bootstrap_curve(curves, stats.iqm)
+    alone = stats.bootstrap(curves[:4, 1], stats.iqm)
+    assert (band.value[1], band.low[1], band.high[1]) == (alone.value, alone.low, alone.high)
+    assert band.high[1] == 100
+
+
 def test_interval_text():
     assert stats.Interval(1050.0, 900.0, 1200.5).text(1) == "1,050 [900.0, 1,200]"

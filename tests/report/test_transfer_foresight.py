@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from handrail.equations.budget import discounted_limit
+from handrail.transfer_check import verdict
 from handrail.transfer_check.calibration import calibrate
 from handrail.transfer_check.calibration_findings import calibration_findings as findings
 from handrail.transfer_check.finding import TransferFinding
@@ -35,19 +36,23 @@ def visits(predicted, *, random=0.02, handed_over=None) -> Visits:
     )
 
 
-def found(target: Visits, *, source: Visits | None = None, limit=LIMIT):
+def found(target: Visits, *, source: Visits | None = None, limit=LIMIT, fraction=0.5):
     """The findings: what is predicted, the shares above the aim, random actions."""
     scale = discounted_limit(limit, 0.99, 1000)
 
     def task(episodes: Visits) -> TaskMeasurement:
         seen = calibrate(
-            episodes, episodes.running, np.full((EPISODES, STEPS), 0.01), aim=scale / 2, limit=scale
+            episodes,
+            episodes.running,
+            np.full((EPISODES, STEPS), 0.01),
+            aim=fraction * scale,
+            limit=scale,
         )
         nothing = np.zeros(EPISODES)
         return TaskMeasurement(nothing, nothing, nothing, nothing, NONE, NONE, seen, 0)
 
     measured = Measurement(task(source or target), task(target), (), {}, {}, 0.99)
-    return findings(measured, limit)
+    return findings(measured, limit, fraction)
 
 
 def just() -> np.ndarray:
@@ -68,10 +73,17 @@ def test_a_constant_bias_is_caught():
     """Half a cost more is predicted everywhere; only the numbers of the target matter."""
     biased, shares, _ = found(visits(just() + 0.5), source=visits(just()))
     assert "predicts 0.53 on average where 0.01 follows" in biased.hinders
-    assert "half of its limit" in biased.hinders and "over 0.4 in 100.0%" in biased.hinders
+    assert "50.0% of its limit" in biased.hinders and "over 0.4 in 100.0%" in biased.hinders
     assert "raise the limit to 11, or let the student aim at its whole" in biased.hinders
     assert shares.target == "100.0% [100.0%, 100.0%]"
     assert not found(visits(just()), source=visits(just() + 0.5))[0].hinders
+
+
+def test_a_student_that_aims_at_its_whole_limit_is_judged_by_that():
+    """As those of the preset `recommended` do: 0.53 is below 0.8."""
+    assert not found(visits(just() + 0.5), fraction=1.0)[0].hinders
+    hinders = found(visits(just() + 1.0), fraction=1.0)[0].hinders
+    assert "down to 0.8, its limit: unless" in hinders and "whole" not in hinders
 
 
 def test_where_the_whole_limit_is_out_of_reach_a_margin_is_no_remedy():
@@ -93,7 +105,7 @@ def test_a_few_places_with_much_foreseen_are_noted_alone():
     uneven = np.where(np.arange(STEPS) % 3 == 0, 2.0, 0.0)
     finding = found(visits(uneven))[0]
     assert not finding.hinders
-    assert "predicts 0.67 on average, over half of the limit (0.4" in finding.note
+    assert "predicts 0.67 on average, more than a student aims at (0.4" in finding.note
 
 
 def test_noise_is_no_fault():
@@ -154,3 +166,33 @@ def test_a_verdict_tells_danger_from_hindrance():
     assert both.text == (
         "The guide is not shown to be safe, because X. Nor is a student likely to learn from it: X."
     )
+
+
+NOTHING_SEEN = calibrate(
+    visits(0.0), np.ones((EPISODES, STEPS), bool), np.zeros((EPISODES, STEPS)), aim=1.0, limit=1.0
+)
+
+
+def measured_task(*, own=(0.0,) * 40, handed=(0.0,) * 4, handed_lengths=(9, 9, 9, 9)):
+    own = np.asarray(own)
+    return TaskMeasurement(
+        own, np.full(len(own), 10), np.asarray(handed), np.asarray(handed_lengths), NONE, NONE,
+        NOTHING_SEEN, 0,
+    )  # fmt: skip
+
+
+def test_a_takeover_that_never_came_is_no_proof():
+    """The explorer fell before: 0 is then the cost of nothing."""
+    fine, fallen = measured_task(), measured_task(handed_lengths=(0, 0, 0, 0))
+    assert not verdict.handed(fine, fine, 5.0).wrong
+    for source, target, where in ((fine, fallen, "target"), (fallen, fine, "source")):
+        assert f"in the {where} the explorer ended" in verdict.handed(source, target, 5.0).wrong
+    some = measured_task(handed=(0.0, 0.0, 0.0, 8.0), handed_lengths=(0, 0, 0, 9))
+    assert verdict.handed(fine, some, 5.0).target.startswith("8.00")
+
+
+def test_few_episodes_without_a_cost_say_little():
+    few, many = measured_task(own=(0.0,) * 4), measured_task()
+    found = verdict.unsafe(few, few)
+    assert "leave up to 60.2% of episodes" in found.note and "[0.0%, 60.2%]" in found.target
+    assert not verdict.unsafe(many, many).note

@@ -225,6 +225,18 @@ def test_following_goes_on_until_the_run_has_finished(run, tmp_path):
     assert [step for step, _ in points["charts/episodes"]] == [100, 200, 300]
 
 
+def test_a_sink_that_fails_does_not_stop_the_training(run, caplog):
+    def opened(folder, settings):
+        raise OSError("no network")
+
+    tracker = Tracker([opened])
+    tracker.try_poll([run.folder])
+    tracker.try_poll([run.folder])
+    assert caplog.text.count("no network") == 1 and "training goes on" in caplog.text
+    with pytest.raises(OSError, match="no network"):
+        Tracker([opened]).poll([run.folder])  # of a command that does nothing else
+
+
 def test_runs_of_one_name_are_not_mixed_up(tmp_path):
     pytest.importorskip("tensorboardX", reason="the extra 'tracking' is not installed")
     Run(tmp_path / "a" / "run"), Run(tmp_path / "b" / "run")

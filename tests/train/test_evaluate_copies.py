@@ -35,12 +35,3 @@ def test_who_ends_first_waits_without_being_counted():
     done = evaluate_on_host(together, sampled(policy()), episodes=5, key=KEY)
     assert done.lengths.tolist() == [2, 9, 2, 9, 2]
     assert done.costs.tolist() == [0, 2, 0, 2, 0]
-
-
-def test_a_single_environment_is_run_as_ever():
-    asked = {"episodes": 2, "key": KEY}
-    one, other = (
-        f(OnHost(Toy(True)), sampled(policy()), **asked)
-        for f in (evaluate_on_host, evaluate_on_host)
-    )
-    assert one.returns.tolist() == other.returns.tolist()

@@ -209,6 +209,11 @@ def train_student(
         file = open_guide(outside or files["guide"], interface_of(host, longest), view=view)
         predicted = file.takeover(allowed, threshold, takeover_cost).predicted_cost
         scaled = discounted_limit(allowed, file.guide.discount, longest)
+        if not scaled:
+            raise HandrailError(
+                f"limit is 0, and takeover_cost is {takeover_cost:g}: a run keeps it as a multiple "
+                "of the limit; leave it out, or give a limit above 0, such as 0.01"
+            )
         run = dataclasses.replace(run, threshold=predicted / scaled)
     where = target_in(
         host, trial, longest, view=view, shield=shield, initial=start, outside=outside

@@ -7,10 +7,10 @@ from typing import Any
 import jax
 
 from handrail.api.policies import parts_of
-from handrail.core.arguments import number, seed_number, whole
+from handrail.core.arguments import Range, number, seed_number, whole
 from handrail.core.artifact import load
 from handrail.core.errors import HandrailError
-from handrail.core.files import check_writable, write_json
+from handrail.core.files import check_file, write_json
 from handrail.envs.gymnasium.building import (
     Environment,
     Host,
@@ -44,6 +44,7 @@ def check_transfer(
     parts: Sequence[str] | None = None,
     source_parts: Sequence[str] | None = None,
     limit: float | None = None,
+    limit_fraction: float = 0.5,
     takeover_cost: float | None = None,
     episode_length: int | None = None,
     episodes: int = 100,
@@ -70,6 +71,8 @@ def check_transfer(
         parts: of the target's `Dict` observation, those that are read.
         source_parts: of the source's; by default those that the guide knows.
         limit: the student's, of an episode of the target, undiscounted; by default the guide's own.
+        limit_fraction: of that limit, what the student aims at; the default is that of
+            `train_student`.
         takeover_cost: the predicted discounted cost at which it takes over in the shield test; by
             default that of its file.
         episode_length: the time limit in steps of both, if the environments do not say.
@@ -84,7 +87,7 @@ def check_transfer(
     found, episodes = located_guide(guide), whole("episodes", episodes, least=2)
     path = Path(found)
     if out is not None:
-        check_writable(Path(out).parent)
+        check_file(Path(out))
     key = jax.random.key(seed_number(seed))
     env = built(source)
     if source_parts is None:
@@ -117,8 +120,9 @@ def check_transfer(
             {"source": seen, "target": there.guide},
             {"source": home, "target": away},
             discount=own.guide.discount, takeover_cost=number("takeover_cost", takeover),
-            own_limit=_own_limit(own, length), limit=allowed, limit_steps=length, length=length,
-            longest=min(STEPS, length),
+            own_limit=_own_limit(own, length), limit=allowed,
+            limit_fraction=number("limit_fraction", limit_fraction, Range(0, 1, above=True)),
+            limit_steps=length, length=length, longest=min(STEPS, length),
         )  # fmt: skip
         verdict, raw = checked_transfer(what, episodes=episodes, key=key, report=report)
     if out is not None:

@@ -7,7 +7,7 @@ from typing import Any
 from handrail.core.arguments import seed_number
 from handrail.core.artifact import Card, load, number
 from handrail.core.errors import HandrailError
-from handrail.core.files import check_writable, write_json
+from handrail.core.files import check_file, write_json
 from handrail.envs.transfer import TransferProblem
 from handrail.tasks.family import TransferTask
 from handrail.tasks.registry import family_of
@@ -41,7 +41,7 @@ def check_task(
     from handrail.transfer_check.rollouts import Controller
 
     if out is not None:
-        check_writable(out.parent)
+        check_file(out)
     card, _ = load(path, expect="guide")
     own_limit = number(card.spec.get("limit"), f"{path}: the card's limit", least=0)
     own = trained_on(path, card, task)

@@ -202,7 +202,7 @@ def train(
 
     def look() -> None:
         if tracker:
-            tracker.poll([out])
+            tracker.try_poll([out])
 
     if resume is not None:
         from handrail.cli.train import resume as run

@@ -167,7 +167,13 @@ class OpenedRun:
         named = self.named.guide
         nearby = sorted(self.run.folder.resolve().parent.glob(f"*/{GUIDE}"))
         for path in nearby if named is None else [named]:
-            if checksums({"guide": path})["guide"] == wanted:
+            try:
+                found = checksums({"guide": path})["guide"]
+            except HandrailError:  # another run's guide, damaged or of another version
+                if named is not None:
+                    raise
+                continue
+            if found == wanted:
                 return {"guide": path}
         if named is None and (one := with_checksum(str(wanted))):
             return {"guide": one.file}

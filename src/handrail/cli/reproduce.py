@@ -55,7 +55,7 @@ def reproduce(
     refuse_changed(with_needs(tasks))
     began = time.monotonic()
     folders = [one.folder for task in tasks for one in (*task.needs, task)]
-    look = seldom(lambda: tracker.poll(folders)) if tracker else lambda: None
+    look = seldom(lambda: tracker.try_poll(folders)) if tracker else lambda: None
     with Follower(tasks, quiet=quiet) as follower:
         if vmapped and (text := alone_of(by_seeds(t for t in with_needs(tasks) if not t.done))):
             follower.note(text)
@@ -66,7 +66,7 @@ def reproduce(
 
         (engine or Local(jobs)).compute(tasks, follow, vmapped=vmapped)
     if tracker:
-        tracker.poll(folders)
+        tracker.try_poll(folders)
     seconds = time.monotonic() - began
     return _report(experiment, portion, planned, seconds, out)
 
@@ -129,6 +129,9 @@ def _report(
     if portion.environments:
         part += experiment.environments
     some = f"-{digest(part)}" if portion.part else ""
+    seeds = budget_of(experiment, portion.budget, None).seeds
+    if len(finished.seeds) != len(seeds):
+        some += f"-{len(finished.seeds)}-seeds"
     return write_report(
         finished, out / "reports" / f"{experiment.name}-{portion.budget}{some}", vectors=vectors
     )

@@ -17,11 +17,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from handrail.core.artifact_arrays import check_finite, check_layers, checksum, read
-from handrail.core.artifact_schemas import LAST_OF_ARRAYS, from_1, with_nulls
+from handrail.core.artifact_schemas import LAST_OF_ARRAYS, from_1
 from handrail.core.artifact_schemas import checksum as card_checksum
 from handrail.core.errors import HandrailError
 from handrail.core.files import atomic
-from handrail.core.strict_json import numbers, parse
+from handrail.core.strict_json import numbers, parse, plain_json
 
 SCHEMA = 2
 KINDS = {
@@ -114,7 +114,7 @@ def save(path: Path, card: Card, tree: Any) -> None:
         check_finite(arrays, source=f"cannot write {path}")
     card = dataclasses.replace(card, schema=SCHEMA, library=_version(), checksum="")
     values = json.loads(json.dumps(dataclasses.asdict(card)))  # as it will be read
-    values["training"] = with_nulls(values["training"])
+    values["training"] = plain_json(values["training"])
     _check_numbers(values, f"cannot write {path}")
     values["checksum"] = card_checksum(values, arrays)
     metadata = {"handrail": json.dumps(values, sort_keys=True)}

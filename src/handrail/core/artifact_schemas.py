@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from handrail.core import artifact_arrays
 from handrail.core.renamed import current_column
+from handrail.core.strict_json import plain_json
 
 LAST_OF_ARRAYS = 1
 """The last schema whose checksum is over the arrays alone, not over the card."""
@@ -38,17 +38,8 @@ def from_1(values: dict[str, Any]) -> dict[str, Any]:
     evaluation = training.get("evaluation")
     if isinstance(evaluation, dict):
         cleaned = {
-            current_column(name): value if name.startswith(_READ) else with_nulls(value)
+            current_column(name): value if name.startswith(_READ) else plain_json(value)
             for name, value in evaluation.items()
         }
         values = values | {"training": {**training, "evaluation": cleaned}}
     return values | {"schema": 2}
-
-
-def with_nulls(value: Any) -> Any:
-    """A JSON value with None for numbers that are not finite."""
-    if isinstance(value, dict):
-        return {name: with_nulls(entry) for name, entry in value.items()}
-    if isinstance(value, list):
-        return [with_nulls(entry) for entry in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

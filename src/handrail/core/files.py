@@ -62,6 +62,13 @@ def check_writable(folder: Path) -> None:
         ) from None
 
 
+def check_file(path: Path) -> None:
+    """The same for one file, in a folder that is made."""
+    if path.is_dir():
+        raise HandrailError(f"{path} is a folder: name a file with --out")
+    check_writable(path.parent)
+
+
 def is_temporary(name: str, of: str | None = None) -> bool:
     """Whether a file is called as a temporary one of `atomic` (of the file `of`, if given)."""
     found = None if name.endswith(".progress") else _TEMPORARY.fullmatch(name)

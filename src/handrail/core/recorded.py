@@ -13,8 +13,7 @@ PASSED = "passed"
 """Where `run.json` keeps the descriptions of what was passed in (`handrail.core.identity`)."""
 BUILT_BY = "built_by"
 """In there, the description of what builds an environment that is known by a name."""
-SINCE = "since"
-"""Of a setting's metadata: it was added later, and is recorded where it is not at its default."""
+LATER = "later"  # in the metadata of a setting
 MOST_NAMED = 3
 
 
@@ -67,9 +66,16 @@ def mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
+def added_later(default: Any) -> Any:
+    """The default of a setting of a dataclass that was added later: it is recorded where it has
+    another value, so that older runs stay equal to today's.
+    """
+    return dataclasses.field(default=default, metadata={LATER: True})
+
+
 def stable(settings: Any) -> dict[str, Any]:
-    """Frozen settings as `run.json` has them: those that were added later (`SINCE` in their
-    metadata) are left out at their default, so that older runs stay equal to today's.
+    """Frozen settings as `run.json` has them: those that were `added_later` are left out at their
+    default.
     """
     return {
         field.name: stable(value) if dataclasses.is_dataclass(value) else value
@@ -95,7 +101,7 @@ def original(settings: Any) -> dict[str, Any]:
 def _recorded(settings: Any) -> Iterator[tuple[dataclasses.Field[Any], Any]]:
     for field in dataclasses.fields(settings):
         value = getattr(settings, field.name)
-        if SINCE in field.metadata:
+        if LATER in field.metadata:
             factory = field.default_factory
             default = field.default if factory is dataclasses.MISSING else factory()
             if value == default:

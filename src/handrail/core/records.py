@@ -30,6 +30,8 @@ EPISODE_COLUMNS = ("step", "return", "cost", "length", "interventions")
 ONE_OF_SEVERAL = "cost."  # and its name: a column for each of several costs
 INFO = "info."  # and its name: a column for each number of info that was asked for
 FURTHER = (ONE_OF_SEVERAL, INFO)
+MOST_STEPS = 2**53  # beyond, a float is no count
+MOST_TEXT = 2**28  # characters of a table that is read
 _DIGITS = 18  # of a step
 
 
@@ -101,7 +103,7 @@ def rows_until(folder: Path, step: int) -> dict[str, int]:
         if (folder / name).exists():
             text = (folder / name).read_text(encoding="utf-8", errors="replace")
             header, *lines = text.splitlines(keepends=True) or [""]
-            columns = header.count(",") + 1
+            columns = len(next(csv.reader([header]), []))
             counts[name] = sum(_is_until(line, step, columns) for line in lines)
     return counts
 
@@ -128,13 +130,15 @@ def read_table(
     """
     try:
         with open(path, encoding="utf-8", newline="") as file:
-            text = file.read()
+            text = file.read(MOST_TEXT + 1)
     except FileNotFoundError:
         raise HandrailError(f"{path} does not exist") from None
     except UnicodeDecodeError as error:
         raise HandrailError(f"{path} is not a text file: {error}") from None
     except OSError as error:
         raise HandrailError(f"cannot read {path}: {error.strerror or error}") from None
+    if len(text) > MOST_TEXT:
+        raise HandrailError(f"{path} has more than {MOST_TEXT:,} characters, which no run writes")
     lines = text.splitlines(keepends=True)
     if lines and not lines[-1].endswith("\n"):
         if not growing:
@@ -171,6 +175,12 @@ def read_table(
                 raise HandrailError(
                     f"{path}, line {number + 2}: {header[column]} is {cell!r}, expected a number"
                 ) from None
+    strange = np.flatnonzero(~((values[:, 0] >= 0) & (values[:, 0] <= MOST_STEPS)))
+    if strange.size:
+        raise HandrailError(
+            f"{path}, line {strange[0] + 2}: step is {values[strange[0], 0]:g}, expected a number "
+            "of steps"
+        )
     backward = np.flatnonzero(~(np.diff(values[:, 0]) >= 0))
     if backward.size:
         raise HandrailError(

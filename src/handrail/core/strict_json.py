@@ -1,8 +1,11 @@
-"""JSON from files of others: bounded in depth and numbers, without what JSON does not have."""
+"""JSON from files of others: bounded in depth and numbers, without what JSON does not have; and
+values of ours as JSON has them.
+"""
 
+import dataclasses
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 DEEPEST = 64
@@ -83,3 +86,21 @@ def _finite(text: str) -> float:
 
 def _no_number(text: str) -> NoReturn:
     raise ValueError(f"{text} is no number of JSON")
+
+
+def plain_json(value: Any) -> Any:
+    """A value as JSON knows it: dataclasses by field, arrays as lists, numbers that are not finite
+    as null.
+    """
+    if dataclasses.is_dataclass(value):
+        names = [field.name for field in dataclasses.fields(value)]
+        return {name: plain_json(getattr(value, name)) for name in names}
+    if isinstance(value, Mapping):
+        return {str(name): plain_json(entry) for name, entry in value.items()}
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, str | bool | int) or value is None:
+        return value
+    if hasattr(value, "tolist"):  # of NumPy or JAX
+        return plain_json(value.tolist())
+    return [plain_json(entry) for entry in value]

@@ -7,6 +7,7 @@ terminal multiplexer, say), or repeat the command.
 """
 
 import dataclasses
+import logging
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -19,6 +20,7 @@ from handrail.experiments.plan import Task
 from handrail.experiments.scheduler import AbstractExecutor, Follow, check_jobs, drive
 from handrail.experiments.worker import compute_in_place, progress_file
 
+LOG = logging.getLogger(__name__)
 MOST_JOBS = 500  # that wait or run at a time, unless told otherwise
 
 
@@ -54,7 +56,7 @@ class Jobs(AbstractExecutor):
     def __init__(self, engine: OnSlurm):
         self._engine = engine
         self._executor = _executor(engine)
-        self._jobs: dict[Path, tuple[Any, AnyWork, int]] = {}
+        self._jobs: dict[Path, tuple[Any, AnyWork, int]] = {}  # no job: to be sent again
 
     @property
     def slots(self) -> int:
@@ -72,7 +74,10 @@ class Jobs(AbstractExecutor):
         until = time.monotonic() + seconds
         while not ended:
             for folder, (job, work, died) in list(self._jobs.items()):
-                if not job.done():
+                if job is None:
+                    job = self._send(work)
+                    self._jobs[folder] = (job, work, died)
+                if job is None or not job.done():
                     continue
                 try:
                     ended[folder] = job.result()
@@ -100,10 +105,22 @@ class Jobs(AbstractExecutor):
     def stop(self) -> None:
         """Cancels the jobs."""
         for job, _, _ in self._jobs.values():
-            job.cancel()
+            if job is None:
+                continue
+            try:
+                job.cancel()
+            except Exception as error:  # scancel may fail for one, and the others are to end
+                LOG.warning("job %s may still run: %s", job.job_id, first_line(error))
 
-    def _send(self, work: AnyWork) -> Any:
-        return self._executor.submit(ComputeTask(), work, worker_environment())
+    def _send(self, work: AnyWork) -> Any | None:
+        """A job, or None where Slurm takes no more of them for now."""
+        try:
+            return self._executor.submit(ComputeTask(), work, worker_environment())
+        except RuntimeError as error:  # submitit's FailedJobError: what sbatch said
+            if not any(job for job, _, _ in self._jobs.values()):
+                raise HandrailError(f"Slurm takes no job: {first_line(error)}") from error
+            LOG.warning("Slurm takes no more jobs for now: %s", first_line(error))
+            return None
 
 
 class ComputeTask:

@@ -3,7 +3,9 @@
 import dataclasses
 import getpass
 import hashlib
+import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
@@ -75,7 +77,19 @@ def scratch_folder(sender: str, task: Task) -> Path:
     names where the results are collected, since two experiments may run at a time.
     """
     name = hashlib.sha256(f"{sender}|{task.folder}".encode()).hexdigest()[:16]
-    return Path(tempfile.gettempdir()) / f"handrail-{getpass.getuser()}" / name
+    return _own_folder(Path(tempfile.gettempdir()) / f"handrail-{getpass.getuser()}") / name
+
+
+def _own_folder(folder: Path) -> Path:
+    """A folder that nobody else can write into: what lies in it is taken for what was computed."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
+        raise HandrailError(
+            f"{folder} is not a folder that only you can write into, as what workers compute has "
+            "to be: remove it, or set TMPDIR to a folder of your own"
+        )
+    return folder
 
 
 def discard(scratch: Path) -> None:

@@ -14,8 +14,6 @@ from handrail.core.errors import HandrailError
 
 LIMIT_STEPS = 1000
 """Limits are the expected cost of an episode of this many steps, unless a task says otherwise."""
-LIMIT_FRACTION = 0.5
-"""Share of its limit that a student with a guide's cost floor aims at, unless it says otherwise."""
 
 
 def discounted_limit(limit: float, discount: float, episode_length: int) -> float:

@@ -219,7 +219,7 @@ def keep_episodes(
 ) -> list[RecordedEpisode]:
     """An episode of a finished run alone, and one as it trains if its knowledge is there.
 
-    They are kept in its folder, `episodes.json`, and recorded once. None without a policy.
+    They are kept in its folder, `episodes.json`, and recorded once. An empty list without a policy.
     """
     path, policy = folder / EPISODES, folder / POLICIES["last"]
     if path.exists():

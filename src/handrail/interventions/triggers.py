@@ -164,7 +164,10 @@ class CostCriticExceeds(AbstractMemoryless):
 
 
 class BudgetSpent(AbstractMemoryless):
-    """The cost of this episode (undiscounted) has reached the limit, or is no finite number."""
+    """The cost of this episode (undiscounted) has reached the limit, or is no finite number.
+
+    A limit of 0 is reached by the first cost.
+    """
 
     stream: ClassVar[str] = "BudgetSpent"
     limit: float = eqx.field(static=True)
@@ -177,7 +180,8 @@ class BudgetSpent(AbstractMemoryless):
 
     def __call__(self, context: Context, memory: Memory, *, key: Key[Array, ""]) -> Verdict:
         unknown = ~jnp.isfinite(context.episode_cost)
-        fires = (context.episode_cost >= self.limit) | unknown
+        spent = (context.episode_cost >= self.limit) & (context.episode_cost > 0)
+        fires = spent | unknown
         return Verdict(fires, {"budget_spent": fires}, unknown)
 
 

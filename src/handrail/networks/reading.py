@@ -296,7 +296,16 @@ def measured(tree: PyTree, observations: PyTree, filled: Bool[Array, " rows"]) -
         for name, part in zip(sorted(parts), reading.parts, strict=True)
         if part.image is None
     ]
-    known = Standardised.measured(jnp.concatenate(rows, axis=1), filled)
+    return _with_standard(tree, Standardised.measured(jnp.concatenate(rows, axis=1), filled))
+
+
+def measured_as(tree: PyTree, other: PyTree) -> PyTree:
+    """The tree with every `Standardised` as the one of another tree, which may have none."""
+    found = [node for node in _standardised(other) if isinstance(node, Standardised)]
+    return _with_standard(tree, found[0]) if found else tree
+
+
+def _with_standard(tree: PyTree, known: Standardised) -> PyTree:
     return jax.tree.map(
         lambda node: jax.tree.map(jnp.copy, known) if isinstance(node, Standardised) else node,
         tree,

@@ -70,6 +70,17 @@ class Ring(AbstractReplay):
             added=state.added + jnp.asarray(where, jnp.int32),
         )
 
+    def add_each(self, state: RingState, items: PyTree, *, where: Bool[Array, " n"]) -> RingState:
+        """Stores those of at most `capacity` items (leaves with a leading axis) that are marked."""
+        place = state.added + jnp.cumsum(where) - 1
+        slots = jnp.where(where, place % self.capacity, self.capacity)
+        return RingState(
+            items=jax.tree.map(
+                lambda stored, leaf: stored.at[slots].set(leaf, mode="drop"), state.items, items
+            ),
+            added=state.added + where.sum(dtype=jnp.int32),
+        )
+
     def read(self, state: RingState, indices: Int[Array, " n"]) -> PyTree:
         """The items in the given slots."""
         return jax.tree.map(lambda stored: stored[indices], state.items)

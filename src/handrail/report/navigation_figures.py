@@ -158,7 +158,7 @@ def _summaries(finished: Finished, environment: str, names: tuple[str, ...], cap
 
 
 def _transfer(finished: Finished, environment: str) -> Table | None:
-    """Needs a variant of the method `sac`; None without one."""
+    """Needs a variant of the method `sac-lagrangian`; None without one."""
     by_seed = {
         variant: dict(
             zip(

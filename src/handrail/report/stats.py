@@ -94,22 +94,21 @@ def bootstrap_curve(
 ) -> Interval:
     """The pointwise statistic of `curves` `(runs, points)`: three arrays `(points,)`.
 
-    Whole runs are redrawn, so each resampled curve is one that such runs could have given.
-    A run without a value at a point (NaN, before its first episode has ended) is left out of
-    the resamples there by carrying on the mean of the runs that have one; a point which no
-    run has reached is NaN.
+    Whole runs are redrawn, so each resampled curve is one that such runs could have given. A point
+    is of the runs that have a value there (not NaN, as before the first episode has ended, or after
+    the run's end); one which no run has reached is NaN.
     """
     curves = np.asarray(curves, dtype=np.float64)
     if curves.ndim != 2 or curves.size == 0:
         raise HandrailError(f"curves have shape {curves.shape}, expected (runs, points)")
-    known = np.isfinite(curves)
-    counts = known.sum(axis=0)
-    centre = np.where(known, curves, 0).sum(axis=0) / np.maximum(counts, 1)
-    filled = np.where(known, curves, centre)
-    rows = np.random.default_rng(seed).integers(len(curves), size=(resamples, len(curves)))
-    draws = np.stack([statistic(filled[index].T[:, :, None]) for index in rows])
-    low, high = _ends(draws, level)
-    unknown = counts == 0
-    return Interval(
-        *(np.where(unknown, np.nan, x) for x in (statistic(filled.T[:, :, None]), low, high))
-    )
+    found = np.full((3, curves.shape[1]), np.nan)
+    runs, alike = np.unique(np.isfinite(curves), axis=1, return_inverse=True)
+    for number, known in enumerate(runs.T):
+        points = np.flatnonzero(alike == number)
+        own = curves[known][:, points]
+        if not len(own):
+            continue
+        rows = np.random.default_rng(seed).integers(len(own), size=(resamples, len(own)))
+        draws = np.stack([statistic(own[index].T[:, :, None]) for index in rows])
+        found[:, points] = (statistic(own.T[:, :, None]), *_ends(draws, level))
+    return Interval(*found)

@@ -5,8 +5,7 @@ import math
 from pathlib import Path
 
 from handrail.core.errors import HandrailError
-
-MOST_STEPS = 2**53  # beyond, a float is no count
+from handrail.core.records import MOST_STEPS, MOST_TEXT
 
 
 class Tail:
@@ -56,7 +55,7 @@ class Tail:
             if size < self._offset or file.read(1) != b"\n":  # cut back meanwhile: read anew
                 self._offset = 0
         file.seek(self._offset)
-        text = file.read()
+        text = file.read(MOST_TEXT)
         return text[: text.rfind(b"\n") + 1]
 
 

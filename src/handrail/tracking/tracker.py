@@ -1,15 +1,18 @@
 """Feeding the tables of runs, finished or going on, to sinks."""
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from handrail.core.errors import HandrailError
+from handrail.core.errors import HandrailError, first_line
 from handrail.core.files import read_json
 from handrail.core.records import EPISODES, EVALUATIONS, PROGRESS
 from handrail.tracking import tags
 from handrail.tracking.base import AbstractSink, OpenSink
 from handrail.tracking.tail import Tail
+
+LOG = logging.getLogger(__name__)
 
 
 class FollowedRun:
@@ -79,6 +82,7 @@ class Tracker:
     def __init__(self, openers: Sequence[OpenSink], *, clock: Callable[[], float] = time.monotonic):
         self._openers, self._clock = openers, clock
         self._runs: dict[Path, FollowedRun] = {}
+        self._failed = False
 
     def poll(self, folders: Iterable[Path]) -> None:
         """Looks into the folders for what is new."""
@@ -90,6 +94,21 @@ class Tracker:
             run = self._runs.get(folder)
             if run is not None and not run.ended:
                 run.poll()
+
+    def try_poll(self, folders: Iterable[Path]) -> None:
+        """The same beside a training, which no sink may stop: one that fails is given up, with a
+        warning.
+        """
+        if self._failed:
+            return
+        try:
+            self.poll(folders)
+        except Exception as error:  # of a network, a service, a full disk
+            self._failed = True
+            LOG.warning(
+                "curves are no longer sent (%s); training goes on, and `handrail tensorboard` "
+                "makes them from the run's tables", first_line(error),
+            )  # fmt: skip
 
     def all_ended(self, folders: Iterable[Path]) -> bool:
         """Whether all of them hold runs that have finished and been passed on."""

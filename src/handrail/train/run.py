@@ -5,6 +5,7 @@ repeated. The bytes of its tables do not depend on where it was interrupted.
 """
 
 import json
+import logging
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,6 +25,7 @@ from handrail.core.records import (
     read_table,
     sync,
 )
+from handrail.core.strict_json import plain_json
 from handrail.core.versions import record_environment
 from handrail.train.checkpoint import (
     chosen_saving,
@@ -42,6 +44,7 @@ from handrail.train.numbers import name_of, refuse_bad_numbers
 from handrail.train.run_folder import claim, owned, refuse_foreign, sweep_leftovers
 from handrail.train.step import Record
 
+LOG = logging.getLogger(__name__)
 CHUNK_STEPS = 10_000
 FINAL_STEPS = 10_000  # window of `final_return`, at the end of the run
 
@@ -82,6 +85,8 @@ def execute(
     """
     saving = chosen_saving(checkpoint_seconds)
     _check_steps(loop, chunk_steps)
+    if said := unlearnt(loop):
+        LOG.warning("%s: %s", folder, said)
     refuse_foreign(folder)
     with owned(folder):
         settings = claim(folder, settings)
@@ -150,7 +155,7 @@ def execute(
         wall += time.monotonic() - began
         summary = _summary(folder, step, state, wall) | summarise(state)
         sync(folder)
-        write_json(folder / "summary.json", _plain(summary))
+        write_json(folder / "summary.json", plain_json(summary))
         clear_checkpoints(folder)
         return read_json(folder / "summary.json")
 
@@ -179,6 +184,17 @@ def _check_steps(loop: AnyLoop, chunk_steps: int | None) -> None:
         raise HandrailError(
             f"steps is {total}: expected a positive multiple of {block}, the agent's block"
         )
+
+
+def unlearnt(loop: AnyLoop) -> str:
+    """What is wrong where a run ends before its agent begins to learn; else empty."""
+    starts, block = loop.agent.learning_starts, loop.agent.train_every
+    if not loop.agent.metrics or starts // block * block < loop.total:
+        return ""
+    return (
+        f"steps is {loop.total:,}, and learning starts after {starts:,}, so nothing is learnt: "
+        "train longer, or let learning start earlier (learning_starts)"
+    )
 
 
 def _chunks(loop: AnyLoop, done: int, chunk_steps: int | None = None) -> Iterator[tuple[int, bool]]:
@@ -265,14 +281,3 @@ def _summary(folder: Path, steps: int, state: RunState, wall: float) -> dict[str
         "intervention_rate": int(state.progress.interventions) / steps,
         "wall_s": round(wall, 2),
     } | steps_not_finite(folder)
-
-
-def _plain(value: Any) -> Any:
-    """JSON has no NaN: they become null."""
-    if isinstance(value, dict):
-        return {name: _plain(entry) for name, entry in value.items()}
-    if isinstance(value, float | np.floating):
-        return float(value) if np.isfinite(value) else None
-    if isinstance(value, np.integer):
-        return int(value)
-    return value

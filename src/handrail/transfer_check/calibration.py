@@ -1,7 +1,7 @@
 """What a guide predicts where it acts, and what came of it: is its cost critic fit for a floor?
 
 Under the preset `recommended` a student's cost critic is never believed below what its guide
-predicts (`learners/cost_floor`), so that costs which only the guide's critic sees count against
+predicts (`learners/sac/cost_floor`), so that costs which only the guide's critic sees count against
 the student's limit.
 """
 

@@ -7,6 +7,7 @@ from typing import Any
 from jaxtyping import Array, Key
 
 from handrail.core.rng import stream
+from handrail.core.strict_json import plain_json
 from handrail.envs.host import AnyEnvironment
 from handrail.envs.transfer import TransferProblem
 from handrail.equations.budget import LIMIT_STEPS
@@ -14,7 +15,7 @@ from handrail.methods.sagui.shield import ShieldTest, evaluate_shield
 from handrail.transfer_check.measurement import Report, measure
 from handrail.transfer_check.rollouts import Controller
 from handrail.transfer_check.shield_finding import under_shield
-from handrail.transfer_check.verdict import TransferVerdict, as_json, judge
+from handrail.transfer_check.verdict import TransferVerdict, judge
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,6 +36,8 @@ class Checked:
     """What it was trained for."""
     limit: float
     """The student's."""
+    limit_fraction: float = 1.0
+    """Of its limit, what the student aims at."""
     limit_steps: int = LIMIT_STEPS
     longest: int | None = None
     """Steps after which the shield test cuts an episode off, if its environment does not."""
@@ -53,9 +56,12 @@ def checked_transfer(
     """The verdict, and the raw numbers behind it as JSON. Options are those of `measure`."""
     measured = measure(
         what.problem, what.controller, episodes=episodes, discount=what.discount, limit=what.limit,
-        limit_steps=what.limit_steps, key=key, another=another, report=report,
+        limit_fraction=what.limit_fraction, limit_steps=what.limit_steps, key=key, another=another,
+        report=report,
     )  # fmt: skip
-    judged = judge(measured, own_limit=what.own_limit, limit=what.limit).findings
+    judged = judge(
+        measured, own_limit=what.own_limit, limit=what.limit, limit_fraction=what.limit_fraction
+    ).findings
     tests = {
         name: ShieldTest.of(
             evaluate_shield(
@@ -66,7 +72,9 @@ def checked_transfer(
         for name, environment in what.shield_tests.items()
     }  # fmt: skip
     found = under_shield(**tests, limit=what.limit, length=what.length)
-    raw = as_json(measured) | {f"guarded_{name}": as_json(test) for name, test in tests.items()}
+    raw = plain_json(measured) | {
+        f"guarded_{name}": plain_json(test) for name, test in tests.items()
+    }
     return TransferVerdict((*judged, found)), raw
 
 

@@ -21,7 +21,7 @@ from handrail.envs.base import AbstractEnvironment
 from handrail.envs.host import AbstractHost
 from handrail.envs.transfer import AbstractView, SameView, TransferProblem, observation_shapes
 from handrail.envs.vector_host import AbstractVectorHost
-from handrail.equations.budget import LIMIT_FRACTION, LIMIT_STEPS, discounted_limit
+from handrail.equations.budget import LIMIT_STEPS, discounted_limit
 from handrail.transfer_check.calibration import CriticCalibration, calibrate
 from handrail.transfer_check.neighbours import (
     QUERIES,
@@ -79,6 +79,7 @@ def measure(
     episodes: int,
     discount: float = 0.99,
     limit: float,
+    limit_fraction: float = 1.0,
     limit_steps: int = LIMIT_STEPS,
     key: Key[Array, ""],
     another: Callable[[], TransferProblem] | None = None,
@@ -88,11 +89,11 @@ def measure(
 
     `limit` is the target's, of an episode of `limit_steps` steps, undiscounted: gaps of a
     cost-to-go are counted that exceed it on the discounted scale, and states in which the guide
-    predicts more than it, or than the share of it that students aim at. Source and target are each
-    compiled or on the host, with the length of their episodes in steps as `episode_length` or
-    `time_limit`; single ones on the host are stepped side by side if `another()` builds the problem
-    anew, and `report` follows them. Raises `HandrailError` for fewer than 2 episodes and for what
-    is no such environment.
+    predicts more than it, or than the fraction of it that the student aims at. Source and target
+    are each compiled or on the host, with the length of their episodes in steps as `episode_length`
+    or `time_limit`; single ones on the host are stepped side by side if `another()` builds the
+    problem anew, and `report` follows them. Raises `HandrailError` for fewer than 2 episodes and
+    for what is no such environment.
     """
     if episodes < 2:
         raise HandrailError(f"episodes is {episodes}: expected at least 2, such as 100")
@@ -121,7 +122,7 @@ def measure(
     telling, costs, to_go = _compared(
         visits, _slices(problem.source), discount, tolerance, np.random.default_rng(seed)
     )
-    source, target = (_task(visits[name], discount, tolerance) for name in views)
+    source, target = (_task(visits[name], discount, tolerance, limit_fraction) for name in views)
     return Measurement(source, target, telling, costs, to_go, discount, limit_steps)
 
 
@@ -176,7 +177,7 @@ def unsettled(visits: Visits, discount: float) -> Bool[np.ndarray, "episodes ste
     return guided(visits, discount) & ~late
 
 
-def _task(visits: Visits, discount: float, limit: float) -> TaskMeasurement:
+def _task(visits: Visits, discount: float, limit: float, fraction: float) -> TaskMeasurement:
     own = visits.handed_over == 0
     by_guide = visits.running & (np.arange(visits.costs.shape[1]) >= visits.handed_over[:, None])
     costs = np.where(by_guide, visits.costs, 0).sum(axis=1, dtype=np.float64)
@@ -190,7 +191,7 @@ def _task(visits: Visits, discount: float, limit: float) -> TaskMeasurement:
         predicted=PerEpisode.of_steps(visits.predicted, counted),
         incurred=PerEpisode.of_steps(followed, counted),
         foresight=calibrate(
-            visits, unsettled(visits, discount), followed, aim=LIMIT_FRACTION * limit, limit=limit
+            visits, unsettled(visits, discount), followed, aim=fraction * limit, limit=limit
         ),
         costly_states=int((visits.running & (visits.costs > 0)).sum()),
     )

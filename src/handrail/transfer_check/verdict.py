@@ -1,18 +1,18 @@
 """May a guide be trusted in a target? The verdict on a transfer measurement, in plain words.
 
-Every statement carries a 95 % interval from a bootstrap over episodes. What has to be small is
-judged by the upper end of its interval where it is a cost, so that too few episodes never look
-safe, and by the lower end where it is a difference, so that noise never looks like a fault.
+Every statement carries a 95 % interval over episodes: from a bootstrap, of shares of episodes the
+exact one. What has to be small is judged by the upper end of its interval where it is a cost, and
+by the lower end where it is a difference, so that noise never looks like a fault. Episodes that are
+too few to have met a rare cost are noted.
 Safety comes first; whether a student can learn from such a guide is in `calibration_findings`.
 """
 
 import dataclasses
-import math
-from typing import Any
 
 import numpy as np
 
 from handrail.equations.budget import discounted_limit
+from handrail.equations.interval import Interval, at_most
 from handrail.transfer_check.calibration_findings import calibration_findings
 from handrail.transfer_check.finding import (
     TransferFinding,
@@ -27,6 +27,7 @@ from handrail.transfer_check.finding import (
 from handrail.transfer_check.measurement import Measurement, TaskMeasurement
 from handrail.transfer_check.neighbours import PerEpisode
 
+RARE = 0.1  # of episodes: as many may cost something where none was seen to, without a note
 TOLERANCE = 0.2  # of the limit: a difference between source and target beyond it is one
 SHARE = 0.1  # of states: a difference of shares beyond it is one
 UNKNOWN = 0.3  # of states: an interval that reaches beyond it leaves the question open
@@ -78,8 +79,11 @@ class TransferVerdict:
         return f"{said} {also} student {verb} to learn from it: {'; and '.join(self.hindrances)}."
 
 
-def judge(measured: Measurement, *, own_limit: float, limit: float) -> TransferVerdict:
-    """The verdict for a student whose limit is `limit` an episode, undiscounted.
+def judge(
+    measured: Measurement, *, own_limit: float, limit: float, limit_fraction: float = 1.0
+) -> TransferVerdict:
+    """The verdict for a student whose limit is `limit` an episode, undiscounted, and that aims at
+    a fraction of it.
 
     `own_limit` is what the guide was trained for, in the same unit.
     """
@@ -88,14 +92,14 @@ def judge(measured: Measurement, *, own_limit: float, limit: float) -> TransferV
         (
             limits(own_limit, limit),
             _own_costs(measured.source, measured.target, limit),
-            _unsafe(measured.source, measured.target),
-            _handed(measured.source, measured.target, limit),
+            unsafe(measured.source, measured.target),
+            handed(measured.source, measured.target, limit),
             _critic(measured.source, measured.target, scale),
             _to_go(measured, scale),
             _looks_free(measured, "across"),
             _looks_free(measured, "within"),
             _familiar(measured),
-            *calibration_findings(measured, limit),
+            *calibration_findings(measured, limit, limit_fraction),
         )
     )
 
@@ -137,13 +141,42 @@ def _own_costs(source: TaskMeasurement, target: TaskMeasurement, limit: float) -
     )  # fmt: skip
 
 
-def _unsafe(source: TaskMeasurement, target: TaskMeasurement) -> TransferFinding:
-    shares = [mean_interval((task.own_costs > 0).astype(float)) for task in (source, target)]
-    return TransferFinding("episodes with any cost", percents(shares[0]), percents(shares[1]), "")
+def unsafe(source: TaskMeasurement, target: TaskMeasurement) -> TransferFinding:
+    """How many episodes of the guide alone cost anything; noted where few can have shown it."""
+    shares = [_share(task.own_costs > 0) for task in (source, target)]
+    note, most = "", float(shares[1].high)
+    if not (target.own_costs > 0).any() and most > RARE:
+        note = (
+            f"{len(target.own_costs)} episodes in the target without a cost leave up to "
+            f"{percent(most)} of episodes that have one: measure more episodes"
+        )
+    return TransferFinding(
+        "episodes with any cost", percents(shares[0]), percents(shares[1]), "", note=note
+    )
 
 
-def _handed(source: TaskMeasurement, target: TaskMeasurement, limit: float) -> TransferFinding:
-    gap = difference(by_episode(target.handed_costs), by_episode(source.handed_costs))
+def _share(events: np.ndarray) -> Interval:
+    """The share of episodes, with its exact 95 % interval: of few it is wide, also where none is
+    one.
+    """
+    count, of = int(events.sum()), len(events)
+    low = 1 - at_most(of - count, of, 0.975)
+    return Interval(count / of, low, at_most(count, of, 0.975))
+
+
+def handed(source: TaskMeasurement, target: TaskMeasurement, limit: float) -> TransferFinding:
+    """What an episode costs from a takeover on, among those in which there was one."""
+    question = "cost after a takeover by an explorer"
+    expected = f"at most {TOLERANCE * limit:.3g} more"
+    before, after = (task.handed_costs[task.handed_lengths > 0] for task in (source, target))
+    if not (len(before) and len(after)):
+        where = "source" if len(after) else "target"
+        wrong = (
+            f"in the {where} the explorer ended every episode before the guide was to take over, "
+            "so nobody knows what it would do then"
+        )
+        return TransferFinding(question, "–", "–", expected, wrong)
+    gap = difference(by_episode(after), by_episode(before))
     wrong = ""
     if gap.low > TOLERANCE * limit:
         wrong = (
@@ -151,10 +184,8 @@ def _handed(source: TaskMeasurement, target: TaskMeasurement, limit: float) -> T
             f"{gap.low:.3g} more in the target than in the source"
         )
     return TransferFinding(
-        "cost after a takeover by an explorer",
-        written(mean_interval(source.handed_costs)), written(mean_interval(target.handed_costs)),
-        f"at most {TOLERANCE * limit:.3g} more", wrong,
-    )  # fmt: skip
+        question, written(mean_interval(before)), written(mean_interval(after)), expected, wrong
+    )
 
 
 def _critic(source: TaskMeasurement, target: TaskMeasurement, scale: float) -> TransferFinding:
@@ -235,16 +266,3 @@ def _familiar(measured: Measurement) -> TransferFinding:
         "states of the guide unlike any in the source",
         percent(floor.mean), percents(found), "target at most 50%", wrong,
     )  # fmt: skip
-
-
-def as_json(value: Any) -> Any:
-    """Raw numbers as JSON: dataclasses by field, arrays as lists, NaN as null."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: as_json(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    if isinstance(value, dict):
-        return {name: as_json(entry) for name, entry in value.items()}
-    if isinstance(value, (list, tuple, np.ndarray)):
-        return [as_json(entry) for entry in value]
-    if isinstance(value, (float, np.floating)):
-        return float(value) if math.isfinite(value) else None
-    return value.item() if isinstance(value, np.generic) else value

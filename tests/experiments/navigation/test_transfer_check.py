@@ -13,6 +13,7 @@ import pytest
 from jaxtyping import Array
 
 from handrail.core.errors import HandrailError
+from handrail.core.strict_json import plain_json
 from handrail.envs.navigation.compiled import CompiledNavigation
 from handrail.envs.navigation.tasks import navigation_task
 from handrail.envs.transfer import AbstractView, TransferProblem, View
@@ -24,7 +25,7 @@ from handrail.transfer_check.measurement import (
 )
 from handrail.transfer_check.neighbours import PerEpisode
 from handrail.transfer_check.rollouts import Controller, Visits
-from handrail.transfer_check.verdict import as_json, judge
+from handrail.transfer_check.verdict import judge
 
 TARGET = navigation_task("navigation-static")
 LENGTH, EPISODES = 1000, 80
@@ -143,7 +144,7 @@ def test_a_critic_that_falls_short_only_in_the_target_is_found():
 
 def test_raw_numbers_are_json():
     measured, _ = verdict("intact")
-    raw = as_json(measured)
+    raw = plain_json(measured)
     assert json.loads(json.dumps(raw, allow_nan=False)) == raw
     assert len(raw["target"]["own_costs"]) == EPISODES
 

@@ -43,14 +43,14 @@ def test_measures_judges_and_writes_the_raw_numbers(guide, tmp_path, monkeypatch
     assert record["limit"] == 1
 
 
-@pytest.mark.parametrize(("predicted", "hindered"), [(0.5, True), (0.0, False)])
+@pytest.mark.parametrize(("predicted", "hindered"), [(1.0, True), (0.5, False)])
 def test_a_biased_cost_critic_is_caught(tmp_path, monkeypatch, predicted, hindered):
-    """Its critic says 0.5 more than nothing; half of a limit of 8 is 0.4, discounted."""
+    """Its critic says so much more than nothing; a limit of 8 is 0.8, discounted."""
     monkeypatch.setattr(problems, "navigation_problem", toy_problem)
     guide, out = tmp_path / "guide.safetensors", tmp_path / "check.json"
     write_guide(guide, cost=predicted)
     verdict = check_task(guide, task="navigation-static", limit=8.0, episodes=8, out=out)
-    assert [("predicts 0.5 on average" in text) for text in verdict.hindrances] == [True] * hindered
+    assert [("predicts 1 on average" in text) for text in verdict.hindrances] == [True] * hindered
     assert read_json(out)["hindrances"] == verdict.hindrances
     assert any("tell its own actions from random ones" in note for note in verdict.notes)
 

@@ -69,7 +69,7 @@ def toy_problem(
 
 @contextlib.contextmanager
 def unchecked():
-    """`run_greedily` builds its `Evaluation` of one episode inside `vmap`, where the annotated
+    """`run_greedily` builds the `Episodes` of one episode inside `vmap`, where the annotated
     axis of episodes is missing; checked annotations would refuse that.
     """
     jaxtyping.config.update("jaxtyping_disable", True)

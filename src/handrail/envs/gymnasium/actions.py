@@ -36,6 +36,10 @@ class AbstractActionCodec(abc.ABC):
     def from_environment(self, action: Any) -> np.ndarray:
         """The agent's form of an action of the environment; beyond the bounds it is clipped."""
 
+    def within_bounds(self, action: Any) -> Any:
+        """An action of the environment, cut off at the bounds; itself where it is within them."""
+        return action
+
     @abc.abstractmethod
     def agent_form(self, action: Any) -> Any:
         """The agent's form of an action of the environment, of arrays of JAX, not clipped.
@@ -131,6 +135,12 @@ class BoxCodec(AbstractActionCodec):
         scaled = (given.ravel() - self.centre) / self._divisor
         return _clipped(scaled, -1.0, 1.0).astype(np.float32)
 
+    def within_bounds(self, action: Any) -> Any:
+        given = np.ravel(action)
+        if ((given >= self.low) & (given <= self.high)).all():
+            return action
+        return _clipped(given, self.low, self.high).astype(self.dtype).reshape(self.shape)
+
     def agent_form(self, action: Any) -> Any:
         action = _array(action)
         _check_shape(action, self.shape)
@@ -200,6 +210,10 @@ class PartsCodec(AbstractActionCodec):
     def from_environment(self, action: Any) -> np.ndarray:
         parts = zip(self.codecs, _taken(self.space, action), strict=True)
         return np.concatenate([codec.from_environment(part) for codec, part in parts])
+
+    def within_bounds(self, action: Any) -> Any:
+        parts = zip(self.codecs, _taken(self.space, action), strict=True)
+        return _built(self.space, iter([codec.within_bounds(part) for codec, part in parts]))
 
     def agent_form(self, action: Any) -> Any:
         parts = zip(self.codecs, _taken(self.space, action), strict=True)

@@ -12,13 +12,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Key
 
-from handrail.core.arguments import number, shown, whole
+from handrail.core.arguments import number, shown
 from handrail.core.errors import HandrailError
 from handrail.envs.base import AbstractEnvironment, action_size
 from handrail.envs.gymnasium.costs import CostFn
 from handrail.envs.gymnasium.host import GymnasiumHost
 from handrail.envs.gymnasium.layers import is_shared, simulators
 from handrail.envs.gymnasium.raw import refuse_guarded
+from handrail.envs.gymnasium.reader import checked_time_limit
 from handrail.envs.gymnasium.side_info import NO_SIDE_INFO, SideInfo
 from handrail.envs.gymnasium.vector import GymnasiumVectorHost
 from handrail.envs.jax_libraries.own import OwnEnvironment, own_environment
@@ -270,15 +271,15 @@ def first_observation(host: Host, key: Key[Array, ""]) -> Any:
 
 
 def episode_steps(host: Host, given: int | None) -> int:
-    """The time limit in steps: as given, or as the environment was registered with."""
-    if isinstance(host, OwnEnvironment):
-        return host.time_limit  # what is given can only shorten it, and has
-    steps = host.time_limit if given is None else given
+    """The time limit in steps: as given, or as the environment was registered with if that is
+    shorter.
+    """
+    steps = checked_time_limit(given, host.time_limit)
     if steps is None:
         raise HandrailError(
             f"{host.name} says nothing of its time limit (max_episode_steps); give episode_length"
         )
-    return whole("episode_length", steps, least=1)
+    return steps
 
 
 def episode_limit(host: Host, given: float | None) -> float:

@@ -136,5 +136,10 @@ class HostReader:
 
 
 def checked_time_limit(given: int | None, registered: int | None) -> int | None:
-    """Steps after which episodes are truncated: as given, or as registered. None for no limit."""
-    return registered if given is None else whole("episode_length", given, least=1)
+    """Steps after which episodes are truncated: the fewer of those given and those that the
+    environment was registered with, which end it in any case. None for no limit.
+    """
+    if given is None:
+        return registered
+    steps = whole("episode_length", given, least=1)
+    return steps if registered is None else min(steps, registered)

@@ -87,12 +87,12 @@ class RepresentationAgent(AbstractActingAs):
                 ),
             )
         waiting, judged = self.foresight(state.waiting, transition)
-        safe, unsafe = judged.there & ~judged.unsafe, judged.there & judged.unsafe
+        oldest = jax.tree.map(lambda leaf: leaf[0], judged.observations)
         return RepresentationState(
             acting=acting,
             autoencoder=state.autoencoder,
-            seen=self.seen.add(state.seen, judged.observation, where=safe),
-            unsafe=self.unsafe.add(state.unsafe, judged.observation, where=unsafe),
+            seen=self.seen.add(state.seen, oldest, where=judged.safe),
+            unsafe=self.unsafe.add_each(state.unsafe, judged.observations, where=judged.unsafe),
             waiting=waiting,
         )
 

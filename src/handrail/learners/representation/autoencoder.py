@@ -174,8 +174,8 @@ class AutoencoderLearner(eqx.Module):
         decoder, decoder_optimiser = self._step(
             state.model.decoder, gradient.decoder, state.decoder_optimiser
         )
-        metrics["autoencoder/encoder_gradient"] = _global_norm(gradient.encoder)
-        metrics["autoencoder/decoder_gradient"] = _global_norm(gradient.decoder)
+        metrics["autoencoder/encoder_gradient"] = optax.tree.norm(gradient.encoder)
+        metrics["autoencoder/decoder_gradient"] = optax.tree.norm(gradient.decoder)
         state = AutoencoderState(
             Autoencoder(encoder, decoder), encoder_optimiser, decoder_optimiser
         )
@@ -192,7 +192,3 @@ class AutoencoderLearner(eqx.Module):
         arrays = eqx.filter(network, eqx.is_array)
         updates, optimiser_state = self.optimiser.update(gradient, optimiser_state, arrays)
         return eqx.apply_updates(network, updates), optimiser_state
-
-
-def _global_norm(gradient: Any) -> Scalar:
-    return jnp.sqrt(sum(jnp.sum(jnp.square(leaf)) for leaf in jax.tree.leaves(gradient)))

@@ -20,18 +20,19 @@ class Waiting(eqx.Module):
 
 
 class Judged(eqx.Module):
-    """An observation of which it is known what followed, if there is one."""
+    """Observations of which it is known since this step what followed."""
 
-    observation: Any
-    unsafe: Bool[Array, ""]
-    there: Bool[Array, ""]
+    observations: Any  # leaves (steps, …), the oldest first
+    unsafe: Bool[Array, " steps"]
+    safe: Bool[Array, ""]  # the oldest
 
 
 class Foresight(eqx.Module):
     """An observation is unsafe if one of the `steps` steps from it on had a cost.
 
     With 1 it is the state just before harm, as in arXiv:2503.10318; a robot that has to brake is
-    beyond rescue there. The last `steps − 1` observations of an episode are left out.
+    beyond rescue there. Of the last `steps − 1` observations of an episode those are left out that
+    no harm followed: nobody knows what would have.
     """
 
     steps: int = eqx.field(static=True)
@@ -51,7 +52,7 @@ class Foresight(eqx.Module):
         observations = jax.tree.map(pushed, waiting.observations, transition.observation)
         harmed = pushed(waiting.harmed, False) | costly
         count = jnp.minimum(waiting.count + 1, self.steps)
-        oldest = jax.tree.map(lambda leaf: leaf[0], observations)
-        judged = Judged(oldest, harmed[0], count == self.steps)
-        ended = transition.terminated | transition.truncated
+        ended, places = transition.terminated | transition.truncated, jnp.arange(self.steps)
+        due = jnp.where(ended, places >= self.steps - count, (places == 0) & (count == self.steps))
+        judged = Judged(observations, due & harmed, (count == self.steps) & ~harmed[0])
         return Waiting(observations, harmed, jnp.where(ended, 0, count)), judged

@@ -37,6 +37,7 @@ from handrail.networks.mlp import MLP
 from handrail.replay.prioritized import Prioritized
 from handrail.replay.ring import Ring
 
+LEARNING_STARTS = 1_000  # of auto-encoders
 LATENT, HIDDEN = 50, (256,)  # of the students that learn on an auto-encoder's latent
 
 
@@ -138,7 +139,8 @@ def learner_beside(
     **options: Any,
 ) -> RepresentationAgent:
     """Acts as another agent does; an auto-encoder learns from the last observations, `remembered`
-    of each label. Options as of `RepresentationAgent`.
+    of each label, from step 1,000 on, in short runs after a tenth. Options as of
+    `RepresentationAgent`.
     """
     make = partial(inputs.autoencoder, EncoderNetwork.of(settings))
     return RepresentationAgent(
@@ -151,6 +153,7 @@ def learner_beside(
         unsafe=Ring(remembered),
         updates=_rounds(acting, settings.train_every),
         batch=settings.batch,
+        learning_starts=max(acting.train_every, min(LEARNING_STARTS, settings.steps // 10)),
         **options,
     )
 

@@ -17,7 +17,7 @@ from handrail.methods.contrastive.settings import RepresentationSettings
 from handrail.train.compiled import RunState
 from handrail.train.course import Course, coursed
 from handrail.train.loops import make_loop
-from handrail.train.run import execute
+from handrail.train.run import execute, unlearnt
 
 MOST_UNSAFE = 100  # embeddings that travel with an encoder
 
@@ -63,8 +63,11 @@ def train_encoder(
         save_encoder(path, problem, settings, encoder, embeddings, provenance)
         return {}
 
+    loop = make_loop(problem.environment, agent, none(), settings.steps)
+    if wrong := unlearnt(loop):
+        raise HandrailError(f"encoder of {problem.name}: {wrong}")
     yield from execute.course(
-        make_loop(problem.environment, agent, none(), settings.steps),
+        loop,
         folder,
         dict(recorded),
         seed=settings.seed,

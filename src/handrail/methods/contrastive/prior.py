@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from handrail.core.errors import HandrailError
 from handrail.envs.host import AnyEnvironment
 from handrail.interventions.recipes import none
 from handrail.methods.contrastive.agents import q_learner
@@ -16,7 +17,7 @@ from handrail.networks.ensemble import Ensemble
 from handrail.train.compiled import RunState
 from handrail.train.course import Course, coursed
 from handrail.train.loops import make_loop
-from handrail.train.run import execute
+from handrail.train.run import execute, unlearnt
 
 NETWORK = "network.safetensors"
 
@@ -110,8 +111,11 @@ def learn_q(
         save_q(path, "policy", problem, QNetwork.of(learning), state.agent.network, provenance)
         return {}
 
+    loop = make_loop(environment, q_learner(problem, learning), none(), steps)
+    if wrong := unlearnt(loop):
+        raise HandrailError(f"{folder.name} of {problem.name}: {wrong}")
     yield from execute.course(
-        make_loop(environment, q_learner(problem, learning), none(), steps),
+        loop,
         folder,
         dict(recorded),
         seed=seed,

@@ -14,7 +14,7 @@ from handrail.core.arguments import (
     Seed,
     Share,
 )
-from handrail.core.recorded import SINCE
+from handrail.core.recorded import added_later
 from handrail.core.renamed import takes_old_settings
 from handrail.networks.image_network import ENCODER_IMAGES, ImageNetwork
 
@@ -49,18 +49,18 @@ class QLearning:
     """Exploration rate at the end of its schedule (it starts at 1)."""
     epsilon_fraction: Positive = 0.9
     """Share of the run over which the exploration rate falls; above 1 it never gets there."""
-    novelty: NonNegative = dataclasses.field(default=0.0, metadata={SINCE: "0.2"})
+    novelty: NonNegative = added_later(0.0)
     """Reward for a step into a state, divided by the root of how often states of its kind were
     visited; 0 turns it off (beyond the paper)."""
-    takeover_ends: bool = dataclasses.field(default=False, metadata={SINCE: "0.2"})
+    takeover_ends: bool = added_later(False)
     """Whether a step in which it is overruled ends its episode for the learner: its own action is
     stored, with reward 0 and a cost of 1, and nothing follows (SAILR). So it learns what it is not
     let do (beyond the paper)."""
     hidden: tuple[Count, ...] = (120, 84)
     """Hidden layers on symbolic observations and on latents (images have `images`)."""
-    images: ImageNetwork = dataclasses.field(default=ImageNetwork(), metadata={SINCE: "0.2"})
+    images: ImageNetwork = added_later(ImageNetwork())
     """The network of observations with images of 32 × 32 pixels or more."""
-    normalise_observations: bool = dataclasses.field(default=False, metadata={SINCE: "0.2"})
+    normalise_observations: bool = added_later(False)
     """Bring numbers that are no image to mean 0 and deviation 1, by the steps before the first
     update, and keep that in the file; for parts of very different scales (beyond the paper)."""
 
@@ -86,13 +86,13 @@ class Safety:
     """Unsafe embeddings kept."""
     bring_known: bool = False
     """Begin with the unsafe embeddings of the source tasks instead of none."""
-    pessimism: NonNegative = dataclasses.field(default=0.0, metadata={SINCE: "0.2"})
+    pessimism: NonNegative = added_later(0.0)
     """λ: with an ensemble of priors, an action is bad if mean − λ · deviation of its advantage over
     the members is below the threshold."""
-    repeat_distance: NonNegative = dataclasses.field(default=0.0, metadata={SINCE: "0.2"})
+    repeat_distance: NonNegative = added_later(0.0)
     """An action that did harm is not executed where the latent distance to that state is below
     this, under methods with both checks; 0: only the state is remembered (the paper)."""
-    guide_temperature: Positive = dataclasses.field(default=0.05, metadata={SINCE: "0.2"})
+    guide_temperature: Positive = added_later(0.05)
     """Where a guide acts: the discounted cost of an action that makes it 1/e as likely (beyond the
     paper)."""
 
@@ -124,7 +124,7 @@ class PriorSettings:
     state (the authors), or none; see docs/decisions.md."""
     undesirable: float = 0.1
     """Undesirability above which an action earns a pseudo-reward."""
-    members: Members = dataclasses.field(default=1, metadata={SINCE: "0.2"})
+    members: Members = added_later(1)
     """Priors in an ensemble, each with source Q-functions of its own: those of the seeds `seed`,
     `seed` + 1, …, in the same tasks."""
     seed: Seed = 0
@@ -166,11 +166,11 @@ class RepresentationSettings:
     """α of the contrastive loss, on the squared distance."""
     coefficient: NonNegative = 0.5
     """Weight of the contrastive (or InfoNCE) term; the reconstruction has 100."""
-    learning_rate: Positive = dataclasses.field(default=2.5e-4, metadata={SINCE: "0.2"})
+    learning_rate: Positive = added_later(2.5e-4)
     """Step size of Adam."""
     hidden: tuple[Count, ...] = (256,)
     """Hidden layers of encoder and decoder, if not on pixels."""
-    images: ImageNetwork = dataclasses.field(default=ENCODER_IMAGES, metadata={SINCE: "0.2"})
+    images: ImageNetwork = added_later(ENCODER_IMAGES)
     """The encoder of observations with images of 32 × 32 pixels or more; the decoder mirrors it."""
     seed: Seed = 0
     """Seed of the network, and of what is drawn in the task."""

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from handrail.core.artifact import load, widths
+from handrail.core.artifact import load
 from handrail.core.errors import HandrailError
 from handrail.core.records import POLICY
 from handrail.interventions.base import Intervention
@@ -176,12 +176,15 @@ def train_student(
 def begun_from(file: Path, problem: DiscreteProblem, settings: StudentSettings) -> QAgent:
     """The learner of these settings, whose network begins as that of a policy's file."""
     agent = q_learner(problem, settings.learning)
-    hidden = widths(load(file, expect="policy")[0], "hidden", source=str(file))
-    if hidden != settings.learning.hidden:
-        raise HandrailError(
-            f"{file}: its hidden layers are {list(hidden)}, the learner's "
-            f"{list(settings.learning.hidden)}; set learning.hidden to {list(hidden)}"
-        )
+    own = QNetwork.read(load(file, expect="policy")[0], source=str(file))
+    wanted = QNetwork.of(settings.learning)
+    for name in ("normalise_observations", "images" if own.pictures else "hidden"):
+        found, needed = getattr(own, name), getattr(wanted, name)
+        if found != needed:
+            raise HandrailError(
+                f"{file}: its {name} is {found!r}, the learner's {needed!r}; set learning.{name} "
+                f"to {found!r}"
+            )
     network = load_q(file, "policy", problem.inputs, problem.actions)
     return dataclasses.replace(agent, make_network=lambda key: jax.tree.map(jnp.copy, network))
 

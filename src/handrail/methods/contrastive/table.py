@@ -1,6 +1,6 @@
 """The methods of the family: one row each.
 
-A row's intervention gets the adjusted `StudentSettings` and the `LoadedKnowledge` knowledge.
+A row's intervention gets the adjusted `StudentSettings` and the `LoadedKnowledge`.
 """
 
 import dataclasses

@@ -26,20 +26,20 @@ def guide_share(own: Mapping[str, Any]) -> tuple[float, dict[str, Any]]:
     return number("guide.limit_fraction", own.pop("limit_fraction", LIMIT_FRACTION)), own
 
 
-def check_acquired(run: StudentRun, knowledge: Mapping[str, Any]) -> None:
+def check_acquired(
+    run: StudentRun, knowledge: Mapping[str, Any], *, lengths: tuple[int, int] | None = (1, 1)
+) -> None:
     """Refuses settings of a guide, by kind of knowledge, that would not fit its student.
 
-    What `load_knowledge` refuses of files, as far as settings say it.
+    What `load_knowledge` refuses of files, as far as settings say it. Limits are those of episodes
+    of `lengths`, the guide's and the student's; they are not compared where None knows them.
     """
     guide = knowledge.get("guide")
     if not isinstance(guide, GuideSettings):
         return
     check_patience(guide, within="guide.")
-    if guide.limit > run.limit:
-        raise HandrailError(
-            f"guide.limit is {guide.limit:g}, above the student's {run.limit:g}: expected at most "
-            "that, better a fifth of it"
-        )
+    if lengths is not None:
+        _check_limits(guide.limit, run.limit, *lengths)
     if run.takeover.pessimism and guide.learning.cost_critics == 1:
         raise HandrailError(
             f"takeover.pessimism is {run.takeover.pessimism:g}, but guide.learning.cost_critics is "
@@ -52,3 +52,18 @@ def check_acquired(run: StudentRun, knowledge: Mapping[str, Any]) -> None:
             f"as {SOURCE_STEPS}"
         )
     check_cost_floor(run.learning, guide.learning.discount, source="guide.learning.discount")
+
+
+def _check_limits(guide: float, student: float, learns: int, acts: int) -> None:
+    """Refuses a guide's limit that allows more a step than its student's, of these lengths."""
+    most = student * learns / acts
+    if guide <= most * (1 + 1e-9):
+        return
+    if learns == acts:
+        where = f"above the student's {student:g}: expected at most that"
+    else:
+        where = (
+            f"for episodes of {learns:,} steps, and the student's {student:g}, for {acts:,}: "
+            f"expected at most {most:.3g}, as much a step"
+        )
+    raise HandrailError(f"guide.limit is {guide:g}, {where}, better a fifth of it")

@@ -54,9 +54,8 @@ def sac_learner(
 
     `where` says what is observed; without it observations are plain vectors.
     `parts` are the shapes of the observation's parts if they are a navigation task's,
-    `predicted_costs`
-    is what the student's guide, if there is one, expects of each cost. Raises `HandrailError`
-    where the settings need what there is not.
+    `predicted_costs` is what the student's guide, if there is one, expects of each cost. Raises
+    `HandrailError` where the settings need what there is not.
     """
     return SacLagrangian(
         cost_floor=_cost_floor(settings, predicted_costs),
@@ -117,13 +116,13 @@ def stored(
 ) -> tuple[AbstractStored, ...]:
     """What is changed of a step before it is stored."""
     changes: list[AbstractStored] = []
-    if settings.penalty:
-        changes.append(InterventionPenalty(settings.penalty))
     if settings.action == "proposed":
         changes.append(ProposedAction())
     if settings.takeover_ends:
         value = guide.value if guide is not None and settings.ending_value else None
         changes.append(TakeoverEnds(settings.ending_reward, settings.ending_cost, value))
+    if settings.penalty:  # last: an end has a reward of its own
+        changes.append(InterventionPenalty(settings.penalty))
     return tuple(changes)
 
 

@@ -180,14 +180,18 @@ def trained_discount(training: Any) -> Any:
     return training
 
 
-def read_takeover_cost(card: Card, *, source: str) -> float | None:
-    """The discounted cost at which its shield test took over; None where the file does not say."""
+def read_takeover_cost(card: Card, factors: tuple[float, ...], *, source: str) -> float | None:
+    """The discounted cost at which its shield test took over; None where the file does not say.
+
+    With `factors`, by which its critics of several costs are multiplied: so that it takes over for
+    none of them later than in the test.
+    """
     evaluation = card.training.get("evaluation")
     earlier = evaluation.get("takeover_cost") if isinstance(evaluation, dict) else None
     found = card.spec.get("takeover_cost", earlier)
     if found is None or found == 0:  # it does not say, or the guide has never met a cost
         return None
-    return number(found, f"{source}: the card's takeover cost", least=0)
+    return number(found, f"{source}: the card's takeover cost", least=0) * min(factors, default=1)
 
 
 def harm_of(card: Card) -> float | None:

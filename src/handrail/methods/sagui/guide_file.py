@@ -249,7 +249,7 @@ def open_guide(
         card=card,
         guide=dataclasses.replace(guide, scales=factors) if factors else guide,
         limits=limits,
-        takeover_cost=read_takeover_cost(card, source=source),
+        takeover_cost=read_takeover_cost(card, factors, source=source),
         interface=interface,
         source=source,
     )

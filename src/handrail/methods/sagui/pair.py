@@ -1,6 +1,5 @@
 """A finished student: who acts in its place, and how it does by itself and together with that."""
 
-import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from handrail.methods.sagui.known import Known
 from handrail.methods.sagui.pretraining import open_policy
 from handrail.methods.sagui.problem import Target
 from handrail.methods.sagui.settings import StudentRun
-from handrail.methods.sagui.student_knowledge import FittedKnowledge, load_knowledge
+from handrail.methods.sagui.student_knowledge import FittedKnowledge, as_tested, load_knowledge
 from handrail.methods.sagui.table import METHODS
 from handrail.methods.sagui.train_student import check, who_acts
 from handrail.train.evaluate_pair import intervention_rate, try_under
@@ -39,7 +38,8 @@ def intervention_of(target: Target, run: StudentRun, files: Mapping[str, Path]) 
     loaded = FittedKnowledge(Known())
     if acts_instead(run.method):
         check(run, files)
-        loaded = load_knowledge(target, dataclasses.replace(run, source_data=False), files)
+        run = as_tested(run)
+        loaded = load_knowledge(target, run, files)
     return who_acts(target, run, loaded)
 
 

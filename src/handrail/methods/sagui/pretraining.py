@@ -1,7 +1,7 @@
 """What the baselines bring along: EGPO's expert, and a student that was trained in the source."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ from handrail.methods.sagui.problem import Interface, Target
 from handrail.methods.sagui.settings import PretrainingSettings, Role, SacSettings, StudentRun
 from handrail.methods.sagui.table import row_of
 from handrail.networks.gaussian import GaussianPolicy
+from handrail.networks.reading import measured_as
 from handrail.train.compiled import RunState
 from handrail.train.course import Course, coursed
 from handrail.train.loops import AnyLoop, make_loop
@@ -180,13 +181,7 @@ def _filled(
         own.pictures, target.interface.images, target.interface.observation,
         source=str(path), where=target.interface.name,
     )  # fmt: skip
-    for field in dataclasses.fields(Networks):
-        found, needed = getattr(own, field.name), getattr(wanted, field.name)
-        if found != needed:
-            raise HandrailError(
-                f"{path}: its {field.name} is {found!r}, the student's {needed!r}; set "
-                f"learning.{field.name} to {found!r}"
-            )
+    _refuse_others(path, own, wanted, [field.name for field in dataclasses.fields(Networks)])
     said = mapping(card.training.get("settings")).get("method", PretrainingSettings.method)
     if said != method:
         raise HandrailError(
@@ -201,19 +196,28 @@ def begun_from(
     path: Path, target: Target, learner: SacLagrangian, learning: SacSettings, *,
     key: Key[Array, ""],
 ) -> SacState:  # fmt: skip
-    """A learner whose actor is that of a student's file, if it fits; all else is untrained."""
+    """A learner whose actor is that of a student's file, if it fits; all else is untrained, but
+    reads observations as it does.
+    """
     card, policy = open_policy(path, target.interface, "policy")
     own, wanted = Networks.read(card, source=str(path)), Networks.of(learning)
-    for name in ("hidden", "inputs"):
+    images = ("images",) if target.interface.images else ()
+    _refuse_others(path, own, wanted, ("hidden", "inputs", "normalise_observations", *images))
+    sizes = total_size(card.spec["parts"]), card.spec["actions"]
+    fresh = learner.init(*sizes, learning.hidden, key=key)
+    begun = eqx.tree_at(lambda state: state.parameters.actor, fresh, policy.policy)
+    return measured_as(begun, policy.policy)
+
+
+def _refuse_others(path: Path, own: Networks, wanted: Networks, names: Sequence[str]) -> None:
+    """Refuses networks of a file that differ from a student's in one of these."""
+    for name in names:
         found, needed = getattr(own, name), getattr(wanted, name)
         if found != needed:
             raise HandrailError(
                 f"{path}: its {name} is {found!r}, the student's {needed!r}; set learning.{name} "
                 f"to {found!r}"
             )
-    sizes = total_size(card.spec["parts"]), card.spec["actions"]
-    fresh = learner.init(*sizes, learning.hidden, key=key)
-    return eqx.tree_at(lambda state: state.parameters.actor, fresh, policy.policy)
 
 
 def _card(where: Target, settings: PretrainingSettings, row: dict[str, float]) -> Card:

@@ -18,7 +18,7 @@ from handrail.core.arguments import (
     ShareOfSteps,
     Spread,
 )
-from handrail.core.recorded import SINCE
+from handrail.core.recorded import added_later
 from handrail.core.renamed import takes_old_settings
 from handrail.equations.budget import LIMIT_STEPS as LIMIT_STEPS
 from handrail.equations.pid import Pid
@@ -76,26 +76,24 @@ class SacSettings:
     cost_critic: CostCritic = "linear"
     """The range of a cost critic: any number (`linear`, the scripts), or positive numbers, the
     softplus of its last layer (beyond the paper)."""
-    cost_critics: Count = dataclasses.field(default=1, metadata={SINCE: "0.2"})
+    cost_critics: Count = added_later(1)
     """How many cost critics there are for each cost. Of several, a guide's takeover may count how
     far they lie apart (`takeover.pessimism`); everything else reads their mean (beyond the
     paper)."""
     inputs: Inputs = "raw"
     """What the networks read of an observation: its numbers (the scripts), or those brought to one
     scale, with lidars in the logarithm of the distance (beyond the paper)."""
-    risk_level: RiskLevel = dataclasses.field(default=1.0, metadata={SINCE: "0.2"})
+    risk_level: RiskLevel = added_later(1.0)
     """Share of the worst outcomes whose expected cost the limit is for (WCSAC: 0.1 to 0.9); 1: all,
     the mean (the paper)."""
-    multiplier: Literal["gradient", "pid"] = dataclasses.field(
-        default="gradient", metadata={SINCE: "0.2"}
-    )
+    multiplier: Literal["gradient", "pid"] = added_later("gradient")
     """What moves β: the gradient of its loss (the scripts), or a PID controller."""
-    pid: Pid = dataclasses.field(default=Pid(), metadata={SINCE: "0.2"})
+    pid: Pid = added_later(Pid())
     """The controller; its cost is the predicted one that `multiplier_on` names, discounted."""
-    images: ImageNetwork = dataclasses.field(default=ImageNetwork(), metadata={SINCE: "0.2"})
+    images: ImageNetwork = added_later(ImageNetwork())
     """What actor and critics read images of 32 × 32 pixels or more with, in front of `hidden`
     (beyond the paper)."""
-    normalise_observations: bool = dataclasses.field(default=False, metadata={SINCE: "0.2"})
+    normalise_observations: bool = added_later(False)
     """Bring numbers that are no image to mean 0 and deviation 1, by the steps before the first
     update, and keep that in the file; for parts of very different scales (beyond the paper)."""
     replay: Count = 1_000_000
@@ -195,13 +193,13 @@ class GuideSettings:
     """Environments that are stepped side by side and decided for in one call; on MuJoCo alone."""
     learning: SacSettings = SacSettings()
     """The learner."""
-    patience: Count = dataclasses.field(default=1, metadata={SINCE: "0.2"})
+    patience: Count = added_later(1)
     """Training goes on up to this multiple of `steps` while the guide that is kept fails: alone
     above `limit`, or above `shield_limit` in its shield test (beyond the paper)."""
-    shield_limit: NonNegative | None = dataclasses.field(default=None, metadata={SINCE: "0.2"})
+    shield_limit: NonNegative | None = added_later(None)
     """Cost of 1,000 steps of the shield test with which a guide passes, for `patience`; None: the
     student's limit or, without a student of the same episodes, `limit`."""
-    robust: RobustSettings = dataclasses.field(default=RobustSettings(), metadata={SINCE: "0.2"})
+    robust: RobustSettings = added_later(RobustSettings())
     """How the source varies and disturbs (beyond the paper)."""
 
     @property
@@ -249,11 +247,9 @@ class PretrainingSettings:
     unless the method is on-policy."""
     learning: SacSettings = SacSettings()
     """The learner."""
-    method: str = dataclasses.field(default="sac-lagrangian", metadata={SINCE: "0.2"})
+    method: str = added_later("sac-lagrangian")
     """What it learns as: a row of `table.METHODS`."""
-    on_policy: OnPolicySettings = dataclasses.field(
-        default=OnPolicySettings(), metadata={SINCE: "0.2"}
-    )
+    on_policy: OnPolicySettings = added_later(OnPolicySettings())
     """What on-policy methods have of their own."""
 
 
@@ -280,13 +276,13 @@ class StudentRun:
     """Budget-switch: the guide acts where it predicts more than this multiple of the limit, both on
     the discounted scale of its cost critic; None: more than the cost at which its shield test took
     over, which its file says."""
-    takeover: TakeoverSettings = dataclasses.field(default=PLAIN, metadata={SINCE: "0.2"})
+    takeover: TakeoverSettings = added_later(PLAIN)
     """How the guide takes over, under methods in which it predicts."""
-    stored: StoredSettings = dataclasses.field(default=EXECUTED, metadata={SINCE: "0.2"})
+    stored: StoredSettings = added_later(EXECUTED)
     """What the student keeps of the steps in which it was overruled."""
-    risk: RiskSettings = dataclasses.field(default=RISK, metadata={SINCE: "0.2"})
+    risk: RiskSettings = added_later(RISK)
     """The risk that it learns beside the task, under methods that do."""
-    near: NearUnsafeSettings = dataclasses.field(default=NEAR, metadata={SINCE: "0.2"})
+    near: NearUnsafeSettings = added_later(NEAR)
     """Which states are near unsafe ones, under methods in which the guide acts there."""
     distillation: Literal["authors", "paper", "none"] = "authors"
     """ω = 0.1 β + 0.01 (the scripts), ω = β with entropy weight α + ω (the paper), or nothing."""
@@ -319,7 +315,5 @@ class StudentRun:
     unless the method is on-policy."""
     learning: SacSettings = SacSettings()
     """The learner."""
-    on_policy: OnPolicySettings = dataclasses.field(
-        default=OnPolicySettings(), metadata={SINCE: "0.2"}
-    )
+    on_policy: OnPolicySettings = added_later(OnPolicySettings())
     """What on-policy methods have of their own."""

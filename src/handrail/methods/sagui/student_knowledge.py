@@ -34,6 +34,14 @@ class FittedKnowledge:
     """The whole state of a learner to go on from: `SacState`, or `OnPolicyState`."""
 
 
+def as_tested(run: StudentRun) -> StudentRun:
+    """A finished run, to be tested: it learns from nothing any longer, and what it remembered of
+    unsafe states is not kept, so that those of its encoder's file stand for them.
+    """
+    near = dataclasses.replace(run.near, bring_known=True)
+    return dataclasses.replace(run, source_data=False, near=near)
+
+
 def load_knowledge(target: Target, run: StudentRun, files: Mapping[str, Path]) -> FittedKnowledge:
     """Everything that the run brings along. Raises `HandrailError` where it does not fit."""
     method = METHODS[run.method]

@@ -57,6 +57,12 @@ class Takeover:
 
 def by_cost(takeover: Takeover, known: Known) -> AbstractTrigger:
     """The guide predicts more than `takeover.predicted_cost` of the proposed action."""
+    if not takeover.limit and not takeover.predicted_cost:
+        raise HandrailError(
+            "limit is 0, and the guide takes over at a multiple of it, so it would act at every "
+            "step: give a limit above 0, such as the cost of one step of harm, or a guide whose "
+            "file says its takeover_cost, with no threshold"
+        )
     critic = known.guiding.pessimistic(takeover.how.pessimism).cost
     return held(takeover, lambda share: CostCriticExceeds(critic, share * takeover.predicted_cost))
 

@@ -60,7 +60,12 @@ def train_source_encoder(
     block = Wanderer.train_every
     if settings.steps % block:
         raise HandrailError(f"encoder.steps is {settings.steps}: expected a multiple of {block}")
-    where = source.interface
+    where, copies = source.interface, getattr(source.training, "copies", 1)
+    if copies > 1:
+        raise HandrailError(
+            f"{where.name} is {copies} environments side by side, and an encoder learns what "
+            "follows a state in one: name a function that builds one"
+        )
     if where.images:
         raise HandrailError(
             f"{where.name}: the observation has images, and encoders of a source read plain "

@@ -234,7 +234,8 @@ def _failed(source: Source, settings: GuideSettings, row: Mapping[str, float]) -
         f"{source.interface.name}: no guide passed in {settings.longest:,} steps; the one that is "
         f"kept costs {row['cost']:.3g} alone (limit {settings.limit:g}) and "
         f"{row['shielded_cost']:.3g} in its shield test (limit {settings.accepted:g}), where at "
-        f"most {row['shielded_above_at_most']:.0%} of episodes are above it (95 %): expect costs, "
+        f"most {row['shielded_above_at_most']:.0%} of episodes cost more than {settings.limit:g} "
+        "(95 %): expect costs, "
         "let it train longer (patience, steps), or take another seed"
     )
 
@@ -284,7 +285,7 @@ class _Trial:
         should take over: as it was tested, or what `shield.proposed` proposes.
         """
         evaluation, shares = card.training["evaluation"], self._source.takeover_shares
-        cost, limit = evaluation["takeover_cost"], self._settings.limit
+        cost, limit = evaluation["takeover_cost"], self._settings.accepted
         if not (shares and cost > 0 and evaluation["shielded_cost"] > limit):
             return card
         guide = open_guide(path, self._source.interface).guide

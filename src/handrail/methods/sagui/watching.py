@@ -1,6 +1,5 @@
 """Which of the methods' triggers are right, on the same states: `handrail check-triggers`."""
 
-import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from handrail.learners.sac.networks import OnVectors, Sampled
 from handrail.methods.sagui.problem import Target
 from handrail.methods.sagui.settings import StudentRun
 from handrail.methods.sagui.shield import random_actions
-from handrail.methods.sagui.student_knowledge import load_knowledge
+from handrail.methods.sagui.student_knowledge import as_tested, load_knowledge
 from handrail.methods.sagui.table import METHODS
 from handrail.methods.sagui.train_student import takeover
 from handrail.train.rollout.base import Drawn
@@ -35,7 +34,8 @@ def triggers_of(
         raise HandrailError(
             f"method {run.method!r} foresees nothing: expected a run of one of {offered}"
         )
-    loaded = load_knowledge(target, dataclasses.replace(run, source_data=False), files)
+    run = as_tested(run)
+    loaded = load_knowledge(target, run, files)
     how = takeover(target, run, loaded.file)
     return {
         name: row.when(how, loaded.known)

@@ -4,7 +4,7 @@ import dataclasses
 from typing import Annotated, Literal
 
 from handrail.core.arguments import Count, Range, Seed
-from handrail.core.recorded import SINCE
+from handrail.core.recorded import added_later
 from handrail.core.splits import first_test_seeds
 from handrail.envs.lava.views import MOST_CELLS
 from handrail.methods.contrastive.settings import (
@@ -45,15 +45,15 @@ class LavaPrior(PriorSettings):
     """Source tasks."""
     environment: str = "LavaCrossingS9N1"
     """Where the prior itself is learnt."""
-    held_out: HeldOut = dataclasses.field(default="published", metadata={SINCE: "0.2"})
+    held_out: HeldOut = added_later("published")
     """Layouts that are never in the pool: those of the seeds 123, 456, 789, 1011 and 1213, or those
     of the first 20 test seeds (`core/splits.py`), of LavaCrossingS9N1, S9N2 and S9N3."""
-    further_environments: tuple[str, ...] = dataclasses.field(default=(), metadata={SINCE: "0.2"})
+    further_environments: tuple[str, ...] = added_later(())
     """Environments in whose layouts, `pool` of each, the prior itself is learnt, too."""
-    window: Window = dataclasses.field(default=None, metadata={SINCE: "0.2"})
+    window: Window = added_later(None)
     """Cells a side that the egocentric view shows, an odd number, so that knowledge fits grids of
     any size; None is as many as the whole grid needs (17 for 9 × 9)."""
-    appearance: Appearance = dataclasses.field(default="own", metadata={SINCE: "0.2"})
+    appearance: Appearance = added_later("own")
     """How layouts are painted (pixels): as MiniGrid does, or each with a random colour, texture,
     brightness and size of tiles, none near a colour that MiniGrid has a name for."""
 
@@ -68,16 +68,16 @@ class LavaEncoder(EncoderSettings):
     """Where it is trained, on a pool of random layouts."""
     pool: Count = 48
     """Layouts in the pool."""
-    held_out: HeldOut = dataclasses.field(default="published", metadata={SINCE: "0.2"})
+    held_out: HeldOut = added_later("published")
     """As of the prior."""
     starts: Literal["seed", "anywhere"] = "seed"
     """Where episodes begin: where MiniGrid itself begins them, or in any free cell, so that an
     agent which acts at random also sees what lies behind the lava."""
-    further_environments: tuple[str, ...] = dataclasses.field(default=(), metadata={SINCE: "0.2"})
+    further_environments: tuple[str, ...] = added_later(())
     """Environments in whose layouts, `pool` of each, it is trained, too."""
-    window: Window = dataclasses.field(default=None, metadata={SINCE: "0.2"})
+    window: Window = added_later(None)
     """As of the prior, and the same."""
-    appearance: Appearance = dataclasses.field(default="own", metadata={SINCE: "0.2"})
+    appearance: Appearance = added_later("own")
     """As of the prior."""
 
 

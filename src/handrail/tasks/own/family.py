@@ -16,13 +16,14 @@ from handrail.envs.gymnasium.building import built, closes_environments
 from handrail.envs.gymnasium.named import factory
 from handrail.envs.gymnasium.raw import close_environment
 from handrail.methods.contrastive.table import METHODS as DISCRETE
+from handrail.methods.sagui.acquired import check_acquired
 from handrail.methods.sagui.settings import TRANSITIONS
 from handrail.methods.sagui.table import METHODS
 from handrail.tasks.family import Family, Files, Report, Row
 from handrail.tasks.own import discrete_resolve, dqns, students
 from handrail.tasks.own.discrete_resolve import check_acquirable, resolve_discrete
 from handrail.tasks.own.discrete_settings import OwnDqn, OwnEncoder, OwnPrior
-from handrail.tasks.own.problems import encoder_source_of, source_of, target_of
+from handrail.tasks.own.problems import encoder_source_of, length_of, source_of, target_of
 from handrail.tasks.own.resolve import OFFERED, STEPS, resolve
 from handrail.tasks.own.settings import OwnGuide, OwnSourceEncoder, OwnStudent
 from handrail.train.course import by_itself
@@ -95,10 +96,14 @@ def named_code(settings: Any) -> dict[str, Any]:
     return DESCRIBED[type(settings)](settings)
 
 
+@closes_environments
 def suits(run: Any, knowledge: Mapping[str, Any]) -> None:
-    """Refuses knowledge that a run is to acquire and that cannot be."""
+    """Refuses knowledge that a run is to acquire and that cannot be, or would not fit."""
     if isinstance(run, OwnDqn):
         check_acquirable(run, knowledge)
+    elif "guide" in knowledge and knowledge["guide"].environment != run.environment:
+        lengths = length_of(knowledge["guide"]), length_of(run)
+        check_acquired(run, knowledge, lengths=lengths)
 
 
 @closes_environments

@@ -62,14 +62,14 @@ def check_names(settings: Settings) -> None:
         _view(settings)
 
 
-def host_of_run(run: OwnStudent) -> Host:
+def host_of_run(run: OwnStudent | OwnGuide) -> Host:
     """An environment of the run. Call it within `closes_environments`."""
     host = build_host(factory(run.environment), **options_of(run))
     needs_box(host)
     return host
 
 
-def length_of(run: OwnStudent) -> int:
+def length_of(run: OwnStudent | OwnGuide) -> int:
     """Steps of an episode. Call it within `closes_environments`."""
     return run.episode_length or episode_steps(host_of_run(run), None)
 

@@ -32,10 +32,11 @@ def resolve(settings: Mapping[str, Any]) -> Row:
     """Reads a row's dotted settings: those of the run, `guide.…` and `encoder.…`.
 
     `limits.NAME` is the limit of a cost with this name. The guide learns in `guide.environment`, by
-    default the run's, for a fifth of its limit unless `guide.limit` or `guide.limit_fraction` is
-    given; an encoder, where the method has one, in `encoder.environment`, by default the guide's.
-    `guides = "each"` (the default) gives every seed its own of both; `"one"` shares those of seed
-    0. `learning.…` is the student's, `guide.learning.…` the guide's.
+    default the run's, for a fifth of its limit (a step, where both lengths of episodes are given)
+    unless `guide.limit` or `guide.limit_fraction` is given; an encoder, where the method has one,
+    in `encoder.environment`, by default the guide's. `guides = "each"` (the default) gives every
+    seed its own of both; `"one"` shares those of seed 0. `learning.…` is the student's,
+    `guide.learning.…` the guide's.
     """
     given, groups = grouped(with_limits(settings), ("guide", "encoder"))
     each = each_seed(given, "guides")
@@ -83,21 +84,26 @@ def _guide(run: OwnStudent, given: Mapping[str, Any], *, seed: int) -> OwnGuide:
     common = world_of(run)
     if run.limits:
         common["limits"] = tuple(_scaled(entry, share) for entry in run.limits)
+    learns, acts = given.get("episode_length", run.episode_length), run.episode_length
+    known = isinstance(learns, int | float) and learns > 0 < acts
+    length = learns / acts if known else 1.0
     ours = {
         **OWN_GUIDE, **common, "environment": run.environment, "seed": seed, "steps": STEPS,
         "epoch": EPOCH, "evaluation_episodes": 10, "shield_episodes": 20,
-        "limit": share * run.limit,
+        "limit": share * run.limit * length,
     }  # fmt: skip
     base = override(OwnGuide(), ours)
     settings = checked(override(base, _with_epoch(given), within="guide."))
     where, here = ((own.environment, own.episode_length) for own in (settings, run))
-    if where == here:  # elsewhere the limit of an episode may be one of another length
+    same = where == here  # elsewhere the limit of an episode may be one of another length
+    if same:
         settings = settings.accepted_by(run.limit)
     settings = override(settings, {"limit": limit_of(settings)})
     check_schedule(settings.steps, settings.epoch, Block.of(settings.learning), within="guide.")
     check_names(settings)
     refuse_physics(settings.robust, within="guide.")
-    check_acquired(run, {"guide": settings})
+    lengths = (1, 1) if same else (settings.episode_length, acts) if known else None
+    check_acquired(run, {"guide": settings}, lengths=lengths)
     return settings
 
 
