@@ -347,3 +347,21 @@ def test_with_a_limit_of_nothing_the_budget_is_spent_by_the_first_cost(tmp_path)
     ):
         with pytest.raises(HandrailError, match=message):
             train_student(Walker, path, tmp_path / "refused", **few, **given)
+
+
+def test_what_a_guide_expects_to_earn_is_in_the_units_of_its_source(tmp_path):
+    """Its critics learnt ten times the reward."""
+    path, here = (
+        guide(tmp_path / "g", foresees=0.0, goes=STAYS),
+        interface_of(host_of(Walker()), 20),
+    )
+    card, networks = load(path)[0], GuideNetworks.fresh(2, 1, (4,), key=jax.random.key(0))
+    save(path, card, networks)
+    learnt = {"settings": {"learning": {"discount": 0.99, "reward_scale": 10.0}}}
+    save(tmp_path / "ten", dataclasses.replace(card, training=learnt), networks)
+    one, ten = (open_guide(tmp_path / name, here).guide.value(np.ones(2)) for name in ("g", "ten"))
+    assert one != 0 and ten == pytest.approx(one / 10)
+    learnt["settings"]["learning"]["reward_scale"] = 0
+    save(tmp_path / "none", dataclasses.replace(card, training=learnt), networks)
+    with pytest.raises(HandrailError, match="reward_scale is 0, expected a positive number"):
+        open_guide(tmp_path / "none", here)

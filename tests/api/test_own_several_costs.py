@@ -21,9 +21,9 @@ from handrail.core.records import read_table
 from handrail.envs.base import BoxActions
 from handrail.envs.gymnasium.building import build_host
 from handrail.envs.transfer import SameView
-from handrail.methods.sagui.cards import Limits
+from handrail.methods.sagui.cards import Limits, scales
 from handrail.methods.sagui.guide import Guide, GuideNetworks
-from handrail.methods.sagui.guide_file import open_guide, scales
+from handrail.methods.sagui.guide_file import open_guide
 from handrail.methods.sagui.problem import Interface, interface_of
 from handrail.report.runs import read_run
 from tests.api.test_own_training import FEW, LEARNING, moved

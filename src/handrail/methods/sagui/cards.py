@@ -175,7 +175,22 @@ def read_discount(card: Card, *, source: str) -> float:
 
 def trained_discount(training: Any) -> Any:
     """γ as a record of a training says it; None if it does not."""
-    for name in ("settings", "learning", "discount"):
+    return _learnt(training, "discount")
+
+
+def read_reward_scale(card: Card, *, source: str) -> float:
+    """What a guide's critics count rewards times; 1 where the file does not say."""
+    scale = _learnt(card.training, "reward_scale")
+    what = f"{source}: the card's reward_scale"
+    found = 1.0 if scale is None else number(scale, what, least=0)
+    if not found:
+        raise HandrailError(f"{what} is 0, expected a positive number")
+    return found
+
+
+def _learnt(training: Any, setting: str) -> Any:
+    """A setting of the learner in a record of a training; None where it says none."""
+    for name in ("settings", "learning", setting):
         training = training.get(name) if isinstance(training, dict) else None
     return training
 
@@ -204,6 +219,32 @@ def harm_of(card: Card) -> float | None:
     if isinstance(found, bool) or not isinstance(found, (int, float)):
         return None
     return found / 2 if 0 < found < math.inf else None
+
+
+def scales(limits: Limits, interface: Interface, *, source: str) -> tuple[float, ...]:
+    """What the critics of several costs are multiplied with to be compared here; none for one cost.
+
+    Raises `HandrailError` if the guide was trained for other costs, or for a higher limit of one.
+    """
+    here, own = interface.limits, limits.several
+    if list(own) != sorted(here):
+        raise HandrailError(
+            f"{source}: the guide was trained for {_costs(own)}, the environment has "
+            f"{_costs(here)}; train a guide with limits for the same costs"
+        )
+    length = interface.episode_length or limits.steps
+    for name, limit in own.items():
+        if limit / limits.steps > here[name] / length * (1 + 1e-9):
+            raise HandrailError(
+                f"{source}: the guide was trained for a limit of {limit:g} of {name!r} in "
+                f"{limits.steps:,} steps, but the student's is {here[name]:g} in {length:,}; train "
+                "a guide for at most that"
+            )
+    if not own:
+        return ()
+    # its critics expect c · min d⋄ / d⋄; what is compared is c · min d⊙ / d⊙
+    lowest, smallest = min(own.values()), min(here.values())
+    return tuple(smallest / here[name] * limit / lowest for name, limit in own.items())
 
 
 def guide_warnings(files: Mapping[str, Path], limit: float, steps: int) -> list[str]:
@@ -271,3 +312,7 @@ def _several(card: Card, *, source: str) -> dict[str, float]:
     if any(value <= 0 for value in checked.values()):
         raise HandrailError(f"{source}: the card's limits are {checked}, expected positive numbers")
     return checked
+
+
+def _costs(limits: Mapping[str, float]) -> str:
+    return f"the costs {', '.join(sorted(limits))}" if limits else "one cost"

@@ -77,6 +77,7 @@ class Guide(eqx.Module):
         discount: γ of its critics, per step.
         pessimism: what is added to the mean of several critics of a cost, in their standard
             deviations.
+        reward_scale: what its reward critics count rewards times.
         scales: of several costs, what each is multiplied with to be compared with the *target's*
             smallest limit; empty where they are on that scale already.
     """
@@ -86,6 +87,7 @@ class Guide(eqx.Module):
     discount: float = eqx.field(static=True)
     scales: tuple[float, ...] = eqx.field(default=(), static=True)
     pessimism: float = eqx.field(default=0.0, static=True)
+    reward_scale: float = eqx.field(default=1.0, static=True)
 
     @property
     def in_source(self) -> "Guide":
@@ -129,12 +131,12 @@ class Guide(eqx.Module):
         return jnp.max(other - self._costs(observation, own, -self.pessimism))
 
     def value(self, observation: Observation) -> Float[Array, ""]:
-        """What the guide expects to earn from here on by the reward of its *source*, discounted:
-        the mean of its reward critics at its most likely action.
+        """What the guide expects to earn from here on by the reward of its *source*, discounted and
+        in the source's own units: the mean of its reward critics at its most likely action.
         """
         own = self.distribution(observation).mode()
         values = self.networks.critics(self.view(observation), own)
-        return jnp.mean(values[:REWARD_CRITICS])
+        return jnp.mean(values[:REWARD_CRITICS]) / self.reward_scale
 
     def pessimistic(self, pessimism: float) -> "Guide":
         """It, with this many standard deviations of its critics on top of their mean.

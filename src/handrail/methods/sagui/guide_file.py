@@ -1,7 +1,7 @@
 """The file of a guide: one way to write it, and one to load it with all its checks."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,9 @@ from handrail.methods.sagui.cards import (
     check_bounds,
     harm_of,
     read_discount,
+    read_reward_scale,
     read_takeover_cost,
+    scales,
     trained_discount,
 )
 from handrail.methods.sagui.guide import Guide, GuideNetworks, total_size
@@ -239,7 +241,8 @@ def open_guide(
         networks = _networks(
             card, arrays, expected, interface, view, costs=several, source=source
         )  # fmt: skip
-        guide = Guide(networks, as_view(view), discount)
+        scale = read_reward_scale(card, source=source)
+        guide = Guide(networks, as_view(view), discount, reward_scale=scale)
     else:
         critics = outside_critics(card, arrays, expected, costs=several, source=source)
         actions = interface.actions
@@ -296,32 +299,6 @@ def _networks(
     return fill(fresh, arrays, source=source)
 
 
-def scales(limits: Limits, interface: Interface, *, source: str) -> tuple[float, ...]:
-    """What the critics of several costs are multiplied with to be compared here; none for one cost.
-
-    Raises `HandrailError` if the guide was trained for other costs, or for a higher limit of one.
-    """
-    here, own = interface.limits, limits.several
-    if list(own) != sorted(here):
-        raise HandrailError(
-            f"{source}: the guide was trained for {_costs(own)}, the environment has "
-            f"{_costs(here)}; train a guide with limits for the same costs"
-        )
-    length = interface.episode_length or limits.steps
-    for name, limit in own.items():
-        if limit / limits.steps > here[name] / length * (1 + 1e-9):
-            raise HandrailError(
-                f"{source}: the guide was trained for a limit of {limit:g} of {name!r} in "
-                f"{limits.steps:,} steps, but the student's is {here[name]:g} in {length:,}; train "
-                "a guide for at most that"
-            )
-    if not own:
-        return ()
-    # its critics expect c · min d⋄ / d⋄; what is compared is c · min d⊙ / d⊙
-    lowest, smallest = min(own.values()), min(here.values())
-    return tuple(smallest / here[name] * limit / lowest for name, limit in own.items())
-
-
 def _check_actions(path: Path, card: Card, interface: Interface) -> None:
     if is_outside(card):
         check_outside_actions(path, card, interface.actions)
@@ -344,7 +321,3 @@ def _acts(actions: ActionSpace) -> str:
 
 def _text(parts: dict[str, Any]) -> str:
     return ", ".join(f"{name} {tuple(shape)}" for name, shape in parts.items()) or "nothing"
-
-
-def _costs(limits: Mapping[str, float]) -> str:
-    return f"the costs {', '.join(sorted(limits))}" if limits else "one cost"
