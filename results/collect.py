@@ -30,8 +30,8 @@ from handrail.core.errors import HandrailError
 from handrail.core.files import read_json
 from handrail.core.records import EVALUATIONS, read_table
 from handrail.core.splits import split_of
-from handrail.experiments.plan import SUMMARY, Task, plan
-from handrail.experiments.schema import ExperimentRow, budget_of, read
+from handrail.experiments.plan import SUMMARY, Task, plan, report_folder
+from handrail.experiments.schema import ExperimentRow, Portion, budget_of, read
 from handrail.methods.sagui.evaluations import episodes_above
 from handrail.report.experiment import sheet, write_report
 from handrail.report.finished import Finished
@@ -61,7 +61,7 @@ def collect(runs: Path, name: str, budget: str, seeds: int | None, *, mixed: boo
     family = family_of(experiment.environments[0]).name
     folder = HERE / family
     if not experiment.runs:
-        _copy_pictures(runs / "reports" / f"{name}-{budget}", folder, name)
+        _copy_pictures(report_folder(experiment, Portion(budget, seeds), runs), folder, name)
         return
     planned = plan(experiment, budget, seeds, runs)
     done = [(row, task) for row, task in planned if task.done]

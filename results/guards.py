@@ -16,10 +16,11 @@ import numpy as np
 
 from handrail.core.files import atomic
 from handrail.envs.navigation.problems import navigation_problem
+from handrail.equations.budget import LIMIT_STEPS
 from handrail.methods.sagui.guide_file import load_guide
 from handrail.methods.sagui.presets import TAKEOVER_STEPS
 from handrail.methods.sagui.settings import GuideSettings
-from handrail.methods.sagui.shield import ShieldTest, evaluate_shield
+from handrail.methods.sagui.shield import evaluate_shield
 from handrail.tasks.navigation.problems import HARM, source_of
 
 
@@ -39,20 +40,18 @@ def main() -> None:
         if (found := re.fullmatch(r"guide-(\d+)(?:-\w+)?\.safetensors", path.name))
     }
     tried = [
-        ShieldTest.of(
-            evaluate_shield(
-                source,
-                load_guide(path, problem),
-                threshold=TAKEOVER_STEPS * HARM,
-                episodes=options.episodes,
-                key=jax.random.key(seed),
-            )
+        evaluate_shield(
+            source,
+            load_guide(path, problem),
+            threshold=TAKEOVER_STEPS * HARM,
+            episodes=options.episodes,
+            key=jax.random.key(seed),
         )
         for seed, path in sorted(numbered.items())
     ]
     columns = {
-        "guides/shielded_cost": np.array([one.cost for one in tried], np.float32),
-        "guides/shielded_share": np.array([one.share for one in tried], np.float32),
+        "guides/shielded_cost": np.array([one.cost_in(LIMIT_STEPS) for one in tried], np.float32),
+        "guides/shielded_share": np.array([one.intervention_rate for one in tried], np.float32),
     }
     file = options.folder / "many-seeds.npz"
     before = dict(np.load(file)) if file.exists() else {}

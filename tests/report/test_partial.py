@@ -74,7 +74,7 @@ def test_a_report_of_some_variants_has_a_folder_and_a_command_of_its_own(finishe
     some = Portion("paper", environments=("LavaCrossingS9N2",))
     reproduce.report_only("lava-pixels", some, out=out)
     assert written == [
-        ("handrail reproduce lava-pixels --budget paper --seeds 1", "lava-pixels-paper"),
+        ("handrail reproduce lava-pixels --budget paper --seeds 1", "lava-pixels-paper-1-seeds"),
         (
             "handrail reproduce lava-pixels --budget paper --variants dqn",
             f"lava-pixels-paper-{digest(['dqn'])}",

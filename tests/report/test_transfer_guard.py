@@ -1,15 +1,16 @@
 """The finding about random driving under a guide's guard."""
 
-import numpy as np
+import jax.numpy as jnp
 import pytest
 
-from handrail.methods.sagui.shield import ShieldTest
+from handrail.train.rollout.base import Episodes
 from handrail.transfer_check.shield_finding import under_shield
 
 
 def drives(costs, *, steps=100.0, taken_over=10.0):
-    costs = np.array(costs, np.float32)
-    return ShieldTest(costs, np.full(costs.shape, steps), np.full(costs.shape, taken_over))
+    costs = jnp.array(costs)
+    lengths, taken = (jnp.full(costs.shape, int(each)) for each in (steps, taken_over))
+    return Episodes(jnp.zeros_like(costs), costs, lengths, interventions=taken)
 
 
 HARMLESS = drives([0.0] * 20)

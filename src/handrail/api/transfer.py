@@ -28,7 +28,6 @@ from handrail.methods.sagui.problem import interface_of
 from handrail.methods.sagui.shield import STEPS
 from handrail.transfer_check.check import Checked, checked_transfer, transfer_record
 from handrail.transfer_check.finding import TransferFinding
-from handrail.transfer_check.rollouts import Controller
 from handrail.transfer_check.verdict import TransferVerdict, limits
 
 
@@ -113,11 +112,9 @@ def check_transfer(
                 "takeover_cost, such as two steps' cost"
             )
         allowed = _own_limit(own, length) if limit is None else number("limit", limit)
-        seen = own.guide.in_source
         what = Checked(
             TransferProblem(home, away, there.guide.view, away.name),
-            Controller.of_guide(seen),
-            {"source": seen, "target": there.guide},
+            {"source": own.guide.in_source, "target": there.guide},
             {"source": home, "target": away},
             discount=own.guide.discount, takeover_cost=number("takeover_cost", takeover),
             own_limit=_own_limit(own, length), limit=allowed,

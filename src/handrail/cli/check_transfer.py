@@ -38,7 +38,6 @@ def check_task(
     from handrail.methods.sagui.guide_file import load_guide
     from handrail.methods.sagui.presets import TAKEOVER_STEPS
     from handrail.transfer_check.check import Checked, checked_transfer, transfer_record
-    from handrail.transfer_check.rollouts import Controller
 
     if out is not None:
         check_file(out)
@@ -58,7 +57,7 @@ def check_task(
         guide = load_guide(path, problem)
         places = {"source": problem.source, "target": problem.target}
         what = Checked(
-            problem, Controller.of(guide.networks), dict.fromkeys(places, guide), places,
+            problem, {"source": guide.in_source, "target": guide}, places,
             discount=guide.discount, takeover_cost=TAKEOVER_STEPS * away.harm, own_limit=own_limit,
             limit=limit, length=problem.target.episode_length,
         )  # fmt: skip

@@ -11,7 +11,7 @@ from handrail.core.files import check_writable
 from handrail.engines.base import AbstractEngine
 from handrail.engines.local import Local
 from handrail.experiments.groups import alone_of, by_seeds
-from handrail.experiments.plan import Task, plan, refuse_changed
+from handrail.experiments.plan import Task, plan, refuse_changed, report_folder
 from handrail.experiments.progress import Follower
 from handrail.experiments.scheduler import with_needs
 from handrail.experiments.schema import (
@@ -20,7 +20,6 @@ from handrail.experiments.schema import (
     ExperimentRow,
     Portion,
     budget_of,
-    digest,
     only,
     read,
 )
@@ -124,17 +123,7 @@ def _report(
         seconds=seconds,
         machine=machine(),
     )
-    # a report of a part does not take the place of the whole one
-    part: list[str] = list(experiment.variants)
-    if portion.environments:
-        part += experiment.environments
-    some = f"-{digest(part)}" if portion.part else ""
-    seeds = budget_of(experiment, portion.budget, None).seeds
-    if len(finished.seeds) != len(seeds):
-        some += f"-{len(finished.seeds)}-seeds"
-    return write_report(
-        finished, out / "reports" / f"{experiment.name}-{portion.budget}{some}", vectors=vectors
-    )
+    return write_report(finished, report_folder(experiment, portion, out), vectors=vectors)
 
 
 def machine() -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from handrail.core.files import read_json
 from handrail.core.recorded import PASSED, original
 from handrail.core.renamed import migrated
-from handrail.experiments.schema import Experiment, ExperimentRow, digest, rows
+from handrail.experiments.schema import Experiment, ExperimentRow, Portion, budget_of, digest, rows
 from handrail.tasks.family import Family, Row
 from handrail.tasks.registry import family_of
 from handrail.train.run_folder import claim
@@ -77,6 +77,19 @@ def plan(
         needs = tuple(once(task) for task in knowledge_tasks(resolved, out))
         planned.append((row, once(run_task(resolved, needs, out))))
     return planned
+
+
+def report_folder(experiment: Experiment, portion: Portion, out: Path) -> Path:
+    """Where the report of a portion of an experiment goes: that of a part does not take the place
+    of the whole one.
+    """
+    part = [*experiment.variants, *(experiment.environments if portion.environments else ())]
+    some = f"-{digest(part)}" if portion.part else ""
+    own, every = (
+        len(budget_of(experiment, portion.budget, seeds).seeds) for seeds in (portion.seeds, None)
+    )
+    fewer = "" if own == every else f"-{own}-seeds"
+    return out / "reports" / f"{experiment.name}-{portion.budget}{some}{fewer}"
 
 
 def refuse_changed(tasks: Iterable[Task]) -> None:

@@ -4,7 +4,6 @@ from typing import Any
 
 import equinox as eqx
 import jax
-import numpy as np
 from jaxtyping import Array, Key
 
 from handrail.core.errors import HandrailError
@@ -69,11 +68,6 @@ def check_lasting(intervention: Intervention) -> None:
             "the intervention of this run fades out with it (linear-decay, adaptive-share): "
             "afterwards there is the student alone; leave --shielded and --both out"
         )
-
-
-def intervention_rate(done: Episodes) -> float:
-    """The share of the steps in which the intervention acted."""
-    return float(np.asarray(done.interventions).sum() / np.asarray(done.lengths).sum())
 
 
 def _never(intervention: Intervention) -> bool:

@@ -11,9 +11,8 @@ from handrail.core.strict_json import plain_json
 from handrail.envs.host import AnyEnvironment
 from handrail.envs.transfer import TransferProblem
 from handrail.equations.budget import LIMIT_STEPS
-from handrail.methods.sagui.shield import ShieldTest, evaluate_shield
+from handrail.methods.sagui.shield import evaluate_shield
 from handrail.transfer_check.measurement import Report, measure
-from handrail.transfer_check.rollouts import Controller
 from handrail.transfer_check.shield_finding import under_shield
 from handrail.transfer_check.verdict import TransferVerdict, judge
 
@@ -23,8 +22,7 @@ class Checked:
     """What is checked, with all limits undiscounted and of an episode of `limit_steps` steps."""
 
     problem: TransferProblem
-    controller: Controller
-    shields: Mapping[str, Any]
+    guides: Mapping[str, Any]
     """The guide as it is asked in the `source` and in the `target`."""
     shield_tests: Mapping[str, AnyEnvironment]
     """Where it is tried as a shield, by the same names."""
@@ -55,7 +53,7 @@ def checked_transfer(
 ) -> tuple[TransferVerdict, dict[str, Any]]:
     """The verdict, and the raw numbers behind it as JSON. Options are those of `measure`."""
     measured = measure(
-        what.problem, what.controller, episodes=episodes, discount=what.discount, limit=what.limit,
+        what.problem, what.guides, episodes=episodes, discount=what.discount, limit=what.limit,
         limit_fraction=what.limit_fraction, limit_steps=what.limit_steps, key=key, another=another,
         report=report,
     )  # fmt: skip
@@ -63,19 +61,20 @@ def checked_transfer(
         measured, own_limit=what.own_limit, limit=what.limit, limit_fraction=what.limit_fraction
     ).findings
     tests = {
-        name: ShieldTest.of(
-            evaluate_shield(
-                environment, what.shields[name], threshold=what.takeover_cost, episodes=episodes,
-                longest=what.longest, key=stream(key, name),
-            )
+        name: evaluate_shield(
+            environment, what.guides[name], threshold=what.takeover_cost, episodes=episodes,
+            longest=what.longest, key=stream(key, name),
         )
         for name, environment in what.shield_tests.items()
     }  # fmt: skip
     found = under_shield(**tests, limit=what.limit, length=what.length)
-    raw = plain_json(measured) | {
-        f"guarded_{name}": plain_json(test) for name, test in tests.items()
-    }
-    return TransferVerdict((*judged, found)), raw
+    guarded = {
+        f"guarded_{name}": {
+            "costs": test.costs, "lengths": test.lengths, "taken_over": test.interventions
+        }
+        for name, test in tests.items()
+    }  # fmt: skip
+    return TransferVerdict((*judged, found)), plain_json(measured) | plain_json(guarded)
 
 
 def transfer_record(

@@ -8,7 +8,7 @@ an explorer. Nothing here judges: see `handrail.transfer_check.verdict`.
 import dataclasses
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -19,7 +19,7 @@ from handrail.core.errors import HandrailError
 from handrail.core.rng import stream
 from handrail.envs.base import AbstractEnvironment
 from handrail.envs.host import AbstractHost
-from handrail.envs.transfer import AbstractView, SameView, TransferProblem, observation_shapes
+from handrail.envs.transfer import TransferProblem, observation_shapes
 from handrail.envs.vector_host import AbstractVectorHost
 from handrail.equations.budget import LIMIT_STEPS, discounted_limit
 from handrail.transfer_check.calibration import CriticCalibration, calibrate
@@ -38,10 +38,11 @@ from handrail.transfer_check.neighbours import (
     spread,
     telling_parts,
 )
-from handrail.transfer_check.rollouts import SEATS, Controller, Visits, roll, roll_on_host
+from handrail.transfer_check.rollouts import SEATS, Visits, roll, roll_on_host
 
 Report = Callable[[str, int, int], None]
 """Called with (`source` or `target`, episodes that have ended, all of them)."""
+PLACES = ("source", "target")
 _TAIL = 0.05  # discounted weight of what a time limit may cut off a cost-to-go
 
 
@@ -74,7 +75,7 @@ class Measurement:
 
 def measure(
     problem: TransferProblem,
-    controller: Controller,
+    guides: Mapping[str, Any],
     *,
     episodes: int,
     discount: float = 0.99,
@@ -87,6 +88,8 @@ def measure(
 ) -> Measurement:
     """Runs `episodes` of the guide, and twice as many takeovers, in both tasks and compares them.
 
+    `guides` is the guide as it is asked in the `source` and in the `target`.
+
     `limit` is the target's, of an episode of `limit_steps` steps, undiscounted: gaps of a
     cost-to-go are counted that exceed it on the discounted scale, and states in which the guide
     predicts more than it, or than the fraction of it that the student aims at. Source and target
@@ -97,12 +100,11 @@ def measure(
     """
     if episodes < 2:
         raise HandrailError(f"episodes is {episodes}: expected at least 2, such as 100")
-    views: dict[str, AbstractView] = {"source": SameView(), "target": problem.view}
     visits: dict[str, Visits] = {}
-    for name, view in views.items():
+    for name in PLACES:
         environment = getattr(problem, name)
         times = takeover_steps(episodes, _length(environment, f"{problem.name}: the {name}"))
-        asked = controller, view, times
+        asked = guides[name], times
         if isinstance(environment, AbstractEnvironment):
             visits[name] = roll(environment, *asked, key=stream(key, name))
             continue
@@ -122,7 +124,7 @@ def measure(
     telling, costs, to_go = _compared(
         visits, _slices(problem.source), discount, tolerance, np.random.default_rng(seed)
     )
-    source, target = (_task(visits[name], discount, tolerance, limit_fraction) for name in views)
+    source, target = (_task(visits[name], discount, tolerance, limit_fraction) for name in PLACES)
     return Measurement(source, target, telling, costs, to_go, discount, limit_steps)
 
 

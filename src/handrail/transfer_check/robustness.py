@@ -9,7 +9,6 @@ import numpy as np
 
 from handrail.envs.changes import NOTHING_CHANGED, Changes
 from handrail.equations.budget import LIMIT_STEPS
-from handrail.methods.sagui.shield import ShieldTest
 from handrail.train.rollout.base import Episodes
 
 SINGLE = (
@@ -38,9 +37,8 @@ class Outcome:
     @staticmethod
     def of(done: Episodes, limit: float) -> "Outcome":
         """What these episodes are, at a limit per `LIMIT_STEPS` steps."""
-        sums = done.costs, done.lengths, np.zeros(len(done.costs))
-        test = ShieldTest(*(np.asarray(each, np.float32) for each in sums))
-        return Outcome(test.cost, test.above(limit, LIMIT_STEPS) / len(test.costs))
+        above = done.above(limit, LIMIT_STEPS) / len(done.costs)
+        return Outcome(done.cost_in(LIMIT_STEPS), above)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -16,14 +16,13 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from handrail.core.rng import stream
-from handrail.core.types import Action, Context, Decision, Observation
+from handrail.core.types import Context, Decision
 from handrail.envs.base import AbstractEnvironment
 from handrail.envs.host import AbstractHostEnvironment, AnyEnvironment
-from handrail.envs.transfer import AbstractView
 from handrail.envs.vector_host import AbstractVectorHost
 from handrail.interventions.base import Intervention
 from handrail.interventions.triggers import FromStep
-from handrail.learners.sac.networks import OnVectors, Sampled, observation_vector
+from handrail.learners.sac.networks import observation_vector
 from handrail.train.rollout import base
 from handrail.train.rollout.base import EpisodePolicy, RandomActions
 from handrail.train.rollout.compiled import rollout
@@ -33,34 +32,6 @@ from handrail.train.rollout.host import rollout_on_host
 SEATS = 64
 """Environments that share one call of the guide: more would save little and take memory."""
 HOLD = 20  # steps for which the explorer keeps an action: it covers ground, unlike white noise
-
-
-class Controller(eqx.Module):
-    """A guide as its *source* sees the world: how it acts, and the cost that it predicts.
-
-    `act(observation, key)` is an action; `cost(observation, action)` the discounted sum of costs
-    from that action on, the guide going on from it.
-    """
-
-    act: Callable[[Observation, Key[Array, ""]], Action]
-    cost: Callable[[Observation, Action], Float[Array, ""]]
-
-    @staticmethod
-    def of(networks: Any) -> "Controller":
-        """A trained guide, of its `actor` and `critics`."""
-        return Controller(_Acts(Sampled(OnVectors(networks.actor))), networks.critics.cost)
-
-    @staticmethod
-    def of_guide(guide: Any) -> "Controller":
-        """A guide as its source sees it, whoever acts in it: of its `policy` and `cost`."""
-        return Controller(_Acts(guide.policy.act), guide.cost)
-
-
-class _Acts(eqx.Module):
-    policy: Callable[[Observation, Key[Array, ""]], Any]
-
-    def __call__(self, observation: Observation, key: Key[Array, ""]) -> Action:
-        return self.policy(observation, key)[0]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,26 +61,15 @@ class Visits:
 
 
 class FromTakeover(eqx.Module):
-    """The guide acts from a step of each episode on, as its source sees what is observed."""
+    """The guide acts from a step of each episode on."""
 
-    controller: Controller
-    view: AbstractView
+    guide: Any
     first: Int[Array, " episodes"]
 
     def __call__(self, key: Key[Array, ""], number: Int[Array, ""]) -> Intervention:
         """That of the episode with this number and key."""
-        guide = EpisodePolicy(_Seen(self.controller.act, self.view), "act", key)
-        return Intervention(FromStep(self.first[number]), guide)
-
-
-class _Seen(eqx.Module):
-    act: Callable[[Observation, Key[Array, ""]], Action]
-    view: AbstractView
-
-    def __call__(
-        self, observation: Observation, key: Key[Array, ""]
-    ) -> tuple[Action, dict[str, Array]]:
-        return self.act(self.view(observation), key), {}
+        acts = EpisodePolicy(self.guide.policy.act, "act", key)
+        return Intervention(FromStep(self.first[number]), acts)
 
 
 class Expected(eqx.Module):
@@ -117,19 +77,20 @@ class Expected(eqx.Module):
     action taken and of a random one in its place.
     """
 
-    controller: Controller
-    view: AbstractView
+    guide: Any
     others: RandomActions  # what draws the random one
 
     def __call__(
         self, key: Key[Array, ""], context: Context, decision: Decision
     ) -> tuple[Float[Array, " view"], Float[Array, ""], Float[Array, ""]]:
         """Of one step of the episode with this key."""
-        seen = self.view(context.observation)
-        drawn = stream(key, "compare", context.episode_step)
-        other = self.others.drawn(drawn)
-        expected = self.controller.cost
-        return observation_vector(seen), expected(seen, decision.action), expected(seen, other)
+        guide, observation = self.guide, context.observation
+        other = self.others.drawn(stream(key, "compare", context.episode_step))
+        return (
+            observation_vector(guide.view(observation)),
+            guide.cost(observation, decision.action),
+            guide.cost(observation, other),
+        )
 
 
 def explorer(environment: AnyEnvironment) -> RandomActions:
@@ -139,17 +100,19 @@ def explorer(environment: AnyEnvironment) -> RandomActions:
 
 def roll(
     environment: AbstractEnvironment,
-    controller: Controller,
-    view: AbstractView,
+    guide: Any,
     handed_over: np.ndarray,
     *,
     key: Key[Array, ""],
 ) -> Visits:
-    """One episode for each entry of `handed_over`, all at once, on compiled physics."""
+    """One episode for each entry of `handed_over`, all at once, on compiled physics.
+
+    `guide` is one as it is asked there (`Guide` or `OutsideGuide`).
+    """
     keys = jax.random.split(key, len(handed_over))
-    takeover = FromTakeover(controller, view, jnp.asarray(handed_over, jnp.int32))
+    takeover = FromTakeover(guide, jnp.asarray(handed_over, jnp.int32))
     explores = explorer(environment)
-    expected = Expected(controller, view, explores)
+    expected = Expected(guide, explores)
     return _episodes(_roll(environment, explores, takeover, expected, keys), handed_over)
 
 
@@ -160,8 +123,7 @@ def _roll(environment, explores, takeover, expected, keys) -> base.Episodes:
 
 def roll_on_host(
     environments: AbstractVectorHost | Sequence[AbstractHostEnvironment],
-    controller: Controller,
-    view: AbstractView,
+    guide: Any,
     handed_over: np.ndarray,
     *,
     steps: int,
@@ -178,8 +140,8 @@ def roll_on_host(
     explores = explorer(first)
     driver = Compiled(
         explores,
-        FromTakeover(controller, view, jnp.asarray(handed_over, jnp.int32)),
-        record=Expected(controller, view, explores),
+        FromTakeover(guide, jnp.asarray(handed_over, jnp.int32)),
+        record=Expected(guide, explores),
         at_once=True,
     )
     done = rollout_on_host(environments, driver, keys=keys, longest=steps, report=report)

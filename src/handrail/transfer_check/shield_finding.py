@@ -3,13 +3,13 @@
 import numpy as np
 
 from handrail.equations.interval import Interval
-from handrail.methods.sagui.shield import ShieldTest
+from handrail.train.rollout.base import Episodes
 from handrail.transfer_check.finding import TransferFinding, percent, ratio_interval, written
 from handrail.transfer_check.neighbours import PerEpisode
 
 
 def under_shield(
-    source: ShieldTest, target: ShieldTest, *, limit: float, length: int
+    source: Episodes, target: Episodes, *, limit: float, length: int
 ) -> TransferFinding:
     """Whether a student that knows nothing would keep its limit in the shield test.
 
@@ -26,12 +26,12 @@ def under_shield(
     elif after.value > limit:
         note = f"{said}; measure more episodes, or train it longer"
     return TransferFinding(
-        f"cost of the shield test ({percent(source.share)} and "
-        f"{percent(target.share)} of the steps are its own)",
+        f"cost of the shield test ({percent(source.intervention_rate)} and "
+        f"{percent(target.intervention_rate)} of the steps are its own)",
         written(before), written(after), f"target ≤ {limit:g}", wrong, note=note,
     )  # fmt: skip
 
 
-def _per_episode(tried: ShieldTest, length: int) -> Interval:
+def _per_episode(tried: Episodes, length: int) -> Interval:
     costs = np.asarray(tried.costs, np.float64) * length
     return ratio_interval(PerEpisode(costs, np.asarray(tried.lengths, np.float64)))

@@ -68,14 +68,14 @@ def guide(*, foresees: float, goes: float = 0.0) -> Guide:
 def test_a_guide_has_to_foresee_and_to_avert(wrapped, foresees, goes, cost, share):
     environment = wrapped(Forwards(False, 100))
     found = shield_test(environment, guide(foresees=foresees, goes=goes), episodes=12, key=KEY)
-    assert found.share == share
-    assert found.cost == cost or (cost is None and 250 < found.cost < 750)
+    assert found.intervention_rate == share
+    assert found.cost_in(1_000) == cost or (cost is None and 250 < found.cost_in(1_000) < 750)
 
 
 def test_random_actions_are_held():
     """So in 100 steps an episode's cost is made of four spells, not of 100 draws."""
     costs = [
-        shield_test(Forwards(False, HELD), guide(foresees=0.0), episodes=1, key=key).cost
+        shield_test(Forwards(False, HELD), guide(foresees=0.0), episodes=1, key=key).cost_in(1_000)
         for key in jax.random.split(KEY, 8)
     ]
     assert set(costs) == {0.0, 1000.0}
@@ -89,15 +89,16 @@ def test_both_loops_drive_alike():
     own, environment = Guide(networks, PROBLEM.view, 0.99), Forwards(False, 50)
     compiled = shield_test(environment, own, episodes=6, key=KEY)
     host = shield_test(OnHost(environment), own, episodes=6, key=KEY)
-    for name in ("costs", "lengths", "taken_over"):
+    for name in ("costs", "lengths", "interventions"):
         np.testing.assert_allclose(getattr(compiled, name), getattr(host, name))
-    assert 0.1 < host.share < 0.9
+    assert 0.1 < host.intervention_rate < 0.9
 
 
 @pytest.mark.parametrize("wrapped", [lambda x: x, OnHost], ids=["compiled", "host"])
 def test_nothing_counts_after_an_end(wrapped):
     found = shield_test(wrapped(Ending(False, 20)), guide(foresees=0.0), episodes=3, key=KEY)
-    assert (found.cost, found.share, found.lengths.tolist()) == (0.0, 0.0, [5.0] * 3)
+    assert (found.cost_in(1_000), found.intervention_rate) == (0.0, 0.0)
+    assert found.lengths.tolist() == [5] * 3
 
 
 def test_the_source_goes_on_outside():
@@ -112,7 +113,7 @@ def test_a_guide_of_the_task_can_be_tried(tmp_path):
     found = shield_test(
         guarded_source("navigation-static"), load_guide(path, problem), episodes=2, key=KEY
     )
-    assert found.share == 1 and np.isfinite(found.cost)
+    assert found.intervention_rate == 1 and np.isfinite(found.cost_in(1_000))
 
 
 @pytest.mark.parametrize(

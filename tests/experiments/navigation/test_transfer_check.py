@@ -24,8 +24,9 @@ from handrail.transfer_check.measurement import (
     takeover_steps,
 )
 from handrail.transfer_check.neighbours import PerEpisode
-from handrail.transfer_check.rollouts import Controller, Visits
+from handrail.transfer_check.rollouts import Visits
 from handrail.transfer_check.verdict import judge
+from tests.experiments.navigation.by_hand import ByHand
 
 TARGET = navigation_task("navigation-static")
 LENGTH, EPISODES = 1000, 80
@@ -78,9 +79,8 @@ def verdict(name: str):
     source = CompiledNavigation(TARGET.source, episode_length=LENGTH)
     target = CompiledNavigation(task, episode_length=LENGTH)
     problem = TransferProblem(source, target, view, name)
-    measured = measure(
-        problem, Controller(flee, predict), episodes=EPISODES, limit=LIMIT, key=jax.random.key(3)
-    )
+    guides = ByHand(flee, predict).of(problem)
+    measured = measure(problem, guides, episodes=EPISODES, limit=LIMIT, key=jax.random.key(3))
     return measured, judge(measured, own_limit=OWN_LIMIT, limit=LIMIT)
 
 
@@ -155,7 +155,7 @@ def test_too_few_episodes_are_refused():
         View.keep(TARGET.source.parts),
     )  # fmt: skip
     with pytest.raises(HandrailError, match="episodes is 1: expected at least 2"):
-        measure(problem, Controller(flee, predict), episodes=1, limit=1.0, key=jax.random.key(0))
+        measure(problem, {}, episodes=1, limit=1.0, key=jax.random.key(0))
 
 
 def episodes(costs, lengths, terminated, handed_over) -> Visits:

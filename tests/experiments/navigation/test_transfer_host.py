@@ -18,8 +18,9 @@ from handrail.envs.navigation.compiled import CompiledNavigation
 from handrail.envs.navigation.tasks import navigation_task
 from handrail.envs.transfer import SameView, TransferProblem, View
 from handrail.transfer_check.measurement import measure, takeover_steps
-from handrail.transfer_check.rollouts import HOLD, Controller, roll, roll_on_host
+from handrail.transfer_check.rollouts import HOLD, roll, roll_on_host
 from tests.envs.on_host import OnHost
+from tests.experiments.navigation.by_hand import ByHand
 from tests.experiments.navigation.toy import LENGTH, Toy
 
 KEY = jax.random.key(5)
@@ -35,7 +36,7 @@ def predict(observation, action):
     return jnp.sum(observation["place"]) + 10 * action[0]
 
 
-GUIDE = Controller(act, predict)
+GUIDE = ByHand(act, predict)
 
 
 class Wheel(AbstractHostEnvironment):
@@ -69,7 +70,7 @@ class Wheel(AbstractHostEnvironment):
         raise NotImplementedError
 
 
-ON_ARRAYS = Controller(
+ON_ARRAYS = ByHand(
     lambda seen, key: jnp.tanh(jax.random.normal(key, (2,)) + seen),
     lambda seen, action: seen[1] + action[0],
 )
@@ -91,7 +92,7 @@ def naive(environment, controller, begins, key):
             action = jitted(controller.act)(observation, stream(key, "act", index))
         other = jax.random.uniform(stream(key, "compare", index), (2,), minval=-1, maxval=1)
         timestep = environment.step(np.asarray(action), key=stream(key, "step", index))
-        predicted = (float(jitted(controller.cost)(observation, one)) for one in (action, other))
+        predicted = (float(jitted(controller.predict)(observation, one)) for one in (action, other))
         rows.append((observation, float(timestep.cost), *predicted))
         observation, ended = timestep.observation, bool(timestep.terminated)
         if timestep.terminated or timestep.truncated:
@@ -105,7 +106,7 @@ def test_episodes_are_those_of_a_naive_loop(seats):
     begins = np.array([0, 0, 4, 25, 2, 0, 7])
     told = []
     visits = roll_on_host(
-        [Wheel() for _ in range(seats)], ON_ARRAYS, SameView(), begins,
+        [Wheel() for _ in range(seats)], ON_ARRAYS, begins,
         steps=30, key=KEY, report=lambda done, total: told.append((done, total)),
     )  # fmt: skip
     assert told == [(done, 7) for done in range(1, 8)]
@@ -125,9 +126,9 @@ def test_episodes_are_those_of_a_naive_loop(seats):
 def test_a_compiled_task_on_the_host_gives_the_same_episodes(seats):
     """Explorer, takeovers, actions and what is predicted: on the same keys they are the same."""
     environment, begins = Toy(True), takeover_steps(2, LENGTH)
-    compiled = roll(environment, GUIDE, KEEP, begins, key=KEY)
+    compiled = roll(environment, GUIDE.seeing(KEEP), begins, key=KEY)
     host = roll_on_host(
-        [seen_toy(True) for _ in range(seats)], GUIDE, KEEP, begins, steps=LENGTH, key=KEY
+        [seen_toy(True) for _ in range(seats)], GUIDE.seeing(KEEP), begins, steps=LENGTH, key=KEY
     )
     assert len(np.unique(compiled.predicted)) > LENGTH  # they are no constants
     for name in ("views", "costs", "predicted", "predicted_random"):
@@ -139,7 +140,7 @@ def test_a_compiled_task_on_the_host_gives_the_same_episodes(seats):
 
 def test_an_episode_is_cut_off_where_time_is_up():
     visits = roll_on_host(
-        [seen_toy(True)], GUIDE, KEEP, np.zeros(2, int), steps=LENGTH - 3, key=KEY
+        [seen_toy(True)], GUIDE.seeing(KEEP), np.zeros(2, int), steps=LENGTH - 3, key=KEY
     )
     assert visits.lengths.tolist() == [LENGTH - 3] * 2
     assert not visits.terminated.any()
@@ -175,10 +176,10 @@ def test_source_and_target_may_each_be_on_the_host(where):
     options = {"episodes": 3, "limit": 1.0, "key": KEY}
     told = set()
     ours = measure(
-        problem(*names), GUIDE, **options,
+        problem(*names), GUIDE.of(problem()), **options,
         another=lambda: problem(*names), report=lambda what, done, total: told.add(what),
     )  # fmt: skip
-    theirs = measure(problem(), GUIDE, **options)
+    theirs = measure(problem(), GUIDE.of(problem()), **options)
     assert told == set(names)
     for ours_task, their_task in ((ours.source, theirs.source), (ours.target, theirs.target)):
         for field in ("own_costs", "own_lengths", "handed_costs", "handed_lengths"):
@@ -193,7 +194,7 @@ def test_what_cannot_be_run_is_named():
 
     problem = TransferProblem(Other(), Other(), SameView(), "mine")
     with pytest.raises(HandrailError, match="mine: the source is a Other; expected a compiled"):
-        measure(problem, ON_ARRAYS, episodes=2, limit=1.0, key=KEY)
+        measure(problem, ON_ARRAYS.of(problem), episodes=2, limit=1.0, key=KEY)
 
 
 def test_mujoco_and_compiled_physics_agree_in_distribution():
@@ -210,13 +211,11 @@ def test_mujoco_and_compiled_physics_agree_in_distribution():
     def drive(observation, key):
         return jnp.array([1.0, 0.2]) * jax.random.uniform(key, (2,), minval=0.2)
 
-    guide = Controller(drive, lambda seen, action: action[0] - seen["velocimeter"][0])
-    compiled = roll(
-        CompiledNavigation(task, episode_length=100), guide, SameView(), begins, key=KEY
-    )
+    guide = ByHand(drive, lambda seen, action: action[0] - seen["velocimeter"][0])
+    compiled = roll(CompiledNavigation(task, episode_length=100), guide, begins, key=KEY)
     host = roll_on_host(
         [MujocoHost(task, episode_length=100) for _ in range(20)],
-        guide, SameView(), begins, steps=100, key=KEY,
+        guide, begins, steps=100, key=KEY,
     )  # fmt: skip
     assert compiled.totals.mean() > 5 and 0.1 < compiled.terminated.mean() < 0.9
     for late in (False, True):

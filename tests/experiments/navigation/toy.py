@@ -16,7 +16,7 @@ from handrail.methods.sagui import evaluations, train_guide
 from handrail.methods.sagui.guide import GuideNetworks
 from handrail.methods.sagui.presets import TAKEOVER_STEPS
 from handrail.methods.sagui.settings import GuideSettings
-from handrail.methods.sagui.shield import ShieldTest, evaluate_shield
+from handrail.methods.sagui.shield import evaluate_shield
 from handrail.methods.sagui.train_student import student_loop, train_student
 from handrail.tasks.navigation import problems as navigation
 from handrail.tasks.navigation import robustness
@@ -94,7 +94,7 @@ def use_toy(monkeypatch) -> None:
 def shield_test(environment, guide, *, episodes, key):
     """The shield test as navigation has it."""
     asked = {"threshold": TAKEOVER_STEPS, "episodes": episodes, "key": key}
-    return ShieldTest.of(evaluate_shield(environment, guide, **asked))
+    return evaluate_shield(environment, guide, **asked)
 
 
 def guarded_source(name):

@@ -17,7 +17,7 @@ from handrail.methods.sagui.settings import StudentRun
 from handrail.methods.sagui.student_knowledge import FittedKnowledge, as_tested, load_knowledge
 from handrail.methods.sagui.table import METHODS
 from handrail.methods.sagui.train_student import check, who_acts
-from handrail.train.evaluate_pair import intervention_rate, try_under
+from handrail.train.evaluate_pair import try_under
 from handrail.train.rollout.base import Drawn, Episodes
 
 LEFT_OUT = ("episodes", "limit")  # of a pair's row: the student's row says them
@@ -85,4 +85,4 @@ def pair_row(
     """
     found = evaluated(done, limit, limits)
     row = {f"shielded_{name}": value for name, value in found.items() if name not in LEFT_OUT}
-    return {**row, "intervention_rate": intervention_rate(done)}
+    return {**row, "intervention_rate": done.intervention_rate}

@@ -4,7 +4,6 @@ It needs no student. Both of a guide's tasks are tried at once: to know which ac
 and to avert what was about to happen.
 """
 
-import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -16,7 +15,6 @@ from jaxtyping import Array, Float, Int, Key
 
 from handrail.envs.base import AbstractEnvironment, ActionSpace
 from handrail.envs.host import AnyEnvironment
-from handrail.equations.budget import LIMIT_STEPS
 from handrail.equations.interval import at_most
 from handrail.interventions.base import AbstractTrigger, Intervention
 from handrail.interventions.triggers import CostCriticExceeds
@@ -34,48 +32,9 @@ REPEAT = 30
 """Steps for which a random action is repeated: a robot gets up to speed."""
 
 
-@dataclasses.dataclass(frozen=True)
-class ShieldTest:
-    """Episodes of random actions under a guide's shield, one entry each."""
-
-    costs: Float[np.ndarray, " episodes"]
-    """Undiscounted sums."""
-    lengths: Float[np.ndarray, " episodes"]
-    """Steps."""
-    taken_over: Float[np.ndarray, " episodes"]
-    """Steps that were the guide's."""
-
-    @staticmethod
-    def of(done: Episodes) -> "ShieldTest":
-        """The test that these episodes are."""
-        sums = done.costs, done.lengths, done.interventions
-        return ShieldTest(*(np.asarray(each, np.float32) for each in sums))
-
-    @property
-    def cost(self) -> float:
-        """Undiscounted, per `LIMIT_STEPS` steps, like a limit."""
-        return self.cost_in(LIMIT_STEPS)
-
-    def cost_in(self, steps: int) -> float:
-        """Undiscounted, per so many steps."""
-        return float(steps * self.costs.sum() / self.lengths.sum())
-
-    def above(self, limit: float, per_steps: int) -> int:
-        """Episodes that cost more than a limit, of so many steps, allows in the test's longest."""
-        return int(np.sum(self.costs > limit * self.lengths.max() / per_steps))
-
-    @property
-    def share(self) -> float:
-        """Of the steps, how many were the guide's."""
-        return float(self.taken_over.sum() / self.lengths.sum())
-
-
 class Shield(eqx.Module):
     """The guide acts where it expects more than `threshold` of the proposed action: budget-switch;
     or where another trigger, `when`, fires.
-
-    Both of a guide's tasks are tried at once: to know which action is too much, and to avert what
-    was about to happen.
     """
 
     guide: Any  # with `cost(observation, action)` and a `policy`
@@ -192,17 +151,16 @@ def shield_row(
     steps, allows in their length (of several costs by their sum), and `shielded_above_at_most`
     what that share is at most in the long run, with 95 % confidence.
     """
-    test = ShieldTest.of(done)
     row = {
-        "shielded_cost": test.cost_in(per_steps),
-        "shielded_share": test.share,
+        "shielded_cost": done.cost_in(per_steps),
+        "shielded_share": done.intervention_rate,
         "takeover_cost": threshold,
-        **broken_limits(test.above(limit, per_steps), len(test.costs)),
+        **broken_limits(done.above(limit, per_steps), len(done.costs)),
     }
     if not limits:
         return row
     means = tested(done, limits)
-    scale = per_steps * len(test.lengths) / float(test.lengths.sum(dtype=np.float64))
+    scale = per_steps * len(done.lengths) / float(np.asarray(done.lengths, np.float64).sum())
     return row | {
         f"shielded_{name}": means[name] * scale for name in ("cost", *cost_columns("", limits))
     }

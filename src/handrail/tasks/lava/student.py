@@ -25,7 +25,7 @@ from handrail.tasks.lava.settings import LavaRun
 from handrail.train.compiled import Loop, RunState
 from handrail.train.course import Course, coursed
 from handrail.train.evaluate import run_greedily
-from handrail.train.evaluate_pair import intervention_rate, try_under
+from handrail.train.evaluate_pair import try_under
 from handrail.train.loops import AnyLoop
 from handrail.train.rollout.base import Greedy
 from handrail.train.rollout.recorded import FILE as EPISODES
@@ -147,7 +147,7 @@ def try_shielded(
         problem.environment, Greedy(*_opened(problem, run, path)),
         checks_of(problem, known, knowledge), episodes=episodes, key=jax.random.key(seed),
     )  # fmt: skip
-    return {**done.means("shielded_mean_"), "intervention_rate": intervention_rate(done)}
+    return {**done.means("shielded_mean_"), "intervention_rate": done.intervention_rate}
 
 
 def checks_of(problem: DiscreteProblem, run: LavaRun, knowledge: Knowledge) -> Intervention:

@@ -12,6 +12,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 from handrail.core.rng import stream
@@ -45,6 +46,24 @@ class Episodes(eqx.Module):
         """Of returns, costs and lengths, by names that begin so."""
         each = {"return": self.returns, "cost": self.costs, "length": self.lengths}
         return {f"{what}{name}": float(sums.mean()) for name, sums in each.items()}
+
+    def cost_in(self, steps: int) -> float:
+        """The undiscounted cost of so many steps, over all episodes."""
+        return float(steps * _summed(self.costs) / _summed(self.lengths))
+
+    def above(self, limit: float, per_steps: int) -> int:
+        """Episodes that cost more than a limit, of so many steps, allows in the longest of them."""
+        allowed = limit * np.asarray(self.lengths, np.float32).max() / per_steps
+        return int(np.sum(np.asarray(self.costs, np.float32) > allowed))
+
+    @property
+    def intervention_rate(self) -> float:
+        """The share of the steps in which a substitute acted."""
+        return float(_summed(self.interventions) / _summed(self.lengths))
+
+
+def _summed(each: Any) -> np.float32:
+    return np.asarray(each, np.float32).sum()
 
 
 class Steps(eqx.Module):
