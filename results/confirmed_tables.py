@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 from results.navigation_labels import (
     DYNAMIC_TEST_SEEDS,
+    DYNAMIC_WITH_VASE,
     POINTGOAL1,
     SEMI_DYNAMIC_TEST_SEEDS,
 )
@@ -53,5 +54,6 @@ CONFIRMED_TABLES: dict[str, Callable[[], str]] = {
         "sagui-semi-dynamic-fresh-short", SEMI_DYNAMIC_TEST_SEEDS
     ),
     "pointgoal1-confirmed": lambda: confirmed("pointgoal1-fresh", POINTGOAL1),
+    "dynamic-with-vase-confirmed": lambda: confirmed("sagui-dynamic-fresh", DYNAMIC_WITH_VASE),
     "dynamic-confirmed": lambda: confirmed("sagui-dynamic-compiled-fresh", DYNAMIC_TEST_SEEDS),
 }

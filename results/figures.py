@@ -93,6 +93,7 @@ PICTURES = {
         ),
         _guided(named.SEMI_DYNAMIC_PAPER, "sagui-semi-dynamic-paper", "sagui-semi-dynamic"),
         _guided(named.DYNAMIC, "sagui-dynamic"),
+        _guided(named.DYNAMIC_WITH_VASE, "sagui-dynamic-fresh", "sagui-dynamic"),
         _guided(named.COMPILED, "sagui-dynamic-compiled"),
         _guided(named.DYNAMIC_TEST_SEEDS, "sagui-dynamic-compiled-fresh", "sagui-dynamic-compiled"),
         _guided(named.POINTGOAL1, "pointgoal1-fresh", "pointgoal1"),

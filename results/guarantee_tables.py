@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from handrail.equations.interval import at_most
 from results.navigation_labels import (
     DYNAMIC_TEST_SEEDS,
+    DYNAMIC_WITH_VASE,
     POINTGOAL1,
     SEMI_DYNAMIC_TEST_SEEDS,
     VELOCITY,
@@ -78,6 +79,7 @@ GUARANTEE_NUMBERS: dict[str, Callable[[], str]] = {
 GUARANTEE_TABLES: dict[str, Callable[[], str]] = {
     "sagui-guarantee": lambda: guarantee(STATIC),
     "sagui-dynamic-guarantee": _rows("sagui-dynamic-compiled-fresh", DYNAMIC_TEST_SEEDS),
+    "dynamic-with-vase-guarantee": _rows("sagui-dynamic-fresh", DYNAMIC_WITH_VASE),
     "semi-dynamic-guarantee": _rows("sagui-semi-dynamic-fresh-short", SEMI_DYNAMIC_TEST_SEEDS),
     "pointgoal1-guarantee": _rows("pointgoal1-fresh", POINTGOAL1),
     "velocity-guarantee": _rows("velocity-fresh", VELOCITY),

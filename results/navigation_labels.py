@@ -69,6 +69,9 @@ DYNAMIC_TEST_SEEDS = {
     "control-switch, recommended": "**control-switch**, our preset",
     "SAC-Lagrangian, tuned": "SAC-Lagrangian, tuned multiplier",
 }
+DYNAMIC_WITH_VASE = _as_in_static(
+    "budget-switch", "sum-switch", "control-switch", "linear-decay", "SAC-Lagrangian, tuned"
+)
 VELOCITY = _as_in_static("sum-switch", "budget-switch", "SAC-Lagrangian, tuned")
 COMPILED = {
     "budget-switch": "budget-switch",

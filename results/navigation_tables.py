@@ -17,6 +17,7 @@ from results.navigation_labels import (
     COMPILED,
     DYNAMIC,
     DYNAMIC_TEST_SEEDS,
+    DYNAMIC_WITH_VASE,
     EARLY_GUIDE,
     LENGTH_OF_THE_PAPER,
     POINTGOAL1,
@@ -267,6 +268,7 @@ NAVIGATION_TABLES: dict[str, Callable[[], str]] = {
     "sagui-dynamic-test-seeds": lambda: comparison(
         "sagui-dynamic-compiled-fresh", DYNAMIC_TEST_SEEDS
     ),
+    "dynamic-with-vase": lambda: comparison("sagui-dynamic-fresh", DYNAMIC_WITH_VASE, GUIDED),
     "what-guides-are-given": lambda: each_seed(WHAT_GUIDES_ARE_GIVEN),
     "semi-dynamic-early-guide": lambda: each_seed(EARLY_GUIDE),
     "semi-dynamic-paper": lambda: each_seed(LENGTH_OF_THE_PAPER),
