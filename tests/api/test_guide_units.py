@@ -67,3 +67,13 @@ def test_what_a_guide_expects_to_earn_is_in_the_units_of_its_source(tmp_path):
     save(tmp_path / "none", dataclasses.replace(card, training=learnt), networks)
     with pytest.raises(HandrailError, match="reward_scale is 0, expected a positive number"):
         open_guide(tmp_path / "none", here)
+
+
+def test_a_guide_that_is_to_stay_until_nothing_is_predicted_stays(tmp_path):
+    """A release at no share of the limit is no limit of 0."""
+    path = guide(
+        tmp_path / "g.safetensors", foresees=0.5, goes=STAYS, evaluation={"takeover_cost": 2.0}
+    )
+    few = {**FEW, "limit": 3.0, "method": "sum-switch", "takeover": {"release": 0.0}}
+    summary = train_student(Walker, path, tmp_path / "run", guide_interval_share=0.0, **few)
+    assert 0 < summary["intervention_rate"] < 1

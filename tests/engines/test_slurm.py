@@ -66,26 +66,29 @@ def test_a_job_that_died_is_sent_again(chain, monkeypatch, tmp_path):
 
 
 class Full(Jobs):
-    """Slurm takes one job at a time, and says so."""
+    """Slurm takes two jobs at a time, and says so."""
 
     def __init__(self):
         super().__init__(lost=0)
-        self.refused = 0
+        self.refused, self.at_work = 0, []
 
     def submit(self, function, task, variables):
-        if not self.refused and self.sent:
+        if len([job for job in self.at_work if not job.task.done]) == 2:
             self.refused += 1
             raise RuntimeError("sbatch: error: QOSMaxSubmitJobPerUserLimit\nand more")
-        return super().submit(function, task, variables)
+        self.at_work.append(super().submit(function, task, variables))
+        return self.at_work[-1]
 
 
 def test_a_refused_job_waits_while_others_are_sent(monkeypatch, tmp_path, caplog):
+    """Until it is taken nobody asks for more: Slurm is not to be asked 20 times a poll."""
     jobs = Full()
     monkeypatch.setattr(slurm, "_executor", lambda engine: jobs)
-    tasks = [Task("prior", tmp_path / name, None, (), name) for name in "ab"]
+    tasks = [Task("prior", tmp_path / f"{number}", None, (), "prior") for number in range(20)]
     OnSlurm(tmp_path, poll_seconds=0.01).compute(tasks, ignore)
-    assert jobs.refused == 1 and sorted(jobs.sent) == ["a", "b"]
+    assert sorted(jobs.sent) == sorted(task.folder.name for task in tasks)
     assert all(task.done for task in tasks) and "QOSMax" in caplog.text
+    assert jobs.refused < len(tasks)
 
 
 def test_where_slurm_takes_no_job_at_all_there_is_one_clear_error(chain, monkeypatch, tmp_path):

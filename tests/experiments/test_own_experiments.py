@@ -178,9 +178,14 @@ def test_limits_of_episodes_of_unlike_length_are_compared_by_the_step():
     source = {"guide.environment": f"{HOME}:Near"}
     row = resolve({**RUN, **source, "guide.episode_length": 200})
     assert row.knowledge["guide"].limit == 10.0  # a fifth of 5 in 20 steps
-    resolve({**RUN, **source, "guide.episode_length": 200, "guide.limit": 50})
+    several = {**RUN, **source, "limits.heat": 5.0, "limits.speed": 2.0, "limit": 0.0}
+    row = resolve({**several, "guide.episode_length": 200})
+    assert row.knowledge["guide"].limits == ("heat=10", "speed=4")
+    row = resolve({**RUN, **source, "guide.episode_length": 200, "guide.limit": 50})
+    OWN_ENVIRONMENTS.suits(row.run, row.knowledge)
+    row = resolve({**RUN, **source, "guide.episode_length": 10, "guide.limit": 4})
     with pytest.raises(HandrailError, match=r"for episodes of 10 steps.*expected at most 2\.5"):
-        resolve({**RUN, **source, "guide.episode_length": 10, "guide.limit": 4})
+        OWN_ENVIRONMENTS.suits(row.run, row.knowledge)
     unsaid = {
         **{name: value for name, value in RUN.items() if name != "episode_length"},
         "environment": f"{HOME}:long_track", "guide.environment": f"{HOME}:short_track",
@@ -276,4 +281,5 @@ def test_a_compiled_source_is_tried_as_a_shield_in_short_episodes():
 )
 def test_what_is_named_wrongly_is_one_error(wrong, message):
     with pytest.raises((HandrailError, UnknownName), match=message):
-        resolve({**RUN, **wrong})
+        row = resolve({**RUN, **wrong})
+        OWN_ENVIRONMENTS.suits(row.run, row.knowledge)

@@ -26,6 +26,7 @@ from handrail.methods.sagui.guide_file import GuideFile, open_guide
 from handrail.methods.sagui.outside_guide import PolicyGuide
 from handrail.methods.sagui.problem import interface_of
 from handrail.methods.sagui.shield import STEPS
+from handrail.methods.sagui.table import LIMIT_FRACTION
 from handrail.transfer_check.check import Checked, checked_transfer, transfer_record
 from handrail.transfer_check.finding import TransferFinding
 from handrail.transfer_check.verdict import TransferVerdict, limits
@@ -43,7 +44,7 @@ def check_transfer(
     parts: Sequence[str] | None = None,
     source_parts: Sequence[str] | None = None,
     limit: float | None = None,
-    limit_fraction: float = 0.5,
+    limit_fraction: float = LIMIT_FRACTION,
     takeover_cost: float | None = None,
     episode_length: int | None = None,
     episodes: int = 100,

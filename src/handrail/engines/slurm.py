@@ -56,34 +56,35 @@ class Jobs(AbstractExecutor):
     def __init__(self, engine: OnSlurm):
         self._engine = engine
         self._executor = _executor(engine)
-        self._jobs: dict[Path, tuple[Any, AnyWork, int]] = {}  # no job: to be sent again
+        self._jobs: dict[Path, tuple[Any, AnyWork, int]] = {}
+        self._refused: list[tuple[Path, AnyWork, int]] = []  # which Slurm would not take yet
 
     @property
     def slots(self) -> int:
-        """What may wait or run at a time."""
+        """What may wait or run at a time: no more than now where Slurm has refused a job."""
+        if self._refused:
+            return len(self._jobs) + len(self._refused)
         return self._engine.jobs or MOST_JOBS
 
     def submit(self, work: AnyWork) -> None:
         """Sends a job."""
-        here = work.absolute()
-        self._jobs[work.folder] = (self._send(here), here, 0)
+        self._send(work.folder, work.absolute(), 0)
 
     def finished(self, seconds: float) -> dict[Path, str | None]:
         """What has ended; a job that died is sent again."""
         ended: dict[Path, str | None] = {}
         until = time.monotonic() + seconds
+        while self._refused and self._takes(*self._refused[0]):
+            del self._refused[0]
         while not ended:
             for folder, (job, work, died) in list(self._jobs.items()):
-                if job is None:
-                    job = self._send(work)
-                    self._jobs[folder] = (job, work, died)
-                if job is None or not job.done():
+                if not job.done():
                     continue
                 try:
                     ended[folder] = job.result()
                 except Exception as error:  # UncompletedJobError, or what the job itself raised
                     if died < self._engine.retries:
-                        self._jobs[folder] = (self._send(work), work, died + 1)
+                        self._send(folder, work, died + 1)
                         continue
                     ended[folder] = (
                         f"its job died {died + 1} times; submitit says: {first_line(error)}"
@@ -105,22 +106,31 @@ class Jobs(AbstractExecutor):
     def stop(self) -> None:
         """Cancels the jobs."""
         for job, _, _ in self._jobs.values():
-            if job is None:
-                continue
             try:
                 job.cancel()
             except Exception as error:  # scancel may fail for one, and the others are to end
                 LOG.warning("job %s may still run: %s", job.job_id, first_line(error))
 
-    def _send(self, work: AnyWork) -> Any | None:
-        """A job, or None where Slurm takes no more of them for now."""
+    def _send(self, folder: Path, work: AnyWork, died: int) -> None:
+        """Sends a job, later where Slurm takes no more of them for now."""
+        self._jobs.pop(folder, None)
+        if not self._takes(folder, work, died):
+            self._refused.append((folder, work, died))
+
+    def _takes(self, folder: Path, work: AnyWork, died: int) -> bool:
+        """Whether Slurm takes a job. Raises `HandrailError` where it has none of ours and takes
+        none.
+        """
         try:
-            return self._executor.submit(ComputeTask(), work, worker_environment())
+            job = self._executor.submit(ComputeTask(), work, worker_environment())
         except RuntimeError as error:  # submitit's FailedJobError: what sbatch said
-            if not any(job for job, _, _ in self._jobs.values()):
+            if not self._jobs:
                 raise HandrailError(f"Slurm takes no job: {first_line(error)}") from error
-            LOG.warning("Slurm takes no more jobs for now: %s", first_line(error))
-            return None
+            if not self._refused:
+                LOG.warning("Slurm takes no more jobs for now: %s", first_line(error))
+            return False
+        self._jobs[folder] = (job, work, died)
+        return True
 
 
 class ComputeTask:

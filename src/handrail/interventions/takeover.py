@@ -48,12 +48,6 @@ class CostSumReaches(AbstractMemoryless):
     def __check_init__(self):
         check_critic("the cost critic", self.critic)
         check_compared("limit", self.limit)
-        if not self.limit > 0:
-            raise HandrailError(
-                f"limit is {self.limit:g}, which any predicted cost reaches, so that the guide "
-                "would act at every step: give what an episode may cost, such as that of one step "
-                "of harm, or take over by the predicted cost alone (method 'budget-switch')"
-            )
         if not 0 < self.scale < math.inf:
             raise HandrailError(
                 f"scale is {self.scale}: expected a positive number, steps of an episode times "

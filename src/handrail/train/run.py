@@ -153,7 +153,7 @@ def execute(
             with atomic(folder / "arrays.npz") as path, open(path, "wb") as file:
                 np.savez_compressed(file, **kept)  # pyrefly: ignore[bad-argument-type]
         wall += time.monotonic() - began
-        summary = _summary(folder, step, state, wall) | summarise(state)
+        summary = _summary(folder, step, state, cost, wall) | summarise(state)
         sync(folder)
         write_json(folder / "summary.json", plain_json(summary))
         clear_checkpoints(folder)
@@ -270,14 +270,14 @@ def _last_row(folder: Path) -> dict[str, float]:
     }
 
 
-def _summary(folder: Path, steps: int, state: RunState, wall: float) -> dict[str, Any]:
+def _summary(folder: Path, steps: int, state: RunState, cost: float, wall: float) -> dict[str, Any]:
     table = read_table(folder / EPISODES)
     late = table["step"] > steps - FINAL_STEPS
     return {
         "steps": steps,
         "episodes": len(late),
         "final_return": float(table["return"][late].mean()) if late.any() else None,
-        "violations": cost_so_far(folder),
+        "violations": cost,
         "intervention_rate": int(state.progress.interventions) / steps,
         "wall_s": round(wall, 2),
     } | steps_not_finite(folder)

@@ -37,7 +37,6 @@ from handrail.networks.mlp import MLP
 from handrail.replay.prioritized import Prioritized
 from handrail.replay.ring import Ring
 
-LEARNING_STARTS = 1_000  # of auto-encoders
 LATENT, HIDDEN = 50, (256,)  # of the students that learn on an auto-encoder's latent
 
 
@@ -153,7 +152,9 @@ def learner_beside(
         unsafe=Ring(remembered),
         updates=_rounds(acting, settings.train_every),
         batch=settings.batch,
-        learning_starts=max(acting.train_every, min(LEARNING_STARTS, settings.steps // 10)),
+        learning_starts=max(
+            acting.train_every, min(RepresentationAgent.learning_starts, settings.steps // 10)
+        ),
         **options,
     )
 

@@ -11,7 +11,7 @@ from handrail.methods.sagui.presets import SOURCE_STEPS
 from handrail.methods.sagui.schedule import check_patience
 from handrail.methods.sagui.settings import GuideSettings, StudentRun
 
-LIMIT_FRACTION = 0.2
+GUIDE_LIMIT_FRACTION = 0.2
 """Of the student's limit: the guide's, unless settings say otherwise."""
 
 
@@ -23,23 +23,22 @@ def guide_share(own: Mapping[str, Any]) -> tuple[float, dict[str, Any]]:
     if "margin" in own:
         warn_once("the setting 'guide.margin' is now called 'guide.limit_fraction'")
         own.setdefault("limit_fraction", own.pop("margin"))
-    return number("guide.limit_fraction", own.pop("limit_fraction", LIMIT_FRACTION)), own
+    return number("guide.limit_fraction", own.pop("limit_fraction", GUIDE_LIMIT_FRACTION)), own
 
 
 def check_acquired(
-    run: StudentRun, knowledge: Mapping[str, Any], *, lengths: tuple[int, int] | None = (1, 1)
+    run: StudentRun, knowledge: Mapping[str, Any], *, lengths: tuple[int, int] = (1, 1)
 ) -> None:
     """Refuses settings of a guide, by kind of knowledge, that would not fit its student.
 
     What `load_knowledge` refuses of files, as far as settings say it. Limits are those of episodes
-    of `lengths`, the guide's and the student's; they are not compared where None knows them.
+    of `lengths`, the guide's and the student's.
     """
     guide = knowledge.get("guide")
     if not isinstance(guide, GuideSettings):
         return
     check_patience(guide, within="guide.")
-    if lengths is not None:
-        _check_limits(guide.limit, run.limit, *lengths)
+    _check_limits(guide.limit, run.limit, *lengths)
     if run.takeover.pessimism and guide.learning.cost_critics == 1:
         raise HandrailError(
             f"takeover.pessimism is {run.takeover.pessimism:g}, but guide.learning.cost_critics is "

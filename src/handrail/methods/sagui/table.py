@@ -42,7 +42,7 @@ from handrail.methods.sagui.takeover_settings import RiskSettings
 
 GUIDE = ("guide",)
 GUIDE_AND_ENCODER = ("guide", "encoder")
-HALF = 0.5
+LIMIT_FRACTION = 0.5
 """The share of the limit that our students aim at, where they can."""
 
 
@@ -115,7 +115,7 @@ def _switched(
     """Control-switch: the guide acts from an episode's first cost to its end."""
     return StudentMethod(
         name, summary, lambda takeover, known: control_switch(known.policy), needs,
-        split_replay=True, default_limit_fraction=HALF, **options,
+        split_replay=True, default_limit_fraction=LIMIT_FRACTION, **options,
     )  # fmt: skip
 
 
@@ -136,7 +136,7 @@ def _foreseen(
         return Intervention(spent, known.policy)
 
     return StudentMethod(
-        name, summary, intervention, needs, when=when, default_limit_fraction=HALF,
+        name, summary, intervention, needs, when=when, default_limit_fraction=LIMIT_FRACTION,
         guide_interval_share=0.1, **options,
     )  # fmt: skip
 
@@ -205,7 +205,7 @@ METHODS = table(
         ),
         _alone(
             "sac-lagrangian", "SAC-Lagrangian from scratch: the student acts alone.",
-            default_limit_fraction=HALF,
+            default_limit_fraction=LIMIT_FRACTION,
         ),
         _alone(
             "sac-pre", "SAC-Lagrangian that goes on from its training in the source.",
@@ -240,12 +240,13 @@ METHODS = table(
             strength=DecayingStrength,
         ),
         _alone(
-            "stusam", "Ablation: the student takes every step.", GUIDE, default_limit_fraction=HALF
+            "stusam", "Ablation: the student takes every step.", GUIDE,
+            default_limit_fraction=LIMIT_FRACTION,
         ),
         StudentMethod(
             "guisam", "Ablation: the guide takes every step.",
             lambda takeover, known: Intervention(Always(), known.policy), GUIDE,
-            single_actor=True, default_limit_fraction=HALF,
+            single_actor=True, default_limit_fraction=LIMIT_FRACTION,
         ),
         _switched(
             "random-guide", "Ablation: control-switch with a guide that has learnt nothing.", (),

@@ -69,6 +69,12 @@ def by_cost(takeover: Takeover, known: Known) -> AbstractTrigger:
 
 def by_sum(takeover: Takeover, known: Known) -> AbstractTrigger:
     """The episode's cost so far and what it predicts of the proposed action reach the limit."""
+    if not takeover.limit:
+        raise HandrailError(
+            "limit is 0, which any predicted cost reaches, so that the guide would act at every "
+            "step: give what an episode may cost, such as that of one step of harm, or take over "
+            "by the predicted cost alone (method 'budget-switch')"
+        )
     critic = known.guiding.pessimistic(takeover.how.pessimism).cost
     scale = cost_scale(known.guiding.discount, takeover.steps)
     return held(takeover, lambda share: CostSumReaches(critic, share * takeover.limit, scale))

@@ -5,7 +5,7 @@ from typing import Any
 
 from handrail.core.arguments import checked, override
 from handrail.core.errors import HandrailError, UnknownName
-from handrail.methods.sagui.acquired import check_acquired, guide_share
+from handrail.methods.sagui.acquired import guide_share
 from handrail.methods.sagui.presets import OWN_GUIDE, own_student
 from handrail.methods.sagui.schedule import Block, check_schedule
 from handrail.methods.sagui.table import METHODS, block_of
@@ -77,6 +77,7 @@ def resolve(settings: Mapping[str, Any]) -> Row:
 
 def _guide(run: OwnStudent, given: Mapping[str, Any], *, seed: int) -> OwnGuide:
     share, given = guide_share(given)
+    share *= _relative_length(run, given)
     for name in NAVIGATION.keys() & given.keys():
         raise HandrailError(
             f"guide.{name} is {given[name]!r}, but {NAVIGATION[name]}: leave guide.{name} out"
@@ -84,27 +85,28 @@ def _guide(run: OwnStudent, given: Mapping[str, Any], *, seed: int) -> OwnGuide:
     common = world_of(run)
     if run.limits:
         common["limits"] = tuple(_scaled(entry, share) for entry in run.limits)
-    learns, acts = given.get("episode_length", run.episode_length), run.episode_length
-    known = isinstance(learns, int | float) and learns > 0 < acts
-    length = learns / acts if known else 1.0
     ours = {
         **OWN_GUIDE, **common, "environment": run.environment, "seed": seed, "steps": STEPS,
         "epoch": EPOCH, "evaluation_episodes": 10, "shield_episodes": 20,
-        "limit": share * run.limit * length,
+        "limit": share * run.limit,
     }  # fmt: skip
     base = override(OwnGuide(), ours)
     settings = checked(override(base, _with_epoch(given), within="guide."))
     where, here = ((own.environment, own.episode_length) for own in (settings, run))
-    same = where == here  # elsewhere the limit of an episode may be one of another length
-    if same:
+    if where == here:  # elsewhere the limit of an episode may be one of another length
         settings = settings.accepted_by(run.limit)
     settings = override(settings, {"limit": limit_of(settings)})
     check_schedule(settings.steps, settings.epoch, Block.of(settings.learning), within="guide.")
     check_names(settings)
     refuse_physics(settings.robust, within="guide.")
-    lengths = (1, 1) if same else (settings.episode_length, acts) if known else None
-    check_acquired(run, {"guide": settings}, lengths=lengths)
     return settings
+
+
+def _relative_length(run: OwnStudent, given: Mapping[str, Any]) -> float:
+    """Steps of a guide's episode by those of its student's; 1 where they are not both given."""
+    own = given.get("episode_length", run.episode_length)
+    known = isinstance(own, int | float) and own > 0 and run.episode_length > 0
+    return own / run.episode_length if known else 1.0
 
 
 def with_limits(settings: Mapping[str, Any]) -> dict[str, Any]:
